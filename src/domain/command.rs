@@ -1,0 +1,117 @@
+//! What the single writer is asked to do. A command holds everything its effect depends on (times and ids included),
+//! so that applying the same commands in the same order always gives the same state.
+
+use std::collections::BTreeMap;
+
+use super::edge::{check_interactions, edge_violations};
+use super::{
+    EdgeKey, Kind, KindName, Member, MemberId, Origin, Status, StatusId, Strength, TimeMs, TopicSet, Violation,
+};
+
+/// One write: its changes are applied in order, all or none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Command {
+    /// When the server accepted it.
+    pub time: TimeMs,
+    pub request: Option<Request>,
+    pub changes: Vec<Change>,
+}
+
+/// A caller's name for one write, so that a retry is answered instead of carried out again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    pub id: RequestId,
+    /// Hash of the request's body: another body under the same id is refused.
+    pub fingerprint: u128,
+}
+
+/// A UUID's 128 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u128);
+
+/// What must hold of a resource before it is changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Precondition {
+    #[default]
+    None,
+    /// The resource has this etag.
+    Etag(String),
+    /// The resource does not exist.
+    Absent,
+    /// The resource exists.
+    Present,
+}
+
+/// One put or delete.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    PutKind { kind: Kind },
+    DeleteKind { name: KindName },
+    PutMember { member: Member, precondition: Precondition },
+    UpdateMember { id: MemberId, patch: MemberPatch, precondition: Precondition },
+    DeleteMember { id: MemberId, precondition: Precondition },
+    PutEdge { put: EdgePut, precondition: Precondition, allow_missing_members: bool },
+    DeleteEdge { key: EdgeKey, precondition: Precondition },
+    RecordInteractions { record: InteractionRecord },
+    PostStatus { status: Status },
+    DeleteStatus { id: StatusId },
+}
+
+/// The fields of a member to replace; the others stay.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MemberPatch {
+    pub display_name: Option<String>,
+    pub headline: Option<String>,
+    pub topics: Option<TopicSet>,
+    pub labels: Option<BTreeMap<String, String>>,
+}
+
+/// An edge to store in place of the one under its key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EdgePut {
+    pub key: EdgeKey,
+    pub pinned: Option<Strength>,
+    /// Replaces what is known of interactions by `count` at `last_s`; without it the history stays.
+    pub interactions: Option<(u64, u32)>,
+    pub since: Option<TimeMs>,
+    pub note: String,
+    pub origin: Option<Origin>,
+}
+
+impl EdgePut {
+    /// An edge of which only the key is known.
+    pub fn bare(key: EdgeKey) -> EdgePut {
+        EdgePut { key, pinned: None, interactions: None, since: None, note: String::new(), origin: None }
+    }
+
+    /// Sets the history from its two fields as an edge message has them.
+    pub fn set_interactions(&mut self, count: u64, last: Option<TimeMs>) -> Result<(), Violation> {
+        self.interactions = match (count, last) {
+            (0, None) => None,
+            (_, None) => return Err(Violation::required("last_interaction_time")),
+            (count, Some(last)) => {
+                Some((count, check_interactions("interactions", count, "last_interaction_time", last)?))
+            }
+        };
+        Ok(())
+    }
+
+    pub fn violations(&self) -> Vec<Violation> {
+        edge_violations(&self.note, self.origin.as_ref())
+    }
+}
+
+/// Interactions to add to an edge's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InteractionRecord {
+    pub key: EdgeKey,
+    pub count: u64,
+    pub time_s: u32,
+}
+
+impl InteractionRecord {
+    pub fn new(key: EdgeKey, count: u64, time: TimeMs) -> Result<InteractionRecord, Violation> {
+        let time_s = check_interactions("count", count, "time", time)?;
+        Ok(InteractionRecord { key, count, time_s })
+    }
+}

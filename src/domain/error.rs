@@ -1,0 +1,116 @@
+use thiserror::Error as ThisError;
+
+/// One field of a request that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The field's path in the request, as in `edge.from_id` or `changes[3].put_member.member.id`.
+    pub field: String,
+    pub reason: Reason,
+    pub message: String,
+}
+
+impl Violation {
+    pub fn new(field: impl Into<String>, reason: Reason, message: impl Into<String>) -> Violation {
+        Violation { field: field.into(), reason, message: message.into() }
+    }
+
+    pub fn required(field: impl Into<String>) -> Violation {
+        Violation::new(field, Reason::Required, "must be given")
+    }
+
+    /// The same violation, found `parent` deeper in the request.
+    pub fn within(mut self, parent: &str) -> Violation {
+        self.field = format!("{parent}.{}", self.field);
+        self
+    }
+}
+
+/// Why a call was refused: the value of `google.rpc.ErrorInfo.reason`, mirrored in the proto enum `ErrorReason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    Required,
+    TooLong,
+    TooMany,
+    OutOfRange,
+    Malformed,
+    UnknownKind,
+    UnknownField,
+    SelfEdge,
+    ContradictoryFilter,
+    PageTokenMismatch,
+    RevisionOfAnotherStore,
+    RequestIdReused,
+    NotFound,
+    AlreadyExists,
+    MemberMissing,
+    StatusMissing,
+    KindInUse,
+    KindLimit,
+    EtagMismatch,
+    PreconditionFailed,
+    RevisionNotReached,
+    BudgetExhausted,
+    DeadlineExceeded,
+    Cancelled,
+    Overloaded,
+    NotReady,
+    StorageFull,
+    Internal,
+}
+
+/// What a request names that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    Member,
+    Edge,
+    Status,
+    Kind,
+}
+
+/// Why a request was refused. One place (`service::status`) turns it into a gRPC status.
+#[derive(Debug, Clone, PartialEq, ThisError)]
+pub enum Error {
+    #[error("{}", list(.0))]
+    Invalid(Vec<Violation>),
+    #[error("{resource:?} {id:?} not found")]
+    NotFound { resource: Resource, id: String },
+    #[error("{resource:?} {id:?} already exists")]
+    AlreadyExists { resource: Resource, id: String },
+    /// The request is well-formed, but the store's state forbids it.
+    #[error("{}: {}", .0.field, .0.message)]
+    Precondition(Violation),
+    /// The etag given is not the resource's.
+    #[error("etag does not match")]
+    EtagMismatch { field: String },
+    #[error("{message}")]
+    Unavailable { reason: Reason, message: String, retry_after_ms: u64 },
+    #[error("{message}")]
+    Exhausted { reason: Reason, message: String },
+    #[error("the deadline passed before the answer was complete")]
+    DeadlineExceeded,
+    #[error("the call was cancelled")]
+    Cancelled,
+    /// Something is wrong on the server's side; the text is for its log, never for a caller.
+    #[error("{0}")]
+    Internal(String),
+}
+
+fn list(violations: &[Violation]) -> String {
+    violations.iter().map(|v| format!("{}: {}", v.field, v.message)).collect::<Vec<_>>().join("; ")
+}
+
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Error {
+        Error::Invalid(vec![violation])
+    }
+}
+
+impl Error {
+    pub fn not_found(resource: Resource, id: impl ToString) -> Error {
+        Error::NotFound { resource, id: id.to_string() }
+    }
+
+    pub fn precondition(field: impl Into<String>, reason: Reason, message: impl Into<String>) -> Error {
+        Error::Precondition(Violation::new(field, reason, message))
+    }
+}

@@ -1,0 +1,60 @@
+use super::limits::{EXCLUDED_MEMBERS_MAX, KINDS_MAX};
+use super::{KindName, MemberId, Reason, Sphere, Violation};
+
+/// A strength a caller gives: in (0, 1].
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Strength(f32);
+
+impl Strength {
+    pub fn parse(field: &str, value: f32) -> Result<Strength, Violation> {
+        if !(value > 0.0 && value <= 1.0) {
+            return Err(Violation::new(field, Reason::OutOfRange, "must be greater than 0 and at most 1"));
+        }
+        Ok(Strength(value))
+    }
+
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+/// Which edges a query walks, and which members it leaves out. Empty lists admit all.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EdgeFilter {
+    /// Sorted, each once.
+    pub kinds: Vec<KindName>,
+    /// Sorted, each once.
+    pub spheres: Vec<Sphere>,
+    /// Edges weaker than this are not walked.
+    pub min_strength: Option<Strength>,
+    /// Members that are neither reached nor walked through. Sorted, each once.
+    pub exclude: Vec<MemberId>,
+}
+
+impl EdgeFilter {
+    pub fn new(
+        mut kinds: Vec<KindName>,
+        mut spheres: Vec<Sphere>,
+        min_strength: Option<Strength>,
+        mut exclude: Vec<MemberId>,
+    ) -> Result<EdgeFilter, Violation> {
+        if kinds.len() > KINDS_MAX {
+            return Err(Violation::new("kinds", Reason::TooMany, format!("must hold at most {KINDS_MAX} kinds")));
+        }
+        if exclude.len() > EXCLUDED_MEMBERS_MAX {
+            let message = format!("must hold at most {EXCLUDED_MEMBERS_MAX} members");
+            return Err(Violation::new("exclude_member_ids", Reason::TooMany, message));
+        }
+        kinds.sort();
+        kinds.dedup();
+        spheres.sort();
+        spheres.dedup();
+        exclude.sort();
+        exclude.dedup();
+        Ok(EdgeFilter { kinds, spheres, min_strength, exclude })
+    }
+
+    pub fn excludes(&self, id: &MemberId) -> bool {
+        self.exclude.binary_search(id).is_ok()
+    }
+}

@@ -1,0 +1,69 @@
+use super::limits::{HALF_LIFE_DEFAULT_MS, HALF_LIFE_MAX_MS, HALF_LIFE_MIN_MS, KIND_PRIOR_MAX};
+use super::{DurationMs, KindName, Reason, Violation};
+
+/// The part of life a kind of edge belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sphere {
+    Personal,
+    Professional,
+    Public,
+}
+
+impl Sphere {
+    pub const ALL: [Sphere; 3] = [Sphere::Personal, Sphere::Professional, Sphere::Public];
+}
+
+/// A registered kind of edge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kind {
+    pub name: KindName,
+    pub sphere: Sphere,
+    /// Walked both ways; otherwise from `from` to `to` alone.
+    pub symmetric: bool,
+    /// Weight of an edge without interactions, 0–1000.
+    pub prior: f64,
+    /// Time in which an interaction's weight halves.
+    pub half_life_ms: DurationMs,
+}
+
+impl Kind {
+    pub fn new(
+        name: KindName,
+        sphere: Sphere,
+        symmetric: bool,
+        prior: f64,
+        half_life_ms: DurationMs,
+    ) -> Result<Kind, Violation> {
+        if !(0.0..=KIND_PRIOR_MAX).contains(&prior) {
+            return Err(Violation::new("prior", Reason::OutOfRange, format!("must be from 0 to {KIND_PRIOR_MAX}")));
+        }
+        if !(HALF_LIFE_MIN_MS..=HALF_LIFE_MAX_MS).contains(&half_life_ms) {
+            return Err(Violation::new("half_life", Reason::OutOfRange, "must be from one minute to 100 years"));
+        }
+        // -0.0 and 0.0 are one prior: the digest hashes its bits.
+        Ok(Kind { name, sphere, symmetric, prior: prior + 0.0, half_life_ms })
+    }
+}
+
+/// The kinds a new store starts with; each can be changed, and deleted while unused.
+pub fn builtin_kinds() -> Vec<Kind> {
+    use Sphere::{Personal, Professional, Public};
+    [
+        ("spouse", Personal, true, 4.0),
+        ("family", Personal, true, 2.0),
+        ("friend", Personal, true, 1.0),
+        ("neighbor", Personal, true, 0.5),
+        ("colleague", Professional, true, 1.0),
+        ("client", Professional, true, 0.7),
+        ("follows", Public, false, 0.3),
+    ]
+    .into_iter()
+    .map(|(name, sphere, symmetric, prior)| Kind {
+        name: KindName::parse("name", name).expect("built-in kind names are valid"),
+        sphere,
+        symmetric,
+        prior,
+        half_life_ms: HALF_LIFE_DEFAULT_MS,
+    })
+    .collect()
+}

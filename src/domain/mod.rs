@@ -1,0 +1,28 @@
+//! The vocabulary of kith: validated types, their limits, commands and errors.
+//!
+//! Nothing here does I/O, reads a clock, or knows protobuf. A value that exists is a valid one:
+//! every type with a bound is made by a `parse` or `new` that names the field it was found in.
+
+mod command;
+mod edge;
+mod error;
+mod filter;
+mod id;
+mod kind;
+pub mod limits;
+mod member;
+mod status;
+mod time;
+
+pub use command::{Change, Command, EdgePut, InteractionRecord, MemberPatch, Precondition, Request, RequestId};
+pub use edge::{Edge, EdgeKey, History, Origin};
+pub use error::{Error, Reason, Resource, Violation};
+pub use filter::{EdgeFilter, Strength};
+pub use id::{KindName, MemberId, StatusId, Topic, TopicSet};
+pub use kind::{Kind, Sphere, builtin_kinds};
+pub use member::Member;
+pub use status::{Audience, Status};
+pub use time::{DurationMs, TimeMs};
+
+/// The place of a command in the order of all writes; the first is 1, 0 is the empty store.
+pub type Sequence = u64;

@@ -1,0 +1,70 @@
+use super::limits::{HOPS_MAX, LINK_BYTES_MAX, STATUS_TEXT_CHARS_MAX};
+use super::member::text_violation;
+use super::{EdgeFilter, MemberId, Reason, StatusId, TimeMs, TopicSet, Violation};
+
+/// A member's post.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    pub id: StatusId,
+    pub author: MemberId,
+    pub text: String,
+    /// A URL, or empty.
+    pub link: String,
+    pub topics: TopicSet,
+    pub audience: Audience,
+    pub post_time: TimeMs,
+    /// From here on the status is no longer shown.
+    pub expire_time: Option<TimeMs>,
+}
+
+/// Whom a status is for: the members whose shortest path to the author under `filter` has at most `max_hops` hops.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audience {
+    pub filter: EdgeFilter,
+    /// 1–6.
+    pub max_hops: u32,
+}
+
+impl Status {
+    pub fn is_live(&self, as_of: TimeMs) -> bool {
+        self.expire_time.is_none_or(|end| as_of < end)
+    }
+
+    /// Every rule the status breaks; none means it may be stored.
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut found = Vec::new();
+        if self.text.is_empty() {
+            found.push(Violation::required("text"));
+        }
+        found.extend(text_violation("text", &self.text, STATUS_TEXT_CHARS_MAX));
+        found.extend(link_violation(&self.link));
+        if self.expire_time.is_some_and(|end| end <= self.post_time) {
+            found.push(Violation::new("expire_time", Reason::OutOfRange, "must be after post_time"));
+        }
+        if !(1..=HOPS_MAX).contains(&self.audience.max_hops) {
+            let message = format!("must be from 1 to {HOPS_MAX}");
+            found.push(Violation::new("audience.max_hops", Reason::OutOfRange, message));
+        }
+        if self.audience.filter.excludes(&self.author) {
+            let message = "must not hold the author";
+            found.push(Violation::new("audience.filter.exclude_member_ids", Reason::ContradictoryFilter, message));
+        }
+        found
+    }
+}
+
+/// A link is empty or an absolute http(s) URL without white space or control characters.
+fn link_violation(link: &str) -> Option<Violation> {
+    if link.is_empty() {
+        return None;
+    }
+    if link.len() > LINK_BYTES_MAX {
+        return Some(Violation::new("link", Reason::TooLong, format!("must be at most {LINK_BYTES_MAX} bytes")));
+    }
+    let host = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://"));
+    let well_formed = host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    if !well_formed || link.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Some(Violation::new("link", Reason::Malformed, "must be an absolute http or https URL"));
+    }
+    None
+}

@@ -1,0 +1,32 @@
+use super::{Reason, Violation};
+
+/// Milliseconds since 1970-01-01T00:00:00Z. Times with a finer part are cut to the millisecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TimeMs(pub i64);
+
+/// A length of time in milliseconds.
+pub type DurationMs = u64;
+
+/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999Z, the range of `google.protobuf.Timestamp`.
+const FIRST_MS: i64 = -62_135_596_800_000;
+const LAST_MS: i64 = 253_402_300_799_999;
+
+impl TimeMs {
+    /// Reads a protobuf timestamp's two fields.
+    pub fn from_parts(field: &str, seconds: i64, nanos: i32) -> Result<TimeMs, Violation> {
+        let in_range = (FIRST_MS / 1_000..=LAST_MS / 1_000).contains(&seconds);
+        if !in_range || !(0..1_000_000_000).contains(&nanos) {
+            return Err(Violation::new(
+                field,
+                Reason::OutOfRange,
+                "must be a timestamp from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z",
+            ));
+        }
+        Ok(TimeMs(seconds * 1_000 + i64::from(nanos / 1_000_000)))
+    }
+
+    /// Seconds and nanoseconds, as a protobuf timestamp holds them.
+    pub fn to_parts(self) -> (i64, i32) {
+        (self.0.div_euclid(1_000), (self.0.rem_euclid(1_000) * 1_000_000) as i32)
+    }
+}

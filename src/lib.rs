@@ -1,0 +1,6 @@
+//! kith: a gRPC service with a graph store that answers reach, path and introduction queries.
+//!
+//! `docs/ARCHITECTURE.md` is the map: how a request travels, and which folder may import which.
+#![forbid(unsafe_code)]
+
+pub mod domain;
