@@ -1,0 +1,12 @@
+//! The API's messages and services, generated from `proto/kith/v1` at build time.
+//!
+//! Only `service` and `cli` speak them; the rest of kith speaks `domain`.
+
+/// `kith.v1`.
+#[allow(clippy::all, missing_docs)]
+pub mod v1 {
+    tonic::include_proto!("kith.v1");
+}
+
+/// The descriptors of everything kith serves, for reflection and for protobuf's JSON.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kith.descriptors.bin"));
