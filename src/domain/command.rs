@@ -42,19 +42,21 @@ pub enum Precondition {
     Present,
 }
 
-/// One put or delete.
+/// One put or delete, with what must hold of its resource beforehand.
+///
+/// Deleting what is not there is refused unless `allow_missing`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    PutKind { kind: Kind },
-    DeleteKind { name: KindName },
+    PutKind { kind: Kind, precondition: Precondition },
+    DeleteKind { name: KindName, precondition: Precondition, allow_missing: bool },
     PutMember { member: Member, precondition: Precondition },
     UpdateMember { id: MemberId, patch: MemberPatch, precondition: Precondition },
-    DeleteMember { id: MemberId, precondition: Precondition },
+    DeleteMember { id: MemberId, precondition: Precondition, allow_missing: bool },
     PutEdge { put: EdgePut, precondition: Precondition, allow_missing_members: bool },
-    DeleteEdge { key: EdgeKey, precondition: Precondition },
+    DeleteEdge { key: EdgeKey, precondition: Precondition, allow_missing: bool },
     RecordInteractions { record: InteractionRecord },
     PostStatus { status: Status },
-    DeleteStatus { id: StatusId },
+    DeleteStatus { id: StatusId, precondition: Precondition, allow_missing: bool },
 }
 
 /// The fields of a member to replace; the others stay.
