@@ -113,4 +113,14 @@ impl Error {
     pub fn precondition(field: impl Into<String>, reason: Reason, message: impl Into<String>) -> Error {
         Error::Precondition(Violation::new(field, reason, message))
     }
+
+    /// The same error, found `parent` deeper in the request.
+    pub fn within(self, parent: &str) -> Error {
+        match self {
+            Error::Invalid(violations) => Error::Invalid(violations.into_iter().map(|v| v.within(parent)).collect()),
+            Error::Precondition(violation) => Error::Precondition(violation.within(parent)),
+            Error::EtagMismatch { field } => Error::EtagMismatch { field: format!("{parent}.{field}") },
+            other => other,
+        }
+    }
 }

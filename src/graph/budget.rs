@@ -1,0 +1,126 @@
+//! What a query may take: edges to look at, and a signal to stop.
+
+/// Asked now and then whether to stop. The graph core reads no clock; whoever runs a query brings one.
+pub trait Stop {
+    fn stop(&self) -> Option<StopReason>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    Deadline,
+    Cancelled,
+}
+
+/// Never stops.
+pub struct NeverStop;
+
+impl Stop for NeverStop {
+    fn stop(&self) -> Option<StopReason> {
+        None
+    }
+}
+
+/// What ended a query early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    EdgesVisited,
+    Deadline,
+    Cancelled,
+}
+
+/// How far an answer is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// What ended the query early; none if the answer is complete.
+    pub limit: Option<Limit>,
+    /// Everything within so many hops is in the answer, and right.
+    pub exact_through_hop: u32,
+}
+
+impl Extent {
+    pub fn complete(through_hop: u32) -> Extent {
+        Extent { limit: None, exact_through_hop: through_hop }
+    }
+
+    pub fn ended(limit: Limit, exact_through_hop: u32) -> Extent {
+        Extent { limit: Some(limit), exact_through_hop }
+    }
+
+    pub fn is_complete(self) -> bool {
+        self.limit.is_none()
+    }
+
+    /// Of an answer put together of two.
+    pub fn and(self, other: Extent) -> Extent {
+        Extent {
+            limit: self.limit.or(other.limit),
+            exact_through_hop: self.exact_through_hop.min(other.exact_through_hop),
+        }
+    }
+}
+
+/// Half-edges between two looks at the stop signal: some microseconds of work.
+const VISITS_PER_POLL: u64 = 1_024;
+
+/// Counts what a query visits.
+pub struct Budget<'a> {
+    edges_max: u64,
+    visited: u64,
+    next_poll: u64,
+    stop: &'a dyn Stop,
+}
+
+impl<'a> Budget<'a> {
+    pub fn new(edges_visited_max: u64, stop: &'a dyn Stop) -> Budget<'a> {
+        Budget { edges_max: edges_visited_max, visited: 0, next_poll: 0, stop }
+    }
+
+    /// No bound, no signal.
+    pub fn unlimited() -> Budget<'static> {
+        Budget::new(u64::MAX, &NeverStop)
+    }
+
+    /// Charges so many half-edges that are about to be looked at.
+    pub fn visit(&mut self, edges: u64) -> Result<(), Limit> {
+        let visited = self.visited.saturating_add(edges);
+        if visited > self.edges_max {
+            return Err(Limit::EdgesVisited);
+        }
+        self.visited = visited;
+        if visited >= self.next_poll {
+            self.next_poll = visited + VISITS_PER_POLL;
+            match self.stop.stop() {
+                Some(StopReason::Deadline) => return Err(Limit::Deadline),
+                Some(StopReason::Cancelled) => return Err(Limit::Cancelled),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Half-edges looked at so far.
+    pub fn visited(&self) -> u64 {
+        self.visited
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Always(StopReason);
+
+    impl Stop for Always {
+        fn stop(&self) -> Option<StopReason> {
+            Some(self.0)
+        }
+    }
+
+    #[test]
+    fn it_ends_at_its_bound_and_at_the_first_signal() {
+        let mut budget = Budget::new(10, &NeverStop);
+        assert_eq!((budget.visit(10), budget.visit(1), budget.visited()), (Ok(()), Err(Limit::EdgesVisited), 10));
+        assert_eq!(Budget::new(10, &Always(StopReason::Cancelled)).visit(1), Err(Limit::Cancelled));
+        assert_eq!(Budget::new(10, &Always(StopReason::Deadline)).visit(1), Err(Limit::Deadline));
+    }
+}

@@ -1,0 +1,235 @@
+//! The graph that queries walk: who there is, and by which edges they are joined.
+
+use imbl::Vector;
+
+use super::half_edge::{HalfEdge, KindIx, MemberIx};
+use super::ids::Ids;
+use super::kinds::Kinds;
+use super::pages::Pages;
+use super::runs::Runs;
+use super::strength::Tie;
+use crate::domain::{Kind, MemberId};
+
+/// Members, kinds and edges. A clone shares all that neither changes; cloning copies a few roots.
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    kinds: Kinds,
+    ids: Ids,
+    members: Pages<Option<Node>>,
+    /// Places that erased members left, the last one to be used first.
+    free: Vector<MemberIx>,
+    edges: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Node {
+    id: MemberId,
+    half_edges: Runs<HalfEdge>,
+}
+
+impl Graph {
+    pub fn new() -> Graph {
+        Graph::default()
+    }
+
+    // Kinds.
+
+    pub fn find_kind(&self, name: &str) -> Option<KindIx> {
+        self.kinds.find(name)
+    }
+
+    /// A kind by an index this graph gave.
+    pub fn kind(&self, ix: KindIx) -> &Kind {
+        self.kinds.get(ix)
+    }
+
+    /// All kinds, in the order of their places.
+    pub fn kinds(&self) -> impl Iterator<Item = (KindIx, &Kind)> {
+        self.kinds.iter()
+    }
+
+    /// How many edges are of the kind.
+    pub fn kind_uses(&self, ix: KindIx) -> u64 {
+        self.kinds.uses(ix)
+    }
+
+    /// Registers a kind of a new name; none if there are 64 already.
+    pub fn add_kind(&mut self, kind: Kind) -> Option<KindIx> {
+        self.kinds.add(kind)
+    }
+
+    /// Changes a kind; `symmetric` only while no edge is of it.
+    pub fn replace_kind(&mut self, ix: KindIx, kind: Kind) {
+        self.kinds.put(ix, kind);
+    }
+
+    /// Unregisters a kind that no edge is of.
+    pub fn remove_kind(&mut self, ix: KindIx) {
+        self.kinds.remove(ix);
+    }
+
+    // Members.
+
+    /// How many members there are.
+    pub fn members(&self) -> usize {
+        self.members.len() - self.free.len()
+    }
+
+    pub fn find(&self, id: &str) -> Option<MemberIx> {
+        self.ids.find(id)
+    }
+
+    /// The id of a member by an index this graph gave.
+    pub fn id(&self, ix: MemberIx) -> &MemberId {
+        &self.node(ix).id
+    }
+
+    fn node(&self, ix: MemberIx) -> &Node {
+        let node = self.members.get(ix.0 as usize).and_then(Option::as_ref);
+        node.expect("a member's index names a member")
+    }
+
+    fn node_mut(&mut self, ix: MemberIx) -> &mut Node {
+        let node = self.members.get_mut(ix.0 as usize).and_then(Option::as_mut);
+        node.expect("a member's index names a member")
+    }
+
+    /// All members in the order of their places.
+    pub fn iter_members(&self) -> impl Iterator<Item = MemberIx> {
+        let nodes = self.members.iter().enumerate();
+        nodes.filter(|(_, node)| node.is_some()).map(|(i, _)| MemberIx(i as u32))
+    }
+
+    /// All members by id; those after `id` if given.
+    pub fn members_after(&self, id: Option<&MemberId>) -> impl Iterator<Item = MemberIx> {
+        self.ids.after(id).map(|(_, ix)| ix)
+    }
+
+    /// Adds a member of a new id.
+    pub fn add_member(&mut self, id: MemberId) -> MemberIx {
+        let node = Some(Node { id: id.clone(), half_edges: Runs::default() });
+        let ix = match self.free.pop_back() {
+            Some(ix) => {
+                *self.members.get_mut(ix.0 as usize).expect("a freed place exists") = node;
+                ix
+            }
+            None => {
+                self.members.push(node);
+                MemberIx(u32::try_from(self.members.len() - 1).expect("fewer than 2³² members"))
+            }
+        };
+        self.ids.insert(id, ix);
+        ix
+    }
+
+    /// Removes a member that has no edges.
+    pub fn remove_member(&mut self, ix: MemberIx) {
+        let place = self.members.get_mut(ix.0 as usize).expect("a member's index names a member");
+        let node = place.take().expect("a member's index names a member");
+        self.ids.remove(node.id.as_str());
+        self.free.push_back(ix);
+    }
+
+    // Edges.
+
+    /// How many edges there are, each counted once.
+    pub fn edges(&self) -> u64 {
+        self.edges
+    }
+
+    /// A member's half-edges, by neighbor, kind and direction.
+    pub fn half_edges(&self, ix: MemberIx) -> &Runs<HalfEdge> {
+        &self.node(ix).half_edges
+    }
+
+    /// What is known of an edge's strength; of a symmetric kind in either order.
+    pub fn tie(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Tie> {
+        self.half_edges(from).get(&(to, kind, false)).map(HalfEdge::tie)
+    }
+
+    /// Puts an edge in the place of the one between the two of the kind; of a symmetric kind in either order.
+    pub fn put_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie) -> Option<Tie> {
+        let (out, back) = halves(from, kind, to, tie, self.kinds.get(kind).symmetric);
+        let before = self.node_mut(from).half_edges.insert(out);
+        self.node_mut(to).half_edges.insert(back);
+        if before.is_none() {
+            self.edges += 1;
+            self.kinds.count(kind, 1);
+        }
+        before.map(|half| half.tie())
+    }
+
+    /// Removes an edge; of a symmetric kind in either order.
+    pub fn remove_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Tie> {
+        let symmetric = self.kinds.get(kind).symmetric;
+        let before = self.node_mut(from).half_edges.remove(&(to, kind, false))?;
+        self.node_mut(to).half_edges.remove(&(from, kind, !symmetric));
+        self.edges -= 1;
+        self.kinds.count(kind, -1);
+        Some(before.tie())
+    }
+}
+
+/// An edge's two half-edges: the one at `from`, and the one at `to`.
+fn halves(from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie, symmetric: bool) -> (HalfEdge, HalfEdge) {
+    (HalfEdge::new(to, kind, true, symmetric, tie), HalfEdge::new(from, kind, symmetric, true, tie))
+}
+
+/// Builds a graph at once from all its members and edges: much faster than one edge after the other.
+#[derive(Debug, Default)]
+pub struct GraphBuilder {
+    graph: Graph,
+    nodes: Vec<MemberId>,
+    edges: Vec<(MemberIx, KindIx, MemberIx, Tie)>,
+}
+
+impl GraphBuilder {
+    /// Registers a kind in a place.
+    pub fn kind(&mut self, ix: KindIx, kind: Kind) {
+        self.graph.kinds.put(ix, kind);
+    }
+
+    /// Adds a member of a new id; the first is at 0, and so on.
+    pub fn member(&mut self, id: MemberId) -> MemberIx {
+        self.nodes.push(id);
+        MemberIx(self.nodes.len() as u32 - 1)
+    }
+
+    /// Adds an edge between two members added before, of a kind registered before; each edge once.
+    pub fn edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie) {
+        self.edges.push((from, kind, to, tie));
+    }
+
+    /// Counts each member's half-edges, lays them out in one array, and cuts each member's part, sorted, into a list.
+    pub fn build(self) -> Graph {
+        let GraphBuilder { mut graph, nodes, edges } = self;
+        let mut ends = vec![0usize; nodes.len() + 1];
+        for (from, _, to, _) in &edges {
+            ends[from.0 as usize + 1] += 1;
+            ends[to.0 as usize + 1] += 1;
+        }
+        for i in 1..ends.len() {
+            ends[i] += ends[i - 1];
+        }
+        let nothing = HalfEdge::new(MemberIx(0), KindIx(0), false, false, Tie::default());
+        let mut halves_of = vec![nothing; edges.len() * 2];
+        let mut next = ends.clone();
+        for &(from, kind, to, tie) in &edges {
+            let (out, back) = halves(from, kind, to, tie, graph.kinds.get(kind).symmetric);
+            for (member, half) in [(from, out), (to, back)] {
+                halves_of[next[member.0 as usize]] = half;
+                next[member.0 as usize] += 1;
+            }
+            graph.kinds.count(kind, 1);
+        }
+        graph.edges = edges.len() as u64;
+        drop(edges);
+        for (i, id) in nodes.into_iter().enumerate() {
+            let own = &mut halves_of[ends[i]..ends[i + 1]];
+            own.sort_unstable_by_key(super::runs::Keyed::key);
+            graph.ids.insert(id.clone(), MemberIx(i as u32));
+            graph.members.push(Some(Node { id, half_edges: Runs::from_sorted(own) }));
+        }
+        graph
+    }
+}

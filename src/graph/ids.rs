@@ -1,0 +1,143 @@
+//! From a member's id to its place in the graph, and all ids in order.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::ops::Bound;
+
+use imbl::OrdMap;
+
+use super::half_edge::MemberIx;
+use crate::domain::MemberId;
+
+/// An id with its first eight bytes before it: most comparisons end there, without a look at the text elsewhere in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PrefixedId {
+    prefix: u64,
+    id: MemberId,
+}
+
+/// What a `PrefixedId` can be compared with, so that a lookup allocates nothing.
+trait Prefixed {
+    fn prefix(&self) -> u64;
+    fn text(&self) -> &str;
+}
+
+impl Prefixed for PrefixedId {
+    fn prefix(&self) -> u64 {
+        self.prefix
+    }
+
+    fn text(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
+/// A text to look for, with its prefix.
+struct Sought<'a>(u64, &'a str);
+
+impl Prefixed for Sought<'_> {
+    fn prefix(&self) -> u64 {
+        self.0
+    }
+
+    fn text(&self) -> &str {
+        self.1
+    }
+}
+
+impl<'a> Borrow<dyn Prefixed + 'a> for PrefixedId {
+    fn borrow(&self) -> &(dyn Prefixed + 'a) {
+        self
+    }
+}
+
+// A shorter text is padded with zero bytes, which no id holds: the order by prefix, then text is the order by text.
+impl Ord for dyn Prefixed + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.prefix().cmp(&other.prefix()).then_with(|| self.text().cmp(other.text()))
+    }
+}
+
+impl PartialOrd for dyn Prefixed + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for dyn Prefixed + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for dyn Prefixed + '_ {}
+
+impl Ord for PrefixedId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self as &dyn Prefixed).cmp(other as &dyn Prefixed)
+    }
+}
+
+impl PartialOrd for PrefixedId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn prefix(text: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let len = text.len().min(8);
+    bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+    u64::from_be_bytes(bytes)
+}
+
+/// Every member's id, in byte order. Clones share structure.
+#[derive(Debug, Clone, Default)]
+pub struct Ids(OrdMap<PrefixedId, MemberIx>);
+
+impl Ids {
+    pub fn find(&self, id: &str) -> Option<MemberIx> {
+        self.0.get(&Sought(prefix(id), id) as &dyn Prefixed).copied()
+    }
+
+    pub fn insert(&mut self, id: MemberId, ix: MemberIx) {
+        self.0.insert(PrefixedId { prefix: prefix(id.as_str()), id }, ix);
+    }
+
+    pub fn remove(&mut self, id: &str) {
+        self.0.remove(&Sought(prefix(id), id) as &dyn Prefixed);
+    }
+
+    /// In order; those after `id` if given.
+    pub fn after(&self, id: Option<&MemberId>) -> impl Iterator<Item = (&MemberId, MemberIx)> {
+        let start = match id {
+            Some(id) => Bound::Excluded(PrefixedId { prefix: prefix(id.as_str()), id: id.clone() }),
+            None => Bound::Unbounded,
+        };
+        self.0.range((start, Bound::Unbounded)).map(|(key, ix)| (&key.id, *ix))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_by_bytes_whatever_the_prefix() {
+        let mut texts = ["b", "abcdefgh", "abcdefghi", "abcdefg", "ä", "a", "abcdefgha", "é€𝄞", "~"];
+        let mut ids = Ids::default();
+        for (i, text) in texts.iter().enumerate() {
+            ids.insert(MemberId::parse("id", text).unwrap(), MemberIx(i as u32));
+        }
+        for (i, text) in texts.iter().enumerate() {
+            assert_eq!(ids.find(text), Some(MemberIx(i as u32)));
+        }
+        assert_eq!(ids.find("abc"), None);
+        texts.sort();
+        assert!(ids.after(None).map(|(id, _)| id.as_str()).eq(texts));
+        let third = MemberId::parse("id", texts[2]).unwrap();
+        assert!(ids.after(Some(&third)).map(|(id, _)| id.as_str()).eq(texts[3..].iter().copied()));
+        ids.remove("a");
+        assert_eq!(ids.find("a"), None);
+    }
+}

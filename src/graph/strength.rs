@@ -1,0 +1,115 @@
+//! The formulas of strength: of an edge, of a pair, of a chain.
+
+use crate::domain::{History, Kind, Strength, TimeMs};
+
+/// What the strength of an edge depends on, beside its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Tie {
+    pub pinned: Option<Strength>,
+    /// Interactions, faded to `last_s`.
+    pub faded: f32,
+    /// The latest interaction, in seconds since 1970.
+    pub last_s: u32,
+}
+
+/// Strength of an edge at `as_of`, in (0, 1]: the pinned one, or `0.1 + 0.9·w/(1+w)` with
+/// `w = prior + faded·0.5^((as_of − last)/half-life)`. Before the last interaction nothing is amplified.
+pub fn edge_strength(kind: &Kind, tie: Tie, as_of: TimeMs) -> f32 {
+    if let Some(pinned) = tie.pinned {
+        return pinned.get();
+    }
+    let mut weight = kind.prior;
+    if tie.faded > 0.0 {
+        let age_ms = as_of.0.saturating_sub(i64::from(tie.last_s) * 1_000);
+        weight += f64::from(tie.faded) * fading(age_ms as f64 / kind.half_life_ms as f64);
+    }
+    (0.1 + 0.9 * weight / (1.0 + weight)) as f32
+}
+
+/// What is left of an interaction after so many half-lives; all of it before its time.
+fn fading(half_lives: f64) -> f64 {
+    libm::exp2(-half_lives.max(0.0))
+}
+
+/// Adds `count` interactions at `time_s`, in or out of order: the later of the two times is the one faded to.
+pub fn add_interactions(history: History, kind: &Kind, count: u64, time_s: u32) -> History {
+    let last_s = history.last_s.max(time_s);
+    let faded_to_last =
+        |weight: f64, at_s: u32| weight * fading(f64::from(last_s - at_s) * 1_000.0 / kind.half_life_ms as f64);
+    let faded = faded_to_last(f64::from(history.faded), history.last_s) + faded_to_last(count as f64, time_s);
+    History { count: history.count.saturating_add(count), faded: faded as f32, last_s }
+}
+
+/// Pair strength, `1 − Π(1 − strengthᵢ)`, one edge after the other and without cancellation: a tiny strength stays itself.
+pub fn pair_strength(strengths: impl IntoIterator<Item = f32>) -> f64 {
+    strengths.into_iter().fold(0.0, |pair, strength| pair + f64::from(strength) * (1.0 - pair))
+}
+
+/// How weak a chain is: `−log₂` of its strength, in units of 2⁻³².
+///
+/// Integers, so that equal chains are equal however they were added up. The strength of a chain is the product of its pairs'
+/// × 0.5^(hops − 1); a hand-over costs exactly one bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ChainCost(pub u64);
+
+impl ChainCost {
+    /// What handing over from one step to the next costs: half the odds.
+    pub const HAND_OVER: ChainCost = ChainCost(1 << 32);
+
+    /// The cost of one step, `round(−log₂(pair strength)·2³²)`; at most 149 bits, for the least `f32`.
+    pub fn of_pair(strength: f64) -> ChainCost {
+        ChainCost((-libm::log2(strength) * (1u64 << 32) as f64).round().max(0.0) as u64)
+    }
+
+    /// The chain of this one and another after it, handed over in between.
+    pub fn then(self, next: ChainCost) -> ChainCost {
+        ChainCost(self.0 + Self::HAND_OVER.0 + next.0)
+    }
+
+    pub fn strength(self) -> f64 {
+        libm::exp2(-(self.0 as f64) / (1u64 << 32) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{KindName, Sphere};
+
+    const DAY_MS: i64 = 24 * 3_600 * 1_000;
+
+    fn kind(prior: f64) -> Kind {
+        let name = KindName::parse("name", "friend").unwrap();
+        Kind::new(name, Sphere::Personal, true, prior, 10 * DAY_MS as u64).unwrap()
+    }
+
+    #[test]
+    fn an_edge_is_as_strong_as_its_prior_and_what_has_not_faded() {
+        assert_eq!(edge_strength(&kind(1.0), Tie::default(), TimeMs(0)), 0.55);
+        assert_eq!(edge_strength(&kind(0.0), Tie::default(), TimeMs(0)), 0.1);
+        let tie = Tie { pinned: None, faded: 2.0, last_s: 0 };
+        assert_eq!(edge_strength(&kind(0.0), tie, TimeMs(10 * DAY_MS)), 0.55);
+        assert_eq!(edge_strength(&kind(0.0), tie, TimeMs(-10 * DAY_MS)), 0.7);
+        let pinned = Strength::parse("s", 0.25).ok();
+        assert_eq!(edge_strength(&kind(4.0), Tie { pinned, ..tie }, TimeMs(0)), 0.25);
+    }
+
+    #[test]
+    fn the_order_of_interactions_does_not_matter() {
+        let kind = kind(1.0);
+        let (early, late) = (86_400 * 100, 86_400 * 110);
+        let forward = add_interactions(add_interactions(History::default(), &kind, 4, early), &kind, 1, late);
+        let backward = add_interactions(add_interactions(History::default(), &kind, 1, late), &kind, 4, early);
+        assert_eq!(forward, backward);
+        assert_eq!(forward, History { count: 5, faded: 3.0, last_s: late });
+    }
+
+    #[test]
+    fn a_chain_halves_at_each_hand_over() {
+        let half = ChainCost::of_pair(0.5);
+        assert_eq!(half, ChainCost::HAND_OVER);
+        assert_eq!(half.then(half).strength(), 0.125);
+        assert_eq!(ChainCost::of_pair(pair_strength([1.0])), ChainCost(0));
+        assert_eq!(ChainCost::of_pair(pair_strength([f32::from_bits(1)])), ChainCost(149 << 32));
+    }
+}

@@ -1,0 +1,202 @@
+//! The house rules, as a test: which folder may import which, and what no source file may hold.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each layer of `src/`, and the layers it may import. A newcomer's change goes where these arrows let it.
+const LAYERS: [(&str, &[&str]); 8] = [
+    ("domain", &[]),
+    ("graph", &["domain"]),
+    ("store", &["domain", "proto"]),
+    ("engine", &["domain", "graph", "store"]),
+    ("service", &["domain", "graph", "engine", "proto"]),
+    ("server", &["domain", "engine", "service", "proto"]),
+    ("app", &["domain", "store", "engine", "service", "server", "proto"]),
+    ("cli", &["domain", "app", "proto"]),
+];
+
+/// The layers that do no I/O, read no clock and know no runtime.
+const PURE: [&str; 2] = ["domain", "graph"];
+const IMPURE: [&str; 8] =
+    ["std::fs", "std::io", "std::net", "std::time", "SystemTime", "Instant", "tokio", "std::thread"];
+
+const LINES_MAX: usize = 500;
+
+struct Source {
+    path: PathBuf,
+    /// Without the unit tests at its end, and without comments.
+    code: String,
+    lines: usize,
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    let mut paths = Vec::new();
+    collect(&root().join(folder), &mut paths);
+    paths.into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "rs")).map(read).collect()
+}
+
+fn read(path: PathBuf) -> Source {
+    let text = fs::read_to_string(&path).unwrap();
+    let before_tests = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let code = before_tests.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    Source { path, code, lines: text.lines().count() }
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { collect(&path, found) } else { found.push(path) }
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn layer(path: &Path) -> Option<String> {
+    let inside = path.strip_prefix(root().join("src")).ok()?;
+    let first = inside.components().next()?.as_os_str().to_str()?;
+    Some(first.trim_end_matches(".rs").to_owned())
+}
+
+/// The layers named by `crate::…` in the code.
+fn imported(code: &str) -> BTreeSet<String> {
+    let after = code.split("crate::").skip(1);
+    after.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
+}
+
+fn report(rule: &str, broken: Vec<String>) {
+    assert!(broken.is_empty(), "{rule}:\n  {}", broken.join("\n  "));
+}
+
+#[test]
+fn imports_point_one_way() {
+    let mut broken = Vec::new();
+    for source in sources("src") {
+        let Some(here) = layer(&source.path) else { continue };
+        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == here) else { continue };
+        for there in imported(&source.code) {
+            let is_layer = there == "proto" || LAYERS.iter().any(|(name, _)| *name == there);
+            if is_layer && there != here && !allowed.contains(&there.as_str()) {
+                broken.push(format!("{} imports {there}", source.path.display()));
+            }
+        }
+    }
+    report("a layer imports what it may not", broken);
+}
+
+#[test]
+fn every_folder_of_src_is_a_known_layer() {
+    let known = |name: &str| LAYERS.iter().any(|(layer, _)| *layer == name) || ["lib", "main", "proto"].contains(&name);
+    let strangers = sources("src").iter().filter_map(|s| layer(&s.path)).filter(|name| !known(name)).collect();
+    report("a folder without a place in the layers", strangers);
+}
+
+#[test]
+fn the_core_is_pure() {
+    let mut broken = Vec::new();
+    for source in sources("src") {
+        if !layer(&source.path).is_some_and(|here| PURE.contains(&here.as_str())) {
+            continue;
+        }
+        for word in IMPURE {
+            if source.code.split(|c: char| !c.is_alphanumeric() && c != ':' && c != '_').any(|w| w.starts_with(word)) {
+                broken.push(format!("{}: {word}", source.path.display()));
+            }
+        }
+    }
+    report("I/O, a clock or a runtime in the core", broken);
+}
+
+#[test]
+fn grpc_stays_at_the_edge() {
+    let edge = ["service", "server", "cli", "app", "proto"];
+    let mut broken = Vec::new();
+    for source in sources("src") {
+        let here = layer(&source.path).unwrap_or_default();
+        if source.code.contains("tonic::") && !edge.contains(&here.as_str()) {
+            broken.push(source.path.display().to_string());
+        }
+    }
+    report("tonic outside service, server and cli", broken);
+}
+
+#[test]
+fn nothing_unfinished_and_no_easy_panic() {
+    let mut broken = Vec::new();
+    for source in sources("src") {
+        for word in ["todo!", "unimplemented!", "dbg!(", ".unwrap()", "panic!(", "unsafe "] {
+            if source.code.contains(word) {
+                broken.push(format!("{}: {word}", source.path.display()));
+            }
+        }
+    }
+    report("a word that has no place in src", broken);
+}
+
+#[test]
+fn files_stay_short() {
+    let folders = ["src", "tests", "benches"];
+    let long = folders.iter().filter(|folder| root().join(folder).exists()).flat_map(|folder| sources(folder));
+    let long = long.filter(|source| source.lines > LINES_MAX);
+    report("over 500 lines", long.map(|s| format!("{}: {}", s.path.display(), s.lines)).collect());
+}
+
+#[test]
+fn unsafe_code_is_forbidden() {
+    for file in ["src/lib.rs", "src/main.rs"] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        assert!(text.contains("#![forbid(unsafe_code)]"), "{file} must forbid unsafe code");
+    }
+}
+
+#[test]
+fn every_dependency_says_why() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let mut broken = Vec::new();
+    let mut in_dependencies = false;
+    let mut explained = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            in_dependencies = line.ends_with("dependencies]");
+        } else if line.starts_with('#') {
+            explained = true;
+        } else if in_dependencies && !line.trim().is_empty() {
+            if !explained {
+                broken.push(line.to_owned());
+            }
+            explained = false;
+        }
+    }
+    report("a dependency without a reason above it", broken);
+}
+
+#[test]
+fn every_rpc_is_named_by_a_test() {
+    let tests: String = sources("tests").into_iter().map(|source| source.code).collect();
+    let mut protos = Vec::new();
+    collect(&root().join("proto/kith/v1"), &mut protos);
+    let mut untested = Vec::new();
+    for proto in protos {
+        let text = fs::read_to_string(proto).unwrap();
+        for line in text.lines().filter_map(|line| line.trim().strip_prefix("rpc ")) {
+            let name = line.split('(').next().unwrap().trim();
+            if !tests.contains(&snake_case(name)) {
+                untested.push(name.to_owned());
+            }
+        }
+    }
+    report("an RPC that no test calls", untested);
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for (i, c) in name.chars().enumerate() {
+        if c.is_uppercase() && i > 0 {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
