@@ -4,5 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod domain;
+pub mod engine;
 pub mod graph;
 pub mod proto;
+pub mod store;

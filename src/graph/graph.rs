@@ -189,6 +189,10 @@ impl GraphBuilder {
         self.graph.kinds.put(ix, kind);
     }
 
+    pub fn has_kind(&self, ix: KindIx) -> bool {
+        self.graph.kinds.iter().any(|(known, _)| known == ix)
+    }
+
     /// Adds a member of a new id; the first is at 0, and so on.
     pub fn member(&mut self, id: MemberId) -> MemberIx {
         self.nodes.push(id);

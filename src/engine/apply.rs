@@ -1,0 +1,168 @@
+//! The fold: one command changes the state, the same way wherever and whenever it is replayed.
+//!
+//! Every change is checked before anything is touched, so a refused change leaves the state as it was.
+
+use super::records::{MemberRecord, Stored, Times};
+use super::state::State;
+use super::{Applied, Effect, digest};
+use crate::domain::{
+    Change, Error, Kind, KindName, Member, MemberId, MemberPatch, Precondition, Reason, Resource, TimeMs,
+};
+use crate::graph::{MemberIx, Runs};
+
+impl State {
+    /// Carries out one change accepted at `now`.
+    pub(super) fn apply(&mut self, now: TimeMs, change: &Change) -> Result<Applied, Error> {
+        match change {
+            Change::PutKind { kind, precondition } => self.put_kind(kind, precondition),
+            Change::DeleteKind { name, precondition, allow_missing } => {
+                self.delete_kind(name, precondition, *allow_missing)
+            }
+            Change::PutMember { member, precondition } => self.put_member(now, member, precondition),
+            Change::UpdateMember { id, patch, precondition } => self.update_member(now, id, patch, precondition),
+            Change::DeleteMember { id, precondition, allow_missing } => {
+                self.delete_member(now, id, precondition, *allow_missing)
+            }
+            Change::PutEdge { put, precondition, allow_missing_members } => {
+                self.put_edge(now, put, precondition, *allow_missing_members)
+            }
+            Change::DeleteEdge { key, precondition, allow_missing } => {
+                self.delete_edge(key, precondition, *allow_missing)
+            }
+            Change::RecordInteractions { record } => self.record_interactions(now, record),
+            Change::PostStatus { status } => self.post_status(now, status),
+            Change::DeleteStatus { id, precondition, allow_missing } => {
+                self.delete_status(now, id, precondition, *allow_missing)
+            }
+        }
+    }
+
+    fn put_kind(&mut self, kind: &Kind, precondition: &Precondition) -> Result<Applied, Error> {
+        let before = self.kind(kind.name.as_str());
+        check(precondition, before.as_ref(), "kind")?;
+        let Some(before) = before else {
+            if self.graph.add_kind(kind.clone()).is_none() {
+                return Err(Error::precondition("kind.name", Reason::KindLimit, "64 kinds are registered already"));
+            }
+            self.digest.add(digest::kind_hash(kind));
+            return Ok(Applied::of(Effect::Created));
+        };
+        if before.value == *kind {
+            return Ok(Applied::of(Effect::Unchanged));
+        }
+        let ix = self.graph.find_kind(kind.name.as_str()).expect("the kind was found before");
+        if before.value.symmetric != kind.symmetric && self.graph.kind_uses(ix) > 0 {
+            let message = "can't be changed while edges of the kind exist";
+            return Err(Error::precondition("kind.symmetric", Reason::KindInUse, message));
+        }
+        self.graph.replace_kind(ix, kind.clone());
+        self.digest.remove(digest::kind_hash(&before.value));
+        self.digest.add(digest::kind_hash(kind));
+        Ok(Applied::of(Effect::Updated))
+    }
+
+    fn delete_kind(
+        &mut self,
+        name: &KindName,
+        precondition: &Precondition,
+        allow_missing: bool,
+    ) -> Result<Applied, Error> {
+        let before = self.kind(name.as_str());
+        check(precondition, before.as_ref(), "name")?;
+        let Some(before) = before else {
+            return missing(Resource::Kind, name, allow_missing);
+        };
+        let ix = self.graph.find_kind(name.as_str()).expect("the kind was found before");
+        let in_audience = |kinds: &[KindName]| kinds.binary_search(name).is_ok();
+        if self.graph.kind_uses(ix) > 0 || self.statuses.values().any(|s| in_audience(&s.status.audience.filter.kinds))
+        {
+            return Err(Error::precondition("name", Reason::KindInUse, "edges or audiences of statuses use the kind"));
+        }
+        self.graph.remove_kind(ix);
+        self.digest.remove(digest::kind_hash(&before.value));
+        Ok(Applied::of(Effect::Deleted))
+    }
+
+    fn put_member(&mut self, now: TimeMs, member: &Member, precondition: &Precondition) -> Result<Applied, Error> {
+        let before = self.member(member.id.as_str());
+        check(precondition, before.as_ref(), "member")?;
+        match before {
+            None => {
+                self.add_member(now, member);
+                Ok(Applied::of(Effect::Created))
+            }
+            Some(before) => Ok(Applied::of(self.replace_member(now, &before, member))),
+        }
+    }
+
+    fn update_member(
+        &mut self,
+        now: TimeMs,
+        id: &MemberId,
+        patch: &MemberPatch,
+        precondition: &Precondition,
+    ) -> Result<Applied, Error> {
+        let before = self.member(id.as_str());
+        check(precondition, before.as_ref(), "member")?;
+        let before = before.ok_or_else(|| Error::not_found(Resource::Member, id))?;
+        let mut after = before.value.clone();
+        if let Some(display_name) = &patch.display_name {
+            after.display_name.clone_from(display_name);
+        }
+        if let Some(headline) = &patch.headline {
+            after.headline.clone_from(headline);
+        }
+        if let Some(topics) = &patch.topics {
+            after.topics.clone_from(topics);
+        }
+        if let Some(labels) = &patch.labels {
+            after.labels.clone_from(labels);
+        }
+        Ok(Applied::of(self.replace_member(now, &before, &after)))
+    }
+
+    pub(super) fn add_member(&mut self, now: TimeMs, member: &Member) -> MemberIx {
+        let ix = self.graph.add_member(member.id.clone());
+        let record = MemberRecord::new(member, Times::new(now));
+        if ix.0 as usize == self.members.len() {
+            self.members.push(record);
+            self.edges.push(Runs::default());
+        } else {
+            *self.members.get_mut(ix.0 as usize).expect("a reused slot exists") = record;
+        }
+        self.topics.add(ix, &member.topics);
+        self.digest.add(digest::member_hash(member));
+        ix
+    }
+
+    fn replace_member(&mut self, now: TimeMs, before: &Stored<Member>, after: &Member) -> Effect {
+        if before.value == *after {
+            return Effect::Unchanged;
+        }
+        let ix = self.graph.find(after.id.as_str()).expect("the member was found before");
+        self.topics.remove(ix, &before.value.topics);
+        self.topics.add(ix, &after.topics);
+        let record = self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record");
+        *record = MemberRecord::new(after, record.times.updated(now));
+        self.digest.remove(digest::member_hash(&before.value));
+        self.digest.add(digest::member_hash(after));
+        Effect::Updated
+    }
+}
+
+/// Whether what must hold beforehand does. `field` is where the resource stands in a request.
+pub(super) fn check<T>(precondition: &Precondition, stored: Option<&Stored<T>>, field: &str) -> Result<(), Error> {
+    let failed = |message: &str| Err(Error::precondition(field, Reason::PreconditionFailed, message));
+    match (precondition, stored) {
+        (Precondition::None, _) | (Precondition::Absent, None) | (Precondition::Present, Some(_)) => Ok(()),
+        (Precondition::Etag(etag), Some(stored)) if *etag == stored.etag => Ok(()),
+        (Precondition::Etag(_), _) => Err(Error::EtagMismatch { field: format!("{field}.etag") }),
+        (Precondition::Absent, Some(_)) => failed("must not exist, but does"),
+        (Precondition::Present, None) => failed("must exist, but does not"),
+    }
+}
+
+/// The answer to a delete of what is not there.
+pub(super) fn missing(resource: Resource, id: impl ToString, allowed: bool) -> Result<Applied, Error> {
+    if allowed { Ok(Applied::of(Effect::Unchanged)) } else { Err(Error::not_found(resource, id)) }
+}

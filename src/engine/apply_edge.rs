@@ -1,0 +1,282 @@
+//! Changes of edges and statuses, and what goes with a member that is erased.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use super::apply::{check, missing};
+use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Stored, Times, edge_after_put, tie};
+use super::state::{Mention, State};
+use super::{Applied, Effect, digest};
+use crate::domain::{
+    Edge, EdgeKey, EdgePut, Error, InteractionRecord, Member, MemberId, Origin, Precondition, Reason, Resource, Status,
+    StatusId, TimeMs, Violation,
+};
+use crate::graph::{KindIx, MemberIx, Runs, add_interactions};
+
+impl State {
+    pub(super) fn put_edge(
+        &mut self,
+        now: TimeMs,
+        put: &EdgePut,
+        precondition: &Precondition,
+        allow_missing_members: bool,
+    ) -> Result<Applied, Error> {
+        let key = self.registered(&put.key, "edge.kind")?;
+        let before = self.edge(&key);
+        check(precondition, before.as_ref(), "edge")?;
+        if let Some(status) = put.origin.as_ref().and_then(|origin| origin.status.as_ref())
+            && !self.statuses.contains_key(status)
+        {
+            let message = "no such status";
+            return Err(Error::precondition("edge.origin.status_id", Reason::StatusMissing, message));
+        }
+        if !allow_missing_members {
+            self.require_member(&put.key.from, "edge.from_id")?;
+            self.require_member(&put.key.to, "edge.to_id")?;
+        }
+        let after = edge_after_put(put, key, before.as_ref().map(|stored| &stored.value));
+        let mut applied = Applied::of(Effect::Created);
+        if let Some(before) = &before {
+            if before.value == after {
+                return Ok(Applied::of(Effect::Unchanged));
+            }
+            applied.effect = Effect::Updated;
+        }
+        for id in [&after.key.from, &after.key.to] {
+            if self.graph.find(id.as_str()).is_none() {
+                self.add_member(now, &Member::bare(id.clone()));
+                applied.members_created += 1;
+            }
+        }
+        self.store_edge(now, before.as_ref(), &after);
+        Ok(applied)
+    }
+
+    /// The key an edge of a registered kind is kept under.
+    fn registered(&self, key: &EdgeKey, field: &str) -> Result<EdgeKey, Error> {
+        let kind = self.graph.find_kind(key.kind.as_str()).map(|ix| self.graph.kind(ix));
+        let Some(kind) = kind else {
+            let message = format!("no kind {:?} is registered", key.kind.as_str());
+            return Err(Violation::new(field, Reason::UnknownKind, message).into());
+        };
+        Ok(if kind.symmetric { key.clone().smaller_first() } else { key.clone() })
+    }
+
+    fn require_member(&self, id: &MemberId, field: &str) -> Result<(), Error> {
+        match self.graph.find(id.as_str()) {
+            Some(_) => Ok(()),
+            None => Err(Error::precondition(field, Reason::MemberMissing, "no such member")),
+        }
+    }
+
+    /// Writes an edge whose members and kind exist in the place of what was there.
+    fn store_edge(&mut self, now: TimeMs, before: Option<&Stored<Edge>>, after: &Edge) {
+        let (from, kind, to) = self.locate(&after.key).expect("the edge's members and kind exist");
+        let times = match before {
+            Some(before) => Times { create: before.create_time, update: now },
+            None => Times::new(now),
+        };
+        if let Some(before) = before {
+            self.digest.remove(digest::edge_hash(&before.value));
+            self.unindex_origin(&before.value);
+        }
+        self.digest.add(digest::edge_hash(after));
+        self.index_origin(after);
+        self.graph.put_edge(from, kind, to, tie(after));
+        self.edge_list(from).insert(EdgeRecord::new(EdgeFacts::of(after.clone()), kind, to, times));
+    }
+
+    fn edge_list(&mut self, from: MemberIx) -> &mut Runs<EdgeRecord> {
+        self.edges.get_mut(from.0 as usize).expect("every member of the graph has a list of edges")
+    }
+
+    pub(super) fn index_origin(&mut self, edge: &Edge) {
+        let Some(origin) = &edge.origin else { return };
+        if let Some(status) = &origin.status {
+            self.outcomes.insert((status.clone(), edge.key.clone()));
+        }
+        for introducer in &origin.introducers {
+            self.mentions.insert((introducer.clone(), Mention::Introducer(edge.key.clone())));
+        }
+    }
+
+    fn unindex_origin(&mut self, edge: &Edge) {
+        let Some(origin) = &edge.origin else { return };
+        if let Some(status) = &origin.status {
+            self.outcomes.remove(&(status.clone(), edge.key.clone()));
+        }
+        for introducer in &origin.introducers {
+            self.mentions.remove(&(introducer.clone(), Mention::Introducer(edge.key.clone())));
+        }
+    }
+
+    pub(super) fn delete_edge(
+        &mut self,
+        key: &EdgeKey,
+        precondition: &Precondition,
+        allow_missing: bool,
+    ) -> Result<Applied, Error> {
+        let before = self.edge(key);
+        check(precondition, before.as_ref(), "edge")?;
+        if before.is_none() {
+            return missing(Resource::Edge, format!("{}-{}-{}", key.from, key.kind, key.to), allow_missing);
+        }
+        let (from, kind, to) = self.locate(key).expect("the edge was found before");
+        self.remove_edge(from, kind, to);
+        Ok(Applied::of(Effect::Deleted))
+    }
+
+    /// Removes an edge that exists; of a symmetric kind its ends may come in either order.
+    fn remove_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) {
+        let before = self.edge_at(from, kind, to).expect("the edge exists");
+        let (from, to) = self.kept_order(from, kind, to);
+        self.digest.remove(digest::edge_hash(&before.value));
+        self.unindex_origin(&before.value);
+        self.graph.remove_edge(from, kind, to);
+        self.edge_list(from).remove(&(to, kind));
+    }
+
+    pub(super) fn record_interactions(&mut self, now: TimeMs, record: &InteractionRecord) -> Result<Applied, Error> {
+        let key = self.registered(&record.key, "kind")?;
+        let before = self
+            .edge(&key)
+            .ok_or_else(|| Error::not_found(Resource::Edge, format!("{}-{}-{}", key.from, key.kind, key.to)))?;
+        let kind = self.graph.find_kind(key.kind.as_str()).expect("the kind is registered");
+        let mut after = before.value.clone();
+        after.history = add_interactions(after.history, self.graph.kind(kind), record.count, record.time_s);
+        self.store_edge(now, Some(&before), &after);
+        Ok(Applied::of(Effect::Updated))
+    }
+
+    pub(super) fn post_status(&mut self, now: TimeMs, status: &Status) -> Result<Applied, Error> {
+        if self.statuses.contains_key(&status.id) {
+            return Err(Error::AlreadyExists { resource: Resource::Status, id: status.id.to_string() });
+        }
+        self.require_member(&status.author, "status.author_id")?;
+        for (i, kind) in status.audience.filter.kinds.iter().enumerate() {
+            if self.graph.find_kind(kind.as_str()).is_none() {
+                let field = format!("status.audience.filter.kinds[{i}]");
+                let message = format!("no kind {:?} is registered", kind.as_str());
+                return Err(Violation::new(field, Reason::UnknownKind, message).into());
+            }
+        }
+        self.store_status(StatusRecord { status: status.clone(), times: Times::new(now) });
+        Ok(Applied::of(Effect::Created))
+    }
+
+    /// Stores a status whose author exists and whose id is free.
+    pub(super) fn store_status(&mut self, record: StatusRecord) {
+        let author = self.author_of(&record);
+        let status = &record.status;
+        self.by_author.insert((author, Reverse(status.post_time), status.id.clone()));
+        for excluded in &status.audience.filter.exclude {
+            self.mentions.insert((excluded.clone(), Mention::Excluded(status.id.clone())));
+        }
+        self.topics.add(author, &status.topics);
+        self.digest.add(digest::status_hash(status));
+        self.statuses.insert(status.id.clone(), Arc::new(record));
+    }
+
+    fn unstore_status(&mut self, id: &StatusId) -> Arc<StatusRecord> {
+        let record = self.statuses.remove(id).expect("the status exists");
+        let author = self.author_of(&record);
+        let status = &record.status;
+        self.by_author.remove(&(author, Reverse(status.post_time), id.clone()));
+        for excluded in &status.audience.filter.exclude {
+            self.mentions.remove(&(excluded.clone(), Mention::Excluded(id.clone())));
+        }
+        self.topics.remove(author, &status.topics);
+        self.digest.remove(digest::status_hash(status));
+        record
+    }
+
+    pub(super) fn delete_status(
+        &mut self,
+        now: TimeMs,
+        id: &StatusId,
+        precondition: &Precondition,
+        allow_missing: bool,
+    ) -> Result<Applied, Error> {
+        let before = self.status(id.as_str());
+        check(precondition, before.as_ref(), "status")?;
+        if before.is_none() {
+            return missing(Resource::Status, id, allow_missing);
+        }
+        self.erase_status(now, id);
+        Ok(Applied::of(Effect::Deleted))
+    }
+
+    /// Removes a status that exists, and its name from the origins of what came of it.
+    fn erase_status(&mut self, now: TimeMs, id: &StatusId) {
+        self.unstore_status(id);
+        let outcomes: Vec<EdgeKey> = self.outcomes_of(id, None).cloned().collect();
+        for key in outcomes {
+            self.edit_origin(now, &key, |origin| origin.status = None);
+        }
+    }
+
+    fn edit_origin(&mut self, now: TimeMs, key: &EdgeKey, edit: impl FnOnce(&mut Origin)) {
+        let before = self.edge(key).expect("an indexed edge exists");
+        let mut after = before.value.clone();
+        let mut origin = after.origin.take().unwrap_or_default();
+        edit(&mut origin);
+        after.origin = (origin != Origin::default()).then_some(origin);
+        self.store_edge(now, Some(&before), &after);
+    }
+
+    /// Erases a member with its edges and statuses, and its name wherever else it stands.
+    pub(super) fn delete_member(
+        &mut self,
+        now: TimeMs,
+        id: &MemberId,
+        precondition: &Precondition,
+        allow_missing: bool,
+    ) -> Result<Applied, Error> {
+        let before = self.member(id.as_str());
+        check(precondition, before.as_ref(), "member")?;
+        let Some(before) = before else {
+            return missing(Resource::Member, id, allow_missing);
+        };
+        let ix = self.graph.find(id.as_str()).expect("the member was found before");
+        let mut applied = Applied::of(Effect::Deleted);
+        applied.edges_deleted = self.remove_edges_of(ix);
+        let statuses: Vec<StatusId> = self.statuses_of(ix, None).cloned().collect();
+        applied.statuses_deleted = statuses.len() as u64;
+        for status in &statuses {
+            self.erase_status(now, status);
+        }
+        self.erase_mentions(now, id);
+        self.topics.remove(ix, &before.value.topics);
+        self.digest.remove(digest::member_hash(&before.value));
+        *self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record") = MemberRecord::default();
+        self.graph.remove_member(ix);
+        Ok(applied)
+    }
+
+    fn remove_edges_of(&mut self, ix: MemberIx) -> u64 {
+        let halves: Vec<_> = self.graph.half_edges(ix).iter().copied().collect();
+        for half in &halves {
+            let (from, to) = if half.leads_out() { (ix, half.neighbor()) } else { (half.neighbor(), ix) };
+            self.remove_edge(from, half.kind(), to);
+        }
+        halves.len() as u64
+    }
+
+    fn erase_mentions(&mut self, now: TimeMs, id: &MemberId) {
+        let from_here = self.mentions.range((id.clone(), Mention::first())..);
+        let mentions: Vec<Mention> = from_here.take_while(|(named, _)| named == id).map(|(_, m)| m.clone()).collect();
+        for mention in mentions {
+            match mention {
+                Mention::Introducer(key) => {
+                    self.edit_origin(now, &key, |origin| origin.introducers.retain(|introducer| introducer != id));
+                }
+                Mention::Excluded(status) => {
+                    let mut record = (*self.unstore_status(&status)).clone();
+                    record.status.audience.filter.exclude.retain(|excluded| excluded != id);
+                    record.times = record.times.updated(now);
+                    self.store_status(record);
+                }
+            }
+        }
+    }
+}

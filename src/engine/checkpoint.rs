@@ -1,0 +1,196 @@
+//! The state to rows of a checkpoint, and back.
+//!
+//! Members are numbered anew, without the gaps that erased ones left; an edge names its ends by these numbers.
+
+use super::digest::Digest;
+use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
+use super::requests::Answered;
+use super::state::State;
+use crate::graph::{GraphBuilder, KindIx, MemberIx, Runs};
+use crate::store::{
+    CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row, Stamps, Store, StoreError,
+};
+
+pub fn head(state: &State) -> CheckpointHead {
+    CheckpointHead {
+        sequence: state.sequence,
+        time: state.time,
+        kinds: state.graph.kinds().count() as u64,
+        members: state.member_count(),
+        edges: state.edge_count(),
+        statuses: state.status_count(),
+        requests: state.requests.len() as u64,
+        digest: state.digest.0,
+    }
+}
+
+/// Writes every row of the state.
+pub fn write(state: &State, mut writer: Box<dyn CheckpointWriter>) -> Result<FinishedCheckpoint, StoreError> {
+    for (ix, kind) in state.graph.kinds() {
+        writer.row(Row::Kind { slot: ix.0, kind: kind.clone() })?;
+    }
+    let mut numbers = vec![u32::MAX; state.members.len()];
+    for (number, ix) in state.graph.iter_members().enumerate() {
+        numbers[ix.0 as usize] = number as u32;
+        let record = state.member_record(ix);
+        let member = record.member(state.graph.id(ix).clone());
+        writer.row(Row::Member { member, stamps: stamps(record.times) })?;
+    }
+    for ix in state.graph.iter_members() {
+        let list = state.edges.get(ix.0 as usize).expect("every member of the graph has a list of edges");
+        for record in list.iter() {
+            writer.row(Row::Edge(edge_row(&numbers, ix, record)))?;
+        }
+    }
+    for record in state.statuses.values() {
+        writer.row(Row::Status { status: record.status.clone(), stamps: stamps(record.times) })?;
+    }
+    for (id, answered) in state.requests.iter() {
+        writer.row(Row::Request {
+            id,
+            fingerprint: answered.fingerprint,
+            time: answered.time,
+            sequence: answered.sequence,
+            answer: answered.answer.to_vec(),
+        })?;
+    }
+    writer.finish()
+}
+
+fn edge_row(numbers: &[u32], from: MemberIx, record: &EdgeRecord) -> EdgeRow {
+    let facts = record.facts();
+    EdgeRow {
+        from: numbers[from.0 as usize],
+        kind: record.kind.0,
+        to: numbers[record.to.0 as usize],
+        pinned: facts.pinned,
+        history: facts.history,
+        since: facts.since,
+        note: facts.note,
+        origin: facts.origin,
+        stamps: stamps(record.times),
+    }
+}
+
+fn stamps(times: Times) -> Stamps {
+    Stamps { create_time: times.create, update_time: times.update }
+}
+
+fn times(stamps: Stamps) -> Times {
+    Times { create: stamps.create_time, update: stamps.update_time }
+}
+
+/// The store's state: its newest checkpoint and the commits after it.
+pub fn load(store: &mut dyn Store) -> Result<State, StoreError> {
+    let mut fold = Fold { state: State::empty(store.id().0), rows: Some(Rows::default()), head: None };
+    store.load(&mut fold)?;
+    fold.finish_rows()?;
+    Ok(fold.state)
+}
+
+impl Fold {
+    /// Makes a state of the rows of the checkpoint, once they are all there.
+    fn finish_rows(&mut self) -> Result<(), StoreError> {
+        let Some(rows) = self.rows.take() else { return Ok(()) };
+        let state = &mut self.state;
+        state.edges = rows.edges.iter().map(|list| Runs::from_sorted(list)).collect();
+        state.graph = rows.builder.build();
+        for (from, kind, to) in rows.with_origin {
+            let edge = state.edge_at(from, kind, to).ok_or_else(|| damaged("an edge is out of order"))?;
+            state.index_origin(&edge.value);
+        }
+        for record in rows.statuses {
+            if state.graph.find(record.status.author.as_str()).is_none() {
+                return Err(damaged("a status has no author"));
+            }
+            state.store_status(record);
+        }
+        let Some(head) = &self.head else { return Ok(()) };
+        state.sequence = head.sequence;
+        state.time = head.time;
+        // The sum over a million members' records is not taken again at every start: rows carry checksums, and `verify` takes it.
+        state.digest = Digest(head.digest);
+        if self::head(state) == *head { Ok(()) } else { Err(damaged("its counts are not those its head tells")) }
+    }
+}
+
+impl Rows {
+    fn edge(&mut self, row: EdgeRow) -> Result<(), StoreError> {
+        let (from, kind, to) = (MemberIx(row.from), KindIx(row.kind), MemberIx(row.to));
+        let members = self.edges.len() as u32;
+        if row.from >= members || row.to >= members || row.from == row.to || !self.builder.has_kind(kind) {
+            return Err(damaged("an edge names a member or kind that is not there"));
+        }
+        let list = &mut self.edges[row.from as usize];
+        if list.last().is_some_and(|last| (last.to, last.kind) >= (to, kind)) {
+            return Err(damaged("edges are out of order"));
+        }
+        let facts = EdgeFacts {
+            pinned: row.pinned,
+            history: row.history,
+            since: row.since,
+            note: row.note,
+            origin: row.origin,
+        };
+        self.builder.edge(from, kind, to, facts.tie());
+        if facts.origin.is_some() {
+            self.with_origin.push((from, kind, to));
+        }
+        list.push(EdgeRecord::new(facts, kind, to, times(row.stamps)));
+        Ok(())
+    }
+}
+
+/// Takes rows until the first commit, then commits.
+struct Fold {
+    state: State,
+    /// Rows that still make a state; none once commits have begun.
+    rows: Option<Rows>,
+    head: Option<CheckpointHead>,
+}
+
+/// What has to be gathered whole before a graph can be built of it.
+#[derive(Default)]
+struct Rows {
+    builder: GraphBuilder,
+    edges: Vec<Vec<EdgeRecord>>,
+    statuses: Vec<StatusRecord>,
+    /// Edges that came of something, to be indexed.
+    with_origin: Vec<(MemberIx, KindIx, MemberIx)>,
+}
+
+impl Loader for Fold {
+    fn head(&mut self, head: &CheckpointHead) -> Result<(), StoreError> {
+        self.head = Some(head.clone());
+        Ok(())
+    }
+
+    fn row(&mut self, row: Row) -> Result<(), StoreError> {
+        let rows = self.rows.as_mut().ok_or_else(|| damaged("a row follows a commit"))?;
+        match row {
+            Row::Kind { slot, kind } => rows.builder.kind(KindIx(slot), kind),
+            Row::Member { member, stamps } => {
+                let ix = rows.builder.member(member.id.clone());
+                self.state.topics.add(ix, &member.topics);
+                self.state.members.push(MemberRecord::new(&member, times(stamps)));
+                rows.edges.push(Vec::new());
+            }
+            Row::Edge(row) => rows.edge(row)?,
+            Row::Status { status, stamps } => rows.statuses.push(StatusRecord { status, times: times(stamps) }),
+            Row::Request { id, fingerprint, time, sequence, answer } => {
+                let answered = Answered { fingerprint, time, sequence, answer: answer.into() };
+                self.state.requests.insert(id, answered);
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
+        self.finish_rows()?;
+        self.state.replay(&commit)
+    }
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged { what: format!("checkpoint: {what}") }
+}

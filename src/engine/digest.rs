@@ -1,0 +1,192 @@
+//! Hashes of content: of one resource (for etags), and of a whole store (to compare two).
+//!
+//! A store's digest is the sum, modulo 2¹²⁸, of the XXH3-128 hashes of its resources, so that one write changes it in O(1)
+//! and the order of writes does not matter. It covers what callers put, not the times the server made: the same import
+//! gives the same digest on another day. It finds differences and damage; it is no defence against a forger.
+
+use std::collections::BTreeMap;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::domain::{Edge, EdgeFilter, Kind, Member, Sphere, Status, TimeMs};
+
+/// The sum of the hashes of all resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Digest(pub u128);
+
+impl Digest {
+    pub fn add(&mut self, hash: u128) {
+        self.0 = self.0.wrapping_add(hash);
+    }
+
+    pub fn remove(&mut self, hash: u128) {
+        self.0 = self.0.wrapping_sub(hash);
+    }
+}
+
+pub fn kind_hash(kind: &Kind) -> u128 {
+    let mut bytes = Bytes::of(b'k');
+    bytes.text(kind.name.as_str());
+    bytes.sphere(kind.sphere);
+    bytes.number(u64::from(kind.symmetric));
+    bytes.number(kind.prior.to_bits());
+    bytes.number(kind.half_life_ms);
+    bytes.hash()
+}
+
+pub fn member_hash(member: &Member) -> u128 {
+    let mut bytes = Bytes::of(b'm');
+    bytes.text(member.id.as_str());
+    bytes.text(&member.display_name);
+    bytes.text(&member.headline);
+    bytes.texts(member.topics.iter().map(|t| t.as_str()));
+    bytes.labels(&member.labels);
+    bytes.hash()
+}
+
+pub fn edge_hash(edge: &Edge) -> u128 {
+    let mut bytes = Bytes::of(b'e');
+    bytes.text(edge.key.from.as_str());
+    bytes.text(edge.key.kind.as_str());
+    bytes.text(edge.key.to.as_str());
+    bytes.optional(edge.pinned.map(|s| u64::from(s.get().to_bits())));
+    bytes.number(edge.history.count);
+    bytes.number(u64::from(edge.history.faded.to_bits()));
+    bytes.number(u64::from(edge.history.last_s));
+    bytes.time(edge.since);
+    bytes.text(&edge.note);
+    if let Some(origin) = &edge.origin {
+        bytes.text(origin.status.as_ref().map_or("", |s| s.as_str()));
+        bytes.texts(origin.introducers.iter().map(|m| m.as_str()));
+        bytes.text(&origin.note);
+    }
+    bytes.hash()
+}
+
+pub fn status_hash(status: &Status) -> u128 {
+    let mut bytes = Bytes::of(b's');
+    bytes.text(status.id.as_str());
+    bytes.text(status.author.as_str());
+    bytes.text(&status.text);
+    bytes.text(&status.link);
+    bytes.texts(status.topics.iter().map(|t| t.as_str()));
+    bytes.filter(&status.audience.filter);
+    bytes.number(u64::from(status.audience.max_hops));
+    bytes.time(Some(status.post_time));
+    bytes.time(status.expire_time);
+    bytes.hash()
+}
+
+/// Tells filters apart.
+pub fn filter_hash(filter: &EdgeFilter) -> u128 {
+    let mut bytes = Bytes::of(b'f');
+    bytes.filter(filter);
+    bytes.hash()
+}
+
+/// An etag: opaque to callers, different whenever the content or the time of its last change is.
+pub fn etag(content_hash: u128, update_time: TimeMs) -> String {
+    let mut bytes = Bytes::of(b't');
+    bytes.number((content_hash >> 64) as u64);
+    bytes.number(content_hash as u64);
+    bytes.time(Some(update_time));
+    format!("{:016x}", bytes.hash() as u64)
+}
+
+/// Fields one after the other, each of a fixed size or with its length before it, so that no two contents look alike.
+struct Bytes(Vec<u8>);
+
+impl Bytes {
+    fn of(resource: u8) -> Bytes {
+        let mut bytes = Vec::with_capacity(160);
+        bytes.push(resource);
+        Bytes(bytes)
+    }
+
+    fn number(&mut self, value: u64) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn texts<'a>(&mut self, texts: impl ExactSizeIterator<Item = &'a str>) {
+        self.number(texts.len() as u64);
+        texts.for_each(|text| self.text(text));
+    }
+
+    fn optional(&mut self, value: Option<u64>) {
+        self.0.push(u8::from(value.is_some()));
+        self.number(value.unwrap_or_default());
+    }
+
+    fn time(&mut self, time: Option<TimeMs>) {
+        self.optional(time.map(|t| t.0 as u64));
+    }
+
+    fn sphere(&mut self, sphere: Sphere) {
+        self.0.push(match sphere {
+            Sphere::Personal => 1,
+            Sphere::Professional => 2,
+            Sphere::Public => 3,
+        });
+    }
+
+    fn labels(&mut self, labels: &BTreeMap<String, String>) {
+        self.number(labels.len() as u64);
+        for (key, value) in labels {
+            self.text(key);
+            self.text(value);
+        }
+    }
+
+    fn filter(&mut self, filter: &EdgeFilter) {
+        self.texts(filter.kinds.iter().map(|k| k.as_str()));
+        self.number(filter.spheres.len() as u64);
+        filter.spheres.iter().for_each(|&s| self.sphere(s));
+        self.optional(filter.min_strength.map(|s| u64::from(s.get().to_bits())));
+        self.texts(filter.exclude.iter().map(|m| m.as_str()));
+    }
+
+    fn hash(&self) -> u128 {
+        xxh3_128(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::MemberId;
+
+    fn member(id: &str, name: &str) -> Member {
+        let mut member = Member::bare(MemberId::parse("id", id).unwrap());
+        member.display_name = name.to_owned();
+        member
+    }
+
+    #[test]
+    fn fields_do_not_run_into_each_other() {
+        assert_ne!(member_hash(&member("ab", "c")), member_hash(&member("a", "bc")));
+    }
+
+    #[test]
+    fn a_digest_forgets_what_is_removed_in_any_order() {
+        let (a, b) = (member_hash(&member("a", "")), member_hash(&member("b", "")));
+        let mut digest = Digest::default();
+        digest.add(a);
+        digest.add(b);
+        digest.remove(a);
+        let mut only_b = Digest::default();
+        only_b.add(b);
+        assert_eq!(digest, only_b);
+    }
+
+    #[test]
+    fn an_etag_changes_with_content_and_time() {
+        let hash = member_hash(&member("a", ""));
+        assert_ne!(etag(hash, TimeMs(1)), etag(hash, TimeMs(2)));
+        assert_ne!(etag(hash, TimeMs(1)), etag(hash + 1, TimeMs(1)));
+    }
+}

@@ -1,0 +1,234 @@
+//! Where the store, the log of commands and the graph meet.
+//!
+//! One writer thread turns commands into commits: check → commit (on disk) → apply → publish. Readers take the newest
+//! published state and never wait for the writer; queries run on threads of their own, off the async runtime.
+
+mod apply;
+mod apply_edge;
+mod checkpoint;
+mod digest;
+mod discover;
+mod evidence;
+mod query;
+mod records;
+mod requests;
+mod revision;
+mod state;
+mod topics;
+mod writer;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+pub use discover::{DiscoverQuery, Discovered, DiscoveredStatus, discover, discovered_chain};
+pub use evidence::TopicMatch;
+pub use query::QueryOptions;
+pub use records::Stored;
+pub use revision::Revision;
+pub use state::State;
+
+use crate::domain::limits::EDGES_VISITED_MAX;
+use crate::domain::{Change, Error, Reason, Request, TimeMs};
+use crate::store::{Store, StoreError};
+use writer::{ImportOrder, Order, WriteOrder, Writer};
+
+/// How long a read waits for `min_revision` to be applied.
+const REVISION_WAIT_MAX: Duration = Duration::from_secs(2);
+/// When to ask again after that.
+const REVISION_RETRY_MS: u64 = 200;
+/// Commands waiting for the writer; a full queue makes callers wait.
+const ORDERS_WAITING_MAX: usize = 4_096;
+
+/// What one change did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    pub effect: Effect,
+    pub edges_deleted: u64,
+    pub statuses_deleted: u64,
+    /// Members created bare for an edge.
+    pub members_created: u64,
+}
+
+impl Applied {
+    fn of(effect: Effect) -> Applied {
+        Applied { effect, edges_deleted: 0, statuses_deleted: 0, members_created: 0 }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Created,
+    Updated,
+    Unchanged,
+    Deleted,
+}
+
+/// What an import's batch did, change by change.
+#[derive(Debug)]
+pub struct ImportedBatch {
+    pub results: Vec<Result<Applied, Error>>,
+    pub revision: Revision,
+}
+
+/// Why a command was refused, and which of its changes was the cause, if one was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    pub change: Option<usize>,
+    pub error: Error,
+}
+
+impl Refusal {
+    fn of_all(error: Error) -> Refusal {
+        Refusal { change: None, error }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        refusal.error
+    }
+}
+
+/// How much a server lets its queries take.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineOptions {
+    pub edges_visited_max: u64,
+    /// Queries computed at once; more wait.
+    pub queries_max: usize,
+    /// Bytes of commands after which a new checkpoint is written, at least.
+    pub checkpoint_log_bytes_min: u64,
+}
+
+impl Default for EngineOptions {
+    fn default() -> EngineOptions {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        EngineOptions {
+            edges_visited_max: EDGES_VISITED_MAX,
+            queries_max: 2 * cores,
+            checkpoint_log_bytes_min: 64 * 1_024 * 1_024,
+        }
+    }
+}
+
+/// Bytes of the store.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StoreFigures {
+    pub disk_bytes: u64,
+    /// Of commands after the last checkpoint.
+    pub log_bytes: u64,
+}
+
+/// A handle on the engine; clones share it. The writer ends, its store closed, when the last handle is dropped.
+#[derive(Clone)]
+pub struct Engine {
+    orders: mpsc::Sender<Order>,
+    published: watch::Receiver<Arc<State>>,
+    lane: Arc<Semaphore>,
+    options: EngineOptions,
+}
+
+/// Ends when the writer has, its store synced and closed.
+pub struct WriterEnd(std::thread::JoinHandle<()>);
+
+impl WriterEnd {
+    /// Waits for the writer to end, which it does when every `Engine` handle is gone.
+    pub fn join(self) {
+        if self.0.join().is_err() {
+            tracing::error!("the writer thread panicked");
+        }
+    }
+}
+
+impl Engine {
+    /// Loads the store's state and starts the writer. A new store gets the built-in kinds as its first command.
+    pub fn open(store: Box<dyn Store>, options: EngineOptions) -> Result<(Engine, WriterEnd), StoreError> {
+        let mut store = store;
+        let state = Arc::new(checkpoint::load(store.as_mut())?);
+        let (publish, published) = watch::channel(state);
+        let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
+        let writer = Writer::new(store, publish, orders.downgrade(), options.checkpoint_log_bytes_min)?;
+        let thread = std::thread::Builder::new()
+            .name("kith-writer".to_owned())
+            .spawn(move || writer.run(inbox))
+            .map_err(|error| StoreError::Io(error.to_string()))?;
+        let lane = Arc::new(Semaphore::new(options.queries_max));
+        Ok((Engine { orders, published, lane, options }, WriterEnd(thread)))
+    }
+
+    /// Carries out one command, all of its changes or none; on disk when it returns.
+    ///
+    /// `respond` encodes the response from the state right after it. A retry under the same request id gets the first one's bytes.
+    pub async fn write(
+        &self,
+        changes: Vec<Change>,
+        request: Option<Request>,
+        respond: impl FnOnce(&State, &[Applied]) -> Vec<u8> + Send + 'static,
+    ) -> Result<Vec<u8>, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let order = WriteOrder { changes, request, respond: Box::new(respond), reply };
+        self.order(Order::Write(order), answer).await.map_err(Refusal::of_all)?
+    }
+
+    /// Carries out each change alone: one that is refused does not hinder the others. On disk when it returns.
+    pub async fn import(&self, changes: Vec<Change>) -> Result<ImportedBatch, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::Import(ImportOrder { changes, reply }), answer).await?
+    }
+
+    async fn order<T>(&self, order: Order, answer: oneshot::Receiver<T>) -> Result<T, Error> {
+        let stopped = || Error::Unavailable {
+            reason: Reason::NotReady,
+            message: "the server is stopping".to_owned(),
+            retry_after_ms: 1_000,
+        };
+        self.orders.send(order).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())
+    }
+
+    /// The newest state.
+    pub fn state(&self) -> Arc<State> {
+        self.published.borrow().clone()
+    }
+
+    /// The newest state, once it is at `min_revision` or later; an empty token asks for no more than the newest.
+    pub async fn state_at(&self, min_revision: &str) -> Result<Arc<State>, Error> {
+        let state = self.state();
+        if min_revision.is_empty() {
+            return Ok(state);
+        }
+        let least = Revision::parse("min_revision", min_revision, state.store_id())?.sequence();
+        let mut published = self.published.clone();
+        let reached = published.wait_for(|state| state.sequence() >= least);
+        match tokio::time::timeout(REVISION_WAIT_MAX, reached).await {
+            Ok(Ok(state)) => Ok(state.clone()),
+            _ => Err(Error::Unavailable {
+                reason: Reason::RevisionNotReached,
+                message: "min_revision is not applied yet".to_owned(),
+                retry_after_ms: REVISION_RETRY_MS,
+            }),
+        }
+    }
+
+    /// The wall clock.
+    pub fn now(&self) -> TimeMs {
+        now()
+    }
+
+    pub fn options(&self) -> EngineOptions {
+        self.options
+    }
+
+    /// What the store takes on disk.
+    pub async fn store_figures(&self) -> Result<StoreFigures, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::Figures(reply), answer).await
+    }
+}
+
+/// Milliseconds since 1970; a clock before that counts as 1970.
+fn now() -> TimeMs {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    TimeMs(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}

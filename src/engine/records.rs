@@ -1,0 +1,164 @@
+//! What the state keeps of each resource, in the shape memory asks for: the graph holds what queries walk (ids, neighbors,
+//! strengths), these hold the rest, and nothing twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::{Edge, EdgeKey, EdgePut, History, Member, MemberId, Origin, Status, Strength, TimeMs, TopicSet};
+use crate::graph::{Keyed, KindIx, MemberIx, Tie};
+
+/// A resource with what the server knows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored<T> {
+    pub value: T,
+    pub etag: String,
+    pub create_time: TimeMs,
+    pub update_time: TimeMs,
+}
+
+/// When a resource was first and last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Times {
+    pub create: TimeMs,
+    pub update: TimeMs,
+}
+
+impl Times {
+    pub fn new(now: TimeMs) -> Times {
+        Times { create: now, update: now }
+    }
+
+    pub fn updated(self, now: TimeMs) -> Times {
+        Times { create: self.create, update: now }
+    }
+}
+
+/// A member without its id, which the graph interns. Bare members have no profile: most of an import's have none.
+#[derive(Debug, Clone, Default)]
+pub struct MemberRecord {
+    profile: Option<Arc<Profile>>,
+    pub times: Times,
+}
+
+#[derive(Debug)]
+struct Profile {
+    display_name: String,
+    headline: String,
+    topics: TopicSet,
+    labels: BTreeMap<String, String>,
+}
+
+impl MemberRecord {
+    pub fn new(member: &Member, times: Times) -> MemberRecord {
+        let bare = member.display_name.is_empty()
+            && member.headline.is_empty()
+            && member.topics.is_empty()
+            && member.labels.is_empty();
+        let profile = (!bare).then(|| {
+            Arc::new(Profile {
+                display_name: member.display_name.clone(),
+                headline: member.headline.clone(),
+                topics: member.topics.clone(),
+                labels: member.labels.clone(),
+            })
+        });
+        MemberRecord { profile, times }
+    }
+
+    pub fn member(&self, id: MemberId) -> Member {
+        match &self.profile {
+            None => Member::bare(id),
+            Some(profile) => Member {
+                id,
+                display_name: profile.display_name.clone(),
+                headline: profile.headline.clone(),
+                topics: profile.topics.clone(),
+                labels: profile.labels.clone(),
+            },
+        }
+    }
+
+    pub fn topics(&self) -> Option<&TopicSet> {
+        self.profile.as_ref().map(|profile| &profile.topics)
+    }
+}
+
+/// What is known of an edge beside its key and times.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EdgeFacts {
+    pub pinned: Option<Strength>,
+    pub history: History,
+    pub since: Option<TimeMs>,
+    pub note: String,
+    pub origin: Option<Origin>,
+}
+
+impl EdgeFacts {
+    /// What the graph needs of them.
+    pub fn tie(&self) -> Tie {
+        Tie { pinned: self.pinned, faded: self.history.faded, last_s: self.history.last_s }
+    }
+
+    pub fn of(edge: Edge) -> EdgeFacts {
+        let Edge { key: _, pinned, history, since, note, origin } = edge;
+        EdgeFacts { pinned, history, since, note, origin }
+    }
+
+    pub fn edge(self, key: EdgeKey) -> Edge {
+        let EdgeFacts { pinned, history, since, note, origin } = self;
+        Edge { key, pinned, history, since, note, origin }
+    }
+}
+
+/// An edge without what the graph has of it, kept in the list of its `from` end. 32 bytes for most edges.
+#[derive(Debug, Clone)]
+pub struct EdgeRecord {
+    pub to: MemberIx,
+    pub kind: KindIx,
+    pub times: Times,
+    /// None when there are none but the defaults.
+    facts: Option<Arc<EdgeFacts>>,
+}
+
+const _: () = assert!(size_of::<EdgeRecord>() == 32);
+
+impl Keyed for EdgeRecord {
+    type Key = (MemberIx, KindIx);
+
+    fn key(&self) -> Self::Key {
+        (self.to, self.kind)
+    }
+}
+
+impl EdgeRecord {
+    pub fn new(facts: EdgeFacts, kind: KindIx, to: MemberIx, times: Times) -> EdgeRecord {
+        let facts = (facts != EdgeFacts::default()).then(|| Arc::new(facts));
+        EdgeRecord { to, kind, times, facts }
+    }
+
+    pub fn facts(&self) -> EdgeFacts {
+        self.facts.as_deref().cloned().unwrap_or_default()
+    }
+}
+
+/// What the graph needs of an edge.
+pub fn tie(edge: &Edge) -> Tie {
+    Tie { pinned: edge.pinned, faded: edge.history.faded, last_s: edge.history.last_s }
+}
+
+/// The edge a put leaves behind: the put's fields, and the history there was unless it brings its own.
+pub fn edge_after_put(put: &EdgePut, key: EdgeKey, before: Option<&Edge>) -> Edge {
+    let history = match put.interactions {
+        Some((count, last_s)) => History { count, faded: count as f32, last_s },
+        None => before.map(|edge| edge.history).unwrap_or_default(),
+    };
+    // An origin without anything in it is none.
+    let origin = put.origin.clone().filter(|origin| *origin != Origin::default());
+    Edge { key, pinned: put.pinned, history, since: put.since, note: put.note.clone(), origin }
+}
+
+#[derive(Debug, Clone)]
+pub struct StatusRecord {
+    pub status: Status,
+    pub times: Times,
+}

@@ -1,0 +1,247 @@
+//! Everything kith knows at one revision: the fold of all commands up to it.
+//!
+//! A state is persistent: cloning it copies a few roots, and a clone that is changed shares all it did not touch with the
+//! original. The writer changes a clone and publishes it; readers keep the one they have.
+
+use std::cmp::Reverse;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+
+use super::digest::{self, Digest, etag};
+use super::records::{EdgeRecord, MemberRecord, StatusRecord, Stored};
+use super::requests::Requests;
+use super::revision::Revision;
+use super::topics::TopicIndex;
+use crate::domain::{Edge, EdgeKey, Kind, KindName, Member, MemberId, Sequence, Status, StatusId, TimeMs};
+use crate::graph::{Graph, KindIx, MemberIx, Pages, Runs, edge_strength};
+
+/// The place of a status in its author's list: newest first, then by id.
+pub(super) type AuthorPlace = (MemberIx, Reverse<TimeMs>, StatusId);
+
+/// Where a member is named outside its own record and edges.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mention {
+    /// Among the introducers of an edge's origin.
+    Introducer(EdgeKey),
+    /// Among those a status's audience leaves out.
+    Excluded(StatusId),
+}
+
+impl Mention {
+    /// The least mention there is: where ranges begin.
+    pub(super) fn first() -> Mention {
+        Mention::Introducer(first_edge_key())
+    }
+}
+
+#[derive(Clone)]
+pub struct State {
+    pub(super) store_id: u128,
+    pub(super) sequence: Sequence,
+    /// When the last command was accepted.
+    pub(super) time: TimeMs,
+    pub(super) graph: Graph,
+    /// By member's index.
+    pub(super) members: Pages<MemberRecord>,
+    /// By the index of the edge's `from` end.
+    pub(super) edges: Pages<Runs<EdgeRecord>>,
+    pub(super) statuses: OrdMap<StatusId, Arc<StatusRecord>>,
+    pub(super) by_author: OrdSet<AuthorPlace>,
+    pub(super) outcomes: OrdSet<(StatusId, EdgeKey)>,
+    pub(super) mentions: OrdSet<(MemberId, Mention)>,
+    pub(super) topics: TopicIndex,
+    pub(super) requests: Requests,
+    pub(super) digest: Digest,
+}
+
+impl State {
+    /// The state before the first command.
+    pub(super) fn empty(store_id: u128) -> State {
+        State {
+            store_id,
+            sequence: 0,
+            time: TimeMs(0),
+            graph: Graph::new(),
+            members: Pages::default(),
+            edges: Pages::default(),
+            statuses: OrdMap::new(),
+            by_author: OrdSet::new(),
+            outcomes: OrdSet::new(),
+            mentions: OrdSet::new(),
+            topics: TopicIndex::default(),
+            requests: Requests::default(),
+            digest: Digest::default(),
+        }
+    }
+
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    pub fn store_id(&self) -> u128 {
+        self.store_id
+    }
+
+    /// How many commands made this state.
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    pub fn revision(&self) -> Revision {
+        Revision::new(self.store_id, self.sequence)
+    }
+
+    /// Equal for states with equal content, whenever and in whatever order it was put.
+    pub fn digest(&self) -> u128 {
+        self.digest.0
+    }
+
+    pub fn member_count(&self) -> u64 {
+        self.graph.members() as u64
+    }
+
+    pub fn edge_count(&self) -> u64 {
+        self.graph.edges()
+    }
+
+    pub fn status_count(&self) -> u64 {
+        self.statuses.len() as u64
+    }
+
+    pub fn member(&self, id: &str) -> Option<Stored<Member>> {
+        self.graph.find(id).map(|ix| self.member_at(ix))
+    }
+
+    pub fn member_at(&self, ix: MemberIx) -> Stored<Member> {
+        let record = self.member_record(ix);
+        let value = record.member(self.graph.id(ix).clone());
+        Stored {
+            etag: etag(digest::member_hash(&value), record.times.update),
+            create_time: record.times.create,
+            update_time: record.times.update,
+            value,
+        }
+    }
+
+    pub(super) fn member_record(&self, ix: MemberIx) -> &MemberRecord {
+        self.members.get(ix.0 as usize).expect("every member of the graph has a record")
+    }
+
+    /// An edge by its key; of a symmetric kind in either order.
+    pub fn edge(&self, key: &EdgeKey) -> Option<Stored<Edge>> {
+        let (from, kind, to) = self.locate(key)?;
+        self.edge_at(from, kind, to)
+    }
+
+    /// An edge by its ends' indices; of a symmetric kind in either order.
+    pub fn edge_at(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Stored<Edge>> {
+        let (from, to) = self.kept_order(from, kind, to);
+        let record = self.edge_record(from, kind, to)?;
+        let value = record.facts().edge(self.key_of(from, kind, to));
+        Some(Stored {
+            etag: etag(digest::edge_hash(&value), record.times.update),
+            create_time: record.times.create,
+            update_time: record.times.update,
+            value,
+        })
+    }
+
+    pub(super) fn edge_record(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<&EdgeRecord> {
+        self.edges.get(from.0 as usize)?.get(&(to, kind))
+    }
+
+    /// The indices of a key's members and kind, if all exist.
+    pub(super) fn locate(&self, key: &EdgeKey) -> Option<(MemberIx, KindIx, MemberIx)> {
+        let from = self.graph.find(key.from.as_str())?;
+        let to = self.graph.find(key.to.as_str())?;
+        Some((from, self.graph.find_kind(key.kind.as_str())?, to))
+    }
+
+    /// The ends in the order their edge is kept in: of a symmetric kind the smaller id first.
+    pub(super) fn kept_order(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> (MemberIx, MemberIx) {
+        let swapped = self.graph.kind(kind).symmetric && self.graph.id(from) > self.graph.id(to);
+        if swapped { (to, from) } else { (from, to) }
+    }
+
+    pub(super) fn key_of(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> EdgeKey {
+        EdgeKey {
+            from: self.graph.id(from).clone(),
+            kind: self.graph.kind(kind).name.clone(),
+            to: self.graph.id(to).clone(),
+        }
+    }
+
+    /// An edge's strength at `as_of`; the edge is one of this state's.
+    pub fn edge_strength(&self, edge: &Edge, as_of: TimeMs) -> f32 {
+        let kind = self.graph.find_kind(edge.key.kind.as_str()).map(|ix| self.graph.kind(ix));
+        kind.map_or(0.0, |kind| edge_strength(kind, super::records::tie(edge), as_of))
+    }
+
+    pub fn kind(&self, name: &str) -> Option<Stored<Kind>> {
+        self.graph.find_kind(name).map(|ix| stored_kind(self.graph.kind(ix)))
+    }
+
+    /// All kinds, by name.
+    pub fn kinds(&self) -> Vec<Stored<Kind>> {
+        let mut kinds: Vec<_> = self.graph.kinds().map(|(_, kind)| stored_kind(kind)).collect();
+        kinds.sort_by(|a, b| a.value.name.cmp(&b.value.name));
+        kinds
+    }
+
+    pub fn status(&self, id: &str) -> Option<Stored<Status>> {
+        self.statuses.get(id).map(|record| stored_status(record))
+    }
+
+    /// The ids of an author's statuses, newest first, then by id; those after `after` if given.
+    pub fn statuses_of(&self, author: MemberIx, after: Option<(TimeMs, StatusId)>) -> impl Iterator<Item = &StatusId> {
+        let start = match after {
+            Some((time, id)) => Bound::Excluded((author, Reverse(time), id)),
+            // No id is empty, so no place is before this one but those of newer statuses.
+            None => Bound::Included((author, Reverse(TimeMs(i64::MAX)), first_status_id())),
+        };
+        let places = self.by_author.range((start, Bound::Unbounded));
+        places.take_while(move |place| place.0 == author).map(|(_, _, id)| id)
+    }
+
+    /// The edges that came of a status, by `from`, kind and `to`; those after `after` if given.
+    pub fn outcomes_of(&self, status: &StatusId, after: Option<&EdgeKey>) -> impl Iterator<Item = &EdgeKey> {
+        let start = match after {
+            Some(key) => Bound::Excluded((status.clone(), key.clone())),
+            None => Bound::Included((status.clone(), first_edge_key())),
+        };
+        let outcomes = self.outcomes.range((start, Bound::Unbounded));
+        let status = status.clone();
+        outcomes.take_while(move |(origin, _)| *origin == status).map(|(_, key)| key)
+    }
+
+    /// The author's index, and the status as stored.
+    pub(super) fn author_of(&self, record: &StatusRecord) -> MemberIx {
+        self.graph.find(record.status.author.as_str()).expect("a status goes with its author")
+    }
+}
+
+fn stored_kind(kind: &Kind) -> Stored<Kind> {
+    let etag = etag(digest::kind_hash(kind), TimeMs(0));
+    Stored { value: kind.clone(), etag, create_time: TimeMs(0), update_time: TimeMs(0) }
+}
+
+fn stored_status(record: &StatusRecord) -> Stored<Status> {
+    Stored {
+        value: record.status.clone(),
+        etag: etag(digest::status_hash(&record.status), record.times.update),
+        create_time: record.times.create,
+        update_time: record.times.update,
+    }
+}
+
+/// The least ids there are: where ranges over ordered sets begin.
+fn first_status_id() -> StatusId {
+    StatusId::parse("id", " ").expect("a space is an id")
+}
+
+fn first_edge_key() -> EdgeKey {
+    let id = MemberId::parse("id", " ").expect("a space is an id");
+    EdgeKey { from: id.clone(), kind: KindName::parse("kind", "a").expect("a letter is a kind's name"), to: id }
+}

@@ -1,0 +1,231 @@
+//! The bytes of a commit: a command and what it was answered.
+
+use super::Commit;
+use super::codec::{Decoder, Encoder, Malformed};
+use crate::domain::{
+    Change, Command, EdgePut, InteractionRecord, MemberPatch, Precondition, Request, RequestId, Sequence,
+};
+
+/// The payload of a commit's frame; its sequence is its key.
+pub fn encode(commit: &Commit) -> Vec<u8> {
+    let mut to = Encoder::default();
+    to.time(commit.command.time);
+    to.option(commit.command.request, |to, request| {
+        to.wide(request.id.0);
+        to.wide(request.fingerprint);
+        to.blob(&commit.answer);
+    });
+    to.list(commit.command.changes.iter(), encode_change);
+    to.bytes
+}
+
+pub fn decode(sequence: Sequence, payload: &[u8]) -> Result<Commit, Malformed> {
+    let mut from = Decoder::new(payload);
+    let time = from.time()?;
+    let request = from.option(|from| {
+        let request = Request { id: RequestId(from.wide()?), fingerprint: from.wide()? };
+        Ok((request, from.blob()?.to_vec()))
+    })?;
+    let changes = from.list(decode_change)?;
+    from.end()?;
+    let (request, answer) = request.map_or((None, Vec::new()), |(request, answer)| (Some(request), answer));
+    Ok(Commit { sequence, command: Command { time, request, changes }, answer })
+}
+
+fn encode_change(to: &mut Encoder, change: &Change) {
+    match change {
+        Change::PutKind { kind, precondition } => {
+            to.byte(1);
+            to.kind(kind);
+            encode_precondition(to, precondition);
+        }
+        Change::DeleteKind { name, precondition, allow_missing } => {
+            to.byte(2);
+            to.name(name.as_str());
+            encode_delete(to, precondition, *allow_missing);
+        }
+        Change::PutMember { member, precondition } => {
+            to.byte(3);
+            to.member(member);
+            encode_precondition(to, precondition);
+        }
+        Change::UpdateMember { id, patch, precondition } => {
+            to.byte(4);
+            to.name(id.as_str());
+            encode_patch(to, patch);
+            encode_precondition(to, precondition);
+        }
+        Change::DeleteMember { id, precondition, allow_missing } => {
+            to.byte(5);
+            to.name(id.as_str());
+            encode_delete(to, precondition, *allow_missing);
+        }
+        Change::PutEdge { put, precondition, allow_missing_members } => {
+            to.byte(6);
+            encode_put(to, put);
+            encode_precondition(to, precondition);
+            to.byte(u8::from(*allow_missing_members));
+        }
+        Change::DeleteEdge { key, precondition, allow_missing } => {
+            to.byte(7);
+            to.edge_key(key);
+            encode_delete(to, precondition, *allow_missing);
+        }
+        Change::RecordInteractions { record } => {
+            to.byte(8);
+            to.edge_key(&record.key);
+            to.number(record.count);
+            to.number(u64::from(record.time_s));
+        }
+        Change::PostStatus { status } => {
+            to.byte(9);
+            to.status(status);
+        }
+        Change::DeleteStatus { id, precondition, allow_missing } => {
+            to.byte(10);
+            to.text(id.as_str());
+            encode_delete(to, precondition, *allow_missing);
+        }
+    }
+}
+
+fn decode_change(from: &mut Decoder<'_>) -> Result<Change, Malformed> {
+    Ok(match from.byte()? {
+        1 => Change::PutKind { kind: from.kind()?, precondition: decode_precondition(from)? },
+        2 => Change::DeleteKind {
+            name: from.kind_name()?,
+            precondition: decode_precondition(from)?,
+            allow_missing: from.flag()?,
+        },
+        3 => Change::PutMember { member: from.member()?, precondition: decode_precondition(from)? },
+        4 => Change::UpdateMember {
+            id: from.member_id()?,
+            patch: decode_patch(from)?,
+            precondition: decode_precondition(from)?,
+        },
+        5 => Change::DeleteMember {
+            id: from.member_id()?,
+            precondition: decode_precondition(from)?,
+            allow_missing: from.flag()?,
+        },
+        6 => Change::PutEdge {
+            put: decode_put(from)?,
+            precondition: decode_precondition(from)?,
+            allow_missing_members: from.flag()?,
+        },
+        7 => Change::DeleteEdge {
+            key: from.edge_key()?,
+            precondition: decode_precondition(from)?,
+            allow_missing: from.flag()?,
+        },
+        8 => Change::RecordInteractions {
+            record: InteractionRecord { key: from.edge_key()?, count: from.number()?, time_s: from.small()? },
+        },
+        9 => Change::PostStatus { status: from.status()? },
+        10 => Change::DeleteStatus {
+            id: from.status_id()?,
+            precondition: decode_precondition(from)?,
+            allow_missing: from.flag()?,
+        },
+        _ => return Err(Malformed("a change is of no known kind")),
+    })
+}
+
+fn encode_delete(to: &mut Encoder, precondition: &Precondition, allow_missing: bool) {
+    encode_precondition(to, precondition);
+    to.byte(u8::from(allow_missing));
+}
+
+fn encode_precondition(to: &mut Encoder, precondition: &Precondition) {
+    match precondition {
+        Precondition::None => to.byte(0),
+        Precondition::Etag(etag) => {
+            to.byte(1);
+            to.text(etag);
+        }
+        Precondition::Absent => to.byte(2),
+        Precondition::Present => to.byte(3),
+    }
+}
+
+fn decode_precondition(from: &mut Decoder<'_>) -> Result<Precondition, Malformed> {
+    match from.byte()? {
+        0 => Ok(Precondition::None),
+        1 => Ok(Precondition::Etag(from.text()?.to_owned())),
+        2 => Ok(Precondition::Absent),
+        3 => Ok(Precondition::Present),
+        _ => Err(Malformed("a precondition is of no known kind")),
+    }
+}
+
+fn encode_patch(to: &mut Encoder, patch: &MemberPatch) {
+    to.option(patch.display_name.as_deref(), Encoder::text);
+    to.option(patch.headline.as_deref(), Encoder::text);
+    to.option(patch.topics.as_ref(), Encoder::topics);
+    to.option(patch.labels.as_ref(), Encoder::labels);
+}
+
+fn decode_patch(from: &mut Decoder<'_>) -> Result<MemberPatch, Malformed> {
+    Ok(MemberPatch {
+        display_name: from.option(|from| from.text().map(str::to_owned))?,
+        headline: from.option(|from| from.text().map(str::to_owned))?,
+        topics: from.option(Decoder::topics)?,
+        labels: from.option(Decoder::labels)?,
+    })
+}
+
+/// Which of an edge's optional parts follow.
+const PINNED: u8 = 1;
+const INTERACTIONS: u8 = 2;
+const SINCE: u8 = 4;
+const NOTE: u8 = 8;
+const ORIGIN: u8 = 16;
+
+fn encode_put(to: &mut Encoder, put: &EdgePut) {
+    to.edge_key(&put.key);
+    let part = |there: bool, flag: u8| if there { flag } else { 0 };
+    to.byte(
+        part(put.pinned.is_some(), PINNED)
+            | part(put.interactions.is_some(), INTERACTIONS)
+            | part(put.since.is_some(), SINCE)
+            | part(!put.note.is_empty(), NOTE)
+            | part(put.origin.is_some(), ORIGIN),
+    );
+    if let Some(pinned) = put.pinned {
+        to.single(pinned.get());
+    }
+    if let Some((count, last_s)) = put.interactions {
+        to.number(count);
+        to.number(u64::from(last_s));
+    }
+    if let Some(since) = put.since {
+        to.time(since);
+    }
+    if !put.note.is_empty() {
+        to.text(&put.note);
+    }
+    if let Some(origin) = &put.origin {
+        to.origin(origin);
+    }
+}
+
+fn decode_put(from: &mut Decoder<'_>) -> Result<EdgePut, Malformed> {
+    let mut put = EdgePut::bare(from.edge_key()?);
+    let parts = from.byte()?;
+    if parts & PINNED != 0 {
+        put.pinned = Some(from.strength()?);
+    }
+    if parts & INTERACTIONS != 0 {
+        put.interactions = Some((from.number()?, from.small()?));
+    }
+    if parts & SINCE != 0 {
+        put.since = Some(from.time()?);
+    }
+    if parts & NOTE != 0 {
+        put.note = from.text()?.to_owned();
+    }
+    if parts & ORIGIN != 0 {
+        put.origin = Some(from.origin()?);
+    }
+    Ok(put)
+}

@@ -1,0 +1,79 @@
+//! The rows of a checkpoint.
+
+use crate::domain::{History, Kind, Member, Origin, RequestId, Sequence, Status, Strength, TimeMs};
+
+/// What a checkpoint is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointHead {
+    /// The last command it holds the effect of, and when that was accepted.
+    pub sequence: Sequence,
+    pub time: TimeMs,
+    pub kinds: u64,
+    pub members: u64,
+    pub edges: u64,
+    pub statuses: u64,
+    pub requests: u64,
+    pub digest: u128,
+}
+
+/// When a resource was first and last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamps {
+    pub create_time: TimeMs,
+    pub update_time: TimeMs,
+}
+
+/// A row, written and read in the order of the variants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Row {
+    /// A kind, and its place among the 64.
+    Kind {
+        slot: u8,
+        kind: Kind,
+    },
+    /// A member; edges name it by its number among the members, from 0.
+    Member {
+        member: Member,
+        stamps: Stamps,
+    },
+    /// An edge; sorted by `from`, `to`, `kind`.
+    Edge(EdgeRow),
+    Status {
+        status: Status,
+        stamps: Stamps,
+    },
+    Request {
+        id: RequestId,
+        fingerprint: u128,
+        time: TimeMs,
+        sequence: Sequence,
+        answer: Vec<u8>,
+    },
+}
+
+impl Row {
+    /// Its place in the order of rows, from 0.
+    pub fn order(&self) -> usize {
+        match self {
+            Row::Kind { .. } => 0,
+            Row::Member { .. } => 1,
+            Row::Edge(_) => 2,
+            Row::Status { .. } => 3,
+            Row::Request { .. } => 4,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct EdgeRow {
+    pub from: u32,
+    /// The kind's place.
+    pub kind: u8,
+    pub to: u32,
+    pub pinned: Option<Strength>,
+    pub history: History,
+    pub since: Option<TimeMs>,
+    pub note: String,
+    pub origin: Option<Origin>,
+    pub stamps: Stamps,
+}

@@ -1,0 +1,126 @@
+//! One generation: a sled database with a log and a checkpoint, and the syncs that sled leaves out.
+//!
+//! sled 0.34's `flush` issues `sync_file_range` on Linux, which is no fsync (upstream issues 1351 and 1452): after it the file
+//! is synced through a handle of our own. Its asynchronous flush can hang (upstream issue 1308) and is not used. Damage makes
+//! it panic more often than err: whatever reads is run under `catch_unwind`, and a panic becomes a refusal.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+use super::store_file::sync_folder;
+
+/// sled's own page cache; the state is in memory anyway.
+const CACHE_BYTES: u64 = 64 * 1_024 * 1_024;
+/// Without it sled hardly gives space back.
+const FLUSH_EVERY_MS: u64 = 50;
+
+pub struct SledDatabase {
+    folder: PathBuf,
+    database: sled::Db,
+    pub log: sled::Tree,
+    pub checkpoint: sled::Tree,
+    file: File,
+    /// Files of oversized values that are on disk already.
+    blobs_synced: HashSet<OsString>,
+}
+
+impl SledDatabase {
+    /// Opens a database, or creates an empty one.
+    pub fn open(folder: &Path) -> Result<SledDatabase, StoreError> {
+        let opened = guarded(|| {
+            let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
+            let database = config.flush_every_ms(Some(FLUSH_EVERY_MS)).open()?;
+            let (log, checkpoint) = (database.open_tree("log")?, database.open_tree("checkpoint")?);
+            Ok((database, log, checkpoint))
+        });
+        let (database, log, checkpoint) = opened?;
+        let file = File::open(folder.join("db"))?;
+        Ok(SledDatabase { folder: folder.to_owned(), database, log, checkpoint, file, blobs_synced: HashSet::new() })
+    }
+
+    /// Puts everything written so far on disk.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        guarded(|| self.database.flush().map(|_| ()))?;
+        self.file.sync_data()?;
+        self.sync_blobs()
+    }
+
+    /// sled keeps values above half a megabyte in files of their own.
+    fn sync_blobs(&mut self) -> Result<(), StoreError> {
+        let folder = self.folder.join("blobs");
+        let mut new = false;
+        for entry in fs::read_dir(&folder)? {
+            let name = entry?.file_name();
+            if self.blobs_synced.contains(&name) {
+                continue;
+            }
+            match File::open(folder.join(&name)) {
+                Ok(file) => file.sync_all()?,
+                // sled has removed it meanwhile.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error.into()),
+            }
+            self.blobs_synced.insert(name);
+            new = true;
+        }
+        if new { sync_folder(&folder) } else { Ok(()) }
+    }
+
+    /// Puts a new database on disk with all its names.
+    pub fn sync_creation(&mut self) -> Result<(), StoreError> {
+        self.sync()?;
+        for name in ["db", "conf"] {
+            File::open(self.folder.join(name))?.sync_all()?;
+        }
+        sync_folder(&self.folder.join("blobs"))?;
+        sync_folder(&self.folder)
+    }
+
+    /// Writes to a tree, all or none; not yet on disk.
+    pub fn apply(
+        &self,
+        tree: &sled::Tree,
+        entries: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    ) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        entries.for_each(|(key, value)| batch.insert(key, value));
+        guarded(|| tree.apply_batch(batch))
+    }
+
+    pub fn get(&self, tree: &sled::Tree, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
+        guarded(|| tree.get(key))
+    }
+
+    /// Every key and value of the log in order, from a key on.
+    pub fn each_log_entry(
+        &self,
+        from: &[u8],
+        mut take: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut entries = self.log.range(from..);
+        // sled's iterator errs for ever on a bad page: the first error ends it.
+        while let Some((key, value)) = guarded(|| entries.next().transpose())? {
+            take(&key, &value)?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs what reads or writes sled; its errors and its panics become a refusal.
+fn guarded<T>(action: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(action)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(sled::Error::Io(error))) => Err(error.into()),
+        Ok(Err(error @ sled::Error::Corruption { .. })) => Err(StoreError::Damaged { what: format!("sled: {error}") }),
+        Ok(Err(error)) => Err(StoreError::Io(format!("sled: {error}"))),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            Err(StoreError::Damaged { what: format!("sled gave up: {text}") })
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The durable store: a folder with one sled database a generation.
+//!
+//! A checkpoint is written into the next generation beside the current one, and `STORE` names the one in use. What a crash
+//! left behind (a generation that `STORE` does not name) is removed at the next start.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::layout::{self, CheckpointPacker, Discard, HEAD_KEY, LogReader, log_entry, read_checkpoint};
+use super::sled_database::SledDatabase;
+use super::store_file::{StoreFile, sync_folder};
+use super::{CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, Row, Store, StoreError, StoreId};
+
+/// Chunks of a checkpoint that go to sled together.
+const CHUNKS_PER_BATCH: usize = 64;
+/// Entries of the log that are copied together.
+const ENTRIES_PER_BATCH: usize = 1_024;
+
+pub struct SledStore {
+    folder: PathBuf,
+    /// Held as long as the store is open: a second opener is told so.
+    _lock: File,
+    file: StoreFile,
+    database: SledDatabase,
+    log_bytes: u64,
+}
+
+impl SledStore {
+    /// Opens the store in a folder, or creates one with the id given by `new_id`.
+    pub fn open(folder: &Path, new_id: impl FnOnce() -> StoreId) -> Result<SledStore, StoreError> {
+        create_folder(folder)?;
+        let lock = lock(folder)?;
+        let file = match StoreFile::read(folder)? {
+            Some(file) => file,
+            None => create(folder, StoreFile { id: new_id(), generation: 1 })?,
+        };
+        let generation = generation_folder(folder, file.generation);
+        if !generation.is_dir() {
+            return Err(StoreError::Damaged { what: format!("{} is missing", generation.display()) });
+        }
+        let database = SledDatabase::open(&generation)?;
+        remove_other_generations(folder, &generation)?;
+        Ok(SledStore { folder: folder.to_owned(), _lock: lock, file, database, log_bytes: 0 })
+    }
+}
+
+fn create_folder(folder: &Path) -> Result<(), StoreError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        _ => Ok(()),
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let lock = File::create(folder.join("LOCK"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// The first generation, empty; then the file that says so.
+fn create(folder: &Path, file: StoreFile) -> Result<StoreFile, StoreError> {
+    let generation = generation_folder(folder, file.generation);
+    // Without `STORE` it is what a crash left of an earlier creation: nothing was ever acknowledged in it.
+    remove_folder(&generation)?;
+    SledDatabase::open(&generation)?.sync_creation()?;
+    file.write(folder)?;
+    Ok(file)
+}
+
+fn generation_folder(folder: &Path, generation: u64) -> PathBuf {
+    folder.join(format!("generation-{generation:020}"))
+}
+
+fn remove_folder(folder: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn remove_other_generations(folder: &Path, current: &Path) -> Result<(), StoreError> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path != current && name.starts_with("generation-") {
+            remove_folder(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn bytes_under(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        bytes += if about.is_dir() { bytes_under(&entry.path())? } else { about.len() };
+    }
+    Ok(bytes)
+}
+
+impl Store for SledStore {
+    fn id(&self) -> StoreId {
+        self.file.id
+    }
+
+    fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError> {
+        let database = &self.database;
+        let after = read_checkpoint(&mut |key| database.get(&database.checkpoint, key), loader)?;
+        let mut reader = LogReader::new(after);
+        database.each_log_entry(&[], |key, value| loader.commit(reader.read(key, value)?))?;
+        self.log_bytes = reader.bytes;
+        Ok(())
+    }
+
+    fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
+        let mut bytes = 0;
+        let entries = commits.iter().map(|commit| {
+            let (key, value) = log_entry(commit);
+            bytes += value.len() as u64;
+            (key.to_vec(), value)
+        });
+        self.database.apply(&self.database.log, entries)?;
+        self.database.sync()?;
+        self.log_bytes += bytes;
+        Ok(())
+    }
+
+    fn begin_checkpoint(&self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
+        let generation = self.file.generation + 1;
+        let folder = generation_folder(&self.folder, generation);
+        remove_folder(&folder)?;
+        let database = SledDatabase::open(&folder)?;
+        let packer = CheckpointPacker::new(head);
+        Ok(Box::new(SledCheckpoint { sequence: head.sequence, generation, database, packer, waiting: Vec::new() }))
+    }
+
+    fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError> {
+        let (sequence, (generation, mut next)) = finished.take::<(u64, SledDatabase)>()?;
+        let log_bytes = self.copy_log_after(sequence, &next)?;
+        next.sync_creation()?;
+        let file = StoreFile { generation, ..self.file };
+        file.write(&self.folder)?;
+        let before = generation_folder(&self.folder, self.file.generation);
+        self.file = file;
+        self.log_bytes = log_bytes;
+        // sled's threads end with the old database, before its folder goes.
+        drop(std::mem::replace(&mut self.database, next));
+        remove_folder(&before)
+    }
+
+    fn log_bytes(&self) -> u64 {
+        self.log_bytes
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        // A file that sled removes meanwhile is no reason to fail: the figure is for people.
+        bytes_under(&self.folder).unwrap_or(0)
+    }
+}
+
+impl SledStore {
+    fn copy_log_after(&self, sequence: u64, next: &SledDatabase) -> Result<u64, StoreError> {
+        let mut reader = LogReader::new(sequence);
+        let mut waiting = Vec::new();
+        self.database.each_log_entry(&layout::log_key(sequence + 1), |key, value| {
+            reader.read(key, value)?;
+            waiting.push((key.to_vec(), value.to_vec()));
+            if waiting.len() < ENTRIES_PER_BATCH {
+                return Ok(());
+            }
+            next.apply(&next.log, waiting.drain(..))
+        })?;
+        next.apply(&next.log, waiting.drain(..))?;
+        Ok(reader.bytes)
+    }
+}
+
+/// A checkpoint on its way into the next generation.
+struct SledCheckpoint {
+    sequence: u64,
+    generation: u64,
+    database: SledDatabase,
+    packer: CheckpointPacker,
+    waiting: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl CheckpointWriter for SledCheckpoint {
+    fn row(&mut self, row: Row) -> Result<(), StoreError> {
+        self.waiting.extend(self.packer.push(&row).map(|(key, value)| (key.to_vec(), value)));
+        if self.waiting.len() < CHUNKS_PER_BATCH {
+            return Ok(());
+        }
+        self.database.apply(&self.database.checkpoint, self.waiting.drain(..))
+    }
+
+    fn finish(self: Box<Self>) -> Result<FinishedCheckpoint, StoreError> {
+        let SledCheckpoint { sequence, generation, mut database, packer, mut waiting } = *self;
+        let (last, head) = packer.finish();
+        waiting.extend(last.map(|(key, value)| (key.to_vec(), value)));
+        waiting.push((HEAD_KEY.to_vec(), head));
+        database.apply(&database.checkpoint, waiting.into_iter())?;
+        database.sync_creation()?;
+        read_checkpoint(&mut |key| database.get(&database.checkpoint, key), &mut Discard)?;
+        Ok(FinishedCheckpoint::new(sequence, (generation, database)))
+    }
+}

@@ -1,0 +1,103 @@
+//! The file `STORE`: what the folder is, and which generation in it is the current one.
+//!
+//! It is replaced whole by one atomic rename, so it is always the old one or the new one.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use super::{StoreError, StoreId};
+
+/// The format of the store's layout this version writes, and the only one it reads.
+pub const STORE_FORMAT: u32 = 1;
+const MAGIC: &[u8; 4] = b"KITH";
+const NAME: &str = "STORE";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreFile {
+    pub id: StoreId,
+    pub generation: u64,
+}
+
+impl StoreFile {
+    /// Magic (4), format (4), id (16), generation (8), CRC-32 of all before it (4); little-endian.
+    fn encode(self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&STORE_FORMAT.to_le_bytes());
+        bytes.extend_from_slice(&self.id.0.to_le_bytes());
+        bytes.extend_from_slice(&self.generation.to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<StoreFile, StoreError> {
+        let damaged = |how: &str| StoreError::Damaged { what: format!("{NAME}: {how}") };
+        let bytes: &[u8; 36] = bytes.try_into().map_err(|_| damaged("it is not 36 bytes long"))?;
+        let (content, crc) = bytes.split_at(32);
+        if &content[..4] != MAGIC {
+            return Err(damaged("it does not begin with KITH"));
+        }
+        if crc != crc32fast::hash(content).to_le_bytes() {
+            return Err(damaged("its checksum does not match"));
+        }
+        let number = |range: std::ops::Range<usize>| {
+            content[range].iter().rev().fold(0u128, |number, &byte| number << 8 | u128::from(byte))
+        };
+        let found = number(4..8) as u32;
+        if found != STORE_FORMAT {
+            return Err(StoreError::UnknownFormat { found, known: STORE_FORMAT });
+        }
+        Ok(StoreFile { id: StoreId(number(8..24)), generation: number(24..32) as u64 })
+    }
+
+    /// The file in a folder; none if there is none.
+    pub fn read(folder: &Path) -> Result<Option<StoreFile>, StoreError> {
+        match fs::read(folder.join(NAME)) {
+            Ok(bytes) => StoreFile::decode(&bytes).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes it beside the one there is, and takes its place at once; on disk when it returns.
+    pub fn write(self, folder: &Path) -> Result<(), StoreError> {
+        let beside = folder.join("STORE.new");
+        let mut file = File::create(&beside)?;
+        file.write_all(&self.encode())?;
+        file.sync_all()?;
+        fs::rename(&beside, folder.join(NAME))?;
+        sync_folder(folder)
+    }
+}
+
+/// Puts a folder's names on disk.
+pub fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_comes_back_and_no_changed_byte_passes() {
+        let file = StoreFile { id: StoreId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210), generation: 7 };
+        let bytes = file.encode();
+        assert_eq!(StoreFile::decode(&bytes), Ok(file));
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert!(StoreFile::decode(&changed).is_err(), "byte {at}");
+            assert!(StoreFile::decode(&bytes[..at]).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn another_format_is_named() {
+        let mut bytes = StoreFile { id: StoreId(1), generation: 1 }.encode();
+        bytes[4] = 9;
+        let crc = crc32fast::hash(&bytes[..32]).to_le_bytes();
+        bytes[32..].copy_from_slice(&crc);
+        assert_eq!(StoreFile::decode(&bytes), Err(StoreError::UnknownFormat { found: 9, known: 1 }));
+    }
+}
