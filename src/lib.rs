@@ -3,8 +3,11 @@
 //! `docs/ARCHITECTURE.md` is the map: how a request travels, and which folder may import which.
 #![forbid(unsafe_code)]
 
+pub mod app;
+pub mod cli;
 pub mod domain;
 pub mod engine;
 pub mod graph;
 pub mod proto;
+pub mod server;
 pub mod store;

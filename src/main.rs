@@ -1,1 +1,8 @@
-fn main() {}
+//! The `kith` command.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kith::cli::main()
+}

@@ -1,0 +1,94 @@
+//! `kith serve`: the service, until it is told to stop.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::Failure;
+use crate::app::{App, AppOptions, StoreOptions};
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The folder of the store; made if there is none.
+    #[arg(long, env = "KITH_DATA", value_name = "DIR")]
+    data: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, env = "KITH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5484")]
+    listen: SocketAddr,
+    /// Listen on an address that others can reach, without encryption and without asking who they are.
+    #[arg(long, env = "KITH_INSECURE")]
+    insecure: bool,
+    /// Edges that one query may visit at most.
+    #[arg(long, env = "KITH_MAX_EDGES_VISITED", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_edges_visited: Option<u64>,
+    /// Seconds that calls under way have to end when the server is told to stop.
+    #[arg(long, env = "KITH_DRAIN_SECONDS", value_name = "S", default_value_t = 10)]
+    drain_seconds: u64,
+    /// The form of the log, which goes to stderr.
+    #[arg(long, env = "KITH_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// How much is logged: off, error, warn, info, debug or trace.
+    #[arg(long, env = "KITH_LOG", value_name = "LEVEL", default_value_t = LevelFilter::INFO)]
+    log: LevelFilter,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(args: ServeArgs) -> Result<(), Failure> {
+    start_log(args.log_format, args.log);
+    let stop = stop_signal()?;
+    let options = AppOptions {
+        store: StoreOptions::Folder(args.data.clone()),
+        listen: args.listen,
+        insecure: args.insecure,
+        drain: Duration::from_secs(args.drain_seconds),
+        edges_visited_max: args.max_edges_visited,
+    };
+    let app = App::start(options).await.map_err(|error| Failure::of_start(error.to_string()))?;
+    announce(&format!("kith serves on {} (data: {})", app.address(), args.data.display()));
+    app.run_until(stop).await.map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Resolves at the first SIGTERM or SIGINT. Either is caught from here on.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let catch = |kind| signal(kind).map_err(|error| Failure::of_start(format!("cannot catch signals: {error}")));
+    let mut terminate = catch(SignalKind::terminate())?;
+    let mut interrupt = catch(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        }
+    })
+}
+
+/// Says that it serves; whoever started it may not listen, which is no reason to end.
+fn announce(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// kith at the level asked for; the libraries below it only when something is wrong, or everything is asked for.
+fn start_log(format: LogFormat, level: LevelFilter) {
+    let libraries = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::WARN) };
+    let targets = Targets::new().with_target("kith", level).with_default(libraries);
+    let registry = tracing_subscriber::registry().with(targets);
+    let colored = std::io::stderr().is_terminal();
+    match format {
+        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_ansi(colored)).init(),
+        LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).init(),
+    }
+}
