@@ -1,0 +1,68 @@
+//! Every query of `kith::graph` against a naive oracle, on random graphs and on some drawn by hand.
+//!
+//! A failing graph prints its seed: `KITH_GRAPH_SEED=seed KITH_GRAPHS=1 cargo test --release --test graph` asks it alone.
+
+mod agree;
+mod agree_suggest;
+mod case;
+mod oracle;
+mod oracle_paths;
+mod oracle_suggest;
+mod world;
+
+use fastrand::Rng;
+
+use case::{Case, Names};
+
+const GRAPHS: u64 = 20_000;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().expect("a setting of these tests is a number"))
+}
+
+/// Says which graph it was that an assertion failed on.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("on the graph of KITH_GRAPH_SEED={} KITH_GRAPHS=1", self.0);
+        }
+    }
+}
+
+/// A check on each of the random graphs, two threads sharing them.
+fn on_random_graphs(check: fn(&mut Rng)) {
+    let first = setting("KITH_GRAPH_SEED").unwrap_or(0);
+    let graphs = setting("KITH_GRAPHS").unwrap_or(GRAPHS);
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            scope.spawn(move || {
+                for i in (half..graphs).step_by(2) {
+                    let seed = Seed(first + i);
+                    check(&mut Rng::with_seed(seed.0));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn agree_on_random_graphs() {
+    on_random_graphs(|rng| {
+        let case = Case::random(rng);
+        agree::content_agrees(&case);
+        agree::strengths_agree(&case.world, &case.graphs[1], case.as_of);
+        let ask = case.questions(rng);
+        let [one, other] = [&case.graphs[0], &case.graphs[1]].map(|graph| {
+            let (view, names) = (case.view(graph), Names { graph, oracle: &case.oracle });
+            agree::pairs_agree(&view, &names);
+            agree::reach_agrees(&view, &names, &ask);
+            agree::paths_agree(&view, &names, &ask);
+            agree::mutuals_agree(&view, &names, &ask);
+            agree::introducers_agree(&view, &names, &ask);
+            agree_suggest::suggestions_agree(&view, &names, &ask)
+        });
+        assert_eq!(one, other, "the same content gives the same bits");
+    });
+}
