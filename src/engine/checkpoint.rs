@@ -6,6 +6,7 @@ use super::digest::Digest;
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
 use super::requests::Answered;
 use super::state::State;
+use crate::domain::limits::KINDS_MAX;
 use crate::graph::{GraphBuilder, KindIx, MemberIx, Runs};
 use crate::store::{
     CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row, Stamps, Store, StoreError,
@@ -168,6 +169,7 @@ impl Loader for Fold {
     fn row(&mut self, row: Row) -> Result<(), StoreError> {
         let rows = self.rows.as_mut().ok_or_else(|| damaged("a row follows a commit"))?;
         match row {
+            Row::Kind { slot, .. } if usize::from(slot) >= KINDS_MAX => return Err(damaged("a kind has no place")),
             Row::Kind { slot, kind } => rows.builder.kind(KindIx(slot), kind),
             Row::Member { member, stamps } => {
                 let ix = rows.builder.member(member.id.clone());

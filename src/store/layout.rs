@@ -5,6 +5,11 @@ use super::codec::Malformed;
 use super::{CheckpointHead, Commit, Loader, Row, StoreError, commit_codec, frame};
 use crate::domain::Sequence;
 
+/// A key of the log and its framed value.
+pub type LogEntry = ([u8; 8], Vec<u8>);
+/// A key of a checkpoint's chunk and its framed value.
+pub type ChunkEntry = ([u8; 9], Vec<u8>);
+
 /// The checkpoint's head, written last: a checkpoint without it is not whole.
 pub const HEAD_KEY: [u8; 1] = [b'h'];
 
@@ -19,7 +24,7 @@ pub fn log_key(sequence: Sequence) -> [u8; 8] {
 }
 
 /// A commit's key and value.
-pub fn log_entry(commit: &Commit) -> ([u8; 8], Vec<u8>) {
+pub fn log_entry(commit: &Commit) -> LogEntry {
     let key = log_key(commit.sequence);
     (key, frame::seal(&key, &commit_codec::encode(commit)))
 }
@@ -69,18 +74,18 @@ impl CheckpointPacker {
     }
 
     /// Adds a row; gives a chunk's key and value when one is full.
-    pub fn push(&mut self, row: &Row) -> Option<([u8; 9], Vec<u8>)> {
+    pub fn push(&mut self, row: &Row) -> Option<ChunkEntry> {
         self.packer.push(row).map(|chunk| self.sealed(&chunk))
     }
 
-    fn sealed(&mut self, chunk: &[u8]) -> ([u8; 9], Vec<u8>) {
+    fn sealed(&mut self, chunk: &[u8]) -> ChunkEntry {
         let key = chunk_key(self.chunks);
         self.chunks += 1;
         (key, frame::seal(&key, chunk))
     }
 
     /// The last chunk, if there is one, and the head's value.
-    pub fn finish(mut self) -> (Option<([u8; 9], Vec<u8>)>, Vec<u8>) {
+    pub fn finish(mut self) -> (Option<ChunkEntry>, Vec<u8>) {
         let last = self.packer.close().map(|chunk| self.sealed(&chunk));
         (last, frame::seal(&HEAD_KEY, &encode_head(&self.head, self.chunks)))
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::layout::{self, CheckpointPacker, HEAD_KEY, LogReader, log_entry, read_checkpoint};
+use super::layout::{self, CheckpointPacker, Discard, HEAD_KEY, LogReader, log_entry, read_checkpoint};
 use super::{CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, Row, Store, StoreError, StoreId};
 
 /// Values by key.
@@ -98,6 +98,7 @@ impl CheckpointWriter for MemoryCheckpoint {
         let (last, head) = self.packer.finish();
         self.bytes.extend(last.map(|(key, value)| (key.to_vec(), value)));
         self.bytes.insert(HEAD_KEY.to_vec(), head);
+        read_checkpoint(&mut |key| Ok(self.bytes.get(key)), &mut Discard)?;
         Ok(FinishedCheckpoint::new(self.sequence, self.bytes))
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::layout::{self, CheckpointPacker, Discard, HEAD_KEY, LogReader, log_entry, read_checkpoint};
 use super::sled_database::SledDatabase;
-use super::store_file::{StoreFile, sync_folder};
+use super::store_file::{StoreFile, put_in_place, sync_folder};
 use super::{CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, Row, Store, StoreError, StoreId};
 
 /// Chunks of a checkpoint that go to sled together.
@@ -23,6 +23,8 @@ pub struct SledStore {
     file: StoreFile,
     database: SledDatabase,
     log_bytes: u64,
+    /// After a swap that failed it is unknown which generation the next start reads: both stay as they are.
+    swap_failed: Option<StoreError>,
 }
 
 impl SledStore {
@@ -40,7 +42,7 @@ impl SledStore {
         }
         let database = SledDatabase::open(&generation)?;
         remove_other_generations(folder, &generation)?;
-        Ok(SledStore { folder: folder.to_owned(), _lock: lock, file, database, log_bytes: 0 })
+        Ok(SledStore { folder: folder.to_owned(), _lock: lock, file, database, log_bytes: 0, swap_failed: None })
     }
 }
 
@@ -70,7 +72,8 @@ fn create(folder: &Path, file: StoreFile) -> Result<StoreFile, StoreError> {
     // Without `STORE` it is what a crash left of an earlier creation: nothing was ever acknowledged in it.
     remove_folder(&generation)?;
     SledDatabase::open(&generation)?.sync_creation()?;
-    file.write(folder)?;
+    file.write_beside(folder)?;
+    put_in_place(folder)?;
     Ok(file)
 }
 
@@ -114,6 +117,10 @@ impl Store for SledStore {
     fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError> {
         let database = &self.database;
         let after = read_checkpoint(&mut |key| database.get(&database.checkpoint, key), loader)?;
+        // Every generation but the first was begun by a checkpoint.
+        if after == 0 && self.file.generation > 1 {
+            return Err(StoreError::Damaged { what: "checkpoint: its head is missing".to_owned() });
+        }
         let mut reader = LogReader::new(after);
         database.each_log_entry(&[], |key, value| loader.commit(reader.read(key, value)?))?;
         self.log_bytes = reader.bytes;
@@ -121,6 +128,7 @@ impl Store for SledStore {
     }
 
     fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
+        self.check_swap()?;
         let mut bytes = 0;
         let entries = commits.iter().map(|commit| {
             let (key, value) = log_entry(commit);
@@ -134,6 +142,7 @@ impl Store for SledStore {
     }
 
     fn begin_checkpoint(&self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
+        self.check_swap()?;
         let generation = self.file.generation + 1;
         let folder = generation_folder(&self.folder, generation);
         remove_folder(&folder)?;
@@ -147,7 +156,8 @@ impl Store for SledStore {
         let log_bytes = self.copy_log_after(sequence, &next)?;
         next.sync_creation()?;
         let file = StoreFile { generation, ..self.file };
-        file.write(&self.folder)?;
+        file.write_beside(&self.folder)?;
+        put_in_place(&self.folder).inspect_err(|error| self.swap_failed = Some(error.clone()))?;
         let before = generation_folder(&self.folder, self.file.generation);
         self.file = file;
         self.log_bytes = log_bytes;
@@ -167,6 +177,10 @@ impl Store for SledStore {
 }
 
 impl SledStore {
+    fn check_swap(&self) -> Result<(), StoreError> {
+        self.swap_failed.clone().map_or(Ok(()), Err)
+    }
+
     fn copy_log_after(&self, sequence: u64, next: &SledDatabase) -> Result<u64, StoreError> {
         let mut reader = LogReader::new(sequence);
         let mut waiting = Vec::new();

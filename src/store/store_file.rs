@@ -12,6 +12,7 @@ use super::{StoreError, StoreId};
 pub const STORE_FORMAT: u32 = 1;
 const MAGIC: &[u8; 4] = b"KITH";
 const NAME: &str = "STORE";
+const NAME_BESIDE: &str = "STORE.new";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreFile {
@@ -59,15 +60,18 @@ impl StoreFile {
         }
     }
 
-    /// Writes it beside the one there is, and takes its place at once; on disk when it returns.
-    pub fn write(self, folder: &Path) -> Result<(), StoreError> {
-        let beside = folder.join("STORE.new");
-        let mut file = File::create(&beside)?;
+    /// Writes it beside the one there is; on disk when it returns.
+    pub fn write_beside(self, folder: &Path) -> Result<(), StoreError> {
+        let mut file = File::create(folder.join(NAME_BESIDE))?;
         file.write_all(&self.encode())?;
-        file.sync_all()?;
-        fs::rename(&beside, folder.join(NAME))?;
-        sync_folder(folder)
+        Ok(file.sync_all()?)
     }
+}
+
+/// Takes the one written beside in the place of the one there is, at once; on disk when it returns.
+pub fn put_in_place(folder: &Path) -> Result<(), StoreError> {
+    fs::rename(folder.join(NAME_BESIDE), folder.join(NAME))?;
+    sync_folder(folder)
 }
 
 /// Puts a folder's names on disk.

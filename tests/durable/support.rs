@@ -1,0 +1,118 @@
+//! Stores to open again, values to put, and what a store gives back.
+
+use std::path::Path;
+
+use kith::domain::{
+    Audience, Change, Command, EdgeFilter, EdgeKey, EdgePut, KindName, Member, MemberId, Precondition, Request,
+    RequestId, Sphere, Status, StatusId, Strength, TimeMs, TopicSet,
+};
+use kith::store::{CheckpointHead, Commit, Loader, MemoryStore, Row, SledStore, Store, StoreError, StoreId};
+
+pub const STORE_ID: StoreId = StoreId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
+
+/// Opens a store again and again; what it opened before must be closed.
+pub type Opener<'a> = &'a dyn Fn() -> Box<dyn Store>;
+
+/// Runs a test on every store there is.
+pub fn on_every_store(test: impl Fn(Opener)) {
+    let memory = MemoryStore::new(STORE_ID);
+    test(&|| Box::new(memory.clone()));
+    let folder = tempfile::tempdir().unwrap();
+    test(&|| Box::new(open_sled(&folder.path().join("store")).unwrap()));
+}
+
+pub fn open_sled(folder: &Path) -> Result<SledStore, StoreError> {
+    SledStore::open(folder, || STORE_ID)
+}
+
+/// All that a store gives back.
+#[derive(Debug, Default, PartialEq)]
+pub struct Loaded {
+    pub head: Option<CheckpointHead>,
+    pub rows: Vec<Row>,
+    pub commits: Vec<Commit>,
+}
+
+impl Loader for Loaded {
+    fn head(&mut self, head: &CheckpointHead) -> Result<(), StoreError> {
+        assert_eq!(*self, Loaded::default(), "the head comes first");
+        self.head = Some(head.clone());
+        Ok(())
+    }
+
+    fn row(&mut self, row: Row) -> Result<(), StoreError> {
+        assert!(self.head.is_some() && self.commits.is_empty(), "rows come between the head and the commits");
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
+        self.commits.push(commit);
+        Ok(())
+    }
+}
+
+pub fn load(store: &mut dyn Store) -> Loaded {
+    let mut loaded = Loaded::default();
+    store.load(&mut loaded).unwrap();
+    loaded
+}
+
+pub fn member_id(text: &str) -> MemberId {
+    MemberId::parse("id", text).unwrap()
+}
+
+pub fn status_id(text: &str) -> StatusId {
+    StatusId::parse("id", text).unwrap()
+}
+
+pub fn kind_name(text: &str) -> KindName {
+    KindName::parse("kind", text).unwrap()
+}
+
+pub fn edge_key(from: &str, kind: &str, to: &str) -> EdgeKey {
+    EdgeKey::new(member_id(from), kind_name(kind), member_id(to)).unwrap()
+}
+
+pub fn put_member(member: Member) -> Change {
+    Change::PutMember { member, precondition: Precondition::None }
+}
+
+pub fn put_bare(id: &str) -> Change {
+    put_member(Member::bare(member_id(id)))
+}
+
+/// Puts an edge, and its members where they are missing.
+pub fn put_edge(from: &str, kind: &str, to: &str) -> Change {
+    let put = EdgePut::bare(edge_key(from, kind, to));
+    Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true }
+}
+
+pub fn request(id: u128, fingerprint: u128) -> Request {
+    Request { id: RequestId(id), fingerprint }
+}
+
+/// A commit that puts one member, answered with `answer` under a request id.
+pub fn commit(sequence: u64, answer: &[u8]) -> Commit {
+    let request = request(u128::from(sequence), u128::from(sequence) << 64);
+    let changes = vec![put_bare(&format!("member-{sequence}")), put_edge("a", "friend", "b")];
+    let command = Command { time: TimeMs(1_700_000_000_000 + sequence as i64), request: Some(request), changes };
+    Commit { sequence, command, answer: answer.to_vec() }
+}
+
+/// A status with every field set.
+pub fn sample_status(id: &str, author: &str) -> Status {
+    let strength = Strength::parse("min_strength", 0.125).unwrap();
+    let (kinds, exclude) = (vec![kind_name("friend"), kind_name("family")], vec![member_id("nosy")]);
+    let filter = EdgeFilter::new(kinds, vec![Sphere::Personal], Some(strength), exclude).unwrap();
+    Status {
+        id: status_id(id),
+        author: member_id(author),
+        text: "Who owns your data?".to_owned(),
+        link: "https://example.org/data".to_owned(),
+        topics: TopicSet::parse("topics", &["consumer-privacy"]).unwrap(),
+        audience: Audience { filter, max_hops: 3 },
+        post_time: TimeMs(1_700_000_000_000),
+        expire_time: Some(TimeMs(1_800_000_000_000)),
+    }
+}
