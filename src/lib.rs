@@ -10,4 +10,5 @@ pub mod engine;
 pub mod graph;
 pub mod proto;
 pub mod server;
+pub mod service;
 pub mod store;

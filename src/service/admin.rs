@@ -1,0 +1,57 @@
+//! `AdminService`.
+
+use tonic::{Request, Response, Status};
+
+use super::call::respond;
+use super::{Service, encode};
+use crate::domain::Error;
+use crate::domain::limits::MESSAGE_BYTES_MAX;
+use crate::proto::v1 as pb;
+use crate::proto::v1::admin_service_server::AdminService;
+
+#[tonic::async_trait]
+impl AdminService for Service {
+    async fn get_server_info(
+        &self,
+        call: Request<pb::GetServerInfoRequest>,
+    ) -> Result<Response<pb::GetServerInfoResponse>, Status> {
+        respond(get_server_info(self, call.into_inner()).await)
+    }
+}
+
+async fn get_server_info(
+    service: &Service,
+    message: pb::GetServerInfoRequest,
+) -> Result<pb::GetServerInfoResponse, Error> {
+    let state = service.engine.state_at(&message.min_revision).await?;
+    let store = service.engine.store_figures().await?;
+    let options = service.engine.options();
+    Ok(pb::GetServerInfoResponse {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        start_time: Some(encode::timestamp(service.start_time)),
+        store_id: uuid::Uuid::from_u128(state.store_id()).to_string(),
+        revision: state.revision().to_string(),
+        members: state.member_count() as i64,
+        edges: state.edge_count() as i64,
+        statuses: state.status_count() as i64,
+        kinds: state.kinds().len() as i32,
+        content_digest: format!("{:032x}", state.digest()),
+        disk_bytes: store.disk_bytes as i64,
+        log_bytes: store.log_bytes as i64,
+        resident_bytes: resident_bytes(),
+        sequence: state.sequence() as i64,
+        limits: Some(pb::Limits {
+            max_edges_visited: options.edges_visited_max as i64,
+            max_message_bytes: MESSAGE_BYTES_MAX as i64,
+            max_queries: i32::try_from(options.queries_max).unwrap_or(i32::MAX),
+        }),
+    })
+}
+
+/// What Linux says the process occupies; 0 elsewhere.
+fn resident_bytes() -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")).and_then(|kib| kib.trim().parse::<i64>().ok());
+    kib.unwrap_or(0) * 1_024
+}

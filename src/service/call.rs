@@ -1,0 +1,166 @@
+//! What queries share: how they are asked, and what their answers say of themselves.
+
+use std::time::{Duration, Instant};
+
+use tonic::metadata::MetadataMap;
+use tonic::{Response, Status};
+
+use super::decode::{Decoded, Violations, all_or_return, optional_time};
+use super::encode::timestamp;
+use super::page::PageToken;
+use super::{Service, to_status};
+use crate::domain::{Error, Reason, TimeMs, Violation};
+use crate::engine::{QueryOptions, State};
+use crate::graph::{Budget, Extent, Limit};
+use crate::proto::v1 as pb;
+
+/// What a caller gets of an outcome.
+pub fn respond<T>(outcome: Result<T, Error>) -> Result<Response<T>, Status> {
+    outcome.map(Response::new).map_err(to_status)
+}
+
+/// How a query is to be answered.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    options: QueryOptions,
+    /// The message that holds `min_revision`, if it is not the request itself.
+    read_in: Option<&'static str>,
+    pub as_of: TimeMs,
+    pub require_complete: bool,
+}
+
+impl Service {
+    /// Reads `ReadOptions` and the call's deadline. Later pages keep the first one's `as_of`.
+    pub(super) fn asked(
+        &self,
+        metadata: &MetadataMap,
+        read: Option<pb::ReadOptions>,
+        page: Option<&PageToken>,
+    ) -> Decoded<Asked> {
+        let read = read.unwrap_or_default();
+        let mut wrong = Violations::default();
+        let as_of = wrong.check_in("read", optional_time("as_of", read.as_of));
+        let edges_max = wrong.check_in("read", edges_visited_max(read.max_edges_visited));
+        all_or_return!(wrong; as_of, edges_max);
+        let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or_else(|| self.engine.now());
+        let options = QueryOptions {
+            min_revision: read.min_revision,
+            edges_visited_max: edges_max,
+            deadline: deadline(metadata),
+        };
+        Ok(Asked { options, read_in: Some("read"), as_of, require_complete: read.require_complete })
+    }
+
+    /// The same for reads that have no `ReadOptions`: `as_of` and `min_revision` are fields of their own.
+    pub(super) fn asked_plainly(
+        &self,
+        metadata: &MetadataMap,
+        min_revision: String,
+        as_of: Option<prost_types::Timestamp>,
+        page: Option<&PageToken>,
+    ) -> Result<Asked, Violation> {
+        let as_of = optional_time("as_of", as_of)?;
+        let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or_else(|| self.engine.now());
+        let options = QueryOptions { min_revision, edges_visited_max: None, deadline: deadline(metadata) };
+        Ok(Asked { options, read_in: None, as_of, require_complete: true })
+    }
+
+    /// Runs a query within what was asked for.
+    pub(super) async fn query<T: Send + 'static>(
+        &self,
+        asked: &Asked,
+        query: impl FnOnce(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        // The engine knows the token as `min_revision`; where it stands in the request is known here.
+        let locate = |violation: Violation| match asked.read_in {
+            Some(parent) if violation.field == "min_revision" => violation.within(parent),
+            _ => violation,
+        };
+        self.engine.query(asked.options.clone(), query).await.map_err(|error| match error {
+            Error::Invalid(violations) => Error::Invalid(violations.into_iter().map(locate).collect()),
+            other => other,
+        })
+    }
+}
+
+fn edges_visited_max(value: i64) -> Result<Option<u64>, Violation> {
+    let value = u64::try_from(value)
+        .map_err(|_| Violation::new("max_edges_visited", Reason::OutOfRange, "must not be negative"))?;
+    Ok((value > 0).then_some(value))
+}
+
+/// A tenth of a call's time, at most this much, is kept for the way back of a partial answer.
+const WAY_BACK_MAX: Duration = Duration::from_millis(50);
+
+/// When a query is to stop so that its caller still gets what there is.
+fn deadline(metadata: &MetadataMap) -> Option<Instant> {
+    let timeout = grpc_timeout(metadata.get("grpc-timeout")?.to_str().ok()?)?;
+    Instant::now().checked_add(timeout - (timeout / 10).min(WAY_BACK_MAX))
+}
+
+/// Reads the header: up to eight digits and a unit.
+fn grpc_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let value: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(value * 3_600),
+        "M" => Duration::from_secs(value * 60),
+        "S" => Duration::from_secs(value),
+        "m" => Duration::from_millis(value),
+        "u" => Duration::from_micros(value),
+        "n" => Duration::from_nanos(value),
+        _ => return None,
+    })
+}
+
+impl Asked {
+    /// What an answer says of itself, or the error it is if it had to be complete.
+    pub fn info(&self, state: &State, extent: Extent, budget: &Budget<'_>) -> Result<pb::AnswerInfo, Error> {
+        let limit_hit = match extent.limit {
+            None => pb::Limit::Unspecified,
+            Some(limit) if self.require_complete => return Err(cut_short(limit)),
+            Some(Limit::EdgesVisited) => pb::Limit::EdgesVisited,
+            Some(Limit::Deadline) => pb::Limit::Deadline,
+            Some(Limit::Cancelled) => return Err(Error::Cancelled),
+        };
+        let completeness = if extent.is_complete() { pb::Completeness::Complete } else { pb::Completeness::Partial };
+        Ok(pb::AnswerInfo {
+            revision: state.revision().to_string(),
+            as_of: Some(timestamp(self.as_of)),
+            completeness: completeness.into(),
+            limit_hit: limit_hit.into(),
+            exact_through_hop: extent.exact_through_hop as i32,
+            edges_visited: i64::try_from(budget.visited()).unwrap_or(i64::MAX),
+        })
+    }
+}
+
+/// The error of an answer that had to be complete and is not.
+pub fn cut_short(limit: Limit) -> Error {
+    match limit {
+        Limit::EdgesVisited => Error::Exhausted {
+            reason: Reason::BudgetExhausted,
+            message: "the query's budget of edges ended before the answer was complete".to_owned(),
+        },
+        Limit::Deadline => Error::DeadlineExceeded,
+        Limit::Cancelled => Error::Cancelled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_read_as_grpc_writes_it() {
+        assert_eq!(grpc_timeout("20m"), Some(Duration::from_millis(20)));
+        assert_eq!(grpc_timeout("3S"), Some(Duration::from_secs(3)));
+        assert_eq!(grpc_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3_600)));
+        for wrong in ["", "S", "1", "123456789S", "-1S", "1s", "1é"] {
+            assert_eq!(grpc_timeout(wrong), None, "{wrong}");
+        }
+    }
+}

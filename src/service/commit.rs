@@ -1,0 +1,49 @@
+//! What writes share.
+
+use prost::Message;
+
+use super::Service;
+use crate::domain::{Change, Error, Request};
+use crate::engine::{Applied, Refusal, State};
+
+impl Service {
+    /// Carries out one command; on disk when it returns. The response is made from the state right after the command, and
+    /// given again to a retry.
+    pub(super) async fn commit<R: Message + Default>(
+        &self,
+        changes: Vec<Change>,
+        request: Option<Request>,
+        respond: impl FnOnce(&State, &[Applied]) -> R + Send + 'static,
+    ) -> Result<R, Refusal> {
+        let respond = move |state: &State, applied: &[Applied]| respond(state, applied).encode_to_vec();
+        let bytes = self.engine.write(changes, request, respond).await?;
+        R::decode(bytes.as_slice()).map_err(|error| Refusal {
+            change: None,
+            error: Error::Internal(format!("a kept response can't be read: {error}")),
+        })
+    }
+
+    /// The same of a single change.
+    pub(super) async fn commit_one<R: Message + Default>(
+        &self,
+        change: Change,
+        request: Option<Request>,
+        respond: impl FnOnce(&State, Applied) -> R + Send + 'static,
+    ) -> Result<R, Error> {
+        let respond = move |state: &State, applied: &[Applied]| respond(state, applied[0]);
+        Ok(self.commit(vec![change], request, respond).await?)
+    }
+
+    /// The same of a delete, whose etag is a field of the request itself.
+    pub(super) async fn commit_delete<R: Message + Default>(
+        &self,
+        change: Change,
+        request: Option<Request>,
+        respond: impl FnOnce(&State, Applied) -> R + Send + 'static,
+    ) -> Result<R, Error> {
+        self.commit_one(change, request, respond).await.map_err(|error| match error {
+            Error::EtagMismatch { .. } => Error::EtagMismatch { field: "etag".to_owned() },
+            other => other,
+        })
+    }
+}

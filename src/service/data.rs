@@ -1,0 +1,121 @@
+//! `DataService`: atomic batches. Imports are in `import.rs`.
+
+use std::mem::take;
+
+use tonic::{Request, Response, Status, Streaming};
+
+use super::call::respond;
+use super::decode::{ChangeName, Violations, all_or_return, change};
+use super::import::import;
+use super::request_id::request;
+use super::status::to_status_at;
+use super::statuses::new_status_id;
+use super::{Service, to_status};
+use crate::domain::limits::BATCH_MAX;
+use crate::domain::{Change, EdgeKey, KindName, MemberId, Reason, StatusId, Violation};
+use crate::engine::{Applied, Effect, Refusal, State};
+use crate::proto::v1 as pb;
+use crate::proto::v1::data_service_server::DataService;
+
+#[tonic::async_trait]
+impl DataService for Service {
+    async fn write(&self, call: Request<pb::WriteRequest>) -> Result<Response<pb::WriteResponse>, Status> {
+        write(self, call.into_inner()).await.map(Response::new)
+    }
+
+    async fn import(
+        &self,
+        call: Request<Streaming<pb::ImportRequest>>,
+    ) -> Result<Response<pb::ImportResponse>, Status> {
+        match import(self, call.into_inner()).await {
+            Ok(outcome) => respond(outcome),
+            Err(broken_off) => Err(broken_off),
+        }
+    }
+}
+
+async fn write(service: &Service, mut message: pb::WriteRequest) -> Result<pb::WriteResponse, Status> {
+    let decoded = |message| decode(service, message).map_err(|wrong| to_status(wrong.into()));
+    let request_id = take(&mut message.request_id);
+    let request = request("Write", &request_id, &message).map_err(|violation| to_status(violation.into()))?;
+    let (changes, names) = decoded(message)?;
+    let subjects: Vec<Subject> = changes.iter().map(Subject::of).collect();
+    let written = move |state: &State, applied: &[Applied]| pb::WriteResponse {
+        results: subjects.iter().zip(applied).map(|(subject, applied)| subject.result(state, *applied)).collect(),
+        revision: state.revision().to_string(),
+    };
+    service.commit(changes, request, written).await.map_err(|refusal| refused(refusal, &names))
+}
+
+/// The error of the change that was refused, with its place in the batch.
+fn refused(refusal: Refusal, names: &[ChangeName]) -> Status {
+    match refusal.change.and_then(|index| names.get(index)) {
+        Some(name) => to_status_at(name.locate(refusal.error), name.path().to_owned()),
+        None => to_status(refusal.error),
+    }
+}
+
+fn decode(service: &Service, message: pb::WriteRequest) -> Result<(Vec<Change>, Vec<ChangeName>), Violations> {
+    if message.changes.is_empty() {
+        return Err(Violation::required("changes").into());
+    }
+    if message.changes.len() > BATCH_MAX {
+        let too_many = format!("must hold at most {BATCH_MAX} changes");
+        return Err(Violation::new("changes", Reason::TooMany, too_many).into());
+    }
+    let now = service.engine.now();
+    let mut wrong = Violations::default();
+    let decoded = message.changes.into_iter().enumerate();
+    let decoded = Some(decoded.filter_map(|(i, asked)| wrong.check(change(i, asked, now, new_status_id))).collect());
+    all_or_return!(wrong; decoded);
+    let decoded: Vec<(Change, ChangeName)> = decoded;
+    Ok(decoded.into_iter().unzip())
+}
+
+/// What a change is about: where its etag is found afterwards.
+enum Subject {
+    Kind(KindName),
+    Member(MemberId),
+    Edge(EdgeKey),
+    Status(StatusId),
+    Posted(StatusId),
+}
+
+impl Subject {
+    fn of(change: &Change) -> Subject {
+        match change {
+            Change::PutKind { kind, .. } => Subject::Kind(kind.name.clone()),
+            Change::DeleteKind { name, .. } => Subject::Kind(name.clone()),
+            Change::PutMember { member, .. } => Subject::Member(member.id.clone()),
+            Change::UpdateMember { id, .. } | Change::DeleteMember { id, .. } => Subject::Member(id.clone()),
+            Change::PutEdge { put, .. } => Subject::Edge(put.key.clone()),
+            Change::DeleteEdge { key, .. } => Subject::Edge(key.clone()),
+            Change::RecordInteractions { record } => Subject::Edge(record.key.clone()),
+            Change::PostStatus { status } => Subject::Posted(status.id.clone()),
+            Change::DeleteStatus { id, .. } => Subject::Status(id.clone()),
+        }
+    }
+
+    fn result(&self, state: &State, applied: Applied) -> pb::ChangeResult {
+        let etag = match self {
+            Subject::Kind(name) => state.kind(name.as_str()).map(|kind| kind.etag),
+            Subject::Member(id) => state.member(id.as_str()).map(|member| member.etag),
+            Subject::Edge(key) => state.edge(key).map(|edge| edge.etag),
+            Subject::Status(id) | Subject::Posted(id) => state.status(id.as_str()).map(|status| status.etag),
+        };
+        let status_id = match self {
+            Subject::Posted(id) => id.to_string(),
+            _ => String::new(),
+        };
+        pb::ChangeResult { effect: effect(applied.effect).into(), etag: etag.unwrap_or_default(), status_id }
+    }
+}
+
+fn effect(effect: Effect) -> pb::Effect {
+    match effect {
+        Effect::Created => pb::Effect::Created,
+        Effect::Updated => pb::Effect::Updated,
+        Effect::Unchanged => pb::Effect::Unchanged,
+        Effect::Deleted => pb::Effect::Deleted,
+    }
+}

@@ -1,0 +1,50 @@
+//! Numbers, times and lists of ids, within their bounds.
+
+use super::Violations;
+use crate::domain::limits::{BATCH_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use crate::domain::{MemberId, Reason, TimeMs, Violation};
+
+/// A count from 1 to `max`; 0 stands for `default`.
+pub fn within_bounds(field: &str, value: i32, default: u32, max: u32) -> Result<u32, Violation> {
+    match u32::try_from(value) {
+        Ok(0) => Ok(default),
+        Ok(value) if value <= max => Ok(value),
+        _ => Err(Violation::new(field, Reason::OutOfRange, format!("must be from 1 to {max}"))),
+    }
+}
+
+/// The size of a page: 0 stands for the default, more than the most for the most.
+pub fn page_size(value: i32) -> Result<usize, Violation> {
+    match u32::try_from(value) {
+        Ok(0) => Ok(PAGE_SIZE_DEFAULT as usize),
+        Ok(value) => Ok(value.min(PAGE_SIZE_MAX) as usize),
+        Err(_) => Err(Violation::new("page_size", Reason::OutOfRange, "must not be negative")),
+    }
+}
+
+pub fn time(field: &str, value: prost_types::Timestamp) -> Result<TimeMs, Violation> {
+    TimeMs::from_parts(field, value.seconds, value.nanos)
+}
+
+pub fn optional_time(field: &str, value: Option<prost_types::Timestamp>) -> Result<Option<TimeMs>, Violation> {
+    value.map(|value| time(field, value)).transpose()
+}
+
+/// 1 to 1,000 ids of members, in the order given.
+pub fn member_ids(field: &str, texts: &[String]) -> Result<Vec<MemberId>, Violations> {
+    if texts.is_empty() {
+        return Err(Violation::required(field).into());
+    }
+    some_member_ids(field, texts, BATCH_MAX)
+}
+
+/// At most `max` ids of members, in the order given.
+pub(super) fn some_member_ids(field: &str, texts: &[String], max: usize) -> Result<Vec<MemberId>, Violations> {
+    if texts.len() > max {
+        return Err(Violation::new(field, Reason::TooMany, format!("must hold at most {max} members")).into());
+    }
+    let mut wrong = Violations::default();
+    let ids = texts.iter().enumerate();
+    let ids = ids.filter_map(|(i, text)| wrong.check(MemberId::parse(&format!("{field}[{i}]"), text))).collect();
+    if wrong.is_empty() { Ok(ids) } else { Err(wrong) }
+}

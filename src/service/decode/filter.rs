@@ -1,0 +1,89 @@
+//! Which edges a query walks.
+
+use super::bounds::some_member_ids;
+use super::{Decoded, Violations, all_or_return};
+use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, KINDS_MAX};
+use crate::domain::{EdgeFilter, Error, KindName, MemberId, Reason, Sphere, Strength, TimeMs, Violation};
+use crate::engine::State;
+use crate::graph::View;
+use crate::proto::v1 as pb;
+
+/// A filter, with its kinds as the caller gave them.
+#[derive(Debug, Clone, Default)]
+pub struct AskedFilter {
+    pub filter: EdgeFilter,
+    kinds_as_given: Vec<KindName>,
+}
+
+impl AskedFilter {
+    pub fn decode(message: Option<pb::EdgeFilter>) -> Decoded<AskedFilter> {
+        let message = message.unwrap_or_default();
+        let mut wrong = Violations::default();
+        let kinds = wrong.check(kinds(&message.kinds));
+        let spheres = wrong.check(spheres(&message.spheres));
+        let least = message.min_strength.map(|value| Strength::parse("min_strength", value)).transpose();
+        let least = wrong.check(least);
+        let exclude =
+            wrong.check(some_member_ids("exclude_member_ids", &message.exclude_member_ids, EXCLUDED_MEMBERS_MAX));
+        all_or_return!(wrong; kinds, spheres, least, exclude);
+        let filter = EdgeFilter::new(kinds.clone(), spheres, least, exclude)?;
+        Ok(AskedFilter { filter, kinds_as_given: kinds })
+    }
+
+    /// The filter of a field `filter`; it must not leave out a member the request is about.
+    pub fn decode_about(message: Option<pb::EdgeFilter>, about: &[Option<&MemberId>]) -> Decoded<AskedFilter> {
+        let decoded = AskedFilter::decode(message).map_err(|wrong| wrong.within("filter"))?;
+        for member in about.iter().flatten() {
+            decoded.require_admitted(member)?;
+        }
+        Ok(decoded)
+    }
+
+    /// Refuses a filter that leaves out a member the request is about.
+    pub fn require_admitted(&self, member: &MemberId) -> Result<(), Violation> {
+        if self.filter.excludes(member) {
+            let message = format!("must not hold {:?}, whom the request is about", member.as_str());
+            return Err(Violation::new("filter.exclude_member_ids", Reason::ContradictoryFilter, message));
+        }
+        Ok(())
+    }
+
+    /// The graph under the filter, whose kinds must be registered.
+    pub fn view<'s>(&self, state: &'s State, as_of: TimeMs) -> Result<View<'s>, Error> {
+        for (i, name) in self.kinds_as_given.iter().enumerate() {
+            if state.graph().find_kind(name.as_str()).is_none() {
+                let message = format!("no kind {:?} is registered", name.as_str());
+                return Err(Violation::new(format!("filter.kinds[{i}]"), Reason::UnknownKind, message).into());
+            }
+        }
+        View::new(state.graph(), &self.filter, as_of).map_err(|violation| violation.within("filter").into())
+    }
+}
+
+fn kinds(texts: &[String]) -> Decoded<Vec<KindName>> {
+    if texts.len() > KINDS_MAX {
+        let message = format!("must hold at most {KINDS_MAX} kinds");
+        return Err(Violation::new("kinds", Reason::TooMany, message).into());
+    }
+    let mut wrong = Violations::default();
+    let kinds = texts.iter().enumerate();
+    let kinds = kinds.filter_map(|(i, text)| wrong.check(KindName::parse(&format!("kinds[{i}]"), text))).collect();
+    if wrong.is_empty() { Ok(kinds) } else { Err(wrong) }
+}
+
+fn spheres(values: &[i32]) -> Decoded<Vec<Sphere>> {
+    let mut wrong = Violations::default();
+    let spheres = values.iter().enumerate();
+    let spheres = spheres.filter_map(|(i, value)| wrong.check(sphere(&format!("spheres[{i}]"), *value))).collect();
+    if wrong.is_empty() { Ok(spheres) } else { Err(wrong) }
+}
+
+pub(super) fn sphere(field: &str, value: i32) -> Result<Sphere, Violation> {
+    match pb::Sphere::try_from(value) {
+        Ok(pb::Sphere::Personal) => Ok(Sphere::Personal),
+        Ok(pb::Sphere::Professional) => Ok(Sphere::Professional),
+        Ok(pb::Sphere::Public) => Ok(Sphere::Public),
+        Ok(pb::Sphere::Unspecified) => Err(Violation::required(field)),
+        Err(_) => Err(Violation::new(field, Reason::OutOfRange, "is no sphere")),
+    }
+}

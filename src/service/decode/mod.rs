@@ -1,0 +1,82 @@
+//! Requests into domain types. Every bound is checked here; a request's violations are collected, so that its caller learns
+//! of them all at once.
+
+mod bounds;
+mod change;
+mod filter;
+mod resources;
+
+pub use bounds::{member_ids, optional_time, page_size, time, within_bounds};
+pub use change::{ChangeName, change, import_change, member_update};
+pub use filter::AskedFilter;
+pub use resources::{edge_key, edge_put, etag_precondition, interaction, kind, member, status};
+
+use crate::domain::{Error, Violation};
+
+/// What is wrong with a request, field by field.
+#[derive(Debug, Default)]
+pub struct Violations(Vec<Violation>);
+
+/// A value, or all that is wrong with it.
+pub type Decoded<T> = Result<T, Violations>;
+
+impl Violations {
+    /// The value, or none with what is wrong with it noted down.
+    pub fn check<T, E: Into<Violations>>(&mut self, decoded: Result<T, E>) -> Option<T> {
+        decoded.map_err(|wrong| self.0.extend(wrong.into().0)).ok()
+    }
+
+    /// The same of a value found `parent` deeper in the request.
+    pub fn check_in<T, E: Into<Violations>>(&mut self, parent: &str, decoded: Result<T, E>) -> Option<T> {
+        self.check(decoded.map_err(|wrong| wrong.into().within(parent)))
+    }
+
+    pub fn add(&mut self, violation: Violation) {
+        self.0.push(violation);
+    }
+
+    pub fn extend(&mut self, violations: Vec<Violation>) {
+        self.0.extend(violations);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn within(self, parent: &str) -> Violations {
+        Violations(self.0.into_iter().map(|violation| violation.within(parent)).collect())
+    }
+
+    pub fn into_inner(self) -> Vec<Violation> {
+        self.0
+    }
+}
+
+impl From<Violation> for Violations {
+    fn from(violation: Violation) -> Violations {
+        Violations(vec![violation])
+    }
+}
+
+impl From<Vec<Violation>> for Violations {
+    fn from(violations: Vec<Violation>) -> Violations {
+        Violations(violations)
+    }
+}
+
+impl From<Violations> for Error {
+    fn from(wrong: Violations) -> Error {
+        Error::Invalid(wrong.0)
+    }
+}
+
+/// Binds the values that were checked, or returns all that is wrong with them and with what else was checked.
+macro_rules! all_or_return {
+    ($wrong:ident; $($value:ident),+ $(,)?) => {
+        let ($(Some($value),)+) = ($($value,)+) else { return Err($wrong.into()) };
+        if !$wrong.is_empty() {
+            return Err($wrong.into());
+        }
+    };
+}
+pub(crate) use all_or_return;

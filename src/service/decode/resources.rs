@@ -1,0 +1,156 @@
+//! Members, kinds, edges and statuses as callers send them.
+
+use super::bounds::{optional_time, some_member_ids, time};
+use super::filter::sphere;
+use super::{AskedFilter, Decoded, Violations, all_or_return, within_bounds};
+use crate::domain::limits::{
+    ETAG_BYTES_MAX, HALF_LIFE_DEFAULT_MS, HOPS_MAX, INTERACTIONS_MAX, INTRODUCERS_PER_ORIGIN_MAX, REACH_HOPS_DEFAULT,
+};
+use crate::domain::{
+    Audience, EdgeKey, EdgePut, InteractionRecord, Kind, KindName, Member, MemberId, Origin, Precondition, Reason,
+    Status, StatusId, Strength, TimeMs, TopicSet, Violation,
+};
+use crate::proto::v1 as pb;
+
+/// What an etag in a put, update or delete asks for; nothing when empty.
+pub fn etag_precondition(etag: &str) -> Result<Precondition, Violation> {
+    if etag.is_empty() {
+        return Ok(Precondition::None);
+    }
+    if etag.len() > ETAG_BYTES_MAX {
+        return Err(Violation::new("etag", Reason::TooLong, format!("must be at most {ETAG_BYTES_MAX} bytes")));
+    }
+    Ok(Precondition::Etag(etag.to_owned()))
+}
+
+pub fn member(message: pb::Member) -> Decoded<(Member, Precondition)> {
+    let mut wrong = Violations::default();
+    let id = wrong.check(MemberId::parse("id", &message.id));
+    let topics = wrong.check(TopicSet::parse("topics", &message.topics));
+    let precondition = wrong.check(etag_precondition(&message.etag));
+    // The other fields are checked whether the id is right or not.
+    let (id, topics) = match (id, topics) {
+        (Some(id), Some(topics)) => (id, topics),
+        (id, topics) => {
+            let stand_in = id.or_else(|| MemberId::parse("id", "-").ok());
+            let texts = stand_in.map(|id| member_of(id, topics.unwrap_or_default(), &message).violations());
+            wrong.extend(texts.unwrap_or_default());
+            return Err(wrong);
+        }
+    };
+    let member = member_of(id, topics, &message);
+    wrong.extend(member.violations());
+    all_or_return!(wrong; precondition);
+    Ok((member, precondition))
+}
+
+fn member_of(id: MemberId, topics: TopicSet, message: &pb::Member) -> Member {
+    Member {
+        id,
+        display_name: message.display_name.clone(),
+        headline: message.headline.clone(),
+        topics,
+        labels: message.labels.clone(),
+    }
+}
+
+pub fn kind(message: pb::Kind) -> Decoded<(Kind, Precondition)> {
+    let mut wrong = Violations::default();
+    let name = wrong.check(KindName::parse("name", &message.name));
+    let sphere = wrong.check(sphere("sphere", message.sphere));
+    let half_life = wrong.check(half_life(message.half_life));
+    let precondition = wrong.check(etag_precondition(&message.etag));
+    all_or_return!(wrong; name, sphere, half_life, precondition);
+    let kind = Kind::new(name, sphere, message.symmetric, message.prior, half_life)?;
+    Ok((kind, precondition))
+}
+
+fn half_life(message: Option<prost_types::Duration>) -> Result<u64, Violation> {
+    let Some(duration) = message else { return Ok(HALF_LIFE_DEFAULT_MS) };
+    let out_of_range = || Violation::new("half_life", Reason::OutOfRange, "must be from one minute to 100 years");
+    let seconds = u64::try_from(duration.seconds).map_err(|_| out_of_range())?;
+    let nanos = u64::try_from(duration.nanos).ok().filter(|nanos| *nanos < 1_000_000_000).ok_or_else(out_of_range)?;
+    seconds.checked_mul(1_000).and_then(|ms| ms.checked_add(nanos / 1_000_000)).ok_or_else(out_of_range)
+}
+
+pub fn edge_key(from_id: &str, kind: &str, to_id: &str) -> Decoded<EdgeKey> {
+    let mut wrong = Violations::default();
+    let from = wrong.check(MemberId::parse("from_id", from_id));
+    let kind = wrong.check(KindName::parse("kind", kind));
+    let to = wrong.check(MemberId::parse("to_id", to_id));
+    all_or_return!(wrong; from, kind, to);
+    Ok(EdgeKey::new(from, kind, to)?)
+}
+
+pub fn edge_put(message: pb::Edge) -> Decoded<(EdgePut, Precondition)> {
+    let mut wrong = Violations::default();
+    let key = wrong.check(edge_key(&message.from_id, &message.kind, &message.to_id));
+    let pinned = message.pinned_strength.map(|value| Strength::parse("pinned_strength", value)).transpose();
+    let pinned = wrong.check(pinned);
+    let history = wrong.check(history(message.interactions, message.last_interaction_time));
+    let since = wrong.check(optional_time("since", message.since));
+    let origin = wrong.check_in("origin", message.origin.map(origin).transpose());
+    let precondition = wrong.check(etag_precondition(&message.etag));
+    all_or_return!(wrong; key, pinned, history, since, origin, precondition);
+    let mut put = EdgePut { pinned, since, note: message.note, origin, ..EdgePut::bare(key) };
+    wrong.check(put.set_interactions(history.0, history.1));
+    wrong.extend(put.violations());
+    if wrong.is_empty() { Ok((put, precondition)) } else { Err(wrong) }
+}
+
+fn history(count: i64, last: Option<prost_types::Timestamp>) -> Result<(u64, Option<TimeMs>), Violation> {
+    let count = u64::try_from(count).map_err(|_| {
+        Violation::new("interactions", Reason::OutOfRange, format!("must be from 0 to {INTERACTIONS_MAX}"))
+    })?;
+    Ok((count, optional_time("last_interaction_time", last)?))
+}
+
+fn origin(message: pb::Origin) -> Decoded<Origin> {
+    let mut wrong = Violations::default();
+    let status = (!message.status_id.is_empty()).then(|| StatusId::parse("status_id", &message.status_id));
+    let status = wrong.check(status.transpose());
+    let introducers =
+        wrong.check(some_member_ids("introducer_ids", &message.introducer_ids, INTRODUCERS_PER_ORIGIN_MAX));
+    all_or_return!(wrong; status, introducers);
+    Ok(Origin { status, introducers, note: message.note })
+}
+
+/// `now` is the time of an interaction without one.
+pub fn interaction(message: pb::Interaction, now: TimeMs) -> Decoded<InteractionRecord> {
+    let mut wrong = Violations::default();
+    let key = wrong.check(edge_key(&message.from_id, &message.kind, &message.to_id));
+    let count = wrong.check(match message.count {
+        0 => Ok(1),
+        count => u64::try_from(count)
+            .map_err(|_| Violation::new("count", Reason::OutOfRange, format!("must be from 1 to {INTERACTIONS_MAX}"))),
+    });
+    let when = wrong.check(message.time.map_or(Ok(now), |value| time("time", value)));
+    all_or_return!(wrong; key, count, when);
+    Ok(InteractionRecord::new(key, count, when)?)
+}
+
+/// `new_id` makes the id of a status without one, `now` is its time if it has none.
+pub fn status(message: pb::Status, now: TimeMs, new_id: impl FnOnce() -> String) -> Decoded<Status> {
+    let mut wrong = Violations::default();
+    let id = if message.id.is_empty() { new_id() } else { message.id };
+    let id = wrong.check(StatusId::parse("id", &id));
+    let author = wrong.check(MemberId::parse("author_id", &message.author_id));
+    let topics = wrong.check(TopicSet::parse("topics", &message.topics));
+    let audience = wrong.check_in("audience", audience(message.audience));
+    let post_time = wrong.check(message.post_time.map_or(Ok(now), |value| time("post_time", value)));
+    let expire_time = wrong.check(optional_time("expire_time", message.expire_time));
+    all_or_return!(wrong; id, author, topics, audience, post_time, expire_time);
+    let status =
+        Status { id, author, text: message.text, link: message.link, topics, audience, post_time, expire_time };
+    wrong.extend(status.violations());
+    if wrong.is_empty() { Ok(status) } else { Err(wrong) }
+}
+
+fn audience(message: Option<pb::Audience>) -> Decoded<Audience> {
+    let message = message.unwrap_or_default();
+    let mut wrong = Violations::default();
+    let filter = wrong.check_in("filter", AskedFilter::decode(message.filter));
+    let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, REACH_HOPS_DEFAULT, HOPS_MAX));
+    all_or_return!(wrong; filter, max_hops);
+    Ok(Audience { filter: filter.filter, max_hops })
+}

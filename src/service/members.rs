@@ -1,0 +1,139 @@
+//! `MemberService`.
+
+use std::mem::take;
+
+use tonic::{Request, Response, Status};
+
+use super::call::respond;
+use super::decode::{self, Violations, all_or_return, etag_precondition, member_ids, member_update, page_size};
+use super::page::{Listing, page};
+use super::request_id::request;
+use super::{Service, encode};
+use crate::domain::{Change, Error, MemberId, Resource, Violation};
+use crate::engine::State;
+use crate::proto::v1 as pb;
+use crate::proto::v1::member_service_server::MemberService;
+
+#[tonic::async_trait]
+impl MemberService for Service {
+    async fn put_member(&self, call: Request<pb::PutMemberRequest>) -> Result<Response<pb::PutMemberResponse>, Status> {
+        respond(put_member(self, call.into_inner()).await)
+    }
+
+    async fn update_member(
+        &self,
+        call: Request<pb::UpdateMemberRequest>,
+    ) -> Result<Response<pb::UpdateMemberResponse>, Status> {
+        respond(update_member(self, call.into_inner()).await)
+    }
+
+    async fn get_member(&self, call: Request<pb::GetMemberRequest>) -> Result<Response<pb::GetMemberResponse>, Status> {
+        respond(get_member(self, call.into_inner()).await)
+    }
+
+    async fn batch_get_members(
+        &self,
+        call: Request<pb::BatchGetMembersRequest>,
+    ) -> Result<Response<pb::BatchGetMembersResponse>, Status> {
+        respond(batch_get_members(self, call.into_inner()).await)
+    }
+
+    async fn list_members(
+        &self,
+        call: Request<pb::ListMembersRequest>,
+    ) -> Result<Response<pb::ListMembersResponse>, Status> {
+        respond(list_members(self, call.into_inner()).await)
+    }
+
+    async fn delete_member(
+        &self,
+        call: Request<pb::DeleteMemberRequest>,
+    ) -> Result<Response<pb::DeleteMemberResponse>, Status> {
+        respond(delete_member(self, call.into_inner()).await)
+    }
+}
+
+async fn put_member(service: &Service, mut message: pb::PutMemberRequest) -> Result<pb::PutMemberResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("PutMember", &request_id, &message));
+    let member = message.member.ok_or_else(|| Violation::required("member").into());
+    let member = wrong.check(member.and_then(|member| decode::member(member).map_err(|wrong| wrong.within("member"))));
+    all_or_return!(wrong; request, member);
+    let (member, precondition) = member;
+    let id = member.id.clone();
+    let change = Change::PutMember { member, precondition };
+    let stored = move |state: &State, _| pb::PutMemberResponse {
+        member: state.member(id.as_str()).map(encode::member),
+        revision: state.revision().to_string(),
+    };
+    service.commit_one(change, request, stored).await
+}
+
+async fn update_member(
+    service: &Service,
+    mut message: pb::UpdateMemberRequest,
+) -> Result<pb::UpdateMemberResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("UpdateMember", &request_id, &message));
+    let id = message.member.as_ref().map(|member| member.id.clone()).unwrap_or_default();
+    let change = wrong.check(member_update(message.member, message.update_mask));
+    all_or_return!(wrong; request, change);
+    let stored = move |state: &State, _| pb::UpdateMemberResponse {
+        member: state.member(&id).map(encode::member),
+        revision: state.revision().to_string(),
+    };
+    service.commit_one(change, request, stored).await
+}
+
+async fn get_member(service: &Service, message: pb::GetMemberRequest) -> Result<pb::GetMemberResponse, Error> {
+    let id = MemberId::parse("id", &message.id)?;
+    let state = service.engine.state_at(&message.min_revision).await?;
+    let stored = state.member(id.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &id))?;
+    Ok(pb::GetMemberResponse { member: Some(encode::member(stored)), revision: state.revision().to_string() })
+}
+
+async fn batch_get_members(
+    service: &Service,
+    message: pb::BatchGetMembersRequest,
+) -> Result<pb::BatchGetMembersResponse, Error> {
+    let ids = member_ids("ids", &message.ids)?;
+    let state = service.engine.state_at(&message.min_revision).await?;
+    let members = ids.iter().filter_map(|id| state.member(id.as_str())).map(encode::member).collect();
+    Ok(pb::BatchGetMembersResponse { members, revision: state.revision().to_string() })
+}
+
+async fn list_members(service: &Service, message: pb::ListMembersRequest) -> Result<pb::ListMembersResponse, Error> {
+    let listing = Listing::new("ListMembers", &pb::ListMembersRequest::default());
+    let mut wrong = Violations::default();
+    let size = wrong.check(page_size(message.page_size));
+    let after = wrong.check(listing.parse(&message.page_token, 1));
+    all_or_return!(wrong; size, after);
+    let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
+    let state = service.engine.state_at(&message.min_revision).await?;
+    let id_of = |ix| state.graph().id(ix).as_str();
+    let members = state.graph().members_after(after.as_ref());
+    let (members, next_page_token) = page(members, size, |last| listing.token(service.engine.now(), &[id_of(*last)]));
+    let members = members.into_iter().map(|ix| encode::member(state.member_at(ix))).collect();
+    Ok(pb::ListMembersResponse { members, next_page_token, revision: state.revision().to_string() })
+}
+
+async fn delete_member(
+    service: &Service,
+    mut message: pb::DeleteMemberRequest,
+) -> Result<pb::DeleteMemberResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("DeleteMember", &request_id, &message));
+    let id = wrong.check(MemberId::parse("id", &message.id));
+    let precondition = wrong.check(etag_precondition(&message.etag));
+    all_or_return!(wrong; request, id, precondition);
+    let change = Change::DeleteMember { id, precondition, allow_missing: message.allow_missing };
+    let erased = |state: &State, applied: crate::engine::Applied| pb::DeleteMemberResponse {
+        revision: state.revision().to_string(),
+        edges_deleted: applied.edges_deleted as i64,
+        statuses_deleted: applied.statuses_deleted as i64,
+    };
+    service.commit_delete(change, request, erased).await
+}

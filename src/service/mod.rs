@@ -1,0 +1,42 @@
+//! The API over the engine: each RPC decodes its request, calls the engine, and encodes the answer.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `status.rs` | the one place that turns an error into a gRPC status |
+//! | `decode/` | requests into domain types, every bound checked, every violation named by its field |
+//! | `encode/` | domain types into answers |
+//! | `call.rs`, `commit.rs` | what queries and writes share: deadline, budget, completeness; request ids |
+//! | `page.rs` | page tokens |
+//! | the others | the RPCs, by service |
+
+mod admin;
+mod call;
+mod commit;
+mod data;
+mod decode;
+mod encode;
+mod import;
+mod members;
+mod page;
+mod request_id;
+mod status;
+mod statuses;
+
+use crate::domain::TimeMs;
+use crate::engine::Engine;
+
+pub use status::to_status;
+
+/// All services of `kith.v1`. Clones share the engine.
+#[derive(Clone)]
+pub struct Service {
+    engine: Engine,
+    start_time: TimeMs,
+}
+
+impl Service {
+    pub fn new(engine: Engine) -> Service {
+        let start_time = engine.now();
+        Service { engine, start_time }
+    }
+}

@@ -1,0 +1,149 @@
+//! The one place that turns an error into a gRPC status, with its reason, fields and retry hint in the details.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use crate::domain::{Error, Reason, Resource, Violation};
+use crate::proto::v1::ErrorReason;
+
+/// The domain of every `google.rpc.ErrorInfo`.
+const DOMAIN: &str = "kith";
+
+/// The status a caller gets for an error.
+pub fn to_status(error: Error) -> Status {
+    status(error, None)
+}
+
+/// The same, for an error of one change in a batch: `field` names the change where the error names no field.
+pub(super) fn to_status_at(error: Error, field: String) -> Status {
+    status(error, Some(field))
+}
+
+fn status(error: Error, field: Option<String>) -> Status {
+    let message = error.to_string();
+    let mut metadata: HashMap<String, String> = field.map(|field| ("field".to_owned(), field)).into_iter().collect();
+    let mut details = ErrorDetails::new();
+    let (code, reason, message) = match error {
+        Error::Invalid(violations) => {
+            let reason = violations.first().map_or(Reason::Malformed, |violation| violation.reason);
+            details.set_bad_request(violations.into_iter().map(field_violation).collect::<Vec<_>>());
+            (Code::InvalidArgument, reason, message)
+        }
+        Error::Precondition(violation) => {
+            let reason = violation.reason;
+            details.set_bad_request(vec![field_violation(violation)]);
+            (Code::FailedPrecondition, reason, message)
+        }
+        Error::NotFound { resource, id } => {
+            metadata.insert("resource".to_owned(), resource_name(resource).to_owned());
+            let message = format!("{} {id:?} not found", resource_name(resource));
+            metadata.insert("id".to_owned(), id);
+            (Code::NotFound, Reason::NotFound, message)
+        }
+        Error::AlreadyExists { resource, id } => {
+            metadata.insert("resource".to_owned(), resource_name(resource).to_owned());
+            let message = format!("{} {id:?} already exists", resource_name(resource));
+            metadata.insert("id".to_owned(), id);
+            (Code::AlreadyExists, Reason::AlreadyExists, message)
+        }
+        Error::EtagMismatch { field } => {
+            let message = format!("{field}: is not the stored etag");
+            metadata.insert("field".to_owned(), field);
+            (Code::Aborted, Reason::EtagMismatch, message)
+        }
+        Error::Unavailable { reason, message, retry_after_ms } => {
+            details.set_retry_info(Some(Duration::from_millis(retry_after_ms)));
+            (Code::Unavailable, reason, message)
+        }
+        Error::Exhausted { reason, message } => (Code::ResourceExhausted, reason, message),
+        Error::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded, message),
+        Error::Cancelled => (Code::Cancelled, Reason::Cancelled, message),
+        Error::Internal(cause) => {
+            tracing::error!(%cause, "a call failed");
+            (Code::Internal, Reason::Internal, "a fault of the server; its log tells".to_owned())
+        }
+    };
+    details.set_error_info(reason_name(reason), DOMAIN, metadata);
+    Status::with_error_details(code, message, details)
+}
+
+fn field_violation(violation: Violation) -> FieldViolation {
+    FieldViolation {
+        field: violation.field,
+        description: violation.message,
+        reason: reason_name(violation.reason).to_owned(),
+        localized_message: None,
+    }
+}
+
+/// The name callers see: that of the enum's value without its prefix.
+fn reason_name(reason: Reason) -> &'static str {
+    let name = reason_proto(reason).as_str_name();
+    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+}
+
+fn resource_name(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Member => "member",
+        Resource::Edge => "edge",
+        Resource::Status => "status",
+        Resource::Kind => "kind",
+    }
+}
+
+/// A reason as a message holds it.
+pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
+    match reason {
+        Reason::Required => ErrorReason::Required,
+        Reason::TooLong => ErrorReason::TooLong,
+        Reason::TooMany => ErrorReason::TooMany,
+        Reason::OutOfRange => ErrorReason::OutOfRange,
+        Reason::Malformed => ErrorReason::Malformed,
+        Reason::UnknownKind => ErrorReason::UnknownKind,
+        Reason::UnknownField => ErrorReason::UnknownField,
+        Reason::SelfEdge => ErrorReason::SelfEdge,
+        Reason::ContradictoryFilter => ErrorReason::ContradictoryFilter,
+        Reason::PageTokenMismatch => ErrorReason::PageTokenMismatch,
+        Reason::RevisionOfAnotherStore => ErrorReason::RevisionOfAnotherStore,
+        Reason::RequestIdReused => ErrorReason::RequestIdReused,
+        Reason::NotFound => ErrorReason::NotFound,
+        Reason::AlreadyExists => ErrorReason::AlreadyExists,
+        Reason::MemberMissing => ErrorReason::MemberMissing,
+        Reason::StatusMissing => ErrorReason::StatusMissing,
+        Reason::KindInUse => ErrorReason::KindInUse,
+        Reason::KindLimit => ErrorReason::KindLimit,
+        Reason::EtagMismatch => ErrorReason::EtagMismatch,
+        Reason::PreconditionFailed => ErrorReason::PreconditionFailed,
+        Reason::RevisionNotReached => ErrorReason::RevisionNotReached,
+        Reason::BudgetExhausted => ErrorReason::BudgetExhausted,
+        Reason::DeadlineExceeded => ErrorReason::DeadlineExceeded,
+        Reason::Cancelled => ErrorReason::Cancelled,
+        Reason::Overloaded => ErrorReason::Overloaded,
+        Reason::NotReady => ErrorReason::NotReady,
+        Reason::StorageFull => ErrorReason::StorageFull,
+        Reason::Internal => ErrorReason::Internal,
+    }
+}
+
+/// The field, reason and words of an error, as an import reports them.
+pub(super) fn in_import(error: Error) -> (String, Reason, String) {
+    match error {
+        Error::Invalid(mut violations) if !violations.is_empty() => {
+            let first = violations.swap_remove(0);
+            (first.field, first.reason, first.message)
+        }
+        Error::Precondition(violation) => (violation.field, violation.reason, violation.message),
+        Error::EtagMismatch { field } => (field, Reason::EtagMismatch, "is not the stored etag".to_owned()),
+        Error::NotFound { resource, id } => {
+            let message = format!("{} {id:?} not found", resource_name(resource));
+            (resource_name(resource).to_owned(), Reason::NotFound, message)
+        }
+        other => {
+            tracing::error!(error = %other, "an import's record failed");
+            (String::new(), Reason::Internal, "a fault of the server; its log tells".to_owned())
+        }
+    }
+}

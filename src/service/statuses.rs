@@ -1,0 +1,157 @@
+//! `StatusService`.
+
+use std::mem::take;
+
+use tonic::{Request, Response, Status as CallStatus};
+use uuid::Uuid;
+
+use super::call::respond;
+use super::decode::{self, Violations, all_or_return, etag_precondition, page_size};
+use super::page::{Listing, page};
+use super::request_id::request;
+use super::{Service, encode};
+use crate::domain::{Change, EdgeKey, Error, KindName, MemberId, Resource, StatusId, TimeMs, Violation};
+use crate::engine::State;
+use crate::proto::v1 as pb;
+use crate::proto::v1::status_service_server::StatusService;
+
+#[tonic::async_trait]
+impl StatusService for Service {
+    async fn post_status(
+        &self,
+        call: Request<pb::PostStatusRequest>,
+    ) -> Result<Response<pb::PostStatusResponse>, CallStatus> {
+        respond(post_status(self, call.into_inner()).await)
+    }
+
+    async fn get_status(
+        &self,
+        call: Request<pb::GetStatusRequest>,
+    ) -> Result<Response<pb::GetStatusResponse>, CallStatus> {
+        respond(get_status(self, call.into_inner()).await)
+    }
+
+    async fn delete_status(
+        &self,
+        call: Request<pb::DeleteStatusRequest>,
+    ) -> Result<Response<pb::DeleteStatusResponse>, CallStatus> {
+        respond(delete_status(self, call.into_inner()).await)
+    }
+
+    async fn list_statuses(
+        &self,
+        call: Request<pb::ListStatusesRequest>,
+    ) -> Result<Response<pb::ListStatusesResponse>, CallStatus> {
+        respond(list_statuses(self, call.into_inner()).await)
+    }
+
+    async fn list_outcomes(
+        &self,
+        call: Request<pb::ListOutcomesRequest>,
+    ) -> Result<Response<pb::ListOutcomesResponse>, CallStatus> {
+        respond(list_outcomes(self, call).await)
+    }
+}
+
+/// The id of a status whose caller gave none.
+pub(super) fn new_status_id() -> String {
+    Uuid::new_v4().to_string()
+}
+
+async fn post_status(service: &Service, mut message: pb::PostStatusRequest) -> Result<pb::PostStatusResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("PostStatus", &request_id, &message));
+    let now = service.engine.now();
+    let status = message.status.ok_or_else(|| Violation::required("status").into());
+    let decoded = |status| decode::status(status, now, new_status_id).map_err(|wrong| wrong.within("status"));
+    let status = wrong.check(status.and_then(decoded));
+    all_or_return!(wrong; request, status);
+    let id = status.id.clone();
+    let posted = move |state: &State, _| pb::PostStatusResponse {
+        status: state.status(id.as_str()).map(encode::status),
+        revision: state.revision().to_string(),
+    };
+    service.commit_one(Change::PostStatus { status }, request, posted).await
+}
+
+async fn get_status(service: &Service, message: pb::GetStatusRequest) -> Result<pb::GetStatusResponse, Error> {
+    let id = StatusId::parse("id", &message.id)?;
+    let state = service.engine.state_at(&message.min_revision).await?;
+    let stored = state.status(id.as_str()).ok_or_else(|| Error::not_found(Resource::Status, &id))?;
+    Ok(pb::GetStatusResponse { status: Some(encode::status(stored)), revision: state.revision().to_string() })
+}
+
+async fn delete_status(
+    service: &Service,
+    mut message: pb::DeleteStatusRequest,
+) -> Result<pb::DeleteStatusResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("DeleteStatus", &request_id, &message));
+    let id = wrong.check(StatusId::parse("id", &message.id));
+    let precondition = wrong.check(etag_precondition(&message.etag));
+    all_or_return!(wrong; request, id, precondition);
+    let change = Change::DeleteStatus { id, precondition, allow_missing: message.allow_missing };
+    let deleted = |state: &State, _| pb::DeleteStatusResponse { revision: state.revision().to_string() };
+    service.commit_delete(change, request, deleted).await
+}
+
+async fn list_statuses(service: &Service, message: pb::ListStatusesRequest) -> Result<pb::ListStatusesResponse, Error> {
+    let asked = pb::ListStatusesRequest { author_id: message.author_id.clone(), ..Default::default() };
+    let listing = Listing::new("ListStatuses", &asked);
+    let mut wrong = Violations::default();
+    let author = wrong.check(MemberId::parse("author_id", &message.author_id));
+    let size = wrong.check(page_size(message.page_size));
+    let after = wrong.check(listing.parse(&message.page_token, 2));
+    all_or_return!(wrong; author, size, after);
+    let after = after.map(|token| status_place(&token.place)).transpose()?;
+    let state = service.engine.state_at(&message.min_revision).await?;
+    let ix = state.graph().find(author.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &author))?;
+    let statuses = state.statuses_of(ix, after).filter_map(|id| state.status(id.as_str()));
+    let (statuses, next_page_token) = page(statuses, size, |last| {
+        listing.token(service.engine.now(), &[&last.value.post_time.0.to_string(), last.value.id.as_str()])
+    });
+    let statuses = statuses.into_iter().map(encode::status).collect();
+    Ok(pb::ListStatusesResponse { statuses, next_page_token, revision: state.revision().to_string() })
+}
+
+/// A status's place in a list of newest first: its time and id.
+pub(super) fn status_place(place: &[String]) -> Result<(TimeMs, StatusId), Violation> {
+    let malformed = |_| Violation::new("page_token", crate::domain::Reason::Malformed, "is not a token kith has given");
+    let time = place[0].parse().map_err(malformed)?;
+    Ok((TimeMs(time), StatusId::parse("page_token", &place[1])?))
+}
+
+async fn list_outcomes(
+    service: &Service,
+    call: Request<pb::ListOutcomesRequest>,
+) -> Result<pb::ListOutcomesResponse, Error> {
+    let (metadata, _, message) = call.into_parts();
+    let asked =
+        pb::ListOutcomesRequest { status_id: message.status_id.clone(), as_of: message.as_of, ..Default::default() };
+    let listing = Listing::new("ListOutcomes", &asked);
+    let mut wrong = Violations::default();
+    let id = wrong.check(StatusId::parse("status_id", &message.status_id));
+    let size = wrong.check(page_size(message.page_size));
+    let after = wrong.check(listing.parse(&message.page_token, 3));
+    all_or_return!(wrong; id, size, after);
+    let asked = service.asked_plainly(&metadata, message.min_revision, message.as_of, after.as_ref())?;
+    let after = after.map(|token| outcome_place(&token.place)).transpose()?;
+    let as_of = asked.as_of;
+    let answer = move |state: &State| {
+        state.status(id.as_str()).ok_or_else(|| Error::not_found(Resource::Status, &id))?;
+        let keys = state.outcomes_of(&id, after.as_ref());
+        let (keys, next_page_token) =
+            page(keys, size, |key| listing.token(as_of, &[key.from.as_str(), key.kind.as_str(), key.to.as_str()]));
+        let edges = keys.into_iter().filter_map(|key| state.edge(key));
+        let edges = edges.map(|edge| encode::edge(state, edge, as_of)).collect();
+        Ok(pb::ListOutcomesResponse { edges, next_page_token, revision: state.revision().to_string() })
+    };
+    service.query(&asked, move |state, _| answer(state)).await
+}
+
+fn outcome_place(place: &[String]) -> Result<EdgeKey, Violation> {
+    let from = MemberId::parse("page_token", &place[0])?;
+    EdgeKey::new(from, KindName::parse("page_token", &place[1])?, MemberId::parse("page_token", &place[2])?)
+}
