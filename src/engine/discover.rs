@@ -7,7 +7,7 @@ use super::digest::filter_hash;
 use super::state::State;
 use crate::domain::{EdgeFilter, Error, Status, StatusId, TimeMs, TopicSet};
 use crate::graph::{
-    Budget, Direction, Extent, MemberIx, Path, PathQuery, Ranking, View, distances, find_paths, members_within,
+    Budget, Direction, Extent, Limit, MemberIx, Path, PathQuery, Ranking, View, distances, find_paths, members_within,
 };
 
 /// What to look for.
@@ -103,16 +103,17 @@ fn audiences<'a>(
 }
 
 /// The chain that carries a status to the viewer: the strongest of the shortest paths to its author under its audience.
+/// None if a limit ended the search for it.
 pub fn discovered_chain(
     state: &State,
     viewer: MemberIx,
     item: &DiscoveredStatus,
     as_of: TimeMs,
     budget: &mut Budget<'_>,
-) -> Result<Option<Path>, Error> {
+) -> Result<(Option<Path>, Option<Limit>), Error> {
     let record = state.statuses.get(&item.status).expect("a discovered status is stored");
     let view = View::new(&state.graph, &record.status.audience.filter, as_of)?;
     let query = PathQuery { k: 1, max_hops: item.hop, ranking: Ranking::Hops };
     let found = find_paths(&view, viewer, state.author_of(record), &query, budget);
-    Ok(found.paths.into_iter().next())
+    Ok((found.paths.into_iter().next(), found.extent.limit))
 }

@@ -90,6 +90,12 @@ impl<'g> View<'g> {
         (strength >= self.min_strength).then_some(strength)
     }
 
+    /// Whether an edge of an admitted member passes the filter, whichever way it leads.
+    pub fn passes_any_way(&self, half: &HalfEdge) -> bool {
+        let passes = self.passes(half, Direction::Forward) || self.passes(half, Direction::Backward);
+        passes && !self.excludes(half.neighbor())
+    }
+
     fn passes(&self, half: &HalfEdge, direction: Direction) -> bool {
         self.kinds >> half.kind().0 & 1 == 1
             && half.leads(direction)

@@ -39,7 +39,7 @@ pub fn member_ids(field: &str, texts: &[String]) -> Result<Vec<MemberId>, Violat
 }
 
 /// At most `max` ids of members, in the order given.
-pub(super) fn some_member_ids(field: &str, texts: &[String], max: usize) -> Result<Vec<MemberId>, Violations> {
+pub fn some_member_ids(field: &str, texts: &[String], max: usize) -> Result<Vec<MemberId>, Violations> {
     if texts.len() > max {
         return Err(Violation::new(field, Reason::TooMany, format!("must hold at most {max} members")).into());
     }

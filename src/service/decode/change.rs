@@ -3,7 +3,7 @@
 use super::resources::{edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 use super::{Decoded, Violations, all_or_return};
 use crate::domain::{
-    Change, Error, KindName, MemberId, MemberPatch, Precondition, Reason, StatusId, TimeMs, TopicSet, Violation,
+    Change, Error, KindName, MemberId, MemberPatch, Precondition, Reason, StatusId, TimeMs, Violation,
 };
 use crate::proto::v1 as pb;
 use pb::change::Change as Asked;

@@ -6,7 +6,7 @@ mod change;
 mod filter;
 mod resources;
 
-pub use bounds::{member_ids, optional_time, page_size, time, within_bounds};
+pub use bounds::{member_ids, optional_time, page_size, some_member_ids, within_bounds};
 pub use change::{ChangeName, change, import_change, member_update};
 pub use filter::AskedFilter;
 pub use resources::{edge_key, edge_put, etag_precondition, interaction, kind, member, status};

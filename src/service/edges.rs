@@ -1,0 +1,179 @@
+//! `EdgeService`: edges and kinds. Lists of edges are in `edge_lists.rs`.
+
+use std::mem::take;
+
+use tonic::{Request, Response, Status};
+
+use super::call::respond;
+use super::decode::{
+    self, Violations, all_or_return, edge_key, edge_put, etag_precondition, interaction, optional_time,
+};
+use super::edge_lists::{count_edges, list_edges};
+use super::request_id::request;
+use super::{Service, encode};
+use crate::domain::limits::BATCH_MAX;
+use crate::domain::{Change, Error, KindName, Reason, Resource, Violation};
+use crate::engine::State;
+use crate::proto::v1 as pb;
+use crate::proto::v1::edge_service_server::EdgeService;
+
+#[tonic::async_trait]
+impl EdgeService for Service {
+    async fn put_edge(&self, call: Request<pb::PutEdgeRequest>) -> Result<Response<pb::PutEdgeResponse>, Status> {
+        respond(put_edge(self, call.into_inner()).await)
+    }
+
+    async fn get_edge(&self, call: Request<pb::GetEdgeRequest>) -> Result<Response<pb::GetEdgeResponse>, Status> {
+        respond(get_edge(self, call.into_inner()).await)
+    }
+
+    async fn delete_edge(
+        &self,
+        call: Request<pb::DeleteEdgeRequest>,
+    ) -> Result<Response<pb::DeleteEdgeResponse>, Status> {
+        respond(delete_edge(self, call.into_inner()).await)
+    }
+
+    async fn list_edges(&self, call: Request<pb::ListEdgesRequest>) -> Result<Response<pb::ListEdgesResponse>, Status> {
+        respond(list_edges(self, call).await)
+    }
+
+    async fn count_edges(
+        &self,
+        call: Request<pb::CountEdgesRequest>,
+    ) -> Result<Response<pb::CountEdgesResponse>, Status> {
+        respond(count_edges(self, call).await)
+    }
+
+    async fn record_interactions(
+        &self,
+        call: Request<pb::RecordInteractionsRequest>,
+    ) -> Result<Response<pb::RecordInteractionsResponse>, Status> {
+        respond(record_interactions(self, call.into_inner()).await)
+    }
+
+    async fn put_kind(&self, call: Request<pb::PutKindRequest>) -> Result<Response<pb::PutKindResponse>, Status> {
+        respond(put_kind(self, call.into_inner()).await)
+    }
+
+    async fn list_kinds(&self, call: Request<pb::ListKindsRequest>) -> Result<Response<pb::ListKindsResponse>, Status> {
+        respond(list_kinds(self, call.into_inner()).await)
+    }
+
+    async fn delete_kind(
+        &self,
+        call: Request<pb::DeleteKindRequest>,
+    ) -> Result<Response<pb::DeleteKindResponse>, Status> {
+        respond(delete_kind(self, call.into_inner()).await)
+    }
+}
+
+async fn put_edge(service: &Service, mut message: pb::PutEdgeRequest) -> Result<pb::PutEdgeResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("PutEdge", &request_id, &message));
+    let edge = message.edge.ok_or_else(|| Violation::required("edge").into());
+    let edge = wrong.check(edge.and_then(|edge| edge_put(edge).map_err(|wrong| wrong.within("edge"))));
+    all_or_return!(wrong; request, edge);
+    let (put, precondition) = edge;
+    let key = put.key.clone();
+    let now = service.engine.now();
+    let stored = move |state: &State, _| pb::PutEdgeResponse {
+        edge: state.edge(&key).map(|edge| encode::edge(state, edge, now)),
+        revision: state.revision().to_string(),
+    };
+    let allow_missing_members = message.allow_missing_members;
+    service.commit_one(Change::PutEdge { put, precondition, allow_missing_members }, request, stored).await
+}
+
+async fn get_edge(service: &Service, message: pb::GetEdgeRequest) -> Result<pb::GetEdgeResponse, Error> {
+    let mut wrong = Violations::default();
+    let key = wrong.check(edge_key(&message.from_id, &message.kind, &message.to_id));
+    let as_of = wrong.check(optional_time("as_of", message.as_of));
+    all_or_return!(wrong; key, as_of);
+    let as_of = as_of.unwrap_or_else(|| service.engine.now());
+    let state = service.engine.state_at(&message.min_revision).await?;
+    let name = || format!("{} {} {}", key.from, key.kind, key.to);
+    let stored = state.edge(&key).ok_or_else(|| Error::not_found(Resource::Edge, name()))?;
+    let edge = encode::edge(&state, stored, as_of);
+    Ok(pb::GetEdgeResponse { edge: Some(edge), revision: state.revision().to_string() })
+}
+
+async fn delete_edge(service: &Service, mut message: pb::DeleteEdgeRequest) -> Result<pb::DeleteEdgeResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("DeleteEdge", &request_id, &message));
+    let key = wrong.check(edge_key(&message.from_id, &message.kind, &message.to_id));
+    let precondition = wrong.check(etag_precondition(&message.etag));
+    all_or_return!(wrong; request, key, precondition);
+    let change = Change::DeleteEdge { key, precondition, allow_missing: message.allow_missing };
+    let deleted = |state: &State, _| pb::DeleteEdgeResponse { revision: state.revision().to_string() };
+    service.commit_delete(change, request, deleted).await
+}
+
+async fn record_interactions(
+    service: &Service,
+    mut message: pb::RecordInteractionsRequest,
+) -> Result<pb::RecordInteractionsResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("RecordInteractions", &request_id, &message));
+    let changes = wrong.check(interactions(message.interactions, service));
+    all_or_return!(wrong; request, changes);
+    let recorded = |state: &State, _: &[_]| pb::RecordInteractionsResponse { revision: state.revision().to_string() };
+    service.commit(changes, request, recorded).await.map_err(|refusal| match refusal.change {
+        Some(index) => refusal.error.within(&format!("interactions[{index}]")),
+        None => refusal.error,
+    })
+}
+
+fn interactions(messages: Vec<pb::Interaction>, service: &Service) -> Result<Vec<Change>, Violations> {
+    if messages.is_empty() {
+        return Err(Violation::required("interactions").into());
+    }
+    if messages.len() > BATCH_MAX {
+        let message = format!("must hold at most {BATCH_MAX} interactions");
+        return Err(Violation::new("interactions", Reason::TooMany, message).into());
+    }
+    let now = service.engine.now();
+    let mut wrong = Violations::default();
+    let records = messages.into_iter().enumerate();
+    let records =
+        records.filter_map(|(i, message)| wrong.check_in(&format!("interactions[{i}]"), interaction(message, now)));
+    let changes = records.map(|record| Change::RecordInteractions { record }).collect();
+    if wrong.is_empty() { Ok(changes) } else { Err(wrong) }
+}
+
+async fn put_kind(service: &Service, mut message: pb::PutKindRequest) -> Result<pb::PutKindResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("PutKind", &request_id, &message));
+    let kind = message.kind.ok_or_else(|| Violation::required("kind").into());
+    let kind = wrong.check(kind.and_then(|kind| decode::kind(kind).map_err(|wrong| wrong.within("kind"))));
+    all_or_return!(wrong; request, kind);
+    let (kind, precondition) = kind;
+    let name = kind.name.clone();
+    let stored = move |state: &State, _| pb::PutKindResponse {
+        kind: state.kind(name.as_str()).map(encode::kind),
+        revision: state.revision().to_string(),
+    };
+    service.commit_one(Change::PutKind { kind, precondition }, request, stored).await
+}
+
+async fn list_kinds(service: &Service, message: pb::ListKindsRequest) -> Result<pb::ListKindsResponse, Error> {
+    let state = service.engine.state_at(&message.min_revision).await?;
+    let kinds = state.kinds().into_iter().map(encode::kind).collect();
+    Ok(pb::ListKindsResponse { kinds, revision: state.revision().to_string() })
+}
+
+async fn delete_kind(service: &Service, mut message: pb::DeleteKindRequest) -> Result<pb::DeleteKindResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("DeleteKind", &request_id, &message));
+    let name = wrong.check(KindName::parse("name", &message.name));
+    let precondition = wrong.check(etag_precondition(&message.etag));
+    all_or_return!(wrong; request, name, precondition);
+    let change = Change::DeleteKind { name, precondition, allow_missing: message.allow_missing };
+    let deleted = |state: &State, _| pb::DeleteKindResponse { revision: state.revision().to_string() };
+    service.commit_delete(change, request, deleted).await
+}

@@ -1,0 +1,73 @@
+//! `IntroductionService.FindIntroducers`; suggestions are in `suggest.rs`.
+
+use tonic::{Request, Response, Status};
+
+use super::call::respond;
+use super::decode::{AskedFilter, Violations, all_or_return, within_bounds};
+use super::paths::{find, require_two};
+use super::suggest::suggest_introductions;
+use super::{Service, encode};
+use crate::domain::limits::{HOPS_MAX, INTRODUCER_HOPS_DEFAULT, LIMIT_DEFAULT, LIMIT_MAX};
+use crate::domain::{Error, MemberId};
+use crate::engine::State;
+use crate::graph::{Budget, Introducer, MemberIx, View, introducers};
+use crate::proto::v1 as pb;
+use crate::proto::v1::introduction_service_server::IntroductionService;
+
+#[tonic::async_trait]
+impl IntroductionService for Service {
+    async fn suggest_introductions(
+        &self,
+        call: Request<pb::SuggestIntroductionsRequest>,
+    ) -> Result<Response<pb::SuggestIntroductionsResponse>, Status> {
+        respond(suggest_introductions(self, call).await)
+    }
+
+    async fn find_introducers(
+        &self,
+        call: Request<pb::FindIntroducersRequest>,
+    ) -> Result<Response<pb::FindIntroducersResponse>, Status> {
+        respond(find_introducers(self, call).await)
+    }
+}
+
+/// The odds that somebody asked to introduce is willing, of whom nothing is known.
+pub(super) fn willingness(_: MemberIx) -> f64 {
+    0.5
+}
+
+async fn find_introducers(
+    service: &Service,
+    call: Request<pb::FindIntroducersRequest>,
+) -> Result<pb::FindIntroducersResponse, Error> {
+    let (metadata, _, message) = call.into_parts();
+    let mut wrong = Violations::default();
+    let member = wrong.check(MemberId::parse("member_id", &message.member_id));
+    let target = wrong.check(MemberId::parse("target_id", &message.target_id));
+    wrong.check(require_two(member.as_ref(), target.as_ref(), "target_id"));
+    let filter = wrong.check(AskedFilter::decode_about(message.filter, &[member.as_ref(), target.as_ref()]));
+    let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, INTRODUCER_HOPS_DEFAULT, HOPS_MAX));
+    let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
+    let asked = wrong.check(service.asked(&metadata, message.read, None));
+    all_or_return!(wrong; member, target, filter, max_hops, limit, asked);
+    let how = asked.clone();
+    let answer = move |state: &State, budget: &mut Budget<'_>| {
+        let view = filter.view(state, how.as_of)?;
+        let (member, target) = (find(state, &member)?, find(state, &target)?);
+        let (found, extent) = introducers(&view, member, target, max_hops, &willingness, budget);
+        let info = how.info(state, extent, budget)?;
+        let found = found.iter().take(limit as usize).map(|found| introducer(state, &view, found));
+        Ok(pb::FindIntroducersResponse { introducers: found.collect(), info: Some(info) })
+    };
+    service.query(&asked, answer).await
+}
+
+pub(super) fn introducer(state: &State, view: &View<'_>, found: &Introducer) -> pb::Introducer {
+    pb::Introducer {
+        member_id: state.graph().id(found.member).to_string(),
+        score: found.score,
+        strength_to_member: found.strength_to_member as f32,
+        strength_to_target: found.strength_to_target as f32,
+        path: Some(encode::path(state, view, &found.path)),
+    }
+}

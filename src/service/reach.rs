@@ -1,0 +1,171 @@
+//! `ReachService`: who can see a member or a status. What a member can see is in `discover.rs`.
+
+use tonic::{Request, Response, Status};
+
+use super::Service;
+use super::call::respond;
+use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size, within_bounds};
+use super::discover::discover_statuses;
+use super::page::{Listing, page};
+use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
+use crate::domain::{Error, MemberId, Reason, Resource, StatusId, TimeMs, Violation};
+use crate::engine::State;
+use crate::graph::{Budget, MemberIx, ReachHop, View, reach, reach_list};
+use crate::proto::v1 as pb;
+use crate::proto::v1::reach_service_server::ReachService;
+
+#[tonic::async_trait]
+impl ReachService for Service {
+    async fn get_reach(&self, call: Request<pb::GetReachRequest>) -> Result<Response<pb::GetReachResponse>, Status> {
+        respond(get_reach(self, call).await)
+    }
+
+    async fn list_reach(&self, call: Request<pb::ListReachRequest>) -> Result<Response<pb::ListReachResponse>, Status> {
+        respond(list_reach(self, call).await)
+    }
+
+    async fn discover_statuses(
+        &self,
+        call: Request<pb::DiscoverStatusesRequest>,
+    ) -> Result<Response<pb::DiscoverStatusesResponse>, Status> {
+        respond(discover_statuses(self, call).await)
+    }
+}
+
+/// Whose reach is asked for.
+enum Subject {
+    Member(MemberId),
+    Status(StatusId),
+}
+
+/// Whose reach is asked for, along which edges, and how far.
+struct ReachOf {
+    subject: Subject,
+    filter: AskedFilter,
+    /// 0 when not given.
+    max_hops: u32,
+}
+
+impl ReachOf {
+    fn decode(subject: Decoded<Subject>, filter: Option<pb::EdgeFilter>, max_hops: i32) -> Decoded<ReachOf> {
+        let mut wrong = Violations::default();
+        let subject = wrong.check(subject);
+        let member = subject.as_ref().and_then(|subject| match subject {
+            Subject::Member(id) => Some(id),
+            Subject::Status(_) => None,
+        });
+        let filter = wrong.check(AskedFilter::decode_about(filter, &[member]));
+        let max_hops = wrong.check(within_bounds("max_hops", max_hops, 0, HOPS_MAX));
+        all_or_return!(wrong; subject, filter, max_hops);
+        Ok(ReachOf { subject, filter, max_hops })
+    }
+
+    /// The member, the graph it is reached through, and the hops: a status's audience narrows both.
+    fn resolve<'s>(&self, state: &'s State, as_of: TimeMs) -> Result<(View<'s>, MemberIx, u32), Error> {
+        let view = self.filter.view(state, as_of)?;
+        let hops = |most: u32| if self.max_hops == 0 { most } else { self.max_hops };
+        match &self.subject {
+            Subject::Member(id) => {
+                let member = state.graph().find(id.as_str());
+                let member = member.ok_or_else(|| Error::not_found(Resource::Member, id))?;
+                Ok((view, member, hops(REACH_HOPS_DEFAULT)))
+            }
+            Subject::Status(id) => {
+                let status = state.status(id.as_str()).ok_or_else(|| Error::not_found(Resource::Status, id))?.value;
+                self.filter.require_admitted(&status.author)?;
+                let author = state.graph().find(status.author.as_str());
+                let author = author.ok_or_else(|| Error::not_found(Resource::Member, &status.author))?;
+                let most = status.audience.max_hops;
+                Ok((view.narrowed(&status.audience.filter), author, hops(most).min(most)))
+            }
+        }
+    }
+}
+
+fn member_subject(id: &str) -> Decoded<Subject> {
+    Ok(Subject::Member(MemberId::parse("member_id", id)?))
+}
+
+fn status_subject(id: &str) -> Decoded<Subject> {
+    Ok(Subject::Status(StatusId::parse("status_id", id)?))
+}
+
+async fn get_reach(service: &Service, call: Request<pb::GetReachRequest>) -> Result<pb::GetReachResponse, Error> {
+    use pb::get_reach_request::Subject;
+    let (metadata, _, message) = call.into_parts();
+    let mut wrong = Violations::default();
+    let subject = match &message.subject {
+        None => Err(Violation::required("subject").into()),
+        Some(Subject::MemberId(id)) => member_subject(id),
+        Some(Subject::StatusId(id)) => status_subject(id),
+    };
+    let of = wrong.check(ReachOf::decode(subject, message.filter, message.max_hops));
+    let asked = wrong.check(service.asked(&metadata, message.read, None));
+    all_or_return!(wrong; of, asked);
+    let how = asked.clone();
+    let answer = move |state: &State, budget: &mut Budget<'_>| {
+        let (view, member, max_hops) = of.resolve(state, how.as_of)?;
+        let found = reach(&view, member, max_hops, budget);
+        let info = how.info(state, found.extent, budget)?;
+        let hops: Vec<pb::ReachHop> = found.hops.iter().map(reach_hop).collect();
+        let members = hops.iter().map(|hop| hop.members).sum();
+        Ok(pb::GetReachResponse { hops, members, info: Some(info) })
+    };
+    service.query(&asked, answer).await
+}
+
+fn reach_hop(hop: &ReachHop) -> pb::ReachHop {
+    let split = hop.spheres;
+    pb::ReachHop {
+        hop: hop.hop as i32,
+        members: hop.members as i32,
+        personal: split.map(|split| split.personal as i32),
+        professional: split.map(|split| split.professional as i32),
+        public: split.map(|split| split.public as i32),
+        crossing: split.map(|split| split.crossing as i32),
+    }
+}
+
+async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> Result<pb::ListReachResponse, Error> {
+    use pb::list_reach_request::Subject;
+    let (metadata, _, message) = call.into_parts();
+    let listing = Listing::new("ListReach", &same_on_every_page(&message));
+    let mut wrong = Violations::default();
+    let subject = match &message.subject {
+        None => Err(Violation::required("subject").into()),
+        Some(Subject::MemberId(id)) => member_subject(id),
+        Some(Subject::StatusId(id)) => status_subject(id),
+    };
+    let of = wrong.check(ReachOf::decode(subject, message.filter, message.max_hops));
+    let size = wrong.check(page_size(message.page_size));
+    let after = wrong.check(listing.parse(&message.page_token, 2));
+    let asked = wrong.check(service.asked(&metadata, message.read, after.as_ref().and_then(Option::as_ref)));
+    all_or_return!(wrong; of, size, after, asked);
+    let after = after.map(|token| reach_place(&token.place)).transpose()?;
+    let how = asked.clone();
+    let answer = move |state: &State, budget: &mut Budget<'_>| {
+        let (view, member, max_hops) = of.resolve(state, how.as_of)?;
+        let (list, extent) = reach_list(&view, member, max_hops, budget);
+        let info = how.info(state, extent, budget)?;
+        let id = |ix| state.graph().id(ix);
+        let start = after.map_or(0, |(hop, last)| list.partition_point(|(h, ix)| (*h, id(*ix)) <= (hop, &last)));
+        let (items, next_page_token) = page(list[start..].iter(), size, |(hop, ix)| {
+            listing.token(how.as_of, &[&hop.to_string(), id(*ix).as_str()])
+        });
+        let items = items.into_iter();
+        let items = items.map(|(hop, ix)| pb::ReachedMember { member_id: id(*ix).to_string(), hop: *hop as i32 });
+        Ok(pb::ListReachResponse { items: items.collect(), next_page_token, info: Some(info) })
+    };
+    service.query(&asked, answer).await
+}
+
+fn same_on_every_page(message: &pb::ListReachRequest) -> pb::ListReachRequest {
+    let read = message.read.as_ref().and_then(|read| read.as_of);
+    let read = read.map(|as_of| pb::ReadOptions { as_of: Some(as_of), ..Default::default() });
+    pb::ListReachRequest { page_size: 0, page_token: String::new(), read, ..message.clone() }
+}
+
+fn reach_place(place: &[String]) -> Result<(u32, MemberId), Violation> {
+    let malformed = |_| Violation::new("page_token", Reason::Malformed, "is not a token kith has given");
+    Ok((place[0].parse().map_err(malformed)?, MemberId::parse("page_token", &place[1])?))
+}
