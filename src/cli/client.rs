@@ -16,6 +16,8 @@ use crate::proto::v1::reach_service_client::ReachServiceClient;
 use crate::proto::v1::status_service_client::StatusServiceClient;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A server that answers no ping for so long during a call is gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// A page of members with all their labels is larger than tonic's 4 MiB.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
@@ -65,6 +67,7 @@ impl Client {
             .and_then(|endpoint| endpoint.user_agent(concat!("kith/", env!("CARGO_PKG_VERSION"))))
             .map_err(|_| Failure::new(format!("--server {server}: not an address; give http://HOST:PORT")))?;
         let endpoint = endpoint.tcp_nodelay(true).connect_timeout(CONNECT_TIMEOUT);
+        let endpoint = endpoint.http2_keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
         let channel = endpoint.connect().await.map_err(|error| unreachable(server, &error))?;
         Ok(Client { channel })
     }

@@ -77,7 +77,8 @@ impl Failure {
         }
     }
 
-    fn in_words(&self) -> String {
+    /// What a person is told.
+    pub fn in_words(&self) -> String {
         match self {
             Failure::Refused(_) if self.is_unreachable() => "the connection to the server was lost".to_owned(),
             Failure::Refused(status) => refusal(status),

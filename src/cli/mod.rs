@@ -5,6 +5,7 @@
 mod client;
 mod failure;
 mod filter_args;
+mod import;
 mod introducers;
 mod json;
 mod path;
@@ -39,6 +40,8 @@ struct Cli {
 enum Command {
     /// Serve a store over gRPC.
     Serve(serve::ServeArgs),
+    /// Put the members, edges, kinds and statuses of files.
+    Import(import::ImportArgs),
     /// Who is in reach of a member or a status: how many at each hop, through which part of life.
     Reach(reach::ReachArgs),
     /// Through whom one member could have found another.
@@ -62,19 +65,21 @@ pub fn main() -> ExitCode {
     // A thread that hangs on the disk must not hold the exit up.
     runtime.shutdown_background();
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }
 
-async fn run(cli: Cli) -> Result<(), Failure> {
+async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let client = || Client::connect(&cli.server);
-    match cli.command {
+    let done = match cli.command {
+        Command::Import(args) => return import::run(args, &client().await?, cli.json).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Reach(args) => reach::run(&client().await?, &args, cli.json).await,
         Command::Path(args) => path::run(&client().await?, &args, cli.json).await,
         Command::Suggest(args) => suggest::run(&client().await?, &args, cli.json).await,
         Command::Introducers(args) => introducers::run(&client().await?, &args, cli.json).await,
         Command::Stats => stats::run(&client().await?, cli.json).await,
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
