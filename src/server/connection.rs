@@ -38,6 +38,11 @@ impl Connection {
         let greeting = Greeting { bytes_left: GREETING_BYTES, patience: Box::pin(sleep(GREETING_WAIT_MAX)) };
         Connection { stream, ended, greeting: Some(greeting) }
     }
+
+    #[cfg(test)]
+    pub fn sends_at_once(&self) -> bool {
+        self.stream.nodelay().is_ok_and(|nodelay| nodelay)
+    }
 }
 
 impl AsyncRead for Connection {

@@ -1,8 +1,10 @@
 //! The listener: what is served where, within which bounds, and how it ends.
 
+mod calls;
 mod connection;
 mod health;
 mod reflection;
+mod routes;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,10 +13,11 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio_stream::{Stream, StreamExt};
-use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 
 use crate::engine::Engine;
+use crate::service::Service;
+use calls::Calls;
 use connection::Connection;
 
 /// Calls at once on one connection; more wait.
@@ -78,8 +81,7 @@ impl Server {
     /// the drain time to end. Connections that are left then are ended.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
         let (health, health_service) = health::start().await;
-        let routes = Routes::new(health_service).add_service(reflection::v1()?).add_service(reflection::v1alpha()?);
-        let _ = self.engine;
+        let routes = routes::routes(&Service::new(self.engine))?.add_service(health_service);
 
         let (end_connections, connections_end) = watch::channel(false);
         let (begin_drain, drain_begun) = oneshot::channel();
@@ -88,8 +90,11 @@ impl Server {
             health.stop().await;
             let _ = begin_drain.send(());
         };
-        let serving =
-            transport().serve_with_incoming_shutdown(routes.prepare(), accepted(self.listener, connections_end), stop);
+        let serving = transport().serve_with_incoming_shutdown(
+            Calls::new(routes),
+            accepted(self.listener, connections_end),
+            stop,
+        );
         tokio::pin!(serving);
         let drained = async {
             // Without a sender there was no shutdown, and `serving` has ended on its own.
@@ -126,5 +131,23 @@ async fn connect(stream: std::io::Result<TcpStream>, end: watch::Receiver<bool>)
             tokio::time::sleep(ACCEPT_RETRY_WAIT).await;
             Err(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_connections_do_not_wait_to_send() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_end, ends) = watch::channel(false);
+        let mut accepted = pin!(accepted(listener, ends));
+        let _client = TcpStream::connect(address).await.unwrap();
+        let connection = accepted.next().await.unwrap().unwrap();
+        assert!(connection.sends_at_once());
     }
 }

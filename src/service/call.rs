@@ -98,8 +98,8 @@ fn deadline(metadata: &MetadataMap) -> Option<Instant> {
     Instant::now().checked_add(timeout - (timeout / 10).min(WAY_BACK_MAX))
 }
 
-/// Reads the header: up to eight digits and a unit.
-fn grpc_timeout(text: &str) -> Option<Duration> {
+/// Reads the header `grpc-timeout`: up to eight digits and a unit.
+pub fn grpc_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -32,6 +32,7 @@ mod suggest;
 use crate::domain::TimeMs;
 use crate::engine::Engine;
 
+pub use call::grpc_timeout;
 pub use status::to_status;
 
 /// All services of `kith.v1`. Clones share the engine.

@@ -1,0 +1,40 @@
+//! All that is served: `kith.v1`, health and reflection.
+
+use tonic::service::Routes;
+
+use super::{ServerError, reflection};
+use crate::domain::limits::MESSAGE_BYTES_MAX;
+use crate::proto::v1::admin_service_server::AdminServiceServer;
+use crate::proto::v1::data_service_server::DataServiceServer;
+use crate::proto::v1::edge_service_server::EdgeServiceServer;
+use crate::proto::v1::introduction_service_server::IntroductionServiceServer;
+use crate::proto::v1::member_service_server::MemberServiceServer;
+use crate::proto::v1::path_service_server::PathServiceServer;
+use crate::proto::v1::reach_service_server::ReachServiceServer;
+use crate::proto::v1::status_service_server::StatusServiceServer;
+use crate::service::Service;
+
+/// The services of a `Service`, each taking messages up to the bound.
+macro_rules! kith_services {
+    ($routes:expr, $service:expr, [$($server:ident),* $(,)?]) => {
+        $routes$(.add_service($server::new($service.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)))*
+    };
+}
+
+pub fn routes(service: &Service) -> Result<Routes, ServerError> {
+    let described = Routes::default().add_service(reflection::v1()?).add_service(reflection::v1alpha()?);
+    Ok(kith_services!(
+        described,
+        service,
+        [
+            AdminServiceServer,
+            DataServiceServer,
+            EdgeServiceServer,
+            IntroductionServiceServer,
+            MemberServiceServer,
+            PathServiceServer,
+            ReachServiceServer,
+            StatusServiceServer,
+        ]
+    ))
+}

@@ -1,0 +1,147 @@
+//! A server on a port of its own, and clients for it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use kith::app::{App, AppError, AppOptions, StoreOptions};
+use kith::proto::v1::admin_service_client::AdminServiceClient;
+use kith::proto::v1::data_service_client::DataServiceClient;
+use kith::proto::v1::edge_service_client::EdgeServiceClient;
+use kith::proto::v1::introduction_service_client::IntroductionServiceClient;
+use kith::proto::v1::member_service_client::MemberServiceClient;
+use kith::proto::v1::path_service_client::PathServiceClient;
+use kith::proto::v1::reach_service_client::ReachServiceClient;
+use kith::proto::v1::status_service_client::StatusServiceClient;
+use kith::proto::v1::{Edge, Member, PutEdgeRequest, PutMemberRequest, Status};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+use tonic_types::StatusExt;
+
+/// Longer than anything a test waits for takes.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server.
+pub struct Kith {
+    pub address: SocketAddr,
+    pub channel: Channel,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<Result<(), AppError>>,
+}
+
+impl Kith {
+    pub async fn in_memory() -> Kith {
+        Kith::start(options(StoreOptions::Memory)).await
+    }
+
+    pub async fn on_disk(folder: &Path) -> Kith {
+        Kith::start(options(StoreOptions::Folder(folder.to_owned()))).await
+    }
+
+    pub async fn start(options: AppOptions) -> Kith {
+        let app = App::start(options).await.unwrap();
+        let address = app.address();
+        let (stop, stopped) = oneshot::channel();
+        let ended = tokio::spawn(app.run_until(async {
+            let _ = stopped.await;
+        }));
+        let channel = connect(address).await;
+        Kith { address, channel, stop, ended }
+    }
+
+    /// Stops the server and waits until it has ended.
+    pub async fn stop(self) -> Result<(), AppError> {
+        drop(self.channel);
+        let _ = self.stop.send(());
+        tokio::time::timeout(PATIENCE, self.ended).await.expect("the server ends").unwrap()
+    }
+
+    pub fn members(&self) -> MemberServiceClient<Channel> {
+        MemberServiceClient::new(self.channel.clone())
+    }
+
+    pub fn edges(&self) -> EdgeServiceClient<Channel> {
+        EdgeServiceClient::new(self.channel.clone())
+    }
+
+    pub fn statuses(&self) -> StatusServiceClient<Channel> {
+        StatusServiceClient::new(self.channel.clone())
+    }
+
+    pub fn reach(&self) -> ReachServiceClient<Channel> {
+        ReachServiceClient::new(self.channel.clone())
+    }
+
+    pub fn paths(&self) -> PathServiceClient<Channel> {
+        PathServiceClient::new(self.channel.clone())
+    }
+
+    pub fn introductions(&self) -> IntroductionServiceClient<Channel> {
+        IntroductionServiceClient::new(self.channel.clone())
+    }
+
+    pub fn data(&self) -> DataServiceClient<Channel> {
+        DataServiceClient::new(self.channel.clone())
+    }
+
+    pub fn admin(&self) -> AdminServiceClient<Channel> {
+        AdminServiceClient::new(self.channel.clone())
+    }
+
+    pub async fn put_member(&self, member: Member) -> Member {
+        let request = PutMemberRequest { member: Some(member), ..Default::default() };
+        self.members().put_member(request).await.unwrap().into_inner().member.unwrap()
+    }
+
+    /// Puts an edge and, where there are none, its ends.
+    pub async fn put_edge(&self, edge: Edge) -> Edge {
+        let request = PutEdgeRequest { edge: Some(edge), allow_missing_members: true, ..Default::default() };
+        self.edges().put_edge(request).await.unwrap().into_inner().edge.unwrap()
+    }
+
+    /// ana –friend– ben –colleague– cleo –client– dan, and eva follows ana.
+    pub async fn put_chain(&self) {
+        for (from_id, kind, to_id) in [
+            ("ana", "friend", "ben"),
+            ("ben", "colleague", "cleo"),
+            ("cleo", "client", "dan"),
+            ("eva", "follows", "ana"),
+        ] {
+            self.put_edge(edge(from_id, kind, to_id)).await;
+        }
+    }
+}
+
+pub fn options(store: StoreOptions) -> AppOptions {
+    AppOptions {
+        store,
+        listen: "127.0.0.1:0".parse().unwrap(),
+        insecure: false,
+        drain: Duration::from_secs(10),
+        edges_visited_max: None,
+    }
+}
+
+pub async fn connect(address: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+pub fn member(id: &str) -> Member {
+    Member { id: id.to_owned(), ..Default::default() }
+}
+
+pub fn edge(from_id: &str, kind: &str, to_id: &str) -> Edge {
+    Edge { from_id: from_id.to_owned(), kind: kind.to_owned(), to_id: to_id.to_owned(), ..Default::default() }
+}
+
+pub fn status(id: &str, author_id: &str, text: &str) -> Status {
+    Status { id: id.to_owned(), author_id: author_id.to_owned(), text: text.to_owned(), ..Default::default() }
+}
+
+/// The reason an error carries, which must be kith's.
+pub fn reason(status: &tonic::Status) -> String {
+    let info = status.get_details_error_info().unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
+    assert_eq!(info.domain, "kith");
+    info.reason
+}
