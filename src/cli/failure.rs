@@ -1,32 +1,165 @@
+//! Why a command ended without its answer, in words and as an exit code.
+
+use std::fmt::Write;
 use std::process::ExitCode;
 
-/// Why a command ended without success: one line for a person, and an exit code for a script.
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::print::clean;
+
+/// Longest text of a server's message that is printed.
+const MESSAGE_CHARS_MAX: usize = 2_000;
+
+/// Why a command failed.
 #[derive(Debug)]
-pub struct Failure {
-    message: String,
-    exit_code: u8,
+pub enum Failure {
+    /// The server refused the call: exit code 1.
+    Refused(Box<Status>),
+    /// Something on this side went wrong, or an answer is not what it must be.
+    Local {
+        /// What.
+        message: String,
+        /// What the shell is told.
+        exit_code: u8,
+    },
+    /// No server answers at this address: exit code 3.
+    Unreachable {
+        /// The address asked.
+        server: String,
+        /// What was in the way.
+        why: String,
+    },
+    /// Whoever read the output has closed it (`| head`): nothing to complain about.
+    OutputClosed,
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Failure {
+        Failure::Refused(Box::new(status))
+    }
 }
 
 impl Failure {
     /// The command failed: exit code 1.
     pub fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), exit_code: 1 }
+        Failure::Local { message: message.into(), exit_code: 1 }
     }
 
     /// The server could not start: exit code 3. (2 is a wrong command line.)
     pub fn of_start(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), exit_code: 3 }
+        Failure::Local { message: message.into(), exit_code: 3 }
     }
 
-    /// Tells the person, and gives the script its code.
-    pub fn report(self) -> ExitCode {
-        eprintln!("kith: {}", self.message);
-        ExitCode::from(self.exit_code)
+    /// Tells the person on stderr, and the shell by the exit code.
+    pub fn report(&self) -> ExitCode {
+        if !matches!(self, Failure::OutputClosed) {
+            eprintln!("error: {}", self.in_words());
+        }
+        ExitCode::from(self.exit_code())
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Failure::OutputClosed => 0,
+            Failure::Local { exit_code, .. } => *exit_code,
+            failure if failure.is_unreachable() => 3,
+            Failure::Refused(_) | Failure::Unreachable { .. } => 1,
+        }
+    }
+
+    /// kith names a reason in everything it answers: an UNAVAILABLE without one is the connection's.
+    fn is_unreachable(&self) -> bool {
+        match self {
+            Failure::Unreachable { .. } => true,
+            Failure::Refused(status) => status.code() == Code::Unavailable && reason_of(status).is_none(),
+            Failure::Local { .. } | Failure::OutputClosed => false,
+        }
+    }
+
+    /// What a person is told.
+    pub fn in_words(&self) -> String {
+        match self {
+            Failure::Refused(_) if self.is_unreachable() => "the connection to the server was lost".to_owned(),
+            Failure::Refused(status) => refusal(status),
+            Failure::Local { message, .. } => message.clone(),
+            Failure::Unreachable { server, why } => format!(
+                "no kith server answers at {server} ({why})\n       \
+                 start one with `kith serve`, or name another with --server or KITH_SERVER"
+            ),
+            Failure::OutputClosed => "the output was closed".to_owned(),
+        }
     }
 }
 
-impl From<tonic::Status> for Failure {
-    fn from(status: tonic::Status) -> Failure {
-        Failure::new(format!("the server answered {:?}: {}", status.code(), status.message()))
+fn reason_of(status: &Status) -> Option<String> {
+    status.get_details_error_info().map(|info| info.reason)
+}
+
+/// `NOT_FOUND (NOT_FOUND) member "x" not found`, and the fields that are to blame.
+fn refusal(status: &Status) -> String {
+    let code = code_name(status.code());
+    let reason = reason_of(status).map(|reason| format!(" ({})", clean(&reason, 64))).unwrap_or_default();
+    let mut text = format!("{code}{reason} {}", clean(status.message(), MESSAGE_CHARS_MAX));
+    let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
+    for violation in violations {
+        let field = clean(&violation.field, 200);
+        let _ = write!(text, "\n       {field}: {}", clean(&violation.description, MESSAGE_CHARS_MAX));
+    }
+    if let Some(delay) = status.get_details_retry_info().and_then(|retry| retry.retry_delay) {
+        let _ = write!(text, "\n       worth another try in {:.1} s", delay.as_secs_f64());
+    }
+    text
+}
+
+/// gRPC's own spelling: `NotFound` is `NOT_FOUND`.
+fn code_name(code: Code) -> String {
+    let mut name = String::new();
+    for (i, c) in format!("{code:?}").chars().enumerate() {
+        if c.is_uppercase() && i > 0 {
+            name.push('_');
+        }
+        name.push(c.to_ascii_uppercase());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn not_found() -> Status {
+        let mut details = ErrorDetails::new();
+        details.set_error_info("NOT_FOUND", "kith", std::collections::HashMap::<String, String>::new());
+        Status::with_error_details(Code::NotFound, "member \"x\" not found", details)
+    }
+
+    #[test]
+    fn a_refusal_names_code_reason_and_message() {
+        assert_eq!(refusal(&not_found()), "NOT_FOUND (NOT_FOUND) member \"x\" not found");
+    }
+
+    #[test]
+    fn a_refusal_lists_the_fields_to_blame() {
+        let mut details = ErrorDetails::new();
+        details.set_error_info("OUT_OF_RANGE", "kith", std::collections::HashMap::<String, String>::new());
+        details.add_bad_request_violation("max_hops", "7 is over 6");
+        let status = Status::with_error_details(Code::InvalidArgument, "one field is wrong", details);
+        let wanted = "INVALID_ARGUMENT (OUT_OF_RANGE) one field is wrong\n       max_hops: 7 is over 6";
+        assert_eq!(refusal(&status), wanted);
+    }
+
+    #[test]
+    fn unavailable_without_a_reason_is_the_connection() {
+        assert!(Failure::from(Status::unavailable("broken pipe")).is_unreachable());
+        assert!(!Failure::from(not_found()).is_unreachable());
+    }
+
+    #[test]
+    fn nothing_a_server_says_reaches_the_terminal_as_a_control_sequence() {
+        let status = Status::not_found("member \"\u{1b}[2J\" not found");
+        assert!(!refusal(&status).contains('\u{1b}'));
     }
 }

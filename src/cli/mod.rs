@@ -1,12 +1,25 @@
 //! The command line: one file per command.
+//!
+//! Every command but `serve` and `demo` is a client of a running server, and speaks nothing but its public API.
 
+mod client;
 mod failure;
+mod filter_args;
+mod import;
+mod introducers;
+mod json;
+mod path;
+mod print;
+mod reach;
 mod serve;
+mod stats;
+mod suggest;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use client::Client;
 pub use failure::Failure;
 
 /// A gRPC service with a graph store: who can a status reach, through whom did X find Y, who can introduce us.
@@ -27,6 +40,18 @@ struct Cli {
 enum Command {
     /// Serve a store over gRPC.
     Serve(serve::ServeArgs),
+    /// Put the members, edges, kinds and statuses of files.
+    Import(import::ImportArgs),
+    /// Who is in reach of a member or a status: how many at each hop, through which part of life.
+    Reach(reach::ReachArgs),
+    /// Through whom one member could have found another.
+    Path(path::PathArgs),
+    /// Whom a member should meet, why, and through whom.
+    Suggest(suggest::SuggestArgs),
+    /// Who can introduce a member to another.
+    Introducers(introducers::IntroducersArgs),
+    /// What the server is, how much it holds, and its limits.
+    Stats,
 }
 
 /// Runs the command that the process was started with.
@@ -40,13 +65,21 @@ pub fn main() -> ExitCode {
     // A thread that hangs on the disk must not hold the exit up.
     runtime.shutdown_background();
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }
 
-async fn run(cli: Cli) -> Result<(), Failure> {
-    match cli.command {
+async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let client = || Client::connect(&cli.server);
+    let done = match cli.command {
+        Command::Import(args) => return import::run(args, &client().await?, cli.json).await,
         Command::Serve(args) => serve::run(args).await,
-    }
+        Command::Reach(args) => reach::run(&client().await?, &args, cli.json).await,
+        Command::Path(args) => path::run(&client().await?, &args, cli.json).await,
+        Command::Suggest(args) => suggest::run(&client().await?, &args, cli.json).await,
+        Command::Introducers(args) => introducers::run(&client().await?, &args, cli.json).await,
+        Command::Stats => stats::run(&client().await?, cli.json).await,
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -80,6 +80,7 @@ pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budg
         walk.scores = two_steps_alone;
         extent = Extent::ended(limit, 2);
     }
+    let three_steps = extent.is_complete();
     let mut found = walk.candidates(query, &not_suggested);
     if extent.is_complete()
         && let Err(limit) = walk.add_distant_sharers(query, &not_suggested, &mut found, budget)
@@ -89,7 +90,7 @@ pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budg
     found.sort_unstable_by(|a, b| better_first(view, a, b));
     found.truncate(query.limit);
     for suggestion in &mut found {
-        match walk.because(suggestion, extent.is_complete(), budget) {
+        match walk.because(suggestion, three_steps, budget) {
             Ok(because) => suggestion.because = because,
             // The scores stand; the rest of the reasons is missing.
             Err(limit) if extent.is_complete() => extent = Extent::ended(limit, 3),
@@ -271,6 +272,8 @@ impl<'v, 'g> Walk<'v, 'g> {
         let ids = |chain: &[MemberIx]| chain.iter().map(|&m| self.view.graph().id(m)).collect::<Vec<_>>();
         chains.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| ids(&a.1).cmp(&ids(&b.1))));
         chains.truncate(REASONS_MAX);
-        Ok(chains.into_iter().map(|(part, through)| Because { through, share: part / suggestion.k }).collect())
+        // A part may be the whole sum, rounded otherwise.
+        let share = |part: f64| (part / suggestion.k).min(1.0);
+        Ok(chains.into_iter().map(|(part, through)| Because { through, share: share(part) }).collect())
     }
 }

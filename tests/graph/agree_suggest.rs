@@ -80,7 +80,7 @@ pub fn reasons_are(suggestion: &Suggestion, names: &Names<'_>, candidates: &[Can
         let chain = expected.chains.iter().find(|chain| chain.0 == through);
         let (through, part) = chain.expect("a chain given as a reason exists");
         assert!(close(because.share, part / expected.k, SAME));
-        assert!(because.share > 0.0 && because.share <= 1.0 + SAME);
+        assert!(because.share > 0.0 && because.share <= 1.0);
         assert!(!given.iter().any(|known: &(f64, Vec<usize>)| known.1 == *through));
         given.push((*part, through.clone()));
     }

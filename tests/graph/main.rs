@@ -5,6 +5,9 @@
 mod agree;
 mod agree_suggest;
 mod case;
+mod examples;
+mod extremes;
+mod limits;
 mod oracle;
 mod oracle_paths;
 mod oracle_suggest;
@@ -13,6 +16,7 @@ mod world;
 use fastrand::Rng;
 
 use case::{Case, Names};
+use limits::Asked;
 
 const GRAPHS: u64 = 20_000;
 
@@ -64,5 +68,15 @@ fn agree_on_random_graphs() {
             agree_suggest::suggestions_agree(&view, &names, &ask)
         });
         assert_eq!(one, other, "the same content gives the same bits");
+    });
+}
+
+#[test]
+fn limits_leave_nothing_wrong() {
+    on_random_graphs(|rng| {
+        let case = Case::random(rng);
+        let graph = rng.choice(case.graphs.iter()).unwrap();
+        let (view, names) = (case.view(graph), Names { graph, oracle: &case.oracle });
+        limits::budgets_hold(&Asked { view, names, ask: case.questions(rng) }, rng);
     });
 }

@@ -1,0 +1,127 @@
+//! The flags that queries share: which edges are walked, and how the answer is computed.
+
+use clap::{Args, ValueEnum};
+use prost_types::Timestamp;
+
+use crate::proto::v1::{EdgeFilter, ReadOptions, Sphere};
+
+/// Which edges are walked.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Which edges are walked")]
+pub struct FilterArgs {
+    /// Only edges of this kind (again for more).
+    #[arg(long = "kind", value_name = "KIND")]
+    kinds: Vec<String>,
+    /// Only edges of this part of life (again for more).
+    #[arg(long = "sphere", value_name = "SPHERE")]
+    spheres: Vec<SphereArg>,
+    /// Only edges at least this strong, over 0 and at most 1.
+    #[arg(long, value_name = "STRENGTH")]
+    min_strength: Option<f32>,
+    /// Neither reach this member nor walk through it (again for more).
+    #[arg(long = "exclude", value_name = "MEMBER")]
+    exclude: Vec<String>,
+}
+
+/// A part of life, as typed.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum SphereArg {
+    Personal,
+    Professional,
+    Public,
+}
+
+impl FilterArgs {
+    /// As the API wants it; none if nothing was given.
+    pub fn filter(&self) -> Option<EdgeFilter> {
+        let filter = EdgeFilter {
+            kinds: self.kinds.clone(),
+            spheres: self.spheres.iter().map(|sphere| sphere.sphere().into()).collect(),
+            min_strength: self.min_strength,
+            exclude_member_ids: self.exclude.clone(),
+        };
+        (filter != EdgeFilter::default()).then_some(filter)
+    }
+}
+
+impl SphereArg {
+    fn sphere(self) -> Sphere {
+        match self {
+            SphereArg::Personal => Sphere::Personal,
+            SphereArg::Professional => Sphere::Professional,
+            SphereArg::Public => Sphere::Public,
+        }
+    }
+}
+
+/// How the answer is computed.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "How the answer is computed")]
+pub struct ReadArgs {
+    /// The time strengths are evaluated at, as 2026-01-31T12:00:00Z; now when not given.
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
+    as_of: Option<Timestamp>,
+    /// Stop after visiting so many edges; the answer says if that made it partial.
+    #[arg(long, value_name = "EDGES", value_parser = clap::value_parser!(i64).range(1..))]
+    max_edges: Option<i64>,
+}
+
+impl ReadArgs {
+    /// As the API wants it; none if nothing was given.
+    pub fn options(&self) -> Option<ReadOptions> {
+        let max_edges_visited = self.max_edges.unwrap_or_default();
+        let options = ReadOptions { as_of: self.as_of, max_edges_visited, ..ReadOptions::default() };
+        (options != ReadOptions::default()).then_some(options)
+    }
+}
+
+fn timestamp(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "give a time as 2026-01-31T12:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        filter: FilterArgs,
+        #[command(flatten)]
+        read: ReadArgs,
+    }
+
+    fn parse(line: &str) -> Result<Flags, clap::Error> {
+        Flags::try_parse_from(["kith"].into_iter().chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn without_flags_nothing_is_sent() {
+        let flags = parse("").unwrap();
+        assert_eq!((flags.filter.filter(), flags.read.options()), (None, None));
+    }
+
+    #[test]
+    fn every_flag_is_sent() {
+        let flags = parse(
+            "--kind friend --kind family --sphere personal --min-strength 0.5 --exclude a --exclude b \
+             --as-of 2026-01-31T12:00:00Z --max-edges 9",
+        )
+        .unwrap();
+        let filter = flags.filter.filter().unwrap();
+        assert_eq!(filter.kinds, ["friend", "family"]);
+        assert_eq!(filter.spheres, [i32::from(Sphere::Personal)]);
+        assert_eq!(filter.min_strength, Some(0.5));
+        assert_eq!(filter.exclude_member_ids, ["a", "b"]);
+        let read = flags.read.options().unwrap();
+        assert_eq!((read.as_of.unwrap().seconds, read.max_edges_visited), (1_769_860_800, 9));
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_refused() {
+        assert!(parse("--as-of yesterday").is_err());
+        assert!(parse("--max-edges 0").is_err());
+    }
+}

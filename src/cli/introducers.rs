@@ -1,0 +1,80 @@
+//! `kith introducers`: who can introduce a member to another.
+
+use clap::Args;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::filter_args::{FilterArgs, ReadArgs};
+use super::json;
+use super::path::members_of;
+use super::print::{Align, Directory, Table, chain_line, clean, completeness, percent, say, score};
+use crate::proto::v1::{FindIntroducersRequest, FindIntroducersResponse};
+
+/// What `kith introducers` takes.
+#[derive(Debug, Args)]
+pub struct IntroducersArgs {
+    /// Who wants to be introduced.
+    member: String,
+    /// To whom.
+    target: String,
+    /// Hops of the whole chain at most, 1-6; 3 when not given.
+    #[arg(long, value_name = "HOPS", default_value_t = 0, hide_default_value = true)]
+    max_hops: i32,
+    /// How many at most, 1-100; 20 when not given.
+    #[arg(long, value_name = "INTRODUCERS", default_value_t = 0, hide_default_value = true)]
+    limit: i32,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// Asks and prints.
+pub async fn run(client: &Client, args: &IntroducersArgs, json: bool) -> Result<(), Failure> {
+    let request = FindIntroducersRequest {
+        member_id: args.member.clone(),
+        target_id: args.target.clone(),
+        filter: args.filter.filter(),
+        max_hops: args.max_hops,
+        limit: args.limit,
+        read: args.read.options(),
+    };
+    let response = client.introductions().find_introducers(request).await?.into_inner();
+    if json {
+        return say(&json::pretty("FindIntroducersResponse", &response)?);
+    }
+    if response.introducers.is_empty() {
+        let (member, target) = (clean(&args.member, 128), clean(&args.target, 128));
+        let note = completeness(response.info.as_ref());
+        return say(&format!("Nobody was found who can introduce {member} to {target}.\n{note}"));
+    }
+    let paths = response.introducers.iter().filter_map(|introducer| introducer.path.as_ref());
+    let directory = Directory::of(client, members_of(paths)).await?;
+    say(&rendered(&response, &directory))
+}
+
+/// The table, each chain in a line below it: chains are too wide for a cell.
+pub fn rendered(response: &FindIntroducersResponse, directory: &Directory) -> String {
+    let columns = [
+        ("", Align::Right),
+        ("score", Align::Right),
+        ("introducer", Align::Left),
+        ("knows the member", Align::Right),
+        ("reaches the target", Align::Right),
+    ];
+    let mut table = Table::new(&columns);
+    let mut chains = String::new();
+    for (i, introducer) in response.introducers.iter().enumerate() {
+        table.row(vec![
+            (i + 1).to_string(),
+            score(introducer.score),
+            directory.names.label(&introducer.member_id),
+            percent(introducer.strength_to_member.into()),
+            percent(introducer.strength_to_target.into()),
+        ]);
+        if let Some(path) = &introducer.path {
+            chains += &format!("{}. {}\n", i + 1, chain_line(path, directory));
+        }
+    }
+    format!("{}\n{chains}{}", table.render(), completeness(response.info.as_ref()))
+}

@@ -1,0 +1,76 @@
+//! Protobuf's canonical JSON of the API's messages, by the descriptors that reflection serves.
+
+use std::sync::LazyLock;
+
+use prost::Message;
+use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor};
+
+use super::failure::Failure;
+use crate::proto::DESCRIPTORS;
+
+static POOL: LazyLock<DescriptorPool> =
+    LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).expect("the build wrote these descriptors"));
+
+/// The message `kith.v1.NAME`.
+fn descriptor(name: &str) -> MessageDescriptor {
+    POOL.get_message_by_name(&format!("kith.v1.{name}")).expect("named after a message of the API")
+}
+
+/// One line of JSON.
+pub fn compact<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
+    serde_json::to_string(&dynamic(name, message)?).map_err(unwritable)
+}
+
+/// Indented JSON, with a line break at its end.
+pub fn pretty<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
+    serde_json::to_string_pretty(&dynamic(name, message)?).map(|text| text + "\n").map_err(unwritable)
+}
+
+/// Reads one message. Unknown fields are refused: they are misspelled ones.
+pub fn parse<M: Message + Default>(name: &str, text: &str) -> Result<M, String> {
+    let options = DeserializeOptions::new().deny_unknown_fields(true);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let dynamic = DynamicMessage::deserialize_with_options(descriptor(name), &mut deserializer, &options)
+        .map_err(|error| error.to_string())?;
+    deserializer.end().map_err(|error| error.to_string())?;
+    dynamic.transcode_to().map_err(|error| error.to_string())
+}
+
+/// Serializes in the order of the fields' numbers.
+fn dynamic<M: Message>(name: &str, message: &M) -> Result<DynamicMessage, Failure> {
+    let mut dynamic = DynamicMessage::new(descriptor(name));
+    dynamic.transcode_from(message).map_err(unwritable)?;
+    Ok(dynamic)
+}
+
+fn unwritable(error: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("the answer can't be written as JSON: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::v1::{Edge, ImportRecord, ReachHop, import_record::Record};
+
+    #[test]
+    fn json_is_protobufs_canonical_form() {
+        let edge = Edge { from_id: "a".into(), interactions: 3, ..Edge::default() };
+        assert_eq!(compact("Edge", &edge).unwrap(), r#"{"fromId":"a","interactions":"3"}"#);
+        let hop = ReachHop { hop: 1, personal: Some(0), ..ReachHop::default() };
+        assert_eq!(compact("ReachHop", &hop).unwrap(), r#"{"hop":1,"personal":0}"#);
+    }
+
+    #[test]
+    fn parsing_reads_what_was_written() {
+        let text = r#"{"edge":{"fromId":"a","kind":"friend","toId":"b","lastInteractionTime":"2026-01-02T03:04:05Z"}}"#;
+        let record: ImportRecord = parse("ImportRecord", text).unwrap();
+        assert!(matches!(&record.record, Some(Record::Edge(edge)) if edge.to_id == "b"));
+        assert_eq!(compact("ImportRecord", &record).unwrap(), text);
+    }
+
+    #[test]
+    fn misspelled_fields_and_trailing_text_are_refused() {
+        assert!(parse::<Edge>("Edge", r#"{"form_id":"a"}"#).is_err());
+        assert!(parse::<Edge>("Edge", r#"{"fromId":"a"} x"#).is_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! `kith path`: through whom one member could have found another.
+
+use std::fmt::Write;
+
+use clap::{Args, ValueEnum};
+
+use super::client::Client;
+use super::failure::Failure;
+use super::filter_args::{FilterArgs, ReadArgs};
+use super::json;
+use super::print::{Directory, clean, completeness, count, path_tree, percent, say, spheres_of};
+use crate::proto::v1::{FindPathsRequest, FindPathsResponse, Path, Ranking};
+
+/// What `kith path` takes.
+#[derive(Debug, Args)]
+pub struct PathArgs {
+    /// Where the paths start.
+    from: String,
+    /// Where they end.
+    to: String,
+    /// How many paths at most, 1-50.
+    #[arg(short, value_name = "PATHS", default_value_t = 1)]
+    k: i32,
+    /// What makes a path better: few hops, or a strong chain.
+    #[arg(long, value_enum, default_value_t = RankingArg::Hops)]
+    ranking: RankingArg,
+    /// Hops at most, 1-6; 6 when not given.
+    #[arg(long, value_name = "HOPS", default_value_t = 0, hide_default_value = true)]
+    max_hops: i32,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RankingArg {
+    Hops,
+    Strength,
+}
+
+/// Asks and prints.
+pub async fn run(client: &Client, args: &PathArgs, json: bool) -> Result<(), Failure> {
+    let ranking = match args.ranking {
+        RankingArg::Hops => Ranking::Hops,
+        RankingArg::Strength => Ranking::Strength,
+    };
+    let request = FindPathsRequest {
+        from_id: args.from.clone(),
+        to_id: args.to.clone(),
+        filter: args.filter.filter(),
+        k: args.k,
+        max_hops: args.max_hops,
+        ranking: ranking.into(),
+        read: args.read.options(),
+    };
+    let response = client.paths().find_paths(request).await?.into_inner();
+    if json {
+        return say(&json::pretty("FindPathsResponse", &response)?);
+    }
+    let directory = Directory::of(client, members_of(&response.paths)).await?;
+    let text = if response.paths.is_empty() { none(args, &response) } else { rendered(&response, &directory) };
+    say(&text)
+}
+
+/// Everybody on these paths.
+pub fn members_of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> impl Iterator<Item = &'a str> {
+    let steps = paths.into_iter().flat_map(|path| &path.steps);
+    steps.flat_map(|step| [step.from_id.as_str(), step.to_id.as_str()])
+}
+
+fn none(args: &PathArgs, response: &FindPathsResponse) -> String {
+    let (from, to) = (clean(&args.from, 128), clean(&args.to, 128));
+    if args.from == args.to {
+        return format!("{from} needs no path to itself.\n");
+    }
+    let within = if args.max_hops == 0 { String::new() } else { format!(" within {}", count(args.max_hops, "hop")) };
+    let filter = if args.filter.filter().is_some() { " that passes the filter" } else { "" };
+    let found = if response.optimal { "There is no path" } else { "No path was found" };
+    format!("{found} from {from} to {to}{within}{filter}.\n{}", completeness(response.info.as_ref()))
+}
+
+/// The paths as numbered trees, and what is known beyond them.
+pub fn rendered(response: &FindPathsResponse, directory: &Directory) -> String {
+    let mut text = String::new();
+    for (i, path) in response.paths.iter().enumerate() {
+        if path.steps.is_empty() {
+            text += "The two are one: 0 hops.\n";
+            continue;
+        }
+        let (hops, strength) = (count(path.hops, "hop"), percent(path.strength.into()));
+        let spheres = spheres_of(path, directory);
+        let _ = writeln!(text, "{}. {hops}, chain strength {strength}, {spheres}", i + 1);
+        text += &path_tree(path, directory, "   ");
+    }
+    if response.shortest_path_count > 1 {
+        let hops = response.paths.iter().map(|path| path.hops).min().unwrap_or_default();
+        let _ = writeln!(text, "{} paths have {}.", response.shortest_path_count, count(hops, "hop"));
+    }
+    if !response.optimal {
+        match response.strength_bound {
+            Some(bound) => {
+                let _ = writeln!(text, "There may be better ones, none stronger than {}.", percent(bound.into()));
+            }
+            None => text += "There may be better ones.\n",
+        }
+    }
+    text + &completeness(response.info.as_ref())
+}

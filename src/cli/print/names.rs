@@ -1,0 +1,104 @@
+//! What the ids in an answer stand for: display names, and the spheres of kinds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::clean;
+use crate::cli::client::Client;
+use crate::cli::failure::Failure;
+use crate::proto::v1::{BatchGetMembersRequest, Edge, Kind, ListKindsRequest, Sphere};
+
+/// The most ids one call may ask for.
+const IDS_MAX: usize = 1_000;
+const NAME_CHARS_MAX: usize = 40;
+const ID_CHARS_MAX: usize = 128;
+
+/// Display names by id.
+#[derive(Default)]
+pub struct Names {
+    by_id: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// Asks the server; ids without a member or a name have none.
+    pub async fn of<'a>(client: &Client, ids: impl IntoIterator<Item = &'a str>) -> Result<Names, Failure> {
+        let ids: Vec<&str> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut names = Names::default();
+        for ids in ids.chunks(IDS_MAX) {
+            let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+            let request = BatchGetMembersRequest { ids, ..BatchGetMembersRequest::default() };
+            let members = client.members().batch_get_members(request).await?.into_inner().members;
+            names.by_id.extend(members.into_iter().map(|member| (member.id, member.display_name)));
+        }
+        Ok(names)
+    }
+
+    /// `officer (The officer)`; the id alone when the name says the same.
+    pub fn label(&self, id: &str) -> String {
+        let shown = clean(id, ID_CHARS_MAX);
+        match self.by_id.get(id) {
+            Some(name) if letters(name) != letters(id) && !letters(name).is_empty() => {
+                format!("{shown} ({})", clean(name, NAME_CHARS_MAX))
+            }
+            _ => shown,
+        }
+    }
+}
+
+/// What is left of a name for comparing it with an id.
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Names, and the kinds the server knows: all that a path needs to be read.
+#[derive(Default)]
+pub struct Directory {
+    /// Display names.
+    pub names: Names,
+    kinds: BTreeMap<String, Kind>,
+}
+
+impl Directory {
+    /// Asks the server.
+    pub async fn of<'a>(client: &Client, ids: impl IntoIterator<Item = &'a str>) -> Result<Directory, Failure> {
+        let names = Names::of(client, ids).await?;
+        let kinds = client.edges().list_kinds(ListKindsRequest::default()).await?.into_inner().kinds;
+        Ok(Directory { names, kinds: kinds.into_iter().map(|kind| (kind.name.clone(), kind)).collect() })
+    }
+
+    /// The part of life an edge belongs to.
+    pub fn sphere(&self, edge: &Edge) -> Sphere {
+        self.kinds.get(&edge.kind).map_or(Sphere::Unspecified, Kind::sphere)
+    }
+
+    /// Whether an edge leads one way only.
+    pub fn is_directed(&self, edge: &Edge) -> bool {
+        self.kinds.get(&edge.kind).is_some_and(|kind| !kind.symmetric)
+    }
+
+    #[cfg(test)]
+    pub fn for_tests(names: &[(&str, &str)], kinds: &[(&str, Sphere, bool)]) -> Directory {
+        let by_id = names.iter().map(|(id, name)| ((*id).to_owned(), (*name).to_owned())).collect();
+        let kind = |(name, sphere, symmetric): &(&str, Sphere, bool)| {
+            let kind =
+                Kind { name: (*name).into(), sphere: (*sphere).into(), symmetric: *symmetric, ..Kind::default() };
+            (kind.name.clone(), kind)
+        };
+        Directory { names: Names { by_id }, kinds: kinds.iter().map(kind).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stands_beside_its_id_unless_it_says_the_same() {
+        let names = [("officer", "The officer"), ("wife", "Wife"), ("neighbor-1", "Neighbor 1"), ("x", "")];
+        let names = Directory::for_tests(&names, &[]).names;
+        assert_eq!(names.label("officer"), "officer (The officer)");
+        assert_eq!(names.label("wife"), "wife");
+        assert_eq!(names.label("neighbor-1"), "neighbor-1");
+        assert_eq!(names.label("x"), "x");
+        assert_eq!(names.label("nobody"), "nobody");
+    }
+}

@@ -1,0 +1,187 @@
+//! `kith reach`: who can see a member's statuses, how far, and through which part of their life.
+
+use std::fmt::Write;
+
+use clap::{ArgGroup, Args};
+
+use super::client::Client;
+use super::failure::Failure;
+use super::filter_args::{FilterArgs, ReadArgs};
+use super::json;
+use super::print::{Align, Names, Table, completeness, count, say, thousands};
+use crate::proto::v1::{
+    GetReachRequest, GetReachResponse, ListReachRequest, ListReachResponse, ReachHop, ReachedMember, ReadOptions,
+    get_reach_request, list_reach_request,
+};
+
+const PAGE_SIZE: i32 = 1_000;
+
+/// What `kith reach` takes.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("subject").required(true).args(["member", "status"])))]
+pub struct ReachArgs {
+    /// Whose reach.
+    member: Option<String>,
+    /// Instead of a member: the reach of this status, through its audience.
+    #[arg(long, value_name = "STATUS")]
+    status: Option<String>,
+    /// Hops at most, 1-6; 3 when not given, or the status's own.
+    #[arg(long, value_name = "HOPS", default_value_t = 0, hide_default_value = true)]
+    max_hops: i32,
+    /// List the members too, hop by hop.
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+impl ReachArgs {
+    fn counted(&self) -> GetReachRequest {
+        use get_reach_request::Subject;
+        let member = self.member.clone().map(Subject::MemberId);
+        GetReachRequest {
+            subject: self.status.clone().map(Subject::StatusId).or(member),
+            filter: self.filter.filter(),
+            max_hops: self.max_hops,
+            read: self.read.options(),
+        }
+    }
+
+    fn listed(&self, read: Option<ReadOptions>) -> ListReachRequest {
+        use list_reach_request::Subject;
+        let member = self.member.clone().map(Subject::MemberId);
+        ListReachRequest {
+            subject: self.status.clone().map(Subject::StatusId).or(member),
+            filter: self.filter.filter(),
+            max_hops: self.max_hops,
+            page_size: PAGE_SIZE,
+            page_token: String::new(),
+            read,
+        }
+    }
+}
+
+/// Asks and prints.
+pub async fn run(client: &Client, args: &ReachArgs, json: bool) -> Result<(), Failure> {
+    if json && args.list {
+        return list_as_json(client, args.listed(args.read.options())).await;
+    }
+    let response = client.reach().get_reach(args.counted()).await?.into_inner();
+    if json {
+        return say(&json::pretty("GetReachResponse", &response)?);
+    }
+    say(&rendered(&response))?;
+    if !args.list {
+        return Ok(());
+    }
+    // The list tells of the same moment as the table above it.
+    let mut read = args.read.options().unwrap_or_default();
+    if let Some(info) = &response.info {
+        read.min_revision = info.revision.clone();
+        read.as_of = info.as_of;
+    }
+    list(client, args.listed(Some(read))).await
+}
+
+/// The table of hops, its totals, and what is not known.
+pub fn rendered(response: &GetReachResponse) -> String {
+    if response.hops.is_empty() {
+        return format!("Nobody is in reach.\n{}", completeness(response.info.as_ref()));
+    }
+    let columns = ["hop", "members", "personal", "professional", "public", "crossing"].map(|name| (name, Align::Right));
+    let mut table = Table::new(&columns);
+    for hop in &response.hops {
+        table.row(cells(hop.hop.to_string(), hop));
+    }
+    table.row(cells("all".to_owned(), &total(response)));
+    format!("{}{}", table.render(), completeness(response.info.as_ref()))
+}
+
+fn cells(name: String, hop: &ReachHop) -> Vec<String> {
+    let known = |count: Option<i32>| count.map_or("?".to_owned(), |count| thousands(count.into()));
+    let spheres = [hop.personal, hop.professional, hop.public, hop.crossing].map(known);
+    [name, thousands(hop.members.into())].into_iter().chain(spheres).collect()
+}
+
+/// The sums; unknown where one hop's count is.
+fn total(response: &GetReachResponse) -> ReachHop {
+    let sum = |count: fn(&ReachHop) -> Option<i32>| response.hops.iter().map(count).sum();
+    ReachHop {
+        hop: 0,
+        members: response.members,
+        personal: sum(|hop| hop.personal),
+        professional: sum(|hop| hop.professional),
+        public: sum(|hop| hop.public),
+        crossing: sum(|hop| hop.crossing),
+    }
+}
+
+/// Prints page by page: a reach of millions is read while it comes.
+async fn list(client: &Client, mut request: ListReachRequest) -> Result<(), Failure> {
+    let mut hop = 0;
+    loop {
+        let page = client.reach().list_reach(request.clone()).await?.into_inner();
+        let names = Names::of(client, page.items.iter().map(|item| item.member_id.as_str())).await?;
+        let mut text = String::new();
+        for item in &page.items {
+            if item.hop != hop {
+                hop = item.hop;
+                let _ = writeln!(text, "\n{} away", count(hop, "hop"));
+            }
+            let _ = writeln!(text, "  {}", names.label(&item.member_id));
+        }
+        say(&text)?;
+        if page.next_page_token.is_empty() {
+            return say(&completeness(page.info.as_ref()));
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+async fn list_as_json(client: &Client, request: ListReachRequest) -> Result<(), Failure> {
+    say(&json::pretty("ListReachResponse", &all_pages(client, request).await?)?)
+}
+
+/// All pages as one.
+async fn all_pages(client: &Client, mut request: ListReachRequest) -> Result<ListReachResponse, Failure> {
+    let mut items: Vec<ReachedMember> = Vec::new();
+    loop {
+        let page = client.reach().list_reach(request.clone()).await?.into_inner();
+        items.extend(page.items);
+        if page.next_page_token.is_empty() {
+            return Ok(ListReachResponse { items, next_page_token: String::new(), info: page.info });
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hop(hop: i32, members: i32, personal: Option<i32>) -> ReachHop {
+        ReachHop { hop, members, personal, professional: Some(1), public: Some(0), crossing: Some(2) }
+    }
+
+    #[test]
+    fn hops_and_their_totals_stand_in_a_table() {
+        let hops = vec![hop(1, 1_200, Some(4)), hop(2, 10, Some(5))];
+        let text = rendered(&GetReachResponse { hops, members: 1_210, info: None });
+        let last = text.lines().last().unwrap().split_whitespace().collect::<Vec<_>>();
+        assert_eq!(last, ["all", "1,210", "9", "2", "0", "4"]);
+    }
+
+    #[test]
+    fn a_count_that_is_not_known_makes_its_total_unknown() {
+        let hops = vec![hop(1, 3, Some(4)), hop(2, 10, None)];
+        let total = total(&GetReachResponse { hops, members: 13, info: None });
+        assert_eq!((total.personal, total.professional), (None, Some(2)));
+    }
+
+    #[test]
+    fn nobody_in_reach_is_said_in_words() {
+        assert_eq!(rendered(&GetReachResponse::default()), "Nobody is in reach.\n");
+    }
+}

@@ -1,0 +1,195 @@
+//! `kith suggest`: whom a member should meet, why, and through whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use clap::Args;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::filter_args::{FilterArgs, ReadArgs};
+use super::json;
+use super::print::{Align, Names, Table, clean, completeness, percent, say, score};
+use crate::proto::v1::reason::Reason as Why;
+use crate::proto::v1::{
+    GetStatusRequest, Reason, SuggestIntroductionsRequest, SuggestIntroductionsResponse, Suggestion,
+};
+
+const TEXT_CHARS_MAX: usize = 60;
+
+/// What `kith suggest` takes.
+#[derive(Debug, Args)]
+pub struct SuggestArgs {
+    /// Who wants to meet somebody.
+    member: String,
+    /// What about: only members with an interest or a live status on one of these topics (again for more).
+    #[arg(long = "topic", value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// A member not to suggest, though still walked through (again for more).
+    #[arg(long = "except", value_name = "MEMBER")]
+    except: Vec<String>,
+    /// How many at most, 1-100; 20 when not given.
+    #[arg(long, value_name = "MEMBERS", default_value_t = 0, hide_default_value = true)]
+    limit: i32,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// Asks and prints.
+pub async fn run(client: &Client, args: &SuggestArgs, json: bool) -> Result<(), Failure> {
+    let request = SuggestIntroductionsRequest {
+        member_id: args.member.clone(),
+        topics: args.topics.clone(),
+        filter: args.filter.filter(),
+        exclude_ids: args.except.clone(),
+        limit: args.limit,
+        read: args.read.options(),
+    };
+    let response = client.introductions().suggest_introductions(request).await?.into_inner();
+    if json {
+        return say(&json::pretty("SuggestIntroductionsResponse", &response)?);
+    }
+    let wording = Wording::of(client, &response).await?;
+    say(&rendered(&response, &wording))
+}
+
+/// What the ids of an answer stand for.
+pub struct Wording {
+    names: Names,
+    statuses: BTreeMap<String, String>,
+}
+
+impl Wording {
+    /// Asks the server for the names of members and the texts of statuses.
+    pub async fn of(client: &Client, response: &SuggestIntroductionsResponse) -> Result<Wording, Failure> {
+        let names = Names::of(client, response.suggestions.iter().flat_map(members_of)).await?;
+        let ids: BTreeSet<&String> = response.suggestions.iter().flat_map(|s| &s.status_ids).collect();
+        let mut statuses = BTreeMap::new();
+        for id in ids {
+            let request = GetStatusRequest { id: id.clone(), ..GetStatusRequest::default() };
+            match client.statuses().get_status(request).await {
+                Ok(response) => {
+                    let text = response.into_inner().status.unwrap_or_default().text;
+                    statuses.insert(id.clone(), clean(&text, TEXT_CHARS_MAX));
+                }
+                // Deleted since it was suggested: its id has to do.
+                Err(status) if status.code() == tonic::Code::NotFound => {}
+                Err(status) => return Err(status.into()),
+            }
+        }
+        Ok(Wording { names, statuses })
+    }
+
+    fn status(&self, id: &str) -> String {
+        let text = self.statuses.get(id).map(|text| format!(" \"{text}\"")).unwrap_or_default();
+        format!("{}{text}", clean(id, 128))
+    }
+}
+
+/// Everybody a suggestion names.
+fn members_of(suggestion: &Suggestion) -> Vec<&str> {
+    let mut ids = vec![suggestion.member_id.as_str()];
+    ids.extend(suggestion.introducers.iter().map(|introducer| introducer.member_id.as_str()));
+    for reason in &suggestion.reasons {
+        match &reason.reason {
+            Some(Why::Mutual(mutual)) => ids.push(&mutual.member_id),
+            Some(Why::Chain(chain)) => ids.extend(chain.member_ids.iter().map(String::as_str)),
+            Some(Why::Topic(_) | Why::Status(_)) | None => {}
+        }
+    }
+    ids
+}
+
+/// The table, then the reasons behind each row of it.
+pub fn rendered(response: &SuggestIntroductionsResponse, wording: &Wording) -> String {
+    if response.suggestions.is_empty() {
+        return format!("Nobody to suggest.\n{}", completeness(response.info.as_ref()));
+    }
+    let columns = [
+        ("", Align::Right),
+        ("member", Align::Left),
+        ("score", Align::Right),
+        ("hops", Align::Right),
+        ("mutuals", Align::Right),
+        ("shared topics", Align::Left),
+        ("introducers", Align::Left),
+    ];
+    let mut table = Table::new(&columns);
+    let mut reasons = String::new();
+    for (i, suggestion) in response.suggestions.iter().enumerate() {
+        let introducers: Vec<_> = suggestion.introducers.iter().map(|i| i.member_id.as_str()).collect();
+        let label = wording.names.label(&suggestion.member_id);
+        table.row(vec![
+            (i + 1).to_string(),
+            label.clone(),
+            score(suggestion.score),
+            suggestion.hops.to_string(),
+            suggestion.mutuals.to_string(),
+            suggestion.shared_topics.join(", "),
+            introducers.join(", "),
+        ]);
+        let _ = write!(reasons, "\n{}. {label}\n{}", i + 1, in_words(suggestion, wording));
+    }
+    format!("{}{reasons}{}", table.render(), completeness(response.info.as_ref()))
+}
+
+/// Why somebody is suggested: one branch for each reason.
+fn in_words(suggestion: &Suggestion, wording: &Wording) -> String {
+    let reasons: Vec<String> = suggestion.reasons.iter().map(|reason| reason_in_words(reason, wording)).collect();
+    let last = reasons.len().saturating_sub(1);
+    let branch = |i: usize| if i == last { "└─" } else { "├─" };
+    reasons.iter().enumerate().map(|(i, reason)| format!("   {} {reason}\n", branch(i))).collect()
+}
+
+fn reason_in_words(reason: &Reason, wording: &Wording) -> String {
+    let words = match &reason.reason {
+        Some(Why::Mutual(mutual)) => format!("both know {}", wording.names.label(&mutual.member_id)),
+        Some(Why::Chain(chain)) => {
+            let members: Vec<_> = chain.member_ids.iter().map(|id| wording.names.label(id)).collect();
+            format!("a chain leads there through {}", members.join(" and "))
+        }
+        Some(Why::Topic(topic)) => format!("interested in {}", clean(&topic.topic, 64)),
+        Some(Why::Status(status)) => format!("posted {}", wording.status(&status.status_id)),
+        None => "a reason this version of kith does not know".to_owned(),
+    };
+    let share = if reason.share > 0.0 { format!("  ({} of the score)", percent(reason.share)) } else { String::new() };
+    words + &share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::v1::{ChainReason, MutualReason, StatusReason, TopicReason};
+
+    fn reason(why: Why, share: f64) -> Reason {
+        Reason { reason: Some(why), share }
+    }
+
+    #[test]
+    fn every_reason_has_its_words() {
+        let statuses = BTreeMap::from([("s".to_owned(), "Who owns your data?".to_owned())]);
+        let wording = Wording { names: Names::default(), statuses };
+        let reasons = vec![
+            reason(Why::Mutual(MutualReason { member_id: "wife".into() }), 0.25),
+            reason(Why::Chain(ChainReason { member_ids: vec!["wife".into(), "cousin".into()] }), 0.25),
+            reason(Why::Topic(TopicReason { topic: "privacy".into() }), 0.5),
+            reason(Why::Status(StatusReason { status_id: "s".into(), topics: vec![] }), 0.0),
+        ];
+        let suggestion = Suggestion { reasons, ..Suggestion::default() };
+        assert_eq!(
+            in_words(&suggestion, &wording),
+            "   ├─ both know wife  (25.0 % of the score)\n   \
+             ├─ a chain leads there through wife and cousin  (25.0 % of the score)\n   \
+             ├─ interested in privacy  (50.0 % of the score)\n   \
+             └─ posted s \"Who owns your data?\"\n"
+        );
+    }
+
+    #[test]
+    fn nobody_to_suggest_is_said_in_words() {
+        let wording = Wording { names: Names::default(), statuses: BTreeMap::new() };
+        assert_eq!(rendered(&SuggestIntroductionsResponse::default(), &wording), "Nobody to suggest.\n");
+    }
+}

@@ -1,0 +1,122 @@
+//! Shapes that break careless traversals: no answer takes more than the edges it may visit.
+
+use kith::domain::{Kind, KindName, Sphere, TimeMs};
+use kith::graph::*;
+
+use crate::limits::signals_are_heeded;
+use crate::oracle::Oracle;
+use crate::world::member_id;
+
+const NOW: TimeMs = TimeMs(0);
+const FRIEND: KindIx = KindIx(0);
+
+/// Members `0000000`, `0000001`, … joined by pairs, and the oracle's ids of them: without its matrices.
+fn graph_of(members: usize, pairs: impl Iterator<Item = (usize, usize)>) -> (Graph, Vec<MemberIx>) {
+    let mut builder = GraphBuilder::default();
+    let name = KindName::parse("name", "friend").unwrap();
+    builder.kind(FRIEND, Kind::new(name, Sphere::Personal, true, 1.0, 86_400_000).unwrap());
+    let places: Vec<_> = (0..members).map(|i| builder.member(member_id(&id(i)))).collect();
+    for (a, b) in pairs {
+        builder.edge(places[a], FRIEND, places[b], Tie::default());
+    }
+    (builder.build(), places)
+}
+
+fn id(member: usize) -> String {
+    format!("{member:07}")
+}
+
+fn best(k: usize, max_hops: u32, ranking: Ranking) -> PathQuery {
+    PathQuery { k, max_hops, ranking }
+}
+
+#[test]
+fn a_path_of_100_000_members() {
+    let n = 100_000;
+    let (graph, at) = graph_of(n, (1..n).map(|i| (i - 1, i)));
+    let view = View::unfiltered(&graph, NOW);
+    // As many hops as there are, in one answer: nothing recurses.
+    let mut budget = Budget::unlimited();
+    let answer = reach(&view, at[0], n as u32, &mut budget);
+    assert_eq!(answer.hops.len(), n - 1);
+    assert!(answer.hops.iter().all(|hop| hop.members == 1));
+    // Once in all, and once for its only sphere.
+    assert!(budget.visited() <= 4 * n as u64);
+    let mut budget = Budget::unlimited();
+    assert_eq!(distance(&view, at[0], at[n - 1], u32::MAX, &mut budget), Ok(Some(n as u32 - 1)));
+    assert!(budget.visited() <= 2 * n as u64);
+    let found = find_paths(&view, at[10], at[16], &best(50, 6, Ranking::Strength), &mut Budget::unlimited());
+    assert_eq!(found.paths.iter().map(|path| path.members.clone()).collect::<Vec<_>>(), [at[10..=16].to_vec()]);
+    assert_eq!(found.shortest_path_count, 1);
+    let mut budget = Budget::new(1_000, &NeverStop);
+    let (list, extent) = reach_list(&view, at[n / 2], n as u32, &mut budget);
+    assert_eq!(extent, Extent { limit: Some(Limit::EdgesVisited), exact_through_hop: 250 });
+    assert_eq!(list.len(), 500);
+}
+
+#[test]
+fn a_clique_of_200_at_3_hops() {
+    let n = 200u64;
+    let (graph, at) = graph_of(200, (0..200).flat_map(|a| (0..a).map(move |b| (b, a))));
+    let view = View::unfiltered(&graph, NOW);
+    let mut budget = Budget::unlimited();
+    let answer = reach(&view, at[7], 3, &mut budget);
+    assert_eq!(answer.hops.len(), 1);
+    assert_eq!(answer.hops[0].members, 199);
+    assert!(budget.visited() <= 2 * n * n);
+    for ranking in [Ranking::Hops, Ranking::Strength] {
+        let mut budget = Budget::new(20 * n * n, &NeverStop);
+        let found = find_paths(&view, at[7], at[3], &best(50, 3, ranking), &mut budget);
+        assert!(found.optimal);
+        assert_eq!((found.shortest_path_count, found.paths.len()), (1, 50));
+        // Straight, then through each of the others by id.
+        assert_eq!(found.paths[0].members, [at[7], at[3]]);
+        let others = (0..200).filter(|i| ![3, 7].contains(i)).map(|i| at[i]);
+        assert_eq!(
+            found.paths[1..].iter().map(|p| p.members[1]).collect::<Vec<_>>(),
+            others.take(49).collect::<Vec<_>>()
+        );
+        assert!(found.paths[1..].iter().all(|path| path.hops() == 2));
+    }
+    let mut budget = Budget::new(20 * n * n, &NeverStop);
+    let (found, extent) = introducers(&view, at[7], at[3], 3, &|_| 0.5, &mut budget);
+    assert_eq!((found.len(), extent), (198, Extent::complete(3)));
+    let oracle = Oracle { ids: (0..200).map(id).collect(), edges: vec![], pair: vec![], hops: vec![] };
+    signals_are_heeded(&oracle, &graph, &view);
+}
+
+#[test]
+fn a_hub_of_100_000_edges() {
+    let n = 100_001;
+    // Two hubs with the same friends: every two of these are joined by two paths of two hops.
+    let (graph, at) = graph_of(n + 1, (1..n).map(|i| (0, i)).chain((1..n).step_by(100).map(|i| (n, i))));
+    let view = View::unfiltered(&graph, NOW);
+    let edges = graph.edges();
+    let mut budget = Budget::unlimited();
+    assert_eq!(distance(&view, at[5], at[9], 6, &mut budget), Ok(Some(2)));
+    assert!(budget.visited() <= edges + 4, "the hub is opened once at most");
+    let mut budget = Budget::unlimited();
+    let answer = reach(&view, at[1], 3, &mut budget);
+    assert_eq!(answer.hops.iter().map(|hop| hop.members).collect::<Vec<_>>(), [2, n as u32 - 2]);
+    assert!(budget.visited() <= 4 * edges + 8);
+    let through_the_hubs = [[at[1], at[0], at[101]], [at[1], at[n], at[101]]];
+    for ranking in [Ranking::Hops, Ranking::Strength] {
+        // Two paths are soon known to be the best, of fifty at least the shortest are: whatever the budget, it is kept.
+        for (k, edges_max) in [(2, 20 * edges), (50, 10 * edges)] {
+            let mut budget = Budget::new(edges_max, &NeverStop);
+            let found = find_paths(&view, at[1], at[101], &best(k, 6, ranking), &mut budget);
+            assert!(budget.visited() <= edges_max);
+            assert_eq!(found.optimal, k == 2, "{:?} after {} visits", found.extent, budget.visited());
+            assert_eq!(found.shortest_path_count, 2);
+            let paths: Vec<_> = found.paths.iter().map(|path| path.members.clone()).collect();
+            assert_eq!(paths, through_the_hubs);
+        }
+    }
+    // A budget that does not open a hub: said, and nothing wrong is told.
+    let mut budget = Budget::new(1_000, &NeverStop);
+    let found = find_paths(&view, at[1], at[101], &best(50, 6, Ranking::Hops), &mut budget);
+    assert!(!found.optimal && found.extent.limit == Some(Limit::EdgesVisited));
+    assert!(found.strength_bound.is_some() && budget.visited() <= 1_000);
+    let (list, extent) = reach_list(&view, at[1], 3, &mut Budget::new(1_000, &NeverStop));
+    assert_eq!((list.len(), extent.exact_through_hop), (2, 1));
+}

@@ -1,0 +1,234 @@
+//! What a budget or a signal to stop leaves of an answer: less, never anything wrong.
+
+use std::cell::Cell;
+
+use fastrand::Rng;
+use kith::graph::*;
+
+use crate::agree::{introducers_are, reach_hops, willingness};
+use crate::agree_suggest::{ask_suggestions, reasons_are, suggestions_are};
+use crate::case::{Names, Questions};
+use crate::oracle::Oracle;
+use crate::oracle_paths;
+
+pub struct Asked<'a> {
+    pub view: View<'a>,
+    pub names: Names<'a>,
+    pub ask: Questions,
+}
+
+/// Asks one question within a budget, checks all the answer says, and tells whether it is complete.
+type Question = fn(&Asked<'_>, &mut Budget<'_>) -> Result<(), Limit>;
+
+const QUESTIONS: [Question; 9] = [
+    ask_reach,
+    ask_reach_list,
+    ask_distances,
+    ask_distance,
+    ask_paths,
+    ask_mutuals,
+    ask_introducers,
+    ask_suggest,
+    ask_members_within,
+];
+
+/// Stops after it was asked so many times, and counts how often it was asked.
+struct StopAfter {
+    polls_left: Cell<u32>,
+    reason: StopReason,
+}
+
+impl Stop for StopAfter {
+    fn stop(&self) -> Option<StopReason> {
+        let left = self.polls_left.get();
+        self.polls_left.set(left.saturating_sub(1));
+        (left == 0).then_some(self.reason)
+    }
+}
+
+/// A budget of just what a question visits is enough; any smaller one ends it, with an answer that is right as far as it says.
+pub fn budgets_hold(asked: &Asked<'_>, rng: &mut Rng) {
+    for question in QUESTIONS {
+        let mut unlimited = Budget::unlimited();
+        assert_eq!(question(asked, &mut unlimited), Ok(()));
+        let visits = unlimited.visited();
+        let mut enough = Budget::new(visits, &NeverStop);
+        assert_eq!(question(asked, &mut enough), Ok(()));
+        assert_eq!(enough.visited(), visits);
+        if visits == 0 {
+            continue;
+        }
+        for edges_max in [0, rng.u64(..visits), rng.u64(..visits), visits - 1] {
+            let mut budget = Budget::new(edges_max, &NeverStop);
+            assert_eq!(question(asked, &mut budget), Err(Limit::EdgesVisited));
+            assert!(budget.visited() <= edges_max);
+        }
+        for (reason, limit) in [(StopReason::Deadline, Limit::Deadline), (StopReason::Cancelled, Limit::Cancelled)] {
+            let stop = StopAfter { polls_left: Cell::new(0), reason };
+            assert_eq!(question(asked, &mut Budget::new(u64::MAX, &stop)), Err(limit));
+        }
+    }
+}
+
+fn ended(extent: Extent) -> Result<(), Limit> {
+    extent.limit.map_or(Ok(()), Err)
+}
+
+fn ask_reach(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let Asked { view, names, ask } = asked;
+    let answer = reach(view, names.ix(ask.a), ask.max_hops, budget);
+    let exact = answer.extent.exact_through_hop;
+    assert!(exact <= ask.max_hops);
+    let mut expected = reach_hops(names.oracle, ask.a, ask.max_hops);
+    expected.retain(|hop| hop.hop <= exact);
+    if !answer.extent.is_complete() {
+        expected.iter_mut().for_each(|hop| hop.spheres = None);
+    }
+    assert_eq!(answer.hops, expected);
+    ended(answer.extent)
+}
+
+fn ask_reach_list(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let Asked { view, names, ask } = asked;
+    let (list, extent) = reach_list(view, names.ix(ask.a), ask.max_hops, budget);
+    let list: Vec<_> = list.iter().map(|&(hop, ix)| (hop, names.at(ix))).collect();
+    assert_eq!(list, names.oracle.reach(ask.a, extent.exact_through_hop.min(ask.max_hops)));
+    ended(extent)
+}
+
+fn ask_distances(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let Asked { view, names, ask } = asked;
+    let everyone: Vec<_> = (0..names.oracle.size()).map(|member| names.ix(member)).collect();
+    let (hops, extent) = distances(view, names.ix(ask.a), &everyone, ask.max_hops, budget);
+    let exact = extent.exact_through_hop;
+    let expected: Vec<_> = (0..names.oracle.size()).map(|to| names.oracle.distance(ask.a, to, exact)).collect();
+    assert_eq!(hops, expected);
+    ended(extent)
+}
+
+fn ask_members_within(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let Asked { view, names, ask } = asked;
+    let (list, extent) = members_within(view, names.ix(ask.a), Direction::Forward, ask.max_hops, budget);
+    assert!(list.windows(2).all(|two| two[0].1 <= two[1].1), "nearest first");
+    let mut list: Vec<_> = list.iter().map(|&(ix, hop)| (names.at(ix), Some(hop))).collect();
+    list.sort();
+    let others = (0..names.oracle.size()).filter(|&to| to != ask.a);
+    let within = others.map(|to| (to, names.oracle.distance(ask.a, to, extent.exact_through_hop)));
+    assert_eq!(list, within.filter(|(_, hops)| hops.is_some()).collect::<Vec<_>>());
+    ended(extent)
+}
+
+fn ask_distance(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let Asked { view, names, ask } = asked;
+    match distance(view, names.ix(ask.a), names.ix(ask.b), ask.max_hops, budget) {
+        Ok(hops) => assert_eq!(hops, names.oracle.distance(ask.a, ask.b, ask.max_hops)),
+        Err((limit, ruled_out)) => {
+            assert!(ruled_out < names.oracle.hops[ask.a][ask.b] && ruled_out < ask.max_hops);
+            return Err(limit);
+        }
+    }
+    Ok(())
+}
+
+fn ask_paths(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let Asked { view, names, ask } = asked;
+    let query = PathQuery { k: ask.k, max_hops: ask.max_hops, ranking: ask.ranking };
+    let answer = find_paths(view, names.ix(ask.a), names.ix(ask.b), &query, budget);
+    paths_are_right(&answer, names, ask);
+    ended(answer.extent)
+}
+
+/// The best within the hops that were searched, and no path that is missing is above the bound.
+fn paths_are_right(answer: &Paths, names: &Names<'_>, ask: &Questions) {
+    let mut all = names.oracle.paths(ask.a, ask.b, ask.max_hops);
+    oracle_paths::sort(&mut all, ask.ranking);
+    let exact = answer.extent.exact_through_hop;
+    let within = all.iter().filter(|path| path.hops() <= exact).take(ask.k);
+    let expected: Vec<_> = within.map(|path| (path.members.clone(), path.cost)).collect();
+    let paths: Vec<_> = answer.paths.iter().map(|path| names.path(path)).collect();
+    assert_eq!(paths, expected);
+    assert_eq!(answer.optimal, answer.extent.is_complete());
+    assert_eq!(answer.strength_bound.is_some(), !answer.optimal);
+    if let Some(bound) = answer.strength_bound {
+        let missing = all.iter().filter(|path| path.hops() > exact);
+        assert!(missing.into_iter().all(|path| path.strength() <= bound));
+    }
+    let fewest = names.oracle.hops[ask.a][ask.b];
+    let shortest = all.iter().filter(|path| path.hops() == fewest).count() as u64;
+    let unknown = !answer.optimal && exact < fewest && answer.shortest_path_count == 0;
+    assert!(answer.shortest_path_count == shortest || unknown);
+}
+
+fn ask_mutuals(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let Asked { view, names, ask } = asked;
+    let found = mutuals(view, names.ix(ask.a), names.ix(ask.b), budget)?;
+    let found: Vec<_> = found.iter().map(|mutual| names.at(mutual.member)).collect();
+    let expected: Vec<_> = names.oracle.mutuals(ask.a, ask.b).iter().map(|mutual| mutual.0).collect();
+    assert_eq!(found, expected);
+    Ok(())
+}
+
+fn ask_introducers(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let Asked { view, names, ask } = asked;
+    if ask.a == ask.b {
+        return budget.visit(0);
+    }
+    let willing = |ix| willingness(names.at(ix));
+    let (found, extent) = introducers(view, names.ix(ask.a), names.ix(ask.b), ask.max_hops, &willing, budget);
+    introducers_are(&found, names, ask, extent.exact_through_hop);
+    ended(extent)
+}
+
+fn ask_suggest(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let Asked { view, names, ask } = asked;
+    let answer = ask_suggestions(view, names, ask, names.oracle.size(), budget);
+    let found = &answer.suggestions;
+    let scored = |three_steps| names.oracle.candidates(ask.a, ask.topics.as_ref(), &ask.exclude, three_steps);
+    match (answer.extent.limit, answer.extent.exact_through_hop) {
+        (None, hops) => {
+            assert_eq!(hops, 6);
+            suggestions_are(found, names, &scored(true));
+        }
+        (Some(_), 1) => assert_eq!(found, &[]),
+        (Some(_), 2) => suggestions_are(found, names, &scored(false)),
+        (Some(_), hops) => {
+            assert_eq!(hops, 3);
+            // Some of the sharers further away may be missing, and some of the reasons.
+            let mut expected = scored(true);
+            let is_found = |member| found.iter().any(|suggestion| names.at(suggestion.member) == member);
+            expected.retain(|candidate| candidate.hops <= 3 || is_found(candidate.member));
+            suggestions_are(found, names, &expected);
+            for suggestion in found.iter().filter(|suggestion| !suggestion.because.is_empty()) {
+                reasons_are(suggestion, names, &expected);
+            }
+        }
+    }
+    ended(answer.extent)
+}
+
+/// In a clique of 200 a signal ends every traversal that is still under way, within a poll and one member's edges.
+pub fn signals_are_heeded(oracle: &Oracle, graph: &Graph, view: &View<'_>) {
+    let names = Names { graph, oracle };
+    let (from, to) = (names.ix(0), names.ix(1));
+    let most_edges = 200;
+    let traversals: [&dyn Fn(&mut Budget<'_>) -> Option<Limit>; 4] = [
+        &|budget| reach(view, from, 3, budget).extent.limit,
+        &|budget| {
+            let query = PathQuery { k: 50, max_hops: 3, ranking: Ranking::Strength };
+            find_paths(view, from, to, &query, budget).extent.limit
+        },
+        &|budget| introducers(view, from, to, 3, &|_| 0.5, budget).1.limit,
+        &|budget| {
+            let exclude = SmallSet::default();
+            suggest(view, from, &SuggestQuery { topics: None, exclude: &exclude, limit: 10 }, budget).extent.limit
+        },
+    ];
+    for traversal in traversals {
+        for polls in [1, 2, 5, 20] {
+            let stop = StopAfter { polls_left: Cell::new(polls), reason: StopReason::Cancelled };
+            let mut budget = Budget::new(u64::MAX, &stop);
+            assert_eq!(traversal(&mut budget), Some(Limit::Cancelled));
+            assert!(budget.visited() <= u64::from(polls + 1) * (1_024 + most_edges));
+        }
+    }
+}
