@@ -46,7 +46,8 @@ impl Stop for StopAfter {
     }
 }
 
-/// A budget of just what a question visits is enough; any smaller one ends it, with an answer that is right as far as it says.
+/// A budget of just what a question visits is enough; any smaller one ends it,
+/// with an answer that is right as far as it says.
 pub fn budgets_hold(asked: &Asked<'_>, rng: &mut Rng) {
     for question in QUESTIONS {
         let mut unlimited = Budget::unlimited();
@@ -206,12 +207,15 @@ fn ask_suggest(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> 
     ended(answer.extent)
 }
 
+/// Tells what ended it.
+type Traversal<'t> = &'t dyn Fn(&mut Budget<'_>) -> Option<Limit>;
+
 /// In a clique of 200 a signal ends every traversal that is still under way, within a poll and one member's edges.
 pub fn signals_are_heeded(oracle: &Oracle, graph: &Graph, view: &View<'_>) {
     let names = Names { graph, oracle };
     let (from, to) = (names.ix(0), names.ix(1));
     let most_edges = 200;
-    let traversals: [&dyn Fn(&mut Budget<'_>) -> Option<Limit>; 4] = [
+    let traversals: [Traversal<'_>; 4] = [
         &|budget| reach(view, from, 3, budget).extent.limit,
         &|budget| {
             let query = PathQuery { k: 50, max_hops: 3, ranking: Ranking::Strength };

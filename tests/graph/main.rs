@@ -1,6 +1,7 @@
 //! Every query of `kith::graph` against a naive oracle, on random graphs and on some drawn by hand.
 //!
-//! A failing graph prints its seed: `KITH_GRAPH_SEED=seed KITH_GRAPHS=1 cargo test --release --test graph` asks it alone.
+//! A failing graph prints its seed; to ask it alone:
+//! `KITH_GRAPH_SEED=seed KITH_GRAPHS=1 cargo test --release --test graph`.
 
 mod agree;
 mod agree_suggest;

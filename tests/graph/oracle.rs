@@ -1,7 +1,8 @@
-//! The answers by definition: full matrices, every simple path listed, sums written out. It shares no code with `kith::graph`.
+//! The answers by definition: full matrices, every simple path listed, sums written out.
+//! It shares no code with `kith::graph`.
 //!
-//! Members are numbered in the order of their ids, so that an order by number is an order by id. Strengths and costs are
-//! computed by the documented formulas in the documented order (kinds by their place), so they can be compared bit for bit.
+//! Members are numbered in the order of their ids, so that an order by number is an order by id. Strengths and costs
+//! are computed by the documented formulas, kinds in the order of their places: they are compared bit for bit.
 
 use kith::domain::{Sphere, TimeMs};
 

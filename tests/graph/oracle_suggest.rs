@@ -28,7 +28,8 @@ impl Oracle {
         self.pair[z].iter().flatten().sum::<f64>().max(0.25)
     }
 
-    /// Whoever could be suggested, with walks of two steps and, if wanted, of three; sharers of topics up to 6 hops away.
+    /// Whoever could be suggested, with walks of two steps and, if wanted, of three;
+    /// sharers of topics up to 6 hops away.
     pub fn candidates(
         &self,
         u: usize,
