@@ -3,6 +3,7 @@
 //! Every command but `serve` and `demo` is a client of a running server, and speaks nothing but its public API.
 
 mod client;
+mod demo;
 mod failure;
 mod filter_args;
 mod import;
@@ -38,6 +39,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Tell the story kith is for: serve it, ask six questions over gRPC, check the answers, and end.
+    Demo(demo::DemoArgs),
     /// Serve a store over gRPC.
     Serve(serve::ServeArgs),
     /// Put the members, edges, kinds and statuses of files.
@@ -74,6 +77,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let client = || Client::connect(&cli.server);
     let done = match cli.command {
         Command::Import(args) => return import::run(args, &client().await?, cli.json).await,
+        Command::Demo(args) => demo::run(args, cli.json).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Reach(args) => reach::run(&client().await?, &args, cli.json).await,
         Command::Path(args) => path::run(&client().await?, &args, cli.json).await,

@@ -63,7 +63,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
 }
 
 /// Resolves at the first SIGTERM or SIGINT. Either is caught from here on.
-fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+pub fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     let catch = |kind| signal(kind).map_err(|error| Failure::of_start(format!("cannot catch signals: {error}")));
     let mut terminate = catch(SignalKind::terminate())?;
     let mut interrupt = catch(SignalKind::interrupt())?;

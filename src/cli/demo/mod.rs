@@ -1,0 +1,184 @@
+//! `kith demo`: serves a store with the story in it, asks six questions of it over gRPC, and checks the answers.
+
+mod check;
+mod grpcurl;
+mod questions;
+mod teller;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::json;
+use super::print::{count, say};
+use super::serve::stop_signal;
+use crate::app::{App, AppOptions, StoreOptions};
+use crate::proto::v1::import_record::Record;
+use crate::proto::v1::{ImportRecord, ImportRequest};
+use teller::Teller;
+
+/// The story: a chain of four, and the neighborhood, office and readers around it.
+const STORY: &str = include_str!("../../../examples/story.ndjson");
+const SERVE_PORT: u16 = 5484;
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// What `kith demo` takes.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Stay up after the six questions, to be explored, until Ctrl-C.
+    #[arg(long)]
+    serve: bool,
+    /// Keep the store in this folder; in a temporary one that is removed at the end when not given.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to listen: 127.0.0.1, a free port when not given, and port 5484 with --serve.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+/// Tells the story, checks it, and stays up if asked to.
+pub async fn run(args: DemoArgs, json: bool) -> Result<(), Failure> {
+    if json {
+        let message = "kith demo is for people and has no JSON; `kith demo --serve`, then `kith path … --json`, has";
+        return Err(Failure::Local { message: message.to_owned(), exit_code: 2 });
+    }
+    let mut stop = pin!(stop_signal()?);
+    let temporary = if args.data.is_some() { None } else { Some(TemporaryFolder::make()?) };
+    let folder = temporary.as_ref().map(|made| made.0.clone()).or(args.data).unwrap_or_default();
+    let port = if args.serve { SERVE_PORT } else { 0 };
+    let options = AppOptions {
+        store: StoreOptions::Folder(folder.clone()),
+        listen: args.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        insecure: false,
+        drain: DRAIN,
+        edges_visited_max: None,
+    };
+    let app = App::start(options).await.map_err(|error| Failure::of_start(error.to_string()))?;
+    let address = app.address();
+    let (end, ended) = oneshot::channel::<()>();
+    let serving = tokio::spawn(app.run_until(async {
+        // Told to end, or left alone by a demo that failed: it ends either way.
+        let _ = ended.await;
+    }));
+    let told = tokio::select! {
+        told = tell(address) => told,
+        () = &mut stop => Err(Failure::new("the demo was stopped before its end")),
+    };
+    if told.is_ok() && args.serve {
+        say(&invitation(address, &folder))?;
+        stop.await;
+    }
+    drop(end);
+    let served = serving.await.map_err(|error| Failure::new(format!("the server ended badly: {error}")))?;
+    told.and(served.map_err(|error| Failure::new(error.to_string())))
+}
+
+/// Loads the story and asks the six questions.
+async fn tell(address: SocketAddr) -> Result<(), Failure> {
+    let client = Client::connect(&format!("http://{address}")).await?;
+    let records = story()?;
+    let loaded = load(&client, records.clone()).await?;
+    say(&format!(
+        "kith demo: {loaded}, served on {address}.\nNobody in the chain is a professional contact of anybody else in it.\n"
+    ))?;
+    let mut teller = Teller::new(client, address);
+    questions::ask_all(&mut teller).await?;
+    teller.conclude()
+}
+
+fn invitation(address: SocketAddr, folder: &Path) -> String {
+    format!(
+        "\nkith stays up on {address} until Ctrl-C; its store is in {}.\nIn another terminal, try:\n\n   \
+         kith --server http://{address} path officer jeremy -k 3\n   \
+         kith --server http://{address} reach jeremy --list\n   \
+         kith --server http://{address} suggest colleague-1\n   \
+         grpcurl -plaintext {address} list\n",
+        folder.display()
+    )
+}
+
+/// The story's records, each at its line.
+fn story() -> Result<Vec<ImportRecord>, Failure> {
+    let record = |(i, line): (usize, &str)| {
+        let record: ImportRecord = json::parse("ImportRecord", line)
+            .map_err(|error| Failure::new(format!("examples/story.ndjson, line {}: {error}", i + 1)))?;
+        Ok(ImportRecord { position: i64::try_from(i + 1).unwrap_or_default(), ..record })
+    };
+    STORY.lines().enumerate().map(record).collect()
+}
+
+/// Imports them over gRPC, and says what there is now.
+async fn load(client: &Client, records: Vec<ImportRecord>) -> Result<String, Failure> {
+    let number_of = |wanted: fn(&Record) -> bool| {
+        let found = records.iter().filter(|record| record.record.as_ref().is_some_and(wanted)).count();
+        i64::try_from(found).unwrap_or_default()
+    };
+    let members = count(number_of(|record| matches!(record, Record::Member(_))), "member");
+    let edges = count(number_of(|record| matches!(record, Record::Edge(_))), "edge");
+    let request = ImportRequest { records, allow_missing_members: false };
+    let imported = client.data().import(tokio_stream::iter([request])).await?.into_inner();
+    if let Some(error) = imported.errors.first() {
+        let (line, field, message) = (error.position, &error.field, &error.message);
+        return Err(Failure::new(format!("the story was refused: line {line}, {field}: {message}")));
+    }
+    Ok(format!("{members}, {edges} and a status"))
+}
+
+/// A folder that is removed when the demo ends, well or not.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn make() -> Result<TemporaryFolder, Failure> {
+        let folder = std::env::temp_dir().join(format!("kith-demo-{}", Uuid::new_v4()));
+        std::fs::create_dir(&folder)
+            .map_err(|error| Failure::of_start(format!("can't make {}: {error}", folder.display())))?;
+        Ok(TemporaryFolder(folder))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        // What can't be removed is left to the system, which clears its folder for temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_story_can_be_read_and_fits_one_batch() {
+        let records = story().unwrap();
+        assert!((100..=1_000).contains(&records.len()));
+        assert_eq!(records.last().unwrap().position, i64::try_from(records.len()).unwrap());
+    }
+
+    #[test]
+    fn nobody_in_the_chain_is_a_professional_contact_of_anybody_else_in_it() {
+        let chain = ["officer", "wife", "cousin", "jeremy"];
+        for record in story().unwrap() {
+            if let Some(Record::Edge(edge)) = record.record
+                && [&edge.from_id, &edge.to_id].iter().all(|end| chain.contains(&end.as_str()))
+            {
+                assert!(["spouse", "family", "friend", "neighbor"].contains(&edge.kind.as_str()), "{edge:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_temporary_folder_goes_with_its_owner() {
+        let made = TemporaryFolder::make().unwrap();
+        let folder = made.0.clone();
+        std::fs::write(folder.join("file"), "x").unwrap();
+        drop(made);
+        assert!(!folder.exists());
+    }
+}
