@@ -68,11 +68,13 @@ impl Failure {
         }
     }
 
-    /// kith names a reason in everything it answers: an UNAVAILABLE without one is the connection's.
+    /// kith names a reason in everything it answers: an UNAVAILABLE or UNKNOWN without one is the connection's.
     fn is_unreachable(&self) -> bool {
         match self {
             Failure::Unreachable { .. } => true,
-            Failure::Refused(status) => status.code() == Code::Unavailable && reason_of(status).is_none(),
+            Failure::Refused(status) => {
+                matches!(status.code(), Code::Unavailable | Code::Unknown) && reason_of(status).is_none()
+            }
             Failure::Local { .. } | Failure::OutputClosed => false,
         }
     }
@@ -154,6 +156,7 @@ mod tests {
     #[test]
     fn unavailable_without_a_reason_is_the_connection() {
         assert!(Failure::from(Status::unavailable("broken pipe")).is_unreachable());
+        assert!(Failure::from(Status::unknown("transport error")).is_unreachable());
         assert!(!Failure::from(not_found()).is_unreachable());
     }
 

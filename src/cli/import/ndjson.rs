@@ -1,21 +1,16 @@
 //! NDJSON: one `kith.v1.ImportRecord` a line, in protobuf's canonical JSON.
 
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
-
 use super::report::Refusal;
-use crate::proto::DESCRIPTORS;
+use crate::cli::json;
 use crate::proto::v1::{ErrorReason, ImportRecord, import_record};
 
 pub struct Ndjson {
-    record: MessageDescriptor,
     id_prefix: String,
 }
 
 impl Ndjson {
     pub fn new(id_prefix: String) -> Ndjson {
-        let pool = DescriptorPool::decode(DESCRIPTORS).expect("the build compiled the descriptors");
-        let record = pool.get_message_by_name("kith.v1.ImportRecord").expect("the protos define ImportRecord");
-        Ndjson { record, id_prefix }
+        Ndjson { id_prefix }
     }
 
     /// The record of a line; none of an empty line.
@@ -23,8 +18,10 @@ impl Ndjson {
         if text.trim().is_empty() {
             return Ok(None);
         }
-        let mut record =
-            self.decode(text).map_err(|message| Refusal::new(line, ErrorReason::Malformed, "", message))?;
+        let mut record = json::parse::<ImportRecord>("ImportRecord", text).map_err(|message| {
+            // To the parser every line is line 1.
+            Refusal::new(line, ErrorReason::Malformed, "", message.replace(" at line 1 column ", " at column "))
+        })?;
         match &mut record.record {
             Some(resource) if !self.id_prefix.is_empty() => prefix_ids(&self.id_prefix, resource),
             Some(_) => {}
@@ -34,13 +31,6 @@ impl Ndjson {
             }
         }
         Ok(Some(record))
-    }
-
-    fn decode(&self, text: &str) -> Result<ImportRecord, String> {
-        let mut json = serde_json::Deserializer::from_str(text);
-        let message = DynamicMessage::deserialize(self.record.clone(), &mut json);
-        let message = message.and_then(|message| json.end().map(|()| message)).map_err(|error| error.to_string())?;
-        message.transcode_to().map_err(|error| error.to_string())
     }
 }
 

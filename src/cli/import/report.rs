@@ -138,8 +138,11 @@ impl FileReport {
         }
         // The totals matter more than that these lines can be shown.
         let _ = io::stderr().lock().write_all(told.as_bytes());
-        let totals = if json { self.json(failure).to_string() } else { self.sentence() };
-        say(&format!("{totals}\n"))?;
+        // Of a file that could not be opened there are no totals to tell a person.
+        if json || failure.is_none() || self.totals.received > 0 {
+            let totals = if json { self.json(failure).to_string() } else { self.sentence() };
+            say(&format!("{totals}\n"))?;
+        }
         Ok(self.errors)
     }
 
