@@ -35,7 +35,7 @@ fn damaged(place: &str, malformed: Malformed) -> StoreError {
 
 /// Reads a log in order. Every sequence after `after` must be there, and nothing else.
 pub struct LogReader {
-    last: Sequence,
+    pub last: Sequence,
     pub bytes: u64,
 }
 

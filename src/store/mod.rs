@@ -15,6 +15,7 @@ mod rows;
 mod sled_database;
 mod sled_store;
 mod store_file;
+mod tail_file;
 
 use std::any::Any;
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::layout::{self, CheckpointPacker, Discard, HEAD_KEY, LogReader, log_entry, read_checkpoint};
 use super::sled_database::SledDatabase;
 use super::store_file::{StoreFile, put_in_place, sync_folder};
+use super::tail_file::TailFile;
 use super::{CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, Row, Store, StoreError, StoreId};
 
 /// Chunks of a checkpoint that go to sled together.
@@ -21,6 +22,7 @@ pub struct SledStore {
     /// Held as long as the store is open: a second opener is told so.
     _lock: File,
     file: StoreFile,
+    tail: TailFile,
     database: SledDatabase,
     log_bytes: u64,
     /// After a swap that failed it is unknown which generation the next start reads: both stay as they are.
@@ -40,9 +42,10 @@ impl SledStore {
         if !generation.is_dir() {
             return Err(StoreError::Damaged { what: format!("{} is missing", generation.display()) });
         }
+        let tail = TailFile::open(folder)?;
         let database = SledDatabase::open(&generation)?;
-        remove_other_generations(folder, &generation)?;
-        Ok(SledStore { folder: folder.to_owned(), _lock: lock, file, database, log_bytes: 0, swap_failed: None })
+        other_generations(folder, &generation)?.iter().try_for_each(|left_over| remove_folder(left_over))?;
+        Ok(SledStore { folder: folder.to_owned(), _lock: lock, file, tail, database, log_bytes: 0, swap_failed: None })
     }
 }
 
@@ -69,9 +72,15 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
 /// The first generation, empty; then the file that says so.
 fn create(folder: &Path, file: StoreFile) -> Result<StoreFile, StoreError> {
     let generation = generation_folder(folder, file.generation);
+    if !other_generations(folder, &generation)?.is_empty()
+        || TailFile::open(folder).is_ok_and(|tail| tail.acknowledged > 0)
+    {
+        return Err(StoreError::Damaged { what: "STORE is missing, and there is a store beside it".to_owned() });
+    }
     // Without `STORE` it is what a crash left of an earlier creation: nothing was ever acknowledged in it.
     remove_folder(&generation)?;
     SledDatabase::open(&generation)?.sync_creation()?;
+    TailFile::create(folder)?;
     file.write_beside(folder)?;
     put_in_place(folder)?;
     Ok(file)
@@ -88,15 +97,16 @@ fn remove_folder(folder: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn remove_other_generations(folder: &Path, current: &Path) -> Result<(), StoreError> {
+fn other_generations(folder: &Path, current: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut others = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if path != current && name.starts_with("generation-") {
-            remove_folder(&path)?;
+            others.push(path);
         }
     }
-    Ok(())
+    Ok(others)
 }
 
 fn bytes_under(folder: &Path) -> std::io::Result<u64> {
@@ -123,6 +133,11 @@ impl Store for SledStore {
         }
         let mut reader = LogReader::new(after);
         database.each_log_entry(&[], |key, value| loader.commit(reader.read(key, value)?))?;
+        let (last, acknowledged) = (reader.last, self.tail.acknowledged);
+        if last < acknowledged {
+            let what = format!("log: it ends at sequence {last}, and {acknowledged} was acknowledged");
+            return Err(StoreError::Damaged { what });
+        }
         self.log_bytes = reader.bytes;
         Ok(())
     }
@@ -137,6 +152,9 @@ impl Store for SledStore {
         });
         self.database.apply(&self.database.log, entries)?;
         self.database.sync()?;
+        if let Some(last) = commits.last() {
+            self.tail.acknowledge(last.sequence)?;
+        }
         self.log_bytes += bytes;
         Ok(())
     }

@@ -6,6 +6,7 @@ use kith::domain::{
     Audience, Change, Command, EdgeFilter, EdgeKey, EdgePut, KindName, Member, MemberId, Precondition, Request,
     RequestId, Sphere, Status, StatusId, Strength, TimeMs, TopicSet,
 };
+use kith::engine::{Engine, EngineOptions, WriterEnd};
 use kith::store::{CheckpointHead, Commit, Loader, MemoryStore, Row, SledStore, Store, StoreError, StoreId};
 
 pub const STORE_ID: StoreId = StoreId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
@@ -115,4 +116,12 @@ pub fn sample_status(id: &str, author: &str) -> Status {
         post_time: TimeMs(1_700_000_000_000),
         expire_time: Some(TimeMs(1_800_000_000_000)),
     }
+}
+
+pub fn open_engine(folder: &Path, options: EngineOptions) -> Result<(Engine, WriterEnd), StoreError> {
+    Engine::open(Box::new(open_sled(folder)?), options)
+}
+
+pub fn block_on<T>(task: impl Future<Output = T>) -> T {
+    tokio::runtime::Runtime::new().unwrap().block_on(task)
 }

@@ -1,0 +1,94 @@
+//! The file `TAIL`: how far the log was acknowledged, outside of sled.
+//!
+//! sled takes damage near the end of its file for a write that a crash cut short, and drops what follows without a word.
+//! So after each append its last sequence is noted here, and a log that ends before it is damaged.
+//!
+//! It is not synced by each append, which would take as long as the append itself: the kernel puts it on disk within
+//! seconds. What it tells is at most what the log holds, so a power cut can leave it behind the log, never ahead.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::StoreError;
+use crate::domain::Sequence;
+
+const NAME: &str = "TAIL";
+/// Two places, written in turn: a write cut short leaves the other one whole.
+const PLACES: u64 = 2;
+/// Sequence (8), CRC-32 of it (4); little-endian.
+const PLACE_BYTES: usize = 12;
+
+pub struct TailFile {
+    file: File,
+    next_place: u64,
+    pub acknowledged: Sequence,
+}
+
+impl TailFile {
+    /// The file of a new store, on disk when it returns.
+    pub fn create(folder: &Path) -> Result<(), StoreError> {
+        let file = File::create(folder.join(NAME))?;
+        file.write_all_at(&encode(0), 0)?;
+        Ok(file.sync_all()?)
+    }
+
+    pub fn open(folder: &Path) -> Result<TailFile, StoreError> {
+        let path = folder.join(NAME);
+        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => StoreError::Damaged { what: format!("{NAME} is missing") },
+            _ => error.into(),
+        })?;
+        let known = bytes.chunks(PLACE_BYTES).zip(0..PLACES).filter_map(|(bytes, place)| Some((decode(bytes)?, place)));
+        let (acknowledged, place) =
+            known.max().ok_or_else(|| StoreError::Damaged { what: format!("{NAME}: no checksum in it matches") })?;
+        let file = File::options().write(true).open(&path)?;
+        Ok(TailFile { file, next_place: (place + 1) % PLACES, acknowledged })
+    }
+
+    pub fn acknowledge(&mut self, sequence: Sequence) -> Result<(), StoreError> {
+        self.file.write_all_at(&encode(sequence), self.next_place * PLACE_BYTES as u64)?;
+        self.next_place = (self.next_place + 1) % PLACES;
+        self.acknowledged = sequence;
+        Ok(())
+    }
+}
+
+fn encode(sequence: Sequence) -> [u8; PLACE_BYTES] {
+    let mut bytes = [0; PLACE_BYTES];
+    bytes[..8].copy_from_slice(&sequence.to_le_bytes());
+    bytes[8..].copy_from_slice(&crc32fast::hash(&sequence.to_le_bytes()).to_le_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Option<Sequence> {
+    let sequence = Sequence::from_le_bytes(*bytes.first_chunk()?);
+    (encode(sequence) == bytes).then_some(sequence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_tells_the_last_sequence_and_one_bad_place_hides_only_that() {
+        let folder = tempfile::tempdir().unwrap();
+        TailFile::create(folder.path()).unwrap();
+        let mut tail = TailFile::open(folder.path()).unwrap();
+        assert_eq!(tail.acknowledged, 0);
+        for sequence in [3, 7, 300] {
+            tail.acknowledge(sequence).unwrap();
+            assert_eq!(TailFile::open(folder.path()).unwrap().acknowledged, sequence);
+        }
+        let path = folder.path().join(NAME);
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 0x10;
+            fs::write(&path, changed).unwrap();
+            assert!([7, 300].contains(&TailFile::open(folder.path()).unwrap().acknowledged), "byte {at}");
+        }
+        fs::write(&path, [0xff; 24]).unwrap();
+        assert!(matches!(TailFile::open(folder.path()).err(), Some(StoreError::Damaged { .. })));
+    }
+}
