@@ -59,8 +59,8 @@ pub fn rendered(response: &FindIntroducersResponse, directory: &Directory) -> St
         ("", Align::Right),
         ("score", Align::Right),
         ("introducer", Align::Left),
-        ("knows the member", Align::Right),
-        ("reaches the target", Align::Right),
+        ("to the member", Align::Right),
+        ("to the target", Align::Right),
     ];
     let mut table = Table::new(&columns);
     let mut chains = String::new();

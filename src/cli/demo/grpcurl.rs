@@ -6,20 +6,20 @@ const WIDTH: usize = 96;
 pub fn command(address: &str, method: &str, json: &str) -> String {
     let json = json.replace('\'', r"'\''");
     let open = "grpcurl -plaintext -d '";
-    let body = wrapped(&json, WIDTH - open.len(), "   ");
+    let body = wrapped(&json, WIDTH - open.len(), "    ");
     format!("{open}{body}' \\\n  {address} kith.v1.{method}")
 }
 
 /// Breaks JSON after commas that stand between its fields or elements.
-fn wrapped(json: &str, width: usize, indent: &str) -> String {
+fn wrapped(json: &str, first_width: usize, indent: &str) -> String {
     let mut text = String::new();
-    let mut line = 0;
+    let (mut line, mut width) = (0, first_width);
     for piece in pieces(json) {
         let chars = piece.chars().count();
         if line > 0 && line + chars > width {
             text += "\n";
             text += indent;
-            line = 0;
+            (line, width) = (0, WIDTH - indent.len());
         }
         text += piece;
         line += chars;
@@ -62,8 +62,9 @@ mod tests {
     #[test]
     fn a_long_request_breaks_between_fields_and_never_inside_a_string() {
         let json = r#"{"a":"1,2,3","b":"say \", and","c":[1,2]}"#;
-        assert_eq!(wrapped(json, 14, ""), "{\"a\":\"1,2,3\",\n\"b\":\"say \\\", and\",\n\"c\":[1,2]}");
-        assert_eq!(wrapped(json, 14, "").replace('\n', ""), json);
+        let text = wrapped(json, 14, "");
+        assert_eq!(text, "{\"a\":\"1,2,3\",\n\"b\":\"say \\\", and\",\"c\":[1,2]}");
+        assert_eq!(text.replace('\n', ""), json);
     }
 
     #[test]

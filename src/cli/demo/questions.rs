@@ -4,7 +4,7 @@ use super::check;
 use super::teller::Teller;
 use crate::cli::failure::Failure;
 use crate::cli::path::members_of;
-use crate::cli::print::Directory;
+use crate::cli::print::{Directory, count};
 use crate::cli::suggest::Wording;
 use crate::cli::{introducers, path, reach, suggest};
 use crate::proto::v1::{
@@ -101,10 +101,9 @@ async fn what_if_networks_were_apart(teller: &mut Teller) -> Result<(), Failure>
     let apart = list_reach(teller, STATUS_APART).await?;
     let together = teller.client.reach().get_reach(reach_of(STATUS)).await?.into_inner();
     let crossing: i32 = together.hops.iter().filter_map(|hop| hop.crossing).sum();
+    let (few, many) = (count(i64::try_from(apart.items.len()).unwrap_or_default(), "member"), together.members);
     teller.answers(&format!(
-        "\nIt reaches {} members in place of {}. Of those, {crossing} are within by no single sphere.\n",
-        apart.items.len(),
-        together.members
+        "\nIt reaches {few}. The status as it was reaches {many}, {crossing} of them by no single sphere alone.\n"
     ))?;
     teller.checks(check::apart(&apart, &together))
 }

@@ -39,7 +39,7 @@ impl Teller {
     /// Prints how to ask this with grpcurl.
     pub fn asks<M: Message>(&self, method: &str, name: &str, request: &M) -> Result<(), Failure> {
         let command = grpcurl::command(&self.address.to_string(), method, &json::compact(name, request)?);
-        say(&format!("\n{}\n", indented(&command)))
+        say(&format!("\n{}", indented(&command)))
     }
 
     /// Prints an answer.
