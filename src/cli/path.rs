@@ -71,9 +71,6 @@ pub fn members_of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> impl Iterato
 
 fn none(args: &PathArgs, response: &FindPathsResponse) -> String {
     let (from, to) = (clean(&args.from, 128), clean(&args.to, 128));
-    if args.from == args.to {
-        return format!("{from} needs no path to itself.\n");
-    }
     let within = if args.max_hops == 0 { String::new() } else { format!(" within {}", count(args.max_hops, "hop")) };
     let filter = if args.filter.filter().is_some() { " that passes the filter" } else { "" };
     let found = if response.optimal { "There is no path" } else { "No path was found" };
@@ -85,7 +82,7 @@ pub fn rendered(response: &FindPathsResponse, directory: &Directory) -> String {
     let mut text = String::new();
     for (i, path) in response.paths.iter().enumerate() {
         if path.steps.is_empty() {
-            text += "The two are one: 0 hops.\n";
+            text += "The two are one and the same: 0 hops.\n";
             continue;
         }
         let (hops, strength) = (count(path.hops, "hop"), percent(path.strength.into()));

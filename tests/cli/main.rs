@@ -1,0 +1,5 @@
+//! The real binary, as a person and a script use it.
+
+mod demo;
+mod harness;
+mod queries;
