@@ -90,10 +90,11 @@ fn sigint_ends_it_at_once_when_nobody_calls() {
 
 /// One line on stderr, and the exit code for a server that cannot start.
 fn assert_refused(mut command: Command, words: &str) {
-    let mut child = command.env("KITH_LOG", "off").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command.env("KITH_LOG", "off").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut process = Process { child, line: String::new() };
+    let code = process.ended().code();
     let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    let code = child.wait().unwrap().code();
+    process.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(code == Some(3) && said.lines().count() == 1 && said.contains(words), "{code:?}: {said}");
 }
 
