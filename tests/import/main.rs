@@ -1,0 +1,169 @@
+//! `kith import`, the real command, against a server in this process.
+
+mod harness;
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use harness::{Kith, Outcome};
+
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().collect()
+}
+
+/// What `imported FILE: …` says, without the revision.
+fn totals(outcome: &Outcome) -> Vec<String> {
+    let totals = |line: &str| line.split_once(": ").unwrap().1.split(';').next().unwrap().to_owned();
+    outcome.stdout.lines().map(totals).collect()
+}
+
+#[tokio::test]
+async fn every_format_goes_in_and_a_second_time_changes_nothing() {
+    let kith = Kith::start().await;
+    let json = kith.file(
+        "all.ndjson",
+        r#"{"kind":{"name":"mentor","sphere":"SPHERE_PROFESSIONAL"}}
+{"member":{"id":"ana","displayName":"Ana"}}
+
+{"edge":{"fromId":"ana","kind":"mentor","toId":"ben"}}
+{"status":{"id":"s1","authorId":"ana","text":"Who knows a bridge?"}}
+"#,
+    );
+    let members = kith.file("members.csv", "id,display_name,topics\r\nana,Ana,rust;go\r\n\"dan\",\"Dan, D.\",\r\n");
+    let edges = kith.file("edges.txt", "# ends\nana cleo\n%\ncleo\tdan\n");
+    let arguments = [json.as_str(), &members, &edges];
+
+    let first = kith.import(&arguments, "").await;
+    assert_eq!((first.code, first.stderr.as_str()), (0, ""));
+    assert_eq!(
+        totals(&first),
+        [
+            "4 received, 4 created, 0 updated, 0 unchanged, 0 refused",
+            "2 received, 1 created, 1 updated, 0 unchanged, 0 refused",
+            "2 received, 2 created, 0 updated, 0 unchanged, 0 refused",
+        ]
+    );
+    assert_eq!((kith.members().await, kith.edges().await), (4, 3));
+
+    let again = kith.import(&[&members, &edges], "").await;
+    assert_eq!(
+        totals(&again),
+        [
+            "2 received, 0 created, 0 updated, 2 unchanged, 0 refused",
+            "2 received, 0 created, 0 updated, 2 unchanged, 0 refused",
+        ]
+    );
+    assert_eq!(kith.edges().await, 3);
+}
+
+#[tokio::test]
+async fn bad_rows_are_named_with_their_line_and_the_rest_goes_in() {
+    let kith = Kith::start().await;
+    let text = "ana,spouse,ben\nben,rivals,cleo\ncleo\ncleo,friend,cleo\ncleo,friend,dan\n";
+    let outcome = kith.import(&["-", "--format", "edges", "--columns", "from,kind,to"], text).await;
+    assert_eq!(outcome.code, 1);
+    assert_eq!(totals(&outcome), ["5 received, 2 created, 0 updated, 0 unchanged, 3 refused"]);
+    let told = lines(&outcome.stderr);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].starts_with("-:2: edge.kind: ") && told[0].ends_with(" (UNKNOWN_KIND)"), "{told:?}");
+    assert!(told[1].starts_with("-:3: has 1 columns") && told[1].ends_with(" (MALFORMED)"), "{told:?}");
+    assert!(told[2].starts_with("-:4: edge.to_id: ") && told[2].ends_with(" (SELF_EDGE)"), "{told:?}");
+}
+
+#[tokio::test]
+async fn the_errors_file_names_every_refusal() {
+    let kith = Kith::start().await;
+    let rows: String = (0..2_500).map(|i| if i % 5 == 0 { "x\n".to_owned() } else { format!("m{i} m{i}\n") }).collect();
+    let file = kith.file("loops.txt", &rows);
+    let errors = kith.path("errors.ndjson");
+    let outcome = kith.import(&[&file, "--errors", &errors], "").await;
+    assert_eq!(outcome.code, 1);
+    assert_eq!(outcome.stderr.lines().count(), 21);
+    assert!(outcome.stderr.ends_with("… and 2480 more (see --errors)\n"), "{}", outcome.stderr);
+
+    let written = std::fs::read_to_string(errors).unwrap();
+    let written: Vec<serde_json::Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        written.iter().map(|refusal| refusal["line"].as_u64().unwrap()).collect::<Vec<_>>(),
+        Vec::from_iter(1..=2_500)
+    );
+    assert_eq!((&written[0]["reason"], &written[1]["reason"]), (&"MALFORMED".into(), &"SELF_EDGE".into()));
+    assert_eq!((&written[1]["file"], &written[1]["field"]), (&file.into(), &"edge.to_id".into()));
+}
+
+#[tokio::test]
+async fn members_are_created_bare_unless_told_not_to() {
+    let kith = Kith::start().await;
+    let outcome = kith.import(&["-", "--no-create-members"], "ana ben\n").await;
+    assert_eq!((outcome.code, kith.members().await), (1, 0));
+    assert!(outcome.stderr.contains("(MEMBER_MISSING)"), "{}", outcome.stderr);
+
+    let outcome = kith.import(&["-", "--id-prefix", "p:", "--kind", "spouse", "--json"], "ana ben\n").await;
+    let json: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!((&json["created"], &json["membersCreatedBare"], &json["error"]), (&1.into(), &2.into(), &().into()));
+    assert_eq!(kith.edge("p:ana", "spouse", "p:ben").await.unwrap().kind, "spouse");
+}
+
+#[tokio::test]
+async fn of_a_file_cut_short_the_whole_rows_go_in_and_the_next_file_is_imported() {
+    let kith = Kith::start().await;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    for i in 0..20_000 {
+        writeln!(encoder, "a{} b{i}", i * 7919 % 100_003).unwrap();
+    }
+    let whole = encoder.finish().unwrap();
+    let cut = kith.file("cut.txt.gz", &whole[..whole.len() / 2]);
+    let next = kith.file("next.txt", "c d\n");
+    let outcome = kith.import(&[&cut, &kith.path("none.txt"), &next], "").await;
+    assert_eq!(outcome.code, 3);
+    let told = lines(&outcome.stderr);
+    assert!(told[0].contains("cut.txt.gz: the gzip data is cut short after line "), "{told:?}");
+    assert!(told[1].contains("none.txt: No such file"), "{told:?}");
+    let received: u64 = totals(&outcome)[0].split(' ').next().unwrap().parse().unwrap();
+    assert!((5_000..20_000).contains(&received), "{received}");
+    assert_eq!(kith.edges().await, received + 1);
+}
+
+#[tokio::test]
+async fn when_the_server_goes_the_command_says_how_far_it_came() {
+    let kith = Kith::start().await;
+    let mut import = kith.begin(&["-"]);
+    let row = |i: u64| format!("m{i} m{}\n", i + 1);
+    import.write((0..100_000).map(row).collect()).await;
+    // A stream has 100,000 records: those of the next are sent once it is acknowledged.
+    import.write((100_000..101_000).map(row).collect()).await;
+    kith.until_edges(101_000).await;
+    kith.stop().await;
+    let outcome = import.end().await;
+    assert_eq!(outcome.code, 3);
+    assert!(
+        outcome.stderr.contains("all up to line 100000 is imported; importing it again is safe"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(totals(&outcome), ["100000 received, 100000 created, 0 updated, 0 unchanged, 0 refused"]);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_said_before_anything_is_sent() {
+    let kith = Kith::start().await;
+    let ndjson = kith.file("a.ndjson", "{}\n");
+    for arguments in [
+        vec!["-", "--columns", "from,too"],
+        vec!["-", "--delimiter", "ab"],
+        vec!["-", "--format", "xml"],
+        vec![ndjson.as_str(), "--columns", "from,to"],
+        vec![],
+    ] {
+        let outcome = kith.import(&arguments, "").await;
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{arguments:?}");
+    }
+    let header = kith.file("a.csv", "node_1,node_2\n0,1\n");
+    let outcome = kith.import(&[&header], "").await;
+    assert_eq!(outcome.code, 3);
+    assert!(outcome.stderr.contains("unknown column `node_1`"), "{}", outcome.stderr);
+    assert_eq!(kith.import(&[&header, "--columns", "from,to", "--skip-rows", "1"], "").await.code, 0);
+    assert_eq!(kith.edges().await, 1);
+}
