@@ -3,7 +3,7 @@ use thiserror::Error as ThisError;
 /// One field of a request that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The field's path in the request, as in `edge.from_id` or `changes[3].put_member.member.id`.
+    /// The field's path in the request, as in `edge.from_id` or `changes[3].put_member.id`.
     pub field: String,
     pub reason: Reason,
     pub message: String,

@@ -24,7 +24,9 @@ pub(super) fn to_status_at(error: Error, field: String) -> Status {
 
 fn status(error: Error, field: Option<String>) -> Status {
     let message = error.to_string();
-    let mut metadata: HashMap<String, String> = field.map(|field| ("field".to_owned(), field)).into_iter().collect();
+    let names_a_field = matches!(error, Error::Invalid(_) | Error::Precondition(_) | Error::EtagMismatch { .. });
+    let field = field.filter(|_| !names_a_field).map(|field| ("field".to_owned(), field));
+    let mut metadata: HashMap<String, String> = field.into_iter().collect();
     let mut details = ErrorDetails::new();
     let (code, reason, message) = match error {
         Error::Invalid(violations) => {

@@ -1,7 +1,13 @@
 //! The API as a caller sees it: over TCP, against a server in this process or the real binary.
 
+mod ask;
+mod bad_input;
+mod bad_queries;
+mod bad_writes;
 mod harness;
 mod health;
+mod imports;
+mod kill;
 mod limits;
 mod raw;
 mod reflection;

@@ -1,0 +1,275 @@
+//! One valid request for each RPC, to be spoilt in one place; and a way to send any of them.
+
+use kith::proto::v1::*;
+use prost_types::Timestamp;
+use tonic::Status;
+use tonic::transport::Channel;
+
+macro_rules! asks {
+    ($($rpc:ident($request:ident) by $client:ident::$method:ident, $base:ident;)+) => {
+        /// A request of any RPC that takes one message.
+        #[derive(Clone)]
+        pub enum Ask { $($rpc($request),)+ }
+
+        impl Ask {
+            pub async fn send(self, channel: Channel) -> Result<(), Status> {
+                match self {
+                    $(Ask::$rpc(request) => $client::new(channel).$method(request).await.map(drop),)+
+                }
+            }
+        }
+
+        $(
+            /// The valid request, changed.
+            pub fn $method(change: impl FnOnce(&mut $request)) -> Ask {
+                let mut request = $base();
+                change(&mut request);
+                Ask::$rpc(request)
+            }
+        )+
+    };
+}
+
+use admin_service_client::AdminServiceClient;
+use data_service_client::DataServiceClient;
+use edge_service_client::EdgeServiceClient;
+use introduction_service_client::IntroductionServiceClient;
+use member_service_client::MemberServiceClient;
+use path_service_client::PathServiceClient;
+use reach_service_client::ReachServiceClient;
+use status_service_client::StatusServiceClient;
+
+asks! {
+    PutMember(PutMemberRequest) by MemberServiceClient::put_member, base_put_member;
+    UpdateMember(UpdateMemberRequest) by MemberServiceClient::update_member, base_update_member;
+    GetMember(GetMemberRequest) by MemberServiceClient::get_member, base_get_member;
+    BatchGetMembers(BatchGetMembersRequest) by MemberServiceClient::batch_get_members, base_batch_get_members;
+    ListMembers(ListMembersRequest) by MemberServiceClient::list_members, base_list_members;
+    DeleteMember(DeleteMemberRequest) by MemberServiceClient::delete_member, base_delete_member;
+    PutEdge(PutEdgeRequest) by EdgeServiceClient::put_edge, base_put_edge;
+    GetEdge(GetEdgeRequest) by EdgeServiceClient::get_edge, base_get_edge;
+    DeleteEdge(DeleteEdgeRequest) by EdgeServiceClient::delete_edge, base_delete_edge;
+    ListEdges(ListEdgesRequest) by EdgeServiceClient::list_edges, base_list_edges;
+    CountEdges(CountEdgesRequest) by EdgeServiceClient::count_edges, base_count_edges;
+    RecordInteractions(RecordInteractionsRequest) by EdgeServiceClient::record_interactions, base_record_interactions;
+    PutKind(PutKindRequest) by EdgeServiceClient::put_kind, base_put_kind;
+    ListKinds(ListKindsRequest) by EdgeServiceClient::list_kinds, base_list_kinds;
+    DeleteKind(DeleteKindRequest) by EdgeServiceClient::delete_kind, base_delete_kind;
+    PostStatus(PostStatusRequest) by StatusServiceClient::post_status, base_post_status;
+    GetStatus(GetStatusRequest) by StatusServiceClient::get_status, base_get_status;
+    DeleteStatus(DeleteStatusRequest) by StatusServiceClient::delete_status, base_delete_status;
+    ListStatuses(ListStatusesRequest) by StatusServiceClient::list_statuses, base_list_statuses;
+    ListOutcomes(ListOutcomesRequest) by StatusServiceClient::list_outcomes, base_list_outcomes;
+    GetReach(GetReachRequest) by ReachServiceClient::get_reach, base_get_reach;
+    ListReach(ListReachRequest) by ReachServiceClient::list_reach, base_list_reach;
+    DiscoverStatuses(DiscoverStatusesRequest) by ReachServiceClient::discover_statuses, base_discover_statuses;
+    FindPaths(FindPathsRequest) by PathServiceClient::find_paths, base_find_paths;
+    BatchGetDistances(BatchGetDistancesRequest) by PathServiceClient::batch_get_distances, base_batch_get_distances;
+    ListMutuals(ListMutualsRequest) by PathServiceClient::list_mutuals, base_list_mutuals;
+    SuggestIntroductions(SuggestIntroductionsRequest) by IntroductionServiceClient::suggest_introductions, base_suggest;
+    FindIntroducers(FindIntroducersRequest) by IntroductionServiceClient::find_introducers, base_find_introducers;
+    Write(WriteRequest) by DataServiceClient::write, base_write;
+    GetServerInfo(GetServerInfoRequest) by AdminServiceClient::get_server_info, base_get_server_info;
+}
+
+pub fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+pub fn at(seconds: i64) -> Option<Timestamp> {
+    Some(Timestamp { seconds, nanos: 0 })
+}
+
+pub fn friend(from: &str, to: &str) -> Edge {
+    Edge { from_id: text(from), kind: text("friend"), to_id: text(to), ..Default::default() }
+}
+
+/// The writes that make the world every valid request is valid in: ada, bob and cy in a row, and ada's status.
+pub fn world() -> Vec<Ask> {
+    let member = |id: &str| put_member(|r| *member_of(r) = Member { id: text(id), ..Default::default() });
+    let colleagues = Edge { kind: text("colleague"), ..friend("bob", "cy") };
+    vec![
+        member("ada"),
+        member("bob"),
+        member("cy"),
+        put_edge(|r| r.edge = Some(friend("ada", "bob"))),
+        put_edge(|r| r.edge = Some(colleagues)),
+        post_status(|_| {}),
+    ]
+}
+
+pub fn member_of(request: &mut PutMemberRequest) -> &mut Member {
+    request.member.get_or_insert_default()
+}
+
+pub fn edge_of(request: &mut PutEdgeRequest) -> &mut Edge {
+    request.edge.get_or_insert_default()
+}
+
+pub fn kind_of(request: &mut PutKindRequest) -> &mut Kind {
+    request.kind.get_or_insert_default()
+}
+
+pub fn status_of(request: &mut PostStatusRequest) -> &mut kith::proto::v1::Status {
+    request.status.get_or_insert_default()
+}
+
+fn base_put_member() -> PutMemberRequest {
+    let member =
+        Member { id: text("ada"), display_name: text("Ada"), topics: vec![text("maths")], ..Default::default() };
+    PutMemberRequest { member: Some(member), ..Default::default() }
+}
+
+fn base_update_member() -> UpdateMemberRequest {
+    UpdateMemberRequest {
+        member: Some(Member { id: text("ada"), headline: text("Counts"), ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec![text("headline")] }),
+        ..Default::default()
+    }
+}
+
+fn base_get_member() -> GetMemberRequest {
+    GetMemberRequest { id: text("ada"), ..Default::default() }
+}
+
+fn base_batch_get_members() -> BatchGetMembersRequest {
+    BatchGetMembersRequest { ids: vec![text("ada"), text("bob")], ..Default::default() }
+}
+
+fn base_list_members() -> ListMembersRequest {
+    ListMembersRequest::default()
+}
+
+fn base_delete_member() -> DeleteMemberRequest {
+    DeleteMemberRequest { id: text("nobody"), allow_missing: true, ..Default::default() }
+}
+
+fn base_put_edge() -> PutEdgeRequest {
+    PutEdgeRequest { edge: Some(friend("ada", "bob")), ..Default::default() }
+}
+
+fn base_get_edge() -> GetEdgeRequest {
+    GetEdgeRequest { from_id: text("ada"), kind: text("friend"), to_id: text("bob"), ..Default::default() }
+}
+
+fn base_delete_edge() -> DeleteEdgeRequest {
+    DeleteEdgeRequest {
+        from_id: text("ada"),
+        kind: text("friend"),
+        to_id: text("nobody"),
+        allow_missing: true,
+        ..Default::default()
+    }
+}
+
+fn base_list_edges() -> ListEdgesRequest {
+    ListEdgesRequest { member_id: text("bob"), page_size: 1, ..Default::default() }
+}
+
+fn base_count_edges() -> CountEdgesRequest {
+    CountEdgesRequest { member_id: text("bob"), ..Default::default() }
+}
+
+pub fn interaction() -> Interaction {
+    Interaction { from_id: text("ada"), kind: text("friend"), to_id: text("bob"), count: 1, time: at(1_700_000_000) }
+}
+
+fn base_record_interactions() -> RecordInteractionsRequest {
+    RecordInteractionsRequest { interactions: vec![interaction(), interaction()], ..Default::default() }
+}
+
+fn base_put_kind() -> PutKindRequest {
+    let kind = Kind {
+        name: text("mentor"),
+        sphere: Sphere::Professional.into(),
+        prior: 1.0,
+        half_life: Some(prost_types::Duration { seconds: 60, nanos: 0 }),
+        ..Default::default()
+    };
+    PutKindRequest { kind: Some(kind), ..Default::default() }
+}
+
+fn base_list_kinds() -> ListKindsRequest {
+    ListKindsRequest::default()
+}
+
+fn base_delete_kind() -> DeleteKindRequest {
+    DeleteKindRequest { name: text("nothing"), allow_missing: true, ..Default::default() }
+}
+
+fn base_post_status() -> PostStatusRequest {
+    let filter = EdgeFilter { kinds: vec![text("family")], ..Default::default() };
+    let status = kith::proto::v1::Status {
+        id: text("s1"),
+        author_id: text("ada"),
+        text: text("Numbers are people too"),
+        link: text("https://example.com/numbers"),
+        topics: vec![text("maths")],
+        audience: Some(Audience { filter: Some(filter), max_hops: 2 }),
+        post_time: at(1_700_000_000),
+        ..Default::default()
+    };
+    PostStatusRequest { status: Some(status), ..Default::default() }
+}
+
+fn base_get_status() -> GetStatusRequest {
+    GetStatusRequest { id: text("s1"), ..Default::default() }
+}
+
+fn base_delete_status() -> DeleteStatusRequest {
+    DeleteStatusRequest { id: text("nothing"), allow_missing: true, ..Default::default() }
+}
+
+fn base_list_statuses() -> ListStatusesRequest {
+    ListStatusesRequest { author_id: text("ada"), ..Default::default() }
+}
+
+fn base_list_outcomes() -> ListOutcomesRequest {
+    ListOutcomesRequest { status_id: text("s1"), ..Default::default() }
+}
+
+fn base_get_reach() -> GetReachRequest {
+    GetReachRequest { subject: Some(get_reach_request::Subject::MemberId(text("ada"))), ..Default::default() }
+}
+
+fn base_list_reach() -> ListReachRequest {
+    ListReachRequest {
+        subject: Some(list_reach_request::Subject::MemberId(text("ada"))),
+        page_size: 1,
+        ..Default::default()
+    }
+}
+
+fn base_discover_statuses() -> DiscoverStatusesRequest {
+    DiscoverStatusesRequest { viewer_id: text("bob"), topics: vec![text("maths")], ..Default::default() }
+}
+
+fn base_find_paths() -> FindPathsRequest {
+    FindPathsRequest { from_id: text("ada"), to_id: text("cy"), ..Default::default() }
+}
+
+fn base_batch_get_distances() -> BatchGetDistancesRequest {
+    BatchGetDistancesRequest { from_id: text("ada"), to_ids: vec![text("cy"), text("nobody")], ..Default::default() }
+}
+
+fn base_list_mutuals() -> ListMutualsRequest {
+    ListMutualsRequest { a_id: text("ada"), b_id: text("cy"), ..Default::default() }
+}
+
+fn base_suggest() -> SuggestIntroductionsRequest {
+    SuggestIntroductionsRequest { member_id: text("ada"), ..Default::default() }
+}
+
+fn base_find_introducers() -> FindIntroducersRequest {
+    FindIntroducersRequest { member_id: text("ada"), target_id: text("cy"), ..Default::default() }
+}
+
+fn base_write() -> WriteRequest {
+    let put = |id: &str| change::Change::PutMember(Member { id: text(id), ..Default::default() });
+    let changes = [put("ada"), put("bob")].map(|change| Change { change: Some(change), ..Default::default() });
+    WriteRequest { changes: changes.into(), ..Default::default() }
+}
+
+fn base_get_server_info() -> GetServerInfoRequest {
+    GetServerInfoRequest::default()
+}
