@@ -91,11 +91,11 @@ impl CheckpointPacker {
     }
 }
 
+/// Looks a stored value up by its key.
+type Get<'a, V> = dyn FnMut(&[u8]) -> Result<Option<V>, StoreError> + 'a;
+
 /// Reads a checkpoint, if its head is there: the head, then the rows of every chunk, checked against the head's counts.
-pub fn read_checkpoint<V: AsRef<[u8]>>(
-    get: &mut dyn FnMut(&[u8]) -> Result<Option<V>, StoreError>,
-    loader: &mut dyn Loader,
-) -> Result<Sequence, StoreError> {
+pub fn read_checkpoint<V: AsRef<[u8]>>(get: &mut Get<'_, V>, loader: &mut dyn Loader) -> Result<Sequence, StoreError> {
     let Some(value) = get(&HEAD_KEY)? else { return Ok(0) };
     let place = || "checkpoint, head".to_owned();
     let payload = frame::open(&HEAD_KEY, value.as_ref(), &place)?;

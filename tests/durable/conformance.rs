@@ -26,10 +26,14 @@ fn rows(members: u32) -> Vec<Row> {
             kind: if odd { 3 } else { 0 },
             to: members - 1 - n / 3 + n % 3,
             pinned: odd.then(|| Strength::parse("strength", 0.25).unwrap()),
-            history: if n % 5 == 0 { History { count: 9, faded: 4.5, last_s: 77 } } else { History::default() },
-            since: (n % 7 == 0).then_some(TimeMs(-5)),
-            note: if n % 11 == 0 { "met at a fair".to_owned() } else { String::new() },
-            origin: (n % 13 == 0).then(|| Origin {
+            history: if n.is_multiple_of(5) {
+                History { count: 9, faded: 4.5, last_s: 77 }
+            } else {
+                History::default()
+            },
+            since: n.is_multiple_of(7).then_some(TimeMs(-5)),
+            note: if n.is_multiple_of(11) { "met at a fair".to_owned() } else { String::new() },
+            origin: n.is_multiple_of(13).then(|| Origin {
                 status: Some(status_id("s")),
                 introducers: vec![member_id("i"), member_id("j")],
                 note: String::new(),

@@ -29,7 +29,8 @@ async fn each_broken_record_is_refused_and_the_rest_goes_in() {
     let kith = Kith::in_memory().await;
     let post = |id: &str, author: &str| Record::Status(status(id, author, "text"));
     let pinned = |strength| Record::Edge(Edge { pinned_strength: Some(strength), ..edge("ada", "friend", "bob") });
-    let table: Vec<(Option<Record>, Option<(ErrorReason, &str)>)> = vec![
+    type Refused = Option<(ErrorReason, &'static str)>;
+    let table: Vec<(Option<Record>, Refused)> = vec![
         (Some(Record::Member(member("ada"))), None),
         (Some(Record::Member(member("bob"))), None),
         (None, Some((ErrorReason::Required, "record"))),

@@ -70,7 +70,8 @@ impl Columns {
             }
         }
         let of_members = columns.contains(&Column::Id);
-        if !of_members && !(columns.contains(&Column::From) && columns.contains(&Column::To)) {
+        let of_edges = columns.contains(&Column::From) && columns.contains(&Column::To);
+        if !of_members && !of_edges {
             return Err("edges need the columns from and to; members need id".to_owned());
         }
         if columns.iter().any(|column| *column != Column::Ignored && column.is_of_members() != of_members) {

@@ -41,7 +41,7 @@ pub struct ImportArgs {
     format: Option<Format>,
     /// The columns' names, in order, in place of a header row (to leave out one that is there: --skip-rows 1).
     /// Edges: from,to,kind,strength,interactions,time,since,note. Members: id,display_name,headline,topics,label:KEY.
-    /// - ignores a column. A time without interactions is the time of one.
+    /// `-` ignores a column. A time without interactions is the time of one.
     /// [default: the header row of a CSV file, from,to for edge lists]
     #[arg(long, value_name = "LIST")]
     columns: Option<Columns>,

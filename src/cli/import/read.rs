@@ -95,7 +95,11 @@ impl Lines {
     pub fn join_next(&mut self) -> Result<Option<&[u8]>, ReadError> {
         let start = self.row.len();
         self.row.push(b'\n');
-        if self.too_long || !self.append_line()? || self.too_long {
+        if self.too_long {
+            return Ok(None);
+        }
+        let more = self.append_line()?;
+        if !more || self.too_long {
             return Ok(None);
         }
         Ok(self.row.get(start..))
@@ -184,8 +188,10 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    type Row = (u64, Result<String, ErrorReason>);
+
     /// All rows with their lines, and how the reading ended.
-    fn read(bytes: impl Into<Vec<u8>>) -> (Vec<(u64, Result<String, ErrorReason>)>, Result<(), ReadError>) {
+    fn read(bytes: impl Into<Vec<u8>>) -> (Vec<Row>, Result<(), ReadError>) {
         let mut rows = Vec::new();
         let mut lines = Lines::of(Cursor::new(bytes.into())).unwrap();
         loop {

@@ -255,7 +255,8 @@ fn time(text: &str, field: &'static str) -> Result<Timestamp, FieldError> {
         return Ok(Timestamp { seconds, nanos: 0 });
     }
     if let Ok(seconds) = text.parse::<f64>() {
-        if !(seconds.abs() < 1e12) {
+        // NaN is not within either.
+        if !(-1e12..1e12).contains(&seconds) {
             return Err(malformed());
         }
         let nanos = ((seconds - seconds.floor()) * 1e9) as i32;
