@@ -214,7 +214,9 @@ fn bar(file: &str, size: Option<u64>) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = size.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-    bar.with_style(style).with_prefix(file.to_owned())
+    // Without its folder: the line must fit a terminal.
+    let name = file.rsplit('/').next().unwrap_or(file);
+    bar.with_style(style).with_prefix(name.to_owned())
 }
 
 struct State {
