@@ -87,6 +87,11 @@ class Server:
     def info(self):
         return self.admin.GetServerInfo(admin_service_pb2.GetServerInfoRequest())
 
+    def counted(self, member, max_hops):
+        """How many members are in reach at each hop."""
+        request = reach_service_pb2.GetReachRequest(member_id=member, max_hops=max_hops)
+        return {hop.hop: hop.members for hop in self.reach.GetReach(request).hops}
+
     def reached(self, member, max_hops, spheres=()):
         """All members in reach, with their hops."""
         found, token = {}, ""

@@ -1,7 +1,7 @@
 """Average distance and diameter of real networks, through the service, beside the published figures.
 
-kith answers up to 6 hops. What is within 6 hops of a source comes from one ListReach; longer distances are put together by
-continuing, from the members it found at hop 6, along the neighbors that kith answered for them (their hop 1).
+kith answers up to 6 hops. Where everybody is within 6 hops of a source, GetReach's counts are the answer. Elsewhere what is within
+6 hops comes from ListReach, and longer distances are put together by continuing, from the members it found at hop 6, along the neighbors that kith answered for them (their hop 1).
 All sources where a network has at most 10,000 members; a seeded sample, with its standard error, for the rest.
 """
 
@@ -76,10 +76,16 @@ def check(name, sample):
         sampled = sample and len(sources) > ALL_SOURCES_MAX
         if sampled:
             sources = random.Random(1).sample(sources, sample)
+        others = int(inside.sum()) - 1
         averages, farthest = [], 0
         for source in sources:
+            counts = kith.counted(source, 6)
+            if sum(counts.values()) == others:
+                averages.append(sum(hop * members for hop, members in counts.items()) / others)
+                farthest = max(farthest, max(counts))
+                continue
             hops = distances(kith, adjacency, index, source)[inside]
-            averages.append(hops.sum() / (inside.sum() - 1))
+            averages.append(hops.sum() / others)
             farthest = max(farthest, int(hops.max()))
     average, error = float(np.mean(averages)), float(np.std(averages) / len(averages) ** 0.5)
     if sampled:
