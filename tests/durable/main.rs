@@ -1,5 +1,11 @@
 //! What is written survives: the stores, the log and its checkpoints, and the state the engine folds of them.
 
+mod commands;
 mod conformance;
 mod damage;
+mod hub;
+mod model;
+mod naive;
+mod requests;
 mod support;
+mod watched;

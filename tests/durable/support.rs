@@ -1,6 +1,7 @@
 //! Stores to open again, values to put, and what a store gives back.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use kith::domain::{
     Audience, Change, Command, EdgeFilter, EdgeKey, EdgePut, KindName, Member, MemberId, Precondition, Request,
@@ -124,4 +125,13 @@ pub fn open_engine(folder: &Path, options: EngineOptions) -> Result<(Engine, Wri
 
 pub fn block_on<T>(task: impl Future<Output = T>) -> T {
     tokio::runtime::Runtime::new().unwrap().block_on(task)
+}
+
+/// Waits until a condition holds, at most half a minute.
+pub async fn wait_until(condition: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < end, "waited too long");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }

@@ -1,0 +1,177 @@
+//! Random changes over few names, so that they meet: the same member put, updated, named in origins, deleted.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use kith::domain::{
+    Audience, Change, EdgeFilter, EdgeKey, EdgePut, InteractionRecord, Kind, Member, MemberId, MemberPatch, Origin,
+    Precondition, Sphere, Status, Strength, TimeMs, TopicSet,
+};
+use kith::engine::State;
+
+use crate::support::*;
+
+const MEMBERS: u32 = 9;
+const STATUSES: u32 = 8;
+const KINDS: [&str; 7] = ["friend", "spouse", "follows", "client", "reads", "cites", "nowhere"];
+const TOPICS: [&str; 4] = ["privacy", "data", "rust", "gardening"];
+
+/// Some value or none, as likely.
+fn maybe<T>(random: &mut Rng, make: impl FnOnce(&mut Rng) -> T) -> Option<T> {
+    if random.bool() { Some(make(random)) } else { None }
+}
+
+fn some_member(random: &mut Rng) -> MemberId {
+    // Ids that share a prefix, and that order by bytes.
+    member_id(["a", "a ", "aa", "b", "é", "z", "Z", "0", "~"][random.u32(0..MEMBERS) as usize])
+}
+
+fn some_status(random: &mut Rng) -> kith::domain::StatusId {
+    status_id(&format!("s{}", random.u32(0..STATUSES)))
+}
+
+fn some_key(random: &mut Rng) -> EdgeKey {
+    loop {
+        // Now and then of a kind that is never put.
+        let kinds = if random.u8(0..8) == 0 { KINDS.len() } else { KINDS.len() - 1 };
+        let kind = kind_name(KINDS[random.usize(0..kinds)]);
+        if let Ok(key) = EdgeKey::new(some_member(random), kind, some_member(random)) {
+            return key;
+        }
+    }
+}
+
+fn some_topics(random: &mut Rng) -> TopicSet {
+    let topics: Vec<&str> = TOPICS.into_iter().filter(|_| random.bool()).collect();
+    TopicSet::parse("topics", &topics).unwrap()
+}
+
+fn some_labels(random: &mut Rng) -> BTreeMap<String, String> {
+    (0..random.u32(0..3)).map(|n| (format!("k{n}"), random.u8(0..3).to_string())).collect()
+}
+
+fn some_kind(random: &mut Rng) -> Kind {
+    let sphere = Sphere::ALL[random.usize(0..3)];
+    // "nowhere" is never put.
+    let name = kind_name(KINDS[random.usize(0..KINDS.len() - 1)]);
+    Kind::new(name, sphere, random.bool(), f64::from(random.u8(0..3)), 60_000 << random.u32(0..12)).unwrap()
+}
+
+fn some_origin(random: &mut Rng) -> Origin {
+    Origin {
+        status: maybe(random, some_status),
+        introducers: (0..random.u32(0..3)).map(|_| some_member(random)).collect(),
+        note: if random.u8(0..4) == 0 { "at a fair".to_owned() } else { String::new() },
+    }
+}
+
+fn some_put(random: &mut Rng) -> EdgePut {
+    EdgePut {
+        key: some_key(random),
+        pinned: maybe(random, |random| Strength::parse("s", random.f32().max(0.01)).unwrap()),
+        interactions: maybe(random, |random| (random.u64(1..9), random.u32(..))),
+        since: maybe(random, |random| TimeMs(random.i64(-9_000..9_000))),
+        note: if random.bool() { random.u8(0..3).to_string() } else { String::new() },
+        origin: maybe(random, some_origin),
+    }
+}
+
+fn some_post(random: &mut Rng) -> Status {
+    let author = some_member(random);
+    let count = random.u32(0..3);
+    let kinds = (0..count).map(|_| some_key(random).kind).collect();
+    let exclude = (0..count).map(|_| some_member(random)).filter(|id| *id != author).collect();
+    let strength = maybe(random, |_| Strength::parse("s", 0.5).unwrap());
+    Status {
+        id: some_status(random),
+        author,
+        text: format!("text {}", random.u8(..)),
+        link: String::new(),
+        topics: some_topics(random),
+        audience: Audience {
+            filter: EdgeFilter::new(kinds, vec![Sphere::Personal], strength, exclude).unwrap(),
+            max_hops: random.u32(1..=6),
+        },
+        // Few times, so that some are equal.
+        post_time: TimeMs(random.i64(0..4)),
+        expire_time: maybe(random, |_| TimeMs(1_000)),
+    }
+}
+
+/// Mostly none; etags are the resource's, another's, an old one or none at all.
+fn some_precondition(random: &mut Rng, own: Option<String>, old: &[String]) -> Precondition {
+    match random.u8(0..24) {
+        0 => Precondition::Absent,
+        1 => Precondition::Present,
+        2 | 3 => Precondition::Etag(own.unwrap_or_default()),
+        4 if !old.is_empty() => Precondition::Etag(old[random.usize(0..old.len())].clone()),
+        5 => Precondition::Etag("no such etag".to_owned()),
+        _ => Precondition::None,
+    }
+}
+
+/// One change of any sort. `old` are etags given before.
+pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
+    let allow_missing = random.bool();
+    match random.u8(0..20) {
+        0..3 => {
+            let member = Member {
+                id: some_member(random),
+                display_name: random.u8(0..2).to_string(),
+                headline: String::new(),
+                topics: some_topics(random),
+                labels: some_labels(random),
+            };
+            let own = state.member(member.id.as_str()).map(|stored| stored.etag);
+            Change::PutMember { precondition: some_precondition(random, own, old), member }
+        }
+        3 => {
+            let id = some_member(random);
+            let patch = MemberPatch {
+                display_name: maybe(random, |random| random.u8(0..3).to_string()),
+                headline: maybe(random, |random| random.u8(0..2).to_string()),
+                topics: maybe(random, some_topics),
+                labels: maybe(random, some_labels),
+            };
+            let own = state.member(id.as_str()).map(|stored| stored.etag);
+            Change::UpdateMember { precondition: some_precondition(random, own, old), id, patch }
+        }
+        4 => {
+            let id = some_member(random);
+            let own = state.member(id.as_str()).map(|stored| stored.etag);
+            Change::DeleteMember { precondition: some_precondition(random, own, old), id, allow_missing }
+        }
+        5..11 => {
+            let put = some_put(random);
+            let own = state.edge(&put.key).map(|stored| stored.etag);
+            let precondition = some_precondition(random, own, old);
+            Change::PutEdge { put, precondition, allow_missing_members: random.u8(0..4) > 0 }
+        }
+        11 => {
+            let key = some_key(random);
+            let own = state.edge(&key).map(|stored| stored.etag);
+            Change::DeleteEdge { precondition: some_precondition(random, own, old), key, allow_missing }
+        }
+        12..14 => {
+            let time = TimeMs(random.i64(0..4_000_000_000) * 1_000);
+            let record = InteractionRecord::new(some_key(random), random.u64(1..50), time).unwrap();
+            Change::RecordInteractions { record }
+        }
+        14..16 => Change::PostStatus { status: some_post(random) },
+        16 => {
+            let id = some_status(random);
+            let own = state.status(id.as_str()).map(|stored| stored.etag);
+            Change::DeleteStatus { precondition: some_precondition(random, own, old), id, allow_missing }
+        }
+        17..19 => {
+            let kind = some_kind(random);
+            let own = state.kind(kind.name.as_str()).map(|stored| stored.etag);
+            Change::PutKind { precondition: some_precondition(random, own, old), kind }
+        }
+        _ => {
+            let name = some_key(random).kind;
+            let own = state.kind(name.as_str()).map(|stored| stored.etag);
+            Change::DeleteKind { precondition: some_precondition(random, own, old), name, allow_missing }
+        }
+    }
+}

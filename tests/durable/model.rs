@@ -1,0 +1,285 @@
+//! The engine against the naive model: random commands, after each one its result and all there is are compared.
+
+use std::fmt::Debug;
+
+use fastrand::Rng;
+use kith::domain::{Change, Edge, EdgeKey, EdgePut, Error, Kind, Member, Precondition, Sphere, StatusId, TimeMs};
+use kith::engine::{Applied, Engine, EngineOptions, State, Stored, WriterEnd};
+use kith::store::MemoryStore;
+
+use crate::commands::some_change;
+use crate::naive::{Dated, Done, Naive, Refused, version};
+use crate::support::*;
+use crate::watched::Watch;
+
+fn done(applied: &Applied) -> Done {
+    let effect = match applied.effect {
+        kith::engine::Effect::Created => "Created",
+        kith::engine::Effect::Updated => "Updated",
+        kith::engine::Effect::Unchanged => "Unchanged",
+        kith::engine::Effect::Deleted => "Deleted",
+    };
+    (effect, applied.edges_deleted, applied.statuses_deleted, applied.members_created)
+}
+
+fn refused(error: &Error) -> Refused {
+    match error {
+        Error::Invalid(violations) => format!("Invalid {:?} {}", violations[0].reason, violations[0].field),
+        Error::NotFound { resource, .. } => format!("NotFound {resource:?}"),
+        Error::AlreadyExists { resource, .. } => format!("AlreadyExists {resource:?}"),
+        Error::Precondition(violation) => format!("Precondition {:?} {}", violation.reason, violation.field),
+        Error::EtagMismatch { field } => format!("EtagMismatch {field}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// An engine beside its model.
+struct Pair<'a> {
+    open: Opener<'a>,
+    options: EngineOptions,
+    watch: Watch,
+    engine: Option<(Engine, WriterEnd)>,
+    naive: Naive,
+    sequence: u64,
+    etags: Vec<String>,
+    random: Rng,
+}
+
+impl<'a> Pair<'a> {
+    fn new(open: Opener<'a>, seed: u64) -> Pair<'a> {
+        let options = EngineOptions { checkpoint_log_bytes_min: 400, ..EngineOptions::default() };
+        let (watch, random) = (Watch::default(), Rng::with_seed(seed));
+        let engine = Some(Engine::open(watch.on(open()), options).unwrap());
+        watch.take_commits();
+        Pair { open, options, watch, engine, naive: Naive::new(), sequence: 1, etags: Vec::new(), random }
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.engine.as_ref().unwrap().0
+    }
+
+    /// The time of the command just carried out; none if nothing was.
+    fn committed(&mut self) -> Option<TimeMs> {
+        let commits = self.watch.take_commits();
+        assert!(commits.len() <= 1, "one command is one commit");
+        let commit = commits.first()?;
+        self.sequence += 1;
+        assert_eq!(commit.sequence, self.sequence);
+        Some(commit.command.time)
+    }
+
+    async fn step(&mut self) {
+        let state = self.engine().state();
+        let count = if self.random.u8(0..3) == 0 { self.random.usize(2..7) } else { 1 };
+        let changes: Vec<Change> = (0..count).map(|_| some_change(&mut self.random, &state, &self.etags)).collect();
+        if self.random.u8(0..4) == 0 {
+            self.import(changes).await
+        } else {
+            self.write(changes).await
+        }
+        assert_eq!(self.engine().state().sequence(), self.sequence);
+    }
+
+    async fn write(&mut self, changes: Vec<Change>) {
+        let respond =
+            |_: &State, applied: &[Applied]| format!("{:?}", applied.iter().map(done).collect::<Vec<_>>()).into_bytes();
+        let written = self.engine().write(changes.clone(), None, respond).await;
+        let now = self.committed();
+        let before = self.naive.clone();
+        // A refusal or a command without effect leaves no time behind, and needs none.
+        let expected: Vec<_> = changes.iter().map(|change| self.naive.apply(now.unwrap_or_default(), change)).collect();
+        let expected = match expected.iter().position(Result::is_err) {
+            Some(i) => {
+                assert_eq!(now, None, "a refused command is not kept");
+                self.naive = before;
+                Err((Some(i), expected[i].clone().unwrap_err()))
+            }
+            None => {
+                let effects: Vec<Done> = expected.into_iter().map(Result::unwrap).collect();
+                assert_eq!(now.is_some(), effects.iter().any(|effect| effect.0 != "Unchanged"));
+                Ok(format!("{effects:?}"))
+            }
+        };
+        let written = written.map(|bytes| String::from_utf8(bytes).unwrap());
+        assert_eq!(
+            written.map_err(|refusal| (refusal.change, self::refused(&refusal.error))),
+            expected,
+            "{changes:#?}"
+        );
+    }
+
+    async fn import(&mut self, changes: Vec<Change>) {
+        let imported = self.engine().import(changes.clone()).await.unwrap();
+        let now = self.committed();
+        let apply = |change| self.naive.apply(now.unwrap_or_default(), change);
+        let expected: Vec<Result<Done, Refused>> = changes.iter().map(apply).collect();
+        let found: Vec<_> = imported.results.iter().map(|r| r.as_ref().map(done).map_err(refused)).collect();
+        assert_eq!(found, expected, "{changes:#?}");
+        assert_eq!(imported.revision.sequence(), self.sequence);
+    }
+
+    /// Compares everything, and notes the etags.
+    fn compare(&mut self) {
+        let state = self.engine().state();
+        let naive = &self.naive;
+        let mut etags = Vec::new();
+        assert_eq!(state.kinds().len(), naive.kinds.len());
+        for (name, kind) in &naive.kinds {
+            etags.push(same(state.kind(name.as_str()), kind));
+        }
+        let ids: Vec<_> = state.graph().members_after(None).map(|ix| state.graph().id(ix).clone()).collect();
+        assert_eq!(ids, naive.members.keys().cloned().collect::<Vec<_>>());
+        assert_eq!(state.member_count(), ids.len() as u64);
+        for (id, member) in &naive.members {
+            etags.push(same(state.member(id.as_str()), member));
+            let ix = state.graph().find(id.as_str()).unwrap();
+            let ends = naive.edges.keys().filter(|key| key.from == *id || key.to == *id).count();
+            assert_eq!(state.graph().half_edges(ix).len(), ends);
+            let mut own: Vec<_> = naive.statuses.values().map(|s| &s.value).filter(|s| s.author == *id).collect();
+            own.sort_by(|a, b| b.post_time.cmp(&a.post_time).then(a.id.cmp(&b.id)));
+            let own: Vec<&StatusId> = own.into_iter().map(|status| &status.id).collect();
+            assert_eq!(state.statuses_of(ix, None).collect::<Vec<_>>(), own);
+        }
+        assert_eq!(state.edge_count(), naive.edges.len() as u64);
+        for (key, edge) in &naive.edges {
+            etags.push(same(state.edge(key), edge));
+            let back = EdgeKey { from: key.to.clone(), kind: key.kind.clone(), to: key.from.clone() };
+            if naive.kinds[&key.kind].value.symmetric {
+                assert_eq!(state.edge(&back).unwrap().value, edge.value);
+            } else {
+                assert_eq!(state.edge(&back).is_some(), naive.edges.contains_key(&back));
+            }
+        }
+        assert_eq!(state.status_count(), naive.statuses.len() as u64);
+        for (id, status) in &naive.statuses {
+            etags.push(same(state.status(id.as_str()), status));
+            let came_of = |edge: &Edge| edge.origin.as_ref().is_some_and(|origin| origin.status.as_ref() == Some(id));
+            let outcomes: Vec<_> = naive.edges.values().filter(|e| came_of(&e.value)).map(|e| &e.value.key).collect();
+            assert_eq!(state.outcomes_of(id, None).collect::<Vec<_>>(), outcomes);
+        }
+        for (etag, version) in etags {
+            let known = self.naive.etags.entry(etag.clone()).or_insert_with(|| version.clone());
+            assert_eq!(*known, version, "an etag stands for one version");
+            self.etags.push(etag);
+        }
+    }
+
+    /// Closes the store and opens it again: what comes back is what was there.
+    fn reopen(&mut self) {
+        let before = self.engine().state();
+        let (engine, end) = self.engine.take().unwrap();
+        drop(engine);
+        end.join();
+        self.engine = Some(Engine::open(self.watch.on((self.open)()), self.options).unwrap());
+        let after = self.engine().state();
+        assert_eq!((after.digest(), after.revision()), (before.digest(), before.revision()));
+        self.compare();
+    }
+}
+
+/// Compares a resource; gives its etag and what that stands for.
+fn same<T: PartialEq + Debug + Clone>(found: Option<Stored<T>>, expected: &Dated<T>) -> (String, String) {
+    let found = found.unwrap_or_else(|| panic!("{expected:?} is missing"));
+    let dated = Dated { value: found.value, create: found.create_time, update: found.update_time };
+    assert_eq!(dated, *expected);
+    (found.etag, version(&expected.value, expected.update))
+}
+
+fn run(open: Opener, seed: u64, steps: u32) {
+    block_on(async {
+        let mut pair = Pair::new(open, seed);
+        pair.compare();
+        for step in 1..=steps {
+            pair.step().await;
+            pair.compare();
+            if step % 60 == 0 {
+                pair.reopen();
+            }
+        }
+        assert!(pair.sequence > u64::from(steps) / 4, "most commands are refused: {}", pair.sequence);
+        wait_until(|| pair.watch.installed() > 0).await;
+        pair.reopen();
+    });
+}
+
+#[test]
+fn the_engine_agrees_with_the_naive_model_in_memory() {
+    for seed in 0..40 {
+        let memory = MemoryStore::new(STORE_ID);
+        run(&|| Box::new(memory.clone()), seed, 250);
+    }
+}
+
+#[test]
+fn the_engine_agrees_with_the_naive_model_on_disk() {
+    for seed in 100..104 {
+        let folder = tempfile::tempdir().unwrap();
+        run(&|| Box::new(open_sled(&folder.path().join("store")).unwrap()), seed, 200);
+    }
+}
+
+#[test]
+fn the_order_of_insertion_leaves_no_trace_in_the_digest() {
+    let digest_of = |seed: u64| {
+        let mut random = Rng::with_seed(seed);
+        let mut members: Vec<Change> = (0..200)
+            .map(|n| {
+                let mut member = Member::bare(member_id(&format!("m{n}")));
+                member.headline = format!("headline {}", n % 7);
+                put_member(member)
+            })
+            .collect();
+        let mut statuses: Vec<Change> =
+            (0..50).map(|n| Change::PostStatus { status: sample_status(&format!("s{n}"), &format!("m{n}")) }).collect();
+        let mut edges: Vec<Change> = (0..600).map(|n| numbered_edge(n, random.bool())).collect();
+        // What is deleted again leaves none either.
+        let passing = (0..100).map(|n| put_edge(&format!("m{n}"), "client", "passing"));
+        edges.extend(passing);
+        [&mut members, &mut statuses, &mut edges].into_iter().for_each(|changes| random.shuffle(changes));
+        let allow_missing = false;
+        let delete = Change::DeleteMember { id: member_id("passing"), precondition: Precondition::None, allow_missing };
+        block_on(async {
+            let (engine, _end) = Engine::open(Box::new(MemoryStore::new(STORE_ID)), EngineOptions::default()).unwrap();
+            for changes in [members, statuses, edges, vec![delete]] {
+                for batch in changes.chunks(random.usize(1..100)) {
+                    let imported = engine.import(batch.to_vec()).await.unwrap();
+                    assert!(imported.results.iter().all(Result::is_ok));
+                }
+            }
+            engine.state().digest()
+        })
+    };
+    let first = digest_of(1);
+    assert!((2..6).all(|seed| digest_of(seed) == first));
+}
+
+/// The edge of a number; of a symmetric kind its ends may be given in either order.
+fn numbered_edge(n: u32, swap: bool) -> Change {
+    let (from, to) = (format!("m{}", n % 200), format!("m{}", (n + 1 + n / 200) % 200));
+    let symmetric = n % 3 > 0;
+    let (from, to) = if swap && symmetric { (to, from) } else { (from, to) };
+    let mut put = EdgePut::bare(edge_key(&from, if symmetric { "friend" } else { "follows" }, &to));
+    put.note = (n % 5).to_string();
+    put.interactions = (n % 4 == 0).then_some((n.into(), n));
+    Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: false }
+}
+
+#[test]
+fn the_65th_kind_is_refused_and_a_freed_place_is_taken() {
+    block_on(async {
+        let memory = MemoryStore::new(STORE_ID);
+        let (engine, _end) = Engine::open(Box::new(memory), EngineOptions::default()).unwrap();
+        let put = |n: u32| {
+            let kind = Kind::new(kind_name(&format!("kind-{n}")), Sphere::Public, true, 1.0, 60_000).unwrap();
+            Change::PutKind { kind, precondition: Precondition::None }
+        };
+        let imported = engine.import((0..58).map(put).collect()).await.unwrap();
+        let results: Vec<_> = imported.results.iter().map(|r| r.as_ref().map(done).map_err(refused)).collect();
+        assert!(results[..57].iter().all(Result::is_ok));
+        assert_eq!(results[57], Err("Precondition KindLimit kind.name".to_owned()));
+        let (name, precondition) = (kind_name("kind-20"), Precondition::None);
+        let delete = Change::DeleteKind { name, precondition, allow_missing: false };
+        engine.write(vec![delete, put(57)], None, |_, _| Vec::new()).await.unwrap();
+        assert_eq!(engine.state().kinds().len(), 64);
+    });
+}

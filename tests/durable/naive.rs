@@ -1,0 +1,288 @@
+//! What the engine must do, the plain way: maps by id, every question answered by looking at everything.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+
+use kith::domain::limits::KINDS_MAX;
+use kith::domain::{
+    Change, Edge, EdgeKey, EdgePut, History, InteractionRecord, Kind, KindName, Member, MemberId, MemberPatch, Origin,
+    Precondition, Status, StatusId, TimeMs, builtin_kinds,
+};
+
+/// A resource, and when it was made and last changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dated<T> {
+    pub value: T,
+    pub create: TimeMs,
+    pub update: TimeMs,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Naive {
+    pub kinds: BTreeMap<KindName, Dated<Kind>>,
+    pub members: BTreeMap<MemberId, Dated<Member>>,
+    pub edges: BTreeMap<EdgeKey, Dated<Edge>>,
+    pub statuses: BTreeMap<StatusId, Dated<Status>>,
+    /// What every etag that was ever given stands for.
+    pub etags: HashMap<String, String>,
+}
+
+/// What a change did: its effect's name, edges and statuses deleted, members created.
+pub type Done = (&'static str, u64, u64, u64);
+/// Why a change was refused: code, reason and field, as one text.
+pub type Refused = String;
+
+/// What an etag stands for.
+pub fn version<T: Debug>(value: &T, update: TimeMs) -> String {
+    format!("{value:?} at {update:?}")
+}
+
+const UNCHANGED: Done = ("Unchanged", 0, 0, 0);
+const CREATED: Done = ("Created", 0, 0, 0);
+const UPDATED: Done = ("Updated", 0, 0, 0);
+const DELETED: Done = ("Deleted", 0, 0, 0);
+
+fn refused<T>(text: &str) -> Result<T, Refused> {
+    Err(text.to_owned())
+}
+
+impl Naive {
+    pub fn new() -> Naive {
+        let epoch = TimeMs(0);
+        let dated = |kind: Kind| (kind.name.clone(), Dated { value: kind, create: epoch, update: epoch });
+        Naive { kinds: builtin_kinds().into_iter().map(dated).collect(), ..Naive::default() }
+    }
+
+    pub fn apply(&mut self, now: TimeMs, change: &Change) -> Result<Done, Refused> {
+        match change {
+            Change::PutKind { kind, precondition } => self.put_kind(kind, precondition),
+            Change::DeleteKind { name, precondition, allow_missing } => {
+                self.check(precondition, self.kinds.get(name), "name")?;
+                if !self.kinds.contains_key(name) {
+                    return missing("Kind", *allow_missing);
+                }
+                let in_audience = |status: &Dated<Status>| status.value.audience.filter.kinds.contains(name);
+                if self.edges.keys().any(|key| key.kind == *name) || self.statuses.values().any(in_audience) {
+                    return refused("Precondition KindInUse name");
+                }
+                self.kinds.remove(name);
+                Ok(DELETED)
+            }
+            Change::PutMember { member, precondition } => {
+                self.check(precondition, self.members.get(&member.id), "member")?;
+                Ok(put(&mut self.members, member.id.clone(), member.clone(), now))
+            }
+            Change::UpdateMember { id, patch, precondition } => self.update_member(now, id, patch, precondition),
+            Change::DeleteMember { id, precondition, allow_missing } => {
+                self.check(precondition, self.members.get(id), "member")?;
+                if !self.members.contains_key(id) {
+                    return missing("Member", *allow_missing);
+                }
+                Ok(self.erase_member(now, id))
+            }
+            Change::PutEdge { put, precondition, allow_missing_members } => {
+                self.put_edge(now, put, precondition, *allow_missing_members)
+            }
+            Change::DeleteEdge { key, precondition, allow_missing } => {
+                let key = self.stored_key(key).unwrap_or_else(|| key.clone());
+                self.check(precondition, self.edges.get(&key), "edge")?;
+                match self.edges.remove(&key) {
+                    Some(_) => Ok(DELETED),
+                    None => missing("Edge", *allow_missing),
+                }
+            }
+            Change::RecordInteractions { record } => self.record(now, record),
+            Change::PostStatus { status } => self.post(now, status),
+            Change::DeleteStatus { id, precondition, allow_missing } => {
+                self.check(precondition, self.statuses.get(id), "status")?;
+                if !self.statuses.contains_key(id) {
+                    return missing("Status", *allow_missing);
+                }
+                self.erase_status(now, id);
+                Ok(DELETED)
+            }
+        }
+    }
+
+    fn check<T: Debug>(
+        &self,
+        precondition: &Precondition,
+        there: Option<&Dated<T>>,
+        field: &str,
+    ) -> Result<(), Refused> {
+        let holds = match precondition {
+            Precondition::None => true,
+            Precondition::Absent => there.is_none(),
+            Precondition::Present => there.is_some(),
+            Precondition::Etag(etag) => {
+                let now = there.map(|there| version(&there.value, there.update));
+                if now.is_none() || self.etags.get(etag) != now.as_ref() {
+                    return Err(format!("EtagMismatch {field}.etag"));
+                }
+                true
+            }
+        };
+        if holds { Ok(()) } else { Err(format!("Precondition PreconditionFailed {field}")) }
+    }
+
+    fn put_kind(&mut self, kind: &Kind, precondition: &Precondition) -> Result<Done, Refused> {
+        self.check(precondition, self.kinds.get(&kind.name), "kind")?;
+        match self.kinds.get(&kind.name) {
+            None if self.kinds.len() == KINDS_MAX => return refused("Precondition KindLimit kind.name"),
+            Some(before)
+                if before.value.symmetric != kind.symmetric && self.edges.keys().any(|key| key.kind == kind.name) =>
+            {
+                return refused("Precondition KindInUse kind.symmetric");
+            }
+            _ => {}
+        }
+        // Kinds keep no times.
+        Ok(put(&mut self.kinds, kind.name.clone(), kind.clone(), TimeMs(0)))
+    }
+
+    fn update_member(
+        &mut self,
+        now: TimeMs,
+        id: &MemberId,
+        patch: &MemberPatch,
+        precondition: &Precondition,
+    ) -> Result<Done, Refused> {
+        self.check(precondition, self.members.get(id), "member")?;
+        let Some(before) = self.members.get(id) else { return refused("NotFound Member") };
+        let MemberPatch { display_name, headline, topics, labels } = patch.clone();
+        let was = before.value.clone();
+        let after = Member {
+            id: id.clone(),
+            display_name: display_name.unwrap_or(was.display_name),
+            headline: headline.unwrap_or(was.headline),
+            topics: topics.unwrap_or(was.topics),
+            labels: labels.unwrap_or(was.labels),
+        };
+        Ok(put(&mut self.members, id.clone(), after, now))
+    }
+
+    /// The key an edge of a kind that exists is kept under.
+    fn stored_key(&self, key: &EdgeKey) -> Option<EdgeKey> {
+        let swapped = self.kinds.get(&key.kind)?.value.symmetric && key.from.as_str() > key.to.as_str();
+        let (from, to) = if swapped { (&key.to, &key.from) } else { (&key.from, &key.to) };
+        Some(EdgeKey { from: from.clone(), kind: key.kind.clone(), to: to.clone() })
+    }
+
+    fn put_edge(
+        &mut self,
+        now: TimeMs,
+        edge: &EdgePut,
+        precondition: &Precondition,
+        allow_missing_members: bool,
+    ) -> Result<Done, Refused> {
+        let Some(key) = self.stored_key(&edge.key) else { return refused("Invalid UnknownKind edge.kind") };
+        self.check(precondition, self.edges.get(&key), "edge")?;
+        let origin = edge.origin.clone().filter(|origin| *origin != Origin::default());
+        if let Some(status) = origin.as_ref().and_then(|origin| origin.status.as_ref())
+            && !self.statuses.contains_key(status)
+        {
+            return refused("Precondition StatusMissing edge.origin.status_id");
+        }
+        let ends = [(&edge.key.from, "from"), (&edge.key.to, "to")];
+        let absent: Vec<_> = ends.into_iter().filter(|&(id, _)| !self.members.contains_key(id)).collect();
+        if let Some((_, end)) = absent.first().filter(|_| !allow_missing_members) {
+            return Err(format!("Precondition MemberMissing edge.{end}_id"));
+        }
+        let created = absent.len() as u64;
+        for (id, _) in absent {
+            put(&mut self.members, id.clone(), Member::bare(id.clone()), now);
+        }
+        let history = match (edge.interactions, self.edges.get(&key)) {
+            (Some((count, last_s)), _) => History { count, faded: count as f32, last_s },
+            (None, Some(before)) => before.value.history,
+            (None, None) => History::default(),
+        };
+        let EdgePut { pinned, since, note, .. } = edge.clone();
+        let after = Edge { key: key.clone(), pinned, history, since, note, origin };
+        let (effect, ..) = put(&mut self.edges, key, after, now);
+        Ok((effect, 0, 0, created))
+    }
+
+    fn record(&mut self, now: TimeMs, record: &InteractionRecord) -> Result<Done, Refused> {
+        let Some(key) = self.stored_key(&record.key) else { return refused("Invalid UnknownKind kind") };
+        let half_life_s = self.kinds[&key.kind].value.half_life_ms as f64 / 1_000.0;
+        let Some(edge) = self.edges.get_mut(&key) else { return refused("NotFound Edge") };
+        let before = edge.value.history;
+        let last_s = before.last_s.max(record.time_s);
+        let left = |from_s: u32| libm::exp2(-(f64::from(last_s - from_s) / half_life_s));
+        let faded = f64::from(before.faded) * left(before.last_s) + record.count as f64 * left(record.time_s);
+        edge.value.history = History { count: before.count + record.count, faded: faded as f32, last_s };
+        edge.update = now;
+        Ok(UPDATED)
+    }
+
+    fn post(&mut self, now: TimeMs, status: &Status) -> Result<Done, Refused> {
+        if self.statuses.contains_key(&status.id) {
+            return refused("AlreadyExists Status");
+        }
+        if !self.members.contains_key(&status.author) {
+            return refused("Precondition MemberMissing status.author_id");
+        }
+        let kinds = &status.audience.filter.kinds;
+        if let Some(i) = kinds.iter().position(|kind| !self.kinds.contains_key(kind)) {
+            return Err(format!("Invalid UnknownKind status.audience.filter.kinds[{i}]"));
+        }
+        Ok(put(&mut self.statuses, status.id.clone(), status.clone(), now))
+    }
+
+    fn erase_status(&mut self, now: TimeMs, id: &StatusId) {
+        self.statuses.remove(id);
+        self.edit_origins(now, |origin| {
+            if origin.status.as_ref() == Some(id) {
+                origin.status = None;
+            }
+        });
+    }
+
+    fn erase_member(&mut self, now: TimeMs, id: &MemberId) -> Done {
+        self.members.remove(id);
+        let edges = self.edges.len();
+        self.edges.retain(|key, _| key.from != *id && key.to != *id);
+        let own: Vec<_> =
+            self.statuses.values().filter(|s| s.value.author == *id).map(|s| s.value.id.clone()).collect();
+        own.iter().for_each(|status| self.erase_status(now, status));
+        self.edit_origins(now, |origin| origin.introducers.retain(|introducer| introducer != id));
+        for status in self.statuses.values_mut() {
+            if status.value.audience.filter.exclude.contains(id) {
+                status.value.audience.filter.exclude.retain(|excluded| excluded != id);
+                status.update = now;
+            }
+        }
+        ("Deleted", (edges - self.edges.len()) as u64, own.len() as u64, 0)
+    }
+
+    fn edit_origins(&mut self, now: TimeMs, edit: impl Fn(&mut Origin)) {
+        for edge in self.edges.values_mut() {
+            let Some(before) = &edge.value.origin else { continue };
+            let mut after = before.clone();
+            edit(&mut after);
+            if after != *before {
+                edge.value.origin = Some(after).filter(|origin| *origin != Origin::default());
+                edge.update = now;
+            }
+        }
+    }
+}
+
+fn put<K: Ord, T: PartialEq>(map: &mut BTreeMap<K, Dated<T>>, key: K, value: T, now: TimeMs) -> Done {
+    match map.get_mut(&key) {
+        None => {
+            map.insert(key, Dated { value, create: now, update: now });
+            CREATED
+        }
+        Some(before) if before.value == value => UNCHANGED,
+        Some(before) => {
+            *before = Dated { value, create: before.create, update: now };
+            UPDATED
+        }
+    }
+}
+
+fn missing(resource: &str, allowed: bool) -> Result<Done, Refused> {
+    if allowed { Ok(UNCHANGED) } else { Err(format!("NotFound {resource}")) }
+}

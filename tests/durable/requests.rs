@@ -1,0 +1,203 @@
+//! Request ids, revisions, many writers at once, and a store that fails.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kith::domain::{Change, Command, Error, Precondition, Reason, Request, TimeMs};
+use kith::engine::{Engine, EngineOptions, Refusal, Revision};
+use kith::store::{Commit, MemoryStore, Store, StoreError};
+
+use crate::support::*;
+use crate::watched::Watch;
+
+const HOUR_MS: i64 = 3_600 * 1_000;
+
+fn open(store: impl Store + 'static) -> (Engine, kith::engine::WriterEnd) {
+    Engine::open(Box::new(store), EngineOptions::default()).unwrap()
+}
+
+/// Puts a member; answers with the sequence after it.
+async fn write(engine: &Engine, id: &str, request: Option<Request>) -> Result<u64, Refusal> {
+    let respond = |state: &kith::engine::State, _: &_| state.sequence().to_le_bytes().to_vec();
+    let bytes = engine.write(vec![put_bare(id)], request, respond).await?;
+    Ok(u64::from_le_bytes(bytes.try_into().unwrap()))
+}
+
+fn reason(error: Error) -> (Reason, String) {
+    match error {
+        Error::Invalid(mut violations) => (violations[0].reason, violations.remove(0).field),
+        Error::Unavailable { reason, .. } | Error::Exhausted { reason, .. } => (reason, String::new()),
+        Error::Internal(_) => (Reason::Internal, String::new()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_retry_gets_the_first_answer_and_another_body_is_refused() {
+    on_every_store(|reopen| {
+        let options = EngineOptions { checkpoint_log_bytes_min: 1, ..EngineOptions::default() };
+        let watch = Watch::default();
+        for round in 0..3 {
+            let (engine, end) = Engine::open(watch.on(reopen()), options).unwrap();
+            block_on(async {
+                assert_eq!(write(&engine, "first", Some(request(1, 11))).await, Ok(2));
+                let before = engine.state();
+                let refusal = write(&engine, "other", Some(request(1, 12))).await.unwrap_err();
+                assert_eq!(reason(refusal.error), (Reason::RequestIdReused, "request_id".to_owned()));
+                assert_eq!(engine.state().sequence(), before.sequence());
+                assert!(engine.state().member("other").is_none());
+                for n in 0..200 {
+                    write(&engine, &format!("member-{round}-{n}"), None).await.unwrap();
+                }
+                // The log outgrows its checkpoint: the next round reads the request from one.
+                wait_until(|| watch.installed() > 0).await;
+            });
+            drop(engine);
+            end.join();
+        }
+    });
+}
+
+#[test]
+fn a_write_without_effect_is_remembered_under_its_request_too() {
+    block_on(async {
+        let (engine, _end) = open(MemoryStore::new(STORE_ID));
+        write(&engine, "a", None).await.unwrap();
+        let sequence = engine.state().sequence();
+        assert_eq!(write(&engine, "a", None).await, Ok(sequence), "nothing changed, nothing is kept");
+        let answer = write(&engine, "a", Some(request(5, 5))).await;
+        write(&engine, "b", None).await.unwrap();
+        assert_eq!(write(&engine, "a", Some(request(5, 5))).await, answer);
+    });
+}
+
+#[test]
+fn a_refused_write_is_not_remembered() {
+    block_on(async {
+        let (engine, _end) = open(MemoryStore::new(STORE_ID));
+        let (id, precondition) = (member_id("a"), Precondition::None);
+        let delete = Change::DeleteMember { id, precondition, allow_missing: false };
+        let again = || engine.write(vec![delete.clone()], Some(request(1, 1)), |_, _| b"deleted".to_vec());
+        assert!(again().await.is_err());
+        write(&engine, "a", None).await.unwrap();
+        assert_eq!(again().await, Ok(b"deleted".to_vec()));
+        assert_eq!(again().await, Ok(b"deleted".to_vec()));
+    });
+}
+
+#[test]
+fn a_request_is_answered_for_a_day_and_carried_out_anew_after_it() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    for (hours, answered) in [(23, true), (25, false)] {
+        let mut memory = MemoryStore::new(STORE_ID);
+        let command =
+            Command { time: TimeMs(now - hours * HOUR_MS), request: Some(request(1, 1)), changes: vec![put_bare("a")] };
+        memory.append(&[Commit { sequence: 1, command, answer: 1u64.to_le_bytes().to_vec() }]).unwrap();
+        block_on(async {
+            let (engine, _end) = open(memory);
+            let answer = write(&engine, "a", Some(request(1, 1))).await;
+            assert_eq!(answer, Ok(if answered { 1 } else { 2 }), "after {hours} hours");
+        });
+    }
+}
+
+#[test]
+fn a_read_waits_for_its_revision() {
+    block_on(async {
+        let (engine, _end) = open(MemoryStore::new(STORE_ID));
+        let next = Revision::new(STORE_ID.0, engine.state().sequence() + 1).to_string();
+        let reader = tokio::spawn({
+            let (engine, next) = (engine.clone(), next.clone());
+            async move { engine.state_at(&next).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!reader.is_finished());
+        write(&engine, "a", None).await.unwrap();
+        let state = reader.await.unwrap().unwrap();
+        assert_eq!(state.revision().to_string(), next);
+        assert!(state.member("a").is_some());
+        let later = Revision::new(STORE_ID.0, engine.state().sequence() + 1).to_string();
+        let refused = engine.state_at(&later).await.err().unwrap();
+        assert!(matches!(refused, Error::Unavailable { retry_after_ms: 1.., .. }));
+        assert_eq!(reason(refused).0, Reason::RevisionNotReached);
+    });
+}
+
+#[test]
+fn a_revision_of_another_store_is_refused_at_once() {
+    block_on(async {
+        let (engine, _end) = open(MemoryStore::new(STORE_ID));
+        let refused = async |token: &str| reason(engine.state_at(token).await.err().unwrap());
+        let field = "min_revision".to_owned();
+        let other = Revision::new(!STORE_ID.0, 1).to_string();
+        assert_eq!(refused(&other).await, (Reason::RevisionOfAnotherStore, field.clone()));
+        assert_eq!(refused("1").await, (Reason::Malformed, field));
+        assert!(engine.state_at("").await.is_ok());
+    });
+}
+
+#[test]
+fn many_writers_at_once_are_all_answered_in_order() {
+    on_every_store(|reopen| {
+        let (engine, end) = Engine::open(reopen(), EngineOptions::default()).unwrap();
+        let mut given = block_on(async {
+            let writer = |task: u32| {
+                let engine = engine.clone();
+                async move {
+                    let mut revisions = Vec::new();
+                    for n in 0..40 {
+                        let revision = write(&engine, &format!("member-{task}-{n}"), None).await.unwrap();
+                        assert!(engine.state().sequence() >= revision, "answered before it was published");
+                        revisions.push(revision);
+                    }
+                    revisions
+                }
+            };
+            let tasks: Vec<_> = (0..48).map(|task| tokio::spawn(writer(task))).collect();
+            let mut given = Vec::new();
+            for task in tasks {
+                let revisions = task.await.unwrap();
+                assert!(revisions.is_sorted_by(|a, b| a < b), "{revisions:?}");
+                given.extend(revisions);
+            }
+            given
+        });
+        given.sort_unstable();
+        assert_eq!(given, (2..2 + 48 * 40).collect::<Vec<u64>>(), "each write has a revision of its own");
+        let digest = engine.state().digest();
+        drop(engine);
+        end.join();
+        let (engine, end) = Engine::open(reopen(), EngineOptions::default()).unwrap();
+        assert_eq!((engine.state().digest(), engine.state().member_count()), (digest, 48 * 40));
+        drop(engine);
+        end.join();
+    });
+}
+
+#[test]
+fn after_a_failed_append_nothing_is_published_and_nothing_more_is_taken() {
+    let failures = [(StoreError::Full, Reason::StorageFull), (StoreError::Io("lost".to_owned()), Reason::Internal)];
+    for (failure, expected) in failures {
+        let (memory, watch) = (MemoryStore::new(STORE_ID), Watch::default());
+        let (engine, end) = Engine::open(watch.on(Box::new(memory.clone())), EngineOptions::default()).unwrap();
+        block_on(async {
+            write(&engine, "before", None).await.unwrap();
+            let state = engine.state();
+            watch.fail(failure);
+            let refusal = write(&engine, "a", Some(request(1, 1))).await.unwrap_err();
+            assert_eq!((refusal.change, reason(refusal.error).0), (None, expected));
+            // What is on disk is unknown: even a store that works again gets no more before it has been read.
+            watch.recover();
+            assert_eq!(reason(write(&engine, "b", None).await.unwrap_err().error).0, Reason::Internal);
+            assert_eq!(reason(engine.import(vec![put_bare("c")]).await.unwrap_err()).0, Reason::Internal);
+            assert_eq!(engine.state().revision(), state.revision());
+            assert_eq!((engine.state().digest(), engine.state().member_count()), (state.digest(), 1));
+        });
+        drop(engine);
+        end.join();
+        let (engine, _end) = open(memory);
+        block_on(async {
+            assert!(engine.state().member("a").is_none());
+            assert_eq!(write(&engine, "a", Some(request(1, 1))).await, Ok(3), "it was never answered");
+        });
+    }
+}

@@ -1,0 +1,84 @@
+//! A store that tells what was appended to it, and fails when told to.
+
+use std::sync::{Arc, Mutex};
+
+use kith::store::{CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, Store, StoreError, StoreId};
+
+/// What a test sees of a store, and does to it.
+#[derive(Clone, Default)]
+pub struct Watch(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    commits: Vec<Commit>,
+    installed: u32,
+    fails: Option<StoreError>,
+}
+
+impl Watch {
+    pub fn on(&self, store: Box<dyn Store>) -> Box<dyn Store> {
+        Box::new(Watched { store, watch: self.clone() })
+    }
+
+    /// Takes what was appended since it was last taken.
+    pub fn take_commits(&self) -> Vec<Commit> {
+        std::mem::take(&mut self.0.lock().unwrap().commits)
+    }
+
+    /// How many checkpoints were installed.
+    pub fn installed(&self) -> u32 {
+        self.0.lock().unwrap().installed
+    }
+
+    /// From here on no append succeeds.
+    pub fn fail(&self, error: StoreError) {
+        self.0.lock().unwrap().fails = Some(error);
+    }
+
+    pub fn recover(&self) {
+        self.0.lock().unwrap().fails = None;
+    }
+}
+
+struct Watched {
+    store: Box<dyn Store>,
+    watch: Watch,
+}
+
+impl Store for Watched {
+    fn id(&self) -> StoreId {
+        self.store.id()
+    }
+
+    fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError> {
+        self.store.load(loader)
+    }
+
+    fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
+        let mut seen = self.watch.0.lock().unwrap();
+        if let Some(error) = &seen.fails {
+            return Err(error.clone());
+        }
+        self.store.append(commits)?;
+        seen.commits.extend_from_slice(commits);
+        Ok(())
+    }
+
+    fn begin_checkpoint(&self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
+        self.store.begin_checkpoint(head)
+    }
+
+    fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError> {
+        self.store.install(finished)?;
+        self.watch.0.lock().unwrap().installed += 1;
+        Ok(())
+    }
+
+    fn log_bytes(&self) -> u64 {
+        self.store.log_bytes()
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.store.disk_bytes()
+    }
+}
