@@ -260,7 +260,7 @@ fn numbered_edge(n: u32, swap: bool) -> Change {
     let (from, to) = if swap && symmetric { (to, from) } else { (from, to) };
     let mut put = EdgePut::bare(edge_key(&from, if symmetric { "friend" } else { "follows" }, &to));
     put.note = (n % 5).to_string();
-    put.interactions = (n % 4 == 0).then_some((n.into(), n));
+    put.interactions = (n.is_multiple_of(4)).then_some((n.into(), n));
     Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: false }
 }
 
