@@ -256,11 +256,11 @@ fn the_order_of_insertion_leaves_no_trace_in_the_digest() {
 /// The edge of a number; of a symmetric kind its ends may be given in either order.
 fn numbered_edge(n: u32, swap: bool) -> Change {
     let (from, to) = (format!("m{}", n % 200), format!("m{}", (n + 1 + n / 200) % 200));
-    let symmetric = n % 3 > 0;
+    let symmetric = !n.is_multiple_of(3);
     let (from, to) = if swap && symmetric { (to, from) } else { (from, to) };
     let mut put = EdgePut::bare(edge_key(&from, if symmetric { "friend" } else { "follows" }, &to));
     put.note = (n % 5).to_string();
-    put.interactions = (n.is_multiple_of(4)).then_some((n.into(), n));
+    put.interactions = n.is_multiple_of(4).then_some((n.into(), n));
     Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: false }
 }
 
