@@ -3,6 +3,7 @@
 mod commands;
 mod conformance;
 mod damage;
+mod format;
 mod hub;
 mod model;
 mod naive;

@@ -1,0 +1,243 @@
+//! The bytes on disk, pinned: a change of them is a new format, never an accident. `docs/FORMAT.md` explains them.
+
+use std::collections::BTreeMap;
+
+use kith::domain::{
+    Change, Command, EdgePut, History, InteractionRecord, Kind, Member, MemberPatch, Origin, Precondition, RequestId,
+    Sphere, Strength, TimeMs, TopicSet,
+};
+use kith::store::{CheckpointHead, Commit, EdgeRow, MemoryStore, Row, Stamps, Store};
+
+use crate::support::*;
+
+/// One of each change, and the log's value of the commit that holds it alone at sequence 7.
+fn changes() -> Vec<(Change, &'static str)> {
+    let etag = || Precondition::Etag("e7a6".to_owned());
+    let kind = Kind::new(kind_name("reads"), Sphere::Public, false, 0.5, 60_000).unwrap();
+    let patch = MemberPatch { headline: Some("h".to_owned()), labels: Some(BTreeMap::new()), ..Default::default() };
+    let key = || edge_key("ann", "friend", "bob");
+    let record = InteractionRecord { key: key(), count: 300, time_s: 1_700_000_000 };
+    let (allow_missing, allow_missing_members, precondition) = (true, true, Precondition::None);
+    vec![
+        (
+            Change::PutKind { kind, precondition: Precondition::Absent },
+            "0103931bf0f6a1abfef962000101000572656164730300000000000000e03fe0d40302",
+        ),
+        (
+            Change::DeleteKind { name: kind_name("reads"), precondition: etag(), allow_missing },
+            "01016279a7f6a1abfef9620001020005726561647301046537613601",
+        ),
+        (
+            Change::PutMember { member: member(), precondition: Precondition::Present },
+            "015d38af07f6a1abfef9620001030003616e6e03416e6e02c3a90200046461746100077072697661637901047465616d\
+         013703",
+        ),
+        (
+            Change::UpdateMember { id: member_id("ann"), patch, precondition: etag() },
+            "019f66ebe3f6a1abfef9620001040003616e6e00010168000100010465376136",
+        ),
+        (
+            Change::DeleteMember { id: member_id("ann"), precondition: etag(), allow_missing },
+            "0176b57e30f6a1abfef9620001050003616e6e01046537613601",
+        ),
+        (
+            Change::PutEdge { put: whole_put(), precondition, allow_missing_members },
+            "012b3d966ff6a1abfef9620001060003616e6e0006667269656e640003626f621f0000803eac0280e2cfaa0601016e01\
+         01730100026379016f0001",
+        ),
+        (
+            Change::DeleteEdge { key: key(), precondition: etag(), allow_missing },
+            "01bfa2ae69f6a1abfef9620001070003616e6e0006667269656e640003626f6201046537613601",
+        ),
+        (
+            Change::RecordInteractions { record },
+            "014d84a975f6a1abfef9620001080003616e6e0006667269656e640003626f62ac0280e2cfaa06",
+        ),
+        (
+            Change::PostStatus { status: sample_status("s", "ann") },
+            "01547251c2f6a1abfef96200010901730003616e6e1357686f206f776e7320796f757220646174613f1868747470733a\
+         2f2f6578616d706c652e6f72672f64617461010010636f6e73756d65722d7072697661637902000666616d696c790006\
+         667269656e640101010000003e0100046e6f73790380a0abfef9620180c0e285e368",
+        ),
+        (
+            Change::DeleteStatus { id: status_id("s"), precondition: etag(), allow_missing },
+            "018b77b01ef6a1abfef96200010a017301046537613601",
+        ),
+    ]
+}
+
+fn member() -> Member {
+    Member {
+        id: member_id("ann"),
+        display_name: "Ann".to_owned(),
+        headline: "é".to_owned(),
+        topics: TopicSet::parse("topics", &["data", "privacy"]).unwrap(),
+        labels: [("team".to_owned(), "7".to_owned())].into(),
+    }
+}
+
+fn origin() -> Origin {
+    Origin { status: Some(status_id("s")), introducers: vec![member_id("cy")], note: "o".to_owned() }
+}
+
+fn whole_put() -> EdgePut {
+    EdgePut {
+        key: edge_key("ann", "friend", "bob"),
+        pinned: Some(Strength::parse("strength", 0.25).unwrap()),
+        interactions: Some((300, 1_700_000_000)),
+        since: Some(TimeMs(-1)),
+        note: "n".to_owned(),
+        origin: Some(origin()),
+    }
+}
+
+/// Rows of every sort; the edges have all parts, none, and the times of the one before.
+fn rows() -> Vec<Row> {
+    let stamps = Stamps { create_time: TimeMs(1_000), update_time: TimeMs(1_500) };
+    let made = Stamps { create_time: TimeMs(1_000), update_time: TimeMs(1_000) };
+    let bare = |from, to| EdgeRow {
+        from,
+        kind: 2,
+        to,
+        pinned: None,
+        history: History::default(),
+        since: None,
+        note: String::new(),
+        origin: None,
+        stamps: made,
+    };
+    let whole = EdgeRow {
+        pinned: Some(Strength::parse("strength", 0.25).unwrap()),
+        history: History { count: 300, faded: 1.5, last_s: 1_700_000_000 },
+        since: Some(TimeMs(-1)),
+        note: "n".to_owned(),
+        origin: Some(origin()),
+        stamps,
+        ..bare(1, 0)
+    };
+    let kind = Kind::new(kind_name("reads"), Sphere::Public, false, 0.5, 60_000).unwrap();
+    let (id, fingerprint) = (RequestId(1), 0x0102 << 112);
+    vec![
+        Row::Kind { slot: 2, kind },
+        Row::Member { member: member(), stamps },
+        Row::Member { member: Member::bare(member_id("bob")), stamps: made },
+        Row::Edge(bare(0, 1)),
+        Row::Edge(bare(0, 2)),
+        Row::Edge(whole),
+        Row::Status { status: sample_status("s", "ann"), stamps },
+        Row::Request { id, fingerprint, time: TimeMs(1_000), sequence: 6, answer: vec![0xab, 0xcd] },
+    ]
+}
+
+const HEAD: CheckpointHead = CheckpointHead {
+    sequence: 6,
+    time: TimeMs(1_500),
+    kinds: 1,
+    members: 2,
+    edges: 3,
+    statuses: 1,
+    requests: 1,
+    digest: 0xfeed,
+};
+
+/// The checkpoint's keys and values.
+const CHECKPOINT: [(&str, &str); 6] = [
+    ("630000000000000000", "0171297abe000102000572656164730300000000000000e03fe0d403"),
+    (
+        "630000000000000001",
+        "016864980001020003616e6e03416e6e02c3a90200046461746100077072697661637901047465616d0137d00fe80700\
+         03626f62000000000000",
+    ),
+    (
+        "630000000000000002",
+        "01bf22fc4d020300020002d00f00024001003f0200e8070000803eac020000c03f80e2cfaa0601016e01017301000263\
+         79016f",
+    ),
+    (
+        "630000000000000003",
+        "010cf75c88030101730003616e6e1357686f206f776e7320796f757220646174613f1868747470733a2f2f6578616d70\
+         6c652e6f72672f64617461010010636f6e73756d65722d7072697661637902000666616d696c790006667269656e6401\
+         01010000003e0100046e6f73790380a0abfef9620180c0e285e368d00fe807",
+    ),
+    (
+        "630000000000000004",
+        "016616594404010100000000000000000000000000000000000000000000000000000000000201d00f0602abcd",
+    ),
+    ("68", "01cc07b37a06b817010203010105edfe0000000000000000000000000000"),
+];
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+}
+
+fn commit_of(change: Change) -> Commit {
+    let command = Command { time: TimeMs(1_700_000_000_123), request: None, changes: vec![change] };
+    Commit { sequence: 7, command, answer: Vec::new() }
+}
+
+/// What a log holds after `commit`, and what a log with `value` gives back.
+fn there_and_back(commit: &Commit, value: &str) -> (String, Vec<Commit>) {
+    let mut written = MemoryStore::new(STORE_ID);
+    written.append(std::slice::from_ref(commit)).unwrap();
+    let found = hex(&written.kept().log[commit.sequence.to_be_bytes().as_slice()]);
+    let mut pinned = with_checkpoint();
+    pinned.kept().log.insert(commit.sequence.to_be_bytes().to_vec(), unhex(value));
+    (found, load(&mut pinned).commits)
+}
+
+/// A store with the pinned checkpoint.
+fn with_checkpoint() -> MemoryStore {
+    let store = MemoryStore::new(STORE_ID);
+    store.kept().checkpoint = CHECKPOINT.iter().map(|(key, value)| (unhex(key), unhex(value))).collect();
+    store
+}
+
+#[test]
+fn a_checkpoint_is_written_and_read_as_ever() {
+    let mut store = MemoryStore::new(STORE_ID);
+    let mut writer = store.begin_checkpoint(&HEAD).unwrap();
+    rows().into_iter().for_each(|row| writer.row(row).unwrap());
+    store.install(writer.finish().unwrap()).unwrap();
+    let found: Vec<_> = store.kept().checkpoint.iter().map(|(key, value)| (hex(key), hex(value))).collect();
+    assert_eq!(found, CHECKPOINT.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    let loaded = load(&mut with_checkpoint());
+    assert_eq!((loaded.head, loaded.rows), (Some(HEAD), rows()));
+}
+
+#[test]
+fn every_change_is_written_and_read_as_ever() {
+    for (change, value) in changes() {
+        let commit = commit_of(change);
+        let (found, read) = there_and_back(&commit, value);
+        assert_eq!(found, value, "{commit:?}");
+        assert_eq!(read, [commit]);
+    }
+}
+
+#[test]
+fn a_request_is_written_with_its_answer_as_ever() {
+    let mut commit = commit_of(put_bare("ann"));
+    commit.command.request = Some(request(1, 0x0102 << 112));
+    commit.answer = vec![0xab, 0xcd];
+    let value = "01619ff335f6a1abfef96201010000000000000000000000000000000000000000000000000000000000020102abcd01\
+         030003616e6e0000000000";
+    let (found, read) = there_and_back(&commit, value);
+    assert_eq!(found, value);
+    assert_eq!(read, [commit]);
+}
+
+#[test]
+fn the_files_beside_sled_are_written_as_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open_sled(folder.path()).unwrap();
+    load(&mut store);
+    store.append(&[commit(1, b"")]).unwrap();
+    let bytes = |name: &str| hex(&std::fs::read(folder.path().join(name)).unwrap());
+    assert_eq!(bytes("STORE"), "4b49544801000000ffeeddccbbaa998877665544332211000100000000000000fbbc38d4");
+    assert_eq!(bytes("TAIL"), "000000000000000069df22650100000000000000f7df88a9");
+    assert!(folder.path().join("generation-00000000000000000001").is_dir());
+}
