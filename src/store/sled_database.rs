@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::store_file::sync_folder;
@@ -17,6 +18,9 @@ use super::store_file::sync_folder;
 const CACHE_BYTES: u64 = 64 * 1_024 * 1_024;
 /// Without it sled hardly gives space back.
 const FLUSH_EVERY_MS: u64 = 50;
+/// sled holds its file's lock until its last background task has ended, some time after the database was closed.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
+const LOCK_WAIT_STEP: Duration = Duration::from_millis(5);
 
 pub struct SledDatabase {
     folder: PathBuf,
@@ -31,13 +35,8 @@ pub struct SledDatabase {
 impl SledDatabase {
     /// Opens a database, or creates an empty one.
     pub fn open(folder: &Path) -> Result<SledDatabase, StoreError> {
-        let opened = guarded(|| {
-            let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
-            let database = config.flush_every_ms(Some(FLUSH_EVERY_MS)).open()?;
-            let (log, checkpoint) = (database.open_tree("log")?, database.open_tree("checkpoint")?);
-            Ok((database, log, checkpoint))
-        });
-        let (database, log, checkpoint) = opened?;
+        let database = open_when_unlocked(folder)?;
+        let (log, checkpoint) = guarded(|| Ok((database.open_tree("log")?, database.open_tree("checkpoint")?)))?;
         let file = File::open(folder.join("db"))?;
         Ok(SledDatabase { folder: folder.to_owned(), database, log, checkpoint, file, blobs_synced: HashSet::new() })
     }
@@ -107,6 +106,21 @@ impl SledDatabase {
             take(&key, &value)?;
         }
         Ok(())
+    }
+}
+
+/// Opens sled's database once its lock is free. The store's own lock keeps other processes out, so what holds sled's is what
+/// this process has closed a moment ago.
+fn open_when_unlocked(folder: &Path) -> Result<sled::Db, StoreError> {
+    let end = Instant::now() + LOCK_WAIT_MAX;
+    loop {
+        let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
+        match guarded(|| config.flush_every_ms(Some(FLUSH_EVERY_MS)).open()) {
+            Err(StoreError::Io(error)) if error.contains("could not acquire lock") && Instant::now() < end => {
+                std::thread::sleep(LOCK_WAIT_STEP);
+            }
+            opened => return opened,
+        }
     }
 }
 

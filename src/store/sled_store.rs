@@ -34,16 +34,15 @@ impl SledStore {
     pub fn open(folder: &Path, new_id: impl FnOnce() -> StoreId) -> Result<SledStore, StoreError> {
         create_folder(folder)?;
         let lock = lock(folder)?;
-        let file = match StoreFile::read(folder)? {
-            Some(file) => file,
-            None => create(folder, StoreFile { id: new_id(), generation: 1 })?,
+        let (file, database) = match StoreFile::read(folder)? {
+            Some(file) => (file, open_generation(&generation_folder(folder, file.generation))?),
+            None => {
+                let file = StoreFile { id: new_id(), generation: 1 };
+                (file, create(folder, file)?)
+            }
         };
-        let generation = generation_folder(folder, file.generation);
-        if !generation.is_dir() {
-            return Err(StoreError::Damaged { what: format!("{} is missing", generation.display()) });
-        }
         let tail = TailFile::open(folder)?;
-        let database = SledDatabase::open(&generation)?;
+        let generation = generation_folder(folder, file.generation);
         other_generations(folder, &generation)?.iter().try_for_each(|left_over| remove_folder(left_over))?;
         Ok(SledStore { folder: folder.to_owned(), _lock: lock, file, tail, database, log_bytes: 0, swap_failed: None })
     }
@@ -69,8 +68,16 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// The first generation, empty; then the file that says so.
-fn create(folder: &Path, file: StoreFile) -> Result<StoreFile, StoreError> {
+fn open_generation(generation: &Path) -> Result<SledDatabase, StoreError> {
+    if !generation.is_dir() {
+        return Err(StoreError::Damaged { what: format!("{} is missing", generation.display()) });
+    }
+    SledDatabase::open(generation)
+}
+
+/// The first generation, empty; then the file that says so. The database stays open: sled gives its lock back only some
+/// time after it is closed.
+fn create(folder: &Path, file: StoreFile) -> Result<SledDatabase, StoreError> {
     let generation = generation_folder(folder, file.generation);
     if !other_generations(folder, &generation)?.is_empty()
         || TailFile::open(folder).is_ok_and(|tail| tail.acknowledged > 0)
@@ -79,11 +86,12 @@ fn create(folder: &Path, file: StoreFile) -> Result<StoreFile, StoreError> {
     }
     // Without `STORE` it is what a crash left of an earlier creation: nothing was ever acknowledged in it.
     remove_folder(&generation)?;
-    SledDatabase::open(&generation)?.sync_creation()?;
+    let mut database = SledDatabase::open(&generation)?;
+    database.sync_creation()?;
     TailFile::create(folder)?;
     file.write_beside(folder)?;
     put_in_place(folder)?;
-    Ok(file)
+    Ok(database)
 }
 
 fn generation_folder(folder: &Path, generation: u64) -> PathBuf {
