@@ -33,6 +33,8 @@ pub struct AppOptions {
     pub drain: Duration,
     /// The engine's own bound when none.
     pub edges_visited_max: Option<u64>,
+    /// Bytes of commands after which a new checkpoint is written, at least; the engine's own bound when none.
+    pub checkpoint_log_bytes_min: Option<u64>,
 }
 
 /// Why the app did not start, or did not end well.
@@ -59,8 +61,12 @@ impl App {
             StoreOptions::Folder(folder) => folder.display().to_string(),
             StoreOptions::Memory => "memory".to_owned(),
         };
-        let mut engine_options = EngineOptions::default();
-        engine_options.edges_visited_max = options.edges_visited_max.unwrap_or(engine_options.edges_visited_max);
+        let default = EngineOptions::default();
+        let engine_options = EngineOptions {
+            edges_visited_max: options.edges_visited_max.unwrap_or(default.edges_visited_max),
+            checkpoint_log_bytes_min: options.checkpoint_log_bytes_min.unwrap_or(default.checkpoint_log_bytes_min),
+            ..default
+        };
         let store = options.store.clone();
         let opened = tokio::task::spawn_blocking(move || Engine::open(open(&store)?, engine_options)).await;
         let opened = opened.unwrap_or_else(|error| Err(StoreError::Io(format!("opening it ended badly: {error}"))));

@@ -29,6 +29,10 @@ pub struct ServeArgs {
     /// Edges that one query may visit at most.
     #[arg(long, env = "KITH_MAX_EDGES_VISITED", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_edges_visited: Option<u64>,
+    /// Bytes of commands on disk after which a new checkpoint is written, at least; 64 MiB when not given. A start reads what
+    /// came after the newest checkpoint again.
+    #[arg(long, env = "KITH_CHECKPOINT_LOG_BYTES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_log_bytes: Option<u64>,
     /// Seconds that calls under way have to end when the server is told to stop.
     #[arg(long, env = "KITH_DRAIN_SECONDS", value_name = "S", default_value_t = 10)]
     drain_seconds: u64,
@@ -56,6 +60,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         insecure: args.insecure,
         drain: Duration::from_secs(args.drain_seconds),
         edges_visited_max: args.max_edges_visited,
+        checkpoint_log_bytes_min: args.checkpoint_log_bytes,
     };
     let app = App::start(options).await.map_err(|error| Failure::of_start(error.to_string()))?;
     announce(&format!("kith serves on {} (data: {})", app.address(), args.data.display()));

@@ -41,6 +41,7 @@ impl Kith {
             insecure: false,
             drain: Duration::from_millis(100),
             edges_visited_max: None,
+            checkpoint_log_bytes_min: None,
         });
         let app = app.await.unwrap();
         let url = format!("http://{}", app.address());

@@ -120,6 +120,7 @@ pub fn options(store: StoreOptions) -> AppOptions {
         insecure: false,
         drain: Duration::from_secs(10),
         edges_visited_max: None,
+        checkpoint_log_bytes_min: None,
     }
 }
 

@@ -59,6 +59,7 @@ pub async fn run(args: DemoArgs, json: bool) -> Result<(), Failure> {
         insecure: false,
         drain: DRAIN,
         edges_visited_max: None,
+        checkpoint_log_bytes_min: None,
     };
     let app = App::start(options).await.map_err(|error| Failure::of_start(error.to_string()))?;
     let address = app.address();
