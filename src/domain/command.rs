@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::edge::{check_interactions, edge_violations};
+use super::edge::{check_interactions, check_weight, edge_violations};
 use super::{
-    EdgeKey, Kind, KindName, Member, MemberId, Origin, Status, StatusId, Strength, TimeMs, TopicSet, Violation,
+    EdgeKey, History, Kind, KindName, Member, MemberId, Origin, Status, StatusId, Strength, TimeMs, TopicSet, Violation,
 };
 
 /// One write: its changes are applied in order, all or none.
@@ -73,8 +73,8 @@ pub struct MemberPatch {
 pub struct EdgePut {
     pub key: EdgeKey,
     pub pinned: Option<Strength>,
-    /// Replaces what is known of interactions by `count` at `last_s`; without it the history stays.
-    pub interactions: Option<(u64, u32)>,
+    /// Replaces what is known of interactions; without it the history stays.
+    pub history: Option<History>,
     pub since: Option<TimeMs>,
     pub note: String,
     pub origin: Option<Origin>,
@@ -83,16 +83,18 @@ pub struct EdgePut {
 impl EdgePut {
     /// An edge of which only the key is known.
     pub fn bare(key: EdgeKey) -> EdgePut {
-        EdgePut { key, pinned: None, interactions: None, since: None, note: String::new(), origin: None }
+        EdgePut { key, pinned: None, history: None, since: None, note: String::new(), origin: None }
     }
 
-    /// Sets the history from its two fields as an edge message has them.
-    pub fn set_interactions(&mut self, count: u64, last: Option<TimeMs>) -> Result<(), Violation> {
-        self.interactions = match (count, last) {
-            (0, None) => None,
+    /// Sets the history from its three fields as an edge message has them; a weight of 0 stands for all of `count`.
+    pub fn set_interactions(&mut self, count: u64, weight: f32, last: Option<TimeMs>) -> Result<(), Violation> {
+        self.history = match (count, last) {
+            (0, None) if weight == 0.0 => None,
+            (0, None) => return Err(Violation::required("interactions")),
             (_, None) => return Err(Violation::required("last_interaction_time")),
             (count, Some(last)) => {
-                Some((count, check_interactions("interactions", count, "last_interaction_time", last)?))
+                let last_s = check_interactions("interactions", count, "last_interaction_time", last)?;
+                Some(History { count, faded: check_weight("interaction_weight", weight, count)?, last_s })
             }
         };
         Ok(())

@@ -34,9 +34,9 @@ impl EdgeKey {
 /// Interactions over an edge, as they count towards its strength: a fading sum, so that one more is O(1).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct History {
-    /// All interactions ever, unfaded.
+    /// All interactions ever, unfaded; at most 10¹².
     pub count: u64,
-    /// `Σ cᵢ·0.5^((last − tᵢ)/half-life)`, as of `last`.
+    /// `Σ cᵢ·0.5^((last − tᵢ)/half-life)`, as of `last`: above 0 and at most `count as f32` where there are interactions.
     pub faded: f32,
     /// The latest interaction's time, in seconds since 1970; 0 without interactions.
     pub last_s: u32,
@@ -100,4 +100,16 @@ pub(super) fn check_interactions(
         return Err(Violation::new(time_field, Reason::OutOfRange, message));
     }
     Ok((time.0 / 1_000) as u32)
+}
+
+/// What is left of `count` interactions; 0 stands for all of them.
+pub(super) fn check_weight(field: &str, weight: f32, count: u64) -> Result<f32, Violation> {
+    let all = count as f32;
+    if weight == 0.0 {
+        return Ok(all);
+    }
+    if !(0.0..=all).contains(&weight) {
+        return Err(Violation::new(field, Reason::OutOfRange, "must be above 0 and at most interactions"));
+    }
+    Ok(weight)
 }

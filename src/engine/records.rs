@@ -148,10 +148,7 @@ pub fn tie(edge: &Edge) -> Tie {
 
 /// The edge a put leaves behind: the put's fields, and the history there was unless it brings its own.
 pub fn edge_after_put(put: &EdgePut, key: EdgeKey, before: Option<&Edge>) -> Edge {
-    let history = match put.interactions {
-        Some((count, last_s)) => History { count, faded: count as f32, last_s },
-        None => before.map(|edge| edge.history).unwrap_or_default(),
-    };
+    let history = put.history.or(before.map(|edge| edge.history)).unwrap_or_default();
     // An origin without anything in it is none.
     let origin = put.origin.clone().filter(|origin| *origin != Origin::default());
     Edge { key, pinned: put.pinned, history, since: put.since, note: put.note.clone(), origin }

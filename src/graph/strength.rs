@@ -1,5 +1,6 @@
 //! The formulas of strength: of an edge, of a pair, of a chain.
 
+use crate::domain::limits::INTERACTIONS_MAX;
 use crate::domain::{History, Kind, Strength, TimeMs};
 
 /// What the strength of an edge depends on, beside its kind.
@@ -32,12 +33,14 @@ fn fading(half_lives: f64) -> f64 {
 }
 
 /// Adds `count` interactions at `time_s`, in or out of order: the later of the two times is the one faded to.
+/// More than can be counted are not counted, and rounding never makes the weight more than the count.
 pub fn add_interactions(history: History, kind: &Kind, count: u64, time_s: u32) -> History {
     let last_s = history.last_s.max(time_s);
     let faded_to_last =
         |weight: f64, at_s: u32| weight * fading(f64::from(last_s - at_s) * 1_000.0 / kind.half_life_ms as f64);
     let faded = faded_to_last(f64::from(history.faded), history.last_s) + faded_to_last(count as f64, time_s);
-    History { count: history.count.saturating_add(count), faded: faded as f32, last_s }
+    let count = history.count.saturating_add(count).min(INTERACTIONS_MAX);
+    History { count, faded: (faded as f32).min(count as f32), last_s }
 }
 
 /// Pair strength, `1 − Π(1 − strengthᵢ)`, one edge after the other and without cancellation: a tiny strength stays itself.
@@ -102,6 +105,17 @@ mod tests {
         let backward = add_interactions(add_interactions(History::default(), &kind, 1, late), &kind, 4, early);
         assert_eq!(forward, backward);
         assert_eq!(forward, History { count: 5, faded: 3.0, last_s: late });
+    }
+
+    #[test]
+    fn counts_and_weights_stay_within_what_a_put_takes() {
+        let kind = kind(1.0);
+        let all = add_interactions(History::default(), &kind, INTERACTIONS_MAX, 0);
+        let more = add_interactions(all, &kind, INTERACTIONS_MAX, 0);
+        assert_eq!(more, History { count: INTERACTIONS_MAX, faded: INTERACTIONS_MAX as f32, last_s: 0 });
+        // 16,777,219 and 16,777,223 are no `f32`: each sum is rounded up.
+        let once = add_interactions(History::default(), &kind, 16_777_219, 0);
+        assert_eq!(add_interactions(once, &kind, 3, 0), History { count: 16_777_222, faded: 16_777_222.0, last_s: 0 });
     }
 
     #[test]

@@ -176,7 +176,7 @@ fn decode_patch(from: &mut Decoder<'_>) -> Result<MemberPatch, Malformed> {
 
 /// Which of an edge's optional parts follow.
 const PINNED: u8 = 1;
-const INTERACTIONS: u8 = 2;
+const HISTORY: u8 = 2;
 const SINCE: u8 = 4;
 const NOTE: u8 = 8;
 const ORIGIN: u8 = 16;
@@ -186,7 +186,7 @@ fn encode_put(to: &mut Encoder, put: &EdgePut) {
     let part = |there: bool, flag: u8| if there { flag } else { 0 };
     to.byte(
         part(put.pinned.is_some(), PINNED)
-            | part(put.interactions.is_some(), INTERACTIONS)
+            | part(put.history.is_some(), HISTORY)
             | part(put.since.is_some(), SINCE)
             | part(!put.note.is_empty(), NOTE)
             | part(put.origin.is_some(), ORIGIN),
@@ -194,9 +194,8 @@ fn encode_put(to: &mut Encoder, put: &EdgePut) {
     if let Some(pinned) = put.pinned {
         to.single(pinned.get());
     }
-    if let Some((count, last_s)) = put.interactions {
-        to.number(count);
-        to.number(u64::from(last_s));
+    if let Some(history) = &put.history {
+        to.history(history);
     }
     if let Some(since) = put.since {
         to.time(since);
@@ -215,8 +214,8 @@ fn decode_put(from: &mut Decoder<'_>) -> Result<EdgePut, Malformed> {
     if parts & PINNED != 0 {
         put.pinned = Some(from.strength()?);
     }
-    if parts & INTERACTIONS != 0 {
-        put.interactions = Some((from.number()?, from.small()?));
+    if parts & HISTORY != 0 {
+        put.history = Some(from.history()?);
     }
     if parts & SINCE != 0 {
         put.since = Some(from.time()?);

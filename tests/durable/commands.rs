@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use kith::domain::{
-    Audience, Change, EdgeFilter, EdgeKey, EdgePut, InteractionRecord, Kind, Member, MemberId, MemberPatch, Origin,
-    Precondition, Sphere, Status, Strength, TimeMs, TopicSet,
+    Audience, Change, EdgeFilter, EdgeKey, EdgePut, History, InteractionRecord, Kind, Member, MemberId, MemberPatch,
+    Origin, Precondition, Sphere, Status, Strength, TimeMs, TopicSet,
 };
 use kith::engine::State;
 
@@ -65,11 +65,16 @@ fn some_origin(random: &mut Rng) -> Origin {
     }
 }
 
+fn some_history(random: &mut Rng) -> History {
+    let count = random.u64(1..9);
+    History { count, faded: count as f32 * random.f32().max(0.01), last_s: random.u32(..) }
+}
+
 fn some_put(random: &mut Rng) -> EdgePut {
     EdgePut {
         key: some_key(random),
         pinned: maybe(random, |random| Strength::parse("s", random.f32().max(0.01)).unwrap()),
-        interactions: maybe(random, |random| (random.u64(1..9), random.u32(..))),
+        history: maybe(random, some_history),
         since: maybe(random, |random| TimeMs(random.i64(-9_000..9_000))),
         note: if random.bool() { random.u8(0..3).to_string() } else { String::new() },
         origin: maybe(random, some_origin),

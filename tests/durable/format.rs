@@ -42,8 +42,8 @@ fn changes() -> Vec<(Change, &'static str)> {
         ),
         (
             Change::PutEdge { put: whole_put(), precondition, allow_missing_members },
-            "012b3d966ff6a1abfef9620001060003616e6e0006667269656e640003626f621f0000803eac0280e2cfaa0601016e01\
-         01730100026379016f0001",
+            "0141bf687cf6a1abfef9620001060003616e6e0006667269656e640003626f621f0000803eac020000c03f80e2cfaa06\
+             01016e0101730100026379016f0001",
         ),
         (
             Change::DeleteEdge { key: key(), precondition: etag(), allow_missing },
@@ -84,7 +84,7 @@ fn whole_put() -> EdgePut {
     EdgePut {
         key: edge_key("ann", "friend", "bob"),
         pinned: Some(Strength::parse("strength", 0.25).unwrap()),
-        interactions: Some((300, 1_700_000_000)),
+        history: Some(History { count: 300, faded: 1.5, last_s: 1_700_000_000 }),
         since: Some(TimeMs(-1)),
         note: "n".to_owned(),
         origin: Some(origin()),

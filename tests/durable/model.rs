@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 
 use fastrand::Rng;
-use kith::domain::{Change, Edge, EdgeKey, EdgePut, Error, Kind, Member, Precondition, Sphere, StatusId, TimeMs};
+use kith::domain::{
+    Change, Edge, EdgeKey, EdgePut, Error, History, Kind, Member, Precondition, Sphere, StatusId, TimeMs,
+};
 use kith::engine::{Applied, Engine, EngineOptions, State, Stored, WriterEnd};
 use kith::store::MemoryStore;
 
@@ -260,7 +262,7 @@ fn numbered_edge(n: u32, swap: bool) -> Change {
     let (from, to) = if swap && symmetric { (to, from) } else { (from, to) };
     let mut put = EdgePut::bare(edge_key(&from, if symmetric { "friend" } else { "follows" }, &to));
     put.note = (n % 5).to_string();
-    put.interactions = n.is_multiple_of(4).then_some((n.into(), n));
+    put.history = n.is_multiple_of(4).then_some(History { count: n.into(), faded: n as f32 / 2.0, last_s: n });
     Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: false }
 }
 

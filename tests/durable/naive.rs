@@ -192,8 +192,8 @@ impl Naive {
         for (id, _) in absent {
             put(&mut self.members, id.clone(), Member::bare(id.clone()), now);
         }
-        let history = match (edge.interactions, self.edges.get(&key)) {
-            (Some((count, last_s)), _) => History { count, faded: count as f32, last_s },
+        let history = match (edge.history, self.edges.get(&key)) {
+            (Some(history), _) => history,
             (None, Some(before)) => before.value.history,
             (None, None) => History::default(),
         };

@@ -120,6 +120,11 @@ fn edges() -> Vec<Case> {
         put("interactions before 1970", |e| history(e, 1, -1), "OUT_OF_RANGE", "edge.last_interaction_time"),
         put("interactions after 2106", |e| history(e, 1, YEAR_2107), "OUT_OF_RANGE", "edge.last_interaction_time"),
         put("no interactions at a time", |e| history(e, 0, 1), "OUT_OF_RANGE", "edge.interactions"),
+        put("weight of no interactions", |e| e.interaction_weight = 1.0, "REQUIRED", "edge.interactions"),
+        put("weight -1", |e| weight(e, -1.0), "OUT_OF_RANGE", "edge.interaction_weight"),
+        put("weight NaN", |e| weight(e, f32::NAN), "OUT_OF_RANGE", "edge.interaction_weight"),
+        put("weight ∞", |e| weight(e, f32::INFINITY), "OUT_OF_RANGE", "edge.interaction_weight"),
+        put("weight 2.5 of 2 interactions", |e| weight(e, 2.5), "OUT_OF_RANGE", "edge.interaction_weight"),
         put("since the year 10000", |e| e.since = at(253_402_300_800), "OUT_OF_RANGE", "edge.since"),
         put("since a negative fraction", |e| e.since = nanos(-1), "OUT_OF_RANGE", "edge.since"),
         put("note of 1,001 characters", |e| e.note = long(1_001), "TOO_LONG", "edge.note"),
@@ -171,6 +176,11 @@ fn edges() -> Vec<Case> {
 
 fn history(edge: &mut Edge, count: i64, last: i64) {
     (edge.interactions, edge.last_interaction_time) = (count, at(last));
+}
+
+fn weight(edge: &mut Edge, weight: f32) {
+    history(edge, 2, 1);
+    edge.interaction_weight = weight;
 }
 
 fn nanos(nanos: i32) -> Option<prost_types::Timestamp> {

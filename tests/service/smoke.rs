@@ -1,7 +1,7 @@
 //! Every RPC, once.
 
 use kith::proto::v1::*;
-use prost_types::{Duration, FieldMask};
+use prost_types::{Duration, FieldMask, Timestamp};
 use tonic::Code;
 
 use crate::harness::{Kith, edge, member, status};
@@ -68,12 +68,27 @@ async fn edges() {
     let counted = edges.count_edges(count).await.unwrap().into_inner();
     assert_eq!((counted.edges, counted.by_kind), (1, vec![KindCount { kind: text("friend"), edges: 1 }]));
 
-    let interaction =
-        Interaction { from_id: text("ana"), kind: text("friend"), to_id: text("ben"), count: 9, time: None };
-    let record = RecordInteractionsRequest { interactions: vec![interaction], ..Default::default() };
+    // Two of them half-faded when the nine others came: 90 days earlier.
+    let last = Timestamp { seconds: 1_700_000_000, nanos: 0 };
+    let earlier = Timestamp { seconds: last.seconds - 90 * 86_400, nanos: 0 };
+    let interactions = |count, time| Interaction {
+        from_id: text("ana"),
+        kind: text("friend"),
+        to_id: text("ben"),
+        count,
+        time: Some(time),
+    };
+    let interactions = vec![interactions(9, last), interactions(2, earlier)];
+    let record = RecordInteractionsRequest { interactions, ..Default::default() };
     edges.record_interactions(record).await.unwrap();
     let got = edges.get_edge(get(edge("ana", "friend", "ben"))).await.unwrap().into_inner().edge.unwrap();
-    assert!(got.interactions == 9 && got.strength > 0.9, "{got:?}");
+    assert_eq!((got.interactions, got.interaction_weight, got.last_interaction_time), (11, 10.0, Some(last)));
+    // Put elsewhere as it is answered here, it is the same edge.
+    let copy = Kith::in_memory().await.put_edge(Edge { etag: String::new(), ..got.clone() }).await;
+    assert_eq!((copy.interactions, copy.interaction_weight, copy.last_interaction_time), (11, 10.0, Some(last)));
+    // All of them, when no weight is given.
+    let whole = kith.put_edge(Edge { interaction_weight: 0.0, etag: String::new(), ..got }).await;
+    assert_eq!((whole.interactions, whole.interaction_weight), (11, 11.0));
 
     let key = edge("ana", "friend", "ben");
     let delete = DeleteEdgeRequest { from_id: key.from_id, kind: key.kind, to_id: key.to_id, ..Default::default() };

@@ -93,7 +93,7 @@ pub fn edge_put(message: pb::Edge) -> Decoded<(EdgePut, Precondition)> {
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; key, pinned, history, since, origin, precondition);
     let mut put = EdgePut { pinned, since, note: message.note, origin, ..EdgePut::bare(key) };
-    wrong.check(put.set_interactions(history.0, history.1));
+    wrong.check(put.set_interactions(history.0, message.interaction_weight, history.1));
     wrong.extend(put.violations());
     if wrong.is_empty() { Ok((put, precondition)) } else { Err(wrong) }
 }

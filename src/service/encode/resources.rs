@@ -60,6 +60,7 @@ pub fn edge(state: &State, stored: Stored<Edge>, as_of: TimeMs) -> pb::Edge {
         pinned_strength: value.pinned.map(|pinned| pinned.get()),
         interactions: i64::try_from(value.history.count).unwrap_or(i64::MAX),
         last_interaction_time: (value.history.count > 0).then(|| timestamp(last)),
+        interaction_weight: value.history.faded,
         since: value.since.map(timestamp),
         note: value.note,
         origin: value.origin.map(origin),
