@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::edge::{check_interactions, check_weight, edge_violations};
 use super::{
-    EdgeKey, History, Kind, KindName, Member, MemberId, Origin, Status, StatusId, Strength, TimeMs, TopicSet, Violation,
+    Edge, EdgeKey, History, Kind, KindName, Member, MemberId, Origin, Status, StatusId, Strength, TimeMs, TopicSet,
+    Violation,
 };
 
 /// One write: its changes are applied in order, all or none.
@@ -59,6 +60,26 @@ pub enum Change {
     DeleteStatus { id: StatusId, precondition: Precondition, allow_missing: bool },
 }
 
+impl Change {
+    /// The members it names. Some may come more than once.
+    pub fn members(&self) -> Vec<&MemberId> {
+        match self {
+            Change::PutMember { member, .. } => vec![&member.id],
+            Change::UpdateMember { id, .. } | Change::DeleteMember { id, .. } => vec![id],
+            Change::PutEdge { put, .. } => {
+                let introducers = put.origin.iter().flat_map(|origin| &origin.introducers);
+                [&put.key.from, &put.key.to].into_iter().chain(introducers).collect()
+            }
+            Change::DeleteEdge { key, .. } => vec![&key.from, &key.to],
+            Change::RecordInteractions { record } => vec![&record.key.from, &record.key.to],
+            Change::PostStatus { status } => {
+                std::iter::once(&status.author).chain(&status.audience.filter.exclude).collect()
+            }
+            Change::PutKind { .. } | Change::DeleteKind { .. } | Change::DeleteStatus { .. } => Vec::new(),
+        }
+    }
+}
+
 /// The fields of a member to replace; the others stay.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MemberPatch {
@@ -98,6 +119,14 @@ impl EdgePut {
             }
         };
         Ok(())
+    }
+
+    /// The edge it leaves behind under a key, where there was none before.
+    pub fn edge(&self, key: EdgeKey) -> Edge {
+        // An origin without anything in it is none.
+        let origin = self.origin.clone().filter(|origin| *origin != Origin::default());
+        let (pinned, since, note) = (self.pinned, self.since, self.note.clone());
+        Edge { key, pinned, history: self.history.unwrap_or_default(), since, note, origin }
     }
 
     pub fn violations(&self) -> Vec<Violation> {

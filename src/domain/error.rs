@@ -40,6 +40,8 @@ pub enum Reason {
     PageTokenMismatch,
     RevisionOfAnotherStore,
     RequestIdReused,
+    AnswerErased,
+    RevisionTooOld,
     NotFound,
     AlreadyExists,
     MemberMissing,

@@ -6,6 +6,7 @@
 mod command;
 mod edge;
 mod error;
+mod event;
 mod filter;
 mod id;
 mod kind;
@@ -17,6 +18,7 @@ mod time;
 pub use command::{Change, Command, EdgePut, InteractionRecord, MemberPatch, Precondition, Request, RequestId};
 pub use edge::{Edge, EdgeKey, History, Origin};
 pub use error::{Error, Reason, Resource, Violation};
+pub use event::Event;
 pub use filter::{EdgeFilter, Strength};
 pub use id::{KindName, MemberId, StatusId, Topic, TopicSet};
 pub use kind::{Kind, Sphere, builtin_kinds};

@@ -6,38 +6,62 @@ use super::records::{MemberRecord, Stored, Times};
 use super::state::State;
 use super::{Applied, Effect, digest};
 use crate::domain::{
-    Change, Error, Kind, KindName, Member, MemberId, MemberPatch, Precondition, Reason, Resource, TimeMs,
+    Change, Error, Event, Kind, KindName, Member, MemberId, MemberPatch, Precondition, Reason, Resource, TimeMs,
 };
 use crate::graph::{MemberIx, Runs};
 
+/// When a change is carried out, and who is told what it leaves behind.
+pub(super) struct Act<'a> {
+    /// When the command was accepted.
+    pub now: TimeMs,
+    /// Nobody asks when the log is replayed.
+    events: Option<&'a mut Vec<Event>>,
+}
+
+impl Act<'_> {
+    pub fn recorded(now: TimeMs, events: &mut Vec<Event>) -> Act<'_> {
+        Act { now, events: Some(events) }
+    }
+
+    pub fn replayed(now: TimeMs) -> Act<'static> {
+        Act { now, events: None }
+    }
+
+    pub fn tell(&mut self, event: impl FnOnce() -> Event) {
+        if let Some(events) = &mut self.events {
+            events.push(event());
+        }
+    }
+}
+
 impl State {
-    /// Carries out one change accepted at `now`.
-    pub(super) fn apply(&mut self, now: TimeMs, change: &Change) -> Result<Applied, Error> {
+    /// Carries out one change.
+    pub(super) fn apply(&mut self, act: &mut Act<'_>, change: &Change) -> Result<Applied, Error> {
         match change {
-            Change::PutKind { kind, precondition } => self.put_kind(kind, precondition),
+            Change::PutKind { kind, precondition } => self.put_kind(act, kind, precondition),
             Change::DeleteKind { name, precondition, allow_missing } => {
-                self.delete_kind(name, precondition, *allow_missing)
+                self.delete_kind(act, name, precondition, *allow_missing)
             }
-            Change::PutMember { member, precondition } => self.put_member(now, member, precondition),
-            Change::UpdateMember { id, patch, precondition } => self.update_member(now, id, patch, precondition),
+            Change::PutMember { member, precondition } => self.put_member(act, member, precondition),
+            Change::UpdateMember { id, patch, precondition } => self.update_member(act, id, patch, precondition),
             Change::DeleteMember { id, precondition, allow_missing } => {
-                self.delete_member(now, id, precondition, *allow_missing)
+                self.delete_member(act, id, precondition, *allow_missing)
             }
             Change::PutEdge { put, precondition, allow_missing_members } => {
-                self.put_edge(now, put, precondition, *allow_missing_members)
+                self.put_edge(act, put, precondition, *allow_missing_members)
             }
             Change::DeleteEdge { key, precondition, allow_missing } => {
-                self.delete_edge(key, precondition, *allow_missing)
+                self.delete_edge(act, key, precondition, *allow_missing)
             }
-            Change::RecordInteractions { record } => self.record_interactions(now, record),
-            Change::PostStatus { status } => self.post_status(now, status),
+            Change::RecordInteractions { record } => self.record_interactions(act, record),
+            Change::PostStatus { status } => self.post_status(act, status),
             Change::DeleteStatus { id, precondition, allow_missing } => {
-                self.delete_status(now, id, precondition, *allow_missing)
+                self.delete_status(act, id, precondition, *allow_missing)
             }
         }
     }
 
-    fn put_kind(&mut self, kind: &Kind, precondition: &Precondition) -> Result<Applied, Error> {
+    fn put_kind(&mut self, act: &mut Act<'_>, kind: &Kind, precondition: &Precondition) -> Result<Applied, Error> {
         let before = self.kind(kind.name.as_str());
         check(precondition, before.as_ref(), "kind")?;
         let Some(before) = before else {
@@ -45,6 +69,7 @@ impl State {
                 return Err(Error::precondition("kind.name", Reason::KindLimit, "64 kinds are registered already"));
             }
             self.digest.add(digest::kind_hash(kind));
+            act.tell(|| Event::KindPut { kind: kind.clone() });
             return Ok(Applied::of(Effect::Created));
         };
         if before.value == *kind {
@@ -58,11 +83,13 @@ impl State {
         self.graph.replace_kind(ix, kind.clone());
         self.digest.remove(digest::kind_hash(&before.value));
         self.digest.add(digest::kind_hash(kind));
+        act.tell(|| Event::KindPut { kind: kind.clone() });
         Ok(Applied::of(Effect::Updated))
     }
 
     fn delete_kind(
         &mut self,
+        act: &mut Act<'_>,
         name: &KindName,
         precondition: &Precondition,
         allow_missing: bool,
@@ -80,24 +107,30 @@ impl State {
         }
         self.graph.remove_kind(ix);
         self.digest.remove(digest::kind_hash(&before.value));
+        act.tell(|| Event::KindDeleted { name: name.clone() });
         Ok(Applied::of(Effect::Deleted))
     }
 
-    fn put_member(&mut self, now: TimeMs, member: &Member, precondition: &Precondition) -> Result<Applied, Error> {
+    fn put_member(
+        &mut self,
+        act: &mut Act<'_>,
+        member: &Member,
+        precondition: &Precondition,
+    ) -> Result<Applied, Error> {
         let before = self.member(member.id.as_str());
         check(precondition, before.as_ref(), "member")?;
         match before {
             None => {
-                self.add_member(now, member);
+                self.add_member(act, member);
                 Ok(Applied::of(Effect::Created))
             }
-            Some(before) => Ok(Applied::of(self.replace_member(now, &before, member))),
+            Some(before) => Ok(Applied::of(self.replace_member(act, &before, member))),
         }
     }
 
     fn update_member(
         &mut self,
-        now: TimeMs,
+        act: &mut Act<'_>,
         id: &MemberId,
         patch: &MemberPatch,
         precondition: &Precondition,
@@ -118,12 +151,12 @@ impl State {
         if let Some(labels) = &patch.labels {
             after.labels.clone_from(labels);
         }
-        Ok(Applied::of(self.replace_member(now, &before, &after)))
+        Ok(Applied::of(self.replace_member(act, &before, &after)))
     }
 
-    pub(super) fn add_member(&mut self, now: TimeMs, member: &Member) -> MemberIx {
+    pub(super) fn add_member(&mut self, act: &mut Act<'_>, member: &Member) -> MemberIx {
         let ix = self.graph.add_member(member.id.clone());
-        let record = MemberRecord::new(member, Times::new(now));
+        let record = MemberRecord::new(member, Times::new(act.now));
         if ix.0 as usize == self.members.len() {
             self.members.push(record);
             self.edges.push(Runs::default());
@@ -132,10 +165,12 @@ impl State {
         }
         self.topics.add(ix, &member.topics);
         self.digest.add(digest::member_hash(member));
+        let create_time = act.now;
+        act.tell(|| Event::MemberPut { member: member.clone(), create_time });
         ix
     }
 
-    fn replace_member(&mut self, now: TimeMs, before: &Stored<Member>, after: &Member) -> Effect {
+    fn replace_member(&mut self, act: &mut Act<'_>, before: &Stored<Member>, after: &Member) -> Effect {
         if before.value == *after {
             return Effect::Unchanged;
         }
@@ -143,9 +178,10 @@ impl State {
         self.topics.remove(ix, &before.value.topics);
         self.topics.add(ix, &after.topics);
         let record = self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record");
-        *record = MemberRecord::new(after, record.times.updated(now));
+        *record = MemberRecord::new(after, record.times.updated(act.now));
         self.digest.remove(digest::member_hash(&before.value));
         self.digest.add(digest::member_hash(after));
+        act.tell(|| Event::MemberPut { member: after.clone(), create_time: before.create_time });
         Effect::Updated
     }
 }

@@ -3,20 +3,20 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::apply::{check, missing};
+use super::apply::{Act, check, missing};
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Stored, Times, edge_after_put, tie};
 use super::state::{Mention, State};
 use super::{Applied, Effect, digest};
 use crate::domain::{
-    Edge, EdgeKey, EdgePut, Error, InteractionRecord, Member, MemberId, Origin, Precondition, Reason, Resource, Status,
-    StatusId, TimeMs, Violation,
+    Edge, EdgeKey, EdgePut, Error, Event, InteractionRecord, Member, MemberId, Origin, Precondition, Reason, Resource,
+    Status, StatusId, Violation,
 };
 use crate::graph::{KindIx, MemberIx, Runs, add_interactions};
 
 impl State {
     pub(super) fn put_edge(
         &mut self,
-        now: TimeMs,
+        act: &mut Act<'_>,
         put: &EdgePut,
         precondition: &Precondition,
         allow_missing_members: bool,
@@ -44,11 +44,11 @@ impl State {
         }
         for id in [&after.key.from, &after.key.to] {
             if self.graph.find(id.as_str()).is_none() {
-                self.add_member(now, &Member::bare(id.clone()));
+                self.add_member(act, &Member::bare(id.clone()));
                 applied.members_created += 1;
             }
         }
-        self.store_edge(now, before.as_ref(), &after);
+        self.store_edge(act, before.as_ref(), &after);
         Ok(applied)
     }
 
@@ -70,11 +70,11 @@ impl State {
     }
 
     /// Writes an edge whose members and kind exist in the place of what was there.
-    fn store_edge(&mut self, now: TimeMs, before: Option<&Stored<Edge>>, after: &Edge) {
+    fn store_edge(&mut self, act: &mut Act<'_>, before: Option<&Stored<Edge>>, after: &Edge) {
         let (from, kind, to) = self.locate(&after.key).expect("the edge's members and kind exist");
         let times = match before {
-            Some(before) => Times { create: before.create_time, update: now },
-            None => Times::new(now),
+            Some(before) => Times { create: before.create_time, update: act.now },
+            None => Times::new(act.now),
         };
         if let Some(before) = before {
             self.digest.remove(digest::edge_hash(&before.value));
@@ -84,6 +84,7 @@ impl State {
         self.index_origin(after);
         self.graph.put_edge(from, kind, to, tie(after));
         self.edge_list(from).insert(EdgeRecord::new(EdgeFacts::of(after.clone()), kind, to, times));
+        act.tell(|| Event::EdgePut { edge: after.clone(), create_time: times.create });
     }
 
     fn edge_list(&mut self, from: MemberIx) -> &mut Runs<EdgeRecord> {
@@ -112,6 +113,7 @@ impl State {
 
     pub(super) fn delete_edge(
         &mut self,
+        act: &mut Act<'_>,
         key: &EdgeKey,
         precondition: &Precondition,
         allow_missing: bool,
@@ -122,7 +124,10 @@ impl State {
             return missing(Resource::Edge, format!("{}-{}-{}", key.from, key.kind, key.to), allow_missing);
         }
         let (from, kind, to) = self.locate(key).expect("the edge was found before");
+        let (from, to) = self.kept_order(from, kind, to);
+        let key = self.key_of(from, kind, to);
         self.remove_edge(from, kind, to);
+        act.tell(|| Event::EdgeDeleted { key });
         Ok(Applied::of(Effect::Deleted))
     }
 
@@ -136,7 +141,11 @@ impl State {
         self.edge_list(from).remove(&(to, kind));
     }
 
-    pub(super) fn record_interactions(&mut self, now: TimeMs, record: &InteractionRecord) -> Result<Applied, Error> {
+    pub(super) fn record_interactions(
+        &mut self,
+        act: &mut Act<'_>,
+        record: &InteractionRecord,
+    ) -> Result<Applied, Error> {
         let key = self.registered(&record.key, "kind")?;
         let before = self
             .edge(&key)
@@ -144,11 +153,11 @@ impl State {
         let kind = self.graph.find_kind(key.kind.as_str()).expect("the kind is registered");
         let mut after = before.value.clone();
         after.history = add_interactions(after.history, self.graph.kind(kind), record.count, record.time_s);
-        self.store_edge(now, Some(&before), &after);
+        self.store_edge(act, Some(&before), &after);
         Ok(Applied::of(Effect::Updated))
     }
 
-    pub(super) fn post_status(&mut self, now: TimeMs, status: &Status) -> Result<Applied, Error> {
+    pub(super) fn post_status(&mut self, act: &mut Act<'_>, status: &Status) -> Result<Applied, Error> {
         if self.statuses.contains_key(&status.id) {
             return Err(Error::AlreadyExists { resource: Resource::Status, id: status.id.to_string() });
         }
@@ -160,7 +169,9 @@ impl State {
                 return Err(Violation::new(field, Reason::UnknownKind, message).into());
             }
         }
-        self.store_status(StatusRecord { status: status.clone(), times: Times::new(now) });
+        self.store_status(StatusRecord { status: status.clone(), times: Times::new(act.now) });
+        let create_time = act.now;
+        act.tell(|| Event::StatusPut { status: status.clone(), create_time });
         Ok(Applied::of(Effect::Created))
     }
 
@@ -192,7 +203,7 @@ impl State {
 
     pub(super) fn delete_status(
         &mut self,
-        now: TimeMs,
+        act: &mut Act<'_>,
         id: &StatusId,
         precondition: &Precondition,
         allow_missing: bool,
@@ -202,32 +213,33 @@ impl State {
         if before.is_none() {
             return missing(Resource::Status, id, allow_missing);
         }
-        self.erase_status(now, id);
+        self.erase_status(act, id);
+        act.tell(|| Event::StatusDeleted { id: id.clone() });
         Ok(Applied::of(Effect::Deleted))
     }
 
     /// Removes a status that exists, and its name from the origins of what came of it.
-    fn erase_status(&mut self, now: TimeMs, id: &StatusId) {
+    fn erase_status(&mut self, act: &mut Act<'_>, id: &StatusId) {
         self.unstore_status(id);
         let outcomes: Vec<EdgeKey> = self.outcomes_of(id, None).cloned().collect();
         for key in outcomes {
-            self.edit_origin(now, &key, |origin| origin.status = None);
+            self.edit_origin(act, &key, |origin| origin.status = None);
         }
     }
 
-    fn edit_origin(&mut self, now: TimeMs, key: &EdgeKey, edit: impl FnOnce(&mut Origin)) {
+    fn edit_origin(&mut self, act: &mut Act<'_>, key: &EdgeKey, edit: impl FnOnce(&mut Origin)) {
         let before = self.edge(key).expect("an indexed edge exists");
         let mut after = before.value.clone();
         let mut origin = after.origin.take().unwrap_or_default();
         edit(&mut origin);
         after.origin = (origin != Origin::default()).then_some(origin);
-        self.store_edge(now, Some(&before), &after);
+        self.store_edge(act, Some(&before), &after);
     }
 
     /// Erases a member with its edges and statuses, and its name wherever else it stands.
     pub(super) fn delete_member(
         &mut self,
-        now: TimeMs,
+        act: &mut Act<'_>,
         id: &MemberId,
         precondition: &Precondition,
         allow_missing: bool,
@@ -243,13 +255,16 @@ impl State {
         let statuses: Vec<StatusId> = self.statuses_of(ix, None).cloned().collect();
         applied.statuses_deleted = statuses.len() as u64;
         for status in &statuses {
-            self.erase_status(now, status);
+            self.erase_status(act, status);
         }
-        self.erase_mentions(now, id);
+        self.erase_mentions(act, id);
         self.topics.remove(ix, &before.value.topics);
         self.digest.remove(digest::member_hash(&before.value));
         *self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record") = MemberRecord::default();
         self.graph.remove_member(ix);
+        self.requests.erase(id);
+        self.erased = self.sequence + 1;
+        act.tell(|| Event::MemberDeleted { id: id.clone() });
         Ok(applied)
     }
 
@@ -262,19 +277,21 @@ impl State {
         halves.len() as u64
     }
 
-    fn erase_mentions(&mut self, now: TimeMs, id: &MemberId) {
+    fn erase_mentions(&mut self, act: &mut Act<'_>, id: &MemberId) {
         let from_here = self.mentions.range((id.clone(), Mention::first())..);
         let mentions: Vec<Mention> = from_here.take_while(|(named, _)| named == id).map(|(_, m)| m.clone()).collect();
         for mention in mentions {
             match mention {
                 Mention::Introducer(key) => {
-                    self.edit_origin(now, &key, |origin| origin.introducers.retain(|introducer| introducer != id));
+                    self.edit_origin(act, &key, |origin| origin.introducers.retain(|introducer| introducer != id));
                 }
                 Mention::Excluded(status) => {
                     let mut record = (*self.unstore_status(&status)).clone();
                     record.status.audience.filter.exclude.retain(|excluded| excluded != id);
-                    record.times = record.times.updated(now);
+                    record.times = record.times.updated(act.now);
+                    let (status, create_time) = (record.status.clone(), record.times.create);
                     self.store_status(record);
+                    act.tell(|| Event::StatusPut { status, create_time });
                 }
             }
         }

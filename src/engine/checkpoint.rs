@@ -2,10 +2,13 @@
 //!
 //! Members are numbered anew, without the gaps that erased ones left; an edge names its ends by these numbers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::digest::Digest;
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
 use super::requests::Answered;
 use super::state::State;
+use crate::domain::Sequence;
 use crate::domain::limits::KINDS_MAX;
 use crate::graph::{GraphBuilder, KindIx, MemberIx, Runs};
 use crate::store::{
@@ -22,11 +25,17 @@ pub fn head(state: &State) -> CheckpointHead {
         statuses: state.status_count(),
         requests: state.requests.len() as u64,
         digest: state.digest.0,
+        erased: state.erased,
     }
 }
 
-/// Writes every row of the state.
-pub fn write(state: &State, mut writer: Box<dyn CheckpointWriter>) -> Result<FinishedCheckpoint, StoreError> {
+/// Writes every row of the state, unless it is told to stop.
+pub fn write(
+    state: &State,
+    writer: Box<dyn CheckpointWriter>,
+    stop: &AtomicBool,
+) -> Result<FinishedCheckpoint, StoreError> {
+    let mut writer = Stoppable { writer, stop };
     for (ix, kind) in state.graph.kinds() {
         writer.row(Row::Kind { slot: ix.0, kind: kind.clone() })?;
     }
@@ -52,10 +61,25 @@ pub fn write(state: &State, mut writer: Box<dyn CheckpointWriter>) -> Result<Fin
             fingerprint: answered.fingerprint,
             time: answered.time,
             sequence: answered.sequence,
-            answer: answered.answer.to_vec(),
+            answer: answered.answer.as_deref().map(<[u8]>::to_vec),
+            members: answered.members.to_vec(),
         })?;
     }
-    writer.finish()
+    writer.writer.finish()
+}
+
+struct Stoppable<'a> {
+    writer: Box<dyn CheckpointWriter>,
+    stop: &'a AtomicBool,
+}
+
+impl Stoppable<'_> {
+    fn row(&mut self, row: Row) -> Result<(), StoreError> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(StoreError::Io("it was told to stop".to_owned()));
+        }
+        self.writer.row(row)
+    }
 }
 
 fn edge_row(numbers: &[u32], from: MemberIx, record: &EdgeRecord) -> EdgeRow {
@@ -81,12 +105,13 @@ fn times(stamps: Stamps) -> Times {
     Times { create: stamps.create_time, update: stamps.update_time }
 }
 
-/// The store's state: its newest checkpoint and the commits after it.
-pub fn load(store: &mut dyn Store) -> Result<State, StoreError> {
+/// The store's state: its newest checkpoint and the commits after it. Also the last sequence the checkpoint covers.
+pub fn load(store: &mut dyn Store) -> Result<(State, Sequence), StoreError> {
     let mut fold = Fold { state: State::empty(store.id().0), rows: Some(Rows::default()), head: None };
     store.load(&mut fold)?;
     fold.finish_rows()?;
-    Ok(fold.state)
+    let covered = fold.head.map_or(0, |head| head.sequence);
+    Ok((fold.state, covered))
 }
 
 impl Fold {
@@ -109,6 +134,7 @@ impl Fold {
         let Some(head) = &self.head else { return Ok(()) };
         state.sequence = head.sequence;
         state.time = head.time;
+        state.erased = head.erased;
         // The sum over a million members' records is not taken again at every start: rows carry checksums, and `verify` takes it.
         state.digest = Digest(head.digest);
         if self::head(state) == *head { Ok(()) } else { Err(damaged("its counts are not those its head tells")) }
@@ -179,8 +205,9 @@ impl Loader for Fold {
             }
             Row::Edge(row) => rows.edge(row)?,
             Row::Status { status, stamps } => rows.statuses.push(StatusRecord { status, times: times(stamps) }),
-            Row::Request { id, fingerprint, time, sequence, answer } => {
-                let answered = Answered { fingerprint, time, sequence, answer: answer.into() };
+            Row::Request { id, fingerprint, time, sequence, answer, members } => {
+                let (answer, members) = (answer.map(Into::into), members.into());
+                let answered = Answered { fingerprint, time, sequence, answer, members };
                 self.state.requests.insert(id, answered);
             }
         }

@@ -5,6 +5,7 @@
 
 mod apply;
 mod apply_edge;
+mod batch;
 mod checkpoint;
 mod digest;
 mod discover;
@@ -99,6 +100,11 @@ pub struct EngineOptions {
     pub queries_max: usize,
     /// Bytes of commands after which a new checkpoint is written, at least.
     pub checkpoint_log_bytes_min: u64,
+    /// How much of the log is kept behind a checkpoint for those who read changes, and for how long.
+    pub log_keep_bytes_max: u64,
+    pub log_keep_age_max: Duration,
+    /// How long bytes of an erased member may stay in the log.
+    pub erase_within: Duration,
 }
 
 impl Default for EngineOptions {
@@ -108,6 +114,9 @@ impl Default for EngineOptions {
             edges_visited_max: EDGES_VISITED_MAX,
             queries_max: 2 * cores,
             checkpoint_log_bytes_min: 64 * 1_024 * 1_024,
+            log_keep_bytes_max: 256 * 1_024 * 1_024,
+            log_keep_age_max: Duration::from_secs(24 * 3_600),
+            erase_within: Duration::from_secs(24 * 3_600),
         }
     }
 }
@@ -145,10 +154,11 @@ impl Engine {
     /// Loads the store's state and starts the writer. A new store gets the built-in kinds as its first command.
     pub fn open(store: Box<dyn Store>, options: EngineOptions) -> Result<(Engine, WriterEnd), StoreError> {
         let mut store = store;
-        let state = Arc::new(checkpoint::load(store.as_mut())?);
+        let (state, covered) = checkpoint::load(store.as_mut())?;
+        let state = Arc::new(state);
         let (publish, published) = watch::channel(state);
         let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
-        let writer = Writer::new(store, publish, orders.downgrade(), options.checkpoint_log_bytes_min)?;
+        let writer = Writer::new(store, publish, orders.downgrade(), options, covered)?;
         let thread = std::thread::Builder::new()
             .name("kith-writer".to_owned())
             .spawn(move || writer.run(inbox))

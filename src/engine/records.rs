@@ -148,10 +148,11 @@ pub fn tie(edge: &Edge) -> Tie {
 
 /// The edge a put leaves behind: the put's fields, and the history there was unless it brings its own.
 pub fn edge_after_put(put: &EdgePut, key: EdgeKey, before: Option<&Edge>) -> Edge {
-    let history = put.history.or(before.map(|edge| edge.history)).unwrap_or_default();
-    // An origin without anything in it is none.
-    let origin = put.origin.clone().filter(|origin| *origin != Origin::default());
-    Edge { key, pinned: put.pinned, history, since: put.since, note: put.note.clone(), origin }
+    let mut after = put.edge(key);
+    if let Some(before) = before.filter(|_| put.history.is_none()) {
+        after.history = before.history;
+    }
+    after
 }
 
 #[derive(Debug, Clone)]

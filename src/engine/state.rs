@@ -54,6 +54,8 @@ pub struct State {
     pub(super) topics: TopicIndex,
     pub(super) requests: Requests,
     pub(super) digest: Digest,
+    /// The last command that erased a member; 0 if none did.
+    pub(super) erased: Sequence,
 }
 
 impl State {
@@ -73,6 +75,7 @@ impl State {
             topics: TopicIndex::default(),
             requests: Requests::default(),
             digest: Digest::default(),
+            erased: 0,
         }
     }
 

@@ -111,6 +111,8 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
         Reason::PageTokenMismatch => ErrorReason::PageTokenMismatch,
         Reason::RevisionOfAnotherStore => ErrorReason::RevisionOfAnotherStore,
         Reason::RequestIdReused => ErrorReason::RequestIdReused,
+        Reason::AnswerErased => ErrorReason::AnswerErased,
+        Reason::RevisionTooOld => ErrorReason::RevisionTooOld,
         Reason::NotFound => ErrorReason::NotFound,
         Reason::AlreadyExists => ErrorReason::AlreadyExists,
         Reason::MemberMissing => ErrorReason::MemberMissing,

@@ -66,12 +66,13 @@ impl ChunkPacker {
                 self.to.status(status);
                 self.stamps(*stamps);
             }
-            Row::Request { id, fingerprint, time, sequence, answer } => {
+            Row::Request { id, fingerprint, time, sequence, answer, members } => {
                 self.to.wide(id.0);
                 self.to.wide(*fingerprint);
                 self.to.time(*time);
                 self.to.number(*sequence);
-                self.to.blob(answer);
+                self.to.option(answer.as_deref(), Encoder::blob);
+                self.to.list(members.iter(), |to, member| to.name(member.as_str()));
             }
         }
         closed
@@ -170,7 +171,8 @@ fn unpack_row(sort: u8, from: &mut Decoder<'_>, before: &mut Before) -> Result<R
             fingerprint: from.wide()?,
             time: from.time()?,
             sequence: from.number()?,
-            answer: from.blob()?.to_vec(),
+            answer: from.option(|from| from.blob().map(<[u8]>::to_vec))?,
+            members: from.list(Decoder::member_id)?,
         },
         _ => return Err(Malformed("a chunk is of no known sort")),
     })
@@ -223,6 +225,7 @@ pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
         to.number(count);
     }
     to.wide(head.digest);
+    to.number(head.erased);
     to.bytes
 }
 
@@ -232,7 +235,7 @@ pub fn decode_head(bytes: &[u8]) -> Result<(CheckpointHead, u64), Malformed> {
     let mut count = || from.number();
     let (kinds, members, edges, statuses, requests) = (count()?, count()?, count()?, count()?, count()?);
     let chunks = count()?;
-    let digest = from.wide()?;
+    let (digest, erased) = (from.wide()?, from.number()?);
     from.end()?;
-    Ok((CheckpointHead { sequence, time, kinds, members, edges, statuses, requests, digest }, chunks))
+    Ok((CheckpointHead { sequence, time, kinds, members, edges, statuses, requests, digest, erased }, chunks))
 }

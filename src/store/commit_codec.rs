@@ -1,7 +1,7 @@
-//! The bytes of a commit: a command and what it was answered.
+//! The bytes of a commit: a command, what it was answered, and what each of its changes left behind.
 
-use super::Commit;
 use super::codec::{Decoder, Encoder, Malformed};
+use super::{Commit, event_codec};
 use crate::domain::{
     Change, Command, EdgePut, InteractionRecord, MemberPatch, Precondition, Request, RequestId, Sequence,
 };
@@ -15,7 +15,12 @@ pub fn encode(commit: &Commit) -> Vec<u8> {
         to.wide(request.fingerprint);
         to.blob(&commit.answer);
     });
-    to.list(commit.command.changes.iter(), encode_change);
+    let events = commit.events.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));
+    to.number(commit.command.changes.len() as u64);
+    for (change, events) in commit.command.changes.iter().zip(events) {
+        encode_change(&mut to, change);
+        event_codec::encode(&mut to, events, change, commit.command.time);
+    }
     to.bytes
 }
 
@@ -26,10 +31,15 @@ pub fn decode(sequence: Sequence, payload: &[u8]) -> Result<Commit, Malformed> {
         let request = Request { id: RequestId(from.wide()?), fingerprint: from.wide()? };
         Ok((request, from.blob()?.to_vec()))
     })?;
-    let changes = from.list(decode_change)?;
+    let changes = from.list(|from| {
+        let change = decode_change(from)?;
+        let events = event_codec::decode(from, &change, time)?;
+        Ok((change, events))
+    })?;
     from.end()?;
+    let (changes, events) = changes.into_iter().unzip();
     let (request, answer) = request.map_or((None, Vec::new()), |(request, answer)| (Some(request), answer));
-    Ok(Commit { sequence, command: Command { time, request, changes }, answer })
+    Ok(Commit { sequence, command: Command { time, request, changes }, answer, events })
 }
 
 fn encode_change(to: &mut Encoder, change: &Change) {

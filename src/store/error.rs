@@ -10,6 +10,9 @@ pub enum StoreError {
     /// Names the place. Nothing is served of a damaged store, and nothing of it deleted.
     #[error("the store is damaged: {what}")]
     Damaged { what: String },
+    /// A reader of the log is behind what is kept of it.
+    #[error("the log is kept from sequence {earliest} on")]
+    TooOld { earliest: u64 },
     #[error("the disk is full")]
     Full,
     #[error("{0}")]

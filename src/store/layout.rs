@@ -1,12 +1,10 @@
-//! Keys and values, whatever keeps them: the log by sequence, a checkpoint's head and chunks by number.
+//! Keys and values of a checkpoint, whatever keeps them: its head, and its chunks by number.
 
 use super::chunks::{ChunkPacker, decode_head, encode_head, unpack};
 use super::codec::Malformed;
-use super::{CheckpointHead, Commit, Loader, Row, StoreError, commit_codec, frame};
+use super::{CheckpointHead, Commit, Loader, Row, StoreError, frame};
 use crate::domain::Sequence;
 
-/// A key of the log and its framed value.
-pub type LogEntry = ([u8; 8], Vec<u8>);
 /// A key of a checkpoint's chunk and its framed value.
 pub type ChunkEntry = ([u8; 9], Vec<u8>);
 
@@ -19,46 +17,8 @@ pub fn chunk_key(number: u64) -> [u8; 9] {
     key
 }
 
-pub fn log_key(sequence: Sequence) -> [u8; 8] {
-    sequence.to_be_bytes()
-}
-
-/// A commit's key and value.
-pub fn log_entry(commit: &Commit) -> LogEntry {
-    let key = log_key(commit.sequence);
-    (key, frame::seal(&key, &commit_codec::encode(commit)))
-}
-
-fn damaged(place: &str, malformed: Malformed) -> StoreError {
+pub fn damaged(place: &str, malformed: Malformed) -> StoreError {
     StoreError::Damaged { what: format!("{place}: {}", malformed.0) }
-}
-
-/// Reads a log in order. Every sequence after `after` must be there, and nothing else.
-pub struct LogReader {
-    pub last: Sequence,
-    pub bytes: u64,
-}
-
-impl LogReader {
-    pub fn new(after: Sequence) -> LogReader {
-        LogReader { last: after, bytes: 0 }
-    }
-
-    pub fn read(&mut self, key: &[u8], value: &[u8]) -> Result<Commit, StoreError> {
-        let sequence = <[u8; 8]>::try_from(key).map(Sequence::from_be_bytes);
-        let sequence =
-            sequence.map_err(|_| StoreError::Damaged { what: format!("log: a key {key:02x?} of no sequence") })?;
-        if sequence != self.last + 1 {
-            let what = format!("log: sequence {} is missing, {sequence} follows {}", self.last + 1, self.last);
-            return Err(StoreError::Damaged { what });
-        }
-        let place = || format!("log, sequence {sequence}");
-        let payload = frame::open(key, value, &place)?;
-        let commit = commit_codec::decode(sequence, payload).map_err(|malformed| damaged(&place(), malformed))?;
-        self.last = sequence;
-        self.bytes += value.len() as u64;
-        Ok(commit)
-    }
 }
 
 /// Packs rows into keyed values.
@@ -85,7 +45,7 @@ impl CheckpointPacker {
     }
 
     /// The last chunk, if there is one, and the head's value.
-    pub fn finish(mut self) -> (Option<ChunkEntry>, Vec<u8>) {
+    pub fn finish(&mut self) -> (Option<ChunkEntry>, Vec<u8>) {
         let last = self.packer.close().map(|chunk| self.sealed(&chunk));
         (last, frame::seal(&HEAD_KEY, &encode_head(&self.head, self.chunks)))
     }

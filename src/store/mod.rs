@@ -8,8 +8,10 @@ mod chunks;
 mod codec;
 mod commit_codec;
 mod error;
+mod event_codec;
 mod frame;
 mod layout;
+mod log;
 mod memory;
 mod rows;
 mod sled_database;
@@ -18,13 +20,15 @@ mod store_file;
 mod tail_file;
 
 use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use rows::{CheckpointHead, EdgeRow, Row, Stamps};
 pub use sled_store::SledStore;
 
-use crate::domain::{Command, Sequence};
+use crate::domain::{Command, Event, Sequence};
 
 /// A store's own id, made at its creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub struct Commit {
     pub command: Command,
     /// What its caller was answered, for a retry; empty without a request id.
     pub answer: Vec<u8>,
+    /// What it left behind, change by change, for those who keep a copy.
+    pub events: Vec<Vec<Event>>,
 }
 
 /// Durable commands and checkpoints. Used by one thread at a time.
@@ -47,20 +53,60 @@ pub trait Store: Send {
     /// Gives the loader the head and rows of the newest checkpoint, if there is one, and every commit after it, in order.
     fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError>;
 
-    /// Appends commits, all or none; on disk when it returns.
+    /// Appends commits, all or none; on disk when it returns. After a refusal the same sequences may be appended again.
     fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError>;
 
-    /// Begins a checkpoint. The writer may be used on another thread while the log goes on.
-    fn begin_checkpoint(&self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError>;
+    /// Begins a checkpoint of the state after the last commit. The writer may be used on another thread while the log goes on.
+    fn begin_checkpoint(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError>;
 
-    /// Takes a finished checkpoint in the place of the one before it, with the log after it.
+    /// Takes a finished checkpoint in the place of the one before it.
     fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError>;
+
+    /// Removes commits that the checkpoint covers, as far as `keep` does not ask for them.
+    fn trim_log(&mut self, keep: &LogKeep) -> Result<(), StoreError>;
+
+    /// The log, to be read by others while it grows.
+    fn log(&self) -> Arc<dyn LogSource>;
 
     /// Encoded bytes of the commits after the checkpoint.
     fn log_bytes(&self) -> u64;
 
     /// Bytes of everything on disk; 0 in memory.
     fn disk_bytes(&self) -> u64;
+}
+
+/// How much of the log stays behind a checkpoint, for those who read changes from it.
+#[derive(Debug, Clone, Copy)]
+pub struct LogKeep {
+    pub bytes_max: u64,
+    /// Since it was written.
+    pub age_max: Duration,
+    /// Nothing up to this sequence stays: a member was erased there.
+    pub erased: Sequence,
+}
+
+/// A log that others read while it grows.
+pub trait LogSource: Send + Sync {
+    /// The first sequence that is still there, or that the next commit gets.
+    fn earliest(&self) -> Sequence;
+
+    /// Reads on after a sequence.
+    fn cursor(&self, after: Sequence) -> Box<dyn LogCursor>;
+}
+
+/// A place in a log.
+pub trait LogCursor: Send {
+    /// Some of the next commits, in order; none when those through `through`, all acknowledged, have been read. What is read
+    /// together was appended together, so it may go beyond `through`. `TooOld` if the next one is no longer there.
+    fn read(&mut self, through: Sequence) -> Result<Vec<Commit>, StoreError>;
+}
+
+/// Refuses commits that do not follow each other and the last one.
+fn check_order(last: Sequence, commits: &[Commit]) -> Result<(), StoreError> {
+    let wrong = commits.iter().zip(last + 1..).find(|(commit, expected)| commit.sequence != *expected);
+    wrong.map_or(Ok(()), |(commit, expected)| {
+        Err(StoreError::Io(format!("sequence {} was to be appended in the place of {expected}", commit.sequence)))
+    })
 }
 
 /// Takes what a store holds.
@@ -87,6 +133,11 @@ pub struct FinishedCheckpoint {
 impl FinishedCheckpoint {
     fn new(sequence: Sequence, written: impl Any + Send) -> FinishedCheckpoint {
         FinishedCheckpoint { sequence, written: Box::new(written) }
+    }
+
+    /// The last commit it covers.
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
     }
 
     fn take<T: Any>(self) -> Result<(Sequence, T), StoreError> {

@@ -1,6 +1,6 @@
 //! The rows of a checkpoint.
 
-use crate::domain::{History, Kind, Member, Origin, RequestId, Sequence, Status, Strength, TimeMs};
+use crate::domain::{History, Kind, Member, MemberId, Origin, RequestId, Sequence, Status, Strength, TimeMs};
 
 /// What a checkpoint is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct CheckpointHead {
     pub statuses: u64,
     pub requests: u64,
     pub digest: u128,
+    /// The last command that erased a member; 0 if none did.
+    pub erased: Sequence,
 }
 
 /// When a resource was first and last changed.
@@ -47,7 +49,10 @@ pub enum Row {
         fingerprint: u128,
         time: TimeMs,
         sequence: Sequence,
-        answer: Vec<u8>,
+        /// None once a member it named was erased.
+        answer: Option<Vec<u8>>,
+        /// Whom the request named, but for those who are erased.
+        members: Vec<MemberId>,
     },
 }
 

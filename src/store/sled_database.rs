@@ -1,4 +1,5 @@
-//! One generation: a sled database with a log and a checkpoint, and the syncs that sled leaves out.
+//! One generation: a sled database with a checkpoint, and the syncs that sled leaves out. It is open only while a checkpoint is
+//! written or read.
 //!
 //! sled 0.34's `flush` issues `sync_file_range` on Linux, which is no fsync (upstream issues 1351 and 1452): after it the file
 //! is synced through a handle of our own. Its asynchronous flush can hang (upstream issue 1308) and is not used. Damage makes
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 use super::StoreError;
 use super::store_file::sync_folder;
 
-/// sled's own page cache; the state is in memory anyway.
-const CACHE_BYTES: u64 = 64 * 1_024 * 1_024;
+/// sled's own page cache: a checkpoint is written once and read from its begin to its end.
+const CACHE_BYTES: u64 = 16 * 1_024 * 1_024;
 /// Without it sled hardly gives space back.
 const FLUSH_EVERY_MS: u64 = 50;
 /// sled holds its file's lock until its last background task has ended, some time after the database was closed.
@@ -25,8 +26,7 @@ const LOCK_WAIT_STEP: Duration = Duration::from_millis(5);
 pub struct SledDatabase {
     folder: PathBuf,
     database: sled::Db,
-    pub log: sled::Tree,
-    pub checkpoint: sled::Tree,
+    checkpoint: sled::Tree,
     file: File,
     /// Files of oversized values that are on disk already.
     blobs_synced: HashSet<OsString>,
@@ -36,14 +36,14 @@ impl SledDatabase {
     /// Opens a database, or creates an empty one.
     pub fn open(folder: &Path) -> Result<SledDatabase, StoreError> {
         let database = open_when_unlocked(folder)?;
-        let (log, checkpoint) = guarded(|| Ok((database.open_tree("log")?, database.open_tree("checkpoint")?)))?;
+        let checkpoint = guarded(|| database.open_tree("checkpoint"))?;
         let file = File::open(folder.join("db"))?;
-        Ok(SledDatabase { folder: folder.to_owned(), database, log, checkpoint, file, blobs_synced: HashSet::new() })
+        Ok(SledDatabase { folder: folder.to_owned(), database, checkpoint, file, blobs_synced: HashSet::new() })
     }
 
     /// Puts everything written so far on disk.
-    pub fn sync(&mut self) -> Result<(), StoreError> {
-        guarded(|| self.database.flush().map(|_| ()))?;
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.guarded(|| self.database.flush().map(|_| ()))?;
         self.file.sync_data()?;
         self.sync_blobs()
     }
@@ -79,33 +79,23 @@ impl SledDatabase {
         sync_folder(&self.folder)
     }
 
-    /// Writes to a tree, all or none; not yet on disk.
-    pub fn apply(
-        &self,
-        tree: &sled::Tree,
-        entries: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
-    ) -> Result<(), StoreError> {
+    /// Writes all or none; not yet on disk.
+    pub fn apply(&self, entries: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         entries.for_each(|(key, value)| batch.insert(key, value));
-        guarded(|| tree.apply_batch(batch))
+        self.guarded(|| self.checkpoint.apply_batch(batch))
     }
 
-    pub fn get(&self, tree: &sled::Tree, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
-        guarded(|| tree.get(key))
+    pub fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
+        self.guarded(|| self.checkpoint.get(key))
     }
+}
 
-    /// Every key and value of the log in order, from a key on.
-    pub fn each_log_entry(
-        &self,
-        from: &[u8],
-        mut take: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let mut entries = self.log.range(from..);
-        // sled's iterator errs for ever on a bad page: the first error ends it.
-        while let Some((key, value)) = guarded(|| entries.next().transpose())? {
-            take(&key, &value)?;
-        }
-        Ok(())
+impl SledDatabase {
+    /// Runs what reads or writes sled. Where that fails the database is never closed: sled may wait for ever to flush it, with a
+    /// lock that all its databases share.
+    fn guarded<T>(&self, action: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+        guarded(action).inspect_err(|_| std::mem::forget((self.database.clone(), self.checkpoint.clone())))
     }
 }
 

@@ -1,21 +1,27 @@
-//! The durable store: a folder with one sled database a generation.
+//! The durable store: a folder with a log, and one sled database a generation with a checkpoint.
 //!
 //! A checkpoint is written into the next generation beside the current one, and `STORE` names the one in use. What a crash
 //! left behind (a generation that `STORE` does not name) is removed at the next start.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::layout::{self, CheckpointPacker, Discard, HEAD_KEY, LogReader, log_entry, read_checkpoint};
+use super::layout::{CheckpointPacker, Discard, HEAD_KEY, read_checkpoint};
+use super::log::{Log, LogFiles};
 use super::sled_database::SledDatabase;
 use super::store_file::{StoreFile, put_in_place, sync_folder};
 use super::tail_file::TailFile;
-use super::{CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, Row, Store, StoreError, StoreId};
+use super::{
+    CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogKeep, LogSource, Row, Store, StoreError,
+    StoreId,
+};
+use crate::domain::Sequence;
 
 /// Chunks of a checkpoint that go to sled together.
 const CHUNKS_PER_BATCH: usize = 64;
-/// Entries of the log that are copied together.
-const ENTRIES_PER_BATCH: usize = 1_024;
+/// The log's folder.
+const LOG: &str = "log";
 
 pub struct SledStore {
     folder: PathBuf,
@@ -23,10 +29,13 @@ pub struct SledStore {
     _lock: File,
     file: StoreFile,
     tail: TailFile,
-    database: SledDatabase,
-    log_bytes: u64,
-    /// After a swap that failed it is unknown which generation the next start reads: both stay as they are.
-    swap_failed: Option<StoreError>,
+    log_files: Arc<LogFiles>,
+    /// None until it is loaded.
+    log: Option<Log>,
+    /// The last commit the checkpoint covers.
+    checkpoint: Sequence,
+    /// The number last given to a generation, in use or not.
+    last_generation: u64,
 }
 
 impl SledStore {
@@ -34,17 +43,31 @@ impl SledStore {
     pub fn open(folder: &Path, new_id: impl FnOnce() -> StoreId) -> Result<SledStore, StoreError> {
         create_folder(folder)?;
         let lock = lock(folder)?;
-        let (file, database) = match StoreFile::read(folder)? {
-            Some(file) => (file, open_generation(&generation_folder(folder, file.generation))?),
-            None => {
-                let file = StoreFile { id: new_id(), generation: 1 };
-                (file, create(folder, file)?)
-            }
+        let file = match StoreFile::read(folder)? {
+            Some(file) => file,
+            None => create(folder, StoreFile { id: new_id(), generation: 1 })?,
         };
-        let tail = TailFile::open(folder)?;
         let generation = generation_folder(folder, file.generation);
+        if !generation.is_dir() {
+            return Err(StoreError::Damaged { what: format!("{} is missing", generation.display()) });
+        }
+        let tail = TailFile::open(folder)?;
+        let log_files = Arc::new(LogFiles::list(&folder.join(LOG), file.id)?);
         other_generations(folder, &generation)?.iter().try_for_each(|left_over| remove_folder(left_over))?;
-        Ok(SledStore { folder: folder.to_owned(), _lock: lock, file, tail, database, log_bytes: 0, swap_failed: None })
+        Ok(SledStore {
+            folder: folder.to_owned(),
+            _lock: lock,
+            file,
+            tail,
+            log_files,
+            log: None,
+            checkpoint: 0,
+            last_generation: file.generation,
+        })
+    }
+
+    fn loaded_log(&mut self) -> Result<&mut Log, StoreError> {
+        self.log.as_mut().ok_or_else(|| StoreError::Io("the store is to be loaded before it is written to".to_owned()))
     }
 }
 
@@ -68,16 +91,8 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-fn open_generation(generation: &Path) -> Result<SledDatabase, StoreError> {
-    if !generation.is_dir() {
-        return Err(StoreError::Damaged { what: format!("{} is missing", generation.display()) });
-    }
-    SledDatabase::open(generation)
-}
-
-/// The first generation, empty; then the file that says so. The database stays open: sled gives its lock back only some
-/// time after it is closed.
-fn create(folder: &Path, file: StoreFile) -> Result<SledDatabase, StoreError> {
+/// The first generation, empty, and an empty log; then the file that says so.
+fn create(folder: &Path, file: StoreFile) -> Result<StoreFile, StoreError> {
     let generation = generation_folder(folder, file.generation);
     if !other_generations(folder, &generation)?.is_empty()
         || TailFile::open(folder).is_ok_and(|tail| tail.acknowledged > 0)
@@ -86,12 +101,12 @@ fn create(folder: &Path, file: StoreFile) -> Result<SledDatabase, StoreError> {
     }
     // Without `STORE` it is what a crash left of an earlier creation: nothing was ever acknowledged in it.
     remove_folder(&generation)?;
-    let mut database = SledDatabase::open(&generation)?;
-    database.sync_creation()?;
+    SledDatabase::open(&generation)?.sync_creation()?;
+    Log::create(&folder.join(LOG), file.id)?;
     TailFile::create(folder)?;
     file.write_beside(folder)?;
     put_in_place(folder)?;
-    Ok(database)
+    Ok(file)
 }
 
 fn generation_folder(folder: &Path, generation: u64) -> PathBuf {
@@ -133,103 +148,93 @@ impl Store for SledStore {
     }
 
     fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError> {
-        let database = &self.database;
-        let after = read_checkpoint(&mut |key| database.get(&database.checkpoint, key), loader)?;
+        let database = SledDatabase::open(&generation_folder(&self.folder, self.file.generation))?;
+        self.checkpoint = read_checkpoint(&mut |key| database.get(key), loader)?;
         // Every generation but the first was begun by a checkpoint.
-        if after == 0 && self.file.generation > 1 {
+        if self.checkpoint == 0 && self.file.generation > 1 {
             return Err(StoreError::Damaged { what: "checkpoint: its head is missing".to_owned() });
         }
-        let mut reader = LogReader::new(after);
-        database.each_log_entry(&[], |key, value| loader.commit(reader.read(key, value)?))?;
-        let (last, acknowledged) = (reader.last, self.tail.acknowledged);
-        if last < acknowledged {
-            let what = format!("log: it ends at sequence {last}, and {acknowledged} was acknowledged");
-            return Err(StoreError::Damaged { what });
-        }
-        self.log_bytes = reader.bytes;
+        drop(database);
+        let take = |commit| loader.commit(commit);
+        self.log = Some(Log::load(self.log_files.clone(), self.checkpoint, self.tail.acknowledged, take)?);
         Ok(())
     }
 
     fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
-        self.check_swap()?;
-        let mut bytes = 0;
-        let entries = commits.iter().map(|commit| {
-            let (key, value) = log_entry(commit);
-            bytes += value.len() as u64;
-            (key.to_vec(), value)
-        });
-        self.database.apply(&self.database.log, entries)?;
-        self.database.sync()?;
+        self.loaded_log()?.append(commits)?;
         if let Some(last) = commits.last() {
-            self.tail.acknowledge(last.sequence)?;
+            self.tail.acknowledge(last.sequence);
         }
-        self.log_bytes += bytes;
         Ok(())
     }
 
-    fn begin_checkpoint(&self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
-        self.check_swap()?;
-        let generation = self.file.generation + 1;
+    fn begin_checkpoint(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
+        let log_bytes = self.loaded_log()?.cut()?;
+        // Of the number of one that failed nothing is used again: `STORE` may name it all the same.
+        self.last_generation += 1;
+        let generation = self.last_generation;
         let folder = generation_folder(&self.folder, generation);
         remove_folder(&folder)?;
         let database = SledDatabase::open(&folder)?;
         let packer = CheckpointPacker::new(head);
-        Ok(Box::new(SledCheckpoint { sequence: head.sequence, generation, database, packer, waiting: Vec::new() }))
+        let written = WrittenGeneration { generation, log_bytes };
+        Ok(Box::new(SledCheckpoint { sequence: head.sequence, written, database, packer, waiting: Vec::new() }))
     }
 
     fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError> {
-        let (sequence, (generation, mut next)) = finished.take::<(u64, SledDatabase)>()?;
-        let log_bytes = self.copy_log_after(sequence, &next)?;
-        next.sync_creation()?;
+        let (sequence, WrittenGeneration { generation, log_bytes }) = finished.take::<WrittenGeneration>()?;
         let file = StoreFile { generation, ..self.file };
         file.write_beside(&self.folder)?;
-        put_in_place(&self.folder).inspect_err(|error| self.swap_failed = Some(error.clone()))?;
-        let before = generation_folder(&self.folder, self.file.generation);
+        // If this fails it is unknown which generation the next start reads. It finds either, and the log after either.
+        put_in_place(&self.folder)?;
         self.file = file;
-        self.log_bytes = log_bytes;
-        // sled's threads end with the old database, before its folder goes.
-        drop(std::mem::replace(&mut self.database, next));
-        remove_folder(&before)
+        self.checkpoint = sequence;
+        self.loaded_log()?.checkpointed(log_bytes);
+        let current = generation_folder(&self.folder, generation);
+        other_generations(&self.folder, &current)?.iter().try_for_each(|before| remove_folder(before))?;
+        sync_folder(&self.folder)
+    }
+
+    fn trim_log(&mut self, keep: &LogKeep) -> Result<(), StoreError> {
+        let checkpoint = self.checkpoint;
+        self.loaded_log()?.trim(checkpoint, keep)
+    }
+
+    fn log(&self) -> Arc<dyn LogSource> {
+        Arc::new(self.log_files.clone())
     }
 
     fn log_bytes(&self) -> u64 {
-        self.log_bytes
+        self.log.as_ref().map_or(0, Log::pending_bytes)
     }
 
     fn disk_bytes(&self) -> u64 {
-        // A file that sled removes meanwhile is no reason to fail: the figure is for people.
+        // A file that is removed meanwhile is no reason to fail: the figure is for people.
         bytes_under(&self.folder).unwrap_or(0)
     }
 }
 
-impl SledStore {
-    fn check_swap(&self) -> Result<(), StoreError> {
-        self.swap_failed.clone().map_or(Ok(()), Err)
-    }
-
-    fn copy_log_after(&self, sequence: u64, next: &SledDatabase) -> Result<u64, StoreError> {
-        let mut reader = LogReader::new(sequence);
-        let mut waiting = Vec::new();
-        self.database.each_log_entry(&layout::log_key(sequence + 1), |key, value| {
-            reader.read(key, value)?;
-            waiting.push((key.to_vec(), value.to_vec()));
-            if waiting.len() < ENTRIES_PER_BATCH {
-                return Ok(());
-            }
-            next.apply(&next.log, waiting.drain(..))
-        })?;
-        next.apply(&next.log, waiting.drain(..))?;
-        Ok(reader.bytes)
-    }
+/// A generation on disk, not yet in use.
+struct WrittenGeneration {
+    generation: u64,
+    /// Of the log that its checkpoint covers and the one before did not.
+    log_bytes: u64,
 }
 
 /// A checkpoint on its way into the next generation.
 struct SledCheckpoint {
-    sequence: u64,
-    generation: u64,
+    sequence: Sequence,
+    written: WrittenGeneration,
     database: SledDatabase,
     packer: CheckpointPacker,
     waiting: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl SledCheckpoint {
+    fn write_waiting(&mut self) -> Result<(), StoreError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.database.apply(waiting.into_iter())
+    }
 }
 
 impl CheckpointWriter for SledCheckpoint {
@@ -238,17 +243,16 @@ impl CheckpointWriter for SledCheckpoint {
         if self.waiting.len() < CHUNKS_PER_BATCH {
             return Ok(());
         }
-        self.database.apply(&self.database.checkpoint, self.waiting.drain(..))
+        self.write_waiting()
     }
 
-    fn finish(self: Box<Self>) -> Result<FinishedCheckpoint, StoreError> {
-        let SledCheckpoint { sequence, generation, mut database, packer, mut waiting } = *self;
-        let (last, head) = packer.finish();
-        waiting.extend(last.map(|(key, value)| (key.to_vec(), value)));
-        waiting.push((HEAD_KEY.to_vec(), head));
-        database.apply(&database.checkpoint, waiting.into_iter())?;
-        database.sync_creation()?;
-        read_checkpoint(&mut |key| database.get(&database.checkpoint, key), &mut Discard)?;
-        Ok(FinishedCheckpoint::new(sequence, (generation, database)))
+    fn finish(mut self: Box<Self>) -> Result<FinishedCheckpoint, StoreError> {
+        let (last, head) = self.packer.finish();
+        self.waiting.extend(last.map(|(key, value)| (key.to_vec(), value)));
+        self.waiting.push((HEAD_KEY.to_vec(), head));
+        self.write_waiting()?;
+        self.database.sync_creation()?;
+        read_checkpoint(&mut |key| self.database.get(key), &mut Discard)?;
+        Ok(FinishedCheckpoint::new(self.sequence, self.written))
     }
 }

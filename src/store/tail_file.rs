@@ -1,7 +1,7 @@
-//! The file `TAIL`: how far the log was acknowledged, outside of sled.
+//! The file `TAIL`: how far the log was acknowledged, outside of the log.
 //!
-//! sled takes damage near the end of its file for a write that a crash cut short, and drops what follows without a word.
-//! So after each append its last sequence is noted here, and a log that ends before it is damaged.
+//! Damage of the log's last frame looks like an append that a crash cut short. So after each append its last sequence is noted
+//! here, and a log that ends before it is damaged.
 //!
 //! It is not synced by each append, which would take as long as the append itself: the kernel puts it on disk within
 //! seconds. What it tells is at most what the log holds, so a power cut can leave it behind the log, never ahead.
@@ -46,11 +46,15 @@ impl TailFile {
         Ok(TailFile { file, next_place: (place + 1) % PLACES, acknowledged })
     }
 
-    pub fn acknowledge(&mut self, sequence: Sequence) -> Result<(), StoreError> {
-        self.file.write_all_at(&encode(sequence), self.next_place * PLACE_BYTES as u64)?;
-        self.next_place = (self.next_place + 1) % PLACES;
-        self.acknowledged = sequence;
-        Ok(())
+    /// Notes what is in the log already. That it can't be noted is no reason to refuse it: the next note makes up for it.
+    pub fn acknowledge(&mut self, sequence: Sequence) {
+        match self.file.write_all_at(&encode(sequence), self.next_place * PLACE_BYTES as u64) {
+            Ok(()) => {
+                self.next_place = (self.next_place + 1) % PLACES;
+                self.acknowledged = sequence;
+            }
+            Err(error) => tracing::warn!(%error, "the end of the log could not be noted"),
+        }
     }
 }
 
@@ -77,7 +81,7 @@ mod tests {
         let mut tail = TailFile::open(folder.path()).unwrap();
         assert_eq!(tail.acknowledged, 0);
         for sequence in [3, 7, 300] {
-            tail.acknowledge(sequence).unwrap();
+            tail.acknowledge(sequence);
             assert_eq!(TailFile::open(folder.path()).unwrap().acknowledged, sequence);
         }
         let path = folder.path().join(NAME);

@@ -125,23 +125,6 @@ fn open_damaged(folder: PathBuf, history: &History) -> Outcome {
     }
 }
 
-fn files_under(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files_under(&path, found) } else { found.push(path) }
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    let mut files = Vec::new();
-    files_under(from, &mut files);
-    for file in files {
-        let target = to.join(file.strip_prefix(from).unwrap());
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(&file, target).unwrap();
-    }
-}
-
 /// Damages every file of a copy in many ways; gives what each damage of a file led to.
 fn outcomes(whole: &Path, history: &History, cases: usize) -> Vec<(String, Outcome)> {
     let mut files = Vec::new();

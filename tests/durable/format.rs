@@ -21,47 +21,47 @@ fn changes() -> Vec<(Change, &'static str)> {
     vec![
         (
             Change::PutKind { kind, precondition: Precondition::Absent },
-            "0103931bf0f6a1abfef962000101000572656164730300000000000000e03fe0d40302",
+            "01a4a5fb4bf6a1abfef962000101000572656164730300000000000000e03fe0d4030200",
         ),
         (
             Change::DeleteKind { name: kind_name("reads"), precondition: etag(), allow_missing },
-            "01016279a7f6a1abfef9620001020005726561647301046537613601",
+            "0179a6a2a5f6a1abfef962000102000572656164730104653761360100",
         ),
         (
             Change::PutMember { member: member(), precondition: Precondition::Present },
-            "015d38af07f6a1abfef9620001030003616e6e03416e6e02c3a90200046461746100077072697661637901047465616d\
-         013703",
+            "01fc6ddfc7f6a1abfef9620001030003616e6e03416e6e02c3a90200046461746100077072697661637901047465616d\
+         01370300",
         ),
         (
             Change::UpdateMember { id: member_id("ann"), patch, precondition: etag() },
-            "019f66ebe3f6a1abfef9620001040003616e6e00010168000100010465376136",
+            "013e8a51b2f6a1abfef9620001040003616e6e0001016800010001046537613600",
         ),
         (
             Change::DeleteMember { id: member_id("ann"), precondition: etag(), allow_missing },
-            "0176b57e30f6a1abfef9620001050003616e6e01046537613601",
+            "013145546bf6a1abfef9620001050003616e6e0104653761360100",
         ),
         (
             Change::PutEdge { put: whole_put(), precondition, allow_missing_members },
-            "0141bf687cf6a1abfef9620001060003616e6e0006667269656e640003626f621f0000803eac020000c03f80e2cfaa06\
-             01016e0101730100026379016f0001",
+            "0134f6a5d3f6a1abfef9620001060003616e6e0006667269656e640003626f621f0000803eac020000c03f80e2cfaa06\
+         01016e0101730100026379016f000100",
         ),
         (
             Change::DeleteEdge { key: key(), precondition: etag(), allow_missing },
-            "01bfa2ae69f6a1abfef9620001070003616e6e0006667269656e640003626f6201046537613601",
+            "0132efb589f6a1abfef9620001070003616e6e0006667269656e640003626f620104653761360100",
         ),
         (
             Change::RecordInteractions { record },
-            "014d84a975f6a1abfef9620001080003616e6e0006667269656e640003626f62ac0280e2cfaa06",
+            "01247b1adaf6a1abfef9620001080003616e6e0006667269656e640003626f62ac0280e2cfaa0600",
         ),
         (
             Change::PostStatus { status: sample_status("s", "ann") },
-            "01547251c2f6a1abfef96200010901730003616e6e1357686f206f776e7320796f757220646174613f1868747470733a\
+            "01122bc6bef6a1abfef96200010901730003616e6e1357686f206f776e7320796f757220646174613f1868747470733a\
          2f2f6578616d706c652e6f72672f64617461010010636f6e73756d65722d7072697661637902000666616d696c790006\
-         667269656e640101010000003e0100046e6f73790380a0abfef9620180c0e285e368",
+         667269656e640101010000003e0100046e6f73790380a0abfef9620180c0e285e36800",
         ),
         (
             Change::DeleteStatus { id: status_id("s"), precondition: etag(), allow_missing },
-            "018b77b01ef6a1abfef96200010a017301046537613601",
+            "01520576a8f6a1abfef96200010a01730104653761360100",
         ),
     ]
 }
@@ -125,7 +125,14 @@ fn rows() -> Vec<Row> {
         Row::Edge(bare(0, 2)),
         Row::Edge(whole),
         Row::Status { status: sample_status("s", "ann"), stamps },
-        Row::Request { id, fingerprint, time: TimeMs(1_000), sequence: 6, answer: vec![0xab, 0xcd] },
+        Row::Request {
+            id,
+            fingerprint,
+            time: TimeMs(1_000),
+            sequence: 6,
+            answer: Some(vec![0xab, 0xcd]),
+            members: vec![member_id("ann")],
+        },
     ]
 }
 
@@ -138,6 +145,7 @@ const HEAD: CheckpointHead = CheckpointHead {
     statuses: 1,
     requests: 1,
     digest: 0xfeed,
+    erased: 5,
 };
 
 /// The checkpoint's keys and values.
@@ -161,9 +169,10 @@ const CHECKPOINT: [(&str, &str); 6] = [
     ),
     (
         "630000000000000004",
-        "016616594404010100000000000000000000000000000000000000000000000000000000000201d00f0602abcd",
+        "011e2a065804010100000000000000000000000000000000000000000000000000000000000201d00f060102abcd0100\
+         03616e6e",
     ),
-    ("68", "01cc07b37a06b817010203010105edfe0000000000000000000000000000"),
+    ("68", "019e26c03006b817010203010105edfe000000000000000000000000000005"),
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -176,12 +185,12 @@ fn unhex(text: &str) -> Vec<u8> {
 
 fn commit_of(change: Change) -> Commit {
     let command = Command { time: TimeMs(1_700_000_000_123), request: None, changes: vec![change] };
-    Commit { sequence: 7, command, answer: Vec::new() }
+    Commit { sequence: 7, command, answer: Vec::new(), events: vec![Vec::new()] }
 }
 
 /// What a log holds after `commit`, and what a log with `value` gives back.
 fn there_and_back(commit: &Commit, value: &str) -> (String, Vec<Commit>) {
-    let mut written = MemoryStore::new(STORE_ID);
+    let mut written = written_checkpoint();
     written.append(std::slice::from_ref(commit)).unwrap();
     let found = hex(&written.kept().log[commit.sequence.to_be_bytes().as_slice()]);
     let mut pinned = with_checkpoint();
@@ -196,12 +205,18 @@ fn with_checkpoint() -> MemoryStore {
     store
 }
 
-#[test]
-fn a_checkpoint_is_written_and_read_as_ever() {
+/// The same, written now.
+fn written_checkpoint() -> MemoryStore {
     let mut store = MemoryStore::new(STORE_ID);
     let mut writer = store.begin_checkpoint(&HEAD).unwrap();
     rows().into_iter().for_each(|row| writer.row(row).unwrap());
     store.install(writer.finish().unwrap()).unwrap();
+    store
+}
+
+#[test]
+fn a_checkpoint_is_written_and_read_as_ever() {
+    let store = written_checkpoint();
     let found: Vec<_> = store.kept().checkpoint.iter().map(|(key, value)| (hex(key), hex(value))).collect();
     assert_eq!(found, CHECKPOINT.map(|(key, value)| (key.to_owned(), value.to_owned())));
     let loaded = load(&mut with_checkpoint());
@@ -223,8 +238,8 @@ fn a_request_is_written_with_its_answer_as_ever() {
     let mut commit = commit_of(put_bare("ann"));
     commit.command.request = Some(request(1, 0x0102 << 112));
     commit.answer = vec![0xab, 0xcd];
-    let value = "01619ff335f6a1abfef96201010000000000000000000000000000000000000000000000000000000000020102abcd01\
-         030003616e6e0000000000";
+    let value = "01dc4d82e8f6a1abfef96201010000000000000000000000000000000000000000000000000000000000020102abcd01\
+         030003616e6e000000000000";
     let (found, read) = there_and_back(&commit, value);
     assert_eq!(found, value);
     assert_eq!(read, [commit]);

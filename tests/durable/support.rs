@@ -1,6 +1,7 @@
 //! Stores to open again, values to put, and what a store gives back.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kith::domain::{
@@ -99,7 +100,7 @@ pub fn commit(sequence: u64, answer: &[u8]) -> Commit {
     let request = request(u128::from(sequence), u128::from(sequence) << 64);
     let changes = vec![put_bare(&format!("member-{sequence}")), put_edge("a", "friend", "b")];
     let command = Command { time: TimeMs(1_700_000_000_000 + sequence as i64), request: Some(request), changes };
-    Commit { sequence, command, answer: answer.to_vec() }
+    Commit { sequence, command, answer: answer.to_vec(), events: vec![Vec::new(), Vec::new()] }
 }
 
 /// A status with every field set.
@@ -133,5 +134,22 @@ pub async fn wait_until(condition: impl Fn() -> bool) {
     while !condition() {
         assert!(Instant::now() < end, "waited too long");
         tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+pub fn files_under(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files_under(&path, found) } else { found.push(path) }
+    }
+}
+
+pub fn copy_folder(from: &Path, to: &Path) {
+    let mut files = Vec::new();
+    files_under(from, &mut files);
+    for file in files {
+        let target = to.join(file.strip_prefix(from).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(&file, target).unwrap();
     }
 }

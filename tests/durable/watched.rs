@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use kith::store::{CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, Store, StoreError, StoreId};
+use kith::store::{
+    CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogKeep, LogSource, Store, StoreError,
+    StoreId,
+};
 
 /// What a test sees of a store, and does to it.
 #[derive(Clone, Default)]
@@ -64,7 +67,7 @@ impl Store for Watched {
         Ok(())
     }
 
-    fn begin_checkpoint(&self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
+    fn begin_checkpoint(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
         self.store.begin_checkpoint(head)
     }
 
@@ -72,6 +75,14 @@ impl Store for Watched {
         self.store.install(finished)?;
         self.watch.0.lock().unwrap().installed += 1;
         Ok(())
+    }
+
+    fn trim_log(&mut self, keep: &LogKeep) -> Result<(), StoreError> {
+        self.store.trim_log(keep)
+    }
+
+    fn log(&self) -> Arc<dyn LogSource> {
+        self.store.log()
     }
 
     fn log_bytes(&self) -> u64 {

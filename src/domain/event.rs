@@ -1,0 +1,36 @@
+use super::{Edge, EdgeKey, Kind, KindName, Member, MemberId, Status, StatusId, TimeMs};
+
+/// What a change left behind of one resource, for those who keep a copy: the whole resource, or that it is gone.
+///
+/// A resource that was put last changed when its command was accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    KindPut {
+        kind: Kind,
+    },
+    KindDeleted {
+        name: KindName,
+    },
+    MemberPut {
+        member: Member,
+        create_time: TimeMs,
+    },
+    /// With it went its edges and its statuses, which no events of their own tell. What named it elsewhere has an event.
+    MemberDeleted {
+        id: MemberId,
+    },
+    EdgePut {
+        edge: Edge,
+        create_time: TimeMs,
+    },
+    EdgeDeleted {
+        key: EdgeKey,
+    },
+    StatusPut {
+        status: Status,
+        create_time: TimeMs,
+    },
+    StatusDeleted {
+        id: StatusId,
+    },
+}
