@@ -1,0 +1,111 @@
+//! The real binary in a process of its own.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tonic::transport::Channel;
+
+use super::settings::PATIENCE;
+
+/// A checkpoint every few hundred writes.
+pub const CHECKPOINT_LOG_BYTES: u64 = 48 * 1_024;
+/// Connections of one test to its server.
+const CHANNELS: usize = 4;
+
+/// A server, killed with the value.
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+/// A server that is to be started.
+pub struct Start {
+    command: Command,
+    /// What it logs, for whoever looks into a failure.
+    log: std::path::PathBuf,
+}
+
+impl Start {
+    /// A server of the store in `data`, its log beside it.
+    pub fn new(data: &Path) -> Start {
+        Start::with_checkpoints(data, CHECKPOINT_LOG_BYTES)
+    }
+
+    pub fn with_checkpoints(data: &Path, log_bytes: u64) -> Start {
+        let log = data.with_extension("log-of-server");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        command.args(["--checkpoint-log-bytes", &log_bytes.to_string()]);
+        Start { command, log }
+    }
+
+    fn spawn(&mut self) -> Child {
+        let log = File::create(&self.log).unwrap();
+        self.command.stdout(Stdio::piped()).stderr(log).spawn().unwrap()
+    }
+
+    /// Starts it and waits until it serves; what it said if it does not.
+    pub fn run(mut self) -> Result<Server, String> {
+        let mut child = self.spawn();
+        let (tell, told) = mpsc::channel();
+        let out = child.stdout.take().unwrap();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let _ = BufReader::new(out).read_line(&mut line);
+            let _ = tell.send(line);
+        });
+        let line = told.recv_timeout(PATIENCE).unwrap_or_default();
+        match line.split(' ').find_map(|word| word.parse().ok()) {
+            Some(address) => Ok(Server { child, address }),
+            None => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(std::fs::read_to_string(&self.log).unwrap())
+            }
+        }
+    }
+
+    /// Starts it and kills it after a while, serving or not.
+    pub fn run_for(mut self, time: Duration) {
+        let mut child = self.spawn();
+        thread::sleep(time);
+        // SIGKILL; one that has ended already must not have.
+        assert!(child.try_wait().unwrap().is_none(), "it ended: {}", std::fs::read_to_string(&self.log).unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+impl Server {
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        // One that has ended already is gone either way.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    pub async fn channels(&self) -> Vec<Channel> {
+        let mut channels = Vec::new();
+        for _ in 0..CHANNELS {
+            let endpoint = Channel::from_shared(format!("http://{}", self.address)).unwrap();
+            channels.push(endpoint.timeout(PATIENCE).connect().await.unwrap());
+        }
+        channels
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
