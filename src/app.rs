@@ -7,7 +7,9 @@ use std::time::Duration;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::engine::{Engine, EngineOptions, WriterEnd};
+use crate::engine::{Engine, WriterEnd};
+
+pub use crate::engine::EngineOptions;
 use crate::server::{Server, ServerError, ServerOptions};
 use crate::store::{MemoryStore, SledStore, Store, StoreError, StoreId};
 
@@ -31,10 +33,7 @@ pub struct AppOptions {
     pub insecure: bool,
     /// What calls under way have to end, once the app is to stop.
     pub drain: Duration,
-    /// The engine's own bound when none.
-    pub edges_visited_max: Option<u64>,
-    /// Bytes of commands after which a new checkpoint is written, at least; the engine's own bound when none.
-    pub checkpoint_log_bytes_min: Option<u64>,
+    pub engine: EngineOptions,
 }
 
 /// Why the app did not start, or did not end well.
@@ -61,13 +60,7 @@ impl App {
             StoreOptions::Folder(folder) => folder.display().to_string(),
             StoreOptions::Memory => "memory".to_owned(),
         };
-        let default = EngineOptions::default();
-        let engine_options = EngineOptions {
-            edges_visited_max: options.edges_visited_max.unwrap_or(default.edges_visited_max),
-            checkpoint_log_bytes_min: options.checkpoint_log_bytes_min.unwrap_or(default.checkpoint_log_bytes_min),
-            ..default
-        };
-        let store = options.store.clone();
+        let (store, engine_options) = (options.store.clone(), options.engine);
         let opened = tokio::task::spawn_blocking(move || Engine::open(open(&store)?, engine_options)).await;
         let opened = opened.unwrap_or_else(|error| Err(StoreError::Io(format!("opening it ended badly: {error}"))));
         let (engine, writer) = opened.map_err(|error| AppError::Open { folder, error })?;

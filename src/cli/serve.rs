@@ -13,7 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Failure;
-use crate::app::{App, AppOptions, StoreOptions};
+use crate::app::{App, AppOptions, EngineOptions, StoreOptions};
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -33,6 +33,16 @@ pub struct ServeArgs {
     /// came after the newest checkpoint again.
     #[arg(long, env = "KITH_CHECKPOINT_LOG_BYTES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_log_bytes: Option<u64>,
+    /// Bytes of the log that are kept behind a checkpoint for those who watch changes; 256 MiB when not given.
+    #[arg(long, env = "KITH_LOG_RETENTION_BYTES", value_name = "N")]
+    log_retention_bytes: Option<u64>,
+    /// Seconds that the log is kept behind a checkpoint for those who watch changes; a day when not given.
+    #[arg(long, env = "KITH_LOG_RETENTION_SECONDS", value_name = "S")]
+    log_retention_seconds: Option<u64>,
+    /// Seconds after which no byte of an erased member is left on disk; a day when not given. A checkpoint is written for it, and
+    /// watchers that are behind it have to export again.
+    #[arg(long, env = "KITH_ERASE_WITHIN_SECONDS", value_name = "S")]
+    erase_within_seconds: Option<u64>,
     /// Seconds that calls under way have to end when the server is told to stop.
     #[arg(long, env = "KITH_DRAIN_SECONDS", value_name = "S", default_value_t = 10)]
     drain_seconds: u64,
@@ -50,6 +60,21 @@ enum LogFormat {
     Json,
 }
 
+impl ServeArgs {
+    /// What is given, and the engine's own values for the rest.
+    fn engine_options(&self) -> EngineOptions {
+        let own = EngineOptions::default();
+        EngineOptions {
+            edges_visited_max: self.max_edges_visited.unwrap_or(own.edges_visited_max),
+            checkpoint_log_bytes_min: self.checkpoint_log_bytes.unwrap_or(own.checkpoint_log_bytes_min),
+            log_keep_bytes_max: self.log_retention_bytes.unwrap_or(own.log_keep_bytes_max),
+            log_keep_age_max: self.log_retention_seconds.map_or(own.log_keep_age_max, Duration::from_secs),
+            erase_within: self.erase_within_seconds.map_or(own.erase_within, Duration::from_secs),
+            ..own
+        }
+    }
+}
+
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     start_log(args.log_format, args.log);
@@ -59,8 +84,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         listen: args.listen,
         insecure: args.insecure,
         drain: Duration::from_secs(args.drain_seconds),
-        edges_visited_max: args.max_edges_visited,
-        checkpoint_log_bytes_min: args.checkpoint_log_bytes,
+        engine: args.engine_options(),
     };
     let app = App::start(options).await.map_err(|error| Failure::of_start(error.to_string()))?;
     announce(&format!("kith serves on {} (data: {})", app.address(), args.data.display()));

@@ -86,6 +86,9 @@ pub enum Error {
     EtagMismatch { field: String },
     #[error("{message}")]
     Unavailable { reason: Reason, message: String, retry_after_ms: u64 },
+    /// Changes are kept from a revision on that is later than the one asked for.
+    #[error("changes are kept no longer from there on; export, then watch")]
+    RevisionTooOld { earliest: String },
     #[error("{message}")]
     Exhausted { reason: Reason, message: String },
     #[error("the deadline passed before the answer was complete")]

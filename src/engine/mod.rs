@@ -10,6 +10,7 @@ mod checkpoint;
 mod digest;
 mod discover;
 mod evidence;
+mod feed;
 mod query;
 mod records;
 mod requests;
@@ -25,6 +26,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 pub use discover::{DiscoverQuery, Discovered, DiscoveredStatus, discover, discovered_chain};
 pub use evidence::TopicMatch;
+pub use feed::{Changed, Changes, Feed};
 pub use query::QueryOptions;
 pub use records::Stored;
 pub use revision::Revision;
@@ -32,7 +34,7 @@ pub use state::State;
 
 use crate::domain::limits::EDGES_VISITED_MAX;
 use crate::domain::{Change, Error, Reason, Request, TimeMs};
-use crate::store::{Store, StoreError};
+use crate::store::{LogSource, Store, StoreError};
 use writer::{ImportOrder, Order, WriteOrder, Writer};
 
 /// How long a read waits for `min_revision` to be applied.
@@ -134,6 +136,7 @@ pub struct StoreFigures {
 pub struct Engine {
     orders: mpsc::Sender<Order>,
     published: watch::Receiver<Arc<State>>,
+    log: Arc<dyn LogSource>,
     lane: Arc<Semaphore>,
     options: EngineOptions,
 }
@@ -156,6 +159,7 @@ impl Engine {
         let mut store = store;
         let (state, covered) = checkpoint::load(store.as_mut())?;
         let state = Arc::new(state);
+        let log = store.log();
         let (publish, published) = watch::channel(state);
         let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
         let writer = Writer::new(store, publish, orders.downgrade(), options, covered)?;
@@ -164,7 +168,7 @@ impl Engine {
             .spawn(move || writer.run(inbox))
             .map_err(|error| StoreError::Io(error.to_string()))?;
         let lane = Arc::new(Semaphore::new(options.queries_max));
-        Ok((Engine { orders, published, lane, options }, WriterEnd(thread)))
+        Ok((Engine { orders, published, log, lane, options }, WriterEnd(thread)))
     }
 
     /// Carries out one command, all of its changes or none; on disk when it returns.
@@ -188,11 +192,6 @@ impl Engine {
     }
 
     async fn order<T>(&self, order: Order, answer: oneshot::Receiver<T>) -> Result<T, Error> {
-        let stopped = || Error::Unavailable {
-            reason: Reason::NotReady,
-            message: "the server is stopping".to_owned(),
-            retry_after_ms: 1_000,
-        };
         self.orders.send(order).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())
     }
@@ -237,8 +236,13 @@ impl Engine {
     }
 }
 
+/// What callers are told when the engine ends.
+pub fn stopped() -> Error {
+    Error::Unavailable { reason: Reason::NotReady, message: "the server is stopping".to_owned(), retry_after_ms: 1_000 }
+}
+
 /// Milliseconds since 1970; a clock before that counts as 1970.
-fn now() -> TimeMs {
+pub fn now() -> TimeMs {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     TimeMs(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }

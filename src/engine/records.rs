@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::digest::etag;
 use crate::domain::{Edge, EdgeKey, EdgePut, History, Member, MemberId, Origin, Status, Strength, TimeMs, TopicSet};
 use crate::graph::{Keyed, KindIx, MemberIx, Tie};
 
@@ -14,6 +15,14 @@ pub struct Stored<T> {
     pub etag: String,
     pub create_time: TimeMs,
     pub update_time: TimeMs,
+}
+
+impl<T> Stored<T> {
+    /// A resource by its content's hash and its times.
+    pub(super) fn of(value: T, hash: impl Fn(&T) -> u128, times: Times) -> Stored<T> {
+        let etag = etag(hash(&value), times.update);
+        Stored { value, etag, create_time: times.create, update_time: times.update }
+    }
 }
 
 /// When a resource was first and last changed.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
-use super::digest::{self, Digest, etag};
-use super::records::{EdgeRecord, MemberRecord, StatusRecord, Stored};
+use super::digest::{self, Digest};
+use super::records::{EdgeRecord, MemberRecord, StatusRecord, Stored, Times};
 use super::requests::Requests;
 use super::revision::Revision;
 use super::topics::TopicIndex;
@@ -119,13 +119,7 @@ impl State {
 
     pub fn member_at(&self, ix: MemberIx) -> Stored<Member> {
         let record = self.member_record(ix);
-        let value = record.member(self.graph.id(ix).clone());
-        Stored {
-            etag: etag(digest::member_hash(&value), record.times.update),
-            create_time: record.times.create,
-            update_time: record.times.update,
-            value,
-        }
+        Stored::of(record.member(self.graph.id(ix).clone()), digest::member_hash, record.times)
     }
 
     pub(super) fn member_record(&self, ix: MemberIx) -> &MemberRecord {
@@ -143,12 +137,7 @@ impl State {
         let (from, to) = self.kept_order(from, kind, to);
         let record = self.edge_record(from, kind, to)?;
         let value = record.facts().edge(self.key_of(from, kind, to));
-        Some(Stored {
-            etag: etag(digest::edge_hash(&value), record.times.update),
-            create_time: record.times.create,
-            update_time: record.times.update,
-            value,
-        })
+        Some(Stored::of(value, digest::edge_hash, record.times))
     }
 
     pub(super) fn edge_record(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<&EdgeRecord> {
@@ -226,17 +215,12 @@ impl State {
 }
 
 fn stored_kind(kind: &Kind) -> Stored<Kind> {
-    let etag = etag(digest::kind_hash(kind), TimeMs(0));
-    Stored { value: kind.clone(), etag, create_time: TimeMs(0), update_time: TimeMs(0) }
+    // Kinds keep no times.
+    Stored::of(kind.clone(), digest::kind_hash, Times::default())
 }
 
 fn stored_status(record: &StatusRecord) -> Stored<Status> {
-    Stored {
-        value: record.status.clone(),
-        etag: etag(digest::status_hash(&record.status), record.times.update),
-        create_time: record.times.create,
-        update_time: record.times.update,
-    }
+    Stored::of(record.status.clone(), digest::status_hash, record.times)
 }
 
 /// The least ids there are: where ranges over ordered sets begin.

@@ -21,6 +21,8 @@ use crate::store::{Commit, FinishedCheckpoint, LogKeep, Store, StoreError};
 
 /// How often a writer that has nothing to write looks whether a checkpoint is due.
 const IDLE_MAX: Duration = Duration::from_secs(5);
+/// When bytes of erased members go that an earlier run has left, at the latest.
+const ERASE_AFTER_START: Duration = Duration::from_secs(3_600);
 /// After a checkpoint that could not be written.
 const CHECKPOINT_RETRY: Duration = Duration::from_secs(30);
 /// A checkpoint is due when the log takes so many bytes for each member and edge: about what the checkpoint itself takes.
@@ -81,12 +83,12 @@ impl Writer {
             checkpoint_not_before: None,
             erase_by: None,
         };
-        let erased = writer.publish.borrow().erased;
         if writer.publish.borrow().sequence() == 0 {
             writer.register_builtin_kinds()?;
-        } else if erased > covered {
-            // How long ago is not known any more: at once, then.
-            writer.erase_by = Some(Instant::now());
+        }
+        if writer.log_holds_erased() {
+            // How long ago is not known any more. Who watched before the start may still catch up.
+            writer.erase_by = Instant::now().checked_add(writer.options.erase_within.min(ERASE_AFTER_START));
         }
         writer.trim_log();
         Ok(writer)
@@ -177,7 +179,7 @@ impl Writer {
         let outcome = if empty { Ok(()) } else { self.store.append(&batch.commits).map_err(not_written) };
         if outcome.is_ok() && !empty {
             if batch.state.erased > self.publish.borrow().erased {
-                self.erase_by.get_or_insert_with(|| Instant::now() + self.options.erase_within);
+                self.erase_by = self.erase_by.or_else(|| Instant::now().checked_add(self.options.erase_within));
             }
             self.publish.send_replace(Arc::new(batch.state));
         }
@@ -185,14 +187,17 @@ impl Writer {
     }
 
     fn checkpoint_if_due(&mut self) {
-        let passed = |time: Option<Instant>| time.is_some_and(|time| Instant::now() >= time);
-        if self.checkpoint.is_some() || self.checkpoint_not_before.is_some() && !passed(self.checkpoint_not_before) {
+        let erase_now = passed(self.erase_by);
+        if erase_now && self.publish.borrow().erased <= self.covered {
+            self.trim_log();
+        }
+        if self.checkpoint.is_some() || self.checkpoint_not_before.is_some_and(|time| Instant::now() < time) {
             return;
         }
         let state = self.publish.borrow().clone();
         let resources = state.member_count() + state.edge_count();
         let due = self.options.checkpoint_log_bytes_min.max(resources * CHECKPOINT_BYTES_PER_RESOURCE);
-        if self.store.log_bytes() < due && !passed(self.erase_by) {
+        if self.store.log_bytes() < due && !(erase_now && state.erased > self.covered) {
             return;
         }
         match self.store.begin_checkpoint(&checkpoint::head(&state)) {
@@ -223,9 +228,6 @@ impl Writer {
                 tracing::info!(sequence = covered, "checkpoint installed");
                 self.covered = covered;
                 self.checkpoint_not_before = None;
-                if self.publish.borrow().erased <= covered {
-                    self.erase_by = None;
-                }
                 self.trim_log();
             }
             Err(error) => self.checkpoint_failed(&error),
@@ -241,11 +243,18 @@ impl Writer {
         let keep = LogKeep {
             bytes_max: self.options.log_keep_bytes_max,
             age_max: self.options.log_keep_age_max,
-            erased: self.publish.borrow().erased,
+            erased: if passed(self.erase_by) { self.publish.borrow().erased } else { 0 },
         };
-        if let Err(error) = self.store.trim_log(&keep) {
-            tracing::warn!(%error, "the old part of the log could not be removed; it is tried again");
+        match self.store.trim_log(&keep) {
+            Ok(()) if !self.log_holds_erased() => self.erase_by = None,
+            Ok(()) => {}
+            Err(error) => tracing::warn!(%error, "the old part of the log could not be removed; it is tried again"),
         }
+    }
+
+    /// Whether bytes of an erased member may be left in the log.
+    fn log_holds_erased(&self) -> bool {
+        self.publish.borrow().erased >= self.store.log().earliest()
     }
 }
 
@@ -253,6 +262,10 @@ impl Writer {
 struct UnderWay {
     thread: JoinHandle<()>,
     stop: Arc<AtomicBool>,
+}
+
+fn passed(time: Option<Instant>) -> bool {
+    time.is_some_and(|time| Instant::now() >= time)
 }
 
 /// What a wait for an order came to.

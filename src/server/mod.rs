@@ -81,13 +81,15 @@ impl Server {
     /// the drain time to end. Connections that are left then are ended.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
         let (health, health_service) = health::start().await;
-        let routes = routes::routes(&Service::new(self.engine))?.add_service(health_service);
+        let (stop_streams, stopping) = watch::channel(false);
+        let routes = routes::routes(&Service::new(self.engine, stopping))?.add_service(health_service);
 
         let (end_connections, connections_end) = watch::channel(false);
         let (begin_drain, drain_begun) = oneshot::channel();
         let stop = async {
             shutdown.await;
             health.stop().await;
+            let _ = stop_streams.send(true);
             let _ = begin_drain.send(());
         };
         let serving = transport().serve_with_incoming_shutdown(

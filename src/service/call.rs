@@ -93,7 +93,7 @@ fn edges_visited_max(value: i64) -> Result<Option<u64>, Violation> {
 const WAY_BACK_MAX: Duration = Duration::from_millis(50);
 
 /// When a query is to stop so that its caller still gets what there is.
-fn deadline(metadata: &MetadataMap) -> Option<Instant> {
+pub(super) fn deadline(metadata: &MetadataMap) -> Option<Instant> {
     let timeout = grpc_timeout(metadata.get("grpc-timeout")?.to_str().ok()?)?;
     Instant::now().checked_add(timeout - (timeout / 10).min(WAY_BACK_MAX))
 }

@@ -10,6 +10,7 @@ use super::import::import;
 use super::request_id::request;
 use super::status::to_status_at;
 use super::statuses::new_status_id;
+use super::watch::{WatchStream, watch};
 use super::{Service, to_status};
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Change, EdgeKey, KindName, MemberId, Reason, StatusId, Violation};
@@ -21,6 +22,13 @@ use crate::proto::v1::data_service_server::DataService;
 impl DataService for Service {
     async fn write(&self, call: Request<pb::WriteRequest>) -> Result<Response<pb::WriteResponse>, Status> {
         write(self, call.into_inner()).await.map(Response::new)
+    }
+
+    type WatchStream = WatchStream;
+
+    async fn watch(&self, call: Request<pb::WatchRequest>) -> Result<Response<WatchStream>, Status> {
+        let (metadata, _, message) = call.into_parts();
+        respond(watch(self, &metadata, message).await)
     }
 
     async fn import(

@@ -7,6 +7,7 @@
 //! | `encode/` | domain types into answers |
 //! | `call.rs`, `commit.rs` | what queries and writes share: deadline, budget, completeness; request ids |
 //! | `page.rs` | page tokens |
+//! | `watch.rs` | the stream of changes |
 //! | the others | the RPCs, by service |
 
 mod admin;
@@ -28,6 +29,11 @@ mod request_id;
 mod status;
 mod statuses;
 mod suggest;
+mod watch;
+
+use tokio::sync::watch::Receiver;
+
+use watch::Watchers;
 
 use crate::domain::TimeMs;
 use crate::engine::Engine;
@@ -40,11 +46,13 @@ pub use status::to_status;
 pub struct Service {
     engine: Engine,
     start_time: TimeMs,
+    watchers: Watchers,
 }
 
 impl Service {
-    pub fn new(engine: Engine) -> Service {
+    /// `stopping` turns true when the server stops: streams that would go on for ever end.
+    pub fn new(engine: Engine, stopping: Receiver<bool>) -> Service {
         let start_time = engine.now();
-        Service { engine, start_time }
+        Service { engine, start_time, watchers: Watchers::new(stopping) }
     }
 }

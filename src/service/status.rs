@@ -60,6 +60,10 @@ fn status(error: Error, field: Option<String>) -> Status {
             details.set_retry_info(Some(Duration::from_millis(retry_after_ms)));
             (Code::Unavailable, reason, message)
         }
+        Error::RevisionTooOld { earliest } => {
+            metadata.insert("earliest_revision".to_owned(), earliest);
+            (Code::OutOfRange, Reason::RevisionTooOld, message)
+        }
         Error::Exhausted { reason, message } => (Code::ResourceExhausted, reason, message),
         Error::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded, message),
         Error::Cancelled => (Code::Cancelled, Reason::Cancelled, message),

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kith::app::{App, AppError, AppOptions, StoreOptions};
+use kith::engine::EngineOptions;
 use kith::proto::v1::admin_service_client::AdminServiceClient;
 use kith::proto::v1::edge_service_client::EdgeServiceClient;
 use kith::proto::v1::{Edge, GetEdgeRequest, GetServerInfoRequest, GetServerInfoResponse};
@@ -40,8 +41,7 @@ impl Kith {
             listen: "127.0.0.1:0".parse().unwrap(),
             insecure: false,
             drain: Duration::from_millis(100),
-            edges_visited_max: None,
-            checkpoint_log_bytes_min: None,
+            engine: EngineOptions::default(),
         });
         let app = app.await.unwrap();
         let url = format!("http://{}", app.address());

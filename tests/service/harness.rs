@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use kith::app::{App, AppError, AppOptions, StoreOptions};
+use kith::engine::EngineOptions;
 use kith::proto::v1::admin_service_client::AdminServiceClient;
 use kith::proto::v1::data_service_client::DataServiceClient;
 use kith::proto::v1::edge_service_client::EdgeServiceClient;
@@ -119,8 +120,7 @@ pub fn options(store: StoreOptions) -> AppOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         insecure: false,
         drain: Duration::from_secs(10),
-        edges_visited_max: None,
-        checkpoint_log_bytes_min: None,
+        engine: EngineOptions::default(),
     }
 }
 

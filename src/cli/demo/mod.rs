@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::json;
 use super::print::{count, say};
 use super::serve::stop_signal;
-use crate::app::{App, AppOptions, StoreOptions};
+use crate::app::{App, AppOptions, EngineOptions, StoreOptions};
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{ImportRecord, ImportRequest};
 use teller::Teller;
@@ -58,8 +58,7 @@ pub async fn run(args: DemoArgs, json: bool) -> Result<(), Failure> {
         listen: args.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
         insecure: false,
         drain: DRAIN,
-        edges_visited_max: None,
-        checkpoint_log_bytes_min: None,
+        engine: EngineOptions::default(),
     };
     let app = App::start(options).await.map_err(|error| Failure::of_start(error.to_string()))?;
     let address = app.address();
