@@ -3,7 +3,9 @@
 mod commands;
 mod conformance;
 mod damage;
+mod fixtures;
 mod format;
+mod histories;
 mod hub;
 mod model;
 mod naive;
