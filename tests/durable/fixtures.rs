@@ -11,7 +11,7 @@ use kith::store::Store;
 use crate::support::*;
 
 /// The content digest and the sequence of the store that was written.
-const DIGEST: u128 = 246_777_730_035_447_232_430_909_114_662_769_055_003;
+const DIGEST: u128 = 246_777_730_035_447_432_230_909_114_662_769_055_003;
 const SEQUENCE: u64 = 9;
 
 fn fixture() -> PathBuf {
