@@ -31,6 +31,9 @@ pub struct SuggestArgs {
     /// How many at most, 1-100; 20 when not given.
     #[arg(long, value_name = "MEMBERS", default_value_t = 0, hide_default_value = true)]
     limit: i32,
+    /// How long the walks are that scores are summed over, 2 or 3; 3 when not given.
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    steps: i32,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
@@ -46,6 +49,7 @@ pub async fn run(client: &Client, args: &SuggestArgs, json: bool) -> Result<(), 
         exclude_ids: args.except.clone(),
         limit: args.limit,
         read: args.read.options(),
+        max_steps: args.steps,
     };
     let response = client.introductions().suggest_introductions(request).await?.into_inner();
     if json {

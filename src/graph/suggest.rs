@@ -30,6 +30,8 @@ pub struct SuggestQuery<'a> {
     /// Not to be suggested; still walked through.
     pub exclude: &'a SmallSet<MemberIx>,
     pub limit: usize,
+    /// How long the walks are: 2 or 3 steps at most.
+    pub max_steps: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -74,17 +76,18 @@ pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budg
     if let Err(limit) = walk.two_steps(budget) {
         return none(limit, 1);
     }
-    let two_steps_alone = walk.scores.clone();
-    let mut extent = Extent::complete(HOPS_MAX);
-    if let Err(limit) = walk.three_steps(budget) {
-        walk.scores = two_steps_alone;
-        extent = Extent::ended(limit, 2);
+    let mut extent = Extent::complete(2);
+    if query.max_steps > 2 {
+        let two_steps_alone = walk.scores.clone();
+        extent = Extent::complete(HOPS_MAX);
+        if let Err(limit) = walk.three_steps(budget) {
+            walk.scores = two_steps_alone;
+            extent = Extent::ended(limit, 2);
+        }
     }
-    let three_steps = extent.is_complete();
+    let three_steps = extent.exact_through_hop > 2;
     let mut found = walk.candidates(query, &not_suggested);
-    if extent.is_complete()
-        && let Err(limit) = walk.add_distant_sharers(query, &not_suggested, &mut found, budget)
-    {
+    if three_steps && let Err(limit) = walk.add_distant_sharers(query, &not_suggested, &mut found, budget) {
         extent = Extent::ended(limit, 3);
     }
     found.sort_unstable_by(|a, b| better_first(view, a, b));

@@ -9,7 +9,7 @@ use super::decode::{AskedFilter, Violations, all_or_return, some_member_ids, wit
 use super::introductions::{introducer, willingness};
 use super::paths::find;
 use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, INTRODUCER_HOPS_DEFAULT, LIMIT_DEFAULT, LIMIT_MAX};
-use crate::domain::{Error, MemberId, Topic, TopicSet};
+use crate::domain::{Error, MemberId, Reason, Topic, TopicSet, Violation};
 use crate::engine::{State, TopicMatch};
 use crate::graph::{
     Budget, Extent, Limit, MemberIx, SuggestQuery, Suggestion, Suggestions, TopicEvidence, View, introducers, suggest,
@@ -35,7 +35,8 @@ pub async fn suggest_introductions(
     let exclude = wrong.check(some_member_ids("exclude_ids", &message.exclude_ids, EXCLUDED_MEMBERS_MAX));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
     let asked = wrong.check(service.asked(&metadata, message.read, None));
-    all_or_return!(wrong; member, topics, filter, exclude, limit, asked);
+    let max_steps = wrong.check(max_steps(message.max_steps));
+    all_or_return!(wrong; member, topics, filter, exclude, limit, asked, max_steps);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let view = filter.view(state, how.as_of)?;
@@ -44,7 +45,8 @@ pub async fn suggest_introductions(
         let (matches, found) = match matches(state, &topics, &view, budget) {
             Ok(matches) => {
                 let evidence: Option<TopicEvidence> = matches.as_ref().map(evidence);
-                let query = SuggestQuery { topics: evidence.as_ref(), exclude: &exclude, limit: limit as usize };
+                let (topics, limit) = (evidence.as_ref(), limit as usize);
+                let query = SuggestQuery { topics, exclude: &exclude, limit, max_steps };
                 (matches, suggest(&view, member, &query, budget))
             }
             Err(limit) => (None, Suggestions { suggestions: Vec::new(), extent: Extent::ended(limit, 1) }),
@@ -63,6 +65,15 @@ pub async fn suggest_introductions(
         Ok(pb::SuggestIntroductionsResponse { suggestions, info: Some(info) })
     };
     service.query(&asked, answer).await
+}
+
+/// How long the walks are: 0 stands for 3.
+fn max_steps(value: i32) -> Result<u32, Violation> {
+    match value {
+        0 | 3 => Ok(3),
+        2 => Ok(2),
+        _ => Err(Violation::new("max_steps", Reason::OutOfRange, "must be 2 or 3")),
+    }
 }
 
 /// Who is on the topics asked for; none when none are.

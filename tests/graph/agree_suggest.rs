@@ -13,12 +13,12 @@ pub fn ask_suggestions(
     view: &View<'_>,
     names: &Names<'_>,
     ask: &Questions,
-    limit: usize,
+    (limit, max_steps): (usize, u32),
     budget: &mut Budget<'_>,
 ) -> Suggestions {
     let topics = ask.topics.as_ref().map(|topics| names.evidence(topics));
     let exclude = names.set(&ask.exclude);
-    let query = SuggestQuery { topics: topics.as_ref(), exclude: &exclude, limit };
+    let query = SuggestQuery { topics: topics.as_ref(), exclude: &exclude, limit, max_steps };
     suggest(view, names.ix(ask.a), &query, budget)
 }
 
@@ -36,14 +36,19 @@ pub fn told(names: &Names<'_>, found: &[Suggestion]) -> Vec<Told> {
 /// Checks the suggestions of one graph, and gives them so that another's can be compared bit for bit.
 pub fn suggestions_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) -> Vec<Told> {
     let everyone = names.oracle.size();
-    let all = ask_suggestions(view, names, ask, everyone, &mut Budget::unlimited());
+    let near = ask_suggestions(view, names, ask, (everyone, 2), &mut Budget::unlimited());
+    assert_eq!(near.extent, Extent::complete(2));
+    let candidates = names.oracle.candidates(ask.a, ask.topics.as_ref(), &ask.exclude, false);
+    suggestions_are(&near.suggestions, names, &candidates);
+    near.suggestions.iter().for_each(|suggestion| reasons_are(suggestion, names, &candidates));
+    let all = ask_suggestions(view, names, ask, (everyone, 3), &mut Budget::unlimited());
     assert_eq!(all.extent, Extent::complete(6));
     let candidates = names.oracle.candidates(ask.a, ask.topics.as_ref(), &ask.exclude, true);
     suggestions_are(&all.suggestions, names, &candidates);
     for suggestion in &all.suggestions {
         reasons_are(suggestion, names, &candidates);
     }
-    let some = ask_suggestions(view, names, ask, ask.limit, &mut Budget::unlimited());
+    let some = ask_suggestions(view, names, ask, (ask.limit, 3), &mut Budget::unlimited());
     assert_eq!(some.suggestions, all.suggestions[..ask.limit.min(all.suggestions.len())]);
     told(names, &all.suggestions)
 }

@@ -108,7 +108,7 @@ fn the_story() {
         assert_eq!(introducers.iter().map(|i| names.at(i.member)).collect::<Vec<_>>(), [at("wife")]);
         let mut ask = questions(at("officer"), at("jeremy"));
         ask.topics = Some(BTreeMap::from([(at("jeremy"), 1.0), (at("analyst"), 1.0)]));
-        let suggested = ask_suggestions(view, names, &ask, 10, &mut Budget::unlimited()).suggestions;
+        let suggested = ask_suggestions(view, names, &ask, (10, 3), &mut Budget::unlimited()).suggestions;
         assert_eq!(suggested.len(), 1);
         let (jeremy, reasons) = (&suggested[0], &suggested[0].because);
         assert_eq!((names.at(jeremy.member), jeremy.hops, jeremy.mutuals), (at("jeremy"), 3, 0));

@@ -182,7 +182,7 @@ fn ask_introducers(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Lim
 
 fn ask_suggest(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
     let Asked { view, names, ask } = asked;
-    let answer = ask_suggestions(view, names, ask, names.oracle.size(), budget);
+    let answer = ask_suggestions(view, names, ask, (names.oracle.size(), 3), budget);
     let found = &answer.suggestions;
     let scored = |three_steps| names.oracle.candidates(ask.a, ask.topics.as_ref(), &ask.exclude, three_steps);
     match (answer.extent.limit, answer.extent.exact_through_hop) {
@@ -224,7 +224,8 @@ pub fn signals_are_heeded(oracle: &Oracle, graph: &Graph, view: &View<'_>) {
         &|budget| introducers(view, from, to, 3, &|_| 0.5, budget).1.limit,
         &|budget| {
             let exclude = SmallSet::default();
-            suggest(view, from, &SuggestQuery { topics: None, exclude: &exclude, limit: 10 }, budget).extent.limit
+            let query = SuggestQuery { topics: None, exclude: &exclude, limit: 10, max_steps: 3 };
+            suggest(view, from, &query, budget).extent.limit
         },
     ];
     for traversal in traversals {

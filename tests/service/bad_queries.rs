@@ -225,6 +225,8 @@ fn introductions() -> Vec<Case> {
         case("nobody to introduce", suggest_introductions(|r| r.member_id.clear()), "REQUIRED", "member_id"),
         case("a stranger to introduce", suggest_introductions(|r| r.member_id = text("nobody")), "NOT_FOUND", ""),
         case("101 suggestions", suggest_introductions(|r| r.limit = 101), "OUT_OF_RANGE", "limit"),
+        case("walks of 1 step", suggest_introductions(|r| r.max_steps = 1), "OUT_OF_RANGE", "max_steps"),
+        case("walks of 4 steps", suggest_introductions(|r| r.max_steps = 4), "OUT_OF_RANGE", "max_steps"),
         case("-1 suggestions", suggest_introductions(|r| r.limit = -1), "OUT_OF_RANGE", "limit"),
         case("65 topics to talk about", suggest_introductions(|r| r.topics = many(65)), "TOO_MANY", "topics"),
         case(
