@@ -80,6 +80,11 @@ impl App {
         self.server.local_addr()
     }
 
+    /// A handle on the engine. It must be dropped before the app can end.
+    pub fn engine(&self) -> Engine {
+        self.server.engine()
+    }
+
     /// Serves until `shutdown` resolves; then ends the calls under way and closes the store.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
         let served = self.server.serve(shutdown).await;

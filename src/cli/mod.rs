@@ -1,7 +1,8 @@
 //! The command line: one file per command.
 //!
-//! Every command but `serve` and `demo` is a client of a running server, and speaks nothing but its public API.
+//! Every command but `serve`, `demo` and `bench` is a client of a running server, and speaks nothing but its public API.
 
+pub mod bench;
 mod client;
 mod demo;
 mod failure;
@@ -15,6 +16,7 @@ mod reach;
 mod serve;
 mod stats;
 mod suggest;
+mod temporary;
 
 use std::process::ExitCode;
 
@@ -55,6 +57,8 @@ enum Command {
     Introducers(introducers::IntroducersArgs),
     /// What the server is, how much it holds, and its limits.
     Stats,
+    /// How fast kith answers on this machine, beside programs that do no more than they must.
+    Bench(bench::BenchArgs),
 }
 
 /// Runs the command that the process was started with.
@@ -77,6 +81,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let client = || Client::connect(&cli.server);
     let done = match cli.command {
         Command::Import(args) => return import::run(args, &client().await?, cli.json).await,
+        Command::Bench(args) => bench::run(args, cli.json).await,
         Command::Demo(args) => demo::run(args, cli.json).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Reach(args) => reach::run(&client().await?, &args, cli.json).await,

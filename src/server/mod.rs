@@ -73,6 +73,10 @@ impl Server {
         Ok(Server { engine, listener, address, drain })
     }
 
+    pub fn engine(&self) -> Engine {
+        self.engine.clone()
+    }
+
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use super::client::Client;
 use super::failure::Failure;
 use super::json;
 use super::print::{count, say};
 use super::serve::stop_signal;
+use super::temporary::TemporaryFolder;
 use crate::app::{App, AppOptions, EngineOptions, StoreOptions};
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{ImportRecord, ImportRequest};
@@ -50,7 +50,7 @@ pub async fn run(args: DemoArgs, json: bool) -> Result<(), Failure> {
         return Err(Failure::Local { message: message.to_owned(), exit_code: 2 });
     }
     let mut stop = pin!(stop_signal()?);
-    let temporary = if args.data.is_some() { None } else { Some(TemporaryFolder::make()?) };
+    let temporary = if args.data.is_some() { None } else { Some(TemporaryFolder::make("demo")?) };
     let folder = temporary.as_ref().map(|made| made.0.clone()).or(args.data).unwrap_or_default();
     let port = if args.serve { SERVE_PORT } else { 0 };
     let options = AppOptions {
@@ -131,25 +131,6 @@ async fn load(client: &Client, records: Vec<ImportRecord>) -> Result<String, Fai
     Ok(format!("{members}, {edges} and a status"))
 }
 
-/// A folder that is removed when the demo ends, well or not.
-struct TemporaryFolder(PathBuf);
-
-impl TemporaryFolder {
-    fn make() -> Result<TemporaryFolder, Failure> {
-        let folder = std::env::temp_dir().join(format!("kith-demo-{}", Uuid::new_v4()));
-        std::fs::create_dir(&folder)
-            .map_err(|error| Failure::of_start(format!("can't make {}: {error}", folder.display())))?;
-        Ok(TemporaryFolder(folder))
-    }
-}
-
-impl Drop for TemporaryFolder {
-    fn drop(&mut self) {
-        // What can't be removed is left to the system, which clears its folder for temporary files.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_temporary_folder_goes_with_its_owner() {
-        let made = TemporaryFolder::make().unwrap();
+        let made = TemporaryFolder::make("demo").unwrap();
         let folder = made.0.clone();
         std::fs::write(folder.join("file"), "x").unwrap();
         drop(made);
