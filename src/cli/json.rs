@@ -21,6 +21,11 @@ pub fn compact<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
     serde_json::to_string(&dynamic(name, message)?).map_err(unwritable)
 }
 
+/// The same with the keys of every object sorted: those of a map would come in another order each time.
+pub fn compact_sorted<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
+    serde_json::to_value(dynamic(name, message)?).map(|value| value.to_string()).map_err(unwritable)
+}
+
 /// Indented JSON, with a line break at its end.
 pub fn pretty<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
     serde_json::to_string_pretty(&dynamic(name, message)?).map(|text| text + "\n").map_err(unwritable)
@@ -50,7 +55,7 @@ fn unwritable(error: impl std::fmt::Display) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::v1::{Edge, ImportRecord, ReachHop, import_record::Record};
+    use crate::proto::v1::{Edge, ImportRecord, Member, ReachHop, import_record::Record};
 
     #[test]
     fn json_is_protobufs_canonical_form() {
@@ -58,6 +63,25 @@ mod tests {
         assert_eq!(compact("Edge", &edge).unwrap(), r#"{"fromId":"a","interactions":"3"}"#);
         let hop = ReachHop { hop: 1, personal: Some(0), ..ReachHop::default() };
         assert_eq!(compact("ReachHop", &hop).unwrap(), r#"{"hop":1,"personal":0}"#);
+    }
+
+    #[test]
+    fn sorted_json_is_the_same_each_time() {
+        let labels = ["b", "a", "d", "c"].map(|key| (key.to_owned(), key.to_uppercase())).into();
+        let member = Member { id: "m".into(), labels, ..Member::default() };
+        let wanted = r#"{"id":"m","labels":{"a":"A","b":"B","c":"C","d":"D"}}"#;
+        assert!((0..20).all(|_| compact_sorted("Member", &member).unwrap() == wanted));
+    }
+
+    #[test]
+    fn every_single_comes_back_as_it_was() {
+        let random = &mut fastrand::Rng::with_seed(1);
+        for _ in 0..20_000 {
+            let pinned = f32::from_bits(random.u32(1..=f32::MAX.to_bits()));
+            let edge = Edge { pinned_strength: Some(pinned), interaction_weight: pinned, ..Edge::default() };
+            let read: Edge = parse("Edge", &compact("Edge", &edge).unwrap()).unwrap();
+            assert_eq!(read, edge);
+        }
     }
 
     #[test]

@@ -5,13 +5,16 @@
 pub mod bench;
 mod client;
 mod demo;
+mod export;
 mod failure;
 mod filter_args;
 mod import;
 mod introducers;
 mod json;
+mod new_file;
 mod path;
 mod print;
+mod progress;
 mod reach;
 mod serve;
 mod stats;
@@ -47,6 +50,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Put the members, edges, kinds and statuses of files.
     Import(import::ImportArgs),
+    /// Write all there is to a file, for `kith import` and for other programs.
+    Export(export::ExportArgs),
     /// Who is in reach of a member or a status: how many at each hop, through which part of life.
     Reach(reach::ReachArgs),
     /// Through whom one member could have found another.
@@ -82,6 +87,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let done = match cli.command {
         Command::Import(args) => return import::run(args, &client().await?, cli.json).await,
         Command::Bench(args) => bench::run(args, cli.json).await,
+        Command::Export(args) => export::run(args, &client().await?, cli.json).await,
         Command::Demo(args) => demo::run(args, cli.json).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Reach(args) => reach::run(&client().await?, &args, cli.json).await,

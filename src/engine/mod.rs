@@ -10,6 +10,7 @@ mod checkpoint;
 mod digest;
 mod discover;
 mod evidence;
+mod export;
 mod feed;
 mod query;
 mod records;
@@ -26,6 +27,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 pub use discover::{DiscoverQuery, Discovered, DiscoveredStatus, discover, discovered_chain};
 pub use evidence::TopicMatch;
+pub use export::Record;
 pub use feed::{Changed, Changes, Feed};
 pub use query::QueryOptions;
 pub use records::Stored;

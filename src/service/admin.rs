@@ -35,7 +35,7 @@ async fn get_server_info(
         edges: state.edge_count() as i64,
         statuses: state.status_count() as i64,
         kinds: state.kinds().len() as i32,
-        content_digest: format!("{:032x}", state.digest()),
+        content_digest: encode::digest(&state),
         disk_bytes: store.disk_bytes as i64,
         log_bytes: store.log_bytes as i64,
         resident_bytes: resident_bytes(),

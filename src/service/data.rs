@@ -1,4 +1,4 @@
-//! `DataService`: atomic batches. Imports are in `import.rs`.
+//! `DataService`: atomic batches. Imports are in `import.rs`, exports in `export.rs`.
 
 use std::mem::take;
 
@@ -6,10 +6,12 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::call::respond;
 use super::decode::{ChangeName, Violations, all_or_return, change};
+use super::export::export;
 use super::import::import;
 use super::request_id::request;
 use super::status::to_status_at;
 use super::statuses::new_status_id;
+use super::streamed::Streamed;
 use super::watch::{WatchStream, watch};
 use super::{Service, to_status};
 use crate::domain::limits::BATCH_MAX;
@@ -39,6 +41,13 @@ impl DataService for Service {
             Ok(outcome) => respond(outcome),
             Err(broken_off) => Err(broken_off),
         }
+    }
+
+    type ExportStream = Streamed<pb::ExportResponse>;
+
+    async fn export(&self, call: Request<pb::ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
+        let (metadata, _, message) = call.into_parts();
+        respond(export(self, &metadata, message).await)
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `call.rs`, `commit.rs` | what queries and writes share: deadline, budget, completeness; request ids |
 //! | `page.rs` | page tokens |
 //! | `watch.rs` | the stream of changes |
+//! | `streamed.rs` | answers of many messages, made as fast as they are taken |
 //! | the others | the RPCs, by service |
 
 mod admin;
@@ -19,6 +20,7 @@ mod discover;
 mod edge_lists;
 mod edges;
 mod encode;
+mod export;
 mod import;
 mod introductions;
 mod members;
@@ -28,11 +30,13 @@ mod reach;
 mod request_id;
 mod status;
 mod statuses;
+mod streamed;
 mod suggest;
 mod watch;
 
 use tokio::sync::watch::Receiver;
 
+use streamed::Streams;
 use watch::Watchers;
 
 use crate::domain::TimeMs;
@@ -41,18 +45,22 @@ use crate::engine::Engine;
 pub use call::grpc_timeout;
 pub use status::to_status;
 
+/// Exports, backups and verifications at once: each holds on to a snapshot, and to a thread.
+const STREAMS_MAX: usize = 8;
+
 /// All services of `kith.v1`. Clones share the engine.
 #[derive(Clone)]
 pub struct Service {
     engine: Engine,
     start_time: TimeMs,
     watchers: Watchers,
+    streams: Streams,
 }
 
 impl Service {
     /// `stopping` turns true when the server stops: streams that would go on for ever end.
     pub fn new(engine: Engine, stopping: Receiver<bool>) -> Service {
         let start_time = engine.now();
-        Service { engine, start_time, watchers: Watchers::new(stopping) }
+        Service { engine, start_time, watchers: Watchers::new(stopping), streams: Streams::new(STREAMS_MAX) }
     }
 }

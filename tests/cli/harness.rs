@@ -1,8 +1,10 @@
-//! Runs `kith`, and serves the story to it.
+//! Runs `kith`, and serves stores to it.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// What a command printed, and how it ended.
@@ -26,24 +28,25 @@ pub fn command(args: &[&str]) -> Command {
     command
 }
 
-/// A server with the story imported, until it is dropped.
-pub struct Story {
+/// A server, until it is dropped.
+pub struct Served {
     server: Child,
-    url: String,
-    _folder: TempDir,
+    pub url: String,
+    pub folder: TempDir,
 }
 
-impl Story {
-    pub fn serve() -> Story {
+impl Served {
+    /// Of a store with nothing in it.
+    pub fn empty() -> Served {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("store");
-        let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log", "off", "--data"]);
-        let mut server = serve.arg(data).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).expect(&line);
-        let url = format!("http://{address}");
-        let story = Story { server, url, _folder: folder };
+        let (server, url) = serve(&data);
+        Served { server, url, folder }
+    }
+
+    /// Of a store with the story imported.
+    pub fn story() -> Served {
+        let story = Served::empty();
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/story.ndjson");
         let import = story.kith(&["import", file]);
         assert_eq!(import.code, Some(0), "{}", import.err);
@@ -54,11 +57,33 @@ impl Story {
     pub fn kith(&self, args: &[&str]) -> Run {
         kith(&[&["--server", &self.url], args].concat())
     }
+
+    /// What `kith stats --json` says.
+    pub fn stats(&self) -> Value {
+        let stats = self.kith(&["stats", "--json"]);
+        assert_eq!(stats.code, Some(0), "{}", stats.err);
+        serde_json::from_str(&stats.out).unwrap()
+    }
+
+    /// A path in the server's folder, which goes with it.
+    pub fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
 }
 
-impl Drop for Story {
+impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
+}
+
+/// Serves a store; gives the process and where it serves.
+fn serve(data: &Path) -> (Child, String) {
+    let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log", "off", "--data"]);
+    let mut server = serve.arg(data).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).expect(&line);
+    (server, format!("http://{address}"))
 }

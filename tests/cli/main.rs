@@ -2,5 +2,8 @@
 
 mod bench;
 mod demo;
+mod export;
 mod harness;
 mod queries;
+#[path = "../service/whole_world.rs"]
+mod whole_world;

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::harness::{Story, kith};
+use crate::harness::{Served, kith};
 
 /// When every interaction of the story has faded.
 const MUCH_LATER: [&str; 2] = ["--as-of", "2060-01-01T00:00:00Z"];
@@ -15,7 +15,7 @@ fn parsed(text: &str) -> Value {
 
 #[test]
 fn paths_are_trees_or_json() {
-    let story = Story::serve();
+    let story = Served::story();
     let tree = story.kith(&[&["path", "officer", "jeremy"][..], &MUCH_LATER].concat());
     assert_eq!(tree.code, Some(0), "{}", tree.err);
     let wanted = [
@@ -45,7 +45,7 @@ fn paths_are_trees_or_json() {
 
 #[test]
 fn reach_is_counted_and_listed() {
-    let story = Story::serve();
+    let story = Served::story();
     let run = story.kith(&["reach", "--status", "who-owns-your-data", "--list"]);
     assert_eq!(run.code, Some(0), "{}", run.err);
     let total = run.out.lines().find(|line| line.trim_start().starts_with("all")).unwrap();
@@ -64,7 +64,7 @@ fn reach_is_counted_and_listed() {
 
 #[test]
 fn suggestions_and_introducers_hold_when_all_interactions_have_faded() {
-    let story = Story::serve();
+    let story = Served::story();
     let suggest = [&["suggest", "officer", "--topic", "consumer-privacy"][..], &MUCH_LATER].concat();
     let run = story.kith(&suggest);
     assert_eq!(run.code, Some(0), "{}", run.err);
@@ -80,7 +80,7 @@ fn suggestions_and_introducers_hold_when_all_interactions_have_faded() {
 
 #[test]
 fn a_refusal_names_its_reason_and_field() {
-    let story = Story::serve();
+    let story = Served::story();
     let missing = story.kith(&["path", "officer", "nobody"]);
     assert_eq!((missing.code, missing.out.as_str()), (Some(1), ""));
     assert!(missing.err.starts_with("error: NOT_FOUND (NOT_FOUND) "), "{}", missing.err);

@@ -69,6 +69,7 @@ asks! {
     SuggestIntroductions(SuggestIntroductionsRequest) by IntroductionServiceClient::suggest_introductions, base_suggest;
     FindIntroducers(FindIntroducersRequest) by IntroductionServiceClient::find_introducers, base_find_introducers;
     Write(WriteRequest) by DataServiceClient::write, base_write;
+    Export(ExportRequest) by DataServiceClient::export, base_export;
     GetServerInfo(GetServerInfoRequest) by AdminServiceClient::get_server_info, base_get_server_info;
 }
 
@@ -268,6 +269,10 @@ fn base_write() -> WriteRequest {
     let put = |id: &str| change::Change::PutMember(Member { id: text(id), ..Default::default() });
     let changes = [put("ada"), put("bob")].map(|change| Change { change: Some(change), ..Default::default() });
     WriteRequest { changes: changes.into(), ..Default::default() }
+}
+
+fn base_export() -> ExportRequest {
+    ExportRequest::default()
 }
 
 fn base_get_server_info() -> GetServerInfoRequest {

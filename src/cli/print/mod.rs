@@ -56,10 +56,11 @@ pub fn score(score: f64) -> String {
     if score == 0.0 || score >= 0.0001 { format!("{score:.4}") } else { format!("{score:.1e}") }
 }
 
-/// `1 member`, `2 members`.
+/// `1 member`, `2 members`, `3 statuses`.
 pub fn count(n: impl Into<i64>, one: &str) -> String {
     let n = n.into();
-    if n == 1 { format!("1 {one}") } else { format!("{} {one}s", thousands(n)) }
+    let ending = if one.ends_with('s') { "es" } else { "s" };
+    if n == 1 { format!("1 {one}") } else { format!("{} {one}{ending}", thousands(n)) }
 }
 
 /// `12,345`.
@@ -105,6 +106,7 @@ mod tests {
     #[test]
     fn counts_agree_with_their_noun() {
         assert_eq!([count(1, "hop"), count(0, "hop"), count(1_234_567, "hop")], ["1 hop", "0 hops", "1,234,567 hops"]);
+        assert_eq!([count(1, "status"), count(2, "status")], ["1 status", "2 statuses"]);
         assert_eq!(thousands(-1_000), "-1,000");
     }
 

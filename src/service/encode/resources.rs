@@ -1,7 +1,7 @@
 //! Members, kinds, edges and statuses as callers get them.
 
 use crate::domain::{Audience, Edge, EdgeFilter, Kind, Member, Origin, Sphere, Status, TimeMs, TopicSet};
-use crate::engine::{State, Stored};
+use crate::engine::{Record, State, Stored};
 use crate::proto::v1 as pb;
 
 pub fn timestamp(time: TimeMs) -> prost_types::Timestamp {
@@ -9,33 +9,59 @@ pub fn timestamp(time: TimeMs) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds, nanos }
 }
 
+/// The content digest as 32 hex digits.
+pub fn digest(state: &State) -> String {
+    format!("{:032x}", state.digest())
+}
+
+/// A resource as it was put, without what is output only: an import takes it as it is.
+pub fn record(record: Record) -> pb::ImportRecord {
+    use pb::import_record::Record as Put;
+    let put = match record {
+        Record::Kind(kind) => Put::Kind(kind_put(kind)),
+        Record::Member(member) => Put::Member(member_put(member)),
+        Record::Status(status) => Put::Status(status_put(status)),
+        Record::Edge(edge) => Put::Edge(edge_put(edge)),
+    };
+    pb::ImportRecord { record: Some(put), position: 0 }
+}
+
 pub fn member(stored: Stored<Member>) -> pb::Member {
-    let Stored { value, etag, create_time, update_time } = stored;
     pb::Member {
-        topics: topics(&value.topics),
-        id: value.id.to_string(),
-        display_name: value.display_name,
-        headline: value.headline,
-        labels: value.labels,
-        etag,
-        create_time: Some(timestamp(create_time)),
-        update_time: Some(timestamp(update_time)),
+        etag: stored.etag,
+        create_time: Some(timestamp(stored.create_time)),
+        update_time: Some(timestamp(stored.update_time)),
+        ..member_put(stored.value)
+    }
+}
+
+fn member_put(member: Member) -> pb::Member {
+    pb::Member {
+        topics: topics(&member.topics),
+        id: member.id.to_string(),
+        display_name: member.display_name,
+        headline: member.headline,
+        labels: member.labels,
+        ..Default::default()
     }
 }
 
 pub fn kind(stored: Stored<Kind>) -> pb::Kind {
-    let Stored { value, etag, .. } = stored;
+    pb::Kind { etag: stored.etag, ..kind_put(stored.value) }
+}
+
+fn kind_put(kind: Kind) -> pb::Kind {
     let half_life = prost_types::Duration {
-        seconds: (value.half_life_ms / 1_000) as i64,
-        nanos: (value.half_life_ms % 1_000 * 1_000_000) as i32,
+        seconds: (kind.half_life_ms / 1_000) as i64,
+        nanos: (kind.half_life_ms % 1_000 * 1_000_000) as i32,
     };
     pb::Kind {
-        name: value.name.to_string(),
-        sphere: sphere(value.sphere).into(),
-        symmetric: value.symmetric,
-        prior: value.prior,
+        name: kind.name.to_string(),
+        sphere: sphere(kind.sphere).into(),
+        symmetric: kind.symmetric,
+        prior: kind.prior,
         half_life: Some(half_life),
-        etag,
+        ..Default::default()
     }
 }
 
@@ -49,28 +75,34 @@ fn sphere(sphere: Sphere) -> pb::Sphere {
 
 /// An edge of the state, with its strength at `as_of`.
 pub fn edge(state: &State, stored: Stored<Edge>, as_of: TimeMs) -> pb::Edge {
-    let strength = state.edge_strength(&stored.value, as_of);
-    let Stored { value, etag, create_time, update_time } = stored;
-    let last = TimeMs(i64::from(value.history.last_s) * 1_000);
     pb::Edge {
-        from_id: value.key.from.to_string(),
-        kind: value.key.kind.to_string(),
-        to_id: value.key.to.to_string(),
-        strength,
-        pinned_strength: value.pinned.map(|pinned| pinned.get()),
-        interactions: i64::try_from(value.history.count).unwrap_or(i64::MAX),
-        last_interaction_time: (value.history.count > 0).then(|| timestamp(last)),
-        interaction_weight: value.history.faded,
-        since: value.since.map(timestamp),
-        note: value.note,
-        origin: value.origin.map(origin),
-        etag,
-        create_time: Some(timestamp(create_time)),
-        update_time: Some(timestamp(update_time)),
+        strength: state.edge_strength(&stored.value, as_of),
+        etag: stored.etag,
+        create_time: Some(timestamp(stored.create_time)),
+        update_time: Some(timestamp(stored.update_time)),
+        ..edge_put(stored.value)
     }
 }
 
-fn origin(origin: Origin) -> pb::Origin {
+fn edge_put(edge: Edge) -> pb::Edge {
+    let Edge { key, pinned, history, since, note, origin } = edge;
+    let last = TimeMs(i64::from(history.last_s) * 1_000);
+    pb::Edge {
+        from_id: key.from.to_string(),
+        kind: key.kind.to_string(),
+        to_id: key.to.to_string(),
+        pinned_strength: pinned.map(|pinned| pinned.get()),
+        interactions: i64::try_from(history.count).unwrap_or(i64::MAX),
+        last_interaction_time: (history.count > 0).then(|| timestamp(last)),
+        interaction_weight: history.faded,
+        since: since.map(timestamp),
+        note,
+        origin: origin.map(origin_put),
+        ..Default::default()
+    }
+}
+
+fn origin_put(origin: Origin) -> pb::Origin {
     pb::Origin {
         status_id: origin.status.map(|id| id.to_string()).unwrap_or_default(),
         introducer_ids: origin.introducers.iter().map(ToString::to_string).collect(),
@@ -79,17 +111,20 @@ fn origin(origin: Origin) -> pb::Origin {
 }
 
 pub fn status(stored: Stored<Status>) -> pb::Status {
-    let Stored { value, etag, .. } = stored;
+    pb::Status { etag: stored.etag, ..status_put(stored.value) }
+}
+
+fn status_put(status: Status) -> pb::Status {
     pb::Status {
-        id: value.id.to_string(),
-        author_id: value.author.to_string(),
-        text: value.text,
-        link: value.link,
-        topics: topics(&value.topics),
-        audience: Some(audience(&value.audience)),
-        post_time: Some(timestamp(value.post_time)),
-        expire_time: value.expire_time.map(timestamp),
-        etag,
+        id: status.id.to_string(),
+        author_id: status.author.to_string(),
+        text: status.text,
+        link: status.link,
+        topics: topics(&status.topics),
+        audience: Some(audience(&status.audience)),
+        post_time: Some(timestamp(status.post_time)),
+        expire_time: status.expire_time.map(timestamp),
+        ..Default::default()
     }
 }
 

@@ -1,0 +1,178 @@
+//! `kith export`: all there is, as NDJSON that `kith import` reads back.
+
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::json;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::json;
+use super::new_file::NewFile;
+use super::print::{count, say};
+use super::progress::Progress;
+use crate::proto::v1::import_record::Record;
+use crate::proto::v1::{ExportRequest, ExportTotals, ImportRecord};
+
+/// Writes all kinds, members, statuses and edges at one revision, a JSON object a line, as `kith import` reads them.
+///
+/// A file is there when it is whole, not before. Times the server made and request ids are not in it: those are `kith backup`'s.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The file, gzipped if its name ends in .gz; - is standard output.
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    /// Replace a file that is there already.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Exports, and tells how much it was.
+pub async fn run(args: ExportArgs, client: &Client, json: bool) -> Result<(), Failure> {
+    if args.file == Path::new("-") {
+        let mut out = BufWriter::new(io::stdout());
+        let exported = export(client, &mut out).await?;
+        out.flush().map_err(unwritable)?;
+        // Standard output has the records.
+        eprintln!("{}", exported.in_words());
+        return Ok(());
+    }
+    let (new, file) = NewFile::create(&args.file, args.force)?;
+    let mut out = Output::of(&args.file, file);
+    let exported = tokio::select! {
+        exported = export(client, &mut out) => exported?,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::new("interrupted")),
+    };
+    new.keep(&out.finish().map_err(unwritable)?)?;
+    let name = args.file.display();
+    say(&if json { exported.json(&args.file) } else { format!("{name}: {}\n", exported.in_words()) })
+}
+
+fn unwritable(error: io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Failure::OutputClosed,
+        _ => Failure::new(format!("can't write: {error}")),
+    }
+}
+
+/// A file, plain or gzipped.
+enum Output {
+    Plain(BufWriter<File>),
+    Gzip(GzEncoder<BufWriter<File>>),
+}
+
+impl Output {
+    fn of(path: &Path, file: File) -> Output {
+        let file = BufWriter::new(file);
+        match path.extension() {
+            Some(extension) if extension == "gz" => Output::Gzip(GzEncoder::new(file, Compression::default())),
+            _ => Output::Plain(file),
+        }
+    }
+
+    fn finish(self) -> io::Result<File> {
+        let file = match self {
+            Output::Plain(file) => file,
+            Output::Gzip(encoder) => encoder.finish()?,
+        };
+        file.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Output::Plain(file) => file.write(bytes),
+            Output::Gzip(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Output::Plain(file) => file.flush(),
+            Output::Gzip(encoder) => encoder.flush(),
+        }
+    }
+}
+
+/// What an export held.
+struct Exported {
+    revision: String,
+    totals: ExportTotals,
+}
+
+/// Writes every record of an export to its end.
+async fn export(client: &Client, out: &mut impl Write) -> Result<Exported, Failure> {
+    let mut stream = client.data().export(ExportRequest::default()).await?.into_inner();
+    let first = stream.message().await?.ok_or_else(|| Failure::new("the server sent nothing"))?;
+    let totals = first.totals.ok_or_else(|| Failure::new("the server did not say how much is to come"))?;
+    let progress = Progress::start(
+        "exporting",
+        [totals.kinds, totals.members, totals.statuses, totals.edges].iter().sum::<i64>().unsigned_abs(),
+    );
+    let mut came = ExportTotals { content_digest: totals.content_digest.clone(), ..ExportTotals::default() };
+    while let Some(message) = stream.message().await? {
+        progress.add(message.records.len() as u64);
+        for record in &message.records {
+            tally(&mut came, record)?;
+            let line = line(record)?;
+            out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(unwritable)?;
+        }
+    }
+    if came != totals {
+        return Err(Failure::new(format!("the export is not whole: {came:?} came of {totals:?}")));
+    }
+    Ok(Exported { revision: first.revision, totals })
+}
+
+/// The same record is the same line, whenever it is exported.
+fn line(record: &ImportRecord) -> Result<String, Failure> {
+    match record.record {
+        // Labels are a map.
+        Some(Record::Member(_)) => json::compact_sorted("ImportRecord", record),
+        _ => json::compact("ImportRecord", record),
+    }
+}
+
+fn tally(came: &mut ExportTotals, record: &ImportRecord) -> Result<(), Failure> {
+    match record.record {
+        Some(Record::Kind(_)) => came.kinds += 1,
+        Some(Record::Member(_)) => came.members += 1,
+        Some(Record::Status(_)) => came.statuses += 1,
+        Some(Record::Edge(_)) => came.edges += 1,
+        None => return Err(Failure::new("the server sent a record that this version of kith does not know")),
+    }
+    Ok(())
+}
+
+impl Exported {
+    fn in_words(&self) -> String {
+        let ExportTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
+        format!(
+            "exported {}, {}, {} and {}; digest {content_digest}, revision {}",
+            count(*kinds, "kind"),
+            count(*members, "member"),
+            count(*statuses, "status"),
+            count(*edges, "edge"),
+            self.revision
+        )
+    }
+
+    fn json(&self, file: &Path) -> String {
+        let ExportTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
+        let json = json!({
+            "file": file.display().to_string(),
+            "kinds": kinds,
+            "members": members,
+            "statuses": statuses,
+            "edges": edges,
+            "contentDigest": content_digest,
+            "revision": self.revision,
+        });
+        format!("{json}\n")
+    }
+}

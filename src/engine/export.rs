@@ -1,0 +1,49 @@
+//! All that callers have put, in an order in which it can be put again.
+
+use super::records::EdgeRecord;
+use super::state::State;
+use crate::domain::limits::KINDS_MAX;
+use crate::domain::{Edge, Kind, KindName, Member, Status};
+use crate::graph::MemberIx;
+
+/// A resource as it was put: without its etag and its times.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    Kind(Kind),
+    Member(Member),
+    Status(Status),
+    Edge(Edge),
+}
+
+impl State {
+    /// Kinds by name; members and statuses by id; edges by `from`, kind and `to`. What a record names comes before it: a
+    /// status's author and kinds, an edge's ends, kind and the status it came of.
+    pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
+        let kinds = self.kinds().into_iter().map(|stored| Record::Kind(stored.value));
+        let by_id = || self.graph.members_after(None);
+        let members = by_id().map(|ix| Record::Member(self.member_record(ix).member(self.graph.id(ix).clone())));
+        let statuses = self.statuses.values().map(|record| Record::Status(record.status.clone()));
+        let ranks = self.kind_ranks();
+        let edges = by_id().flat_map(move |ix| self.edges_from(ix, &ranks)).map(Record::Edge);
+        kinds.chain(members).chain(statuses).chain(edges)
+    }
+
+    /// Each kind's place in the order of names, by its index.
+    fn kind_ranks(&self) -> [u8; KINDS_MAX] {
+        let mut names: Vec<(&KindName, usize)> =
+            self.graph.kinds().map(|(ix, kind)| (&kind.name, usize::from(ix.0))).collect();
+        names.sort_unstable();
+        let mut ranks = [0; KINDS_MAX];
+        names.iter().zip(0..).for_each(|((_, ix), rank)| ranks[*ix] = rank);
+        ranks
+    }
+
+    /// The edges kept with a member, by kind and `to`.
+    fn edges_from<'s>(&'s self, from: MemberIx, ranks: &[u8; KINDS_MAX]) -> impl Iterator<Item = Edge> + use<'s> {
+        let list = self.edges.get(from.0 as usize).into_iter().flat_map(|list| list.iter());
+        let mut records: Vec<&EdgeRecord> = list.collect();
+        records.sort_unstable_by_key(|record| (ranks[usize::from(record.kind.0)], self.graph.id(record.to)));
+        let edge = move |record: &EdgeRecord| record.facts().edge(self.key_of(from, record.kind, record.to));
+        records.into_iter().map(edge)
+    }
+}

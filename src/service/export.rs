@@ -1,0 +1,52 @@
+//! `DataService.Export`: all there is at one revision, in messages that `Import` takes.
+
+use prost::Message;
+use tonic::metadata::MetadataMap;
+
+use super::call::deadline;
+use super::streamed::{Outlet, Streamed};
+use super::{Service, encode};
+use crate::domain::Error;
+use crate::domain::limits::BATCH_MAX;
+use crate::engine::State;
+use crate::proto::v1 as pb;
+
+/// A message is sent when it has so many bytes; the last record may come on top.
+const MESSAGE_BYTES_ENOUGH: usize = 1_024 * 1_024;
+
+pub async fn export(
+    service: &Service,
+    metadata: &MetadataMap,
+    message: pb::ExportRequest,
+) -> Result<Streamed<pb::ExportResponse>, Error> {
+    let state = service.engine.state_at(&message.min_revision).await?;
+    service.streams.begin(deadline(metadata), move |outlet| send_all(&state, outlet))
+}
+
+fn send_all(state: &State, outlet: &Outlet<pb::ExportResponse>) -> Result<(), Error> {
+    let revision = state.revision().to_string();
+    outlet.send(pb::ExportResponse { revision: revision.clone(), totals: Some(totals(state)), records: Vec::new() })?;
+    let mut records = Vec::new();
+    let mut bytes = 0;
+    for record in state.records() {
+        let record = encode::record(record);
+        bytes += record.encoded_len();
+        records.push(record);
+        if records.len() >= BATCH_MAX || bytes >= MESSAGE_BYTES_ENOUGH {
+            let records = std::mem::take(&mut records);
+            outlet.send(pb::ExportResponse { revision: revision.clone(), totals: None, records })?;
+            bytes = 0;
+        }
+    }
+    if records.is_empty() { Ok(()) } else { outlet.send(pb::ExportResponse { revision, totals: None, records }) }
+}
+
+fn totals(state: &State) -> pb::ExportTotals {
+    pb::ExportTotals {
+        kinds: state.kinds().len() as i64,
+        members: state.member_count() as i64,
+        statuses: state.status_count() as i64,
+        edges: state.edge_count() as i64,
+        content_digest: encode::digest(state),
+    }
+}

@@ -1,0 +1,207 @@
+//! Answers of many messages, made on a thread of their own as fast as the caller takes them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio_stream::Stream;
+use tonic::Status;
+
+use super::to_status;
+use crate::domain::{Error, Reason};
+
+/// Messages made ahead of the caller.
+const MESSAGES_AHEAD: usize = 4;
+/// A caller that takes nothing for so long is not waited for: its snapshot takes memory while writes go on.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How many such answers are made at once.
+#[derive(Clone)]
+pub struct Streams(Arc<Semaphore>);
+
+impl Streams {
+    pub fn new(streams_max: usize) -> Streams {
+        Streams(Arc::new(Semaphore::new(streams_max)))
+    }
+
+    /// Begins an answer. `make` gives its messages to the outlet, and ends with an error that the outlet gives it.
+    pub fn begin<T: Send + 'static>(
+        &self,
+        deadline: Option<Instant>,
+        make: impl FnOnce(&Outlet<T>) -> Result<(), Error> + Send + 'static,
+    ) -> Result<Streamed<T>, Error> {
+        let turn = self.0.clone().try_acquire_owned().map_err(|_| too_many())?;
+        Ok(begin(turn, deadline, PATIENCE, make))
+    }
+}
+
+fn too_many() -> Error {
+    let message = "too many exports, backups and verifications are under way".to_owned();
+    Error::Exhausted { reason: Reason::Overloaded, message }
+}
+
+fn begin<T: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    deadline: Option<Instant>,
+    patience: Duration,
+    make: impl FnOnce(&Outlet<T>) -> Result<(), Error> + Send + 'static,
+) -> Streamed<T> {
+    let (to_caller, messages) = mpsc::channel(MESSAGES_AHEAD);
+    let outlet = Outlet { to_caller, deadline, patience, runtime: Handle::current() };
+    let making = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        make(&outlet)
+    });
+    Streamed { messages, making: Some(making) }
+}
+
+/// Where the messages of an answer go.
+pub struct Outlet<T> {
+    to_caller: mpsc::Sender<T>,
+    deadline: Option<Instant>,
+    patience: Duration,
+    runtime: Handle,
+}
+
+impl<T> Outlet<T> {
+    /// Gives the caller a message, once there is room for it.
+    pub fn send(&self, message: T) -> Result<(), Error> {
+        let until = Instant::now() + self.patience;
+        let until = self.deadline.map_or(until, |deadline| deadline.min(until));
+        let sent = tokio::time::timeout_at(until.into(), self.to_caller.send(message));
+        match self.runtime.block_on(sent) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Error::Cancelled),
+            Err(_) => self.check().and(Err(Error::Exhausted {
+                reason: Reason::Overloaded,
+                message: format!("nothing was taken of the stream for {} s", self.patience.as_secs()),
+            })),
+        }
+    }
+
+    /// Whether it is still worth going on: for work between messages.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.to_caller.is_closed() {
+            return Err(Error::Cancelled);
+        }
+        let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if late { Err(Error::DeadlineExceeded) } else { Ok(()) }
+    }
+}
+
+/// The messages, then the error if there was one. Dropped, it ends the making.
+pub struct Streamed<T> {
+    messages: mpsc::Receiver<T>,
+    making: Option<JoinHandle<Result<(), Error>>>,
+}
+
+impl<T> Stream for Streamed<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(message) = ready!(self.messages.poll_recv(context)) {
+            return Poll::Ready(Some(Ok(message)));
+        }
+        let Some(making) = &mut self.making else { return Poll::Ready(None) };
+        let made = ready!(Pin::new(making).poll(context));
+        self.making = None;
+        let made = made.unwrap_or_else(|error| Err(Error::Internal(format!("a stream ended badly: {error}"))));
+        Poll::Ready(made.err().map(|error| Err(to_status(error))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::StreamExt;
+    use tonic::Code;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+    const SHORT: Duration = Duration::from_millis(30);
+
+    /// What comes of numbers without end, and then the code it ends with.
+    async fn ended(mut stream: Streamed<u64>) -> Code {
+        let code = async {
+            let mut next = 0;
+            while let Some(message) = stream.next().await {
+                match message {
+                    Ok(number) => assert_eq!(number, next),
+                    Err(status) => return status.code(),
+                }
+                next += 1;
+            }
+            Code::Ok
+        };
+        tokio::time::timeout(LONG, code).await.expect("the stream ends")
+    }
+
+    fn count(deadline: Option<Instant>, patience: Duration) -> (Streamed<u64>, Arc<Semaphore>) {
+        let turns = Arc::new(Semaphore::new(1));
+        let turn = turns.clone().try_acquire_owned().unwrap();
+        let numbers = |outlet: &Outlet<u64>| (0..).try_for_each(|number| outlet.send(number));
+        (begin(turn, deadline, patience, numbers), turns)
+    }
+
+    async fn until_free(turns: &Semaphore) {
+        let free = tokio::time::timeout(LONG, turns.acquire()).await;
+        assert!(free.expect("the making ends").is_ok());
+    }
+
+    #[tokio::test]
+    async fn it_ends_with_its_caller() {
+        let (mut stream, turns) = count(None, LONG);
+        assert_eq!(stream.next().await.unwrap().unwrap(), 0);
+        assert_eq!(turns.available_permits(), 0);
+        drop(stream);
+        until_free(&turns).await;
+    }
+
+    #[tokio::test]
+    async fn it_ends_at_its_deadline_whether_messages_are_taken_or_not() {
+        let (stream, _) = count(Some(Instant::now() + SHORT), LONG);
+        assert_eq!(ended(stream).await, Code::DeadlineExceeded);
+        let (stream, turns) = count(Some(Instant::now() + SHORT), LONG);
+        until_free(&turns).await;
+        assert_eq!(ended(stream).await, Code::DeadlineExceeded);
+    }
+
+    #[tokio::test]
+    async fn it_does_not_wait_for_ever_for_a_caller_that_takes_nothing() {
+        let (stream, turns) = count(None, SHORT);
+        until_free(&turns).await;
+        assert_eq!(ended(stream).await, Code::ResourceExhausted);
+    }
+
+    #[tokio::test]
+    async fn its_failure_is_not_taken_for_its_end() {
+        let streams = Streams::new(1);
+        let stream = streams.begin(None, |outlet: &Outlet<u64>| {
+            outlet.send(0)?;
+            Err(Error::Internal("for the test".to_owned()))
+        });
+        assert_eq!(ended(stream.unwrap()).await, Code::Internal);
+        until_free(&streams.0).await;
+        let stream = streams.begin(None, |_: &Outlet<u64>| panic!("for the test"));
+        assert_eq!(ended(stream.unwrap()).await, Code::Internal);
+        until_free(&streams.0).await;
+        let stream = streams.begin(None, |outlet: &Outlet<u64>| outlet.send(0));
+        assert_eq!(ended(stream.unwrap()).await, Code::Ok);
+    }
+
+    #[tokio::test]
+    async fn no_more_are_made_at_once_than_there_are_turns() {
+        let streams = Streams::new(1);
+        let numbers = |outlet: &Outlet<u64>| (0..).try_for_each(|number| outlet.send(number));
+        let first = streams.begin(None, numbers).unwrap();
+        let refused = streams.begin(None, numbers).err().unwrap();
+        assert!(matches!(refused, Error::Exhausted { reason: Reason::Overloaded, .. }));
+        drop(first);
+        until_free(&streams.0).await;
+        assert!(streams.begin(None, numbers).is_ok());
+    }
+}

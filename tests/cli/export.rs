@@ -1,0 +1,64 @@
+//! `kith export`, and `kith import` of what it wrote.
+
+use std::fs;
+use std::io::Read;
+
+use kith::proto::v1::data_service_client::DataServiceClient;
+
+use crate::harness::Served;
+use crate::whole_world::{batches, whole_world};
+
+/// Puts a random world over gRPC.
+fn put_world(served: &Served, seed: u64) {
+    let import = async {
+        let mut data = DataServiceClient::connect(served.url.clone()).await.unwrap();
+        data.import(tokio_stream::iter(batches(&whole_world(seed, 300)))).await.unwrap().into_inner()
+    };
+    let imported = tokio::runtime::Runtime::new().unwrap().block_on(import);
+    assert_eq!(imported.refused, 0, "{:?}", imported.errors);
+}
+
+/// Imports a file elsewhere; the digest there is then.
+fn digest_of(file: &str) -> serde_json::Value {
+    let other = Served::empty();
+    let imported = other.kith(&["import", file, "--no-create-members"]);
+    assert_eq!(imported.code, Some(0), "{}{}", imported.out, imported.err);
+    other.stats()["contentDigest"].clone()
+}
+
+#[test]
+fn what_is_exported_is_imported_to_the_same_digest() {
+    let story = Served::story();
+    put_world(&story, 7);
+    let digest = story.stats()["contentDigest"].clone();
+    let (plain, gzip) = (story.path("all.ndjson"), story.path("all.ndjson.gz"));
+    for file in [&plain, &gzip] {
+        let exported = story.kith(&["export", file]);
+        assert_eq!(exported.code, Some(0), "{}", exported.err);
+        assert!(exported.out.starts_with(&format!("{file}: exported 9 kinds, 345 members, 101 statuses and ")));
+        assert_eq!(digest_of(file), digest);
+    }
+    let text = fs::read_to_string(&plain).unwrap();
+    let mut unpacked = String::new();
+    flate2::read::GzDecoder::new(fs::File::open(&gzip).unwrap()).read_to_string(&mut unpacked).unwrap();
+    assert!(text == unpacked, "both hold the same");
+    let to_stdout = story.kith(&["export"]);
+    assert!(to_stdout.code == Some(0) && to_stdout.out == text, "standard output is the same");
+    assert!(to_stdout.err.contains(digest.as_str().unwrap()), "{}", to_stdout.err);
+}
+
+#[test]
+fn a_file_that_is_there_is_replaced_when_forced_alone() {
+    let story = Served::story();
+    let file = story.path("all.ndjson");
+    fs::write(&file, "mine").unwrap();
+    let refused = story.kith(&["export", &file]);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""));
+    assert!(refused.err.contains("is there already; --force replaces it"), "{}", refused.err);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    let forced = story.kith(&["--json", "export", "--force", &file]);
+    assert_eq!(forced.code, Some(0), "{}", forced.err);
+    let told: serde_json::Value = serde_json::from_str(&forced.out).unwrap();
+    assert_eq!((&told["members"], &told["contentDigest"]), (&45.into(), &story.stats()["contentDigest"]));
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 7 + 45 + 77 + 1);
+}
