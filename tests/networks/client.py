@@ -11,6 +11,7 @@ import grpc
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORKS = Path(os.environ.get("KITH_NETWORKS", ""))
+HOPS_MAX = 6
 BINARY = os.environ.get("KITH", str(ROOT / "target/release/kith"))
 
 
@@ -36,6 +37,8 @@ from kith.v1 import (  # noqa: E402
     admin_service_pb2_grpc,
     edge_service_pb2,
     edge_service_pb2_grpc,
+    member_service_pb2,
+    member_service_pb2_grpc,
     path_service_pb2,
     path_service_pb2_grpc,
     reach_service_pb2,
@@ -61,6 +64,7 @@ class Server:
         channel = grpc.insecure_channel(self.address, options=[("grpc.max_receive_message_length", -1)])
         self.admin = admin_service_pb2_grpc.AdminServiceStub(channel)
         self.edges = edge_service_pb2_grpc.EdgeServiceStub(channel)
+        self.members = member_service_pb2_grpc.MemberServiceStub(channel)
         self.paths = path_service_pb2_grpc.PathServiceStub(channel)
         self.reach = reach_service_pb2_grpc.ReachServiceStub(channel)
         return self
@@ -86,6 +90,23 @@ class Server:
 
     def info(self):
         return self.admin.GetServerInfo(admin_service_pb2.GetServerInfoRequest())
+
+    def all_members(self):
+        """Everybody's id."""
+        token = ""
+        while True:
+            request = member_service_pb2.ListMembersRequest(page_size=1000, page_token=token)
+            page = self.members.ListMembers(request)
+            yield from (member.id for member in page.members)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def hops_to(self, source, targets, max_hops):
+        """The hops from one member to each of at most 1,000 that are within max_hops."""
+        request = path_service_pb2.BatchGetDistancesRequest(from_id=source, to_ids=targets, max_hops=max_hops)
+        found = self.paths.BatchGetDistances(request).distances
+        return {target.to_id: target.hops for target in found if target.HasField("hops")}
 
     def counted(self, member, max_hops):
         """How many members are in reach at each hop."""

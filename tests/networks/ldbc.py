@@ -16,7 +16,7 @@ import csv
 import json
 import sys
 
-from client import NETWORKS, Server, networks_or_skip, path_service_pb2
+from client import HOPS_MAX, NETWORKS, Server, networks_or_skip, path_service_pb2
 
 CUT = "2011-01-01T12:00:00Z"
 FOLDER = NETWORKS / "ldbc-snb-1k-gold"
@@ -27,15 +27,9 @@ def rows(name):
         return list(csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE))[1:]
 
 
-def hops(kith, source, targets, max_hops):
-    request = path_service_pb2.BatchGetDistancesRequest(from_id=source, to_ids=targets, max_hops=max_hops)
-    answer = kith.paths.BatchGetDistances(request)
-    return {d.to_id: d.hops for d in answer.distances if d.HasField("hops")}
-
-
 def paths(kith, source, target, k):
     request = path_service_pb2.FindPathsRequest(
-        from_id=source, to_id=target, k=k, max_hops=6, ranking=path_service_pb2.RANKING_HOPS
+        from_id=source, to_id=target, k=k, max_hops=HOPS_MAX, ranking=path_service_pb2.RANKING_HOPS
     )
     return kith.paths.FindPaths(request)
 
@@ -47,7 +41,7 @@ def members(path):
 def ic13(kith, params, expected):
     source, target = map(str, params)
     found = paths(kith, source, target, 1)
-    return found.optimal and found.paths[0].hops == expected == hops(kith, source, [target], 6)[target]
+    return found.optimal and found.paths[0].hops == expected == kith.hops_to(source, [target], HOPS_MAX)[target]
 
 
 def ic14(kith, params, expected):
@@ -62,7 +56,7 @@ def ic14(kith, params, expected):
 def ic1(kith, params, expected, by_first_name):
     source, name = str(params[0]), params[1]
     named = [person for person in by_first_name.get(name, []) if person != source]
-    got = hops(kith, source, named, 3)
+    got = kith.hops_to(source, named, 3)
     want = {str(person): distance for person, distance in expected}
     complete = len(want) < params[2]
     return got == want if complete else all(got.get(person) == d for person, d in want.items())
