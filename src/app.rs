@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -50,29 +50,21 @@ pub enum AppError {
 /// A server with its store, ready to serve.
 pub struct App {
     server: Server,
+    engine: Engine,
     writer: WriterEnd,
 }
 
 impl App {
-    /// Opens the store, loads what it holds and takes the address.
+    /// Takes the address, where it says that it does not serve yet; then opens the store and loads what it holds.
     pub async fn start(options: AppOptions) -> Result<App, AppError> {
-        let folder = match &options.store {
-            StoreOptions::Folder(folder) => folder.display().to_string(),
-            StoreOptions::Memory => "memory".to_owned(),
-        };
-        let (store, engine_options) = (options.store.clone(), options.engine);
-        let opened = tokio::task::spawn_blocking(move || Engine::open(open(&store)?, engine_options)).await;
-        let opened = opened.unwrap_or_else(|error| Err(StoreError::Io(format!("opening it ended badly: {error}"))));
-        let (engine, writer) = opened.map_err(|error| AppError::Open { folder, error })?;
-
         let server_options = ServerOptions { listen: options.listen, insecure: options.insecure, drain: options.drain };
-        match Server::bind(engine, server_options).await {
-            Ok(server) => Ok(App { server, writer }),
-            Err(error) => {
-                close(writer).await?;
-                Err(error.into())
-            }
-        }
+        let server = Server::start(server_options).await?;
+        let begun = Instant::now();
+        let (engine, writer) = load(&options).await?;
+        let (state, seconds) = (engine.state(), begun.elapsed().as_secs_f64());
+        tracing::info!(members = state.member_count(), edges = state.edge_count(), seconds, "the store is loaded");
+        server.open(engine.clone()).await;
+        Ok(App { server, engine, writer })
     }
 
     /// Where it listens.
@@ -82,15 +74,28 @@ impl App {
 
     /// A handle on the engine. It must be dropped before the app can end.
     pub fn engine(&self) -> Engine {
-        self.server.engine()
+        self.engine.clone()
     }
 
     /// Serves until `shutdown` resolves; then ends the calls under way and closes the store.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
-        let served = self.server.serve(shutdown).await;
-        close(self.writer).await?;
+        let App { server, engine, writer } = self;
+        drop(engine);
+        let served = server.run_until(shutdown).await;
+        close(writer).await?;
         Ok(served?)
     }
+}
+
+async fn load(options: &AppOptions) -> Result<(Engine, WriterEnd), AppError> {
+    let (store, engine_options) = (options.store.clone(), options.engine);
+    let opened = tokio::task::spawn_blocking(move || Engine::open(open(&store)?, engine_options)).await;
+    let opened = opened.unwrap_or_else(|error| Err(StoreError::Io(format!("opening it ended badly: {error}"))));
+    let folder = match &options.store {
+        StoreOptions::Folder(folder) => folder.display().to_string(),
+        StoreOptions::Memory => "memory".to_owned(),
+    };
+    opened.map_err(|error| AppError::Open { folder, error })
 }
 
 fn open(options: &StoreOptions) -> Result<Box<dyn Store>, StoreError> {

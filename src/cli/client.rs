@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use clap::Args;
 use tonic::transport::{Channel, Endpoint};
 
 use super::failure::Failure;
@@ -20,6 +21,24 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// A page of members with all their labels is larger than tonic's 4 MiB.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Which server a command asks, and in which form it answers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Who is asked, and how it is told")]
+pub struct ServerArgs {
+    /// Where the server is.
+    #[arg(long, env = "KITH_SERVER", value_name = "URL", default_value = "http://127.0.0.1:5484")]
+    server: String,
+    /// Answer in JSON, as the API maps it.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ServerArgs {
+    pub async fn connect(&self) -> Result<Client, Failure> {
+        Client::connect(&self.server).await
+    }
+}
 
 /// A connected server.
 pub struct Client {

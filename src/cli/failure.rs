@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic_types::{FieldViolation, StatusExt};
 
 use super::print::clean;
 
@@ -104,7 +104,8 @@ fn refusal(status: &Status) -> String {
     let reason = reason_of(status).map(|reason| format!(" ({})", clean(&reason, 64))).unwrap_or_default();
     let mut text = format!("{code}{reason} {}", clean(status.message(), MESSAGE_CHARS_MAX));
     let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
-    for violation in violations {
+    // The message of a single violation is the violation.
+    for violation in violations.into_iter().filter(|violation| !said(status.message(), violation)) {
         let field = clean(&violation.field, 200);
         let _ = write!(text, "\n       {field}: {}", clean(&violation.description, MESSAGE_CHARS_MAX));
     }
@@ -112,6 +113,10 @@ fn refusal(status: &Status) -> String {
         let _ = write!(text, "\n       worth another try in {:.1} s", delay.as_secs_f64());
     }
     text
+}
+
+fn said(message: &str, violation: &FieldViolation) -> bool {
+    message.strip_prefix(&violation.field).and_then(|rest| rest.strip_prefix(": ")) == Some(&violation.description)
 }
 
 /// gRPC's own spelling: `NotFound` is `NOT_FOUND`.
@@ -151,6 +156,14 @@ mod tests {
         let status = Status::with_error_details(Code::InvalidArgument, "one field is wrong", details);
         let wanted = "INVALID_ARGUMENT (OUT_OF_RANGE) one field is wrong\n       max_hops: 7 is over 6";
         assert_eq!(refusal(&status), wanted);
+    }
+
+    #[test]
+    fn what_the_message_says_is_not_said_twice() {
+        let mut details = ErrorDetails::new();
+        details.add_bad_request_violation("k", "must be from 1 to 50");
+        let status = Status::with_error_details(Code::InvalidArgument, "k: must be from 1 to 50", details);
+        assert_eq!(refusal(&status), "INVALID_ARGUMENT k: must be from 1 to 50");
     }
 
     #[test]

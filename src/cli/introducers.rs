@@ -18,11 +18,11 @@ pub struct IntroducersArgs {
     /// To whom.
     target: String,
     /// Hops of the whole chain at most, 1-6; 3 when not given.
-    #[arg(long, value_name = "HOPS", default_value_t = 0, hide_default_value = true)]
-    max_hops: i32,
+    #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(i32).range(1..))]
+    max_hops: Option<i32>,
     /// How many at most, 1-100; 20 when not given.
-    #[arg(long, value_name = "INTRODUCERS", default_value_t = 0, hide_default_value = true)]
-    limit: i32,
+    #[arg(long, value_name = "INTRODUCERS", value_parser = clap::value_parser!(i32).range(1..))]
+    limit: Option<i32>,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
@@ -35,8 +35,8 @@ pub async fn run(client: &Client, args: &IntroducersArgs, json: bool) -> Result<
         member_id: args.member.clone(),
         target_id: args.target.clone(),
         filter: args.filter.filter(),
-        max_hops: args.max_hops,
-        limit: args.limit,
+        max_hops: args.max_hops.unwrap_or_default(),
+        limit: args.limit.unwrap_or_default(),
         read: args.read.options(),
     };
     let response = client.introductions().find_introducers(request).await?.into_inner();

@@ -23,21 +23,15 @@ mod temporary;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-use client::Client;
+use client::ServerArgs;
 pub use failure::Failure;
 
 /// A gRPC service with a graph store: who can a status reach, through whom did X find Y, who can introduce us.
 #[derive(Debug, Parser)]
 #[command(name = "kith", version, arg_required_else_help = true)]
 struct Cli {
-    /// Where the server is that a command asks.
-    #[arg(long, global = true, env = "KITH_SERVER", value_name = "URL", default_value = "http://127.0.0.1:5484")]
-    server: String,
-    /// Answer in JSON, as the API maps it.
-    #[arg(long, global = true)]
-    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -49,21 +43,30 @@ enum Command {
     /// Serve a store over gRPC.
     Serve(serve::ServeArgs),
     /// Put the members, edges, kinds and statuses of files.
-    Import(import::ImportArgs),
+    Import(Asking<import::ImportArgs>),
     /// Write all there is to a file, for `kith import` and for other programs.
-    Export(export::ExportArgs),
+    Export(Asking<export::ExportArgs>),
     /// Who is in reach of a member or a status: how many at each hop, through which part of life.
-    Reach(reach::ReachArgs),
+    Reach(Asking<reach::ReachArgs>),
     /// Through whom one member could have found another.
-    Path(path::PathArgs),
+    Path(Asking<path::PathArgs>),
     /// Whom a member should meet, why, and through whom.
-    Suggest(suggest::SuggestArgs),
+    Suggest(Asking<suggest::SuggestArgs>),
     /// Who can introduce a member to another.
-    Introducers(introducers::IntroducersArgs),
+    Introducers(Asking<introducers::IntroducersArgs>),
     /// What the server is, how much it holds, and its limits.
-    Stats,
+    Stats(ServerArgs),
     /// How fast kith answers on this machine, beside programs that do no more than they must.
     Bench(bench::BenchArgs),
+}
+
+/// A command that asks a server.
+#[derive(Debug, Args)]
+struct Asking<A: Args> {
+    #[command(flatten)]
+    what: A,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 /// Runs the command that the process was started with.
@@ -83,18 +86,21 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let client = || Client::connect(&cli.server);
     let done = match cli.command {
-        Command::Import(args) => return import::run(args, &client().await?, cli.json).await,
-        Command::Bench(args) => bench::run(args, cli.json).await,
-        Command::Export(args) => export::run(args, &client().await?, cli.json).await,
-        Command::Demo(args) => demo::run(args, cli.json).await,
+        Command::Import(Asking { what, server }) => {
+            return import::run(what, &server.connect().await?, server.json).await;
+        }
+        Command::Export(Asking { what, server }) => export::run(what, &server.connect().await?, server.json).await,
+        Command::Bench(args) => bench::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
-        Command::Reach(args) => reach::run(&client().await?, &args, cli.json).await,
-        Command::Path(args) => path::run(&client().await?, &args, cli.json).await,
-        Command::Suggest(args) => suggest::run(&client().await?, &args, cli.json).await,
-        Command::Introducers(args) => introducers::run(&client().await?, &args, cli.json).await,
-        Command::Stats => stats::run(&client().await?, cli.json).await,
+        Command::Reach(Asking { what, server }) => reach::run(&server.connect().await?, &what, server.json).await,
+        Command::Path(Asking { what, server }) => path::run(&server.connect().await?, &what, server.json).await,
+        Command::Suggest(Asking { what, server }) => suggest::run(&server.connect().await?, &what, server.json).await,
+        Command::Introducers(Asking { what, server }) => {
+            introducers::run(&server.connect().await?, &what, server.json).await
+        }
+        Command::Stats(server) => stats::run(&server.connect().await?, server.json).await,
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -19,14 +19,14 @@ pub struct PathArgs {
     /// Where they end.
     to: String,
     /// How many paths at most, 1-50.
-    #[arg(short, value_name = "PATHS", default_value_t = 1)]
+    #[arg(short, value_name = "PATHS", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
     k: i32,
     /// What makes a path better: few hops, or a strong chain.
     #[arg(long, value_enum, default_value_t = RankingArg::Hops)]
     ranking: RankingArg,
     /// Hops at most, 1-6; 6 when not given.
-    #[arg(long, value_name = "HOPS", default_value_t = 0, hide_default_value = true)]
-    max_hops: i32,
+    #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(i32).range(1..))]
+    max_hops: Option<i32>,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
@@ -50,7 +50,7 @@ pub async fn run(client: &Client, args: &PathArgs, json: bool) -> Result<(), Fai
         to_id: args.to.clone(),
         filter: args.filter.filter(),
         k: args.k,
-        max_hops: args.max_hops,
+        max_hops: args.max_hops.unwrap_or_default(),
         ranking: ranking.into(),
         read: args.read.options(),
     };
@@ -71,7 +71,7 @@ pub fn members_of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> impl Iterato
 
 fn none(args: &PathArgs, response: &FindPathsResponse) -> String {
     let (from, to) = (clean(&args.from, 128), clean(&args.to, 128));
-    let within = if args.max_hops == 0 { String::new() } else { format!(" within {}", count(args.max_hops, "hop")) };
+    let within = args.max_hops.map(|hops| format!(" within {}", count(hops, "hop"))).unwrap_or_default();
     let filter = if args.filter.filter().is_some() { " that passes the filter" } else { "" };
     let found = if response.optimal { "There is no path" } else { "No path was found" };
     format!("{found} from {from} to {to}{within}{filter}.\n{}", completeness(response.info.as_ref()))

@@ -26,8 +26,8 @@ pub struct ReachArgs {
     #[arg(long, value_name = "STATUS")]
     status: Option<String>,
     /// Hops at most, 1-6; 3 when not given, or the status's own.
-    #[arg(long, value_name = "HOPS", default_value_t = 0, hide_default_value = true)]
-    max_hops: i32,
+    #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(i32).range(1..))]
+    max_hops: Option<i32>,
     /// List the members too, hop by hop.
     #[arg(long)]
     list: bool,
@@ -44,7 +44,7 @@ impl ReachArgs {
         GetReachRequest {
             subject: self.status.clone().map(Subject::StatusId).or(member),
             filter: self.filter.filter(),
-            max_hops: self.max_hops,
+            max_hops: self.max_hops.unwrap_or_default(),
             read: self.read.options(),
         }
     }
@@ -55,7 +55,7 @@ impl ReachArgs {
         ListReachRequest {
             subject: self.status.clone().map(Subject::StatusId).or(member),
             filter: self.filter.filter(),
-            max_hops: self.max_hops,
+            max_hops: self.max_hops.unwrap_or_default(),
             page_size: PAGE_SIZE,
             page_token: String::new(),
             read,

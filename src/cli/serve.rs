@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -24,7 +25,7 @@ pub struct ServeArgs {
     #[arg(long, env = "KITH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5484")]
     listen: SocketAddr,
     /// Listen on an address that others can reach, without encryption and without asking who they are.
-    #[arg(long, env = "KITH_INSECURE")]
+    #[arg(long, env = "KITH_INSECURE", value_parser = clap::builder::BoolishValueParser::new())]
     insecure: bool,
     /// Edges that one query may visit at most.
     #[arg(long, env = "KITH_MAX_EDGES_VISITED", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -86,7 +87,12 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         drain: Duration::from_secs(args.drain_seconds),
         engine: args.engine_options(),
     };
-    let app = App::start(options).await.map_err(|error| Failure::of_start(error.to_string()))?;
+    let mut stop = pin!(stop);
+    let app = tokio::select! {
+        app = App::start(options) => app.map_err(|error| Failure::of_start(error.to_string()))?,
+        // What is being loaded is on disk and stays there.
+        () = &mut stop => return Ok(()),
+    };
     announce(&format!("kith serves on {} (data: {})", app.address(), args.data.display()));
     app.run_until(stop).await.map_err(|error| Failure::new(error.to_string()))
 }

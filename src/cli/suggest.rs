@@ -29,11 +29,11 @@ pub struct SuggestArgs {
     #[arg(long = "except", value_name = "MEMBER")]
     except: Vec<String>,
     /// How many at most, 1-100; 20 when not given.
-    #[arg(long, value_name = "MEMBERS", default_value_t = 0, hide_default_value = true)]
-    limit: i32,
+    #[arg(long, value_name = "MEMBERS", value_parser = clap::value_parser!(i32).range(1..))]
+    limit: Option<i32>,
     /// How long the walks are that scores are summed over, 2 or 3; 3 when not given.
-    #[arg(long, default_value_t = 0, hide_default_value = true)]
-    steps: i32,
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(i32).range(1..))]
+    steps: Option<i32>,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
@@ -47,9 +47,9 @@ pub async fn run(client: &Client, args: &SuggestArgs, json: bool) -> Result<(), 
         topics: args.topics.clone(),
         filter: args.filter.filter(),
         exclude_ids: args.except.clone(),
-        limit: args.limit,
+        limit: args.limit.unwrap_or_default(),
         read: args.read.options(),
-        max_steps: args.steps,
+        max_steps: args.steps.unwrap_or_default(),
     };
     let response = client.introductions().suggest_introductions(request).await?.into_inner();
     if json {

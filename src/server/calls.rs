@@ -3,9 +3,10 @@
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,13 +24,44 @@ use crate::service::{grpc_timeout, to_status};
 /// tonic ends a call at its deadline too, but as CANCELLED: kith is a little earlier.
 const BEFORE_TONIC: Duration = Duration::from_millis(2);
 
+/// Calls of these services are for the engine.
+const OF_ENGINE: &str = "/kith.v1.";
+const NOT_READY_RETRY_MS: u64 = 1_000;
+
+/// The services that need the engine, once there is one.
+#[derive(Clone, Default)]
+pub struct Services(Arc<OnceLock<Routes>>);
+
+impl Services {
+    /// From here on they answer; there is but one engine.
+    pub fn open(&self, routes: Routes) {
+        let _ = self.0.set(routes.prepare());
+    }
+}
+
 /// All services, behind what they have in common.
 #[derive(Clone)]
-pub struct Calls(Routes);
+pub struct Calls {
+    without_engine: Routes,
+    of_engine: Services,
+}
 
 impl Calls {
-    pub fn new(routes: Routes) -> Calls {
-        Calls(routes.prepare())
+    pub fn new(without_engine: Routes, of_engine: Services) -> Calls {
+        Calls { without_engine: without_engine.prepare(), of_engine }
+    }
+
+    /// Who answers a call; nobody as long as the engine that would is not there.
+    fn routes_of(&self, path: &str) -> Option<Routes> {
+        if path.starts_with(OF_ENGINE) { self.of_engine.0.get().cloned() } else { Some(self.without_engine.clone()) }
+    }
+}
+
+fn not_ready() -> Error {
+    Error::Unavailable {
+        reason: Reason::NotReady,
+        message: "the server is loading its store".to_owned(),
+        retry_after_ms: NOT_READY_RETRY_MS,
     }
 }
 
@@ -41,13 +73,16 @@ impl Service<Request<Body>> for Calls {
     type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Service::<Request<Body>>::poll_ready(&mut self.0, context)
+        Service::<Request<Body>>::poll_ready(&mut self.without_engine, context)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let deadline = deadline(request.headers());
         let path = request.uri().path().to_owned();
-        let answer = caught(path, self.0.call(request));
+        let Some(mut routes) = self.routes_of(&path) else {
+            return Box::pin(ready(refused(not_ready())));
+        };
+        let answer = caught(path, routes.call(request));
         Box::pin(async move {
             let answer = match deadline {
                 None => answer.await,

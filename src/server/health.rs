@@ -19,17 +19,23 @@ const SERVICES: [&str; 9] = [
     v1::admin_service_server::SERVICE_NAME,
 ];
 
+#[derive(Clone)]
 pub struct Health(HealthReporter);
 
-/// SERVING, from the first call on: the state is loaded before the server has an address.
+/// NOT_SERVING at first: the state is yet to be loaded.
 pub async fn start() -> (Health, HealthServer<impl HealthApi>) {
     let (reporter, service) = health_reporter();
     let health = Health(reporter);
-    health.set(ServingStatus::Serving).await;
+    health.stop().await;
     (health, service)
 }
 
 impl Health {
+    /// SERVING from here on.
+    pub async fn serving(&self) {
+        self.set(ServingStatus::Serving).await;
+    }
+
     /// NOT_SERVING from here on.
     pub async fn stop(&self) {
         self.set(ServingStatus::NotServing).await;

@@ -12,13 +12,15 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::TcpIncoming;
 
 use crate::engine::Engine;
 use crate::service::Service;
-use calls::Calls;
+use calls::{Calls, Services};
 use connection::Connection;
+use health::Health;
 
 /// Calls at once on one connection; more wait.
 const STREAMS_PER_CONNECTION_MAX: u32 = 1_024;
@@ -48,21 +50,25 @@ pub enum ServerError {
     Bind { address: SocketAddr, error: std::io::Error },
     #[error("the server ended: {0}")]
     Serve(#[from] tonic::transport::Error),
+    #[error("the server ended badly: {0}")]
+    Panicked(#[from] JoinError),
     #[error("the API's descriptors cannot be served: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// A server that has its address.
+/// A server that answers: at first health, which says NOT_SERVING, and reflection; every other call once it has its engine.
 pub struct Server {
-    engine: Engine,
-    listener: TcpListener,
     address: SocketAddr,
-    drain: Duration,
+    health: Health,
+    services: Services,
+    /// True ends the serving, and so does dropping it.
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<Result<(), ServerError>>,
 }
 
 impl Server {
-    /// Takes the address. Who connects from here on waits until `serve`.
-    pub async fn bind(engine: Engine, options: ServerOptions) -> Result<Server, ServerError> {
+    /// Takes the address, and answers from here on.
+    pub async fn start(options: ServerOptions) -> Result<Server, ServerError> {
         let ServerOptions { listen, insecure, drain } = options;
         if !listen.ip().to_canonical().is_loopback() && !insecure {
             return Err(ServerError::NotLoopback(listen));
@@ -70,50 +76,63 @@ impl Server {
         let failed = |error| ServerError::Bind { address: listen, error };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Server { engine, listener, address, drain })
-    }
 
-    pub fn engine(&self) -> Engine {
-        self.engine.clone()
+        let (health, health_service) = health::start().await;
+        let services = Services::default();
+        let calls = Calls::new(routes::without_engine()?.add_service(health_service), services.clone());
+        let (stop, stopped) = watch::channel(false);
+        let serving = tokio::spawn(serve(listener, calls, drain, stopped));
+        Ok(Server { address, health, services, stop, serving })
     }
 
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
+    /// Answers every call from here on, and health says SERVING.
+    pub async fn open(&self, engine: Engine) {
+        self.services.open(routes::of_engine(&Service::new(engine, self.stop.subscribe())));
+        self.health.serving().await;
+    }
+
     /// Serves until `shutdown` resolves: then health says NOT_SERVING, no connection is accepted any more, and calls under way have
     /// the drain time to end. Connections that are left then are ended.
-    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let (health, health_service) = health::start().await;
-        let (stop_streams, stopping) = watch::channel(false);
-        let routes = routes::routes(&Service::new(self.engine, stopping))?.add_service(health_service);
-
-        let (end_connections, connections_end) = watch::channel(false);
-        let (begin_drain, drain_begun) = oneshot::channel();
-        let stop = async {
-            shutdown.await;
-            health.stop().await;
-            let _ = stop_streams.send(true);
-            let _ = begin_drain.send(());
-        };
-        let serving = transport().serve_with_incoming_shutdown(
-            Calls::new(routes),
-            accepted(self.listener, connections_end),
-            stop,
-        );
-        tokio::pin!(serving);
-        let drained = async {
-            // Without a sender there was no shutdown, and `serving` has ended on its own.
-            let _ = drain_begun.await;
-            tokio::time::sleep(self.drain).await;
-        };
+    pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
         tokio::select! {
-            ended = &mut serving => return Ok(ended?),
-            () = drained => tracing::warn!("connections are left after {:?}; ending them", self.drain),
+            ended = &mut self.serving => return ended?,
+            () = shutdown => {}
         }
-        let _ = end_connections.send(true);
-        Ok(serving.await?)
+        self.health.stop().await;
+        let _ = self.stop.send(true);
+        self.serving.await?
     }
+}
+
+async fn serve(
+    listener: TcpListener,
+    calls: Calls,
+    drain: Duration,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(), ServerError> {
+    let (end_connections, connections_end) = watch::channel(false);
+    let (begin_drain, drain_begun) = oneshot::channel();
+    let stop = async {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+        let _ = begin_drain.send(());
+    };
+    let serving = transport().serve_with_incoming_shutdown(calls, accepted(listener, connections_end), stop);
+    tokio::pin!(serving);
+    let drained = async {
+        // Without a sender there was no shutdown, and `serving` has ended on its own.
+        let _ = drain_begun.await;
+        tokio::time::sleep(drain).await;
+    };
+    tokio::select! {
+        ended = &mut serving => return Ok(ended?),
+        () = drained => tracing::warn!("connections are left after {drain:?}; ending them"),
+    }
+    let _ = end_connections.send(true);
+    Ok(serving.await?)
 }
 
 fn transport() -> tonic::transport::Server {

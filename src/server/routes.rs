@@ -21,10 +21,15 @@ macro_rules! kith_services {
     };
 }
 
-pub fn routes(service: &Service) -> Result<Routes, ServerError> {
-    let described = Routes::default().add_service(reflection::v1()?).add_service(reflection::v1alpha()?);
-    Ok(kith_services!(
-        described,
+/// What can be answered before the state is loaded.
+pub fn without_engine() -> Result<Routes, ServerError> {
+    Ok(Routes::default().add_service(reflection::v1()?).add_service(reflection::v1alpha()?))
+}
+
+/// `kith.v1`.
+pub fn of_engine(service: &Service) -> Routes {
+    kith_services!(
+        Routes::default(),
         service,
         [
             AdminServiceServer,
@@ -36,5 +41,5 @@ pub fn routes(service: &Service) -> Result<Routes, ServerError> {
             ReachServiceServer,
             StatusServiceServer,
         ]
-    ))
+    )
 }

@@ -47,7 +47,7 @@ fn a_demo_that_stays_up_answers_until_it_is_told_to_end() {
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
     let invitation = lines.find(|line| line.contains("stays up on")).expect("it says that it stays up");
     let address = invitation.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap();
-    let stats = kith(&["--server", address, "stats"]);
+    let stats = kith(&["stats", "--server", address]);
     assert_eq!(stats.code, Some(0), "{}", stats.err);
     assert!(stats.out.contains("members               45\n"), "{}", stats.out);
 
@@ -58,8 +58,10 @@ fn a_demo_that_stays_up_answers_until_it_is_told_to_end() {
 }
 
 #[test]
-fn the_demo_refuses_json_in_words() {
-    let run = kith(&["demo", "--json"]);
-    assert_eq!(run.code, Some(2));
-    assert!(run.err.contains("has no JSON"), "{}", run.err);
+fn what_a_command_has_no_use_for_is_not_taken() {
+    for args in [&["demo", "--json"][..], &["serve", "--data", "x", "--server", "127.0.0.1:1"]] {
+        let run = kith(args);
+        assert_eq!(run.code, Some(2));
+        assert!(run.err.contains("unexpected argument"), "{}", run.err);
+    }
 }

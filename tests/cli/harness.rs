@@ -55,7 +55,7 @@ impl Served {
 
     /// Runs `kith` against this server.
     pub fn kith(&self, args: &[&str]) -> Run {
-        kith(&[&["--server", &self.url], args].concat())
+        kith(&[args, &["--server", &self.url]].concat())
     }
 
     /// What `kith stats --json` says.

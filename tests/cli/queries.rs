@@ -87,17 +87,21 @@ fn a_refusal_names_its_reason_and_field() {
     assert!(missing.err.contains("nobody"), "{}", missing.err);
     let far = story.kith(&["reach", "jeremy", "--max-hops", "7"]);
     assert_eq!(far.code, Some(1));
-    assert!(far.err.starts_with("error: INVALID_ARGUMENT (OUT_OF_RANGE) "), "{}", far.err);
-    assert!(far.err.contains("\n       max_hops: "), "{}", far.err);
+    assert_eq!(far.err, "error: INVALID_ARGUMENT (OUT_OF_RANGE) max_hops: must be from 1 to 6\n");
+    // All that is wrong is told, each field on a line of its own.
+    let worse = story.kith(&["reach", "jeremy", "--max-hops", "7", "--min-strength", "2"]);
+    for field in ["\n       max_hops: ", "\n       filter.min_strength: "] {
+        assert!(worse.err.contains(field), "{}", worse.err);
+    }
 }
 
 #[test]
 fn a_server_that_is_not_there_is_said_so() {
     // The port was free a moment ago, and nobody listens on it now.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let run = kith(&["--server", &address, "stats"]);
+    let run = kith(&["stats", "--server", &address]);
     assert_eq!(run.code, Some(3));
     assert!(run.err.starts_with(&format!("error: no kith server answers at {address} (")), "{}", run.err);
-    assert_eq!(kith(&["--server", "https://localhost", "stats"]).code, Some(1));
+    assert_eq!(kith(&["stats", "--server", "https://localhost"]).code, Some(1));
     assert_eq!(kith(&["reach"]).code, Some(2));
 }

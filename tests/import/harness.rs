@@ -79,7 +79,7 @@ impl Kith {
 
     pub fn begin(&self, arguments: &[&str]) -> Import {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
-        command.args(["--server", &self.url, "import"]).args(arguments);
+        command.args(["import", "--server", &self.url]).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         Import { stdin: child.stdin.take(), child }

@@ -68,7 +68,7 @@ async fn bad_rows_are_named_with_their_line_and_the_rest_goes_in() {
     let told = lines(&outcome.stderr);
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told[0].starts_with("-:2: edge.kind: ") && told[0].ends_with(" (UNKNOWN_KIND)"), "{told:?}");
-    assert!(told[1].starts_with("-:3: has 1 columns") && told[1].ends_with(" (MALFORMED)"), "{told:?}");
+    assert!(told[1].starts_with("-:3: has 1 column, ") && told[1].ends_with(" (MALFORMED)"), "{told:?}");
     assert!(told[2].starts_with("-:4: edge.to_id: ") && told[2].ends_with(" (SELF_EDGE)"), "{told:?}");
 }
 

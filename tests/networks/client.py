@@ -78,7 +78,7 @@ class Server:
 
     def load(self, *arguments, text=None, allow_refused=False):
         """Runs `kith import`; gives what it printed."""
-        command = [BINARY, "--server", f"http://{self.address}", "import", *map(str, arguments)]
+        command = [BINARY, "import", "--server", f"http://{self.address}", *map(str, arguments)]
         done = subprocess.run(command, input=text, capture_output=True, text=True)
         if done.returncode != 0 and not (allow_refused and done.returncode == 1):
             sys.exit(f"import failed: {done.stdout}{done.stderr}")

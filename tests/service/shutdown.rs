@@ -109,6 +109,7 @@ fn what_cannot_start_says_why() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     assert_refused(kith_serve(&store, &holder.local_addr().unwrap().to_string()), "cannot listen on");
     assert_refused(kith_serve(&store, "0.0.0.0:0"), "--insecure");
+    assert!(!store.exists(), "a server that cannot listen leaves no store");
 
     let _owner = Process::start(&store);
     assert_refused(kith_serve(&store, "127.0.0.1:0"), "in use by another process");

@@ -69,6 +69,9 @@ pub struct BenchArgs {
     /// A small network and short rounds: shows that everything works and agrees, not how fast it is.
     #[arg(long, conflicts_with_all = ["members", "rounds", "round_ms"])]
     smoke: bool,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 fn measurement(name: &str) -> Result<String, String> {
@@ -83,7 +86,7 @@ impl BenchArgs {
 }
 
 /// Measures and prints.
-pub async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
+pub async fn run(args: BenchArgs) -> Result<(), Failure> {
     let (members, rounds, round_ms) =
         if args.smoke { (2_000, 2, 20) } else { (args.members, args.rounds, args.round_ms) };
     let effort = Effort { rounds: rounds as usize, round: Duration::from_millis(round_ms), seed: args.seed };
@@ -117,7 +120,7 @@ pub async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
     stored.host.stop().await?;
     empty.stop().await?;
 
-    if json {
+    if args.json {
         let report = json!({
             "members": members,
             "edges": network.edges.len(),

@@ -44,11 +44,7 @@ pub struct DemoArgs {
 }
 
 /// Tells the story, checks it, and stays up if asked to.
-pub async fn run(args: DemoArgs, json: bool) -> Result<(), Failure> {
-    if json {
-        let message = "kith demo is for people and has no JSON; `kith demo --serve`, then `kith path … --json`, has";
-        return Err(Failure::Local { message: message.to_owned(), exit_code: 2 });
-    }
+pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     let mut stop = pin!(stop_signal()?);
     let temporary = if args.data.is_some() { None } else { Some(TemporaryFolder::make("demo")?) };
     let folder = temporary.as_ref().map(|made| made.0.clone()).or(args.data).unwrap_or_default();
@@ -94,11 +90,13 @@ async fn tell(address: SocketAddr) -> Result<(), Failure> {
 }
 
 fn invitation(address: SocketAddr, folder: &Path) -> String {
+    // As this program was called, so that the lines work where it is not on the path.
+    let kith = std::env::args().next().unwrap_or_else(|| "kith".to_owned());
     format!(
         "\nkith stays up on {address} until Ctrl-C; its store is in {}.\nIn another terminal, try:\n\n   \
-         kith --server http://{address} path officer jeremy -k 3\n   \
-         kith --server http://{address} reach jeremy --list\n   \
-         kith --server http://{address} suggest colleague-1\n   \
+         {kith} path officer jeremy -k 3 --server {address}\n   \
+         {kith} reach jeremy --list --server {address}\n   \
+         {kith} suggest colleague-1 --server {address}\n   \
          grpcurl -plaintext {address} list\n",
         folder.display()
     )

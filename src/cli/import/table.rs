@@ -5,6 +5,7 @@ use prost_types::Timestamp;
 use super::columns::{Column, Columns};
 use super::read::{Lines, ReadError};
 use super::report::Refusal;
+use crate::cli::print::count as number_of;
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{Edge, ErrorReason, ImportRecord, Member};
 
@@ -91,10 +92,9 @@ impl Table {
     fn record<'a>(&'a self, fields: impl Iterator<Item = &'a str> + Clone) -> Result<Record, FieldError> {
         let count = fields.clone().count();
         if count != self.columns.count() {
-            let (columns, want) = (&self.columns, self.columns.count());
-            let message = format!(
-                "has {count} columns, not the {want} of {columns}; name them with --columns, with - for those to ignore"
-            );
+            let (columns, want, has) = (&self.columns, self.columns.count(), number_of(count as i64, "column"));
+            let message =
+                format!("has {has}, not the {want} of {columns}; name them with --columns, with - for those to ignore");
             return Err((ErrorReason::Malformed, "", message));
         }
         let fields = self.columns.iter().zip(fields).filter(|(_, text)| !text.is_empty());
@@ -224,7 +224,10 @@ fn unquoted(text: &str, delimiter: u8) -> Result<csv::StringRecord, String> {
     let mut quotes = Quotes::default();
     quotes.scan(text.as_bytes(), delimiter);
     if quotes.open() {
-        return Err(format!("a quote is not closed by line {} of the row", text.lines().count()));
+        return Err(format!(
+            "a quote is opened and not closed within {}",
+            number_of(text.lines().count() as i64, "line")
+        ));
     }
     let mut reader = csv::ReaderBuilder::new();
     let mut reader = reader.has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
