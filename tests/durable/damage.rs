@@ -1,4 +1,6 @@
 //! Damage on disk: after any of it the store opens to exactly what was written, or is refused.
+//!
+//! `KITH_DAMAGE_TIMES` multiplies the cases of each file, `KITH_SEED` sets which they are. What was run is printed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -130,11 +132,12 @@ fn outcomes(whole: &Path, history: &History, cases: usize) -> Vec<(String, Outco
     let mut files = Vec::new();
     files_under(whole, &mut files);
     files.sort();
-    let mut random = fastrand::Rng::with_seed(20);
+    let mut random = fastrand::Rng::with_seed(setting("KITH_SEED", 20));
     let mut queue = Vec::new();
     for file in files {
         let size = fs::metadata(&file).unwrap().len();
-        let cases = if file.ends_with("db") { cases } else { cases / 10 };
+        let holds_most = file.ends_with("db") || file.extension().is_some_and(|extension| extension == "log");
+        let cases = if holds_most { cases } else { cases / 10 };
         let damages = (0..cases).map(|_| Damage::random(&mut random, size));
         queue.extend(damages.chain([Damage::Cut { at: 0 }, Damage::Remove]).map(|damage| (file.clone(), damage)));
     }
@@ -155,12 +158,14 @@ fn outcomes(whole: &Path, history: &History, cases: usize) -> Vec<(String, Outco
 }
 
 fn check(writes: u32, note_chars: usize, cases: usize) {
+    let cases = cases * setting("KITH_DAMAGE_TIMES", 1) as usize;
     let whole = tempfile::tempdir().unwrap();
     let history = write_store(whole.path(), writes, note_chars);
     let found = outcomes(whole.path(), &history, cases);
     let (bad, good): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|(_, outcome)| !matches!(outcome, Outcome::Same | Outcome::Refused));
     let refused = good.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Refused)).count();
+    println!("{} cases: {refused} refused, {} intact", good.len() + bad.len(), good.len() - refused);
     assert!(bad.is_empty(), "{} of {}: {bad:#?}", bad.len(), bad.len() + good.len());
     assert!(refused > cases / 2, "damage that nothing notices proves nothing: {refused} refused");
 }

@@ -127,10 +127,6 @@ async fn history(store: Box<dyn Store>, seed: u64, stale: bool) -> Vec<Op> {
     history
 }
 
-fn setting(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
-
 #[test]
 fn concurrent_histories_are_linearizable() {
     let (histories, seed) = (setting("KITH_HISTORIES", 1_000), setting("KITH_SEED", 1));

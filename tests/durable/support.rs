@@ -153,3 +153,8 @@ pub fn copy_folder(from: &Path, to: &Path) {
         fs::copy(&file, target).unwrap();
     }
 }
+
+/// A number from the environment, for longer runs.
+pub fn setting(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
