@@ -56,7 +56,7 @@ fn a_file_that_is_there_is_replaced_when_forced_alone() {
     assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""));
     assert!(refused.err.contains("is there already; --force replaces it"), "{}", refused.err);
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
-    let forced = story.kith(&["--json", "export", "--force", &file]);
+    let forced = story.kith(&["export", "--force", &file, "--json"]);
     assert_eq!(forced.code, Some(0), "{}", forced.err);
     let told: serde_json::Value = serde_json::from_str(&forced.out).unwrap();
     assert_eq!((&told["members"], &told["contentDigest"]), (&45.into(), &story.stats()["contentDigest"]));
