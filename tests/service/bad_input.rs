@@ -77,7 +77,8 @@ async fn every_broken_bound_has_its_code_reason_and_field() {
     let codes = documented_codes();
     let mut wrong = Vec::new();
     let cases: Vec<Case> = bad_writes::cases().into_iter().chain(bad_queries::cases()).collect();
-    assert!(cases.len() >= 150, "only {} cases", cases.len());
+    println!("{} cases", cases.len());
+    assert!(cases.len() >= 150);
     for Case { what, ask, reason, field } in cases {
         let Err(status) = ask.send(served.channel.clone()).await else {
             wrong.push(format!("{what}: was accepted"));
