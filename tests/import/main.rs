@@ -73,6 +73,18 @@ async fn bad_rows_are_named_with_their_line_and_the_rest_goes_in() {
 }
 
 #[tokio::test]
+async fn a_row_that_is_no_text_is_refused_and_one_that_comes_again_changes_nothing() {
+    let kith = Kith::start().await;
+    let file = kith.file("mixed.txt", b"ana ben\nana \xff\xfe\nana ben\nben ana\nana cleo\n");
+    let outcome = kith.import(&[&file], "").await;
+    assert_eq!(outcome.code, 1);
+    // A symmetric edge is the same from its other end.
+    assert_eq!(totals(&outcome), ["5 received, 2 created, 0 updated, 2 unchanged, 1 refused"]);
+    assert_eq!(lines(&outcome.stderr), [format!("{file}:2: is not UTF-8 at byte 5 (MALFORMED)")]);
+    assert_eq!((kith.members().await, kith.edges().await), (3, 2));
+}
+
+#[tokio::test]
 async fn the_errors_file_names_every_refusal() {
     let kith = Kith::start().await;
     let rows: String = (0..2_500).map(|i| if i % 5 == 0 { "x\n".to_owned() } else { format!("m{i} m{i}\n") }).collect();

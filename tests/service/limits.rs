@@ -48,6 +48,9 @@ async fn an_unreadable_message_is_the_callers_fault() {
         let refused = call(kith.address, path, vec![0xff; 40]).await.unwrap_err();
         assert_eq!((refused.code(), &*reason(&refused)), (Code::InvalidArgument, "MALFORMED"), "{path}");
     }
+    // GetMember of the id "a\xff": ids are text.
+    let refused = call(kith.address, "/kith.v1.MemberService/GetMember", vec![0x0a, 2, b'a', 0xff]).await.unwrap_err();
+    assert_eq!((refused.code(), &*reason(&refused)), (Code::InvalidArgument, "MALFORMED"));
     let refused = call(kith.address, "/kith.v1.MemberService/NoSuchMethod", Vec::new()).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unimplemented);
 }
