@@ -35,6 +35,7 @@ pub struct SledDatabase {
 impl SledDatabase {
     /// Opens a database, or creates an empty one.
     pub fn open(folder: &Path) -> Result<SledDatabase, StoreError> {
+        remove_unfinished_snapshots(folder)?;
         let database = open_when_unlocked(folder)?;
         let checkpoint = guarded(|| database.open_tree("checkpoint"))?;
         let file = File::open(folder.join("db"))?;
@@ -99,6 +100,22 @@ impl SledDatabase {
     }
 }
 
+/// sled writes a snapshot when it is opened. One that a crash cut short it takes for its newest and refuses the database, which has
+/// everything in its other files.
+fn remove_unfinished_snapshots(folder: &Path) -> Result<(), StoreError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Opens sled's database once its lock is free. The store's own lock keeps other processes out, so what holds sled's is what
 /// this process has closed a moment ago.
 fn open_when_unlocked(folder: &Path) -> Result<sled::Db, StoreError> {
@@ -125,6 +142,27 @@ fn guarded<T>(action: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError>
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
             Err(StoreError::Damaged { what: format!("sled gave up: {text}") })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_crash_left_of_a_snapshot_is_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut database = SledDatabase::open(folder.path()).unwrap();
+        database.apply([(b"key".to_vec(), b"value".to_vec())].into_iter()).unwrap();
+        database.sync_creation().unwrap();
+        drop(database);
+        let left_over = folder.path().join("snap.00000000000FFFFF.generating");
+        for bytes in [0, 5, 90] {
+            fs::write(&left_over, vec![7; bytes]).unwrap();
+            let database = SledDatabase::open(folder.path()).unwrap();
+            assert_eq!(database.get(b"key").unwrap().unwrap(), b"value");
+            assert!(!left_over.exists());
         }
     }
 }

@@ -68,8 +68,10 @@ impl StoreFile {
     }
 }
 
-/// Takes the one written beside in the place of the one there is, at once; on disk when it returns.
+/// Takes the one written beside in the place of the one there is, at once; on disk when it returns. The names of what it tells
+/// of are on disk before: a rename may get there alone.
 pub fn put_in_place(folder: &Path) -> Result<(), StoreError> {
+    sync_folder(folder)?;
     fs::rename(folder.join(NAME_BESIDE), folder.join(NAME))?;
     sync_folder(folder)
 }
