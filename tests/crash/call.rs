@@ -10,6 +10,7 @@ use kith::proto::v1::*;
 use prost::Message;
 use tonic::transport::Channel;
 use tonic::{Response, Status as Refused};
+use tonic_types::StatusExt;
 
 use super::operation::{Operation, Via};
 
@@ -108,6 +109,11 @@ fn message(batch: &[Change]) -> ImportRequest {
 fn answer<R: Message>(response: Result<Response<R>, Refused>, revision: fn(&R) -> &String) -> Result<Answer, Refused> {
     let response = response?.into_inner();
     Ok(Answer { sequence: sequence(revision(&response)), bytes: response.encode_to_vec() })
+}
+
+/// The reason an error carries; empty for one that is not the server's own.
+pub fn reason(refused: &Refused) -> String {
+    refused.get_details_error_info().map_or(String::new(), |info| info.reason)
 }
 
 /// A revision is opaque to callers; a test may know that its second quarter and third are the sequence.

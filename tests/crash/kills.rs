@@ -34,15 +34,14 @@ async fn a_killed_server_has_all_it_acknowledged_and_nothing_by_halves() {
         let server = Start::new(&data).run().unwrap_or_else(wrong);
         let channels = server.channels().await;
         let found = read(&channels).await;
-        let tally = fleet.settle(&found).unwrap_or_else(|what| panic!("round {round}, KITH_SEED={seed}: {what}"));
-        sum.acknowledged += tally.acknowledged;
-        sum.unknown += tally.unknown;
-        sum.unknown_there += tally.unknown_there;
+        let settled = fleet.settle(&found, &mut sum);
+        settled.unwrap_or_else(|what| panic!("round {round}, KITH_SEED={seed}: {what}"));
         checkpoints += u32::from(found.log_bytes < log_bytes);
         log_bytes = found.log_bytes;
         fleet.retry(&channels).await;
         let compared = fleet.compare(&read(&channels).await);
         compared.unwrap_or_else(|what| panic!("round {round}, after the retries, KITH_SEED={seed}: {what}"));
+        fleet.begin();
         if round == rounds {
             break;
         }

@@ -4,11 +4,20 @@
 
 #![cfg(target_os = "linux")]
 
+mod cached_file;
 mod call;
 mod content;
+mod disk;
+mod faults;
 mod kills;
+mod ledger;
 mod operation;
+mod power;
 mod reading;
+mod recording;
+mod remembered;
 mod server;
 mod settings;
+mod shim;
+mod trace;
 mod writer;

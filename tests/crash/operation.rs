@@ -6,6 +6,7 @@ use kith::proto::v1::*;
 use prost_types::{FieldMask, Timestamp};
 
 use super::content::Content;
+use super::trace::value_at;
 
 /// How a call is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,22 @@ pub struct Operation {
     pub batches: Vec<Vec<Change>>,
     /// Empty for none.
     pub request_id: String,
+}
+
+impl Operation {
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.batches.iter().flatten()
+    }
+
+    /// A value that it writes and no other does, if it writes one: `w01-23-`.
+    pub fn value(&self) -> Option<String> {
+        self.changes().find_map(|change| match change {
+            Change::PutMember(member) => value_at(member.headline.as_bytes()),
+            Change::PutEdge(put) => value_at(put.edge.as_ref()?.note.as_bytes()),
+            Change::PostStatus(status) => value_at(status.text.as_bytes()),
+            _ => None,
+        })
+    }
 }
 
 /// Makes up operations on the keys of one writer, which no other touches.

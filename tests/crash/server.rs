@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tonic::transport::Channel;
 
@@ -34,15 +34,19 @@ pub struct Start {
 impl Start {
     /// A server of the store in `data`, its log beside it.
     pub fn new(data: &Path) -> Start {
-        Start::with_checkpoints(data, CHECKPOINT_LOG_BYTES)
+        Start::logging_to(data, &data.with_extension("log"))
     }
 
-    pub fn with_checkpoints(data: &Path, log_bytes: u64) -> Start {
-        let log = data.with_extension("log-of-server");
+    pub fn logging_to(data: &Path, log: &Path) -> Start {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-        command.args(["--checkpoint-log-bytes", &log_bytes.to_string()]);
-        Start { command, log }
+        command.args(["--checkpoint-log-bytes", &CHECKPOINT_LOG_BYTES.to_string()]);
+        Start { command, log: log.to_owned() }
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Start {
+        self.command.env(name, value);
+        self
     }
 
     fn spawn(&mut self) -> Child {
@@ -86,6 +90,21 @@ impl Server {
     /// SIGKILL.
     pub fn kill(mut self) {
         self.end();
+    }
+
+    /// SIGTERM, and waits until it has ended by itself.
+    pub fn stop(mut self) {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(told.success());
+        let begun = Instant::now();
+        let ended = loop {
+            match self.child.try_wait().unwrap() {
+                Some(ended) => break ended,
+                None => assert!(begun.elapsed() < PATIENCE, "it does not stop"),
+            }
+            thread::sleep(Duration::from_millis(2));
+        };
+        assert!(ended.success(), "{ended}");
     }
 
     fn end(&mut self) {

@@ -1,44 +1,35 @@
-//! Writers with keys of their own, the ledger of what they were answered, and what must therefore be there.
+//! Writers with keys of their own, each with a ledger of what it was answered.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tonic::transport::Channel;
-use tonic_types::StatusExt;
+use tonic::{Code, Status as Refused};
 
-use super::call::{Answer, call};
+use super::call::{call, reason};
 use super::content::Content;
+use super::ledger::{Entry, Ledger, Outcome, Return};
 use super::operation::{Maker, Operation, prefix};
 use super::reading::Found;
+use super::remembered::Remembered;
+use super::shim::Shim;
 
 /// Answers of earlier rounds that a writer asks for again.
 const REMEMBERED_MAX: usize = 4;
-
-/// One call of a writer; it makes them one after the other.
-pub struct Entry {
-    pub operation: Operation,
-    pub outcome: Outcome,
-}
-
-#[derive(Debug, PartialEq)]
-pub enum Outcome {
-    /// Answered before the disk's operation of this number.
-    Acknowledged { answer: Answer, position: u64 },
-    /// The server was killed meanwhile: it may have been carried out.
-    Unknown,
-}
+/// Between a refusal and the next call.
+const AFTER_REFUSAL: Duration = Duration::from_millis(1);
 
 pub struct Writer {
-    pub maker: Maker,
+    maker: Maker,
     prefix: String,
-    /// What was there before the first entry.
-    base: Content,
-    pub entries: Vec<Entry>,
-    /// What all acknowledged entries make of it.
-    pub content: Content,
-    /// Acknowledged under a request id, some time.
-    remembered: Vec<(Operation, Answer)>,
+    pub ledger: Ledger,
+    /// What all acknowledged entries make.
+    content: Content,
+    remembered: Vec<Remembered>,
     /// What the last kill left without an answer, if it has a request id.
     unanswered: Option<Operation>,
 }
@@ -48,11 +39,47 @@ pub struct Writer {
 pub struct Run {
     /// The server is being killed: calls may fail from here on.
     killed: AtomicBool,
+    /// No further calls are to be made.
+    over: AtomicBool,
+    pub acknowledged: AtomicUsize,
+    /// Refusals of a disk that is full or fails, which may come if there is such a disk.
+    pub refused: AtomicUsize,
+    pub reasons: Mutex<BTreeSet<String>>,
+    disk_fails: bool,
+    /// What writes down the server's own operations.
+    shim: Option<Arc<Shim>>,
 }
 
 impl Run {
+    pub fn under(shim: &Arc<Shim>) -> Run {
+        Run { shim: Some(shim.clone()), ..Run::default() }
+    }
+
+    /// One in which writes may be refused.
+    pub fn on_failing_disk(shim: Option<&Arc<Shim>>) -> Run {
+        Run { shim: shim.cloned(), disk_fails: true, ..Run::default() }
+    }
+
+    pub fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
     pub fn kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
+    }
+
+    /// What an error makes of a write.
+    fn outcome(&self, refused: &Refused) -> Option<Outcome> {
+        let reason = reason(refused);
+        let outcome = match (refused.code(), reason.as_str()) {
+            _ if self.killed.load(Ordering::SeqCst) => return Some(Outcome::Unknown),
+            (Code::ResourceExhausted, "STORAGE_FULL") if self.disk_fails => Outcome::Full,
+            (Code::Internal, "INTERNAL") if self.disk_fails => Outcome::Failed,
+            _ => return None,
+        };
+        self.refused.fetch_add(1, Ordering::SeqCst);
+        self.reasons.lock().unwrap().insert(reason);
+        Some(outcome)
     }
 }
 
@@ -61,111 +88,85 @@ impl Writer {
         Writer {
             maker: Maker::new(index, seed),
             prefix: prefix(index),
-            base: Content::default(),
-            entries: Vec::new(),
+            ledger: Ledger::default(),
             content: Content::default(),
             remembered: Vec::new(),
             unanswered: None,
         }
     }
 
-    /// Calls until the server is killed.
+    /// Calls until the server is killed or the run is over.
     async fn write(&mut self, channel: &Channel, run: &Run) {
-        loop {
-            let operation = self.maker.operation(&self.content);
+        // A refused import may have been carried out in part; a single message is all or nothing.
+        self.maker.long_imports = !run.disk_fails;
+        let mut again = None;
+        while !run.over.load(Ordering::SeqCst) {
+            let operation = again.take().unwrap_or_else(|| self.maker.operation(&self.content));
             let outcome = match call(channel, &operation).await {
                 Ok(answer) => {
-                    operation.batches.iter().flatten().for_each(|change| self.content.apply(change));
-                    Outcome::Acknowledged { answer, position: 0 }
+                    let position = run.shim.as_ref().map_or(0, |shim| shim.operations());
+                    run.acknowledged.fetch_add(1, Ordering::SeqCst);
+                    operation.changes().for_each(|change| self.content.apply(change));
+                    Outcome::Acknowledged { answer, position }
                 }
-                Err(_) if run.killed.load(Ordering::SeqCst) => Outcome::Unknown,
-                Err(refused) => panic!("{refused:?}: {operation:?}"),
+                Err(refused) => run.outcome(&refused).unwrap_or_else(|| panic!("{refused:?}: {operation:?}")),
             };
-            let ended = outcome == Outcome::Unknown;
-            self.entries.push(Entry { operation, outcome });
-            if ended {
+            let killed = outcome == Outcome::Unknown;
+            if matches!(outcome, Outcome::Full | Outcome::Failed) {
+                sleep(AFTER_REFUSAL).await;
+                again = self.maker.random.bool().then(|| operation.clone());
+            }
+            self.ledger.entries.push(Entry { operation, outcome });
+            if killed {
                 return;
             }
         }
     }
 
-    /// How many entries are there, whole, of a server that came back after `cut`; how it went wrong if what is there is not
-    /// exactly what some of them make, in order, with all that were acknowledged by then.
-    pub fn check(&self, found: &Content, sequence: u64, cut: u64) -> Result<usize, String> {
-        let by_then =
-            |entry: &Entry| matches!(entry.outcome, Outcome::Acknowledged { position, .. } if position <= cut);
-        let required = self.entries.iter().rposition(by_then).map_or(0, |last| last + 1);
-        let mut content = self.base.clone();
-        let mut earlier = (content == *found).then_some(0);
-        for (done, entry) in self.entries[..required].iter().enumerate() {
-            entry.operation.batches.iter().flatten().for_each(|change| content.apply(change));
-            earlier = if content == *found { Some(done + 1) } else { earlier };
-        }
-        let wrong = match earlier {
-            Some(earlier) if earlier < required => {
-                format!("the last {} of {required} acknowledged writes are lost", required - earlier)
-            }
-            _ => content.difference(found),
-        };
-        if content == *found && self.in_order(required, sequence) {
-            return Ok(required);
-        }
-        for (done, entry) in self.entries.iter().enumerate().skip(required) {
-            for (i, batch) in entry.operation.batches.iter().enumerate() {
-                batch.iter().for_each(|change| content.apply(change));
-                let whole = done + usize::from(i + 1 == entry.operation.batches.len());
-                if content == *found && self.in_order(whole, sequence) {
-                    return Ok(whole);
-                }
-            }
-        }
-        Err(format!("{}: {wrong} (sequence {sequence})", self.prefix))
-    }
-
-    /// Whether the writes up to a sequence are there and no later one: a prefix of all writers' writes.
-    fn in_order(&self, there: usize, sequence: u64) -> bool {
-        self.entries.iter().enumerate().all(|(i, entry)| match &entry.outcome {
-            Outcome::Acknowledged { answer, .. } => (answer.sequence <= sequence) == (i < there),
-            Outcome::Unknown => true,
-        })
-    }
-
     /// Takes what is there after a kill as the beginning of the next round.
     fn settle(&mut self, found: Content) {
-        for entry in self.entries.drain(..) {
-            let named = !entry.operation.request_id.is_empty();
-            match entry.outcome {
+        let entries = std::mem::take(&mut self.ledger.entries);
+        let mut content = std::mem::replace(&mut self.ledger.base, found.clone());
+        self.content = found.clone();
+        let failed = entries.iter().any(|entry| entry.outcome == Outcome::Failed);
+        for Entry { operation, outcome } in entries {
+            let before = content.clone();
+            operation.changes().for_each(|change| content.apply(change));
+            if matches!(outcome, Outcome::Acknowledged { .. }) || found == content {
+                self.remembered.iter_mut().for_each(|remembered| remembered.learn_of(&operation));
+            }
+            let named = !operation.request_id.is_empty();
+            match outcome {
                 Outcome::Acknowledged { answer, .. } if named => {
-                    if self.remembered.len() == REMEMBERED_MAX {
-                        self.remembered.swap_remove(self.maker.random.usize(0..REMEMBERED_MAX));
-                    }
-                    self.remembered.push((entry.operation, answer));
+                    self.remember(Remembered::new(operation, answer, &content));
                 }
-                Outcome::Unknown if named => {
-                    // Whether it is there or not, a retry must have the effect of one call.
-                    entry.operation.batches.iter().flatten().for_each(|change| self.content.apply(change));
-                    self.unanswered = Some(entry.operation);
+                // Whether it is there or not, a retry must have the effect of one call, unless what failed before came back.
+                Outcome::Unknown if named && !failed => {
+                    self.content.clone_from(&content);
+                    self.unanswered = Some(operation);
                 }
-                _ => {}
+                Outcome::Full | Outcome::Failed => content = before,
+                Outcome::Acknowledged { .. } | Outcome::Unknown => {}
             }
         }
-        if self.unanswered.is_none() {
-            self.content = found.clone();
+    }
+
+    fn remember(&mut self, remembered: Remembered) {
+        if self.remembered.len() == REMEMBERED_MAX {
+            self.remembered.swap_remove(self.maker.random.usize(0..REMEMBERED_MAX));
         }
-        self.base = found;
+        self.remembered.push(remembered);
     }
 
     async fn retry(&mut self, channel: &Channel) {
-        for (operation, answer) in &self.remembered {
-            let again = call(channel, operation).await;
-            let first = again.as_ref().ok() == Some(answer);
-            assert!(first || again.as_ref().is_err_and(is_erased), "not the first answer, {again:?}: {operation:?}");
+        for remembered in &self.remembered {
+            remembered.check(channel).await;
         }
         if let Some(operation) = self.unanswered.take() {
             let answer = call(channel, &operation).await;
             let answer = answer.unwrap_or_else(|refused| panic!("a retry is refused, {refused:?}: {operation:?}"));
-            self.remembered.push((operation, answer));
-            self.remembered.truncate(REMEMBERED_MAX);
+            self.remembered.iter_mut().for_each(|remembered| remembered.learn_of(&operation));
+            self.remember(Remembered::new(operation, answer, &self.content));
         }
     }
 }
@@ -175,7 +176,7 @@ pub struct Fleet {
     pub writers: Vec<Writer>,
 }
 
-/// What a round came to.
+/// What rounds came to.
 #[derive(Debug, Default)]
 pub struct Tally {
     pub acknowledged: usize,
@@ -190,7 +191,7 @@ impl Fleet {
         Fleet { writers: (0..writers).map(|index| Writer::new(index, seed)).collect() }
     }
 
-    /// Has every writer write at once, until the server is gone.
+    /// Has every writer write at once, until the run is over or the server gone.
     pub fn write(&mut self, channels: &[Channel], run: &Arc<Run>) -> JoinSet<(usize, Writer)> {
         let mut tasks = JoinSet::new();
         for (i, mut writer) in self.writers.drain(..).enumerate() {
@@ -209,28 +210,36 @@ impl Fleet {
         self.writers = ended.into_iter().map(|(_, writer)| writer).collect();
     }
 
-    /// How many of each writer's entries are there. See `Writer::check`.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.writers.iter().flat_map(|writer| &writer.ledger.entries)
+    }
+
+    /// How many of each writer's entries are there when the power went before operation `cut`. See `Ledger::check`.
     pub fn check(&self, found: &Found, cut: u64) -> Result<Vec<usize>, String> {
         let mine: Vec<Content> = self.writers.iter().map(|writer| found.of(&writer.prefix)).collect();
         let known: usize = mine.iter().map(|content| content.members.len() + content.edges.len()).sum();
         if known != found.content.members.len() + found.content.edges.len() {
             return Err("there is what nobody wrote".to_owned());
         }
-        self.writers.iter().zip(&mine).map(|(writer, mine)| writer.check(mine, found.sequence, cut)).collect()
+        let failures = self.entries().any(|entry| entry.outcome == Outcome::Failed);
+        let at = Return { sequence: found.sequence, cut, failures };
+        let check = |(writer, mine): (&Writer, &Content)| {
+            writer.ledger.check(mine, at).map_err(|wrong| format!("{}: {wrong}", writer.prefix))
+        };
+        self.writers.iter().zip(&mine).map(check).collect()
     }
 
     /// Checks what is there after a kill, and begins the next round with it.
-    pub fn settle(&mut self, found: &Found) -> Result<Tally, String> {
+    pub fn settle(&mut self, found: &Found, tally: &mut Tally) -> Result<(), String> {
         let there = self.check(found, u64::MAX)?;
-        let mut tally = Tally::default();
         for (writer, there) in self.writers.iter_mut().zip(there) {
-            let unknown = writer.entries.iter().filter(|entry| entry.outcome == Outcome::Unknown).count();
-            tally.acknowledged += writer.entries.len() - unknown;
-            tally.unknown += unknown;
-            tally.unknown_there += there.saturating_sub(writer.entries.len() - unknown);
+            let unknown = |entry: &&Entry| entry.outcome == Outcome::Unknown;
+            tally.acknowledged += writer.ledger.acknowledged();
+            tally.unknown += writer.ledger.entries.iter().filter(unknown).count();
+            tally.unknown_there += writer.ledger.entries[..there].iter().filter(unknown).count();
             writer.settle(found.of(&writer.prefix));
         }
-        Ok(tally)
+        Ok(())
     }
 
     /// Calls again what has a request id: what was answered gets the first answer, what was not has the effect of one call.
@@ -240,20 +249,19 @@ impl Fleet {
         }
     }
 
-    /// Whether the server holds exactly what the writers expect, nothing being under way.
-    pub fn compare(&mut self, found: &Found) -> Result<(), String> {
-        for writer in &mut self.writers {
+    /// Whether the server holds exactly what was acknowledged, nothing being under way.
+    pub fn compare(&self, found: &Found) -> Result<(), String> {
+        for writer in &self.writers {
             let mine = found.of(&writer.prefix);
             if mine != writer.content {
                 return Err(format!("{}: {}", writer.prefix, writer.content.difference(&mine)));
             }
-            writer.base = mine;
         }
         Ok(())
     }
-}
 
-/// Whether an answer went with a member it named that a later operation erased.
-fn is_erased(refused: &tonic::Status) -> bool {
-    refused.get_details_error_info().is_some_and(|info| info.reason == "ANSWER_ERASED")
+    /// Takes what is there as the beginning of the next round.
+    pub fn begin(&mut self) {
+        self.writers.iter_mut().for_each(|writer| writer.ledger.base.clone_from(&writer.content));
+    }
 }
