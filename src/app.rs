@@ -1,4 +1,6 @@
-//! The composition root: store → engine → server.
+//! The composition root: store → engine → server. What is done to a store that nobody serves is in `offline.rs`.
+
+mod offline;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,9 +9,10 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::engine::{Engine, WriterEnd};
+pub use offline::{CheckedStore, OfflineError, StoreCheck, Verified, Verifier, verify_store};
 
 pub use crate::engine::EngineOptions;
+use crate::engine::{Engine, WriterEnd};
 use crate::server::{Server, ServerError, ServerOptions};
 use crate::store::{MemoryStore, SledStore, Store, StoreError, StoreId};
 

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 //!
-//! Every command but `serve`, `demo` and `bench` is a client of a running server, and speaks nothing but its public API.
+//! Every command but `serve`, `demo`, `bench` and those that are given a store's folder is a client of a running server, and
+//! speaks nothing but its public API.
 
 pub mod bench;
 mod client;
@@ -20,6 +21,7 @@ mod serve;
 mod stats;
 mod suggest;
 mod temporary;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -54,6 +56,8 @@ enum Command {
     Suggest(Asking<suggest::SuggestArgs>),
     /// Who can introduce a member to another.
     Introducers(Asking<introducers::IntroducersArgs>),
+    /// Check everything that a server, or a folder nobody serves, holds.
+    Verify(Asking<verify::VerifyArgs>),
     /// What the server is, how much it holds, and its limits.
     Stats(ServerArgs),
     /// How fast kith answers on this machine, beside programs that do no more than they must.
@@ -90,6 +94,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Import(Asking { what, server }) => {
             return import::run(what, &server.connect().await?, server.json).await;
         }
+        Command::Verify(Asking { what, server }) => return verify::run(what, &server).await,
         Command::Export(Asking { what, server }) => export::run(what, &server.connect().await?, server.json).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Demo(args) => demo::run(args).await,

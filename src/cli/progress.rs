@@ -16,6 +16,10 @@ impl Progress {
     pub fn add(&self, done: u64) {
         self.0.inc(done);
     }
+
+    pub fn set(&self, done: u64) {
+        self.0.set_position(done);
+    }
 }
 
 impl Drop for Progress {

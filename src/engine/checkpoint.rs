@@ -114,6 +114,13 @@ pub fn load(store: &mut dyn Store) -> Result<(State, Sequence), StoreError> {
     Ok((fold.state, covered))
 }
 
+impl State {
+    /// The state of a store that no engine serves.
+    pub fn load(store: &mut dyn Store) -> Result<State, StoreError> {
+        load(store).map(|(state, _)| state)
+    }
+}
+
 impl Fold {
     /// Makes a state of the rows of the checkpoint, once they are all there.
     fn finish_rows(&mut self) -> Result<(), StoreError> {

@@ -18,6 +18,7 @@ mod requests;
 mod revision;
 mod state;
 mod topics;
+mod verify;
 mod writer;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use query::QueryOptions;
 pub use records::Stored;
 pub use revision::Revision;
 pub use state::State;
+pub use verify::{Verified, Verifier};
 
 use crate::domain::limits::EDGES_VISITED_MAX;
 use crate::domain::{Change, Error, Reason, Request, TimeMs};

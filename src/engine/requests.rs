@@ -1,11 +1,13 @@
 //! The request ids of the last 24 hours of writes, each with the answer it was given.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
+use super::verify::compare;
 use crate::domain::limits::REQUEST_ID_KEPT_MS;
-use crate::domain::{MemberId, RequestId, Sequence, TimeMs};
+use crate::domain::{Error, Inspector, MemberId, RequestId, Sequence, TimeMs};
 
 #[derive(Debug, Clone)]
 pub struct Answered {
@@ -62,6 +64,31 @@ impl Requests {
                 }
             }
         }
+    }
+
+    /// Checks the maps against each other. The callers of the two closures know who there is, and which commands.
+    pub fn inspect(
+        &self,
+        is_member: impl Fn(&MemberId) -> bool,
+        has_been: impl Fn(Sequence, TimeMs) -> bool,
+        inspector: &mut dyn Inspector,
+    ) -> Result<(), Error> {
+        let name = |id: RequestId| format!("{:032x}", id.0);
+        let mut by_time = BTreeSet::new();
+        let mut by_member = BTreeSet::new();
+        for (id, answered) in &self.by_id {
+            by_time.insert((answered.time, *id));
+            by_member.extend(answered.members.iter().map(|member| (member.clone(), *id)));
+            if !has_been(answered.sequence, answered.time) {
+                inspector.find("requests", name(*id), "it was answered after the last command")?;
+            }
+            if !answered.members.iter().all(&is_member) {
+                inspector.find("requests", name(*id), "it names a member that is not there")?;
+            }
+        }
+        compare("requests", &by_time, &self.by_time, |(_, id)| format!("{} by its time", name(*id)), inspector)?;
+        let name = |(member, id): &&(MemberId, RequestId)| format!("{} by {member}", name(*id));
+        compare("requests", &by_member, &self.by_member, name, inspector)
     }
 
     pub fn len(&self) -> usize {

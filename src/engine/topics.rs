@@ -58,6 +58,16 @@ impl TopicIndex {
         self.mentions.range(range).map(|((_, member), _)| *member)
     }
 
+    /// Every topic with every member on it, and how often.
+    pub fn mentions(&self) -> impl Iterator<Item = (&Topic, MemberIx, u32)> {
+        self.mentions.iter().map(|((topic, member), times)| (topic, *member, *times))
+    }
+
+    /// Every topic, and how many members are on it.
+    pub fn counts(&self) -> impl Iterator<Item = (&Topic, u32)> {
+        self.members_on.iter().map(|(topic, members)| (topic, *members))
+    }
+
     /// Inverse document frequency, `ln(1 + members / members on the topic)` (Spärck Jones 1972, smoothed).
     pub fn idf(&self, topic: &Topic, members: u64) -> f64 {
         libm::log1p(members as f64 / f64::from(self.members_on(topic).max(1)))

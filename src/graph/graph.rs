@@ -13,18 +13,18 @@ use crate::domain::{Kind, MemberId};
 /// Members, kinds and edges. A clone shares all that neither changes; cloning copies a few roots.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
-    kinds: Kinds,
-    ids: Ids,
-    members: Pages<Option<Node>>,
+    pub(super) kinds: Kinds,
+    pub(super) ids: Ids,
+    pub(super) members: Pages<Option<Node>>,
     /// Places that erased members left, the last one to be used first.
-    free: Vector<MemberIx>,
-    edges: u64,
+    pub(super) free: Vector<MemberIx>,
+    pub(super) edges: u64,
 }
 
 #[derive(Debug, Clone)]
-struct Node {
-    id: MemberId,
-    half_edges: Runs<HalfEdge>,
+pub(super) struct Node {
+    pub(super) id: MemberId,
+    pub(super) half_edges: Runs<HalfEdge>,
 }
 
 impl Graph {
@@ -41,6 +41,11 @@ impl Graph {
     /// A kind by an index this graph gave.
     pub fn kind(&self, ix: KindIx) -> &Kind {
         self.kinds.get(ix)
+    }
+
+    /// A kind by an index that may name none.
+    pub fn get_kind(&self, ix: KindIx) -> Option<&Kind> {
+        self.kinds.get_any(ix)
     }
 
     /// All kinds, in the order of their places.
@@ -84,9 +89,18 @@ impl Graph {
         &self.node(ix).id
     }
 
+    /// A member by an index that may name none.
+    pub(super) fn get_node(&self, ix: MemberIx) -> Option<&Node> {
+        self.members.get(ix.0 as usize).and_then(Option::as_ref)
+    }
+
+    /// The id of a member by an index that may name none.
+    pub fn get_id(&self, ix: MemberIx) -> Option<&MemberId> {
+        self.get_node(ix).map(|node| &node.id)
+    }
+
     fn node(&self, ix: MemberIx) -> &Node {
-        let node = self.members.get(ix.0 as usize).and_then(Option::as_ref);
-        node.expect("a member's index names a member")
+        self.get_node(ix).expect("a member's index names a member")
     }
 
     fn node_mut(&mut self, ix: MemberIx) -> &mut Node {

@@ -21,6 +21,11 @@ impl Kinds {
         self.iter().find(|(_, kind)| kind.name.as_str() == name).map(|(ix, _)| ix)
     }
 
+    /// A kind that may not exist.
+    pub fn get_any(&self, ix: KindIx) -> Option<&Kind> {
+        self.0.get(usize::from(ix.0))?.as_ref().map(|slot| &slot.kind)
+    }
+
     /// A kind that exists.
     pub fn get(&self, ix: KindIx) -> &Kind {
         &self.slot(ix).kind

@@ -9,6 +9,7 @@ mod distance;
 mod graph;
 mod half_edge;
 mod ids;
+mod inspect;
 mod introducers;
 mod kinds;
 mod mutuals;

@@ -1,8 +1,10 @@
-//! `AdminService`.
+//! `AdminService`. The check of everything is in `verify.rs`.
 
 use tonic::{Request, Response, Status};
 
 use super::call::respond;
+use super::streamed::Streamed;
+use super::verify::verify;
 use super::{Service, encode};
 use crate::domain::Error;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
@@ -16,6 +18,13 @@ impl AdminService for Service {
         call: Request<pb::GetServerInfoRequest>,
     ) -> Result<Response<pb::GetServerInfoResponse>, Status> {
         respond(get_server_info(self, call.into_inner()).await)
+    }
+
+    type VerifyStream = Streamed<pb::VerifyResponse>;
+
+    async fn verify(&self, call: Request<pb::VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {
+        let (metadata, _, message) = call.into_parts();
+        respond(verify(self, &metadata, message).await)
     }
 }
 
@@ -35,7 +44,7 @@ async fn get_server_info(
         edges: state.edge_count() as i64,
         statuses: state.status_count() as i64,
         kinds: state.kinds().len() as i32,
-        content_digest: encode::digest(&state),
+        content_digest: encode::digest(state.digest()),
         disk_bytes: store.disk_bytes as i64,
         log_bytes: store.log_bytes as i64,
         resident_bytes: resident_bytes(),

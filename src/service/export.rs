@@ -47,6 +47,6 @@ fn totals(state: &State) -> pb::ExportTotals {
         members: state.member_count() as i64,
         statuses: state.status_count() as i64,
         edges: state.edge_count() as i64,
-        content_digest: encode::digest(state),
+        content_digest: encode::digest(state.digest()),
     }
 }

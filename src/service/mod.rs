@@ -32,6 +32,7 @@ mod status;
 mod statuses;
 mod streamed;
 mod suggest;
+mod verify;
 mod watch;
 
 use tokio::sync::watch::Receiver;

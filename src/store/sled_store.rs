@@ -66,6 +66,11 @@ impl SledStore {
         })
     }
 
+    /// Whether a folder holds a store, whole or not.
+    pub fn is_there(folder: &Path) -> bool {
+        StoreFile::is_in(folder)
+    }
+
     fn loaded_log(&mut self) -> Result<&mut Log, StoreError> {
         self.log.as_mut().ok_or_else(|| StoreError::Io("the store is to be loaded before it is written to".to_owned()))
     }

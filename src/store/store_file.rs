@@ -51,6 +51,10 @@ impl StoreFile {
         Ok(StoreFile { id: StoreId(number(8..24)), generation: number(24..32) as u64 })
     }
 
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(NAME).exists()
+    }
+
     /// The file in a folder; none if there is none.
     pub fn read(folder: &Path) -> Result<Option<StoreFile>, StoreError> {
         match fs::read(folder.join(NAME)) {

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -32,13 +33,13 @@ pub fn command(args: &[&str]) -> Command {
 pub struct Served {
     server: Child,
     pub url: String,
-    pub folder: TempDir,
+    folder: Rc<TempDir>,
 }
 
 impl Served {
     /// Of a store with nothing in it.
     pub fn empty() -> Served {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Rc::new(tempfile::tempdir().unwrap());
         let data = folder.path().join("store");
         let (server, url) = serve(&data);
         Served { server, url, folder }
@@ -63,6 +64,14 @@ impl Served {
         let stats = self.kith(&["stats", "--json"]);
         assert_eq!(stats.code, Some(0), "{}", stats.err);
         serde_json::from_str(&stats.out).unwrap()
+    }
+
+    /// Stops it, told to as by a person; gives the folder.
+    pub fn stop(mut self) -> Rc<TempDir> {
+        let told = Command::new("kill").args(["-TERM", &self.server.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        assert!(self.server.wait().unwrap().success());
+        self.folder.clone()
     }
 
     /// A path in the server's folder, which goes with it.

@@ -5,5 +5,6 @@ mod demo;
 mod export;
 mod harness;
 mod queries;
+mod verify;
 #[path = "../service/whole_world.rs"]
 mod whole_world;

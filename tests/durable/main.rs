@@ -11,4 +11,5 @@ mod model;
 mod naive;
 mod requests;
 mod support;
+mod verify;
 mod watched;

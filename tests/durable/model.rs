@@ -12,6 +12,7 @@ use kith::store::MemoryStore;
 use crate::commands::some_change;
 use crate::naive::{Dated, Done, Naive, Refused, version};
 use crate::support::*;
+use crate::verify::assert_sound;
 use crate::watched::Watch;
 
 fn done(applied: &Applied) -> Done {
@@ -123,6 +124,7 @@ impl<'a> Pair<'a> {
     /// Compares everything, and notes the etags.
     fn compare(&mut self) {
         let state = self.engine().state();
+        assert_sound(&state);
         let naive = &self.naive;
         let mut etags = Vec::new();
         assert_eq!(state.kinds().len(), naive.kinds.len());

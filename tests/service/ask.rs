@@ -70,6 +70,7 @@ asks! {
     FindIntroducers(FindIntroducersRequest) by IntroductionServiceClient::find_introducers, base_find_introducers;
     Write(WriteRequest) by DataServiceClient::write, base_write;
     Export(ExportRequest) by DataServiceClient::export, base_export;
+    Verify(VerifyRequest) by AdminServiceClient::verify, base_verify;
     GetServerInfo(GetServerInfoRequest) by AdminServiceClient::get_server_info, base_get_server_info;
 }
 
@@ -273,6 +274,10 @@ fn base_write() -> WriteRequest {
 
 fn base_export() -> ExportRequest {
     ExportRequest::default()
+}
+
+fn base_verify() -> VerifyRequest {
+    VerifyRequest::default()
 }
 
 fn base_get_server_info() -> GetServerInfoRequest {

@@ -15,5 +15,6 @@ mod raw;
 mod reflection;
 mod shutdown;
 mod smoke;
+mod verify;
 mod watch;
 mod whole_world;

@@ -9,9 +9,9 @@ pub fn timestamp(time: TimeMs) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds, nanos }
 }
 
-/// The content digest as 32 hex digits.
-pub fn digest(state: &State) -> String {
-    format!("{:032x}", state.digest())
+/// A content digest as 32 hex digits.
+pub fn digest(digest: u128) -> String {
+    format!("{digest:032x}")
 }
 
 /// A resource as it was put, without what is output only: an import takes it as it is.

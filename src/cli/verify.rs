@@ -1,0 +1,161 @@
+//! `kith verify`: whether all that is held agrees with itself.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::client::{Client, ServerArgs};
+use super::failure::Failure;
+use super::print::{clean, count, say};
+use super::progress::Progress;
+use crate::app::{CheckedStore, OfflineError, StoreCheck, Verifier, verify_store};
+use crate::domain::{Error, Finding};
+use crate::proto::v1::verify_response::Event;
+use crate::proto::v1::{VerifyRequest, VerifySummary};
+
+const SUBJECT_CHARS_MAX: usize = 500;
+const MESSAGE_CHARS_MAX: usize = 2_000;
+
+/// Checks everything against everything: records against the graph, indexes against records, the content digest against all.
+///
+/// Of a server it checks what is in memory, while it serves. Of a folder it also reads all that is on disk. Exits with 1 if
+/// something is found, 3 if it could not be done.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The folder of a store that nobody serves; the server is asked when not given.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Checks, and tells what was found.
+pub async fn run(args: VerifyArgs, server: &ServerArgs) -> Result<ExitCode, Failure> {
+    let json = server.json;
+    let report = match args.data {
+        Some(folder) => {
+            let checked = tokio::task::spawn_blocking(move || of_folder(folder, json)).await;
+            checked.map_err(|error| Failure::new(format!("the check ended badly: {error}")))??
+        }
+        None => of_server(&server.connect().await?, json).await?,
+    };
+    report.conclude()
+}
+
+async fn of_server(client: &Client, json: bool) -> Result<Report, Failure> {
+    let mut stream = client.admin().verify(VerifyRequest::default()).await?.into_inner();
+    let mut report = Report::new(json);
+    while let Some(message) = stream.message().await? {
+        match message.event {
+            Some(Event::Progress(progress)) => report.progress(progress.checked as u64, progress.total as u64),
+            Some(Event::Finding(finding)) => report.find(&finding.place, &finding.subject, &finding.message)?,
+            Some(Event::Summary(summary)) => report.summary = Some(summary),
+            None => return Err(Failure::new("the server sent what this version of kith does not know")),
+        }
+    }
+    if report.summary.is_none() {
+        return Err(Failure::new("the check ended before its summary"));
+    }
+    Ok(report)
+}
+
+fn of_folder(folder: PathBuf, json: bool) -> Result<Report, Failure> {
+    let mut report = Report::new(json);
+    match verify_store(&folder, &mut report) {
+        Ok(StoreCheck::Read(checked)) => report.summary = Some(summary(&checked)),
+        Ok(StoreCheck::Damaged(what)) => report.find("storage", &folder.display().to_string(), &what)?,
+        Err(OfflineError::Ended(_)) => return Err(Failure::OutputClosed),
+        Err(error) => return Err(Failure::of_start(error.to_string())),
+    }
+    Ok(report)
+}
+
+fn summary(checked: &CheckedStore) -> VerifySummary {
+    VerifySummary {
+        revision: checked.revision.clone(),
+        findings: checked.verified.findings as i64,
+        content_digest: format!("{:032x}", checked.verified.digest),
+        kinds: checked.kinds as i32,
+        members: checked.members as i64,
+        statuses: checked.statuses as i64,
+        edges: checked.edges as i64,
+    }
+}
+
+/// What a check has told so far.
+struct Report {
+    json: bool,
+    bar: Option<Progress>,
+    findings: Vec<Value>,
+    /// None while it goes on, and of what cannot be read.
+    summary: Option<VerifySummary>,
+}
+
+impl Report {
+    fn new(json: bool) -> Report {
+        Report { json, bar: None, findings: Vec::new(), summary: None }
+    }
+
+    fn progress(&mut self, checked: u64, total: u64) {
+        self.bar.get_or_insert_with(|| Progress::start("checking", total)).set(checked);
+    }
+
+    /// A person reads of it at once, a program at the end.
+    fn find(&mut self, place: &str, subject: &str, message: &str) -> Result<(), Failure> {
+        if !self.json {
+            let (subject, message) = (clean(subject, SUBJECT_CHARS_MAX), clean(message, MESSAGE_CHARS_MAX));
+            say(&format!("{place}: {subject}: {message}\n"))?;
+        }
+        self.findings.push(json!({"place": place, "subject": subject, "message": message}));
+        Ok(())
+    }
+
+    /// Says what it came to, in words or JSON and as an exit code.
+    fn conclude(mut self) -> Result<ExitCode, Failure> {
+        self.bar = None;
+        let summary = self.summary.take();
+        let found = summary.as_ref().map_or(self.findings.len() as i64, |summary| summary.findings);
+        say(&if self.json { self.json(summary, found) } else { in_words(summary, found) })?;
+        Ok(if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn json(self, summary: Option<VerifySummary>, found: i64) -> String {
+        let held = summary.map(|summary| {
+            json!({
+                "revision": summary.revision,
+                "contentDigest": summary.content_digest,
+                "kinds": summary.kinds,
+                "members": summary.members,
+                "statuses": summary.statuses,
+                "edges": summary.edges,
+            })
+        });
+        format!("{:#}\n", json!({"findings": found, "named": self.findings, "held": held}))
+    }
+}
+
+fn in_words(summary: Option<VerifySummary>, found: i64) -> String {
+    let findings = if found == 0 { "all is well".to_owned() } else { count(found, "finding") };
+    let Some(summary) = summary else { return format!("{findings}\n") };
+    format!(
+        "{findings}: {}, {}, {} and {}; digest {}, revision {}\n",
+        count(summary.kinds, "kind"),
+        count(summary.members, "member"),
+        count(summary.statuses, "status"),
+        count(summary.edges, "edge"),
+        clean(&summary.content_digest, 60),
+        clean(&summary.revision, 60),
+    )
+}
+
+impl Verifier for Report {
+    fn found(&mut self, finding: Finding) -> Result<(), Error> {
+        // Nobody reads on: nothing more is to be found.
+        self.find(finding.place, &finding.subject, &finding.message).map_err(|_| Error::Cancelled)
+    }
+
+    fn progress(&mut self, checked: u64, total: u64) -> Result<(), Error> {
+        Report::progress(self, checked, total);
+        Ok(())
+    }
+}

@@ -1,0 +1,471 @@
+//! The state checked against itself: records against the graph, indexes against records, the digest against all.
+//!
+//! It reads a snapshot, so writes go on beside it. What the store has on disk is checked when it is read.
+
+mod records;
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use super::digest::{Digest, kind_hash};
+use super::state::{AuthorPlace, Mention, State};
+use super::topics::TopicIndex;
+use crate::domain::{Edge, EdgeKey, Error, Finding, Inspector, MemberId, StatusId, Topic};
+use crate::graph::MemberIx;
+
+/// Who runs a check: is told what it finds and how far it is, and may end it by an error.
+pub trait Verifier {
+    fn found(&mut self, finding: Finding) -> Result<(), Error>;
+
+    /// So many of the resources and halves of edges are checked. Comes every few milliseconds.
+    fn progress(&mut self, checked: u64, total: u64) -> Result<(), Error>;
+}
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// Also those that were not named one by one.
+    pub findings: u64,
+    /// The content digest of what there is, computed anew.
+    pub digest: u128,
+}
+
+/// Findings named one by one; the others are counted.
+const FINDINGS_NAMED_MAX: u64 = 1_000;
+/// Things checked between two reports: less than a millisecond of work each.
+const CHECKED_PER_REPORT: u64 = 1_024;
+
+impl State {
+    /// Checks all of it. An error is the verifier's own.
+    pub fn verify(&self, verifier: &mut dyn Verifier) -> Result<Verified, Error> {
+        let mut check = Check { verifier, checked: 0, total: self.to_check(), findings: 0 };
+        self.graph.inspect(&mut check)?;
+        let mut expected = Expected::default();
+        for (_, kind) in self.graph.kinds() {
+            expected.digest.add(kind_hash(kind));
+        }
+        self.verify_members(&mut expected, &mut check)?;
+        self.verify_edges(&mut expected, &mut check)?;
+        self.verify_statuses(&mut expected, &mut check)?;
+        self.verify_indexes(&expected, &mut check)?;
+        let is_member = |id: &MemberId| self.graph.find(id.as_str()).is_some();
+        let has_been = |sequence, time| sequence <= self.sequence && time <= self.time;
+        self.requests.inspect(is_member, has_been, &mut check)?;
+        check.verifier.progress(check.total, check.total)?;
+        Ok(Verified { findings: check.findings, digest: expected.digest.0 })
+    }
+
+    /// Members and edges are looked at in the graph and in the records; of an edge the graph has two halves.
+    fn to_check(&self) -> u64 {
+        2 * self.member_count() + 3 * self.edge_count() + self.status_count()
+    }
+
+    fn verify_indexes(&self, expected: &Expected, check: &mut dyn Inspector) -> Result<(), Error> {
+        let member = |ix: MemberIx| self.graph.get_id(ix).map_or("?", |id| id.as_str());
+        let name = |(author, _, id): &&AuthorPlace| format!("{} {id}", member(*author));
+        compare("authors", &expected.by_author, &self.by_author, name, check)?;
+        let name = |(status, key): &&(StatusId, EdgeKey)| format!("{status} {}", edge_name(key));
+        compare("outcomes", &expected.outcomes, &self.outcomes, name, check)?;
+        compare("mentions", &expected.mentions, &self.mentions, |mention| mention_name(mention), check)?;
+        let name = |(topic, ix, times): &(&Topic, MemberIx, u32)| format!("{} on {topic}, {times} times", member(*ix));
+        compare("topics", expected.topics.mentions(), self.topics.mentions(), name, check)?;
+        let name = |(topic, members): &(&Topic, u32)| format!("{members} members on {topic}");
+        compare("topics", expected.topics.counts(), self.topics.counts(), name, check)?;
+        if expected.digest != self.digest {
+            let message = format!("{:032x} is kept, and the records give {:032x}", self.digest.0, expected.digest.0);
+            check.find("digest", "all resources", message)?;
+        }
+        if self.erased > self.sequence {
+            check.find("sequence", self.sequence.to_string(), "a member was erased after the last command")?;
+        }
+        Ok(())
+    }
+}
+
+/// What the indexes must hold, gathered from the records.
+#[derive(Default)]
+struct Expected {
+    digest: Digest,
+    topics: TopicIndex,
+    by_author: BTreeSet<AuthorPlace>,
+    outcomes: BTreeSet<(StatusId, EdgeKey)>,
+    mentions: BTreeSet<(MemberId, Mention)>,
+}
+
+impl Expected {
+    fn origin(&mut self, edge: &Edge) {
+        let Some(origin) = &edge.origin else { return };
+        if let Some(status) = &origin.status {
+            self.outcomes.insert((status.clone(), edge.key.clone()));
+        }
+        let mentions = origin.introducers.iter();
+        self.mentions.extend(mentions.map(|id| (id.clone(), Mention::Introducer(edge.key.clone()))));
+    }
+}
+
+fn edge_name(key: &EdgeKey) -> String {
+    format!("{} {} {}", key.from, key.kind, key.to)
+}
+
+fn mention_name((member, mention): &(MemberId, Mention)) -> String {
+    match mention {
+        Mention::Introducer(key) => format!("{member} introduced {}", edge_name(key)),
+        Mention::Excluded(status) => format!("{member} is left out of {status}"),
+    }
+}
+
+/// Finds what an index lacks and what it has too much. Both come in order.
+pub(super) fn compare<T: Ord>(
+    place: &'static str,
+    expected: impl IntoIterator<Item = T>,
+    kept: impl IntoIterator<Item = T>,
+    name: impl Fn(&T) -> String,
+    check: &mut dyn Inspector,
+) -> Result<(), Error> {
+    let (mut expected, mut kept) = (expected.into_iter().peekable(), kept.into_iter().peekable());
+    loop {
+        let order = match (expected.peek(), kept.peek()) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(expected), Some(kept)) => expected.cmp(kept),
+        };
+        let lacking = if order.is_le() { expected.next() } else { None };
+        let too_much = if order.is_ge() { kept.next() } else { None };
+        match (lacking, too_much) {
+            (Some(lacking), None) => check.find(place, name(&lacking), "the index lacks it")?,
+            (None, Some(too_much)) => check.find(place, name(&too_much), "the index has it, and nothing else does")?,
+            _ => {}
+        }
+    }
+}
+
+/// Counts, and passes on what is to be told.
+struct Check<'v> {
+    verifier: &'v mut dyn Verifier,
+    checked: u64,
+    total: u64,
+    findings: u64,
+}
+
+impl Inspector for Check<'_> {
+    fn found(&mut self, finding: Finding) -> Result<(), Error> {
+        self.findings += 1;
+        if self.findings <= FINDINGS_NAMED_MAX { self.verifier.found(finding) } else { Ok(()) }
+    }
+
+    fn checked(&mut self) -> Result<(), Error> {
+        self.checked += 1;
+        if self.checked.is_multiple_of(CHECKED_PER_REPORT) {
+            self.verifier.progress(self.checked, self.total)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Reverse;
+
+    use super::*;
+    use crate::domain::{
+        Audience, Change, Command, EdgeFilter, EdgePut, History, Kind, KindName, Member, Origin, Precondition, Request,
+        RequestId, Sequence, Sphere, Status, TimeMs, TopicSet,
+    };
+    use crate::engine::records::{EdgeRecord, MemberRecord};
+    use crate::graph::{Graph, KindIx, Runs, Tie};
+    use crate::store::Commit;
+
+    fn id(text: &str) -> MemberId {
+        MemberId::parse("id", text).unwrap()
+    }
+
+    fn status_id(text: &str) -> StatusId {
+        StatusId::parse("id", text).unwrap()
+    }
+
+    fn key(from: &str, kind: &str, to: &str) -> EdgeKey {
+        EdgeKey::new(id(from), KindName::parse("kind", kind).unwrap(), id(to)).unwrap()
+    }
+
+    fn kind(name: &str, symmetric: bool) -> Kind {
+        Kind::new(KindName::parse("name", name).unwrap(), Sphere::Personal, symmetric, 1.0, 60_000).unwrap()
+    }
+
+    fn put_edge(key: EdgeKey, change: impl FnOnce(&mut EdgePut)) -> Change {
+        let mut put = EdgePut::bare(key);
+        change(&mut put);
+        Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true }
+    }
+
+    /// ann and bob are friends since ann's status, introduced by cy, who follows ann; cy is left out of the status.
+    fn changes() -> Vec<Change> {
+        let precondition = Precondition::None;
+        let put_kind = |kind| Change::PutKind { kind, precondition: Precondition::None };
+        let topics = TopicSet::parse("topics", &["privacy"]).unwrap();
+        let filter =
+            EdgeFilter::new(vec![KindName::parse("kind", "friend").unwrap()], Vec::new(), None, vec![id("cy")]);
+        let status = Status {
+            id: status_id("s"),
+            author: id("ann"),
+            text: "hello".to_owned(),
+            link: String::new(),
+            topics: topics.clone(),
+            audience: Audience { filter: filter.unwrap(), max_hops: 3 },
+            post_time: TimeMs(5),
+            expire_time: None,
+        };
+        let origin = Origin { status: Some(status_id("s")), introducers: vec![id("cy")], note: String::new() };
+        vec![
+            put_kind(kind("friend", true)),
+            put_kind(kind("follows", false)),
+            Change::PutMember { member: Member { topics, ..Member::bare(id("ann")) }, precondition },
+            Change::PostStatus { status },
+            put_edge(key("bob", "friend", "ann"), |put| {
+                put.history = Some(History { count: 3, faded: 1.5, last_s: 9 });
+                put.origin = Some(origin);
+            }),
+            put_edge(key("cy", "follows", "ann"), |_| {}),
+        ]
+    }
+
+    fn state() -> State {
+        let mut state = State::empty(7);
+        for (sequence, change) in (1..).zip(changes()) {
+            let request = Request { id: RequestId(u128::from(sequence)), fingerprint: 0 };
+            let command = Command { time: TimeMs(sequence as i64), request: Some(request), changes: vec![change] };
+            state.replay(&Commit { sequence, command, answer: vec![1], events: Vec::new() }).unwrap();
+        }
+        state
+    }
+
+    /// Notes everything down.
+    #[derive(Default)]
+    struct Notes {
+        found: Vec<String>,
+        progress: Vec<(u64, u64)>,
+    }
+
+    impl Verifier for Notes {
+        fn found(&mut self, finding: Finding) -> Result<(), Error> {
+            self.found.push(finding.to_string());
+            Ok(())
+        }
+
+        fn progress(&mut self, checked: u64, total: u64) -> Result<(), Error> {
+            self.progress.push((checked, total));
+            Ok(())
+        }
+    }
+
+    /// What is found of the state once it is broken.
+    fn findings(break_it: impl FnOnce(&mut State)) -> Vec<String> {
+        let mut state = state();
+        break_it(&mut state);
+        let mut notes = Notes::default();
+        let verified = state.verify(&mut notes).unwrap();
+        assert_eq!(verified.findings, notes.found.len() as u64);
+        notes.found
+    }
+
+    fn place(state: &State, text: &str) -> MemberIx {
+        state.graph.find(text).unwrap()
+    }
+
+    const FRIEND: KindIx = KindIx(0);
+    const FOLLOWS: KindIx = KindIx(1);
+    const DIGEST: &str = "digest: all resources: ";
+
+    /// All but what the digest tells.
+    fn but_digest(findings: Vec<String>) -> Vec<String> {
+        let (digest, others): (Vec<_>, Vec<_>) = findings.into_iter().partition(|found| found.starts_with(DIGEST));
+        assert_eq!(digest.len(), 1, "{others:?}");
+        others
+    }
+
+    #[test]
+    fn a_whole_state_has_none_and_gives_its_digest() {
+        let state = state();
+        let mut notes = Notes::default();
+        let verified = state.verify(&mut notes).unwrap();
+        assert_eq!((notes.found, verified), (Vec::new(), Verified { findings: 0, digest: state.digest() }));
+        assert_eq!(notes.progress, [(3 * 2 + 2 * 3 + 1, 13)]);
+    }
+
+    #[test]
+    fn a_broken_index_is_named() {
+        let lacks = |what: &str| vec![format!("{what}: the index lacks it")];
+        let has = |what: &str| vec![format!("{what}: the index has it, and nothing else does")];
+        let outcome = || (status_id("s"), key("ann", "friend", "bob"));
+        assert_eq!(findings(|s| drop(s.outcomes.remove(&outcome()))), lacks("outcomes: s ann friend bob"));
+        let stranger = (status_id("t"), key("ann", "friend", "bob"));
+        assert_eq!(findings(|s| drop(s.outcomes.insert(stranger))), has("outcomes: t ann friend bob"));
+        let introduced = (id("cy"), Mention::Introducer(key("ann", "friend", "bob")));
+        assert_eq!(findings(|s| drop(s.mentions.remove(&introduced))), lacks("mentions: cy introduced ann friend bob"));
+        let excluded = (id("cy"), Mention::Excluded(status_id("s")));
+        assert_eq!(findings(|s| drop(s.mentions.remove(&excluded))), lacks("mentions: cy is left out of s"));
+        let excluded = (id("bob"), Mention::Excluded(status_id("s")));
+        assert_eq!(findings(|s| drop(s.mentions.insert(excluded))), has("mentions: bob is left out of s"));
+        let authored = |s: &State, time| (place(s, "ann"), Reverse(TimeMs(time)), status_id("s"));
+        assert_eq!(findings(|s| drop(s.by_author.remove(&authored(s, 5)))), lacks("authors: ann s"));
+        assert_eq!(findings(|s| drop(s.by_author.insert(authored(s, 6)))), has("authors: ann s"));
+    }
+
+    #[test]
+    fn a_broken_topic_index_is_named() {
+        let topics = TopicSet::parse("topics", &["privacy"]).unwrap();
+        let found = findings(|state| state.topics.remove(place(state, "ann"), &topics));
+        let counts = |expected, kept| {
+            vec![
+                format!("topics: ann on privacy, {kept} times: the index has it, and nothing else does"),
+                format!("topics: ann on privacy, {expected} times: the index lacks it"),
+            ]
+        };
+        assert_eq!(found, counts(2, 1));
+        let found = findings(|state| state.topics.add(place(state, "bob"), &topics));
+        let wanted = [
+            "topics: bob on privacy, 1 times: the index has it, and nothing else does",
+            "topics: 1 members on privacy: the index lacks it",
+            "topics: 2 members on privacy: the index has it, and nothing else does",
+        ];
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn records_and_graph_that_differ_are_named() {
+        let strength = "edges: ann friend bob: the graph has another strength of the edge";
+        let tie = Tie { pinned: None, faded: 1.0, last_s: 9 };
+        let found = findings(|s| {
+            s.graph.put_edge(place(s, "ann"), FRIEND, place(s, "bob"), tie);
+        });
+        assert_eq!(found, [strength]);
+        let found = findings(|s| {
+            s.graph.remove_edge(place(s, "cy"), FOLLOWS, place(s, "ann"));
+        });
+        assert_eq!(found, ["edges: cy follows ann: the edge is not in the graph"]);
+        let found = findings(|s| {
+            s.graph.put_edge(place(s, "bob"), FOLLOWS, place(s, "ann"), Tie::default());
+        });
+        assert_eq!(found, ["edges: bob follows ann: the edge of the graph has no record"]);
+        let stray = |s: &mut State, from: &str, to: MemberIx, kind| {
+            let record = EdgeRecord::new(Default::default(), kind, to, Default::default());
+            s.edges.get_mut(place(s, from).0 as usize).unwrap().insert(record);
+        };
+        let found = but_digest(findings(|s| stray(s, "bob", place(s, "ann"), FRIEND)));
+        let wanted = [
+            "edges: bob friend ann: the symmetric edge is kept under its greater id",
+            "edges: bob friend ann: the graph has another strength of the edge",
+        ];
+        assert_eq!(found, wanted);
+        let nowhere = ["edges: bob: an edge of the member has no kind, or no other end"];
+        assert_eq!(findings(|s| stray(s, "bob", MemberIx(99), FRIEND)), nowhere);
+        assert_eq!(findings(|s| stray(s, "bob", place(s, "ann"), KindIx(9))), nowhere);
+        let found = findings(|s| {
+            let list = s.edges.get_mut(place(s, "ann").0 as usize).unwrap();
+            let twice: Vec<EdgeRecord> = list.iter().chain(list.iter()).cloned().collect();
+            *list = Runs::from_sorted(&twice);
+        });
+        assert_eq!(but_digest(found), ["edges: ann: the member's edges are out of order"]);
+    }
+
+    #[test]
+    fn what_is_gone_is_named_wherever_it_is_used() {
+        let found = but_digest(findings(|s| drop(s.statuses.remove(&status_id("s")))));
+        let wanted = [
+            "edges: ann friend bob: the status it came of is not there",
+            "authors: ann s: the index has it, and nothing else does",
+            "mentions: cy is left out of s: the index has it, and nothing else does",
+            "topics: ann on privacy, 1 times: the index lacks it",
+            "topics: ann on privacy, 2 times: the index has it, and nothing else does",
+        ];
+        assert_eq!(found, wanted);
+        let found = findings(|s| {
+            let record = s.statuses.get(&status_id("s")).unwrap().clone();
+            s.statuses.insert(status_id("t"), record);
+        });
+        assert!(found.contains(&"statuses: t: the status under this id is s".to_owned()), "{found:?}");
+        let found = findings(|s| {
+            let mut record = (**s.statuses.get(&status_id("s")).unwrap()).clone();
+            record.status.author = id("dan");
+            record.status.audience.filter.kinds = vec![KindName::parse("kind", "enemy").unwrap()];
+            s.statuses.insert(status_id("s"), record.into());
+        });
+        assert!(found.contains(&"statuses: s: its author is not there".to_owned()), "{found:?}");
+        assert!(found.contains(&"statuses: s: its audience names a kind that is not registered".to_owned()));
+    }
+
+    #[test]
+    fn a_record_that_changed_unseen_changes_the_digest() {
+        let found = findings(|state| {
+            let member = Member { display_name: "Ann".to_owned(), ..Member::bare(id("bob")) };
+            let ix = place(state, "bob");
+            *state.members.get_mut(ix.0 as usize).unwrap() = MemberRecord::new(&member, Default::default());
+        });
+        assert!(but_digest(found).is_empty());
+        assert!(but_digest(findings(|state| state.digest.add(1))).is_empty());
+    }
+
+    #[test]
+    fn the_graphs_own_faults_are_found_too() {
+        let found = findings(|state| {
+            state.graph.remove_kind(FOLLOWS);
+            state.graph.add_kind(kind("follows", false));
+        });
+        assert_eq!(found, ["graph: edges of the kind follows: 0 are counted, and there are 1"]);
+        let found = findings(|state| {
+            state.graph = Graph::new();
+        });
+        assert!(!found.is_empty());
+        let added = findings(|state| {
+            state.graph.add_member(id("zoe"));
+        });
+        let wanted = [
+            "members: zoe: the member of the graph has no record",
+            "edges: zoe: the member of the graph has no list of edges",
+        ];
+        assert_eq!(added, wanted);
+    }
+
+    #[test]
+    fn broken_requests_are_named() {
+        let found = findings(|state| state.sequence -= 1);
+        assert_eq!(found, [format!("requests: {:032x}: it was answered after the last command", 6)]);
+        let found = findings(|state| state.erased = 7 as Sequence);
+        assert_eq!(found, ["sequence: 6: a member was erased after the last command"]);
+        let found = findings(|state| {
+            let mut answered = state.requests.get(RequestId(6)).unwrap().clone();
+            answered.members = [id("dan")].into();
+            answered.time = TimeMs(3);
+            state.requests.insert(RequestId(6), answered);
+        });
+        let six = format!("requests: {:032x}", 6);
+        let wanted = [
+            format!("{six}: it names a member that is not there"),
+            format!("{six} by its time: the index has it, and nothing else does"),
+            format!("{six} by ann: the index has it, and nothing else does"),
+            format!("{six} by cy: the index has it, and nothing else does"),
+        ];
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn a_verifier_ends_it_and_hears_of_no_more_than_it_can_use() {
+        struct Ends;
+        impl Verifier for Ends {
+            fn found(&mut self, _: Finding) -> Result<(), Error> {
+                Err(Error::Cancelled)
+            }
+
+            fn progress(&mut self, _: u64, _: u64) -> Result<(), Error> {
+                Ok(())
+            }
+        }
+        let mut broken = state();
+        broken.digest.add(1);
+        assert_eq!(broken.verify(&mut Ends), Err(Error::Cancelled));
+        (0..1_500).for_each(|n| drop(broken.mentions.insert((id(&n.to_string()), Mention::Excluded(status_id("s"))))));
+        let mut notes = Notes::default();
+        assert_eq!(broken.verify(&mut notes).unwrap().findings, 1_501);
+        assert_eq!(notes.found.len(), 1_000);
+    }
+}

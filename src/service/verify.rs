@@ -1,0 +1,66 @@
+//! `AdminService.Verify`: a check of everything, on a snapshot.
+
+use std::time::{Duration, Instant};
+
+use tonic::metadata::MetadataMap;
+
+use super::call::deadline;
+use super::streamed::{Outlet, Streamed};
+use super::{Service, encode};
+use crate::domain::{Error, Finding};
+use crate::engine::{State, Verified, Verifier};
+use crate::proto::v1 as pb;
+use crate::proto::v1::verify_response::Event;
+
+/// How often a caller is told how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+pub async fn verify(
+    service: &Service,
+    metadata: &MetadataMap,
+    message: pb::VerifyRequest,
+) -> Result<Streamed<pb::VerifyResponse>, Error> {
+    let state = service.engine.state_at(&message.min_revision).await?;
+    service.streams.begin(deadline(metadata), move |outlet| {
+        let verified = state.verify(&mut Teller { outlet, told: Instant::now() })?;
+        outlet.send(event(Event::Summary(summary(&state, verified))))
+    })
+}
+
+fn event(event: Event) -> pb::VerifyResponse {
+    pb::VerifyResponse { event: Some(event) }
+}
+
+/// Tells the caller.
+struct Teller<'a> {
+    outlet: &'a Outlet<pb::VerifyResponse>,
+    told: Instant,
+}
+
+impl Verifier for Teller<'_> {
+    fn found(&mut self, finding: Finding) -> Result<(), Error> {
+        let Finding { place, subject, message } = finding;
+        self.outlet.send(event(Event::Finding(pb::Finding { place: place.to_owned(), subject, message })))
+    }
+
+    fn progress(&mut self, checked: u64, total: u64) -> Result<(), Error> {
+        if self.told.elapsed() < PROGRESS_EVERY {
+            return self.outlet.check();
+        }
+        self.told = Instant::now();
+        let progress = pb::VerifyProgress { checked: checked as i64, total: total as i64 };
+        self.outlet.send(event(Event::Progress(progress)))
+    }
+}
+
+fn summary(state: &State, verified: Verified) -> pb::VerifySummary {
+    pb::VerifySummary {
+        revision: state.revision().to_string(),
+        findings: verified.findings as i64,
+        content_digest: encode::digest(verified.digest),
+        kinds: state.kinds().len() as i32,
+        members: state.member_count() as i64,
+        statuses: state.status_count() as i64,
+        edges: state.edge_count() as i64,
+    }
+}
