@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kith::domain::{
-    Change, Command, EdgePut, History, InteractionRecord, Kind, Member, MemberPatch, Origin, Precondition, RequestId,
-    Sphere, Strength, TimeMs, TopicSet,
+    Change, Command, EdgePut, Event, History, InteractionRecord, Kind, Member, MemberPatch, Origin, Precondition,
+    RequestId, Sphere, Strength, TimeMs, TopicSet,
 };
 use kith::store::{CheckpointHead, Commit, EdgeRow, MemoryStore, Row, Stamps, Store};
 
@@ -255,4 +255,106 @@ fn the_files_beside_sled_are_written_as_ever() {
     assert_eq!(bytes("STORE"), "4b49544801000000ffeeddccbbaa998877665544332211000100000000000000fbbc38d4");
     assert_eq!(bytes("TAIL"), "000000000000000069df22650100000000000000f7df88a9");
     assert!(folder.path().join("generation-00000000000000000001").is_dir());
+}
+
+/// One of each event, after a change that says it or does not, and the log's value of the commit that holds both at sequence 7.
+fn events() -> Vec<(Change, Event, &'static str)> {
+    let (time, before) = (TimeMs(1_700_000_000_123), TimeMs(1_700_000_000_000));
+    let precondition = || Precondition::None;
+    let kind = || Kind::new(kind_name("reads"), Sphere::Public, false, 0.5, 60_000).unwrap();
+    let delete = || Change::DeleteStatus { id: status_id("s"), precondition: Precondition::None, allow_missing: false };
+    let put = |from: &str, to: &str| Change::PutEdge {
+        put: EdgePut { key: edge_key(from, "friend", to), ..whole_put() },
+        precondition: Precondition::None,
+        allow_missing_members: false,
+    };
+    let edge = || whole_put().edge(edge_key("ann", "friend", "bob"));
+    let bare = EdgePut::bare(edge_key("ann", "friend", "bob")).edge(edge_key("ann", "friend", "bob"));
+    let status = || sample_status("s", "ann");
+    vec![
+        (
+            Change::PutKind { kind: kind(), precondition: precondition() },
+            Event::KindPut { kind: kind() },
+            "01522eb160f6a1abfef962000101000572656164730300000000000000e03fe0d403000109",
+        ),
+        (
+            delete(),
+            Event::KindPut { kind: kind() },
+            "014c13bd27f6a1abfef96200010a017300000101000572656164730300000000000000e03fe0d403",
+        ),
+        (
+            delete(),
+            Event::KindDeleted { name: kind_name("reads") },
+            "016d7182ccf6a1abfef96200010a01730000010200057265616473",
+        ),
+        (
+            Change::PutMember { member: member(), precondition: precondition() },
+            Event::MemberPut { member: member(), create_time: before },
+            "010067ca42f6a1abfef9620001030003616e6e03416e6e02c3a9020004646174610007707269766163790104\
+             7465616d013700010af601",
+        ),
+        (
+            delete(),
+            Event::MemberPut { member: member(), create_time: time },
+            "0112dabcbff6a1abfef96200010a0173000001030003616e6e03416e6e02c3a9020004646174610007707269\
+             7661637901047465616d013700",
+        ),
+        (delete(), Event::MemberDeleted { id: member_id("ann") }, "012439ed43f6a1abfef96200010a0173000001040003616e6e"),
+        (
+            put("ann", "bob"),
+            Event::EdgePut { edge: edge(), create_time: time },
+            "011db1a7f4f6a1abfef9620001060003616e6e0006667269656e640003626f621f0000803eac020000c03f80\
+             e2cfaa0601016e0101730100026379016f0000010b00",
+        ),
+        (
+            put("bob", "ann"),
+            Event::EdgePut { edge: edge(), create_time: before },
+            "01986aa1f4f6a1abfef9620001060003626f620006667269656e640003616e6e1f0000803eac020000c03f80\
+             e2cfaa0601016e0101730100026379016f0000010cf601",
+        ),
+        (
+            delete(),
+            Event::EdgePut { edge: edge(), create_time: before },
+            "016fd3edd6f6a1abfef96200010a0173000001050003616e6e0006667269656e640003626f621f0000803eac\
+             020000c03f80e2cfaa0601016e0101730100026379016ff601",
+        ),
+        (
+            put("ann", "bob"),
+            Event::EdgePut { edge: bare, create_time: time },
+            "0140e618b3f6a1abfef9620001060003616e6e0006667269656e640003626f621f0000803eac020000c03f80\
+             e2cfaa0601016e0101730100026379016f000001050102030000",
+        ),
+        (
+            delete(),
+            Event::EdgeDeleted { key: edge_key("ann", "friend", "bob") },
+            "01d0b75385f6a1abfef96200010a0173000001060003616e6e0006667269656e640003626f62",
+        ),
+        (
+            Change::PostStatus { status: status() },
+            Event::StatusPut { status: status(), create_time: time },
+            "01d031fd21f6a1abfef96200010901730003616e6e1357686f206f776e7320796f757220646174613f186874\
+             7470733a2f2f6578616d706c652e6f72672f64617461010010636f6e73756d65722d70726976616379020006\
+             66616d696c790006667269656e640101010000003e0100046e6f73790380a0abfef9620180c0e285e368010d\
+             00",
+        ),
+        (
+            delete(),
+            Event::StatusPut { status: status(), create_time: time },
+            "01cb3f2263f6a1abfef96200010a01730000010701730003616e6e1357686f206f776e7320796f7572206461\
+             74613f1868747470733a2f2f6578616d706c652e6f72672f64617461010010636f6e73756d65722d70726976\
+             61637902000666616d696c790006667269656e640101010000003e0100046e6f73790380a0abfef9620180c0\
+             e285e36800",
+        ),
+        (delete(), Event::StatusDeleted { id: status_id("s") }, "0191fa0b78f6a1abfef96200010a0173000001080173"),
+    ]
+}
+
+#[test]
+fn every_event_is_written_and_read_as_ever() {
+    for (change, event, value) in events() {
+        let commit = Commit { events: vec![vec![event]], ..commit_of(change) };
+        let (found, read) = there_and_back(&commit, value);
+        assert_eq!(found, value, "{commit:?}");
+        assert_eq!(read, [commit]);
+    }
 }

@@ -238,4 +238,18 @@ mod tests {
         assert_eq!(frame_after(&bytes, 0, 5, 3), None);
         assert_eq!(frame_after(&bytes, 0, 6, 1), None);
     }
+
+    #[test]
+    fn a_header_and_a_frame_are_written_as_ever() {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let header = SegmentHeader { store: STORE, first: 7, salt: 0x1122_3344_5566_7788 };
+        assert_eq!(
+            hex(&header.encode()),
+            "4b4c4f47010000001032547698badcfeefcdab8967452301070000000000000088776655443322117f824eb400000000"
+        );
+        assert_eq!(
+            hex(&frame(header.salt, &[commit(7), commit(8)]).unwrap()),
+            "08000000d8251041070000000000000002000000030200000302000000000000"
+        );
+    }
 }
