@@ -121,6 +121,12 @@ impl EdgePut {
         Ok(())
     }
 
+    /// The put that leaves an edge as it is behind.
+    pub fn of(edge: &Edge) -> EdgePut {
+        let Edge { key, pinned, history, since, note, origin } = edge.clone();
+        EdgePut { key, pinned, history: (history != History::default()).then_some(history), since, note, origin }
+    }
+
     /// The edge it leaves behind under a key, where there was none before.
     pub fn edge(&self, key: EdgeKey) -> Edge {
         // An origin without anything in it is none.

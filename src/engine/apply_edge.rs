@@ -125,9 +125,8 @@ impl State {
         }
         let (from, kind, to) = self.locate(key).expect("the edge was found before");
         let (from, to) = self.kept_order(from, kind, to);
-        let key = self.key_of(from, kind, to);
         self.remove_edge(from, kind, to);
-        act.tell(|| Event::EdgeDeleted { key });
+        act.tell(|| Event::EdgeDeleted { key: self.key_of(from, kind, to) });
         Ok(Applied::of(Effect::Deleted))
     }
 
@@ -289,9 +288,9 @@ impl State {
                     let mut record = (*self.unstore_status(&status)).clone();
                     record.status.audience.filter.exclude.retain(|excluded| excluded != id);
                     record.times = record.times.updated(act.now);
-                    let (status, create_time) = (record.status.clone(), record.times.create);
+                    let create_time = record.times.create;
+                    act.tell(|| Event::StatusPut { status: record.status.clone(), create_time });
                     self.store_status(record);
-                    act.tell(|| Event::StatusPut { status, create_time });
                 }
             }
         }

@@ -71,11 +71,6 @@ impl Engine {
 }
 
 impl Feed {
-    /// The newest revision there is.
-    pub fn newest(&self) -> Revision {
-        self.published.borrow().revision()
-    }
-
     /// The newest state there is.
     pub fn state(&self) -> Arc<State> {
         self.published.borrow().clone()

@@ -12,12 +12,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::apply::Act;
 use super::batch::Batch;
 use super::state::State;
-use super::{Applied, EngineOptions, ImportedBatch, Refusal, StoreFigures, checkpoint, now};
-use crate::domain::{Change, Command, Error, Precondition, Reason, Request, Sequence, builtin_kinds};
-use crate::store::{Commit, FinishedCheckpoint, LogKeep, Store, StoreError};
+use super::{Applied, EngineOptions, ImportedBatch, Refusal, StoreFigures, checkpoint};
+use crate::domain::{Change, Error, Precondition, Reason, Request, Sequence, builtin_kinds};
+use crate::store::{FinishedCheckpoint, LogKeep, Store, StoreError};
 
 /// How often a writer that has nothing to write looks whether a checkpoint is due.
 const IDLE_MAX: Duration = Duration::from_secs(5);
@@ -97,17 +96,12 @@ impl Writer {
     fn register_builtin_kinds(&mut self) -> Result<(), StoreError> {
         let put = |kind| Change::PutKind { kind, precondition: Precondition::None };
         let changes = builtin_kinds().into_iter().map(put).collect();
-        let mut state = State::clone(&self.publish.borrow());
-        let command = Command { time: now(), request: None, changes };
-        let mut events = Vec::new();
-        for change in &command.changes {
-            let mut left_behind = Vec::new();
-            state.apply(&mut Act::recorded(command.time, &mut left_behind), change).map_err(refused)?;
-            events.push(left_behind);
-        }
-        (state.sequence, state.time) = (1, command.time);
-        self.store.append(&[Commit { sequence: 1, command, answer: Vec::new(), events }])?;
-        self.publish.send_replace(Arc::new(state));
+        // Nobody waits for the answer.
+        let (reply, _) = oneshot::channel();
+        let mut batch = Batch::new(&self.publish.borrow());
+        batch.import(ImportOrder { changes, reply });
+        self.store.append(&batch.commits)?;
+        self.publish.send_replace(Arc::new(batch.state));
         Ok(())
     }
 
@@ -283,8 +277,4 @@ fn not_written(error: StoreError) -> Error {
         StoreError::Full => Error::Exhausted { reason: Reason::StorageFull, message: "the disk is full".to_owned() },
         other => Error::Internal(other.to_string()),
     }
-}
-
-fn refused(error: Error) -> StoreError {
-    StoreError::Io(format!("a built-in kind is refused: {error}"))
 }

@@ -4,15 +4,12 @@ use prost::Message;
 use tonic::metadata::MetadataMap;
 
 use super::call::deadline;
-use super::streamed::{Outlet, Streamed};
+use super::streamed::{MESSAGE_BYTES_ENOUGH, Outlet, Streamed};
 use super::{Service, encode};
 use crate::domain::Error;
 use crate::domain::limits::BATCH_MAX;
 use crate::engine::State;
 use crate::proto::v1 as pb;
-
-/// A message is sent when it has so many bytes; the last record may come on top.
-const MESSAGE_BYTES_ENOUGH: usize = 1_024 * 1_024;
 
 pub async fn export(
     service: &Service,

@@ -14,6 +14,8 @@ use tonic::Status;
 use super::to_status;
 use crate::domain::{Error, Reason};
 
+/// A message of many parts is sent when it has so many bytes; the last part may come on top.
+pub const MESSAGE_BYTES_ENOUGH: usize = 1_024 * 1_024;
 /// Messages made ahead of the caller.
 const MESSAGES_AHEAD: usize = 4;
 /// A caller that takes nothing for so long is not waited for: its snapshot takes memory while writes go on.

@@ -11,6 +11,7 @@ use tonic::Status;
 use tonic::metadata::MetadataMap;
 
 use super::call::deadline;
+use super::streamed::MESSAGE_BYTES_ENOUGH;
 use super::{Service, encode, to_status};
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Error, Reason, TimeMs, Violation};
@@ -24,9 +25,6 @@ const HEARTBEAT_DEFAULT_S: i64 = 10;
 const HEARTBEAT_MAX_S: i64 = 60;
 /// Messages made before the first of them is taken.
 const MESSAGES_AHEAD: usize = 4;
-/// A message is sent when it has so many bytes; the last change may come on top.
-const MESSAGE_BYTES_ENOUGH: usize = 1_024 * 1_024;
-
 pub type WatchStream = ReceiverStream<Result<pb::WatchResponse, Status>>;
 
 /// Who watches, and what ends them.
@@ -98,7 +96,7 @@ async fn send_all(mut feed: Feed, heartbeat: Duration, outlet: &Outlet) -> Resul
                 }
             }
             None => {
-                let revision = feed.newest().to_string();
+                let revision = feed.state().revision().to_string();
                 let commit_time = Some(encode::timestamp(now()));
                 // A watcher that takes nothing knows already that the stream lives.
                 let _ = outlet.try_send(Ok(pb::WatchResponse { revision, commit_time, changes: Vec::new() }));

@@ -5,13 +5,20 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::{
-    Audience, EdgeFilter, EdgeKey, History, Kind, KindName, Member, MemberId, Origin, Sphere, Status, StatusId,
-    Strength, TimeMs, Topic, TopicSet,
+    Audience, EdgeFilter, EdgeKey, EdgePut, History, Kind, KindName, Member, MemberId, Origin, Sphere, Status,
+    StatusId, Strength, TimeMs, Topic, TopicSet,
 };
 
 /// Bytes that are not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
+
+/// Which of an edge's optional parts follow.
+const PINNED: u8 = 1;
+const HISTORY: u8 = 2;
+const SINCE: u8 = 4;
+const NOTE: u8 = 8;
+const ORIGIN: u8 = 16;
 
 /// Writes values one after the other.
 #[derive(Default)]
@@ -132,6 +139,33 @@ impl Encoder {
         self.name(key.from.as_str());
         self.name(key.kind.as_str());
         self.name(key.to.as_str());
+    }
+
+    pub fn edge_put(&mut self, put: &EdgePut) {
+        self.edge_key(&put.key);
+        let part = |there: bool, flag: u8| if there { flag } else { 0 };
+        self.byte(
+            part(put.pinned.is_some(), PINNED)
+                | part(put.history.is_some(), HISTORY)
+                | part(put.since.is_some(), SINCE)
+                | part(!put.note.is_empty(), NOTE)
+                | part(put.origin.is_some(), ORIGIN),
+        );
+        if let Some(pinned) = put.pinned {
+            self.single(pinned.get());
+        }
+        if let Some(history) = &put.history {
+            self.history(history);
+        }
+        if let Some(since) = put.since {
+            self.time(since);
+        }
+        if !put.note.is_empty() {
+            self.text(&put.note);
+        }
+        if let Some(origin) = &put.origin {
+            self.origin(origin);
+        }
     }
 
     pub fn history(&mut self, history: &History) {
@@ -329,6 +363,27 @@ impl<'a> Decoder<'a> {
     pub fn edge_key(&mut self) -> Read<EdgeKey> {
         let (from, kind, to) = (self.member_id()?, self.kind_name()?, self.member_id()?);
         EdgeKey::new(from, kind, to).map_err(|_| Malformed("an edge joins a member to itself"))
+    }
+
+    pub fn edge_put(&mut self) -> Read<EdgePut> {
+        let mut put = EdgePut::bare(self.edge_key()?);
+        let parts = self.byte()?;
+        if parts & PINNED != 0 {
+            put.pinned = Some(self.strength()?);
+        }
+        if parts & HISTORY != 0 {
+            put.history = Some(self.history()?);
+        }
+        if parts & SINCE != 0 {
+            put.since = Some(self.time()?);
+        }
+        if parts & NOTE != 0 {
+            put.note = self.text()?.to_owned();
+        }
+        if parts & ORIGIN != 0 {
+            put.origin = Some(self.origin()?);
+        }
+        Ok(put)
     }
 
     pub fn history(&mut self) -> Read<History> {

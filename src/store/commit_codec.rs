@@ -2,9 +2,7 @@
 
 use super::codec::{Decoder, Encoder, Malformed};
 use super::{Commit, event_codec};
-use crate::domain::{
-    Change, Command, EdgePut, InteractionRecord, MemberPatch, Precondition, Request, RequestId, Sequence,
-};
+use crate::domain::{Change, Command, InteractionRecord, MemberPatch, Precondition, Request, RequestId, Sequence};
 
 /// The payload of a commit's frame; its sequence is its key.
 pub fn encode(commit: &Commit) -> Vec<u8> {
@@ -72,7 +70,7 @@ fn encode_change(to: &mut Encoder, change: &Change) {
         }
         Change::PutEdge { put, precondition, allow_missing_members } => {
             to.byte(6);
-            encode_put(to, put);
+            to.edge_put(put);
             encode_precondition(to, precondition);
             to.byte(u8::from(*allow_missing_members));
         }
@@ -119,7 +117,7 @@ fn decode_change(from: &mut Decoder<'_>) -> Result<Change, Malformed> {
             allow_missing: from.flag()?,
         },
         6 => Change::PutEdge {
-            put: decode_put(from)?,
+            put: from.edge_put()?,
             precondition: decode_precondition(from)?,
             allow_missing_members: from.flag()?,
         },
@@ -182,59 +180,4 @@ fn decode_patch(from: &mut Decoder<'_>) -> Result<MemberPatch, Malformed> {
         topics: from.option(Decoder::topics)?,
         labels: from.option(Decoder::labels)?,
     })
-}
-
-/// Which of an edge's optional parts follow.
-const PINNED: u8 = 1;
-const HISTORY: u8 = 2;
-const SINCE: u8 = 4;
-const NOTE: u8 = 8;
-const ORIGIN: u8 = 16;
-
-fn encode_put(to: &mut Encoder, put: &EdgePut) {
-    to.edge_key(&put.key);
-    let part = |there: bool, flag: u8| if there { flag } else { 0 };
-    to.byte(
-        part(put.pinned.is_some(), PINNED)
-            | part(put.history.is_some(), HISTORY)
-            | part(put.since.is_some(), SINCE)
-            | part(!put.note.is_empty(), NOTE)
-            | part(put.origin.is_some(), ORIGIN),
-    );
-    if let Some(pinned) = put.pinned {
-        to.single(pinned.get());
-    }
-    if let Some(history) = &put.history {
-        to.history(history);
-    }
-    if let Some(since) = put.since {
-        to.time(since);
-    }
-    if !put.note.is_empty() {
-        to.text(&put.note);
-    }
-    if let Some(origin) = &put.origin {
-        to.origin(origin);
-    }
-}
-
-fn decode_put(from: &mut Decoder<'_>) -> Result<EdgePut, Malformed> {
-    let mut put = EdgePut::bare(from.edge_key()?);
-    let parts = from.byte()?;
-    if parts & PINNED != 0 {
-        put.pinned = Some(from.strength()?);
-    }
-    if parts & HISTORY != 0 {
-        put.history = Some(from.history()?);
-    }
-    if parts & SINCE != 0 {
-        put.since = Some(from.time()?);
-    }
-    if parts & NOTE != 0 {
-        put.note = from.text()?.to_owned();
-    }
-    if parts & ORIGIN != 0 {
-        put.origin = Some(from.origin()?);
-    }
-    Ok(put)
 }

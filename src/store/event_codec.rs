@@ -1,7 +1,7 @@
 //! The bytes of what a change left behind. Most changes leave just what they say, and that is not written twice.
 
 use super::codec::{Decoder, Encoder, Malformed};
-use crate::domain::{Change, Edge, EdgeKey, Event, TimeMs};
+use crate::domain::{Change, Edge, EdgeKey, EdgePut, Event, TimeMs};
 
 /// What an event is; a put is written whole, or as the change says.
 const KIND_PUT: u8 = 1;
@@ -18,13 +18,6 @@ const EDGE_AS_SAID: u8 = 11;
 /// The same with its ends in the other order.
 const EDGE_AS_SAID_BACKWARD: u8 = 12;
 const STATUS_AS_SAID: u8 = 13;
-
-/// Which of an edge's optional parts follow.
-const PINNED: u8 = 1;
-const HISTORY: u8 = 2;
-const SINCE: u8 = 4;
-const NOTE: u8 = 8;
-const ORIGIN: u8 = 16;
 
 /// The events of a change accepted at `time`.
 pub fn encode(to: &mut Encoder, events: &[Event], change: &Change, time: TimeMs) {
@@ -54,10 +47,12 @@ fn encode_event(to: &mut Encoder, event: &Event, change: &Change, time: TimeMs) 
             encode_before(to, *create_time, time);
         }
         Event::EdgePut { edge, create_time } => {
-            match change {
-                Change::PutEdge { put, .. } if put.edge(put.key.clone()) == *edge => to.byte(EDGE_AS_SAID),
-                Change::PutEdge { put, .. } if put.edge(backward(&put.key)) == *edge => to.byte(EDGE_AS_SAID_BACKWARD),
-                _ => encode_edge(to, edge),
+            match as_said(edge, change) {
+                Some(said) => to.byte(said),
+                None => {
+                    to.byte(EDGE_PUT);
+                    to.edge_put(&EdgePut::of(edge));
+                }
             }
             encode_before(to, *create_time, time);
         }
@@ -103,7 +98,10 @@ fn decode_event(from: &mut Decoder<'_>, change: &Change, time: TimeMs) -> Result
         (KIND_DELETED, _) => Event::KindDeleted { name: from.kind_name()? },
         (MEMBER_PUT, _) => Event::MemberPut { member: from.member()?, create_time: decode_before(from, time)? },
         (MEMBER_DELETED, _) => Event::MemberDeleted { id: from.member_id()? },
-        (EDGE_PUT, _) => Event::EdgePut { edge: decode_edge(from)?, create_time: decode_before(from, time)? },
+        (EDGE_PUT, _) => {
+            let put = from.edge_put()?;
+            Event::EdgePut { edge: put.edge(put.key.clone()), create_time: decode_before(from, time)? }
+        }
         (EDGE_DELETED, _) => Event::EdgeDeleted { key: from.edge_key()? },
         (STATUS_PUT, _) => Event::StatusPut { status: from.status()?, create_time: decode_before(from, time)? },
         (STATUS_DELETED, _) => Event::StatusDeleted { id: from.status_id()? },
@@ -125,6 +123,19 @@ fn decode_event(from: &mut Decoder<'_>, change: &Change, time: TimeMs) -> Result
     })
 }
 
+/// How the change says the edge, if it does.
+fn as_said(edge: &Edge, change: &Change) -> Option<u8> {
+    let Change::PutEdge { put, .. } = change else { return None };
+    let said = if edge.key == put.key {
+        EDGE_AS_SAID
+    } else if edge.key == backward(&put.key) {
+        EDGE_AS_SAID_BACKWARD
+    } else {
+        return None;
+    };
+    (put.edge(edge.key.clone()) == *edge).then_some(said)
+}
+
 fn backward(key: &EdgeKey) -> EdgeKey {
     EdgeKey { from: key.to.clone(), kind: key.kind.clone(), to: key.from.clone() }
 }
@@ -136,46 +147,4 @@ fn encode_before(to: &mut Encoder, create_time: TimeMs, time: TimeMs) {
 
 fn decode_before(from: &mut Decoder<'_>, time: TimeMs) -> Result<TimeMs, Malformed> {
     Ok(TimeMs(time.0.wrapping_sub(from.signed()?)))
-}
-
-fn encode_edge(to: &mut Encoder, edge: &Edge) {
-    to.byte(EDGE_PUT);
-    to.edge_key(&edge.key);
-    let part = |there: bool, flag: u8| if there { flag } else { 0 };
-    to.byte(
-        part(edge.pinned.is_some(), PINNED)
-            | part(edge.history != Default::default(), HISTORY)
-            | part(edge.since.is_some(), SINCE)
-            | part(!edge.note.is_empty(), NOTE)
-            | part(edge.origin.is_some(), ORIGIN),
-    );
-    if let Some(pinned) = edge.pinned {
-        to.single(pinned.get());
-    }
-    if edge.history != Default::default() {
-        to.history(&edge.history);
-    }
-    if let Some(since) = edge.since {
-        to.time(since);
-    }
-    if !edge.note.is_empty() {
-        to.text(&edge.note);
-    }
-    if let Some(origin) = &edge.origin {
-        to.origin(origin);
-    }
-}
-
-fn decode_edge(from: &mut Decoder<'_>) -> Result<Edge, Malformed> {
-    let key = from.edge_key()?;
-    let parts = from.byte()?;
-    let has = |part: u8| parts & part != 0;
-    Ok(Edge {
-        key,
-        pinned: if has(PINNED) { Some(from.strength()?) } else { None },
-        history: if has(HISTORY) { from.history()? } else { Default::default() },
-        since: if has(SINCE) { Some(from.time()?) } else { None },
-        note: if has(NOTE) { from.text()?.to_owned() } else { String::new() },
-        origin: if has(ORIGIN) { Some(from.origin()?) } else { None },
-    })
 }

@@ -23,8 +23,7 @@ pub struct Kept {
 
 impl Kept {
     fn last(&self) -> Sequence {
-        let last = self.log.last_key_value().and_then(|(key, _)| Some(Sequence::from_be_bytes(*key.first_chunk()?)));
-        last.unwrap_or(self.covered)
+        self.log.last_key_value().and_then(sequence_of).unwrap_or(self.covered)
     }
 }
 
@@ -115,6 +114,10 @@ impl Store for MemoryStore {
     }
 }
 
+fn sequence_of((key, _): (&Vec<u8>, &Vec<u8>)) -> Option<Sequence> {
+    Some(Sequence::from_be_bytes(*key.first_chunk()?))
+}
+
 fn log_key(sequence: Sequence) -> [u8; 8] {
     sequence.to_be_bytes()
 }
@@ -158,8 +161,7 @@ struct MemoryLog(Arc<Mutex<Kept>>);
 impl LogSource for MemoryLog {
     fn earliest(&self) -> Sequence {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = kept.log.first_key_value().and_then(|(key, _)| Some(Sequence::from_be_bytes(*key.first_chunk()?)));
-        first.unwrap_or(kept.covered + 1)
+        kept.log.first_key_value().and_then(sequence_of).unwrap_or(kept.covered + 1)
     }
 
     fn cursor(&self, after: Sequence) -> Box<dyn LogCursor> {

@@ -90,9 +90,7 @@ impl SledDatabase {
     pub fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
         self.guarded(|| self.checkpoint.get(key))
     }
-}
 
-impl SledDatabase {
     /// Runs what reads or writes sled. Where that fails the database is never closed: sled may wait for ever to flush it, with a
     /// lock that all its databases share.
     fn guarded<T>(&self, action: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {

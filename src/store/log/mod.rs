@@ -113,7 +113,7 @@ impl Log {
         self.active.make_room(frame.len())?;
         let written = self.active.file.write_all_at(&frame, self.active.end);
         if let Err(error) = written.and_then(|()| self.active.file.sync_data()) {
-            self.doubtful = self.active.take_back(frame.len()).is_err();
+            self.doubtful = self.active.take_back().is_err();
             return Err(error.into());
         }
         self.active.end += frame.len() as u64;
@@ -141,13 +141,12 @@ impl Log {
     /// Begins the next segment. Where it began there is no way back: the one before ends there, whatever it holds behind.
     fn roll(&mut self) -> Result<(), StoreError> {
         let header = SegmentHeader::new(self.files.store, self.last + 1);
-        let before = self.files.path(self.active.header.first);
         let created = create_segment(self.files.folder(), header);
         // After a rename whose outcome is not known the new segment may be there: the next try takes its place.
         self.doubtful |= created.as_ref().is_err_and(|failed| failed.renamed);
         let (file, room) = created.map_err(|failed| failed.error)?;
         // The zeros behind the last frame are of no more use. That they stay if this fails is no loss.
-        if !self.active.is_empty() && before != self.files.path(header.first) {
+        if !self.active.is_empty() {
             let _ = self.active.file.set_len(self.active.end);
         }
         self.active = Active { file, header, end: HEADER_BYTES as u64, room };
@@ -202,9 +201,8 @@ impl Active {
     }
 
     /// Makes a frame that was refused none: zeros where it begins, on disk.
-    fn take_back(&mut self, bytes: usize) -> Result<(), StoreError> {
-        let zeros = vec![0; bytes.min(FRAME_HEADER_BYTES)];
-        self.file.write_all_at(&zeros, self.end)?;
+    fn take_back(&mut self) -> Result<(), StoreError> {
+        self.file.write_all_at(&[0; FRAME_HEADER_BYTES], self.end)?;
         Ok(self.file.sync_data()?)
     }
 }
