@@ -268,7 +268,7 @@ impl State {
     }
 
     fn remove_edges_of(&mut self, ix: MemberIx) -> u64 {
-        let halves: Vec<_> = self.graph.half_edges(ix).iter().copied().collect();
+        let halves: Vec<_> = self.graph.half_edges(ix).iter().collect();
         for half in &halves {
             let (from, to) = if half.leads_out() { (ix, half.neighbor()) } else { (half.neighbor(), ix) };
             self.remove_edge(from, half.kind(), to);

@@ -7,7 +7,8 @@ use super::digest::filter_hash;
 use super::state::State;
 use crate::domain::{EdgeFilter, Error, Status, StatusId, TimeMs, TopicSet};
 use crate::graph::{
-    Budget, Direction, Extent, Limit, MemberIx, Path, PathQuery, Ranking, View, distances, find_paths, members_within,
+    Budget, Direction, Extent, Limit, MemberIx, Path, PathQuery, Ranking, View, Within, distances, find_paths,
+    members_within,
 };
 
 /// What to look for.
@@ -78,7 +79,7 @@ type ByAuthor<'a> = BTreeMap<MemberIx, Vec<&'a Status>>;
 /// statuses travel the same way are searched for together.
 fn audiences<'a>(
     state: &'a State,
-    near: &[(MemberIx, u32)],
+    near: &Within,
     query: &DiscoverQuery,
     as_of: TimeMs,
 ) -> Vec<(&'a EdgeFilter, ByAuthor<'a>)> {
@@ -89,7 +90,7 @@ fn audiences<'a>(
     };
     // By hash: filters have no order of their own.
     let mut groups: BTreeMap<u128, (&EdgeFilter, ByAuthor)> = BTreeMap::new();
-    for &(author, _) in near {
+    for (author, _) in near.iter() {
         for id in state.statuses_of(author, None) {
             let status = &state.statuses.get(id).expect("an author's status is stored").status;
             if asked(status) {

@@ -98,6 +98,17 @@ impl<'a> Budget<'a> {
         Ok(())
     }
 
+    /// Whether so many half-edges more are within the bound. A search that looks at no part of a hop it can't afford, and is
+    /// charged for all of one that it need not look through, takes as much wherever in memory its members are.
+    pub fn afford(&self, edges: u64) -> Result<(), Limit> {
+        if self.visited.saturating_add(edges) > self.edges_max { Err(Limit::EdgesVisited) } else { Ok(()) }
+    }
+
+    /// Charges half-edges that were afforded and need not be looked at.
+    pub fn skip(&mut self, edges: u64) {
+        self.visited = self.visited.saturating_add(edges);
+    }
+
     /// Half-edges looked at so far.
     pub fn visited(&self) -> u64 {
         self.visited

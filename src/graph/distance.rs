@@ -1,43 +1,110 @@
 //! Distance: hops of a shortest path, exact, because it decides who may see what.
 
+use std::ops::ControlFlow;
+
 use super::budget::{Budget, Extent, Limit};
 use super::half_edge::{Direction, MemberIx};
-use super::search::Search;
-use super::small_hash::SmallMap;
+use super::scratch::{Scratch, lease};
 use super::view::View;
 
-/// Hops from one member to each of the targets, none beyond `max_hops`; 0 to itself. Ends when all are found.
-pub fn distances(
-    view: &View<'_>,
-    from: MemberIx,
-    targets: &[MemberIx],
-    max_hops: u32,
-    budget: &mut Budget<'_>,
-) -> (Vec<Option<u32>>, Extent) {
-    let mut wanted: SmallMap<MemberIx, Option<u32>> = targets.iter().map(|&target| (target, None)).collect();
-    let mut missing = wanted.len();
-    if let Some(itself) = wanted.get_mut(&from) {
-        *itself = Some(0);
-        missing -= 1;
-    }
-    let mut search = Search::new(view, from, Direction::Forward);
-    let mut extent = Extent::complete(max_hops);
-    while missing > 0 && search.hop < max_hops && !search.frontier.is_empty() {
-        if let Err(limit) = search.step(budget) {
-            extent = Extent::ended(limit, search.hop);
-            break;
-        }
-        for member in &search.frontier {
-            if let Some(hops @ None) = wanted.get_mut(member) {
-                *hops = Some(search.hop);
-                missing -= 1;
-            }
-        }
-    }
-    (targets.iter().map(|target| wanted[target]).collect(), extent)
+/// What is marked of a member: which side has seen it.
+const AHEAD: u8 = 1;
+const BEHIND: u8 = 2;
+
+/// One side of a search from both ends: the members it has seen, hop by hop.
+struct Side<'s> {
+    direction: Direction,
+    mark: u8,
+    seen: &'s mut Vec<MemberIx>,
+    /// Where the members of the last hop begin.
+    last: usize,
+    hops: u32,
+    /// What the next hop looks at.
+    edges: u64,
 }
 
-/// Hops from one member to another, searched from both ends: the side with the smaller frontier goes on, until they meet.
+impl<'s> Side<'s> {
+    fn new(view: &View<'_>, direction: Direction, mark: u8, seen: &'s mut Vec<MemberIx>, end: MemberIx) -> Side<'s> {
+        seen.push(end);
+        Side { direction, mark, seen, last: 0, hops: 0, edges: view.degree(end) }
+    }
+
+    fn is_at_its_end(&self) -> bool {
+        self.last == self.seen.len()
+    }
+
+    /// Goes one hop further; whether it met a member of the other side.
+    fn step(&mut self, view: &View<'_>, marks: &mut [u8], budget: &mut Budget<'_>) -> Result<bool, Limit> {
+        let hop = self.last..self.seen.len();
+        self.hops += 1;
+        self.last = hop.end;
+        let (own, other) = (self.mark, AHEAD + BEHIND - self.mark);
+        let (edges, seen) = (self.edges, &mut *self.seen);
+        let met = step(view, self.direction, hop, edges, seen, budget, |member| {
+            let mark = &mut marks[member.0 as usize];
+            let news = if *mark & other != 0 { News::Met } else { News::of(*mark & own == 0) };
+            *mark |= own;
+            news
+        })?;
+        if !met {
+            self.edges = self.seen[self.last..].iter().map(|&member| view.degree(member)).sum();
+        }
+        Ok(met)
+    }
+}
+
+/// What is found at the end of an edge.
+enum News {
+    /// Somebody not seen before.
+    New,
+    Old,
+    /// The other side: the search is over.
+    Met,
+}
+
+impl News {
+    fn of(new: bool) -> News {
+        if new { News::New } else { News::Old }
+    }
+}
+
+/// One hop from the members seen in a range, which have so many edges, appending the new ones; whether the other side was met.
+/// All its edges are charged, or none if they can't be afforded: it does not depend on where in memory the meeting is.
+fn step(
+    view: &View<'_>,
+    direction: Direction,
+    hop: std::ops::Range<usize>,
+    edges: u64,
+    seen: &mut Vec<MemberIx>,
+    budget: &mut Budget<'_>,
+    mut look: impl FnMut(MemberIx) -> News,
+) -> Result<bool, Limit> {
+    budget.afford(edges)?;
+    let end_of_hop = budget.visited() + edges;
+    for at in hop {
+        let mut met = false;
+        view.half_edges(seen[at]).try_for_each_list(|list| {
+            budget.visit(list.len() as u64)?;
+            let flow = view.for_each_edge(list, direction, |neighbor, _| match look(neighbor) {
+                News::New => {
+                    seen.push(neighbor);
+                    ControlFlow::Continue(())
+                }
+                News::Old => ControlFlow::Continue(()),
+                News::Met => ControlFlow::Break(()),
+            });
+            met |= flow.is_break();
+            Ok(())
+        })?;
+        if met {
+            budget.skip(end_of_hop - budget.visited());
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Hops from one member to another, searched from both ends: the side with fewer edges to look at goes on, until they meet.
 /// None if they are further apart than `max_hops`. On a limit, the hops that were ruled out before it.
 pub fn distance(
     view: &View<'_>,
@@ -49,19 +116,128 @@ pub fn distance(
     if from == to {
         return Ok(Some(0));
     }
-    let mut forward = Search::new(view, from, Direction::Forward);
-    let mut backward = Search::new(view, to, Direction::Backward);
-    while forward.hop + backward.hop < max_hops && !forward.frontier.is_empty() && !backward.frontier.is_empty() {
-        let ruled_out = forward.hop + backward.hop;
-        let (near, far) = if forward.frontier.len() <= backward.frontier.len() {
-            (&mut forward, &backward)
-        } else {
-            (&mut backward, &forward)
-        };
-        near.step(budget).map_err(|limit| (limit, ruled_out))?;
-        if near.frontier.iter().any(|&member| far.has_seen(member)) {
+    let mut scratch = lease(view.graph().places());
+    let Scratch { marks, seen: [seen_ahead, seen_behind], .. } = &mut *scratch;
+    let mut ahead = Side::new(view, Direction::Forward, AHEAD, seen_ahead, from);
+    let mut behind = Side::new(view, Direction::Backward, BEHIND, seen_behind, to);
+    marks[from.0 as usize] = AHEAD;
+    marks[to.0 as usize] = BEHIND;
+    while ahead.hops + behind.hops < max_hops && !ahead.is_at_its_end() && !behind.is_at_its_end() {
+        let ruled_out = ahead.hops + behind.hops;
+        let side = if ahead.edges <= behind.edges { &mut ahead } else { &mut behind };
+        if side.step(view, marks, budget).map_err(|limit| (limit, ruled_out))? {
             return Ok(Some(ruled_out + 1));
         }
     }
     Ok(None)
+}
+
+/// A target that was not met yet, and the members it was searched back to, hop by hop.
+struct Target {
+    member: MemberIx,
+    seen: Vec<MemberIx>,
+    /// Where the members of the last hop begin.
+    last: usize,
+    /// What the next hop looks at.
+    edges: u64,
+}
+
+/// Hops from one member to each of the targets, none beyond `max_hops`; 0 to itself. One search ahead, shared, and one back
+/// from each target: those with fewer edges to look at go on.
+pub fn distances(
+    view: &View<'_>,
+    from: MemberIx,
+    targets: &[MemberIx],
+    max_hops: u32,
+    budget: &mut Budget<'_>,
+) -> (Vec<Option<u32>>, Extent) {
+    let mut sought: Vec<MemberIx> = targets.iter().copied().filter(|target| *target != from).collect();
+    sought.sort_unstable();
+    sought.dedup();
+    let mut found: Vec<(MemberIx, u32)> = vec![(from, 0)];
+    let ended = search(view, from, &sought, max_hops, &mut found, budget);
+    let extent = match ended {
+        Ok(()) => Extent::complete(max_hops),
+        Err((limit, ruled_out)) => {
+            // Of the hop that was not searched whole, some would be missing.
+            found.retain(|(_, hops)| *hops <= ruled_out);
+            Extent::ended(limit, ruled_out)
+        }
+    };
+    found.sort_unstable();
+    let hops = |target| found.binary_search_by_key(target, |found| found.0).ok().map(|at| found[at].1);
+    (targets.iter().map(hops).collect(), extent)
+}
+
+/// Notes the hops to each of the targets it meets. On a limit, the hops that were ruled out for all others.
+fn search(
+    view: &View<'_>,
+    from: MemberIx,
+    sought: &[MemberIx],
+    max_hops: u32,
+    found: &mut Vec<(MemberIx, u32)>,
+    budget: &mut Budget<'_>,
+) -> Result<(), (Limit, u32)> {
+    let mut scratch = lease(view.graph().places());
+    let Scratch { marks, seen: [seen, _], .. } = &mut *scratch;
+    seen.push(from);
+    marks[from.0 as usize] = AHEAD;
+    let target = |&member: &MemberIx| Target { member, seen: vec![member], last: 0, edges: view.degree(member) };
+    let mut open: Vec<Target> = sought.iter().map(target).collect();
+    let (mut last, mut edges) = (0, view.degree(from));
+    for hops in 1..=max_hops {
+        open.retain(|target| target.last < target.seen.len());
+        if open.is_empty() || last == seen.len() {
+            break;
+        }
+        let limited = |limit| (limit, hops - 1);
+        if edges <= open.iter().map(|target| target.edges).sum() {
+            let hop = last..seen.len();
+            last = hop.end;
+            let look = |member: MemberIx| News::of(std::mem::replace(&mut marks[member.0 as usize], AHEAD) == 0);
+            step(view, Direction::Forward, hop, edges, seen, budget, look).map_err(limited)?;
+            edges = seen[last..].iter().map(|&member| view.degree(member)).sum();
+            open.retain(|target| {
+                let met = target.seen[target.last..].iter().any(|member| marks[member.0 as usize] != 0);
+                if met {
+                    found.push((target.member, hops));
+                }
+                !met
+            });
+        } else {
+            let mut still_open = Vec::with_capacity(open.len());
+            for mut target in open {
+                if target.step(view, marks, budget).map_err(limited)? {
+                    found.push((target.member, hops));
+                } else {
+                    still_open.push(target);
+                }
+            }
+            open = still_open;
+        }
+    }
+    Ok(())
+}
+
+impl Target {
+    /// One hop further back; whether it met the search ahead. Its marks are taken back: the next target makes its own.
+    fn step(&mut self, view: &View<'_>, marks: &mut [u8], budget: &mut Budget<'_>) -> Result<bool, Limit> {
+        self.seen.iter().for_each(|member| marks[member.0 as usize] |= BEHIND);
+        let hop = self.last..self.seen.len();
+        self.last = hop.end;
+        let look = |member: MemberIx| {
+            let mark = &mut marks[member.0 as usize];
+            let news = if *mark & AHEAD != 0 { News::Met } else { News::of(*mark == 0) };
+            if matches!(news, News::New) {
+                *mark = BEHIND;
+            }
+            news
+        };
+        let met = step(view, Direction::Backward, hop, self.edges, &mut self.seen, budget, look);
+        self.seen.iter().for_each(|member| marks[member.0 as usize] &= !BEHIND);
+        if met == Ok(false) {
+            self.edges = self.seen[self.last..].iter().map(|&member| view.degree(member)).sum();
+        }
+        met
+    }
 }

@@ -2,11 +2,11 @@
 
 use imbl::Vector;
 
+use super::adjacency::{Adjacency, HalfEdges};
 use super::half_edge::{HalfEdge, KindIx, MemberIx};
 use super::ids::Ids;
 use super::kinds::Kinds;
 use super::pages::Pages;
-use super::runs::Runs;
 use super::strength::Tie;
 use crate::domain::{Kind, MemberId};
 
@@ -15,16 +15,12 @@ use crate::domain::{Kind, MemberId};
 pub struct Graph {
     pub(super) kinds: Kinds,
     pub(super) ids: Ids,
-    pub(super) members: Pages<Option<Node>>,
+    /// By place.
+    pub(super) names: Pages<Option<MemberId>>,
+    pub(super) adjacency: Adjacency,
     /// Places that erased members left, the last one to be used first.
     pub(super) free: Vector<MemberIx>,
     pub(super) edges: u64,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) id: MemberId,
-    pub(super) half_edges: Runs<HalfEdge>,
 }
 
 impl Graph {
@@ -77,41 +73,32 @@ impl Graph {
 
     /// How many members there are.
     pub fn members(&self) -> usize {
-        self.members.len() - self.free.len()
+        self.names.len() - self.free.len()
     }
 
     pub fn find(&self, id: &str) -> Option<MemberIx> {
         self.ids.find(id)
     }
 
-    /// The id of a member by an index this graph gave.
-    pub fn id(&self, ix: MemberIx) -> &MemberId {
-        &self.node(ix).id
+    /// How many places there are; every member's index is below.
+    pub(super) fn places(&self) -> usize {
+        self.names.len()
     }
 
-    /// A member by an index that may name none.
-    pub(super) fn get_node(&self, ix: MemberIx) -> Option<&Node> {
-        self.members.get(ix.0 as usize).and_then(Option::as_ref)
+    /// The id of a member by an index this graph gave.
+    pub fn id(&self, ix: MemberIx) -> &MemberId {
+        self.get_id(ix).expect("a member's index names a member")
     }
 
     /// The id of a member by an index that may name none.
     pub fn get_id(&self, ix: MemberIx) -> Option<&MemberId> {
-        self.get_node(ix).map(|node| &node.id)
-    }
-
-    fn node(&self, ix: MemberIx) -> &Node {
-        self.get_node(ix).expect("a member's index names a member")
-    }
-
-    fn node_mut(&mut self, ix: MemberIx) -> &mut Node {
-        let node = self.members.get_mut(ix.0 as usize).and_then(Option::as_mut);
-        node.expect("a member's index names a member")
+        self.names.get(ix.0 as usize).and_then(Option::as_ref)
     }
 
     /// All members in the order of their places.
     pub fn iter_members(&self) -> impl Iterator<Item = MemberIx> {
-        let nodes = self.members.iter().enumerate();
-        nodes.filter(|(_, node)| node.is_some()).map(|(i, _)| MemberIx(i as u32))
+        let names = self.names.iter().enumerate();
+        names.filter(|(_, name)| name.is_some()).map(|(i, _)| MemberIx(i as u32))
     }
 
     /// All members by id; those after `id` if given.
@@ -121,15 +108,16 @@ impl Graph {
 
     /// Adds a member of a new id.
     pub fn add_member(&mut self, id: MemberId) -> MemberIx {
-        let node = Some(Node { id: id.clone(), half_edges: Runs::default() });
         let ix = match self.free.pop_back() {
             Some(ix) => {
-                *self.members.get_mut(ix.0 as usize).expect("a freed place exists") = node;
+                *self.names.get_mut(ix.0 as usize).expect("a freed place exists") = Some(id.clone());
                 ix
             }
             None => {
-                self.members.push(node);
-                MemberIx(u32::try_from(self.members.len() - 1).expect("fewer than 2³² members"))
+                let place = self.names.len();
+                self.names.push(Some(id.clone()));
+                self.adjacency.push(place);
+                MemberIx(u32::try_from(place).expect("fewer than 2³² members"))
             }
         };
         self.ids.insert(id, ix);
@@ -138,9 +126,9 @@ impl Graph {
 
     /// Removes a member that has no edges.
     pub fn remove_member(&mut self, ix: MemberIx) {
-        let place = self.members.get_mut(ix.0 as usize).expect("a member's index names a member");
-        let node = place.take().expect("a member's index names a member");
-        self.ids.remove(node.id.as_str());
+        let place = self.names.get_mut(ix.0 as usize).expect("a member's index names a member");
+        let id = place.take().expect("a member's index names a member");
+        self.ids.remove(id.as_str());
         self.free.push_back(ix);
     }
 
@@ -152,20 +140,21 @@ impl Graph {
     }
 
     /// A member's half-edges, by neighbor, kind and direction.
-    pub fn half_edges(&self, ix: MemberIx) -> &Runs<HalfEdge> {
-        &self.node(ix).half_edges
+    #[inline]
+    pub fn half_edges(&self, ix: MemberIx) -> HalfEdges<'_> {
+        self.adjacency.get(ix).expect("a member's index names a member")
     }
 
     /// What is known of an edge's strength; of a symmetric kind in either order.
     pub fn tie(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Tie> {
-        self.half_edges(from).get(&(to, kind, false)).map(HalfEdge::tie)
+        self.half_edges(from).get((to, kind, false)).map(|half| half.tie())
     }
 
     /// Puts an edge in the place of the one between the two of the kind; of a symmetric kind in either order.
     pub fn put_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie) -> Option<Tie> {
         let (out, back) = halves(from, kind, to, tie, self.kinds.get(kind).symmetric);
-        let before = self.node_mut(from).half_edges.insert(out);
-        self.node_mut(to).half_edges.insert(back);
+        let before = self.adjacency.insert(from, out);
+        self.adjacency.insert(to, back);
         if before.is_none() {
             self.edges += 1;
             self.kinds.count(kind, 1);
@@ -176,8 +165,8 @@ impl Graph {
     /// Removes an edge; of a symmetric kind in either order.
     pub fn remove_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Tie> {
         let symmetric = self.kinds.get(kind).symmetric;
-        let before = self.node_mut(from).half_edges.remove(&(to, kind, false))?;
-        self.node_mut(to).half_edges.remove(&(from, kind, !symmetric));
+        let before = self.adjacency.remove(from, (to, kind, false))?;
+        self.adjacency.remove(to, (from, kind, !symmetric));
         self.edges -= 1;
         self.kinds.count(kind, -1);
         Some(before.tie())
@@ -242,12 +231,14 @@ impl GraphBuilder {
         }
         graph.edges = edges.len() as u64;
         drop(edges);
-        for (i, id) in nodes.into_iter().enumerate() {
-            let own = &mut halves_of[ends[i]..ends[i + 1]];
-            own.sort_unstable_by_key(super::runs::Keyed::key);
-            graph.ids.insert(id.clone(), MemberIx(i as u32));
-            graph.members.push(Some(Node { id, half_edges: Runs::from_sorted(own) }));
+        for i in 0..nodes.len() {
+            halves_of[ends[i]..ends[i + 1]].sort_unstable_by_key(HalfEdge::key);
         }
+        graph.adjacency = Adjacency::from_lists(ends.windows(2).map(|own| &halves_of[own[0]..own[1]]));
+        for (i, id) in nodes.iter().enumerate() {
+            graph.ids.insert(id.clone(), MemberIx(i as u32));
+        }
+        graph.names = nodes.into_iter().map(Some).collect();
         graph
     }
 }

@@ -1,6 +1,5 @@
-//! One end's view of an edge: all a traversal needs, in 16 bytes.
+//! One end's view of an edge: all a traversal needs.
 
-use super::runs::Keyed;
 use super::strength::Tie;
 use crate::domain::Strength;
 
@@ -19,32 +18,49 @@ pub enum Direction {
     Backward,
 }
 
-const OUT: u8 = 1;
-const IN: u8 = 2;
-const PINNED: u8 = 4;
+/// A label's bits: the kind in the lower six, then whether the half-edge leads out, and whether it leads in.
+const KIND: u8 = 63;
+const OUT: u8 = 64;
+const IN: u8 = 128;
+/// Labels there can be: tables by label have so many places.
+pub(super) const LABELS: usize = 256;
+/// In the first word of a tie, above the bits of a weight that is never negative: the weight is a pinned strength.
+const PINNED: u32 = 1 << 31;
+
+/// What half-edges are sorted by: neighbor, then kind, then those that lead out before those that only lead in.
+pub type HalfEdgeKey = (MemberIx, KindIx, bool);
 
 /// A neighbor, and by what edge. Each edge has one at each of its ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HalfEdge {
     neighbor: MemberIx,
-    kind: KindIx,
-    flags: u8,
-    /// The pinned strength, or the faded interactions.
-    weight: f32,
-    last_s: u32,
+    label: u8,
+    /// The pinned strength or the faded interactions, and the time of the last one; zeros if the kind says all.
+    tie: [u32; 2],
 }
-
-const _: () = assert!(size_of::<HalfEdge>() == 16);
 
 impl HalfEdge {
     /// The end an edge leads out of, and `leads_in` too where its kind is symmetric.
     pub(super) fn new(neighbor: MemberIx, kind: KindIx, leads_out: bool, leads_in: bool, tie: Tie) -> HalfEdge {
-        let mut flags = if leads_out { OUT } else { 0 } | if leads_in { IN } else { 0 };
-        if tie.pinned.is_some() {
-            flags |= PINNED;
-        }
-        let weight = tie.pinned.map_or(tie.faded, Strength::get);
-        HalfEdge { neighbor, kind, flags, weight, last_s: tie.last_s }
+        let weight = tie.pinned.map_or(tie.faded.to_bits(), |strength| strength.get().to_bits() | PINNED);
+        HalfEdge { neighbor, label: label_of(kind, leads_out, leads_in), tie: [weight, tie.last_s] }
+    }
+
+    pub(super) fn from_parts(neighbor: MemberIx, label: u8, tie: [u32; 2]) -> HalfEdge {
+        HalfEdge { neighbor, label, tie }
+    }
+
+    pub(super) fn label(&self) -> u8 {
+        self.label
+    }
+
+    pub(super) fn tie_words(&self) -> [u32; 2] {
+        self.tie
+    }
+
+    /// Whether there is more to its strength than its kind.
+    pub(super) fn is_tied(&self) -> bool {
+        self.tie != [0, 0]
     }
 
     pub fn neighbor(&self) -> MemberIx {
@@ -52,42 +68,59 @@ impl HalfEdge {
     }
 
     pub fn kind(&self) -> KindIx {
-        self.kind
+        kind_of(self.label)
     }
 
     /// Whether it can be walked from here.
     pub fn leads_out(&self) -> bool {
-        self.flags & OUT != 0
+        label_leads(self.label, Direction::Forward)
     }
 
     /// Whether it can be walked to here.
     pub fn leads_in(&self) -> bool {
-        self.flags & IN != 0
+        label_leads(self.label, Direction::Backward)
     }
 
     /// Whether it can be walked this way from here.
     pub fn leads(&self, direction: Direction) -> bool {
-        match direction {
-            Direction::Forward => self.leads_out(),
-            Direction::Backward => self.leads_in(),
-        }
+        label_leads(self.label, direction)
     }
 
     pub fn tie(&self) -> Tie {
-        if self.flags & PINNED != 0 {
-            // A half-edge is made of a tie, whose pinned strength was checked.
-            Tie { pinned: Strength::parse("pinned_strength", self.weight).ok(), faded: 0.0, last_s: self.last_s }
-        } else {
-            Tie { pinned: None, faded: self.weight, last_s: self.last_s }
-        }
+        tie_of(self.tie)
+    }
+
+    pub(super) fn key(&self) -> HalfEdgeKey {
+        HalfEdge::key_of(self.neighbor, self.label)
+    }
+
+    pub(super) fn key_of(neighbor: MemberIx, label: u8) -> HalfEdgeKey {
+        (neighbor, kind_of(label), !label_leads(label, Direction::Forward))
     }
 }
 
-/// Neighbor, then kind, then those that lead out before those that only lead in.
-impl Keyed for HalfEdge {
-    type Key = (MemberIx, KindIx, bool);
+pub(super) fn label_of(kind: KindIx, leads_out: bool, leads_in: bool) -> u8 {
+    kind.0 & KIND | if leads_out { OUT } else { 0 } | if leads_in { IN } else { 0 }
+}
 
-    fn key(&self) -> Self::Key {
-        (self.neighbor, self.kind, !self.leads_out())
+pub(super) fn kind_of(label: u8) -> KindIx {
+    KindIx(label & KIND)
+}
+
+pub(super) fn label_leads(label: u8, direction: Direction) -> bool {
+    match direction {
+        Direction::Forward => label & OUT != 0,
+        Direction::Backward => label & IN != 0,
+    }
+}
+
+/// A tie from its words.
+pub(super) fn tie_of([weight, last_s]: [u32; 2]) -> Tie {
+    let amount = f32::from_bits(weight & !PINNED);
+    if weight & PINNED != 0 {
+        // Words are made of a tie, whose pinned strength was checked.
+        Tie { pinned: Strength::parse("pinned_strength", amount).ok(), faded: 0.0, last_s }
+    } else {
+        Tie { pinned: None, faded: amount, last_s }
     }
 }

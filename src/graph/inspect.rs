@@ -1,10 +1,9 @@
 //! The graph checked against itself: whatever it keeps twice must agree.
 
-use super::graph::{Graph, Node};
+use super::graph::Graph;
 use super::half_edge::{HalfEdge, MemberIx};
-use super::runs::Keyed;
 use crate::domain::limits::KINDS_MAX;
-use crate::domain::{Error, Inspector, Kind};
+use crate::domain::{Error, Inspector, Kind, MemberId};
 
 const PLACE: &str = "graph";
 
@@ -14,14 +13,14 @@ impl Graph {
     pub fn inspect(&self, inspector: &mut dyn Inspector) -> Result<(), Error> {
         self.inspect_ids(inspector)?;
         let mut counted = Counted { members: 0, edges: 0, uses: [0; KINDS_MAX] };
-        for (ix, node) in (0..).map(MemberIx).zip(self.members.iter()) {
-            let Some(node) = node else { continue };
-            if self.ids.find(node.id.as_str()) != Some(ix) {
-                inspector.find(PLACE, node.id.as_str(), "the member is not found by its id")?;
+        for (ix, id) in (0..).map(MemberIx).zip(self.names.iter()) {
+            let Some(id) = id else { continue };
+            if self.ids.find(id.as_str()) != Some(ix) {
+                inspector.find(PLACE, id.as_str(), "the member is not found by its id")?;
             }
             counted.members += 1;
             inspector.checked()?;
-            self.inspect_half_edges(ix, node, &mut counted, inspector)?;
+            self.inspect_half_edges(ix, id, &mut counted, inspector)?;
         }
         self.compare(&counted, inspector)
     }
@@ -33,7 +32,7 @@ impl Graph {
             }
         }
         for ix in &self.free {
-            if self.get_node(*ix).is_some() {
+            if self.get_id(*ix).is_some() {
                 inspector.find(PLACE, format!("place {}", ix.0), "it is free, and a member is there")?;
             }
         }
@@ -43,23 +42,23 @@ impl Graph {
     fn inspect_half_edges(
         &self,
         ix: MemberIx,
-        node: &Node,
+        id: &MemberId,
         counted: &mut Counted,
         inspector: &mut dyn Inspector,
     ) -> Result<(), Error> {
         let mut before = None;
-        for half in node.half_edges.iter() {
+        for half in self.half_edges(ix).iter() {
             inspector.checked()?;
             if before.is_some_and(|before| before >= half.key()) {
-                inspector.find(PLACE, node.id.as_str(), "the member's half-edges are out of order")?;
+                inspector.find(PLACE, id.as_str(), "the member's half-edges are out of order")?;
             }
             before = Some(half.key());
             let Some(kind) = self.get_kind(half.kind()) else {
-                inspector.find(PLACE, self.name(node, half), "the half-edge is of no kind")?;
+                inspector.find(PLACE, self.name(id, &half), "the half-edge is of no kind")?;
                 continue;
             };
-            if let Some(fault) = self.half_edge_fault(ix, half, kind) {
-                inspector.find(PLACE, self.name(node, half), fault)?;
+            if let Some(fault) = self.half_edge_fault(ix, &half, kind) {
+                inspector.find(PLACE, self.name(id, &half), fault)?;
             }
             // Of its two halves one counts: the one that leads out, or of both the one at the smaller place.
             if half.leads_out() && (!half.leads_in() || ix < half.neighbor()) {
@@ -75,7 +74,9 @@ impl Graph {
         if half.neighbor() == ix {
             return Some("the half-edge leads back to its own member");
         }
-        let Some(neighbor) = self.get_node(half.neighbor()) else { return Some("the half-edge leads to no member") };
+        if self.get_id(half.neighbor()).is_none() {
+            return Some("the half-edge leads to no member");
+        }
         let fits =
             if kind.symmetric { half.leads_out() && half.leads_in() } else { half.leads_out() != half.leads_in() };
         if !fits {
@@ -83,7 +84,7 @@ impl Graph {
         }
         // A directed edge's other half leads in only, where this one leads out.
         let other = (ix, half.kind(), !kind.symmetric && half.leads_out());
-        match neighbor.half_edges.get(&other) {
+        match self.half_edges(half.neighbor()).get(other) {
             None => Some("the edge's other half is missing"),
             Some(other) if other.tie() != half.tie() => Some("the edge's two halves differ in strength"),
             Some(_) => None,
@@ -91,14 +92,10 @@ impl Graph {
     }
 
     /// The ends and kind of an edge, as far as they exist.
-    fn name(&self, node: &Node, half: &HalfEdge) -> String {
+    fn name(&self, id: &MemberId, half: &HalfEdge) -> String {
         let kind = self.get_kind(half.kind()).map_or("?", |kind| kind.name.as_str());
         let neighbor = self.get_id(half.neighbor()).map_or("?", |id| id.as_str());
-        if half.leads_out() {
-            format!("{} {kind} {neighbor}", node.id)
-        } else {
-            format!("{neighbor} {kind} {}", node.id)
-        }
+        if half.leads_out() { format!("{id} {kind} {neighbor}") } else { format!("{neighbor} {kind} {id}") }
     }
 
     fn compare(&self, counted: &Counted, inspector: &mut dyn Inspector) -> Result<(), Error> {
@@ -183,18 +180,12 @@ mod tests {
         found.0.iter().map(ToString::to_string).collect()
     }
 
-    fn node_mut(graph: &mut Graph, ix: MemberIx) -> &mut Node {
-        graph.members.get_mut(ix.0 as usize).unwrap().as_mut().unwrap()
-    }
-
     fn remove(ix: MemberIx, neighbor: MemberIx, kind: KindIx) -> impl Fn(&mut Graph) {
-        move |graph| assert!(node_mut(graph, ix).half_edges.remove(&(neighbor, kind, false)).is_some())
+        move |graph| assert!(graph.adjacency.remove(ix, (neighbor, kind, false)).is_some())
     }
 
     fn insert(ix: MemberIx, half: HalfEdge) -> impl Fn(&mut Graph) {
-        move |graph| {
-            node_mut(graph, ix).half_edges.insert(half);
-        }
+        move |graph| assert!(graph.adjacency.insert(ix, half).is_none_or(|before| before != half))
     }
 
     fn half(neighbor: MemberIx, kind: KindIx, out: bool, back: bool) -> HalfEdge {
@@ -266,7 +257,7 @@ mod tests {
             "graph: c friend c: the half-edge leads back to its own member"
         );
         let out_of_order = [half(B, FOLLOWS, true, false), half(A, FOLLOWS, true, false)];
-        let unsorted = findings(|graph| node_mut(graph, C).half_edges = crate::graph::Runs::from_sorted(&out_of_order));
+        let unsorted = findings(|graph| graph.adjacency.replace(C, &out_of_order));
         assert!(unsorted.contains(&"graph: c: the member's half-edges are out of order".to_owned()), "{unsorted:?}");
     }
 

@@ -3,6 +3,7 @@
 //! Each question is a function of a `View` (the graph under a filter, at a time) and a `Budget`, and says how far its answer
 //! is exact. No I/O, no async, no clock. Internal indices are dense and short-lived; order and ties are always by id.
 
+mod adjacency;
 mod budget;
 mod distance;
 #[allow(clippy::module_inception)]
@@ -13,11 +14,13 @@ mod inspect;
 mod introducers;
 mod kinds;
 mod mutuals;
+mod packed;
 mod pages;
 mod path_search;
 mod paths;
 mod reach;
 mod runs;
+mod scratch;
 mod search;
 mod small_hash;
 mod steps;
@@ -25,17 +28,19 @@ mod strength;
 mod suggest;
 mod view;
 
+pub use adjacency::HalfEdges;
 pub use budget::{Budget, Extent, Limit, NeverStop, Stop, StopReason};
 pub use distance::{distance, distances};
 pub use graph::{Graph, GraphBuilder};
-pub use half_edge::{Direction, HalfEdge, KindIx, MemberIx};
+pub use half_edge::{Direction, HalfEdge, HalfEdgeKey, KindIx, MemberIx};
 pub use introducers::{Introducer, introducers};
 pub use mutuals::{Mutual, mutuals};
+pub use packed::List;
 pub use pages::Pages;
 pub use paths::{Path, PathQuery, Paths, Ranking, find_paths};
 pub use reach::{Reach, ReachHop, SphereSplit, reach, reach_list};
 pub use runs::{Keyed, Runs};
-pub use search::members_within;
+pub use search::{Within, members_within};
 pub use small_hash::{SmallHasher, SmallMap, SmallSet};
 pub use steps::{StepEdge, sphere_crossings, step_edges};
 pub use strength::{ChainCost, Tie, add_interactions, edge_strength, pair_strength};

@@ -1,25 +1,30 @@
-//! A persistent array: a clone shares everything with the original, and a change copies one page.
+//! A persistent array: a clone shares everything with the original, and a change copies one page and the way to it.
 
 use std::sync::Arc;
 
-/// Items on one page: what a change of one of them copies.
-const PAGE_ITEMS: usize = 64;
-/// Pages under one branch.
-const BRANCH_PAGES: usize = 256;
+/// Items on one page: what a change of one of them copies. Few, because what an item holds on to is counted again.
+const PAGE_ITEMS: usize = 8;
+/// Pages under one branch, and branches under one limb.
+const BRANCH_PAGES: usize = 32;
+const LIMB_BRANCHES: usize = 64;
+
+const BRANCH_ITEMS: usize = BRANCH_PAGES * PAGE_ITEMS;
+const LIMB_ITEMS: usize = LIMB_BRANCHES * BRANCH_ITEMS;
+
+type Page<T> = Arc<[T]>;
+type Branch<T> = Arc<[Page<T>]>;
+type Limb<T> = Arc<[Branch<T>]>;
 
 /// A growable array of `T` whose clones share structure. Cloning copies the root alone: a pointer for every 16,384 items.
 #[derive(Debug, Clone)]
 pub struct Pages<T> {
-    branches: Vec<Arc<Branch<T>>>,
+    limbs: Vec<Limb<T>>,
     len: usize,
 }
 
-#[derive(Debug, Clone)]
-struct Branch<T>(Vec<Arc<Vec<T>>>);
-
 impl<T> Default for Pages<T> {
     fn default() -> Pages<T> {
-        Pages { branches: Vec::new(), len: 0 }
+        Pages { limbs: Vec::new(), len: 0 }
     }
 }
 
@@ -32,43 +37,71 @@ impl<T> Pages<T> {
         self.len == 0
     }
 
+    #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
-        let page = index / PAGE_ITEMS;
-        self.branches.get(page / BRANCH_PAGES)?.0.get(page % BRANCH_PAGES)?.get(index % PAGE_ITEMS)
+        let limb = self.limbs.get(index / LIMB_ITEMS)?;
+        let branch = limb.get(index / BRANCH_ITEMS % LIMB_BRANCHES)?;
+        branch.get(index / PAGE_ITEMS % BRANCH_PAGES)?.get(index % PAGE_ITEMS)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.branches.iter().flat_map(|branch| branch.0.iter()).flat_map(|page| page.iter())
+        let branches = self.limbs.iter().flat_map(|limb| limb.iter());
+        branches.flat_map(|branch| branch.iter()).flat_map(|page| page.iter())
     }
 }
 
 impl<T: Clone> Pages<T> {
     /// The item, in a page of its own: copied if a clone shares it.
     pub fn get_mut(&mut self, index: usize) -> Option<&mut T> {
-        let page = index / PAGE_ITEMS;
-        let branch = Arc::make_mut(self.branches.get_mut(page / BRANCH_PAGES)?);
-        Arc::make_mut(branch.0.get_mut(page % BRANCH_PAGES)?).get_mut(index % PAGE_ITEMS)
+        let limb = Arc::make_mut(self.limbs.get_mut(index / LIMB_ITEMS)?);
+        let branch = Arc::make_mut(limb.get_mut(index / BRANCH_ITEMS % LIMB_BRANCHES)?);
+        let page = Arc::make_mut(branch.get_mut(index / PAGE_ITEMS % BRANCH_PAGES)?);
+        page.get_mut(index % PAGE_ITEMS)
     }
 
+    /// One more item at the end: the last page is written anew, and a branch or a limb when one more page begins.
     pub fn push(&mut self, item: T) {
-        if self.len.is_multiple_of(PAGE_ITEMS * BRANCH_PAGES) {
-            self.branches.push(Arc::new(Branch(Vec::with_capacity(BRANCH_PAGES))));
-        }
-        let last = self.branches.last_mut().expect("a branch was pushed for the first item");
-        let branch = Arc::make_mut(last);
-        if self.len.is_multiple_of(PAGE_ITEMS) {
-            branch.0.push(Arc::new(Vec::with_capacity(PAGE_ITEMS)));
-        }
-        let page = branch.0.last_mut().expect("a page was pushed for the first item");
-        Arc::make_mut(page).push(item);
+        let (limb, branch, page) =
+            (self.len / LIMB_ITEMS, self.len / BRANCH_ITEMS % LIMB_BRANCHES, self.len / PAGE_ITEMS % BRANCH_PAGES);
         self.len += 1;
+        let Some(last_limb) = self.limbs.get_mut(limb) else {
+            return self.limbs.push([[[item].into()].into()].into());
+        };
+        if branch == last_limb.len() {
+            return *last_limb = longer(last_limb, [[item].into()].into());
+        }
+        let last_branch = &mut Arc::make_mut(last_limb)[branch];
+        if page == last_branch.len() {
+            return *last_branch = longer(last_branch, [item].into());
+        }
+        let last_page = &mut Arc::make_mut(last_branch)[page];
+        *last_page = longer(last_page, item);
     }
+}
+
+fn longer<T: Clone>(items: &[T], last: T) -> Arc<[T]> {
+    let mut longer = Vec::with_capacity(items.len() + 1);
+    longer.extend_from_slice(items);
+    longer.push(last);
+    longer.into()
 }
 
 impl<T: Clone> FromIterator<T> for Pages<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Pages<T> {
+        let mut items = items.into_iter().peekable();
         let mut pages = Pages::default();
-        items.into_iter().for_each(|item| pages.push(item));
+        let (mut limb, mut branch) = (Vec::new(), Vec::new());
+        while items.peek().is_some() {
+            let page: Page<T> = items.by_ref().take(PAGE_ITEMS).collect::<Vec<T>>().into();
+            pages.len += page.len();
+            branch.push(page);
+            if branch.len() == BRANCH_PAGES || items.peek().is_none() {
+                limb.push(Branch::from(std::mem::take(&mut branch)));
+            }
+            if limb.len() == LIMB_BRANCHES || items.peek().is_none() {
+                pages.limbs.push(Limb::from(std::mem::take(&mut limb)));
+            }
+        }
         pages
     }
 }
@@ -79,15 +112,26 @@ mod tests {
 
     #[test]
     fn a_clone_keeps_what_it_had() {
-        let mut pages: Pages<usize> = (0..40_000).collect();
-        let before = pages.clone();
-        for i in (0..40_000).step_by(7) {
-            *pages.get_mut(i).unwrap() += 1;
+        let built: Pages<usize> = (0..40_000).collect();
+        let mut pages = Pages::default();
+        for i in 0..40_000 {
+            assert_eq!(pages.get(i), None);
+            pages.push(i);
         }
-        pages.push(40_000);
-        assert!(before.iter().copied().eq(0..40_000));
-        assert_eq!((before.len(), before.get(40_000)), (40_000, None));
-        assert_eq!((pages.get(0), pages.get(1), pages.get(40_000)), (Some(&1), Some(&1), Some(&40_000)));
-        assert_eq!(pages.get(7), Some(&8));
+        assert!(built.iter().eq(pages.iter()) && built.len() == pages.len());
+        for mut pages in [built, pages] {
+            let before = pages.clone();
+            for i in (0..40_000).step_by(7) {
+                *pages.get_mut(i).unwrap() += 1;
+            }
+            pages.push(40_000);
+            assert!(before.iter().copied().eq(0..40_000));
+            assert_eq!((before.len(), before.get(40_000)), (40_000, None));
+            assert_eq!((pages.get(0), pages.get(1), pages.get(40_000)), (Some(&1), Some(&1), Some(&40_000)));
+            assert_eq!(pages.get(7), Some(&8));
+            assert_eq!(pages.get_mut(40_001), None);
+        }
+        let none: Pages<usize> = std::iter::empty().collect();
+        assert!(none.is_empty() && none.get(0).is_none());
     }
 }

@@ -144,8 +144,10 @@ fn shortest_path_counts(
     for _ in 0..hops {
         let mut next: SmallMap<MemberIx, u64> = SmallMap::with_hasher(SmallHasher);
         for (&member, &count) in &layer {
-            view.for_each_neighbor(member, direction, budget, |neighbor| {
-                if !seen.contains(&neighbor) {
+            let mut last = None;
+            view.for_each_step(member, direction, budget, |neighbor, _| {
+                // Two edges to a neighbor are one step.
+                if last.replace(neighbor) != Some(neighbor) && !seen.contains(&neighbor) {
                     let sum = next.entry(neighbor).or_insert(0);
                     *sum = sum.saturating_add(count);
                 }

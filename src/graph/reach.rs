@@ -2,10 +2,16 @@
 
 use super::budget::{Budget, Extent, Limit};
 use super::half_edge::{Direction, MemberIx};
-use super::search::{Search, members_within};
-use super::small_hash::SmallMap;
-use super::view::View;
+use super::scratch::{Scratch, lease};
+use super::search::members_within;
+use super::view::{SPHERES, View};
 use crate::domain::Sphere;
+
+/// A search by all spheres, beside one for each sphere alone: a bit for each in a member's mark, for those that have arrived,
+/// and the same bits above for those that go on with the next hop.
+const ANY: u8 = 8;
+const ALL: u8 = ANY | SPHERES;
+const NEXT: u32 = 4;
 
 /// The members whose shortest path has so many hops, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,62 +38,89 @@ pub struct Reach {
     pub extent: Extent,
 }
 
-/// Who can see `of` within `max_hops`: breadth-first, backwards along attention; then once more for each sphere alone.
+/// Who can see `of` within `max_hops`: breadth-first, backwards along attention; by all spheres and by each one alone at once
+/// (Then et al. 2014). On a limit, whole hops only, and nothing of the spheres.
 pub fn reach(view: &View<'_>, of: MemberIx, max_hops: u32, budget: &mut Budget<'_>) -> Reach {
-    let (members, extent) = members_within(view, of, Direction::Backward, max_hops, budget);
-    let last_hop = members.last().map_or(0, |(_, hop)| *hop);
-    let mut hops: Vec<ReachHop> = (1..=last_hop).map(|hop| ReachHop { hop, members: 0, spheres: None }).collect();
-    for (_, hop) in &members {
-        hops[*hop as usize - 1].members += 1;
-    }
-    if !extent.is_complete() {
-        return Reach { hops, extent };
-    }
-    match sphere_splits(view, of, max_hops, &members, last_hop, budget) {
-        Ok(splits) => {
-            for (hop, split) in hops.iter_mut().zip(splits) {
-                hop.spheres = Some(split);
-            }
-            Reach { hops, extent }
+    let mut scratch = lease(view.graph().places());
+    let Scratch { marks, seen: [seen, _], arriving, .. } = &mut *scratch;
+    marks[of.0 as usize] = ALL;
+    seen.push(of);
+    arriving.clear();
+    arriving.push((of, ALL));
+    let mut ends = vec![1];
+    let mut extent = Extent::complete(max_hops);
+    for hop in 0..max_hops {
+        if arriving.is_empty() {
+            break;
         }
-        Err(limit) => Reach { hops, extent: Extent::ended(limit, max_hops) },
+        let begin = arriving.len();
+        if let Err(limit) = step(view, arriving, marks, seen, budget) {
+            extent = Extent::ended(limit, hop);
+            break;
+        }
+        arriving.drain(..begin);
+        if seen.len() > ends[ends.len() - 1] {
+            ends.push(seen.len());
+        }
     }
+    let hops = ends.windows(2).zip(1..).map(|(ends, hop)| {
+        let here = &seen[ends[0]..ends[1]];
+        let spheres = extent.is_complete().then(|| SphereSplit::of(here, marks));
+        ReachHop { hop, members: here.len() as u32, spheres }
+    });
+    Reach { hops: hops.collect(), extent }
 }
 
-/// How the members of each hop are within `max_hops` by one sphere alone.
-fn sphere_splits(
+/// One hop from all that arrived with the last one; those that arrive now are appended.
+fn step(
     view: &View<'_>,
-    of: MemberIx,
-    max_hops: u32,
-    members: &[(MemberIx, u32)],
-    last_hop: u32,
+    arriving: &mut Vec<(MemberIx, u8)>,
+    marks: &mut [u8],
+    seen: &mut Vec<MemberIx>,
     budget: &mut Budget<'_>,
-) -> Result<Vec<SphereSplit>, Limit> {
-    let hop_of: SmallMap<MemberIx, u32> = members.iter().copied().collect();
-    let mut splits = vec![SphereSplit::default(); last_hop as usize];
-    let mut by_one_sphere = super::view::member_set();
-    for sphere in Sphere::ALL {
-        let alone = view.restricted_to(sphere);
-        let mut search = Search::new(&alone, of, Direction::Backward);
-        while search.hop < max_hops && !search.frontier.is_empty() {
-            search.step(budget)?;
-            for member in &search.frontier {
-                by_one_sphere.insert(*member);
-                let split = &mut splits[hop_of[member] as usize - 1];
-                match sphere {
-                    Sphere::Personal => split.personal += 1,
-                    Sphere::Professional => split.professional += 1,
-                    Sphere::Public => split.public += 1,
-                }
+) -> Result<(), Limit> {
+    let begin = arriving.len();
+    for at in 0..begin {
+        let (member, searches) = arriving[at];
+        view.for_each_step(member, Direction::Backward, budget, |neighbor, sphere| {
+            let mark = &mut marks[neighbor.0 as usize];
+            let new = searches & (sphere | ANY) & !*mark;
+            if new == 0 {
+                return;
             }
+            if *mark == 0 {
+                seen.push(neighbor);
+            }
+            if *mark >> NEXT == 0 {
+                arriving.push((neighbor, 0));
+            }
+            *mark |= new | new << NEXT;
+        })?;
+    }
+    for (member, searches) in &mut arriving[begin..] {
+        let mark = &mut marks[member.0 as usize];
+        *searches = *mark >> NEXT;
+        *mark &= ALL;
+    }
+    Ok(())
+}
+
+impl SphereSplit {
+    /// Of members by the searches that arrived at them.
+    fn of(members: &[MemberIx], marks: &[u8]) -> SphereSplit {
+        let mut by = [0; SPHERES as usize + 1];
+        members.iter().for_each(|member| by[usize::from(marks[member.0 as usize] & SPHERES)] += 1);
+        let alone = |sphere: Sphere| {
+            let bit = Sphere::ALL.iter().position(|known| *known == sphere).unwrap_or(0);
+            by.iter().enumerate().filter(|(spheres, _)| spheres >> bit & 1 == 1).map(|(_, count)| count).sum()
+        };
+        SphereSplit {
+            personal: alone(Sphere::Personal),
+            professional: alone(Sphere::Professional),
+            public: alone(Sphere::Public),
+            crossing: by[0],
         }
     }
-    for (member, hop) in members {
-        if !by_one_sphere.contains(member) {
-            splits[*hop as usize - 1].crossing += 1;
-        }
-    }
-    Ok(splits)
 }
 
 /// Who can see `of` within `max_hops`, by hop, then id. On a limit, whole hops only.
@@ -98,7 +131,7 @@ pub fn reach_list(
     budget: &mut Budget<'_>,
 ) -> (Vec<(u32, MemberIx)>, Extent) {
     let (members, extent) = members_within(view, of, Direction::Backward, max_hops, budget);
-    let mut list: Vec<(u32, MemberIx)> = members.into_iter().map(|(member, hop)| (hop, member)).collect();
+    let mut list: Vec<(u32, MemberIx)> = members.iter().map(|(member, hop)| (hop, member)).collect();
     let graph = view.graph();
     list.sort_unstable_by(|a, b| (a.0, graph.id(a.1)).cmp(&(b.0, graph.id(b.1))));
     (list, extent)

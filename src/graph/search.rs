@@ -1,63 +1,73 @@
 //! Breadth-first search: who is how many hops away.
 
-use super::budget::{Budget, Extent, Limit};
+use super::budget::{Budget, Extent};
 use super::half_edge::{Direction, MemberIx};
-use super::small_hash::SmallSet;
+use super::scratch::{Scratch, lease};
 use super::view::View;
-use super::view::member_set;
 
-/// A breadth-first search in progress: hop by hop, each member once, at its smallest hop.
-pub(super) struct Search<'v, 'g> {
-    view: &'v View<'g>,
-    direction: Direction,
-    seen: SmallSet<MemberIx>,
-    /// The members of the last hop.
-    pub frontier: Vec<MemberIx>,
-    pub hop: u32,
+/// Members within some hops of one, each once, at its smallest hop.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Within {
+    /// Nearest first.
+    members: Vec<MemberIx>,
+    /// Where each hop's members end.
+    ends: Vec<usize>,
 }
 
-impl<'v, 'g> Search<'v, 'g> {
-    pub fn new(view: &'v View<'g>, from: MemberIx, direction: Direction) -> Search<'v, 'g> {
-        let mut seen = member_set();
-        seen.insert(from);
-        Search { view, direction, seen, frontier: vec![from], hop: 0 }
+impl Within {
+    /// How many hops the furthest of them is away.
+    pub fn hops(&self) -> u32 {
+        self.ends.len() as u32
     }
 
-    /// Goes one hop further. On a limit the search stays at the hop it was, its frontier used up.
-    pub fn step(&mut self, budget: &mut Budget<'_>) -> Result<(), Limit> {
-        let mut next = Vec::new();
-        for member in std::mem::take(&mut self.frontier) {
-            self.view.for_each_neighbor(member, self.direction, budget, |neighbor| {
-                if self.seen.insert(neighbor) {
-                    next.push(neighbor);
-                }
-            })?;
-        }
-        self.frontier = next;
-        self.hop += 1;
-        Ok(())
+    /// The members whose shortest path has so many hops, 1 at least.
+    pub fn at_hop(&self, hop: u32) -> &[MemberIx] {
+        let hop = hop as usize;
+        let Some(&end) = hop.checked_sub(1).and_then(|before| self.ends.get(before)) else { return &[] };
+        &self.members[if hop == 1 { 0 } else { self.ends[hop - 2] }..end]
     }
 
-    pub fn has_seen(&self, member: MemberIx) -> bool {
-        self.seen.contains(&member)
+    /// All of them with their hops.
+    pub fn iter(&self) -> impl Iterator<Item = (MemberIx, u32)> {
+        (1..=self.hops()).flat_map(|hop| self.at_hop(hop).iter().map(move |&member| (member, hop)))
     }
 }
 
-/// All members within `max_hops` one way, with their hops, nearest first; not `from` itself. On a limit, whole hops only.
+/// All members within `max_hops` one way; not `from` itself. On a limit, whole hops only.
 pub fn members_within(
     view: &View<'_>,
     from: MemberIx,
     direction: Direction,
     max_hops: u32,
     budget: &mut Budget<'_>,
-) -> (Vec<(MemberIx, u32)>, Extent) {
-    let mut search = Search::new(view, from, direction);
-    let mut found = Vec::new();
-    while search.hop < max_hops && !search.frontier.is_empty() {
-        if let Err(limit) = search.step(budget) {
-            return (found, Extent::ended(limit, search.hop));
+) -> (Within, Extent) {
+    let mut scratch = lease(view.graph().places());
+    let Scratch { marks, seen: [seen, _], .. } = &mut *scratch;
+    marks[from.0 as usize] = 1;
+    seen.push(from);
+    let (mut ends, mut last) = (Vec::new(), 0);
+    let mut extent = Extent::complete(max_hops);
+    while (ends.len() as u32) < max_hops {
+        let hop = last..seen.len();
+        last = hop.end;
+        let stepped = hop.into_iter().try_for_each(|at| {
+            view.for_each_step(seen[at], direction, budget, |neighbor, _| {
+                let mark = &mut marks[neighbor.0 as usize];
+                if *mark == 0 {
+                    *mark = 1;
+                    seen.push(neighbor);
+                }
+            })
+        });
+        if let Err(limit) = stepped {
+            extent = Extent::ended(limit, ends.len() as u32);
+            break;
         }
-        found.extend(search.frontier.iter().map(|&member| (member, search.hop)));
+        if seen.len() == last {
+            break;
+        }
+        ends.push(seen.len() - 1);
     }
-    (found, Extent::complete(max_hops))
+    let members = seen[1..1 + ends.last().copied().unwrap_or(0)].to_vec();
+    (Within { members, ends }, extent)
 }

@@ -142,7 +142,7 @@ impl<'v, 'g> Walk<'v, 'g> {
         let mut set = exclude.clone();
         set.insert(self.from);
         for direction in [Direction::Forward, Direction::Backward] {
-            self.view.for_each_neighbor(self.from, direction, budget, |neighbor| {
+            self.view.for_each_step(self.from, direction, budget, |neighbor, _| {
                 set.insert(neighbor);
             })?;
         }

@@ -1,13 +1,17 @@
 //! The graph as one query sees it: under a filter, at a time.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
+use super::adjacency::HalfEdges;
 use super::budget::{Budget, Limit};
 use super::graph::Graph;
-use super::half_edge::{Direction, HalfEdge, KindIx, MemberIx};
-use super::small_hash::{SmallHasher, SmallSet};
-use super::strength::{edge_strength, pair_strength};
-use crate::domain::{EdgeFilter, Reason, Sphere, TimeMs, Violation};
+use super::half_edge::{Direction, HalfEdge, KindIx, LABELS, MemberIx, kind_of, label_of, tie_of};
+use super::packed::List;
+use super::small_hash::SmallSet;
+use super::strength::{Tie, edge_strength, pair_strength};
+use crate::domain::limits::KINDS_MAX;
+use crate::domain::{EdgeFilter, Kind, Reason, Sphere, TimeMs, Violation};
 
 /// A graph under a filter at a time. Members it excludes are neither reached nor walked through; asked about, they are isolated.
 #[derive(Debug, Clone)]
@@ -19,12 +23,44 @@ pub struct View<'g> {
     min_strength: f32,
     excluded: SmallSet<MemberIx>,
     as_of: TimeMs,
+    /// By label, the gates that are open to edges of that label, as far as kind and direction decide.
+    gates: [u8; LABELS],
+    /// By kind, the strength of an edge without a tie.
+    untied: [f32; KINDS_MAX],
+}
+
+/// The bits of a gate: the sphere that the edge is of, in the order of all spheres, and the ways it can be walked.
+pub(super) const SPHERES: u8 = 7;
+const FORWARD: u8 = 8;
+const BACKWARD: u8 = 16;
+
+fn gate(direction: Direction) -> u8 {
+    match direction {
+        Direction::Forward => FORWARD,
+        Direction::Backward => BACKWARD,
+    }
 }
 
 impl<'g> View<'g> {
     /// The whole graph.
     pub fn unfiltered(graph: &'g Graph, as_of: TimeMs) -> View<'g> {
-        View { graph, kinds: u64::MAX, min_strength: 0.0, excluded: HashSet::default(), as_of }
+        let (gates, untied) = ([0; LABELS], [0.0; KINDS_MAX]);
+        let mut view =
+            View { graph, kinds: u64::MAX, min_strength: 0.0, excluded: HashSet::default(), as_of, gates, untied };
+        for (ix, kind) in graph.kinds() {
+            view.untied[usize::from(ix.0)] = edge_strength(kind, Tie::default(), as_of);
+            view.set_gates(ix, kind);
+        }
+        view
+    }
+
+    fn set_gates(&mut self, ix: KindIx, kind: &Kind) {
+        let sphere = Sphere::ALL.iter().position(|sphere| *sphere == kind.sphere).map_or(0, |at| 1 << at);
+        let passes = self.kinds >> ix.0 & 1 == 1;
+        for (out, back) in [(true, true), (true, false), (false, true)] {
+            let ways = if out { FORWARD } else { 0 } | if back { BACKWARD } else { 0 };
+            self.gates[usize::from(label_of(ix, out, back))] = if passes { sphere | ways } else { 0 };
+        }
     }
 
     /// The graph under a filter. A kind must be registered, and some kind must pass if kinds and spheres are both given.
@@ -45,7 +81,7 @@ impl<'g> View<'g> {
 
     /// This view under another filter too. What nothing can pass is a view without edges.
     pub fn narrowed(mut self, filter: &EdgeFilter) -> View<'g> {
-        let passes = |kind: &crate::domain::Kind| {
+        let passes = |kind: &Kind| {
             (filter.kinds.is_empty() || filter.kinds.binary_search(&kind.name).is_ok())
                 && (filter.spheres.is_empty() || filter.spheres.contains(&kind.sphere))
         };
@@ -55,13 +91,10 @@ impl<'g> View<'g> {
             self.min_strength = self.min_strength.max(least.get());
         }
         self.excluded.extend(filter.exclude.iter().filter_map(|id| self.graph.find(id.as_str())));
+        for (ix, kind) in self.graph.kinds() {
+            self.set_gates(ix, kind);
+        }
         self
-    }
-
-    /// This view's edges of one sphere.
-    pub fn restricted_to(&self, sphere: Sphere) -> View<'g> {
-        let filter = EdgeFilter { spheres: vec![sphere], ..EdgeFilter::default() };
-        self.clone().narrowed(&filter)
     }
 
     pub fn graph(&self) -> &'g Graph {
@@ -81,75 +114,116 @@ impl<'g> View<'g> {
         self.kinds != 0
     }
 
-    /// An edge's strength, if it passes the filter and can be walked this way.
-    pub fn strength_if_walked(&self, half: &HalfEdge, direction: Direction) -> Option<f32> {
-        if self.kinds >> half.kind().0 & 1 == 0 || !half.leads(direction) {
-            return None;
-        }
-        let strength = edge_strength(self.graph.kind(half.kind()), half.tie(), self.as_of);
-        (strength >= self.min_strength).then_some(strength)
-    }
-
     /// Whether an edge of an admitted member passes the filter, whichever way it leads.
     pub fn passes_any_way(&self, half: &HalfEdge) -> bool {
-        let passes = self.passes(half, Direction::Forward) || self.passes(half, Direction::Backward);
-        passes && !self.excludes(half.neighbor())
+        let gates = self.gates[usize::from(half.label())];
+        gates & (FORWARD | BACKWARD) != 0
+            && self.strength(half.label(), half.tie_words()) >= self.min_strength
+            && !self.excludes(half.neighbor())
     }
 
-    fn passes(&self, half: &HalfEdge, direction: Direction) -> bool {
-        self.kinds >> half.kind().0 & 1 == 1
-            && half.leads(direction)
-            && (self.min_strength == 0.0 || self.strength_if_walked(half, direction).is_some())
-    }
-
-    /// Every neighbor one step this way, once each, in index order. Charges each half-edge of the member.
-    pub fn for_each_neighbor(
-        &self,
-        member: MemberIx,
-        direction: Direction,
-        budget: &mut Budget<'_>,
-        mut found: impl FnMut(MemberIx),
-    ) -> Result<(), Limit> {
-        if self.excludes(member) {
-            return Ok(());
+    /// Of an edge of this label and tie.
+    #[inline]
+    fn strength(&self, label: u8, tie: [u32; 2]) -> f32 {
+        let kind = kind_of(label);
+        if tie == [0, 0] {
+            return self.untied[usize::from(kind.0)];
         }
-        let mut last = None;
-        for run in self.graph.half_edges(member).runs() {
-            budget.visit(run.len() as u64)?;
-            for half in run.iter() {
-                let neighbor = half.neighbor();
-                if last != Some(neighbor) && self.passes(half, direction) && !self.excludes(neighbor) {
-                    last = Some(neighbor);
-                    found(neighbor);
+        edge_strength(self.graph.kind(kind), tie_of(tie), self.as_of)
+    }
+
+    // The steps from one member.
+
+    /// A member's half-edges; none if it is excluded.
+    #[inline]
+    pub(super) fn half_edges(&self, member: MemberIx) -> HalfEdges<'g> {
+        if self.excludes(member) { HalfEdges::none() } else { self.graph.half_edges(member) }
+    }
+
+    /// How many half-edges are looked at when one steps from the member.
+    #[inline]
+    pub(super) fn degree(&self, member: MemberIx) -> u64 {
+        self.half_edges(member).len() as u64
+    }
+
+    /// The steps of a list this way with their edges' spheres, in index order: to a neighbor once for each edge.
+    #[inline]
+    pub(super) fn for_each_edge(
+        &self,
+        list: List<'g>,
+        direction: Direction,
+        mut found: impl FnMut(MemberIx, u8) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let gate = gate(direction);
+        let edges = list.neighbors().iter().zip(list.labels());
+        if self.min_strength == 0.0 && self.excluded.is_empty() {
+            for (&neighbor, &label) in edges {
+                let gates = self.gates[usize::from(label)];
+                if gates & gate != 0 {
+                    found(MemberIx(neighbor), gates & SPHERES)?;
                 }
             }
+            return ControlFlow::Continue(());
         }
-        Ok(())
+        for (at, (&neighbor, &label)) in edges.enumerate() {
+            let gates = self.gates[usize::from(label)];
+            if gates & gate != 0
+                && self.strength(label, list.tie(at)) >= self.min_strength
+                && !self.excludes(MemberIx(neighbor))
+            {
+                found(MemberIx(neighbor), gates & SPHERES)?;
+            }
+        }
+        ControlFlow::Continue(())
     }
 
-    /// Every neighbor one step this way with its pair strength, in index order. Charges each half-edge of the member.
-    pub fn for_each_pair(
+    /// Every neighbor one step this way, in index order, once for each edge. Charges each half-edge of the member.
+    #[inline]
+    pub(super) fn for_each_step(
         &self,
         member: MemberIx,
         direction: Direction,
         budget: &mut Budget<'_>,
+        mut found: impl FnMut(MemberIx, u8),
+    ) -> Result<(), Limit> {
+        self.half_edges(member).try_for_each_list(|list| {
+            budget.visit(list.len() as u64)?;
+            let _ = self.for_each_edge(list, direction, |neighbor, spheres| {
+                found(neighbor, spheres);
+                ControlFlow::Continue(())
+            });
+            Ok(())
+        })
+    }
+
+    /// Every neighbor one step this way that is wanted, with its pair strength, in index order. Charges each half-edge of the
+    /// member.
+    #[inline]
+    pub(super) fn for_each_pair_with(
+        &self,
+        member: MemberIx,
+        direction: Direction,
+        budget: &mut Budget<'_>,
+        wanted: impl Fn(MemberIx) -> bool,
         mut found: impl FnMut(MemberIx, f64),
     ) -> Result<(), Limit> {
-        if self.excludes(member) {
-            return Ok(());
-        }
+        let gate = gate(direction);
+        let plain = self.min_strength == 0.0 && self.excluded.is_empty();
+        // The fold of `pair_strength`, one edge at a time: a hub's chunks may part the edges of a pair.
         let mut pair: Option<(MemberIx, f64)> = None;
-        for run in self.graph.half_edges(member).runs() {
-            budget.visit(run.len() as u64)?;
-            for half in run.iter() {
-                let neighbor = half.neighbor();
-                let Some(strength) = self.strength_if_walked(half, direction) else { continue };
-                if self.excludes(neighbor) {
+        self.half_edges(member).try_for_each_list(|list| {
+            budget.visit(list.len() as u64)?;
+            for (at, (&neighbor, &label)) in list.neighbors().iter().zip(list.labels()).enumerate() {
+                let neighbor = MemberIx(neighbor);
+                if self.gates[usize::from(label)] & gate == 0 || !wanted(neighbor) {
+                    continue;
+                }
+                let strength = self.strength(label, list.tie(at));
+                if !plain && (strength < self.min_strength || self.excludes(neighbor)) {
                     continue;
                 }
                 let strength = f64::from(strength);
                 match &mut pair {
-                    // The fold of `pair_strength`, one edge at a time.
                     Some((last, sum)) if *last == neighbor => *sum += strength * (1.0 - *sum),
                     _ => {
                         if let Some((last, sum)) = pair.replace((neighbor, strength)) {
@@ -158,21 +232,38 @@ impl<'g> View<'g> {
                     }
                 }
             }
-        }
+            Ok(())
+        })?;
         if let Some((last, sum)) = pair {
             found(last, sum);
         }
         Ok(())
     }
 
+    /// Every neighbor one step this way with its pair strength.
+    #[inline]
+    pub(super) fn for_each_pair(
+        &self,
+        member: MemberIx,
+        direction: Direction,
+        budget: &mut Budget<'_>,
+        found: impl FnMut(MemberIx, f64),
+    ) -> Result<(), Limit> {
+        self.for_each_pair_with(member, direction, budget, |_| true, found)
+    }
+
+    // One pair.
+
     /// The kinds by which one member can step to another, with their edges' strengths, by kind's place. None if either is excluded.
     pub fn edges_between(&self, from: MemberIx, to: MemberIx) -> Vec<(KindIx, f32)> {
-        if self.excludes(from) || self.excludes(to) {
+        if self.excludes(to) {
             return Vec::new();
         }
-        let halves = self.graph.half_edges(from);
-        let edges = self.graph.kinds().filter_map(|(kind, _)| halves.get(&(to, kind, false)));
-        edges.filter_map(|half| Some((half.kind(), self.strength_if_walked(half, Direction::Forward)?))).collect()
+        let halves = self.half_edges(from);
+        let edges = self.graph.kinds().filter_map(|(kind, _)| halves.get((to, kind, false)));
+        let passing = edges.filter(|half| self.gates[usize::from(half.label())] & FORWARD != 0);
+        let strengths = passing.map(|half| (half.kind(), self.strength(half.label(), half.tie_words())));
+        strengths.filter(|(_, strength)| *strength >= self.min_strength).collect()
     }
 
     /// Pair strength from one member to another; none if no edge leads there.
@@ -184,5 +275,5 @@ impl<'g> View<'g> {
 
 /// An empty set of members, sized by what goes in.
 pub(super) fn member_set() -> SmallSet<MemberIx> {
-    HashSet::with_hasher(SmallHasher)
+    HashSet::default()
 }

@@ -65,15 +65,16 @@ impl EdgesOf {
         &self,
         view: &View<'_>,
         budget: &mut Budget<'_>,
-        mut found: impl FnMut(&HalfEdge),
+        mut found: impl FnMut(HalfEdge),
     ) -> Result<MemberIx, Error> {
         let graph = view.graph();
         let member =
             graph.find(self.member.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &self.member))?;
-        for run in graph.half_edges(member).runs() {
-            budget.visit(run.len() as u64).map_err(cut_short)?;
-            run.iter().filter(|half| self.leads.admit(half) && view.passes_any_way(half)).for_each(&mut found);
-        }
+        graph.half_edges(member).try_for_each_list(|list| -> Result<(), Error> {
+            budget.visit(list.len() as u64).map_err(cut_short)?;
+            list.iter().filter(|half| self.leads.admit(half) && view.passes_any_way(half)).for_each(&mut found);
+            Ok(())
+        })?;
         Ok(member)
     }
 }
@@ -137,8 +138,8 @@ fn edges_after(
     };
     let mut halves = Vec::new();
     let member = edges.for_each(view, budget, |half| {
-        if comes_after(half) {
-            halves.push(*half);
+        if comes_after(&half) {
+            halves.push(half);
         }
     })?;
     Ok((member, halves))

@@ -91,7 +91,7 @@ pub fn reach_agrees(view: &View<'_>, names: &Names<'_>, ask: &Questions) {
     let all = distances(view, of, &everyone, max_hops, &mut free()).0;
     assert_eq!(all, (0..oracle.size()).map(|to| oracle.distance(ask.a, to, max_hops)).collect::<Vec<_>>());
     let (within, _) = members_within(view, of, Direction::Forward, max_hops, &mut free());
-    let mut within: Vec<_> = within.iter().map(|&(ix, hop)| (names.at(ix), hop)).collect();
+    let mut within: Vec<_> = within.iter().map(|(ix, hop)| (names.at(ix), hop)).collect();
     within.sort();
     let ahead = (0..oracle.size()).filter(|&to| to != ask.a);
     assert_eq!(within, ahead.filter_map(|to| Some((to, oracle.distance(ask.a, to, max_hops)?))).collect::<Vec<_>>());

@@ -110,8 +110,8 @@ fn ask_distances(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit
 fn ask_members_within(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
     let Asked { view, names, ask } = asked;
     let (list, extent) = members_within(view, names.ix(ask.a), Direction::Forward, ask.max_hops, budget);
-    assert!(list.windows(2).all(|two| two[0].1 <= two[1].1), "nearest first");
-    let mut list: Vec<_> = list.iter().map(|&(ix, hop)| (names.at(ix), Some(hop))).collect();
+    assert!(list.hops() <= ask.max_hops && list.at_hop(0).is_empty() && list.at_hop(list.hops() + 1).is_empty());
+    let mut list: Vec<_> = list.iter().map(|(ix, hop)| (names.at(ix), Some(hop))).collect();
     list.sort();
     let others = (0..names.oracle.size()).filter(|&to| to != ask.a);
     let within = others.map(|to| (to, names.oracle.distance(ask.a, to, extent.exact_through_hop)));

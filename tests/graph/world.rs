@@ -294,7 +294,7 @@ impl World {
 }
 
 fn remove_edges_of(graph: &mut Graph, member: MemberIx) {
-    let halves: Vec<_> = graph.half_edges(member).iter().copied().collect();
+    let halves: Vec<_> = graph.half_edges(member).iter().collect();
     for half in halves {
         let (from, to) = if half.leads_out() { (member, half.neighbor()) } else { (half.neighbor(), member) };
         assert_eq!(graph.remove_edge(from, half.kind(), to), Some(half.tie()));

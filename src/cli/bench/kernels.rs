@@ -177,8 +177,7 @@ impl Kernel {
             Kernel::Within2 | Kernel::Within3 => {
                 let hops_max = if self == Kernel::Within2 { 2 } else { 3 };
                 let (found, _) = black_box(members_within(view, ask.a, Direction::Backward, hops_max, budget));
-                let count = |hop| found.iter().filter(|reached| reached.1 == hop).count() as f64;
-                told(&mut (1..=hops_max).map(count).filter(|count| *count > 0.0))
+                told(&mut (1..=found.hops()).map(|hop| found.at_hop(hop).len() as f64))
             }
             Kernel::Reach2 | Kernel::Reach3 => {
                 let found = black_box(reach(view, ask.a, if self == Kernel::Reach2 { 2 } else { 3 }, budget));

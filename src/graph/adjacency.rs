@@ -1,0 +1,382 @@
+//! Every member's half-edges: packed side by side, shared between clones, and changed a few members at a time.
+//!
+//! Sixteen neighbors in the order of places share one array of words, a segment. A change writes one segment anew, which is a
+//! few thousand bytes, and the pages above it. A list that would make that much more is kept apart, in chunks: a hub.
+
+use std::sync::Arc;
+
+use imbl::Vector;
+
+use super::half_edge::{HalfEdge, HalfEdgeKey, MemberIx};
+use super::packed::{List, pack};
+use super::pages::Pages;
+
+/// Members whose lists share a segment.
+const SEGMENT_MEMBERS: usize = 16;
+/// Half-edges in a segment's list at most; a longer one is a hub's.
+const LIST_MAX: usize = 256;
+/// A hub that has shrunk to so many is a list again.
+const HUB_MIN: usize = LIST_MAX / 2;
+/// Half-edges in a hub's chunk at most.
+const CHUNK_MAX: usize = 512;
+/// In the place of a list's length: the list is a hub's.
+const HUB: u32 = 0xFFFF;
+
+/// The half-edges of members in their places.
+#[derive(Debug, Clone, Default)]
+pub struct Adjacency {
+    segments: Pages<Segment>,
+}
+
+/// First a word for each member: where its list begins in the lower half, how long it is in the upper one. Then the lists.
+#[derive(Debug, Clone)]
+struct Segment {
+    words: Arc<[u32]>,
+    /// Lists kept apart, by the member's place in the segment.
+    hubs: Option<Arc<Vec<(u8, Hub)>>>,
+}
+
+/// A long list in chunks; each is its length and its words.
+#[derive(Debug, Clone, Default)]
+struct Hub {
+    len: usize,
+    chunks: Vector<Arc<[u32]>>,
+}
+
+/// One member's half-edges, in the order of their keys.
+#[derive(Debug, Clone, Copy)]
+pub struct HalfEdges<'g>(Lists<'g>);
+
+#[derive(Debug, Clone, Copy)]
+enum Lists<'g> {
+    One(List<'g>),
+    Hub(&'g Hub),
+}
+
+impl Adjacency {
+    /// Of lists by place, each in the order of its keys.
+    pub fn from_lists<'a>(lists: impl Iterator<Item = &'a [HalfEdge]>) -> Adjacency {
+        let mut lists = lists.peekable();
+        let segments = std::iter::from_fn(|| {
+            lists.peek()?;
+            let mut segment = SegmentBuilder::default();
+            lists.by_ref().take(SEGMENT_MEMBERS).for_each(|list| segment.push(list));
+            Some(segment.build())
+        });
+        Adjacency { segments: segments.collect() }
+    }
+
+    /// Makes room for one more member, at the end.
+    pub fn push(&mut self, place: usize) {
+        if place.is_multiple_of(SEGMENT_MEMBERS) {
+            self.segments.push(SegmentBuilder::default().build());
+        }
+    }
+
+    /// None if there is no such place.
+    #[inline]
+    pub fn get(&self, member: MemberIx) -> Option<HalfEdges<'_>> {
+        let place = member.0 as usize;
+        Some(self.segments.get(place / SEGMENT_MEMBERS)?.list(place % SEGMENT_MEMBERS))
+    }
+
+    /// Puts a half-edge in the place of the one with its key, which is given back.
+    pub fn insert(&mut self, member: MemberIx, half: HalfEdge) -> Option<HalfEdge> {
+        let before = self.get(member)?.get(half.key());
+        self.change(member, half.key(), Some(half));
+        before
+    }
+
+    pub fn remove(&mut self, member: MemberIx, key: HalfEdgeKey) -> Option<HalfEdge> {
+        let before = self.get(member)?.get(key)?;
+        self.change(member, key, None);
+        Some(before)
+    }
+
+    fn change(&mut self, member: MemberIx, key: HalfEdgeKey, half: Option<HalfEdge>) {
+        let place = member.0 as usize;
+        if let Some(segment) = self.segments.get_mut(place / SEGMENT_MEMBERS) {
+            segment.change(place % SEGMENT_MEMBERS, key, half);
+        }
+    }
+
+    /// Puts a whole list, in any order, in the place of a member's own.
+    #[cfg(test)]
+    pub fn replace(&mut self, member: MemberIx, halves: &[HalfEdge]) {
+        let place = member.0 as usize;
+        let segment = self.segments.get_mut(place / SEGMENT_MEMBERS).expect("the member has a place");
+        *segment = segment.with_list(place % SEGMENT_MEMBERS, halves);
+    }
+}
+
+impl Segment {
+    #[inline]
+    fn list(&self, at: usize) -> HalfEdges<'_> {
+        let begin_and_len = self.words[at];
+        let (begin, len) = (begin_and_len & 0xFFFF, begin_and_len >> 16);
+        if len == HUB {
+            return HalfEdges(self.hub(at));
+        }
+        HalfEdges(Lists::One(List::unpack(len as usize, &self.words[begin as usize..])))
+    }
+
+    fn hubs(&self) -> &[(u8, Hub)] {
+        self.hubs.as_ref().map_or(&[], |hubs| hubs)
+    }
+
+    #[cold]
+    fn hub(&self, at: usize) -> Lists<'_> {
+        let hub = self.hubs().iter().find(|hub| usize::from(hub.0) == at);
+        hub.map_or(HalfEdges::none().0, |hub| Lists::Hub(&hub.1))
+    }
+
+    /// Puts a half-edge, or removes the one of the key.
+    fn change(&mut self, at: usize, key: HalfEdgeKey, half: Option<HalfEdge>) {
+        if let Lists::Hub(hub) = self.list(at).0 {
+            let mut hub = hub.clone();
+            hub.change(key, half);
+            if hub.len > HUB_MIN {
+                self.put_hub(at, hub);
+            } else {
+                let halves: Vec<HalfEdge> = HalfEdges(Lists::Hub(&hub)).iter().collect();
+                *self = self.with_list(at, &halves);
+            }
+            return;
+        }
+        let mut halves: Vec<HalfEdge> = self.list(at).iter().collect();
+        change(&mut halves, key, half);
+        *self = self.with_list(at, &halves);
+    }
+
+    fn put_hub(&mut self, at: usize, hub: Hub) {
+        if let Some(hubs) = &mut self.hubs
+            && let Some(place) = Arc::make_mut(hubs).iter_mut().find(|known| usize::from(known.0) == at)
+        {
+            place.1 = hub;
+        }
+    }
+
+    /// A copy with another list for one member.
+    fn with_list(&self, at: usize, halves: &[HalfEdge]) -> Segment {
+        let mut copy = SegmentBuilder::default();
+        for other in 0..SEGMENT_MEMBERS {
+            if other == at {
+                copy.push(halves);
+                continue;
+            }
+            match self.list(other).0 {
+                Lists::Hub(hub) => copy.push_hub(hub.clone()),
+                Lists::One(list) => copy.push_words(list.len(), list.words()),
+            }
+        }
+        copy.build()
+    }
+}
+
+/// A segment, list by list.
+#[derive(Default)]
+struct SegmentBuilder {
+    heads: Vec<(usize, u32)>,
+    words: Vec<u32>,
+    hubs: Vec<(u8, Hub)>,
+}
+
+impl SegmentBuilder {
+    fn push(&mut self, halves: &[HalfEdge]) {
+        if halves.len() > LIST_MAX {
+            return self.push_hub(Hub::new(halves));
+        }
+        self.heads.push((self.words.len(), halves.len() as u32));
+        pack(halves, &mut self.words);
+    }
+
+    fn push_words(&mut self, len: usize, words: &[u32]) {
+        self.heads.push((self.words.len(), len as u32));
+        self.words.extend_from_slice(words);
+    }
+
+    fn push_hub(&mut self, hub: Hub) {
+        self.hubs.push((self.heads.len() as u8, hub));
+        self.heads.push((self.words.len(), HUB));
+    }
+
+    fn build(mut self) -> Segment {
+        self.heads.resize(SEGMENT_MEMBERS, (self.words.len(), 0));
+        // Sixteen lists of the greatest length, all with ties, are some 13,000 words: 16 bits hold every beginning.
+        let heads = self.heads.iter().map(|&(begin, len)| (begin + SEGMENT_MEMBERS) as u32 | len << 16);
+        let words = heads.chain(self.words).collect();
+        Segment { words, hubs: (!self.hubs.is_empty()).then(|| Arc::new(self.hubs)) }
+    }
+}
+
+impl Hub {
+    fn new(halves: &[HalfEdge]) -> Hub {
+        // Two thirds full: the next ones find room.
+        Hub { len: halves.len(), chunks: halves.chunks(CHUNK_MAX * 2 / 3).map(chunk).collect() }
+    }
+
+    fn change(&mut self, key: HalfEdgeKey, half: Option<HalfEdge>) {
+        // The chunk it is in or would go into: the last that begins at or before it, or the first.
+        let begins = self.chunks.binary_search_by(|words| unpack_chunk(words).first_key().cmp(&Some(key)));
+        let at = begins.unwrap_or_else(|after| after.saturating_sub(1));
+        let mut halves: Vec<HalfEdge> =
+            self.chunks.get(at).map_or(Vec::new(), |words| unpack_chunk(words).iter().collect());
+        let before = halves.len();
+        change(&mut halves, key, half);
+        self.len = self.len + halves.len() - before;
+        if halves.is_empty() {
+            self.chunks.remove(at);
+        } else if halves.len() > CHUNK_MAX {
+            let (first, second) = halves.split_at(halves.len() / 2);
+            self.chunks.set(at, chunk(first));
+            self.chunks.insert(at + 1, chunk(second));
+        } else {
+            self.chunks.set(at, chunk(&halves));
+        }
+    }
+}
+
+fn change(halves: &mut Vec<HalfEdge>, key: HalfEdgeKey, half: Option<HalfEdge>) {
+    match (halves.binary_search_by_key(&key, HalfEdge::key), half) {
+        (Ok(at), Some(half)) => halves[at] = half,
+        (Ok(at), None) => {
+            halves.remove(at);
+        }
+        (Err(at), Some(half)) => halves.insert(at, half),
+        (Err(_), None) => {}
+    }
+}
+
+fn chunk(halves: &[HalfEdge]) -> Arc<[u32]> {
+    let mut words = vec![halves.len() as u32];
+    pack(halves, &mut words);
+    words.into()
+}
+
+#[inline]
+fn unpack_chunk(words: &[u32]) -> List<'_> {
+    List::unpack(words[0] as usize, &words[1..])
+}
+
+impl<'g> HalfEdges<'g> {
+    /// Of nobody.
+    #[inline]
+    pub fn none() -> HalfEdges<'g> {
+        HalfEdges(Lists::One(List::unpack(0, &[])))
+    }
+
+    #[inline]
+    pub fn len(self) -> usize {
+        match self.0 {
+            Lists::One(list) => list.len(),
+            Lists::Hub(hub) => hub.len,
+        }
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Goes through the lists that the half-edges are kept in, in order.
+    #[inline]
+    pub fn try_for_each_list<E>(self, mut each: impl FnMut(List<'g>) -> Result<(), E>) -> Result<(), E> {
+        match self.0 {
+            Lists::One(list) => each(list),
+            Lists::Hub(hub) => hub.chunks.iter().try_for_each(|words| each(unpack_chunk(words))),
+        }
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = HalfEdge> + 'g {
+        let (one, hub) = match self.0 {
+            Lists::One(list) => (Some(list), None),
+            Lists::Hub(hub) => (None, Some(hub)),
+        };
+        let chunks = hub.into_iter().flat_map(|hub| hub.chunks.iter().map(|words| unpack_chunk(words)));
+        one.into_iter().chain(chunks).flat_map(List::iter)
+    }
+
+    pub fn get(self, key: HalfEdgeKey) -> Option<HalfEdge> {
+        match self.0 {
+            Lists::One(list) => list.get(key),
+            Lists::Hub(hub) => {
+                let begins = hub.chunks.binary_search_by(|words| unpack_chunk(words).first_key().cmp(&Some(key)));
+                let at = begins.or_else(|after| after.checked_sub(1).ok_or(())).ok()?;
+                unpack_chunk(hub.chunks.get(at)?).get(key)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::domain::Strength;
+    use crate::graph::{KindIx, Tie};
+
+    const MEMBERS: u32 = 40;
+
+    type Content = BTreeMap<(u32, HalfEdgeKey), HalfEdge>;
+
+    fn random_half(random: &mut fastrand::Rng) -> HalfEdge {
+        let tie = match random.u8(..4) {
+            0 => Tie {
+                pinned: Strength::parse("strength", 1.0 - random.f32()).ok(),
+                faded: 0.0,
+                last_s: random.u32(..3),
+            },
+            1 => Tie { pinned: None, faded: random.f32(), last_s: random.u32(..) },
+            _ => Tie::default(),
+        };
+        let (out, back) = *random.choice(&[(true, true), (true, false), (false, true)]).unwrap();
+        HalfEdge::new(MemberIx(random.u32(..1_000)), KindIx(*random.choice(&[0, 1, 63]).unwrap()), out, back, tie)
+    }
+
+    fn check(adjacency: &Adjacency, content: &Content) {
+        for member in 0..MEMBERS {
+            let halves = adjacency.get(MemberIx(member)).unwrap();
+            let expected: Vec<HalfEdge> =
+                content.iter().filter(|(key, _)| key.0 == member).map(|(_, half)| *half).collect();
+            assert!(halves.iter().eq(expected.iter().copied()));
+            assert_eq!((halves.len(), halves.is_empty()), (expected.len(), expected.is_empty()));
+            for half in expected {
+                assert_eq!(halves.get(half.key()), Some(half));
+                assert_eq!(
+                    half,
+                    HalfEdge::new(half.neighbor(), half.kind(), half.leads_out(), half.leads_in(), half.tie())
+                );
+            }
+            assert_eq!(halves.get((MemberIx(1_000), KindIx(0), false)), None);
+        }
+    }
+
+    #[test]
+    fn it_is_a_sorted_map_for_each_member_whose_clones_do_not_change() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let (mut adjacency, mut content) = (Adjacency::default(), Content::new());
+        (0..MEMBERS).for_each(|place| adjacency.push(place as usize));
+        let mut snapshots = Vec::new();
+        for step in 0..40_000 {
+            // One list is long enough to be a hub's of many chunks, another becomes a hub and a list again.
+            let member = [3, 3, 3, 17, random.u32(..MEMBERS)][random.usize(..5)];
+            let half = random_half(&mut random);
+            if random.u32(..3) < if step % 20_000 < 10_000 { 2 } else { 1 } {
+                assert_eq!(adjacency.insert(MemberIx(member), half), content.insert((member, half.key()), half));
+            } else {
+                let key = content.range((member, half.key())..).next().map_or(half.key(), |(key, _)| key.1);
+                assert_eq!(adjacency.remove(MemberIx(member), key), content.remove(&(member, key)));
+            }
+            if step % 10_000 == 0 {
+                snapshots.push((adjacency.clone(), content.clone()));
+            }
+        }
+        let lists: Vec<Vec<HalfEdge>> = (0..MEMBERS)
+            .map(|m| content.iter().filter(|(key, _)| key.0 == m).map(|(_, half)| *half).collect())
+            .collect();
+        snapshots.push((Adjacency::from_lists(lists.iter().map(Vec::as_slice)), content.clone()));
+        snapshots.push((adjacency, content));
+        snapshots.iter().for_each(|(adjacency, content)| check(adjacency, content));
+        assert!(Adjacency::default().get(MemberIx(0)).is_none());
+    }
+}

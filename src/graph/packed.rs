@@ -1,0 +1,123 @@
+//! A member's half-edges in few bytes, as a row of words: 5 bytes a half-edge, 8 more where there is more to its strength than its kind.
+//!
+//! The words of a list of `n`: `n` neighbors; `n` labels, four to a word; `n` bits that say which half-edges have a tie; then
+//! the ties, two words each. What a traversal looks at lies side by side: neighbors with neighbors, labels with labels.
+
+use super::half_edge::{HalfEdge, HalfEdgeKey, MemberIx};
+
+/// Half-edges in the order of their keys.
+#[derive(Debug, Clone, Copy)]
+pub struct List<'g> {
+    len: usize,
+    /// Its own, and whatever comes after them.
+    words: &'g [u32],
+}
+
+/// Words of a list of `len` before its ties.
+fn words_before_ties(len: usize) -> usize {
+    len + len.div_ceil(4) + len.div_ceil(32)
+}
+
+/// Appends the words of half-edges that are in order.
+pub(super) fn pack(halves: &[HalfEdge], words: &mut Vec<u32>) {
+    words.extend(halves.iter().map(|half| half.neighbor().0));
+    for four in halves.chunks(4) {
+        let mut labels = [0; 4];
+        four.iter().zip(&mut labels).for_each(|(half, label)| *label = half.label());
+        words.push(u32::from_ne_bytes(labels));
+    }
+    for many in halves.chunks(32) {
+        words.push(many.iter().enumerate().fold(0, |bits, (i, half)| bits | u32::from(half.is_tied()) << i));
+    }
+    for half in halves.iter().filter(|half| half.is_tied()) {
+        words.extend(half.tie_words());
+    }
+}
+
+impl<'g> List<'g> {
+    /// Of `len` half-edges, at the beginning of these words.
+    #[inline]
+    pub(super) fn unpack(len: usize, words: &'g [u32]) -> List<'g> {
+        List { len, words }
+    }
+
+    pub fn len(self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    #[inline]
+    pub(super) fn neighbors(self) -> &'g [u32] {
+        &self.words[..self.len]
+    }
+
+    /// What each half-edge is beside its neighbor and its tie: see `HalfEdge::label`.
+    #[inline]
+    pub(super) fn labels(self) -> &'g [u8] {
+        let words = &self.words[self.len..][..self.len.div_ceil(4)];
+        &bytemuck::cast_slice(words)[..self.len]
+    }
+
+    /// A bit for each half-edge that has a tie.
+    #[inline]
+    pub(super) fn tied(self) -> &'g [u32] {
+        let begin = self.len + self.len.div_ceil(4);
+        &self.words[begin..begin + self.len.div_ceil(32)]
+    }
+
+    /// The ties in order, and whatever comes after them.
+    #[inline]
+    pub(super) fn ties(self) -> &'g [u32] {
+        &self.words[words_before_ties(self.len)..]
+    }
+
+    /// The words of a tie, zeros where there is none. As many ties come before it as bits are set before its own.
+    #[inline]
+    pub(super) fn tie(self, at: usize) -> [u32; 2] {
+        if self.tied()[at / 32] >> (at % 32) & 1 == 0 {
+            return [0, 0];
+        }
+        let (before, here) = (&self.tied()[..at / 32], self.tied()[at / 32] & ((1 << (at % 32)) - 1));
+        let place = before.iter().chain(&[here]).map(|bits| bits.count_ones()).sum::<u32>() as usize;
+        let ties = self.ties();
+        [ties[2 * place], ties[2 * place + 1]]
+    }
+
+    fn key(self, at: usize) -> HalfEdgeKey {
+        HalfEdge::key_of(MemberIx(self.neighbors()[at]), self.labels()[at])
+    }
+
+    pub(super) fn first_key(self) -> Option<HalfEdgeKey> {
+        (!self.is_empty()).then(|| self.key(0))
+    }
+
+    pub(super) fn half_edge(self, at: usize) -> HalfEdge {
+        HalfEdge::from_parts(MemberIx(self.neighbors()[at]), self.labels()[at], self.tie(at))
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = HalfEdge> + 'g {
+        (0..self.len()).map(move |at| self.half_edge(at))
+    }
+
+    /// Where a key is, or where it would be put.
+    pub(super) fn find(self, key: HalfEdgeKey) -> Result<usize, usize> {
+        let mut at = self.neighbors().partition_point(|&neighbor| neighbor < key.0.0);
+        while at < self.len() && self.key(at) < key {
+            at += 1;
+        }
+        if at < self.len() && self.key(at) == key { Ok(at) } else { Err(at) }
+    }
+
+    pub(super) fn get(self, key: HalfEdgeKey) -> Option<HalfEdge> {
+        self.find(key).ok().map(|at| self.half_edge(at))
+    }
+
+    /// All its words.
+    pub(super) fn words(self) -> &'g [u32] {
+        let ties = self.tied().iter().map(|bits| bits.count_ones() as usize).sum::<usize>();
+        &self.words[..words_before_ties(self.len) + 2 * ties]
+    }
+}
