@@ -13,7 +13,8 @@ pub use offline::{CheckedStore, OfflineError, StoreCheck, Verified, Verifier, ve
 
 pub use crate::engine::EngineOptions;
 use crate::engine::{Engine, WriterEnd};
-use crate::server::{Server, ServerError, ServerOptions};
+pub use crate::server::{CallLimits, ConnectionLimits, Rate, ServerOptions, TlsFiles};
+use crate::server::{Server, ServerError};
 use crate::store::{MemoryStore, SledStore, Store, StoreError, StoreId};
 
 /// How long the store has to close after the last call.
@@ -31,11 +32,7 @@ pub enum StoreOptions {
 #[derive(Debug, Clone)]
 pub struct AppOptions {
     pub store: StoreOptions,
-    pub listen: SocketAddr,
-    /// Whether to listen where others can reach it.
-    pub insecure: bool,
-    /// What calls under way have to end, once the app is to stop.
-    pub drain: Duration,
+    pub server: ServerOptions,
     pub engine: EngineOptions,
 }
 
@@ -60,8 +57,7 @@ pub struct App {
 impl App {
     /// Takes the address, where it says that it does not serve yet; then opens the store and loads what it holds.
     pub async fn start(options: AppOptions) -> Result<App, AppError> {
-        let server_options = ServerOptions { listen: options.listen, insecure: options.insecure, drain: options.drain };
-        let server = Server::start(server_options).await?;
+        let server = Server::start(options.server.clone()).await?;
         let begun = Instant::now();
         let (engine, writer) = load(&options).await?;
         let (state, seconds) = (engine.state(), begun.elapsed().as_secs_f64());

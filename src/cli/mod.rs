@@ -12,6 +12,7 @@ mod filter_args;
 mod import;
 mod introducers;
 mod json;
+mod listen_args;
 mod new_file;
 mod path;
 mod print;

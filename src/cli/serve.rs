@@ -1,7 +1,6 @@
 //! `kith serve`: the service, until it is told to stop.
 
 use std::io::{IsTerminal, Write};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Failure;
+use super::listen_args::ListenArgs;
 use crate::app::{App, AppOptions, EngineOptions, StoreOptions};
 
 #[derive(Debug, Args)]
@@ -21,12 +21,8 @@ pub struct ServeArgs {
     /// The folder of the store; made if there is none.
     #[arg(long, env = "KITH_DATA", value_name = "DIR")]
     data: PathBuf,
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, env = "KITH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5484")]
-    listen: SocketAddr,
-    /// Listen on an address that others can reach, without encryption and without asking who they are.
-    #[arg(long, env = "KITH_INSECURE", value_parser = clap::builder::BoolishValueParser::new())]
-    insecure: bool,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// Edges that one query may visit at most.
     #[arg(long, env = "KITH_MAX_EDGES_VISITED", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_edges_visited: Option<u64>,
@@ -44,9 +40,9 @@ pub struct ServeArgs {
     /// watchers that are behind it have to export again.
     #[arg(long, env = "KITH_ERASE_WITHIN_SECONDS", value_name = "S")]
     erase_within_seconds: Option<u64>,
-    /// Seconds that calls under way have to end when the server is told to stop.
-    #[arg(long, env = "KITH_DRAIN_SECONDS", value_name = "S", default_value_t = 10)]
-    drain_seconds: u64,
+    /// What goes to the audit log, a part of the log with the target `audit`: off, denials, or all: denials and every write.
+    #[arg(long, env = "KITH_AUDIT", value_name = "WHAT", value_enum, default_value_t = Audited::All)]
+    audit: Audited,
     /// The form of the log, which goes to stderr.
     #[arg(long, env = "KITH_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -59,6 +55,13 @@ pub struct ServeArgs {
 enum LogFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Audited {
+    Off,
+    Denials,
+    All,
 }
 
 impl ServeArgs {
@@ -78,13 +81,11 @@ impl ServeArgs {
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(args: ServeArgs) -> Result<(), Failure> {
-    start_log(args.log_format, args.log);
+    start_log(args.log_format, args.log, args.audit);
     let stop = stop_signal()?;
     let options = AppOptions {
         store: StoreOptions::Folder(args.data.clone()),
-        listen: args.listen,
-        insecure: args.insecure,
-        drain: Duration::from_secs(args.drain_seconds),
+        server: args.listen.options(),
         engine: args.engine_options(),
     };
     let mut stop = pin!(stop);
@@ -117,9 +118,16 @@ fn announce(line: &str) {
 }
 
 /// kith at the level asked for; the libraries below it only when something is wrong, or everything is asked for.
-fn start_log(format: LogFormat, level: LevelFilter) {
+fn start_log(format: LogFormat, level: LevelFilter, audited: Audited) {
     let libraries = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::WARN) };
-    let targets = Targets::new().with_target("kith", level).with_default(libraries);
+    // Whoever wants no log at all wants no audit either; any other level leaves it whole.
+    let audit = match audited {
+        _ if level == LevelFilter::OFF => LevelFilter::OFF,
+        Audited::Off => LevelFilter::OFF,
+        Audited::Denials => LevelFilter::WARN,
+        Audited::All => LevelFilter::INFO,
+    };
+    let targets = Targets::new().with_target("kith", level).with_target("audit", audit).with_default(libraries);
     let registry = tracing_subscriber::registry().with(targets);
     let colored = std::io::stderr().is_terminal();
     match format {

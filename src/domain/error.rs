@@ -58,6 +58,9 @@ pub enum Reason {
     NotReady,
     StorageFull,
     Internal,
+    Unauthenticated,
+    PermissionDenied,
+    QuotaExceeded,
 }
 
 /// What a request names that is not there.
@@ -91,6 +94,21 @@ pub enum Error {
     RevisionTooOld { earliest: String },
     #[error("{message}")]
     Exhausted { reason: Reason, message: String },
+    /// More is under way than the server, or this caller, may have at once; nothing was done.
+    #[error("{message}")]
+    Overloaded { message: String, retry_after_ms: u64 },
+    /// The caller, or the viewer it asks for, has had what it may have in this time.
+    #[error("{message}")]
+    QuotaExceeded { subject: String, message: String, retry_after_ms: u64 },
+    /// Who calls is not known.
+    #[error("{0}")]
+    Unauthenticated(String),
+    /// Who calls is known, and may not do this.
+    #[error("{0}")]
+    PermissionDenied(String),
+    /// There is no such RPC.
+    #[error("there is no such RPC")]
+    Unimplemented,
     #[error("the deadline passed before the answer was complete")]
     DeadlineExceeded,
     #[error("the call was cancelled")]

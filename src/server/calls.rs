@@ -1,32 +1,38 @@
-//! What every call has in common, whichever service answers it: its deadline, the end of a handler that panics, and errors
-//! that gRPC's own layer made, put in kith's words.
+//! What every call has in common, whichever service answers it: who makes it and whether it may, its turn, its deadline, the end
+//! of a handler that panics, and errors that gRPC's own layer made, put in kith's words.
 
-use std::any::Any;
 use std::convert::Infallible;
-use std::future::{poll_fn, ready};
+use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
 
-use tokio::time::{Instant, timeout_at};
+use hyper::body::Incoming;
+use tokio::time::{Instant, sleep, sleep_until};
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
+use super::admission::{Admission, Turn};
+use super::audit::Audit;
+use super::auth::{Access, Caller, Peer};
+use super::body::{AnswerBody, Received, RequestBody, Until, Waiting, panicked};
+use super::methods::{Method, Shape, method};
+use super::quota::Viewers;
+use super::reload::Newest;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::domain::{Error, Reason, Violation};
-use crate::service::{grpc_timeout, to_status};
+use crate::service::{CallNotes, grpc_timeout, to_status};
 
-/// tonic ends a call at its deadline too, but as CANCELLED: kith is a little earlier.
-const BEFORE_TONIC: Duration = Duration::from_millis(2);
-
-/// Calls of these services are for the engine.
-const OF_ENGINE: &str = "/kith.v1.";
+/// A call is ended a little before its caller's own clock ends it, so that the caller hears it from the server.
+const WAY_BACK: Duration = Duration::from_millis(2);
 const NOT_READY_RETRY_MS: u64 = 1_000;
+/// Names and values of a call's headers. HTTP/2 itself refuses four times as much, in its own words.
+pub const HEADER_BYTES_MAX: usize = 16 * 1_024;
 
 /// The services that need the engine, once there is one.
 #[derive(Clone, Default)]
@@ -40,20 +46,169 @@ impl Services {
 }
 
 /// All services, behind what they have in common.
-#[derive(Clone)]
 pub struct Calls {
-    without_engine: Routes,
-    of_engine: Services,
+    pub without_engine: Routes,
+    pub of_engine: Services,
+    pub access: Newest<Access>,
+    pub admission: Admission,
+    pub viewers: Arc<Viewers>,
+    pub received: Arc<Received>,
+    /// How long a call's messages may not come.
+    pub silence_max: Duration,
+    pub audit: Audit,
+}
+
+/// A connection, as its calls see it.
+pub struct Line {
+    pub peer: Peer,
+    pub waiting: Arc<Waiting>,
+}
+
+/// A call that may go on.
+struct Admitted {
+    method: Method,
+    /// Nobody of an RPC that is open to all.
+    caller: Option<Caller>,
+    turn: Option<Turn>,
+    routes: Routes,
+    until: Option<Until>,
 }
 
 impl Calls {
-    pub fn new(without_engine: Routes, of_engine: Services) -> Calls {
-        Calls { without_engine: without_engine.prepare(), of_engine }
+    pub async fn answer(&self, line: &Line, request: Request<Incoming>) -> Response<AnswerBody> {
+        let waiting = line.waiting.clone();
+        match self.admit(&line.peer, &request) {
+            Ok(admitted) => self.carry_out(admitted, request, waiting).await,
+            Err(error) => {
+                let refused = to_status(error).into_http::<Body>();
+                refused.map(|body| AnswerBody::new(body, "", None, None, waiting))
+            }
+        }
     }
 
-    /// Who answers a call; nobody as long as the engine that would is not there.
-    fn routes_of(&self, path: &str) -> Option<Routes> {
-        if path.starts_with(OF_ENGINE) { self.of_engine.0.get().cloned() } else { Some(self.without_engine.clone()) }
+    /// Decides by the headers alone: nothing of a refused call's message is read.
+    fn admit<B>(&self, peer: &Peer, request: &Request<B>) -> Result<Admitted, Error> {
+        let headers = request.headers();
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if bytes > HEADER_BYTES_MAX {
+            let message = format!("a call's headers may have {HEADER_BYTES_MAX} bytes");
+            return Err(Error::Exhausted { reason: Reason::TooLong, message });
+        }
+        let method = method(request.uri().path());
+        let caller = match method {
+            Some(Method { need: None, .. }) => None,
+            _ => Some(self.identified(peer, method, headers)?),
+        };
+        // Whether an RPC exists is told to those alone who may call.
+        let method = method.ok_or(Error::Unimplemented)?;
+        let turn = match (&caller, method.shape) {
+            (None, Shape::Unary) => None,
+            (None, Shape::Stream) => Some(self.admission.admit(&peer.address.to_string().into(), Shape::Stream)?),
+            (Some(caller), shape) => Some(self.admission.admit(&caller.name, shape)?),
+        };
+        let routes = match caller {
+            None => self.without_engine.clone(),
+            Some(_) => self.of_engine.0.get().cloned().ok_or_else(not_ready)?,
+        };
+        let until = self.until(peer, method, caller.as_ref(), headers);
+        Ok(Admitted { method, caller, turn, routes, until })
+    }
+
+    /// Who calls, if it may do what it asks for.
+    fn identified(&self, peer: &Peer, method: Option<Method>, headers: &HeaderMap) -> Result<Caller, Error> {
+        let name = method.map_or("unknown", |method| method.name);
+        let authorization = headers.get("authorization").map(|value| value.as_bytes());
+        let access = self.access.borrow().clone();
+        let caller = access.identify(peer, authorization).inspect_err(|error| {
+            self.audit.denied("", peer, name, error);
+        })?;
+        if let Some(need) = method.and_then(|method| method.need)
+            && !caller.roles.allow(need)
+        {
+            let role = format!("{need:?}").to_lowercase();
+            let error = Error::PermissionDenied(format!("{name} needs the role `{role}`"));
+            self.audit.denied(&caller.name, peer, name, &error);
+            return Err(error);
+        }
+        Ok(caller)
+    }
+
+    /// What ends the call before it has ended by itself: its deadline; of a stream, also that its caller may call no more.
+    fn until(&self, peer: &Peer, method: Method, caller: Option<&Caller>, headers: &HeaderMap) -> Option<Until> {
+        let deadline = deadline(headers);
+        let need = method.need.filter(|_| method.shape == Shape::Stream && !self.access.borrow().is_open());
+        let (Some(need), Some(caller)) = (need, caller) else {
+            let deadline = deadline?;
+            return Some(Box::pin(async move {
+                sleep_until(deadline).await;
+                Error::DeadlineExceeded
+            }));
+        };
+        let authorization = headers.get("authorization").cloned();
+        let peer = Peer { address: peer.address, names: peer.names.clone() };
+        let (mut access, expires) = (self.access.clone(), caller.expires);
+        access.mark_unchanged();
+        Some(Box::pin(async move {
+            let still_may = |access: &Access| {
+                let caller = access.identify(&peer, authorization.as_ref().map(|value| value.as_bytes()));
+                caller.is_ok_and(|caller| caller.roles.allow(need))
+            };
+            let revoked = async {
+                while access.changed().await.is_ok() {
+                    if !still_may(&access.borrow_and_update().clone()) {
+                        return;
+                    }
+                }
+                pending().await
+            };
+            tokio::select! {
+                () = at(deadline) => Error::DeadlineExceeded,
+                () = at_time(expires) => Error::Unauthenticated("the token has expired".to_owned()),
+                () = revoked => Error::Unauthenticated("the caller may not go on: who may call has changed".to_owned()),
+            }
+        }))
+    }
+
+    async fn carry_out(
+        &self,
+        admitted: Admitted,
+        request: Request<Incoming>,
+        waiting: Arc<Waiting>,
+    ) -> Response<AnswerBody> {
+        let Admitted { method, caller, turn, mut routes, mut until } = admitted;
+        let body = |body| Body::new(RequestBody::new(body, self.received.clone(), self.silence_max));
+        let notes = CallNotes::new(self.viewers.clone());
+        let handler = notes.clone().scope(caught(method.name, routes.call(request.map(body))));
+        let answer = match &mut until {
+            None => handler.await,
+            Some(until) => tokio::select! {
+                biased;
+                answer = handler => answer,
+                error = until => refused(error),
+            },
+        };
+        let answer = in_kiths_words(answer);
+        if let Some(caller) = caller.filter(|_| method.writes()) {
+            let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
+            self.audit.written(&caller.name, method.name, &notes.subjects(), code);
+        }
+        let until = until.filter(|_| method.shape == Shape::Stream);
+        answer.map(|body| AnswerBody::new(body, method.name, until, turn, waiting))
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
+    }
+}
+
+/// The same by the wall clock.
+async fn at_time(time: Option<SystemTime>) {
+    match time {
+        Some(time) => sleep(time.duration_since(SystemTime::now()).unwrap_or_default()).await,
+        None => pending().await,
     }
 }
 
@@ -65,58 +220,26 @@ fn not_ready() -> Error {
     }
 }
 
-type Answer = Result<Response<Body>, Infallible>;
-
-impl Service<Request<Body>> for Calls {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Service::<Request<Body>>::poll_ready(&mut self.without_engine, context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let deadline = deadline(request.headers());
-        let path = request.uri().path().to_owned();
-        let Some(mut routes) = self.routes_of(&path) else {
-            return Box::pin(ready(refused(not_ready())));
-        };
-        let answer = caught(path, routes.call(request));
-        Box::pin(async move {
-            let answer = match deadline {
-                None => answer.await,
-                Some(deadline) => {
-                    timeout_at(deadline, answer).await.unwrap_or_else(|_| refused(Error::DeadlineExceeded))
-                }
-            };
-            answer.map(in_kiths_words)
-        })
-    }
-}
-
 fn deadline(headers: &HeaderMap) -> Option<Instant> {
     let timeout = grpc_timeout(headers.get("grpc-timeout")?.to_str().ok()?)?;
-    Instant::now().checked_add(timeout.saturating_sub(BEFORE_TONIC))
+    Instant::now().checked_add(timeout.saturating_sub(WAY_BACK))
 }
 
-fn refused(error: Error) -> Answer {
-    Ok(to_status(error).into_http())
+fn refused(error: Error) -> Response<Body> {
+    to_status(error).into_http()
 }
 
 /// The answer, or INTERNAL if its handler panics: without this the caller would see its stream reset, and not know why.
-async fn caught(path: String, answer: impl Future<Output = Answer>) -> Answer {
+async fn caught(
+    method: &'static str,
+    answer: impl Future<Output = Result<Response<Body>, Infallible>>,
+) -> Response<Body> {
     let mut answer = pin!(answer);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
-        Ok(polled) => polled,
-        Err(panic) => Poll::Ready(refused(Error::Internal(format!("{path} panicked: {}", words(&*panic))))),
+        Ok(polled) => polled.map(|Ok(answer)| answer),
+        Err(panic) => Poll::Ready(refused(panicked(method, &*panic))),
     })
     .await
-}
-
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words")
 }
 
 /// tonic refuses what it cannot read with OUT_OF_RANGE and INTERNAL; kith says who is at fault. Its own errors have details.
@@ -143,14 +266,10 @@ fn in_kiths_words(response: Response<Body>) -> Response<Body> {
 mod tests {
     use super::*;
 
-    async fn code_of(answer: impl Future<Output = Answer>) -> Code {
-        let Ok(response) = answer.await;
-        Status::from_header_map(response.headers()).unwrap().code()
-    }
-
     #[tokio::test]
     async fn a_panic_is_internal() {
-        assert_eq!(code_of(caught("/x".to_owned(), async { panic!("for the test") })).await, Code::Internal);
+        let answer = caught("Test/Test", async { panic!("for the test") }).await;
+        assert_eq!(Status::from_header_map(answer.headers()).unwrap().code(), Code::Internal);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! An accepted connection that can be ended from outside, and that ends by itself when its peer stays silent.
+//! An accepted connection's bytes, plain or encrypted. It ends by itself when its peer does not greet.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tokio_rustls::server::TlsStream;
 
-/// How long a peer has to say that it speaks HTTP/2; keepalive watches it from there on.
-const GREETING_WAIT_MAX: Duration = Duration::from_secs(10);
-/// `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`.
-const GREETING_BYTES: usize = 24;
+/// `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n` and the head of the SETTINGS that must follow it.
+const GREETING_BYTES: usize = 24 + 9;
 
 pub struct Connection {
-    stream: TcpStream,
-    /// Resolves when the server ends the connections that are left.
-    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+    stream: Stream,
     greeting: Option<Greeting>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Encrypted(Box<TlsStream<TcpStream>>),
 }
 
 /// What a connection that has not greeted yet waits for.
@@ -30,28 +30,35 @@ struct Greeting {
 }
 
 impl Connection {
-    pub fn new(stream: TcpStream, mut end: watch::Receiver<bool>) -> Connection {
-        let ended = Box::pin(async move {
-            // A server that is gone altogether ends its connections too.
-            let _ = end.wait_for(|ended| *ended).await;
-        });
-        let greeting = Greeting { bytes_left: GREETING_BYTES, patience: Box::pin(sleep(GREETING_WAIT_MAX)) };
-        Connection { stream, ended, greeting: Some(greeting) }
+    /// `greeting_max` is how long the peer has to say that it speaks HTTP/2; keepalive watches it from there on.
+    pub fn plain(stream: TcpStream, greeting_max: Duration) -> Connection {
+        Connection::new(Stream::Plain(stream), greeting_max)
     }
 
-    #[cfg(test)]
-    pub fn sends_at_once(&self) -> bool {
-        self.stream.nodelay().is_ok_and(|nodelay| nodelay)
+    pub fn encrypted(stream: TlsStream<TcpStream>, greeting_max: Duration) -> Connection {
+        Connection::new(Stream::Encrypted(Box::new(stream)), greeting_max)
     }
+
+    fn new(stream: Stream, greeting_max: Duration) -> Connection {
+        let greeting = Greeting { bytes_left: GREETING_BYTES, patience: Box::pin(sleep(greeting_max)) };
+        Connection { stream, greeting: Some(greeting) }
+    }
+}
+
+/// The same of whichever stream it is.
+macro_rules! on_stream {
+    ($connection:expr, $stream:ident => $does:expr) => {
+        match &mut $connection.stream {
+            Stream::Plain($stream) => $does,
+            Stream::Encrypted($stream) => $does,
+        }
+    };
 }
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ended.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::Error::new(ErrorKind::ConnectionAborted, "the server stops")));
-        }
         let filled_before = to.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, to);
+        let read = on_stream!(self, stream => Pin::new(stream).poll_read(context, to));
         let Some(greeting) = &mut self.greeting else { return read };
         greeting.bytes_left = greeting.bytes_left.saturating_sub(to.filled().len() - filled_before);
         if greeting.bytes_left == 0 {
@@ -65,15 +72,15 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, from)
+        on_stream!(self, stream => Pin::new(stream).poll_write(context, from))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        on_stream!(self, stream => Pin::new(stream).poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        on_stream!(self, stream => Pin::new(stream).poll_shutdown(context))
     }
 
     fn poll_write_vectored(
@@ -81,18 +88,13 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         from: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, from)
+        on_stream!(self, stream => Pin::new(stream).poll_write_vectored(context, from))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Encrypted(stream) => stream.is_write_vectored(),
+        }
     }
 }

@@ -1,55 +1,129 @@
-//! The listener: what is served where, within which bounds, and how it ends.
+//! The listener: what is served where, to whom, within which bounds, and how it ends.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `listener.rs`, `connection.rs` | connections: accepted, greeted, bounded, drained |
+//! | `tls.rs`, `auth/`, `reload.rs` | certificates, callers and their roles, read again when their files change |
+//! | `methods.rs` | every RPC, with the role it needs |
+//! | `calls.rs`, `body.rs` | the way of a call: who makes it, its turn, deadline and end |
+//! | `admission.rs`, `quota.rs` | how much may be under way, and how much may be asked for |
+//! | `audit.rs` | who wrote, and who was refused |
+//! | `routes.rs`, `health.rs`, `reflection.rs` | the services |
 
+mod admission;
+mod audit;
+mod auth;
+mod body;
 mod calls;
 mod connection;
 mod health;
+mod listener;
+mod methods;
+mod quota;
 mod reflection;
+mod reload;
 mod routes;
+mod tls;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{oneshot, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
-use tokio_stream::{Stream, StreamExt};
-use tonic::transport::server::TcpIncoming;
 
 use crate::engine::Engine;
 use crate::service::Service;
+use admission::Admission;
+use auth::{Access, AccessFile};
+use body::Received;
 use calls::{Calls, Services};
-use connection::Connection;
 use health::Health;
+use listener::Listener;
+use quota::Viewers;
 
-/// Calls at once on one connection; more wait.
-const STREAMS_PER_CONNECTION_MAX: u32 = 1_024;
-/// A connection that says nothing is asked whether it lives, and ended when it does not answer.
-const HTTP2_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
-const HTTP2_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
-/// When the system refuses to accept (too many files are open), it is not asked again at once.
-const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(50);
+pub use admission::CallLimits;
+pub use body::panics;
+pub use listener::ConnectionLimits;
+pub use quota::Rate;
+pub use tls::TlsFiles;
 
+/// Where and how to serve.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
     pub listen: SocketAddr,
-    /// Whether to listen where others can reach it, without encryption.
+    /// Whether to listen where others can reach it, though nothing is encrypted or nobody is asked who they are.
     pub insecure: bool,
+    pub tls: Option<TlsFiles>,
+    /// The file that says who may call; without it, all may.
+    pub access: Option<PathBuf>,
     /// What calls under way have to end, once the server is to stop.
     pub drain: Duration,
+    pub connections: ConnectionLimits,
+    pub calls: CallLimits,
+    /// How often each viewer may be asked for.
+    pub viewer_rate: Option<Rate>,
+    /// Bytes of messages that are being received at once.
+    pub received_bytes: usize,
+    /// How long the messages of a call may not come.
+    pub silence: Duration,
 }
 
+impl ServerOptions {
+    /// An address, and the defaults for all else.
+    pub fn at(listen: SocketAddr) -> ServerOptions {
+        ServerOptions {
+            listen,
+            insecure: false,
+            tls: None,
+            access: None,
+            drain: Duration::from_secs(10),
+            connections: ConnectionLimits::default(),
+            calls: CallLimits::default(),
+            viewer_rate: None,
+            received_bytes: 512 * 1_024 * 1_024,
+            silence: Duration::from_secs(120),
+        }
+    }
+
+    fn check(&self) -> Result<(), ServerError> {
+        let reachable = !self.listen.ip().to_canonical().is_loopback();
+        if reachable && !self.insecure && self.tls.is_none() {
+            return Err(ServerError::NotEncrypted(self.listen));
+        }
+        if reachable && !self.insecure && self.access.is_none() {
+            return Err(ServerError::OpenToAll(self.listen));
+        }
+        let asks_for_certificates = self.tls.as_ref().is_some_and(|tls| tls.client_authorities.is_some());
+        if asks_for_certificates && self.access.is_none() {
+            return Err(ServerError::NobodyNamed);
+        }
+        Ok(())
+    }
+}
+
+/// Why a server does not start.
 #[derive(Debug, Error)]
 pub enum ServerError {
     #[error(
-        "{0} can be reached from other machines, and kith neither encrypts nor asks who calls: give --insecure to listen there all the same"
+        "{0} can be reached from other machines, and nothing would be encrypted: give --tls-cert and --tls-key, or --insecure to listen there all the same"
     )]
-    NotLoopback(SocketAddr),
+    NotEncrypted(SocketAddr),
+    #[error(
+        "{0} can be reached from other machines, and nobody would be asked who they are: give --auth, or --insecure to listen there all the same"
+    )]
+    OpenToAll(SocketAddr),
+    #[error(
+        "--tls-client-ca says whose certificates are genuine; give --auth too, which says what their owners may do"
+    )]
+    NobodyNamed,
+    #[error("{0}")]
+    File(String),
     #[error("cannot listen on {address}: {error}")]
     Bind { address: SocketAddr, error: std::io::Error },
-    #[error("the server ended: {0}")]
-    Serve(#[from] tonic::transport::Error),
     #[error("the server ended badly: {0}")]
     Panicked(#[from] JoinError),
     #[error("the API's descriptors cannot be served: {0}")]
@@ -63,25 +137,42 @@ pub struct Server {
     services: Services,
     /// True ends the serving, and so does dropping it.
     stop: watch::Sender<bool>,
-    serving: JoinHandle<Result<(), ServerError>>,
+    serving: JoinHandle<()>,
+}
+
+/// The newest of what a source makes; none if there is no source.
+async fn followed<S: reload::Source>(source: Option<S>) -> Result<Option<reload::Newest<S::Value>>, ServerError> {
+    let Some(source) = source else { return Ok(None) };
+    let name = source.name();
+    let newest = reload::follow(source).await.map_err(|why| ServerError::File(format!("{name}: {why}")))?;
+    Ok(Some(newest))
 }
 
 impl Server {
     /// Takes the address, and answers from here on.
     pub async fn start(options: ServerOptions) -> Result<Server, ServerError> {
-        let ServerOptions { listen, insecure, drain } = options;
-        if !listen.ip().to_canonical().is_loopback() && !insecure {
-            return Err(ServerError::NotLoopback(listen));
-        }
-        let failed = |error| ServerError::Bind { address: listen, error };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        options.check()?;
+        let tls = followed(options.tls).await?;
+        let access = followed(options.access.map(AccessFile)).await?;
+        let failed = |error| ServerError::Bind { address: options.listen, error };
+        let socket = TcpListener::bind(options.listen).await.map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
 
         let (health, health_service) = health::start().await;
         let services = Services::default();
-        let calls = Calls::new(routes::without_engine()?.add_service(health_service), services.clone());
+        let calls = Calls {
+            without_engine: routes::without_engine()?.add_service(health_service).prepare(),
+            of_engine: services.clone(),
+            access: access.unwrap_or_else(|| reload::fixed(Access::Open)),
+            admission: Admission::new(options.calls),
+            viewers: Arc::new(Viewers::new(options.viewer_rate)),
+            received: Arc::new(Received::up_to(options.received_bytes)),
+            silence_max: options.silence,
+            audit: Default::default(),
+        };
+        let listener = Listener { socket, calls: Arc::new(calls), limits: options.connections, tls };
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(serve(listener, calls, drain, stopped));
+        let serving = tokio::spawn(listener.run(options.drain, stopped));
         Ok(Server { address, health, services, stop, serving })
     }
 
@@ -99,80 +190,11 @@ impl Server {
     /// the drain time to end. Connections that are left then are ended.
     pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
         tokio::select! {
-            ended = &mut self.serving => return ended?,
+            ended = &mut self.serving => return Ok(ended?),
             () = shutdown => {}
         }
         self.health.stop().await;
         let _ = self.stop.send(true);
-        self.serving.await?
-    }
-}
-
-async fn serve(
-    listener: TcpListener,
-    calls: Calls,
-    drain: Duration,
-    mut stopped: watch::Receiver<bool>,
-) -> Result<(), ServerError> {
-    let (end_connections, connections_end) = watch::channel(false);
-    let (begin_drain, drain_begun) = oneshot::channel();
-    let stop = async {
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-        let _ = begin_drain.send(());
-    };
-    let serving = transport().serve_with_incoming_shutdown(calls, accepted(listener, connections_end), stop);
-    tokio::pin!(serving);
-    let drained = async {
-        // Without a sender there was no shutdown, and `serving` has ended on its own.
-        let _ = drain_begun.await;
-        tokio::time::sleep(drain).await;
-    };
-    tokio::select! {
-        ended = &mut serving => return Ok(ended?),
-        () = drained => tracing::warn!("connections are left after {drain:?}; ending them"),
-    }
-    let _ = end_connections.send(true);
-    Ok(serving.await?)
-}
-
-fn transport() -> tonic::transport::Server {
-    tonic::transport::Server::builder()
-        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
-        .http2_keepalive_interval(Some(HTTP2_KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(HTTP2_KEEPALIVE_TIMEOUT))
-}
-
-/// Connections as they come. Without `TCP_NODELAY` an answer could wait 40 ms for the peer's acknowledgement.
-fn accepted(listener: TcpListener, end: watch::Receiver<bool>) -> impl Stream<Item = std::io::Result<Connection>> {
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(TCP_KEEPALIVE));
-    incoming.then(move |stream| connect(stream, end.clone()))
-}
-
-async fn connect(stream: std::io::Result<TcpStream>, end: watch::Receiver<bool>) -> std::io::Result<Connection> {
-    match stream {
-        Ok(stream) => Ok(Connection::new(stream, end)),
-        Err(error) => {
-            tracing::warn!("cannot accept a connection: {error}");
-            tokio::time::sleep(ACCEPT_RETRY_WAIT).await;
-            Err(error)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::pin::pin;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn accepted_connections_do_not_wait_to_send() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (_end, ends) = watch::channel(false);
-        let mut accepted = pin!(accepted(listener, ends));
-        let _client = TcpStream::connect(address).await.unwrap();
-        let connection = accepted.next().await.unwrap().unwrap();
-        assert!(connection.sends_at_once());
+        Ok(self.serving.await?)
     }
 }

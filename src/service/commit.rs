@@ -3,6 +3,7 @@
 use prost::Message;
 
 use super::Service;
+use super::caller::about_to_write;
 use crate::domain::{Change, Error, Request};
 use crate::engine::{Applied, Refusal, State};
 
@@ -15,6 +16,7 @@ impl Service {
         request: Option<Request>,
         respond: impl FnOnce(&State, &[Applied]) -> R + Send + 'static,
     ) -> Result<R, Refusal> {
+        about_to_write(&changes);
         let respond = move |state: &State, applied: &[Applied]| respond(state, applied).encode_to_vec();
         let bytes = self.engine.write(changes, request, respond).await?;
         R::decode(bytes.as_slice()).map_err(|error| Refusal {

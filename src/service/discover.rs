@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use tonic::Request;
 
+use super::caller::asked_for;
 use super::decode::{Violations, all_or_return, optional_time, page_size, within_bounds};
 use super::page::{Listing, page};
 use super::statuses::status_place;
@@ -29,6 +30,7 @@ pub async fn discover_statuses(
     let after = wrong.check(listing.parse(&message.page_token, 2));
     let asked = wrong.check(service.asked(&metadata, message.read, after.as_ref().and_then(Option::as_ref)));
     all_or_return!(wrong; viewer, topics, max_hops, since, size, after, asked);
+    asked_for(&viewer)?;
     let after = after.map(|token| status_place(&token.place)).transpose()?;
     let query = DiscoverQuery { topics, max_hops, since };
     let how = asked.clone();

@@ -3,6 +3,7 @@
 use tonic::{Status, Streaming};
 
 use super::Service;
+use super::caller::about_to_write;
 use super::decode::import_change;
 use super::status::{in_import, reason_proto};
 use crate::domain::limits::{BATCH_MAX, IMPORT_ERRORS_MAX};
@@ -26,6 +27,7 @@ pub async fn import(
             continue;
         }
         let (positions, changes): (Vec<i64>, Vec<Change>) = changes.into_iter().unzip();
+        about_to_write(&changes);
         match service.engine.import(changes).await {
             Ok(batch) => {
                 revision = batch.revision;

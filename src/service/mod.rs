@@ -6,6 +6,7 @@
 //! | `decode/` | requests into domain types, every bound checked, every violation named by its field |
 //! | `encode/` | domain types into answers |
 //! | `call.rs`, `commit.rs` | what queries and writes share: deadline, budget, completeness; request ids |
+//! | `caller.rs` | what a handler tells the listener: the viewer it answers for, the resources it writes |
 //! | `page.rs` | page tokens |
 //! | `watch.rs` | the stream of changes |
 //! | `streamed.rs` | answers of many messages, made as fast as they are taken |
@@ -13,6 +14,7 @@
 
 mod admin;
 mod call;
+mod caller;
 mod commit;
 mod data;
 mod decode;
@@ -44,6 +46,7 @@ use crate::domain::TimeMs;
 use crate::engine::Engine;
 
 pub use call::grpc_timeout;
+pub use caller::{CallNotes, Subjects, ViewerQuota};
 pub use status::to_status;
 
 /// Exports, backups and verifications at once: each holds on to a snapshot, and to a thread.

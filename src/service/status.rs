@@ -65,6 +65,19 @@ fn status(error: Error, field: Option<String>) -> Status {
             (Code::OutOfRange, Reason::RevisionTooOld, message)
         }
         Error::Exhausted { reason, message } => (Code::ResourceExhausted, reason, message),
+        Error::Overloaded { message, retry_after_ms } => {
+            details.set_retry_info(Some(Duration::from_millis(retry_after_ms)));
+            (Code::ResourceExhausted, Reason::Overloaded, message)
+        }
+        Error::QuotaExceeded { subject, message, retry_after_ms } => {
+            details.set_retry_info(Some(Duration::from_millis(retry_after_ms)));
+            details.add_quota_failure_violation(subject, message.clone());
+            (Code::ResourceExhausted, Reason::QuotaExceeded, message)
+        }
+        Error::Unauthenticated(message) => (Code::Unauthenticated, Reason::Unauthenticated, message),
+        Error::PermissionDenied(message) => (Code::PermissionDenied, Reason::PermissionDenied, message),
+        // gRPC's own code says it all, as it does where there is no server that knows of kith.
+        Error::Unimplemented => return Status::unimplemented(message),
         Error::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded, message),
         Error::Cancelled => (Code::Cancelled, Reason::Cancelled, message),
         Error::Internal(cause) => {
@@ -133,6 +146,9 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
         Reason::NotReady => ErrorReason::NotReady,
         Reason::StorageFull => ErrorReason::StorageFull,
         Reason::Internal => ErrorReason::Internal,
+        Reason::Unauthenticated => ErrorReason::Unauthenticated,
+        Reason::PermissionDenied => ErrorReason::PermissionDenied,
+        Reason::QuotaExceeded => ErrorReason::QuotaExceeded,
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kith::app::{App, AppError, AppOptions, StoreOptions};
+use kith::app::{App, AppError, AppOptions, ServerOptions, StoreOptions};
 use kith::engine::EngineOptions;
 use kith::proto::v1::admin_service_client::AdminServiceClient;
 use kith::proto::v1::edge_service_client::EdgeServiceClient;
@@ -38,9 +38,10 @@ impl Kith {
     pub async fn start() -> Kith {
         let app = App::start(AppOptions {
             store: StoreOptions::Memory,
-            listen: "127.0.0.1:0".parse().unwrap(),
-            insecure: false,
-            drain: Duration::from_millis(100),
+            server: ServerOptions {
+                drain: Duration::from_millis(100),
+                ..ServerOptions::at("127.0.0.1:0".parse().unwrap())
+            },
             engine: EngineOptions::default(),
         });
         let app = app.await.unwrap();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use kith::app::{App, AppError, AppOptions, StoreOptions};
+use kith::app::{App, AppError, AppOptions, ServerOptions, StoreOptions};
 use kith::engine::EngineOptions;
 use kith::proto::v1::admin_service_client::AdminServiceClient;
 use kith::proto::v1::data_service_client::DataServiceClient;
@@ -115,13 +115,7 @@ impl Kith {
 }
 
 pub fn options(store: StoreOptions) -> AppOptions {
-    AppOptions {
-        store,
-        listen: "127.0.0.1:0".parse().unwrap(),
-        insecure: false,
-        drain: Duration::from_secs(10),
-        engine: EngineOptions::default(),
-    }
+    AppOptions { store, server: ServerOptions::at("127.0.0.1:0".parse().unwrap()), engine: EngineOptions::default() }
 }
 
 pub async fn connect(address: SocketAddr) -> Channel {

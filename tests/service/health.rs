@@ -36,7 +36,7 @@ async fn every_service_serves() {
 #[tokio::test]
 async fn while_the_store_is_loaded_it_does_not_serve_and_says_so() {
     let drain = Duration::from_secs(1);
-    let options = ServerOptions { listen: "127.0.0.1:0".parse().unwrap(), insecure: false, drain };
+    let options = ServerOptions { drain, ..ServerOptions::at("127.0.0.1:0".parse().unwrap()) };
     let server = Server::start(options).await.unwrap();
     let channel = connect(server.local_addr()).await;
     let (mut health, mut admin) = (HealthClient::new(channel.clone()), AdminServiceClient::new(channel));

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use super::rpc::serve_empty;
-use crate::app::{App, AppOptions, EngineOptions, StoreOptions};
+use crate::app::{App, AppOptions, EngineOptions, ServerOptions, StoreOptions};
 use crate::cli::failure::Failure;
 use crate::engine::Engine;
 
@@ -46,9 +46,7 @@ pub async fn kith(store: Option<PathBuf>, engine: EngineOptions) -> Result<(Host
     let runtime = runtime(KITH)?;
     let options = AppOptions {
         store: store.map_or(StoreOptions::Memory, StoreOptions::Folder),
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        insecure: false,
-        drain: DRAIN,
+        server: ServerOptions { drain: DRAIN, ..ServerOptions::at(SocketAddr::from(([127, 0, 0, 1], 0))) },
         engine,
     };
     let begun = Instant::now();

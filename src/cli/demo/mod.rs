@@ -19,7 +19,7 @@ use super::json;
 use super::print::{count, say};
 use super::serve::stop_signal;
 use super::temporary::TemporaryFolder;
-use crate::app::{App, AppOptions, EngineOptions, StoreOptions};
+use crate::app::{App, AppOptions, EngineOptions, ServerOptions, StoreOptions};
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{ImportRecord, ImportRequest};
 use teller::Teller;
@@ -49,11 +49,10 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     let temporary = if args.data.is_some() { None } else { Some(TemporaryFolder::make("demo")?) };
     let folder = temporary.as_ref().map(|made| made.0.clone()).or(args.data).unwrap_or_default();
     let port = if args.serve { SERVE_PORT } else { 0 };
+    let listen = args.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let options = AppOptions {
         store: StoreOptions::Folder(folder.clone()),
-        listen: args.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-        insecure: false,
-        drain: DRAIN,
+        server: ServerOptions { drain: DRAIN, ..ServerOptions::at(listen) },
         engine: EngineOptions::default(),
     };
     let app = App::start(options).await.map_err(|error| Failure::of_start(error.to_string()))?;

@@ -1,0 +1,122 @@
+//! The settings of `kith serve` that say who is served, and how much.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{BoolishValueParser, RangedU64ValueParser};
+use clap::{Args, value_parser};
+
+use crate::app::{CallLimits, ConnectionLimits, Rate, ServerOptions, TlsFiles};
+
+/// Whole numbers from 1.
+fn positive() -> RangedU64ValueParser<u32> {
+    RangedU64ValueParser::new().range(1..)
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Who is served, and how much")]
+pub struct ListenArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, env = "KITH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5484")]
+    listen: SocketAddr,
+    /// Listen on an address that others can reach, without encryption or without asking who they are.
+    #[arg(long, env = "KITH_INSECURE", value_parser = BoolishValueParser::new())]
+    insecure: bool,
+    /// The server's certificate, with those between it and its authority, in PEM. Read again when it changes, as its key is.
+    #[arg(long, env = "KITH_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM.
+    #[arg(long, env = "KITH_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The authorities that callers' certificates must come from, in PEM. A caller without one has to show a token.
+    #[arg(long, env = "KITH_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// Who may call, and what they may do: a TOML file of tokens' hashes, certificates' names, and how JWTs are checked. Read again
+    /// when it changes. With it, nobody else may call.
+    #[arg(long, env = "KITH_AUTH", value_name = "FILE")]
+    auth: Option<PathBuf>,
+    /// Connections at once.
+    #[arg(long, env = "KITH_MAX_CONNECTIONS", value_name = "N", value_parser = positive())]
+    max_connections: Option<u32>,
+    /// Connections at once from one address.
+    #[arg(long, env = "KITH_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", value_parser = positive())]
+    max_connections_per_address: Option<u32>,
+    /// Calls under way at once, streams apart; further ones are refused at once, to be tried again.
+    #[arg(long, env = "KITH_MAX_CALLS", value_name = "N", value_parser = positive())]
+    max_calls: Option<u32>,
+    /// The same of each caller.
+    #[arg(long, env = "KITH_MAX_CALLS_PER_CALLER", value_name = "N", value_parser = positive())]
+    max_calls_per_caller: Option<u32>,
+    /// Streams (imports, exports, watches, checks) under way at once.
+    #[arg(long, env = "KITH_MAX_STREAMS", value_name = "N", value_parser = positive())]
+    max_streams: Option<u32>,
+    /// The same of each caller.
+    #[arg(long, env = "KITH_MAX_STREAMS_PER_CALLER", value_name = "N", value_parser = positive())]
+    max_streams_per_caller: Option<u32>,
+    /// Units a second that each caller may use: a call is one, each further KiB of its answer another. No bound when not given.
+    #[arg(long, env = "KITH_CALLER_RATE", value_name = "N", value_parser = positive())]
+    caller_rate: Option<u32>,
+    /// Units that a caller may use at once after a pause; ten seconds' worth when not given.
+    #[arg(long, env = "KITH_CALLER_BURST", value_name = "N", value_parser = positive(), requires = "caller_rate")]
+    caller_burst: Option<u32>,
+    /// Calls a second that may be made on behalf of each viewer. No bound when not given.
+    #[arg(long, env = "KITH_VIEWER_RATE", value_name = "N", value_parser = positive())]
+    viewer_rate: Option<u32>,
+    /// Calls that may be made on behalf of a viewer at once after a pause; ten seconds' worth when not given.
+    #[arg(long, env = "KITH_VIEWER_BURST", value_name = "N", value_parser = positive(), requires = "viewer_rate")]
+    viewer_burst: Option<u32>,
+    /// MiB of messages that may be on their way in at once.
+    #[arg(long, env = "KITH_MAX_RECEIVED_MIB", value_name = "N", value_parser = value_parser!(u32).range(4..))]
+    max_received_mib: Option<u32>,
+    /// Seconds that calls under way have to end when the server is told to stop.
+    #[arg(long, env = "KITH_DRAIN_SECONDS", value_name = "S", default_value_t = 10)]
+    drain_seconds: u64,
+}
+
+/// Seconds of a rate that may be used at once.
+const BURST_SECONDS: u32 = 10;
+
+fn rate(per_second: Option<u32>, burst: Option<u32>) -> Option<Rate> {
+    per_second.map(|per_second| {
+        let burst = burst.unwrap_or_else(|| per_second.saturating_mul(BURST_SECONDS));
+        Rate { per_second, burst }
+    })
+}
+
+impl ListenArgs {
+    /// What is given, and the server's own values for the rest.
+    pub fn options(&self) -> ServerOptions {
+        let own = ServerOptions::at(self.listen);
+        let given = |given: Option<u32>, own: usize| given.map_or(own, |given| given as usize);
+        let tls = self.tls_cert.clone().zip(self.tls_key.clone()).map(|(certificate, key)| TlsFiles {
+            certificate,
+            key,
+            client_authorities: self.tls_client_ca.clone(),
+        });
+        ServerOptions {
+            insecure: self.insecure,
+            tls,
+            access: self.auth.clone(),
+            drain: Duration::from_secs(self.drain_seconds),
+            connections: ConnectionLimits {
+                connections: given(self.max_connections, own.connections.connections),
+                connections_per_address: given(
+                    self.max_connections_per_address,
+                    own.connections.connections_per_address,
+                ),
+                ..own.connections
+            },
+            calls: CallLimits {
+                calls: given(self.max_calls, own.calls.calls),
+                calls_per_caller: given(self.max_calls_per_caller, own.calls.calls_per_caller),
+                streams: given(self.max_streams, own.calls.streams),
+                streams_per_caller: given(self.max_streams_per_caller, own.calls.streams_per_caller),
+                caller_rate: rate(self.caller_rate, self.caller_burst),
+            },
+            viewer_rate: rate(self.viewer_rate, self.viewer_burst),
+            received_bytes: self.max_received_mib.map_or(own.received_bytes, |mib| mib as usize * 1_024 * 1_024),
+            ..own
+        }
+    }
+}

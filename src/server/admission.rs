@@ -1,0 +1,189 @@
+//! How much is under way at once, in all and for each caller; and each caller's quota. Whoever is too many is told so at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::methods::Shape;
+use super::quota::{Bucket, Rate, used_up};
+use crate::domain::Error;
+
+/// What may be under way at once. Streams live long, so that they have a count of their own.
+#[derive(Debug, Clone, Copy)]
+pub struct CallLimits {
+    pub calls: usize,
+    pub calls_per_caller: usize,
+    pub streams: usize,
+    pub streams_per_caller: usize,
+    /// What each caller may ask for; a call is a unit, and each further KiB of its answer another.
+    pub caller_rate: Option<Rate>,
+}
+
+impl Default for CallLimits {
+    fn default() -> CallLimits {
+        CallLimits { calls: 1_024, calls_per_caller: 512, streams: 4_096, streams_per_caller: 2_048, caller_rate: None }
+    }
+}
+
+/// Idle callers that are remembered for their buckets.
+const CALLERS_MAX: usize = 20_000;
+/// Retries are spread over this time, or they would all come back together.
+const RETRY_MS: std::ops::Range<u64> = 50..250;
+const ANSWER_UNIT_BYTES: f64 = 1_024.0;
+
+#[derive(Debug, Default)]
+struct Count {
+    calls: usize,
+    streams: usize,
+}
+
+impl Count {
+    fn of(&mut self, shape: Shape) -> &mut usize {
+        match shape {
+            Shape::Unary => &mut self.calls,
+            Shape::Stream => &mut self.streams,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct OfCaller {
+    count: Count,
+    bucket: Option<Bucket>,
+}
+
+#[derive(Debug, Default)]
+struct UnderWay {
+    all: Count,
+    callers: HashMap<Arc<str>, OfCaller>,
+}
+
+/// Clones share their counts.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    limits: CallLimits,
+    under_way: Arc<Mutex<UnderWay>>,
+}
+
+/// A call that is under way until this is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    admission: Admission,
+    caller: Arc<str>,
+    shape: Shape,
+    answer_bytes: usize,
+}
+
+impl Admission {
+    pub fn new(limits: CallLimits) -> Admission {
+        Admission { limits, under_way: Arc::default() }
+    }
+
+    pub fn admit(&self, caller: &Arc<str>, shape: Shape) -> Result<Turn, Error> {
+        let limits = &self.limits;
+        let (max, max_per_caller) = match shape {
+            Shape::Unary => (limits.calls, limits.calls_per_caller),
+            Shape::Stream => (limits.streams, limits.streams_per_caller),
+        };
+        let mut under_way = self.lock();
+        let UnderWay { all, callers } = &mut *under_way;
+        if *all.of(shape) >= max {
+            return Err(overloaded("the server"));
+        }
+        if callers.len() >= CALLERS_MAX {
+            forget_idle(callers, limits.caller_rate);
+        }
+        let of_caller = callers.entry(caller.clone()).or_default();
+        if *of_caller.count.of(shape) >= max_per_caller {
+            return Err(overloaded("this caller"));
+        }
+        if let Some(rate) = limits.caller_rate {
+            let now = Instant::now();
+            let bucket = of_caller.bucket.get_or_insert_with(|| Bucket::full(rate, now));
+            bucket.take(rate, now).map_err(|wait| used_up(format!("caller {caller:?}"), wait))?;
+        }
+        *of_caller.count.of(shape) += 1;
+        *all.of(shape) += 1;
+        Ok(Turn { admission: self.clone(), caller: caller.clone(), shape, answer_bytes: 0 })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, UnderWay> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn overloaded(whose: &str) -> Error {
+    let message = format!("too many calls of {whose} are under way");
+    Error::Overloaded { message, retry_after_ms: fastrand::u64(RETRY_MS) }
+}
+
+fn forget_idle(callers: &mut HashMap<Arc<str>, OfCaller>, rate: Option<Rate>) {
+    let now = Instant::now();
+    callers.retain(|_, caller| {
+        let has_spent = |bucket: &mut Bucket| rate.is_some_and(|rate| !bucket.is_full(rate, now));
+        caller.count.calls + caller.count.streams > 0 || caller.bucket.as_mut().is_some_and(has_spent)
+    });
+}
+
+impl Turn {
+    pub fn answered(&mut self, bytes: usize) {
+        self.answer_bytes += bytes;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut under_way = self.admission.lock();
+        let UnderWay { all, callers } = &mut *under_way;
+        *all.of(self.shape) -= 1;
+        let many = callers.len() > CALLERS_MAX / 2;
+        let Some(caller) = callers.get_mut(&self.caller) else { return };
+        *caller.count.of(self.shape) -= 1;
+        match &mut caller.bucket {
+            Some(bucket) => bucket.charge((self.answer_bytes as f64 / ANSWER_UNIT_BYTES).floor()),
+            None if caller.count.calls + caller.count.streams == 0 && many => {
+                callers.remove(&self.caller);
+            }
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> Arc<str> {
+        name.into()
+    }
+
+    #[test]
+    fn no_more_are_under_way_than_the_limits_say() {
+        let limits =
+            CallLimits { calls: 3, calls_per_caller: 2, streams: 1, streams_per_caller: 1, ..Default::default() };
+        let admission = Admission::new(limits);
+        let (ana, ben) = (named("ana"), named("ben"));
+        let first = admission.admit(&ana, Shape::Unary).unwrap();
+        let _second = admission.admit(&ana, Shape::Unary).unwrap();
+        let of_caller = admission.admit(&ana, Shape::Unary).unwrap_err();
+        assert!(of_caller.to_string().contains("this caller"), "{of_caller}");
+        let _third = admission.admit(&ben, Shape::Unary).unwrap();
+        let of_all = admission.admit(&ben, Shape::Unary).unwrap_err();
+        assert!(of_all.to_string().contains("the server"), "{of_all}");
+        assert!(admission.admit(&ben, Shape::Stream).is_ok());
+        drop(first);
+        assert!(admission.admit(&ana, Shape::Unary).is_ok());
+    }
+
+    #[test]
+    fn a_long_answer_uses_up_more_of_the_quota() {
+        let limits = CallLimits { caller_rate: Some(Rate { per_second: 1, burst: 3 }), ..Default::default() };
+        let admission = Admission::new(limits);
+        let ana = named("ana");
+        admission.admit(&ana, Shape::Unary).unwrap().answered(1_000);
+        admission.admit(&ana, Shape::Unary).unwrap().answered(10 * 1_024);
+        let refused = admission.admit(&ana, Shape::Unary).unwrap_err();
+        assert!(matches!(refused, Error::QuotaExceeded { retry_after_ms: 9_000..=10_100, .. }), "{refused:?}");
+        assert!(admission.admit(&named("ben"), Shape::Unary).is_ok());
+    }
+}

@@ -1,0 +1,48 @@
+//! The audit log: who wrote and erased what, and who was refused. It goes to the log under the target `audit`, with ids and never
+//! with names, notes, texts or topics.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tonic::Code;
+
+use super::auth::Peer;
+use super::quota::{Bucket, Rate};
+use crate::domain::Error;
+use crate::service::Subjects;
+
+/// Refusals that are told in a second: whoever is refused a million times does not fill the disk.
+const DENIALS_RATE: Rate = Rate { per_second: 50, burst: 200 };
+
+#[derive(Debug)]
+pub struct Audit {
+    denials: Mutex<(Bucket, u64)>,
+}
+
+impl Default for Audit {
+    fn default() -> Audit {
+        Audit { denials: Mutex::new((Bucket::full(DENIALS_RATE, Instant::now()), 0)) }
+    }
+}
+
+impl Audit {
+    /// A write has been carried out, or refused.
+    pub fn written(&self, caller: &str, rpc: &str, subjects: &Subjects, code: Code) {
+        let Subjects { told, count, erasures } = subjects;
+        tracing::info!(target: "audit", caller, rpc, outcome = ?code, ids = ?told, changes = count, erasures, "write");
+    }
+
+    /// A call has been refused for who made it.
+    pub fn denied(&self, caller: &str, peer: &Peer, rpc: &str, error: &Error) {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bucket, untold) = &mut *denials;
+        if bucket.take(DENIALS_RATE, Instant::now()).is_err() {
+            *untold += 1;
+            return;
+        }
+        let untold = std::mem::take(untold);
+        drop(denials);
+        let address = peer.address;
+        tracing::warn!(target: "audit", caller, %address, names = ?peer.names, rpc, why = %error, untold, "denied");
+    }
+}

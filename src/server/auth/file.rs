@@ -1,0 +1,141 @@
+//! The file that says who may call: TOML, beside the file of keys it may name.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::jwt::{JwtSettings, Jwts};
+use super::{Access, Caller, Known, Role, Roles, TokenHash};
+use crate::server::reload::Source;
+
+/// Where it is.
+#[derive(Debug, Clone)]
+pub struct AccessFile(pub PathBuf);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    #[serde(default)]
+    callers: Vec<CallerEntry>,
+    jwt: Option<JwtSettings>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallerEntry {
+    name: String,
+    roles: Vec<Role>,
+    /// More than one, so that a token can be replaced without a break.
+    #[serde(default)]
+    token_sha256: Vec<String>,
+    /// DNS names and URIs of client certificates.
+    #[serde(default)]
+    certificates: Vec<String>,
+}
+
+fn parse(text: &[u8]) -> Result<Content, String> {
+    let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
+    // The error's own text shows the line at fault, which may hold a secret that was put in the wrong place.
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| 1 + text.as_bytes()[..span.start].iter().filter(|b| **b == b'\n').count());
+        format!("line {}: {}", line.unwrap_or_default(), error.message())
+    })
+}
+
+impl Source for AccessFile {
+    type Value = Access;
+
+    fn name(&self) -> String {
+        format!("--auth {}", self.0.display())
+    }
+
+    fn read(&self) -> Result<Vec<Vec<u8>>, String> {
+        let own = fs::read(&self.0).map_err(|error| error.to_string())?;
+        let mut files = vec![own];
+        if let Some(jwt) = parse(&files[0])?.jwt {
+            // Beside this file, unless its path is absolute.
+            let keys = self.0.parent().unwrap_or(&self.0).join(&jwt.keys);
+            files.push(fs::read(&keys).map_err(|error| format!("jwt.keys {}: {error}", keys.display()))?);
+        }
+        Ok(files)
+    }
+
+    fn make(&self, files: &[Vec<u8>]) -> Result<Access, String> {
+        let content = parse(files.first().map_or(&[], Vec::as_slice))?;
+        if content.callers.is_empty() && content.jwt.is_none() {
+            return Err("names nobody: it needs [[callers]] or [jwt]".to_owned());
+        }
+        let (by_token, by_certificate) = tables(content.callers)?;
+        let jwts = match (content.jwt, files.get(1)) {
+            (Some(settings), Some(keys)) => Some(Jwts::new(settings, keys)?),
+            _ => None,
+        };
+        Ok(Access::Known(Known { by_token, by_certificate, jwts, checked: Default::default() }))
+    }
+}
+
+type Tables = (HashMap<TokenHash, Caller>, HashMap<String, Caller>);
+
+fn tables(entries: Vec<CallerEntry>) -> Result<Tables, String> {
+    let (mut by_token, mut by_certificate) = (HashMap::new(), HashMap::new());
+    for entry in entries {
+        let name = &entry.name;
+        if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
+            return Err(format!("caller {name:?}: a name has no colon and no control character"));
+        }
+        let caller = Caller { name: name.as_str().into(), roles: Roles::of(entry.roles), expires: None };
+        for digits in &entry.token_sha256 {
+            let hash = from_hex(digits).ok_or_else(|| format!("caller {name}: token_sha256 must be 64 hex digits"))?;
+            if by_token.insert(hash, caller.clone()).is_some() {
+                return Err(format!("caller {name}: its token is another caller's too"));
+            }
+        }
+        for certificate in &entry.certificates {
+            if by_certificate.insert(certificate.clone(), caller.clone()).is_some() {
+                return Err(format!("caller {name}: the certificate {certificate} is another caller's too"));
+            }
+        }
+    }
+    Ok((by_token, by_certificate))
+}
+
+fn from_hex(digits: &str) -> Option<TokenHash> {
+    if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut hash = TokenHash::default();
+    for (byte, at) in hash.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(text: &str) -> Result<Access, String> {
+        AccessFile(PathBuf::from("callers.toml")).make(&[text.as_bytes().to_vec()])
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said_without_its_secrets() {
+        let hash = "ab".repeat(32);
+        let entry = |rest: &str| format!("[[callers]]\nname = \"feed\"\nroles = [\"read\"]\n{rest}\n");
+        assert!(made(&entry(&format!("token_sha256 = [\"{hash}\"]"))).is_ok());
+        for (text, words) in [
+            (String::new(), "names nobody"),
+            (entry("token = \"the secret itself\""), "line 4: unknown field `token`"),
+            (entry("token_sha256 = [\"the secret itself\"]"), "64 hex digits"),
+            (entry("").replace("read", "root"), "line 3: unknown variant `root`"),
+            (entry("").replace("feed", "jwt:feed"), "no colon"),
+            (entry(&format!("token_sha256 = [\"{hash}\", \"{hash}\"]")), "another caller's too"),
+            (entry("certificates = [\"a.b\", \"a.b\"]"), "another caller's too"),
+        ] {
+            let said = made(&text).unwrap_err();
+            assert!(said.contains(words) && !said.contains("secret itself"), "{said}");
+        }
+    }
+}

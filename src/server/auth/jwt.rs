@@ -1,0 +1,138 @@
+//! JWTs: pinned algorithms, issuer and audience; an expiry is a must.
+
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation, decode, decode_header};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::signatures::{ALGORITHMS, install};
+use super::{Caller, Role, Roles};
+
+/// Clocks may differ by so much.
+const LEEWAY_S: u64 = 30;
+
+/// As the file of callers has them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtSettings {
+    issuer: String,
+    audience: String,
+    algorithms: Vec<Algorithm>,
+    /// The file of public keys: a JWK set, or one key in PEM.
+    pub keys: PathBuf,
+    /// The claim that lists a caller's roles.
+    #[serde(default = "roles_claim")]
+    roles_claim: String,
+}
+
+fn roles_claim() -> String {
+    "roles".to_owned()
+}
+
+/// Checks tokens.
+#[derive(Debug)]
+pub struct Jwts {
+    keys: Vec<Key>,
+    roles_claim: String,
+}
+
+#[derive(Debug)]
+struct Key {
+    id: Option<String>,
+    key: DecodingKey,
+    rules: Validation,
+}
+
+impl Jwts {
+    pub fn new(settings: JwtSettings, keys: &[u8]) -> Result<Jwts, String> {
+        install();
+        if settings.algorithms.is_empty() || settings.algorithms.iter().any(|given| !ALGORITHMS.contains(given)) {
+            return Err(format!("jwt.algorithms must be some of {ALGORITHMS:?}"));
+        }
+        let found = if keys.trim_ascii_start().starts_with(b"{") { of_set(keys)? } else { vec![(None, of_pem(keys)?)] };
+        let usable = found.into_iter().filter_map(|(id, key)| {
+            let rules = rules(&settings, key.family())?;
+            Some(Key { id, key, rules })
+        });
+        let keys: Vec<Key> = usable.collect();
+        if keys.is_empty() {
+            return Err("jwt.keys holds no key for one of jwt.algorithms".to_owned());
+        }
+        Ok(Jwts { keys, roles_claim: settings.roles_claim })
+    }
+
+    /// Who the bearer of a token is. The error's words are for the log.
+    pub fn check(&self, token: &[u8]) -> Result<Caller, String> {
+        let header = decode_header(token).map_err(|error| error.to_string())?;
+        let fits = |key: &&Key| header.kid.is_none() || key.id.is_none() || key.id == header.kid;
+        let mut why = "no such key".to_owned();
+        for key in self.keys.iter().filter(fits).filter(|key| key.rules.algorithms.contains(&header.alg)) {
+            match decode::<Map<String, Value>>(token, &key.key, &key.rules) {
+                Ok(token) => return self.caller(&token.claims),
+                Err(error) => why = error.to_string(),
+            }
+        }
+        Err(why)
+    }
+
+    fn caller(&self, claims: &Map<String, Value>) -> Result<Caller, String> {
+        let subject = claims.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty());
+        let subject = subject.ok_or("no subject")?;
+        let expires = claims.get("exp").and_then(Value::as_u64).ok_or("no expiry")?;
+        let expires = UNIX_EPOCH.checked_add(Duration::from_secs(expires.saturating_add(LEEWAY_S)));
+        // A time that is no number would count as none.
+        if claims.get("nbf").is_some_and(|time| !time.is_number()) {
+            return Err("nbf is no number".to_owned());
+        }
+        let roles = claims.get(&self.roles_claim).map(roles).unwrap_or_default();
+        Ok(Caller { name: format!("jwt:{subject}").into(), roles, expires })
+    }
+}
+
+/// A list of names, or one text with spaces between them, as OAuth's `scope` is. What names no role gives none.
+fn roles(claim: &Value) -> Roles {
+    let names: Vec<&str> = match claim {
+        Value::String(text) => text.split(' ').collect(),
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    Roles::of(names.into_iter().filter_map(|name| match name {
+        "read" => Some(Role::Read),
+        "write" => Some(Role::Write),
+        "service" => Some(Role::Service),
+        "admin" => Some(Role::Admin),
+        _ => None,
+    }))
+}
+
+/// What tokens of a family's keys must keep to; none if the file names no algorithm of it.
+fn rules(settings: &JwtSettings, family: AlgorithmFamily) -> Option<Validation> {
+    let algorithms: Vec<Algorithm> =
+        settings.algorithms.iter().copied().filter(|given| given.family() == family).collect();
+    let mut rules = Validation::new(*algorithms.first()?);
+    rules.algorithms = algorithms;
+    rules.set_issuer(&[&settings.issuer]);
+    rules.set_audience(&[&settings.audience]);
+    rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    rules.leeway = LEEWAY_S;
+    rules.validate_nbf = true;
+    Some(rules)
+}
+
+fn of_set(text: &[u8]) -> Result<Vec<(Option<String>, DecodingKey)>, String> {
+    let set: JwkSet = serde_json::from_slice(text).map_err(|error| format!("jwt.keys: {error}"))?;
+    let key = |jwk: &Jwk| {
+        let key = DecodingKey::from_jwk(jwk).map_err(|error| format!("jwt.keys: {error}"))?;
+        Ok((jwk.common.key_id.clone(), key))
+    };
+    set.keys.iter().map(key).collect()
+}
+
+fn of_pem(text: &[u8]) -> Result<DecodingKey, String> {
+    let key = DecodingKey::from_ec_pem(text).or_else(|_| DecodingKey::from_rsa_pem(text));
+    let key = key.or_else(|_| DecodingKey::from_ed_pem(text));
+    key.map_err(|_| "jwt.keys is neither a JWK set nor a public key in PEM".to_owned())
+}

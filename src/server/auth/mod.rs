@@ -1,0 +1,158 @@
+//! Who calls, and what they may do.
+
+mod file;
+mod jwt;
+mod signatures;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use ring::digest::{SHA256, digest};
+use serde::Deserialize;
+
+use crate::domain::Error;
+pub use file::AccessFile;
+use jwt::Jwts;
+
+/// What a caller may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Reads on behalf of a viewer.
+    Read,
+    /// Every write, erasures too.
+    Write,
+    /// Every read: those on nobody's behalf, exports and the feed of changes.
+    Service,
+    /// The server itself.
+    Admin,
+}
+
+/// A set of roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Roles(u8);
+
+impl Roles {
+    pub const ALL: Roles = Roles(0b1111);
+
+    pub fn of(roles: impl IntoIterator<Item = Role>) -> Roles {
+        Roles(roles.into_iter().fold(0, |set, role| set | 1 << role as u8))
+    }
+
+    /// `service` has all that `read` has.
+    pub fn allow(self, role: Role) -> bool {
+        let has = |role: Role| self.0 & (1 << role as u8) != 0;
+        has(role) || (role == Role::Read && has(Role::Service))
+    }
+}
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub name: Arc<str>,
+    pub roles: Roles,
+    /// When what it showed is no longer valid.
+    pub expires: Option<SystemTime>,
+}
+
+/// What is known of a connection's other end.
+#[derive(Debug)]
+pub struct Peer {
+    pub address: IpAddr,
+    /// The DNS names and URIs of its certificate, which one of the trusted authorities signed.
+    pub names: Vec<String>,
+}
+
+/// Who may call.
+#[derive(Debug)]
+pub enum Access {
+    /// Nobody is asked who they are, and all may do everything.
+    Open,
+    Known(Known),
+}
+
+/// A token is known by its hash alone: whoever reads the server's files or memory does not have it, and to look it up takes no
+/// time that depends on how much of it was guessed.
+type TokenHash = [u8; 32];
+
+/// Those who may call.
+#[derive(Debug)]
+pub struct Known {
+    by_token: HashMap<TokenHash, Caller>,
+    by_certificate: HashMap<String, Caller>,
+    jwts: Option<Jwts>,
+    /// Tokens whose signature has been checked: to check one takes longer than to answer most calls.
+    checked: Mutex<HashMap<TokenHash, Caller>>,
+}
+
+/// Checked tokens that are remembered.
+const CHECKED_MAX: usize = 10_000;
+/// No header is longer than this; a longer token is nobody's.
+const TOKEN_BYTES_MAX: usize = 16 * 1_024;
+
+impl Access {
+    /// Who calls: by its token if it shows one, by its certificate otherwise.
+    pub fn identify(&self, peer: &Peer, authorization: Option<&[u8]>) -> Result<Caller, Error> {
+        let known = match self {
+            Access::Open => {
+                return Ok(Caller { name: peer.address.to_string().into(), roles: Roles::ALL, expires: None });
+            }
+            Access::Known(known) => known,
+        };
+        match authorization {
+            Some(authorization) => known.by_header(authorization),
+            None => {
+                let caller = peer.names.iter().find_map(|name| known.by_certificate.get(name)).cloned();
+                caller.ok_or_else(|| unauthenticated("give a token, as `authorization: Bearer …`, or a certificate"))
+            }
+        }
+    }
+
+    pub fn is_open(&self) -> bool {
+        matches!(self, Access::Open)
+    }
+}
+
+fn unauthenticated(message: &str) -> Error {
+    Error::Unauthenticated(message.to_owned())
+}
+
+impl Known {
+    fn by_header(&self, authorization: &[u8]) -> Result<Caller, Error> {
+        let (scheme, token) = authorization.split_at_checked(7).unwrap_or_default();
+        if !scheme.eq_ignore_ascii_case(b"bearer ") || token.len() > TOKEN_BYTES_MAX {
+            return Err(unauthenticated("the header `authorization` must be `Bearer` and a token"));
+        }
+        let hash = hash(token);
+        if let Some(caller) = self.by_token.get(&hash) {
+            return Ok(caller.clone());
+        }
+        // One answer for all that is wrong with a token: why is told to the log alone.
+        let unknown = || unauthenticated("the token is unknown, expired or not meant for this server");
+        let jwts = self.jwts.as_ref().ok_or_else(unknown)?;
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(caller) = checked.get(&hash) {
+            let valid = caller.expires.is_none_or(|expires| SystemTime::now() < expires);
+            return if valid { Ok(caller.clone()) } else { Err(unknown()) };
+        }
+        drop(checked);
+        let caller = jwts.check(token).map_err(|why| {
+            tracing::debug!("a JWT is refused: {why}");
+            unknown()
+        })?;
+        checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if checked.len() >= CHECKED_MAX {
+            checked.clear();
+        }
+        checked.insert(hash, caller.clone());
+        Ok(caller)
+    }
+}
+
+fn hash(token: &[u8]) -> TokenHash {
+    let mut hash = TokenHash::default();
+    hash.copy_from_slice(digest(&SHA256, token).as_ref());
+    hash
+}

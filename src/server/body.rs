@@ -1,0 +1,328 @@
+//! The bodies of requests and answers, and what watches over them for as long as they take: bytes, silence, deadline, panics.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use prost::bytes::Bytes;
+use tokio::time::{Instant, Sleep, sleep};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::http::HeaderMap;
+
+use super::admission::Turn;
+use crate::domain::Error;
+use crate::domain::limits::MESSAGE_BYTES_MAX;
+use crate::service::to_status;
+
+/// Resolves with the error that a call ends with: its deadline has passed, or its caller may call no more.
+pub type Until = Pin<Box<dyn Future<Output = Error> + Send>>;
+
+/// Bytes of messages that are being received, in all calls.
+#[derive(Debug)]
+pub struct Received {
+    bytes: AtomicUsize,
+    max: usize,
+}
+
+impl Received {
+    pub fn up_to(max: usize) -> Received {
+        Received { bytes: AtomicUsize::new(0), max }
+    }
+}
+
+const RETRY_MS: u64 = 250;
+
+/// What a caller sends.
+pub struct RequestBody {
+    inner: Incoming,
+    received: Arc<Received>,
+    /// Counted in `received`: never more than one message, for the earlier ones have been handed on.
+    counted: usize,
+    silence_max: Duration,
+    silence: Option<Pin<Box<Sleep>>>,
+}
+
+impl RequestBody {
+    pub fn new(inner: Incoming, received: Arc<Received>, silence_max: Duration) -> RequestBody {
+        RequestBody { inner, received, counted: 0, silence_max, silence: None }
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), Error> {
+        let more = bytes.min(MESSAGE_BYTES_MAX.saturating_sub(self.counted));
+        self.counted += more;
+        let before = self.received.bytes.fetch_add(more, Ordering::Relaxed);
+        if more > 0 && before + more > self.received.max {
+            let message = "too many bytes of messages are being received".to_owned();
+            return Err(Error::Overloaded { message, retry_after_ms: RETRY_MS });
+        }
+        Ok(())
+    }
+
+    fn silent(&mut self, context: &mut Context<'_>) -> Poll<Error> {
+        let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(self.silence_max)));
+        ready!(silence.as_mut().poll(context));
+        let message = format!("nothing came of the call's messages for {} s", self.silence_max.as_secs());
+        Poll::Ready(Error::Overloaded { message, retry_after_ms: RETRY_MS })
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) else {
+            return self.silent(context).map(|error| Some(Err(to_status(error))));
+        };
+        self.silence = None;
+        Poll::Ready(frame.map(|frame| {
+            let frame = frame.map_err(|error| Status::from_error(Box::new(error)))?;
+            self.count(frame.data_ref().map_or(0, Bytes::len)).map_err(to_status)?;
+            Ok(frame)
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.received.bytes.fetch_sub(self.counted, Ordering::Relaxed);
+    }
+}
+
+/// The answers of a connection that wait for its peer to take them, and since when.
+#[derive(Debug, Default)]
+pub struct Waiting(Mutex<(u64, HashMap<u64, Instant>)>);
+
+impl Waiting {
+    /// Whether something has waited for so long.
+    pub fn longer_than(&self, patience: Duration) -> bool {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.1.values().any(|since| since.elapsed() > patience)
+    }
+
+    fn new_key(&self) -> u64 {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.0 += 1;
+        let key = waiting.0;
+        waiting.1.insert(key, Instant::now());
+        key
+    }
+
+    fn set(&self, key: u64, waits: bool) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits {
+            waiting.1.insert(key, Instant::now());
+        } else {
+            waiting.1.remove(&key);
+        }
+    }
+}
+
+/// HTTP/2 is given no more than this ahead of its peer's window; the rest of a message waits here, where it is counted.
+const PIECE_BYTES: usize = 64 * 1_024;
+
+/// What a caller is sent.
+pub struct AnswerBody {
+    inner: Body,
+    /// What is left of a message.
+    rest: Bytes,
+    until: Option<Until>,
+    turn: Option<Turn>,
+    waiting: Arc<Waiting>,
+    key: u64,
+    method: &'static str,
+    ended: bool,
+}
+
+impl AnswerBody {
+    pub fn new(
+        inner: Body,
+        method: &'static str,
+        until: Option<Until>,
+        turn: Option<Turn>,
+        waiting: Arc<Waiting>,
+    ) -> Self {
+        let key = waiting.new_key();
+        AnswerBody { inner, rest: Bytes::new(), until, turn, waiting, key, method, ended: false }
+    }
+
+    fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        if self.rest.is_empty() {
+            let inner = &mut self.inner;
+            let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(context)));
+            let frame = match polled {
+                Err(panic) => return Poll::Ready(Some(self.broken_off(to_status(panicked(self.method, &*panic))))),
+                Ok(Poll::Pending) => return self.poll_until(context),
+                Ok(Poll::Ready(None)) => return Poll::Ready(None),
+                Ok(Poll::Ready(Some(Err(status)))) => return Poll::Ready(Some(self.broken_off(status))),
+                Ok(Poll::Ready(Some(Ok(frame)))) => frame,
+            };
+            match frame.into_data() {
+                Ok(data) => self.rest = data,
+                Err(trailers) => return Poll::Ready(Some(trailers)),
+            }
+        }
+        // A caller that takes slowly must not put the end off.
+        if let Poll::Ready(ended) = self.poll_until(context) {
+            return Poll::Ready(ended);
+        }
+        let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
+        if let Some(turn) = &mut self.turn {
+            turn.answered(piece.len());
+        }
+        Poll::Ready(Some(Frame::data(piece)))
+    }
+
+    fn poll_until(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+        let Some(until) = &mut self.until else { return Poll::Pending };
+        let error = ready!(until.as_mut().poll(context));
+        Poll::Ready(Some(self.broken_off(to_status(error))))
+    }
+
+    /// The last frame of an answer that ends before it is whole. Half a message in front of it is no message: callers see the status.
+    fn broken_off(&mut self, status: Status) -> Frame<Bytes> {
+        self.ended = true;
+        self.inner = Body::empty();
+        let mut trailers = HeaderMap::new();
+        let _ = status.add_header(&mut trailers);
+        Frame::trailers(trailers)
+    }
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = self.next(context);
+        self.waiting.set(self.key, next.is_ready());
+        next.map(|frame| frame.map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended || (self.rest.is_empty() && self.inner.is_end_stream())
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.waiting.set(self.key, false);
+    }
+}
+
+/// Handlers that have panicked since the process started.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many handlers have panicked since the process started.
+pub fn panics() -> usize {
+    PANICS.load(Ordering::Relaxed)
+}
+
+/// What a caller gets of a panic, which is counted.
+pub fn panicked(method: &str, panic: &(dyn Any + Send)) -> Error {
+    let count = 1 + PANICS.fetch_add(1, Ordering::Relaxed);
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
+    Error::Internal(format!("{method} panicked ({count} since the start): {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, poll_fn, ready};
+
+    use tonic::Code;
+
+    use super::*;
+
+    /// An answer's messages from a closure.
+    struct Made<F>(F);
+
+    impl<F: FnMut() -> Poll<Option<Bytes>> + Unpin> HttpBody for Made<F> {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            (self.0)().map(|data| data.map(|data| Ok(Frame::data(data))))
+        }
+    }
+
+    fn answer(
+        until: Option<Until>,
+        make: impl FnMut() -> Poll<Option<Bytes>> + Send + Unpin + 'static,
+    ) -> (AnswerBody, Arc<Waiting>) {
+        let waiting = Arc::new(Waiting::default());
+        (AnswerBody::new(Body::new(Made(make)), "Test/Test", until, None, waiting.clone()), waiting)
+    }
+
+    async fn next(answer: &mut AnswerBody) -> Frame<Bytes> {
+        let Ok(frame) = poll_fn(|context| Pin::new(&mut *answer).poll_frame(context)).await.unwrap();
+        frame
+    }
+
+    async fn code(answer: &mut AnswerBody) -> Code {
+        let frame = next(answer).await;
+        assert!(answer.is_end_stream());
+        Status::from_header_map(frame.trailers_ref().unwrap()).unwrap().code()
+    }
+
+    #[tokio::test]
+    async fn a_panic_inside_a_stream_is_internal_and_counted() {
+        let before = panics();
+        let (mut stream, _) = answer(None, || panic!("for the test"));
+        assert_eq!(code(&mut stream).await, Code::Internal);
+        assert!(panics() > before);
+    }
+
+    #[tokio::test]
+    async fn a_deadline_ends_a_stream_that_is_silent_and_one_that_goes_on() {
+        let passed = || -> Option<Until> { Some(Box::pin(ready(Error::DeadlineExceeded))) };
+        let (mut silent, _) = answer(passed(), || Poll::Pending);
+        assert_eq!(code(&mut silent).await, Code::DeadlineExceeded);
+        let (mut endless, _) = answer(passed(), || Poll::Ready(Some(Bytes::from_static(b"more"))));
+        assert_eq!(code(&mut endless).await, Code::DeadlineExceeded);
+    }
+
+    #[tokio::test]
+    async fn a_large_message_is_given_in_pieces() {
+        let mut large = Some(Bytes::from(vec![7; 3 * PIECE_BYTES + 1]));
+        let until: Until = Box::pin(pending());
+        let (mut stream, waiting) = answer(Some(until), move || Poll::Ready(large.take()));
+        for bytes in [PIECE_BYTES, PIECE_BYTES, PIECE_BYTES, 1] {
+            assert_eq!(next(&mut stream).await.into_data().unwrap().len(), bytes);
+            assert!(waiting.longer_than(Duration::ZERO), "its peer has yet to take it");
+        }
+        drop(stream);
+        assert!(!waiting.longer_than(Duration::ZERO));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_has_nothing_to_give_does_not_wait_for_its_peer() {
+        let (mut stream, waiting) = answer(None, || Poll::Pending);
+        assert!(waiting.longer_than(Duration::ZERO));
+        let polled = poll_fn(|context| Poll::Ready(Pin::new(&mut stream).poll_frame(context))).await;
+        assert!(polled.is_pending() && !waiting.longer_than(Duration::ZERO));
+    }
+}

@@ -1,0 +1,291 @@
+//! The accept loop: how many connections there are, how long they may be silent, and how they end.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tonic::codegen::http::{Request, Response};
+
+use super::auth::Peer;
+use super::body::{AnswerBody, Waiting};
+use super::calls::{Calls, HEADER_BYTES_MAX, Line};
+use super::connection::Connection;
+use super::reload::Newest;
+use super::tls::names;
+
+/// What connections may do.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    pub connections: usize,
+    pub connections_per_address: usize,
+    /// Calls at once on one connection; further ones are refused by HTTP/2, for the client to try again.
+    pub streams: u32,
+    /// How long a new connection has for its handshake, and then to say that it speaks HTTP/2.
+    pub greeting: Duration,
+    /// How long an answer waits for its peer to take some of it; then the connection is ended.
+    pub stall: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> ConnectionLimits {
+        ConnectionLimits {
+            connections: 4_096,
+            connections_per_address: 1_024,
+            streams: 1_024,
+            greeting: Duration::from_secs(10),
+            stall: Duration::from_secs(120),
+        }
+    }
+}
+
+/// A connection that says nothing is asked whether it lives, and ended when it does not answer.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// When the system refuses to accept (too many files are open), it is not asked again at once.
+const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(50);
+/// Bytes that a peer may send ahead of what is read: of one call, and of a whole connection.
+const WINDOW_BYTES: u32 = 1_024 * 1_024;
+/// Bytes of one answer that HTTP/2 keeps ahead of its peer.
+const SEND_BUFFER_BYTES: usize = 64 * 1_024;
+/// Streams that were reset before they were looked at, and streams that HTTP/2 itself reset: more, and the connection is ended.
+const RESETS_PENDING_MAX: usize = 64;
+const RESETS_OWN_MAX: usize = 256;
+
+pub struct Listener {
+    pub socket: TcpListener,
+    pub calls: Arc<Calls>,
+    pub limits: ConnectionLimits,
+    pub tls: Option<Newest<ServerConfig>>,
+}
+
+/// The connections there are, by address.
+#[derive(Debug, Default)]
+struct Places(Mutex<HashMap<IpAddr, usize>>);
+
+/// A connection's place, given back when it is dropped.
+struct Place(Arc<Places>, IpAddr);
+
+impl Place {
+    fn take(places: &Arc<Places>, address: IpAddr, limits: &ConnectionLimits) -> Option<Place> {
+        let mut taken = places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = taken.values().sum();
+        let of_address = taken.get(&address).copied().unwrap_or_default();
+        if all >= limits.connections || of_address >= limits.connections_per_address {
+            return None;
+        }
+        taken.insert(address, of_address + 1);
+        Some(Place(places.clone(), address))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.1);
+            }
+        }
+    }
+}
+
+impl Listener {
+    /// Serves until `stop` is true or gone; then calls under way have the drain time, and what is left is ended.
+    pub async fn run(self, drain: Duration, mut stop: watch::Receiver<bool>) {
+        let places = Arc::new(Places::default());
+        let stopping = stop.clone();
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => break,
+                Some(_) = connections.join_next() => {}
+                accepted = self.socket.accept() => match accepted {
+                    Ok((stream, address)) => {
+                        let address = address.ip().to_canonical();
+                        // One that is too many is closed at once: its client finds out, and tries elsewhere or later.
+                        if let Some(place) = Place::take(&places, address, &self.limits) {
+                            let connection = self.connection(stopping.clone());
+                            connections.spawn(connection.run(stream, place));
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!("cannot accept a connection: {error}");
+                        sleep(ACCEPT_RETRY_WAIT).await;
+                    }
+                },
+            }
+        }
+        drop(self.socket);
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if timeout(drain, drained).await.is_err() {
+            tracing::warn!("{} connections are left after {drain:?}; ending them", connections.len());
+            connections.shutdown().await;
+        }
+    }
+
+    fn connection(&self, stop: watch::Receiver<bool>) -> Serving {
+        Serving { calls: self.calls.clone(), limits: self.limits, tls: self.tls.clone(), stop }
+    }
+}
+
+/// What it takes to serve one connection.
+struct Serving {
+    calls: Arc<Calls>,
+    limits: ConnectionLimits,
+    tls: Option<Newest<ServerConfig>>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Serving {
+    async fn run(mut self, stream: TcpStream, place: Place) {
+        set_up(&stream);
+        let greeting = self.limits.greeting;
+        let (connection, names) = match &mut self.tls {
+            None => (Connection::plain(stream, greeting), Vec::new()),
+            Some(tls) => {
+                let acceptor = TlsAcceptor::from(tls.borrow_and_update().clone());
+                match timeout(greeting, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        let names = names(stream.get_ref().1);
+                        (Connection::encrypted(stream, greeting), names)
+                    }
+                    Ok(Err(error)) => return tracing::debug!("a TLS handshake failed: {error}"),
+                    Err(_) => return,
+                }
+            }
+        };
+        let waiting = Arc::new(Waiting::default());
+        let line = Arc::new(Line { peer: Peer { address: place.1, names }, waiting: waiting.clone() });
+        let answering = Answering { calls: self.calls, line };
+        let served = http2(&self.limits).serve_connection(TokioIo::new(connection), answering);
+        let mut served = pin!(served);
+        let mut look = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
+        let mut leaving = false;
+        loop {
+            tokio::select! {
+                ended = served.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!("a connection ended badly: {error}");
+                    }
+                    return;
+                }
+                _ = look.tick() => if waiting.longer_than(self.limits.stall) {
+                    tracing::debug!("a connection that takes no answers is ended");
+                    return;
+                },
+                () = stopped(&mut self.stop), if !leaving => {
+                    leaving = true;
+                    served.as_mut().graceful_shutdown();
+                }
+                // Who is trusted may have changed: clients come back with a handshake under the new rules.
+                () = changed(&mut self.tls), if !leaving => {
+                    leaving = true;
+                    served.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+/// A server that is gone altogether has stopped too.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn changed(tls: &mut Option<Newest<ServerConfig>>) {
+    if let Some(tls) = tls
+        && tls.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// Without `TCP_NODELAY` an answer could wait 40 ms for the peer's acknowledgement.
+fn set_up(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_INTERVAL);
+    let set = stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
+    if let Err(error) = set {
+        tracing::debug!("a connection's options cannot be set: {error}");
+    }
+}
+
+fn http2(limits: &ConnectionLimits) -> http2::Builder<TokioExecutor> {
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(4 * HEADER_BYTES_MAX as u32)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
+        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
+        .max_local_error_reset_streams(RESETS_OWN_MAX)
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+    http2
+}
+
+/// Answers the calls of one connection.
+struct Answering {
+    calls: Arc<Calls>,
+    line: Arc<Line>,
+}
+
+impl Service<Request<Incoming>> for Answering {
+    type Response = Response<AnswerBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (calls, line) = (self.calls.clone(), self.line.clone());
+        Box::pin(async move { Ok(calls.answer(&line, request).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_connections_do_not_wait_to_send() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        assert!(!accepted.nodelay().unwrap());
+        set_up(&accepted);
+        assert!(accepted.nodelay().unwrap());
+        assert!(SockRef::from(&accepted).keepalive().unwrap());
+    }
+
+    #[test]
+    fn there_are_no_more_connections_than_places() {
+        let places = Arc::new(Places::default());
+        let limits = ConnectionLimits { connections: 3, connections_per_address: 2, ..Default::default() };
+        let (here, there) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
+        let take = |address| Place::take(&places, address, &limits);
+        let first = take(here);
+        let second = take(here);
+        assert!(first.is_some() && second.is_some() && take(here).is_none());
+        let third = take(there);
+        assert!(third.is_some() && take(there).is_none());
+        drop(first);
+        assert!(take(there).is_some());
+    }
+}

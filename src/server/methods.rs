@@ -1,0 +1,125 @@
+//! Every RPC that is served: which role it needs, and how long it may live. What is not listed here is not served.
+
+use super::auth::Role;
+
+/// What the listener knows of an RPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Method {
+    /// As in `MemberService/PutMember`.
+    pub name: &'static str,
+    /// None: open to all, and never refused for want of room.
+    pub need: Option<Role>,
+    pub shape: Shape,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One message, one answer.
+    Unary,
+    /// Messages one way or both, for as long as it takes.
+    Stream,
+}
+
+impl Method {
+    /// Whether what it does goes to the audit log.
+    pub fn writes(&self) -> bool {
+        self.need == Some(Role::Write)
+    }
+}
+
+const PACKAGE: &str = "/kith.v1.";
+/// Who asks whether the server lives, or what it can be asked, learns nothing of anybody.
+const OPEN: [(&str, Shape); 4] = [
+    ("/grpc.health.v1.Health/Check", Shape::Unary),
+    ("/grpc.health.v1.Health/Watch", Shape::Stream),
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Shape::Stream),
+    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Shape::Stream),
+];
+
+use Role::{Admin, Read, Service, Write};
+use Shape::{Stream, Unary};
+
+/// Reads that are not made for a viewer tell all there is: they need `service`.
+const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
+    ("AdminService/GetServerInfo", Admin, Unary),
+    ("AdminService/Verify", Admin, Stream),
+    ("DataService/Export", Service, Stream),
+    ("DataService/Import", Write, Stream),
+    ("DataService/Watch", Service, Stream),
+    ("DataService/Write", Write, Unary),
+    ("EdgeService/CountEdges", Service, Unary),
+    ("EdgeService/DeleteEdge", Write, Unary),
+    ("EdgeService/DeleteKind", Write, Unary),
+    ("EdgeService/GetEdge", Service, Unary),
+    ("EdgeService/ListEdges", Service, Unary),
+    ("EdgeService/ListKinds", Read, Unary),
+    ("EdgeService/PutEdge", Write, Unary),
+    ("EdgeService/PutKind", Write, Unary),
+    ("EdgeService/RecordInteractions", Write, Unary),
+    ("IntroductionService/FindIntroducers", Service, Unary),
+    ("IntroductionService/SuggestIntroductions", Service, Unary),
+    ("MemberService/BatchGetMembers", Service, Unary),
+    ("MemberService/DeleteMember", Write, Unary),
+    ("MemberService/GetMember", Service, Unary),
+    ("MemberService/ListMembers", Service, Unary),
+    ("MemberService/PutMember", Write, Unary),
+    ("MemberService/UpdateMember", Write, Unary),
+    ("PathService/BatchGetDistances", Service, Unary),
+    ("PathService/FindPaths", Service, Unary),
+    ("PathService/ListMutuals", Service, Unary),
+    ("ReachService/DiscoverStatuses", Read, Unary),
+    ("ReachService/GetReach", Service, Unary),
+    ("ReachService/ListReach", Service, Unary),
+    ("StatusService/DeleteStatus", Write, Unary),
+    ("StatusService/GetStatus", Service, Unary),
+    ("StatusService/ListOutcomes", Service, Unary),
+    ("StatusService/ListStatuses", Service, Unary),
+    ("StatusService/PostStatus", Write, Unary),
+];
+const METHODS_COUNT: usize = 34;
+
+/// The RPC of a path, if there is one.
+pub fn method(path: &str) -> Option<Method> {
+    let Some(name) = path.strip_prefix(PACKAGE) else {
+        let (name, shape) = OPEN.into_iter().find(|(open, _)| *open == path)?;
+        return Some(Method { name: name.trim_start_matches('/'), need: None, shape });
+    };
+    let at = METHODS.binary_search_by(|(listed, ..)| (*listed).cmp(name)).ok()?;
+    let (name, need, shape) = METHODS[at];
+    Some(Method { name, need: Some(need), shape })
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+    use crate::proto::DESCRIPTORS;
+
+    /// A new RPC is not served until its role is decided here.
+    #[test]
+    fn every_rpc_has_its_role_and_shape() {
+        let files = FileDescriptorSet::decode(DESCRIPTORS).unwrap().file;
+        let mut count = 0;
+        for file in files.iter().filter(|file| file.package() == "kith.v1") {
+            for service in &file.service {
+                for rpc in &service.method {
+                    let path = format!("/kith.v1.{}/{}", service.name(), rpc.name());
+                    let streams = rpc.client_streaming() || rpc.server_streaming();
+                    let found = method(&path).unwrap_or_else(|| panic!("{path} is not in METHODS"));
+                    assert_eq!(found.shape == Stream, streams, "{path}");
+                    count += 1;
+                }
+            }
+        }
+        assert_eq!(count, METHODS.len(), "METHODS lists an RPC that is not there");
+    }
+
+    #[test]
+    fn what_is_not_listed_is_not_found() {
+        for path in ["", "/", "/kith.v1.MemberService/NoSuchMethod", "/kith.v1.", "kith.v1.MemberService/GetMember"] {
+            assert_eq!(method(path), None, "{path}");
+        }
+    }
+}

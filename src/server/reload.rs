@@ -1,0 +1,81 @@
+//! Values made of files, made anew when the files change. A broken new file is told of, and the old value stays.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Files are read again so often: they are small, and a change of what a name points to is seen too.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is made of files.
+pub trait Source: Send + Sync + 'static {
+    type Value: Send + Sync + 'static;
+
+    /// As the operator named it.
+    fn name(&self) -> String;
+    fn read(&self) -> Result<Vec<Vec<u8>>, String>;
+    fn make(&self, files: &[Vec<u8>]) -> Result<Self::Value, String>;
+}
+
+/// The newest value; it also tells of changes.
+pub type Newest<T> = watch::Receiver<Arc<T>>;
+
+/// Makes the value, and keeps it up to date as long as someone has it.
+pub async fn follow<S: Source>(source: S) -> Result<Newest<S::Value>, String> {
+    let source = Arc::new(source);
+    let (seen, made) = look(source.clone(), None).await.unwrap_or_else(|| Err("cannot be read".to_owned()))?;
+    let (newest, given) = watch::channel(Arc::new(made));
+    tokio::spawn(keep(source, seen, newest));
+    Ok(given)
+}
+
+type Look<V> = Result<(Vec<Vec<u8>>, V), String>;
+
+async fn keep<S: Source>(source: Arc<S>, mut seen: Vec<Vec<u8>>, newest: watch::Sender<Arc<S::Value>>) {
+    let mut told = String::new();
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = newest.closed() => return,
+        }
+        match look(source.clone(), Some(seen.clone())).await {
+            // Nothing is new; what was wrong for a moment, as between two files' replacement, is right again.
+            None => told.clear(),
+            Some(Ok((files, value))) => {
+                seen = files;
+                told.clear();
+                newest.send_replace(Arc::new(value));
+                tracing::info!(target: "audit", file = source.name(), "reloaded");
+            }
+            Some(Err(why)) if why != told => {
+                tracing::error!("{} has changed and is not used, what it held before is: {why}", source.name());
+                told = why;
+            }
+            Some(Err(_)) => {}
+        }
+    }
+}
+
+/// What the files hold, unless it is what was seen.
+async fn look<S: Source>(source: Arc<S>, seen: Option<Vec<Vec<u8>>>) -> Option<Look<S::Value>> {
+    let looked = tokio::task::spawn_blocking(move || {
+        let files = match source.read() {
+            Ok(files) => files,
+            Err(why) => return Some(Err(why)),
+        };
+        if seen.is_some_and(|seen| seen == files) {
+            return None;
+        }
+        Some(source.make(&files).map(|value| (files, value)))
+    });
+    looked.await.unwrap_or_else(|error| Some(Err(format!("reading it ended badly: {error}"))))
+}
+
+/// A value that never changes.
+pub fn fixed<T>(value: T) -> Newest<T> {
+    watch::channel(Arc::new(value)).1
+}
