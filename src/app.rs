@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 use uuid::Uuid;
 
-pub use offline::{CheckedStore, OfflineError, StoreCheck, Verified, Verifier, verify_store};
+pub use offline::{
+    CheckedStore, OfflineError, StoreCheck, Verified, Verifier, read_backup_through, restore_store, verify_backup,
+    verify_store,
+};
 
 pub use crate::engine::EngineOptions;
 use crate::engine::{Engine, WriterEnd};

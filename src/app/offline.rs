@@ -1,22 +1,26 @@
-//! What is done to a store that nobody serves.
+//! What is done to a store that nobody serves, and to backups.
 
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::Error;
-use crate::engine::State;
+use crate::engine::{State, verify_log};
 pub use crate::engine::{Verified, Verifier};
-use crate::store::{SledStore, StoreError, StoreId};
+use crate::store::{
+    BackupReader, Discard, SledStore, Store, StoreError, StoreId, read_backup, remove_content, restore,
+};
 
-/// Why something could not be done to a store.
+/// Why something could not be done to a store or a backup.
 #[derive(Debug, Error)]
 pub enum OfflineError {
     #[error("there is no store in {folder}")]
     NoStore { folder: String },
-    #[error("{folder}: {error}")]
-    Store { folder: String, error: StoreError },
+    #[error("{path}: {error}")]
+    Store { path: String, error: StoreError },
     /// Whoever ran it ended it.
     #[error(transparent)]
     Ended(#[from] Error),
@@ -42,21 +46,78 @@ pub enum StoreCheck {
     Read(CheckedStore),
 }
 
-/// Reads all of a store as a start does, then checks what was read against itself.
+/// Reads all of a store as a start does, checks what was read against itself, and reads what else is kept of the log.
 pub fn verify_store(folder: &Path, verifier: &mut dyn Verifier) -> Result<StoreCheck, OfflineError> {
-    let name = || folder.display().to_string();
     if !SledStore::is_there(folder) {
-        return Err(OfflineError::NoStore { folder: name() });
+        return Err(OfflineError::NoStore { folder: folder.display().to_string() });
     }
     // It is there, so none is made.
-    let read = SledStore::open(folder, || StoreId(0)).and_then(|mut store| State::load(&mut store));
-    let state = match read {
-        Ok(state) => state,
+    let read = SledStore::open(folder, || StoreId(0)).and_then(|mut store| {
+        let state = State::load(&mut store)?;
+        Ok((store.log(), state))
+    });
+    let (log, state) = match read {
+        Ok(read) => read,
         Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
-        Err(error) => return Err(OfflineError::Store { folder: name(), error }),
+        Err(error) => return Err(failed(folder, error)),
     };
+    let mut checked = check(&state, verifier)?;
+    checked.verified.findings += verify_log(log.as_ref(), state.sequence(), verifier)?;
+    Ok(StoreCheck::Read(checked))
+}
+
+/// Reads all of a backup, and checks what was read against itself.
+pub fn verify_backup(file: &Path, verifier: &mut dyn Verifier) -> Result<StoreCheck, OfflineError> {
+    let read = open_backup(file)?;
+    match BackupReader::open(read).and_then(|mut backup| State::from_backup(&mut backup)) {
+        Ok(state) => Ok(StoreCheck::Read(check(&state, verifier)?)),
+        Err(StoreError::Damaged { what }) => Ok(StoreCheck::Damaged(what)),
+        Err(error) => Err(failed(file, error)),
+    }
+}
+
+/// Reads all of a backup, a piece at a time: whether every checksum and count is right.
+pub fn read_backup_through(file: &Path) -> Result<(), OfflineError> {
+    let read = open_backup(file)?;
+    let whole = BackupReader::open(read).and_then(|mut backup| read_backup(&mut backup, &mut Discard));
+    whole.map(|_| ()).map_err(|error| failed(file, error))
+}
+
+/// Makes a store of a backup in a folder that is not there or empty, opens it and checks it. A backup that does not agree with
+/// itself leaves nothing.
+pub fn restore_store(
+    backup: impl Read,
+    name: &Path,
+    folder: &Path,
+    verifier: &mut dyn Verifier,
+) -> Result<StoreCheck, OfflineError> {
+    let made_folder = !folder.is_dir();
+    let mut reader = match BackupReader::open(backup) {
+        Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
+        opened => opened.map_err(|error| failed(name, error))?,
+    };
+    match restore(folder, StoreId(Uuid::new_v4().as_u128()), &mut reader) {
+        Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
+        restored => restored.map_err(|error| failed(folder, error))?,
+    }
+    let checked = verify_store(folder, verifier);
+    if !matches!(&checked, Ok(StoreCheck::Read(checked)) if checked.verified.findings == 0) {
+        remove_content(folder, made_folder);
+    }
+    checked
+}
+
+fn open_backup(file: &Path) -> Result<BufReader<File>, OfflineError> {
+    File::open(file).map(BufReader::new).map_err(|error| failed(file, error.into()))
+}
+
+fn failed(path: &Path, error: StoreError) -> OfflineError {
+    OfflineError::Store { path: path.display().to_string(), error }
+}
+
+fn check(state: &State, verifier: &mut dyn Verifier) -> Result<CheckedStore, OfflineError> {
     let verified = state.verify(verifier)?;
-    Ok(StoreCheck::Read(CheckedStore {
+    Ok(CheckedStore {
         store_id: Uuid::from_u128(state.store_id()),
         revision: state.revision().to_string(),
         kinds: state.kinds().len() as u64,
@@ -64,5 +125,5 @@ pub fn verify_store(folder: &Path, verifier: &mut dyn Verifier) -> Result<StoreC
         statuses: state.status_count(),
         edges: state.edge_count(),
         verified,
-    }))
+    })
 }

@@ -16,7 +16,7 @@ use super::new_file::NewFile;
 use super::print::{count, say};
 use super::progress::Progress;
 use crate::proto::v1::import_record::Record;
-use crate::proto::v1::{ExportRequest, ExportTotals, ImportRecord};
+use crate::proto::v1::{ContentTotals, ExportRequest, ImportRecord};
 
 /// Writes all kinds, members, statuses and edges at one revision, a JSON object a line, as `kith import` reads them.
 ///
@@ -52,7 +52,8 @@ pub async fn run(args: ExportArgs, client: &Client, json: bool) -> Result<(), Fa
     say(&if json { exported.json(&args.file) } else { format!("{name}: {}\n", exported.in_words()) })
 }
 
-fn unwritable(error: io::Error) -> Failure {
+/// What output that fails comes to.
+pub fn unwritable(error: io::Error) -> Failure {
     match error.kind() {
         ErrorKind::BrokenPipe => Failure::OutputClosed,
         _ => Failure::new(format!("can't write: {error}")),
@@ -102,7 +103,7 @@ impl Write for Output {
 /// What an export held.
 struct Exported {
     revision: String,
-    totals: ExportTotals,
+    totals: ContentTotals,
 }
 
 /// Writes every record of an export to its end.
@@ -114,7 +115,7 @@ async fn export(client: &Client, out: &mut impl Write) -> Result<Exported, Failu
         "exporting",
         [totals.kinds, totals.members, totals.statuses, totals.edges].iter().sum::<i64>().unsigned_abs(),
     );
-    let mut came = ExportTotals { content_digest: totals.content_digest.clone(), ..ExportTotals::default() };
+    let mut came = ContentTotals { content_digest: totals.content_digest.clone(), ..ContentTotals::default() };
     while let Some(message) = stream.message().await? {
         progress.add(message.records.len() as u64);
         for record in &message.records {
@@ -138,7 +139,7 @@ fn line(record: &ImportRecord) -> Result<String, Failure> {
     }
 }
 
-fn tally(came: &mut ExportTotals, record: &ImportRecord) -> Result<(), Failure> {
+fn tally(came: &mut ContentTotals, record: &ImportRecord) -> Result<(), Failure> {
     match record.record {
         Some(Record::Kind(_)) => came.kinds += 1,
         Some(Record::Member(_)) => came.members += 1,
@@ -151,7 +152,7 @@ fn tally(came: &mut ExportTotals, record: &ImportRecord) -> Result<(), Failure> 
 
 impl Exported {
     fn in_words(&self) -> String {
-        let ExportTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
+        let ContentTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
         format!(
             "exported {}, {}, {} and {}; digest {content_digest}, revision {}",
             count(*kinds, "kind"),
@@ -163,7 +164,7 @@ impl Exported {
     }
 
     fn json(&self, file: &Path) -> String {
-        let ExportTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
+        let ContentTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
         let json = json!({
             "file": file.display().to_string(),
             "kinds": kinds,

@@ -3,6 +3,7 @@
 //! Every command but `serve`, `demo`, `bench` and those that are given a store's folder is a client of a running server, and
 //! speaks nothing but its public API.
 
+mod backup;
 pub mod bench;
 mod client;
 mod demo;
@@ -18,6 +19,7 @@ mod path;
 mod print;
 mod progress;
 mod reach;
+mod restore;
 mod serve;
 mod stats;
 mod suggest;
@@ -57,7 +59,11 @@ enum Command {
     Suggest(Asking<suggest::SuggestArgs>),
     /// Who can introduce a member to another.
     Introducers(Asking<introducers::IntroducersArgs>),
-    /// Check everything that a server, or a folder nobody serves, holds.
+    /// Write everything to a file that `kith restore` makes a store of, while the server goes on.
+    Backup(Asking<backup::BackupArgs>),
+    /// Make a store of a backup, and check it.
+    Restore(restore::RestoreArgs),
+    /// Check everything that a server, a folder nobody serves, or a backup holds.
     Verify(Asking<verify::VerifyArgs>),
     /// What the server is, how much it holds, and its limits.
     Stats(ServerArgs),
@@ -97,6 +103,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Verify(Asking { what, server }) => return verify::run(what, &server).await,
         Command::Export(Asking { what, server }) => export::run(what, &server.connect().await?, server.json).await,
+        Command::Restore(args) => return restore::run(args).await,
+        Command::Backup(Asking { what, server }) => backup::run(what, &server.connect().await?, server.json).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,

@@ -27,6 +27,11 @@ impl NewFile {
         Ok((NewFile { path: path.to_owned(), beside, force, kept: false }, file))
     }
 
+    /// Where it is until it is kept.
+    pub fn beside(&self) -> &Path {
+        &self.beside
+    }
+
     /// Puts what was written on disk, under its name.
     pub fn keep(mut self, file: &File) -> Result<(), Failure> {
         // Somebody else may have made it meanwhile.

@@ -1,6 +1,6 @@
 //! `kith verify`: whether all that is held agrees with itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,7 +10,7 @@ use super::client::{Client, ServerArgs};
 use super::failure::Failure;
 use super::print::{clean, count, say};
 use super::progress::Progress;
-use crate::app::{CheckedStore, OfflineError, StoreCheck, Verifier, verify_store};
+use crate::app::{CheckedStore, OfflineError, StoreCheck, Verifier, verify_backup, verify_store};
 use crate::domain::{Error, Finding};
 use crate::proto::v1::verify_response::Event;
 use crate::proto::v1::{VerifyRequest, VerifySummary};
@@ -20,26 +20,32 @@ const MESSAGE_CHARS_MAX: usize = 2_000;
 
 /// Checks everything against everything: records against the graph, indexes against records, the content digest against all.
 ///
-/// Of a server it checks what is in memory, while it serves. Of a folder it also reads all that is on disk. Exits with 1 if
-/// something is found, 3 if it could not be done.
+/// Of a server it checks what is in memory, while it serves, and reads the log on disk. Of a folder or a backup it reads all that is
+/// on disk. Exits with 1 if something is found, 3 if it could not be done.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// The folder of a store that nobody serves; the server is asked when not given.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// A file that `kith backup` wrote.
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    backup: Option<PathBuf>,
 }
 
 /// Checks, and tells what was found.
 pub async fn run(args: VerifyArgs, server: &ServerArgs) -> Result<ExitCode, Failure> {
     let json = server.json;
-    let report = match args.data {
-        Some(folder) => {
-            let checked = tokio::task::spawn_blocking(move || of_folder(folder, json)).await;
-            checked.map_err(|error| Failure::new(format!("the check ended badly: {error}")))??
-        }
-        None => of_server(&server.connect().await?, json).await?,
+    let report = match (args.data, args.backup) {
+        (Some(folder), _) => offline(move || of_path(&folder, verify_store, json)).await?,
+        (None, Some(file)) => offline(move || of_path(&file, verify_backup, json)).await?,
+        (None, None) => of_server(&server.connect().await?, json).await?,
     };
     report.conclude()
+}
+
+async fn offline(check: impl FnOnce() -> Result<Report, Failure> + Send + 'static) -> Result<Report, Failure> {
+    let checked = tokio::task::spawn_blocking(check).await;
+    checked.map_err(|error| Failure::new(format!("the check ended badly: {error}")))?
 }
 
 async fn of_server(client: &Client, json: bool) -> Result<Report, Failure> {
@@ -59,15 +65,25 @@ async fn of_server(client: &Client, json: bool) -> Result<Report, Failure> {
     Ok(report)
 }
 
-fn of_folder(folder: PathBuf, json: bool) -> Result<Report, Failure> {
+/// What is done to a folder or a file, and told as it goes on.
+type OfflineCheck = fn(&Path, &mut dyn Verifier) -> Result<StoreCheck, OfflineError>;
+
+fn of_path(path: &Path, check: OfflineCheck, json: bool) -> Result<Report, Failure> {
     let mut report = Report::new(json);
-    match verify_store(&folder, &mut report) {
+    let checked = check(path, &mut report);
+    take_check(checked, path, &mut report)?;
+    Ok(report)
+}
+
+/// Has a report tell what came of a check.
+pub fn take_check(checked: Result<StoreCheck, OfflineError>, path: &Path, report: &mut Report) -> Result<(), Failure> {
+    match checked {
         Ok(StoreCheck::Read(checked)) => report.summary = Some(summary(&checked)),
-        Ok(StoreCheck::Damaged(what)) => report.find("storage", &folder.display().to_string(), &what)?,
+        Ok(StoreCheck::Damaged(what)) => report.find("storage", &path.display().to_string(), &what)?,
         Err(OfflineError::Ended(_)) => return Err(Failure::OutputClosed),
         Err(error) => return Err(Failure::of_start(error.to_string())),
     }
-    Ok(report)
+    Ok(())
 }
 
 fn summary(checked: &CheckedStore) -> VerifySummary {
@@ -83,7 +99,7 @@ fn summary(checked: &CheckedStore) -> VerifySummary {
 }
 
 /// What a check has told so far.
-struct Report {
+pub struct Report {
     json: bool,
     bar: Option<Progress>,
     findings: Vec<Value>,
@@ -92,7 +108,7 @@ struct Report {
 }
 
 impl Report {
-    fn new(json: bool) -> Report {
+    pub fn new(json: bool) -> Report {
         Report { json, bar: None, findings: Vec::new(), summary: None }
     }
 
@@ -111,7 +127,7 @@ impl Report {
     }
 
     /// Says what it came to, in words or JSON and as an exit code.
-    fn conclude(mut self) -> Result<ExitCode, Failure> {
+    pub fn conclude(mut self) -> Result<ExitCode, Failure> {
         self.bar = None;
         let summary = self.summary.take();
         let found = summary.as_ref().map_or(self.findings.len() as i64, |summary| summary.findings);

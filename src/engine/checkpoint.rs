@@ -2,6 +2,7 @@
 //!
 //! Members are numbered anew, without the gaps that erased ones left; an edge names its ends by these numbers.
 
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::digest::Digest;
@@ -12,7 +13,8 @@ use crate::domain::Sequence;
 use crate::domain::limits::KINDS_MAX;
 use crate::graph::{GraphBuilder, KindIx, MemberIx, Runs};
 use crate::store::{
-    CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row, Stamps, Store, StoreError,
+    BackupPacker, BackupReader, CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row,
+    Stamps, Store, StoreError, StoreId, read_backup,
 };
 
 pub fn head(state: &State) -> CheckpointHead {
@@ -32,31 +34,41 @@ pub fn head(state: &State) -> CheckpointHead {
 /// Writes every row of the state, unless it is told to stop.
 pub fn write(
     state: &State,
-    writer: Box<dyn CheckpointWriter>,
+    mut writer: Box<dyn CheckpointWriter>,
     stop: &AtomicBool,
 ) -> Result<FinishedCheckpoint, StoreError> {
-    let mut writer = Stoppable { writer, stop };
+    rows(state, |row| {
+        if stop.load(Ordering::Relaxed) {
+            return Err(StoreError::Io("it was told to stop".to_owned()));
+        }
+        writer.row(row)
+    })?;
+    writer.finish()
+}
+
+/// Gives every row of the state, in order.
+pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Result<(), E> {
     for (ix, kind) in state.graph.kinds() {
-        writer.row(Row::Kind { slot: ix.0, kind: kind.clone() })?;
+        take(Row::Kind { slot: ix.0, kind: kind.clone() })?;
     }
     let mut numbers = vec![u32::MAX; state.members.len()];
     for (number, ix) in state.graph.iter_members().enumerate() {
         numbers[ix.0 as usize] = number as u32;
         let record = state.member_record(ix);
         let member = record.member(state.graph.id(ix).clone());
-        writer.row(Row::Member { member, stamps: stamps(record.times) })?;
+        take(Row::Member { member, stamps: stamps(record.times) })?;
     }
     for ix in state.graph.iter_members() {
         let list = state.edges.get(ix.0 as usize).expect("every member of the graph has a list of edges");
         for record in list.iter() {
-            writer.row(Row::Edge(edge_row(&numbers, ix, record)))?;
+            take(Row::Edge(edge_row(&numbers, ix, record)))?;
         }
     }
     for record in state.statuses.values() {
-        writer.row(Row::Status { status: record.status.clone(), stamps: stamps(record.times) })?;
+        take(Row::Status { status: record.status.clone(), stamps: stamps(record.times) })?;
     }
     for (id, answered) in state.requests.iter() {
-        writer.row(Row::Request {
+        take(Row::Request {
             id,
             fingerprint: answered.fingerprint,
             time: answered.time,
@@ -65,21 +77,7 @@ pub fn write(
             members: answered.members.to_vec(),
         })?;
     }
-    writer.writer.finish()
-}
-
-struct Stoppable<'a> {
-    writer: Box<dyn CheckpointWriter>,
-    stop: &'a AtomicBool,
-}
-
-impl Stoppable<'_> {
-    fn row(&mut self, row: Row) -> Result<(), StoreError> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(StoreError::Io("it was told to stop".to_owned()));
-        }
-        self.writer.row(row)
-    }
+    Ok(())
 }
 
 fn edge_row(numbers: &[u32], from: MemberIx, record: &EdgeRecord) -> EdgeRow {
@@ -118,6 +116,27 @@ impl State {
     /// The state of a store that no engine serves.
     pub fn load(store: &mut dyn Store) -> Result<State, StoreError> {
         load(store).map(|(state, _)| state)
+    }
+
+    /// All of it as a backup, piece by piece; with each, how many rows went into those so far.
+    pub fn backup<E>(&self, mut take: impl FnMut(Vec<u8>, u64) -> Result<(), E>) -> Result<(), E> {
+        let mut packer = BackupPacker::new(StoreId(self.store_id), &head(self));
+        take(packer.header(), 0)?;
+        let mut done = 0;
+        rows(self, |row| {
+            let piece = packer.push(&row);
+            done += 1;
+            piece.map_or(Ok(()), |piece| take(piece, done))
+        })?;
+        take(packer.finish(), done)
+    }
+
+    /// The state that a backup is of.
+    pub fn from_backup(backup: &mut BackupReader<impl Read>) -> Result<State, StoreError> {
+        let mut fold = Fold { state: State::empty(backup.store.0), rows: Some(Rows::default()), head: None };
+        read_backup(backup, &mut fold)?;
+        fold.finish_rows()?;
+        Ok(fold.state)
     }
 }
 

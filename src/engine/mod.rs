@@ -34,7 +34,7 @@ pub use query::QueryOptions;
 pub use records::Stored;
 pub use revision::Revision;
 pub use state::State;
-pub use verify::{Verified, Verifier};
+pub use verify::{Verified, Verifier, verify_log};
 
 use crate::domain::limits::EDGES_VISITED_MAX;
 use crate::domain::{Change, Error, Reason, Request, TimeMs};
@@ -231,6 +231,11 @@ impl Engine {
 
     pub fn options(&self) -> EngineOptions {
         self.options
+    }
+
+    /// Reads all that is kept of the log through a state's revision; gives how many findings there are.
+    pub fn verify_log(&self, state: &State, verifier: &mut dyn Verifier) -> Result<u64, Error> {
+        verify_log(self.log.as_ref(), state.sequence(), verifier)
     }
 
     /// What the store takes on disk.

@@ -1,7 +1,8 @@
-//! `AdminService`. The check of everything is in `verify.rs`.
+//! `AdminService`. Backups are in `backup.rs`, the check of everything is in `verify.rs`.
 
 use tonic::{Request, Response, Status};
 
+use super::backup::backup;
 use super::call::respond;
 use super::streamed::Streamed;
 use super::verify::verify;
@@ -18,6 +19,13 @@ impl AdminService for Service {
         call: Request<pb::GetServerInfoRequest>,
     ) -> Result<Response<pb::GetServerInfoResponse>, Status> {
         respond(get_server_info(self, call.into_inner()).await)
+    }
+
+    type BackupStream = Streamed<pb::BackupResponse>;
+
+    async fn backup(&self, call: Request<pb::BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+        let (metadata, _, message) = call.into_parts();
+        respond(backup(self, &metadata, message).await)
     }
 
     type VerifyStream = Streamed<pb::VerifyResponse>;

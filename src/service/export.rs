@@ -22,7 +22,11 @@ pub async fn export(
 
 fn send_all(state: &State, outlet: &Outlet<pb::ExportResponse>) -> Result<(), Error> {
     let revision = state.revision().to_string();
-    outlet.send(pb::ExportResponse { revision: revision.clone(), totals: Some(totals(state)), records: Vec::new() })?;
+    outlet.send(pb::ExportResponse {
+        revision: revision.clone(),
+        totals: Some(encode::totals(state)),
+        records: Vec::new(),
+    })?;
     let mut records = Vec::new();
     let mut bytes = 0;
     for record in state.records() {
@@ -36,14 +40,4 @@ fn send_all(state: &State, outlet: &Outlet<pb::ExportResponse>) -> Result<(), Er
         }
     }
     if records.is_empty() { Ok(()) } else { outlet.send(pb::ExportResponse { revision, totals: None, records }) }
-}
-
-fn totals(state: &State) -> pb::ExportTotals {
-    pb::ExportTotals {
-        kinds: state.kinds().len() as i64,
-        members: state.member_count() as i64,
-        statuses: state.status_count() as i64,
-        edges: state.edge_count() as i64,
-        content_digest: encode::digest(state.digest()),
-    }
 }

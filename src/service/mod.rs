@@ -13,6 +13,7 @@
 //! | the others | the RPCs, by service |
 
 mod admin;
+mod backup;
 mod call;
 mod caller;
 mod commit;

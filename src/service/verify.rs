@@ -21,8 +21,11 @@ pub async fn verify(
     message: pb::VerifyRequest,
 ) -> Result<Streamed<pb::VerifyResponse>, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
+    let engine = service.engine.clone();
     service.streams.begin(deadline(metadata), move |outlet| {
-        let verified = state.verify(&mut Teller { outlet, told: Instant::now() })?;
+        let verifier = &mut Teller { outlet, told: Instant::now() };
+        let mut verified = state.verify(verifier)?;
+        verified.findings += engine.verify_log(&state, verifier)?;
         outlet.send(event(Event::Summary(summary(&state, verified))))
     })
 }

@@ -10,6 +10,9 @@ pub enum StoreError {
     /// Names the place. Nothing is served of a damaged store, and nothing of it deleted.
     #[error("the store is damaged: {what}")]
     Damaged { what: String },
+    /// A store is to be restored where there is something.
+    #[error("it is not empty; a backup is restored into a folder that is empty or not there")]
+    NotEmpty,
     /// A reader of the log is behind what is kept of it.
     #[error("the log is kept from sequence {earliest} on")]
     TooOld { earliest: u64 },

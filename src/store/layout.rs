@@ -57,30 +57,56 @@ type Get<'a, V> = dyn FnMut(&[u8]) -> Result<Option<V>, StoreError> + 'a;
 /// Reads a checkpoint, if its head is there: the head, then the rows of every chunk, checked against the head's counts.
 pub fn read_checkpoint<V: AsRef<[u8]>>(get: &mut Get<'_, V>, loader: &mut dyn Loader) -> Result<Sequence, StoreError> {
     let Some(value) = get(&HEAD_KEY)? else { return Ok(0) };
-    let place = || "checkpoint, head".to_owned();
-    let payload = frame::open(&HEAD_KEY, value.as_ref(), &place)?;
-    let (head, chunks) = decode_head(payload).map_err(|malformed| damaged(&place(), malformed))?;
+    let (head, chunks) = read_head(value.as_ref())?;
     loader.head(&head)?;
-    let mut counts = [0u64; 5];
+    let mut rows = RowCounter::default();
     for number in 0..chunks {
-        let key = chunk_key(number);
-        let place = || format!("checkpoint, chunk {number}");
-        let value = get(&key)?.ok_or_else(|| StoreError::Damaged { what: format!("{}: is missing", place()) })?;
-        let payload = frame::open(&key, value.as_ref(), &place)?;
+        let missing = || StoreError::Damaged { what: format!("{}: is missing", chunk_place(number)) };
+        let value = get(&chunk_key(number))?.ok_or_else(missing)?;
+        rows.read_chunk(number, value.as_ref(), loader)?;
+    }
+    rows.check(&head)?;
+    Ok(head.sequence)
+}
+
+/// The head in its framed value, and how many chunks there are.
+pub fn read_head(value: &[u8]) -> Result<(CheckpointHead, u64), StoreError> {
+    let place = || "checkpoint, head".to_owned();
+    let payload = frame::open(&HEAD_KEY, value, &place)?;
+    decode_head(payload).map_err(|malformed| damaged(&place(), malformed))
+}
+
+fn chunk_place(number: u64) -> String {
+    format!("checkpoint, chunk {number}")
+}
+
+/// Counts the rows that were read, by their order.
+#[derive(Default)]
+pub struct RowCounter([u64; 5]);
+
+impl RowCounter {
+    /// Gives the rows of a chunk in its framed value to the loader.
+    pub fn read_chunk(&mut self, number: u64, value: &[u8], loader: &mut dyn Loader) -> Result<(), StoreError> {
+        let place = || chunk_place(number);
+        let payload = frame::open(&chunk_key(number), value, &place)?;
         let rows = unpack(payload, |row| {
-            counts[row.order()] += 1;
+            self.0[row.order()] += 1;
             loader.row(row).map_err(Unpacking::Refused)
         });
-        rows.map_err(|error| match error {
+        rows.map(|_| ()).map_err(|error| match error {
             Unpacking::Malformed(malformed) => damaged(&place(), malformed),
             Unpacking::Refused(refused) => refused,
-        })?;
+        })
     }
-    if counts != [head.kinds, head.members, head.edges, head.statuses, head.requests] {
-        let what = format!("checkpoint: its rows {counts:?} are not as many as its head tells");
-        return Err(StoreError::Damaged { what });
+
+    /// Whether they are as many as the head tells.
+    pub fn check(&self, head: &CheckpointHead) -> Result<(), StoreError> {
+        if self.0 == [head.kinds, head.members, head.edges, head.statuses, head.requests] {
+            return Ok(());
+        }
+        let what = format!("checkpoint: its rows {:?} are not as many as its head tells", self.0);
+        Err(StoreError::Damaged { what })
     }
-    Ok(head.sequence)
 }
 
 /// Why a chunk could not be read: its bytes, or the one who takes the rows.

@@ -4,6 +4,7 @@
 //! and swapped in, and the log before it goes. Starting reads the newest checkpoint and the commits after it.
 //! `docs/FORMAT.md` gives the bytes.
 
+mod backup;
 mod chunks;
 mod codec;
 mod commit_codec;
@@ -13,6 +14,7 @@ mod frame;
 mod layout;
 mod log;
 mod memory;
+mod restore;
 mod rows;
 mod sled_database;
 mod sled_store;
@@ -23,8 +25,11 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use backup::{BackupPacker, BackupReader, read_backup};
 pub use error::StoreError;
+pub use layout::Discard;
 pub use memory::MemoryStore;
+pub use restore::{remove_content, restore};
 pub use rows::{CheckpointHead, EdgeRow, Row, Stamps};
 pub use sled_store::SledStore;
 
@@ -109,7 +114,7 @@ fn check_order(last: Sequence, commits: &[Commit]) -> Result<(), StoreError> {
     })
 }
 
-/// Takes what a store holds.
+/// Takes what a store holds, or a backup of one, whose head comes after its rows.
 pub trait Loader {
     fn head(&mut self, head: &CheckpointHead) -> Result<(), StoreError>;
     fn row(&mut self, row: Row) -> Result<(), StoreError>;

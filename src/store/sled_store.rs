@@ -19,9 +19,9 @@ use super::{
 use crate::domain::Sequence;
 
 /// Chunks of a checkpoint that go to sled together.
-const CHUNKS_PER_BATCH: usize = 64;
+pub(super) const CHUNKS_PER_BATCH: usize = 64;
 /// The log's folder.
-const LOG: &str = "log";
+pub(super) const LOG: &str = "log";
 
 pub struct SledStore {
     folder: PathBuf,
@@ -76,7 +76,7 @@ impl SledStore {
     }
 }
 
-fn create_folder(folder: &Path) -> Result<(), StoreError> {
+pub(super) fn create_folder(folder: &Path) -> Result<(), StoreError> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -87,7 +87,7 @@ fn create_folder(folder: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn lock(folder: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     let lock = File::create(folder.join("LOCK"))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
@@ -107,14 +107,14 @@ fn create(folder: &Path, file: StoreFile) -> Result<StoreFile, StoreError> {
     // Without `STORE` it is what a crash left of an earlier creation: nothing was ever acknowledged in it.
     remove_folder(&generation)?;
     SledDatabase::open(&generation)?.sync_creation()?;
-    Log::create(&folder.join(LOG), file.id)?;
-    TailFile::create(folder)?;
+    Log::create(&folder.join(LOG), file.id, 1)?;
+    TailFile::create(folder, 0)?;
     file.write_beside(folder)?;
     put_in_place(folder)?;
     Ok(file)
 }
 
-fn generation_folder(folder: &Path, generation: u64) -> PathBuf {
+pub(super) fn generation_folder(folder: &Path, generation: u64) -> PathBuf {
     folder.join(format!("generation-{generation:020}"))
 }
 

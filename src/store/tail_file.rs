@@ -26,10 +26,10 @@ pub struct TailFile {
 }
 
 impl TailFile {
-    /// The file of a new store, on disk when it returns.
-    pub fn create(folder: &Path) -> Result<(), StoreError> {
+    /// The file of a new store whose last sequence this is, on disk when it returns.
+    pub fn create(folder: &Path, last: Sequence) -> Result<(), StoreError> {
         let file = File::create(folder.join(NAME))?;
-        file.write_all_at(&encode(0), 0)?;
+        file.write_all_at(&encode(last), 0)?;
         Ok(file.sync_all()?)
     }
 
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn it_tells_the_last_sequence_and_one_bad_place_hides_only_that() {
         let folder = tempfile::tempdir().unwrap();
-        TailFile::create(folder.path()).unwrap();
+        TailFile::create(folder.path(), 0).unwrap();
         let mut tail = TailFile::open(folder.path()).unwrap();
         assert_eq!(tail.acknowledged, 0);
         for sequence in [3, 7, 300] {

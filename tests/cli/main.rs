@@ -1,5 +1,6 @@
 //! The real binary, as a person and a script use it.
 
+mod backup;
 mod bench;
 mod demo;
 mod export;

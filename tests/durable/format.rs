@@ -6,7 +6,7 @@ use kith::domain::{
     Change, Command, EdgePut, Event, History, InteractionRecord, Kind, Member, MemberPatch, Origin, Precondition,
     RequestId, Sphere, Strength, TimeMs, TopicSet,
 };
-use kith::store::{CheckpointHead, Commit, EdgeRow, MemoryStore, Row, Stamps, Store};
+use kith::store::{BackupPacker, CheckpointHead, Commit, EdgeRow, MemoryStore, Row, Stamps, Store};
 
 use crate::support::*;
 
@@ -255,6 +255,19 @@ fn the_files_beside_sled_are_written_as_ever() {
     assert_eq!(bytes("STORE"), "4b49544801000000ffeeddccbbaa998877665544332211000100000000000000fbbc38d4");
     assert_eq!(bytes("TAIL"), "000000000000000069df22650100000000000000f7df88a9");
     assert!(folder.path().join("generation-00000000000000000001").is_dir());
+}
+
+#[test]
+fn a_backup_is_written_as_ever() {
+    let mut packer = BackupPacker::new(STORE_ID, &HEAD);
+    let mut bytes = packer.header();
+    rows().iter().for_each(|row| bytes.extend(packer.push(row).unwrap_or_default()));
+    bytes.extend(packer.finish());
+    let mut wanted = "4b49544842 4b5550 01000000 ffeeddccbbaa99887766554433221100 7e077efa".replace(' ', "");
+    for (key, value) in CHECKPOINT {
+        wanted += &format!("{}{}{value}", &key[..2], hex(&(value.len() as u32 / 2).to_le_bytes()));
+    }
+    assert_eq!(hex(&bytes), wanted);
 }
 
 /// One of each event, after a change that says it or does not, and the log's value of the commit that holds both at sequence 7.

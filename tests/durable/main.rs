@@ -1,5 +1,6 @@
 //! What is written survives: the stores, the log and its checkpoints, and the state the engine folds of them.
 
+mod backup;
 mod commands;
 mod conformance;
 mod damage;

@@ -2,9 +2,10 @@
 
 use fastrand::Rng;
 use kith::domain::{Change, Error, Finding};
-use kith::engine::{Engine, EngineOptions, State, Verifier};
-use kith::store::MemoryStore;
+use kith::engine::{Engine, EngineOptions, State, Verifier, verify_log};
+use kith::store::{MemoryStore, Store};
 
+use crate::backup::backup;
 use crate::commands::some_change;
 use crate::support::*;
 
@@ -28,7 +29,7 @@ pub fn assert_sound(state: &State) {
     assert_eq!((verified.findings, verified.digest), (0, state.digest()));
 }
 
-async fn some_commands(engine: &Engine, random: &mut Rng) {
+pub async fn some_commands(engine: &Engine, random: &mut Rng) {
     let mut etags = Vec::new();
     for _ in 0..random.usize(1..40) {
         let state = engine.state();
@@ -61,6 +62,58 @@ fn nothing_is_found_after_any_commands_live_or_read_again() {
             let read = State::load(&mut memory.clone()).unwrap();
             assert_sound(&read);
             assert_eq!((read.digest(), read.sequence()), (state.digest(), state.sequence()), "seed {seed}");
+            // The same log applied once more gives the same bytes; the live state, those too.
+            let again = State::load(&mut memory.clone()).unwrap();
+            assert!(backup(&read) == backup(&again) && backup(&read) == backup(&state), "seed {seed}");
         }
     });
+}
+
+/// Takes what is found.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Verifier for Findings {
+    fn found(&mut self, finding: Finding) -> Result<(), Error> {
+        self.0.push(finding);
+        Ok(())
+    }
+
+    fn progress(&mut self, checked: u64, total: u64) -> Result<(), Error> {
+        assert!(checked <= total);
+        Ok(())
+    }
+}
+
+#[test]
+fn damage_of_the_log_behind_a_checkpoint_is_found_though_a_start_does_not_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    block_on(async {
+        let options = EngineOptions { checkpoint_log_bytes_min: 1, ..EngineOptions::default() };
+        let (engine, end) = open_engine(folder.path(), options).unwrap();
+        for n in 0..5 {
+            engine.write(vec![put_bare(&format!("m{n}"))], None, |_, _| Vec::new()).await.unwrap();
+        }
+        wait_until(|| !folder.path().join("generation-00000000000000000001").exists()).await;
+        let found = &mut Findings::default();
+        assert_eq!((engine.verify_log(&engine.state(), found).unwrap(), &found.0), (0, &Vec::new()));
+        let segment = folder.path().join("log/00000000000000000001.log");
+        let whole = std::fs::read(&segment).unwrap();
+        // In the first commit: a header of 48 bytes is before it.
+        for at in [48, 60, 75] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 4;
+            std::fs::write(&segment, bytes).unwrap();
+            let found = &mut Findings::default();
+            assert_eq!(engine.verify_log(&engine.state(), found).unwrap(), 1, "byte {at}");
+            let Finding { place, message, .. } = &found.0[0];
+            assert!(*place == "log" && message.contains("00000000000000000001.log, sequence 1: "), "{message}");
+        }
+        drop(engine);
+        end.join();
+    });
+    let mut store = open_sled(folder.path()).unwrap();
+    let state = State::load(&mut store).unwrap();
+    let found = &mut Findings::default();
+    assert_eq!(verify_log(store.log().as_ref(), state.sequence(), found).unwrap(), 1);
 }

@@ -1,10 +1,12 @@
 //! The API as a caller sees it: over TCP, against a server in this process or the real binary.
 
 mod ask;
+mod backup;
 mod bad_input;
 mod bad_queries;
 mod bad_writes;
 mod export;
+mod export_and_watch;
 mod harness;
 mod health;
 mod imports;

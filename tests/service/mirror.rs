@@ -14,6 +14,8 @@ type EdgeKey = (String, String, String);
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Mirror {
     pub revision: String,
+    /// Whether more changes of the revision after this one have been applied.
+    within: bool,
     kinds: BTreeMap<String, Kind>,
     members: BTreeMap<String, Member>,
     edges: BTreeMap<EdgeKey, Edge>,
@@ -26,8 +28,26 @@ impl Mirror {
         Mirror { revision, ..Mirror::default() }
     }
 
+    /// What an export told, of its revision.
+    pub fn of_export(revision: String, records: Vec<ImportRecord>) -> Mirror {
+        let mut mirror = Mirror::at(revision);
+        for record in records {
+            match record.record.expect("a record is one") {
+                Record::Kind(kind) => drop(mirror.kinds.insert(kind.name.clone(), kind)),
+                Record::Member(member) => drop(mirror.members.insert(member.id.clone(), member)),
+                Record::Edge(edge) => {
+                    let key = (edge.from_id.clone(), edge.kind.clone(), edge.to_id.clone());
+                    drop(mirror.edges.insert(key, edge));
+                }
+                Record::Status(status) => drop(mirror.statuses.insert(status.id.clone(), status)),
+            }
+        }
+        mirror
+    }
+
     /// Applies a message. Nothing is to be done for one without changes.
     pub fn apply(&mut self, message: WatchResponse) {
+        self.within = message.revision.is_empty();
         for change in message.changes {
             match change.change.expect("a change is one") {
                 Change::PutKind(kind) => drop(self.kinds.insert(kind.name.clone(), kind)),
@@ -52,6 +72,11 @@ impl Mirror {
         if !message.revision.is_empty() {
             self.revision = message.revision;
         }
+    }
+
+    /// Whether it is what there was at its revision, and no more.
+    pub fn is_complete(&self) -> bool {
+        !self.within
     }
 
     /// The digest a server has that holds the same.

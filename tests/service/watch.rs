@@ -14,13 +14,13 @@ use tonic_types::StatusExt;
 use super::harness::{Kith, PATIENCE, edge, member, options, reason, status};
 use super::mirror::{Mirror, digest};
 
-async fn watch(kith: &Kith, from: &str) -> Result<Streaming<WatchResponse>, tonic::Status> {
+pub async fn watch(kith: &Kith, from: &str) -> Result<Streaming<WatchResponse>, tonic::Status> {
     let heartbeat_interval = Some(prost_types::Duration { seconds: 1, nanos: 0 });
     let request = WatchRequest { from_revision: from.to_owned(), heartbeat_interval };
     Ok(kith.data().watch(request).await?.into_inner())
 }
 
-async fn next(stream: &mut Streaming<WatchResponse>) -> Result<WatchResponse, tonic::Status> {
+pub async fn next(stream: &mut Streaming<WatchResponse>) -> Result<WatchResponse, tonic::Status> {
     timeout(PATIENCE, stream.message()).await.expect("a message comes").map(|message| message.expect("and no end"))
 }
 
@@ -30,9 +30,9 @@ fn before_all(revision: &str) -> String {
     kith::engine::Revision::new(u128::from(store) << 64, 0).to_string()
 }
 
-/// A change of something among few members, so that most meet what others left.
-fn random_change(random: &mut Rng) -> Do {
-    let who = |random: &mut Rng| format!("m{}", random.u32(0..14));
+/// A change of something among so many members: where they are few most changes meet what others left.
+pub fn random_change(random: &mut Rng, members: u32) -> Do {
+    let who = |random: &mut Rng| format!("m{}", random.u32(0..members));
     let (a, mut b) = (who(random), who(random));
     if a == b {
         b.push('x');
@@ -92,7 +92,7 @@ fn random_change(random: &mut Rng) -> Do {
 async fn write_randomly(kith: &Kith, random: &mut Rng, batches: u32) -> String {
     let mut revision = String::new();
     for _ in 0..batches {
-        let changes = (0..[1, 1, 1, 5][random.usize(0..4)]).map(|_| random_change(random));
+        let changes = (0..[1, 1, 1, 5][random.usize(0..4)]).map(|_| random_change(random, 14));
         let changes = changes.map(|change| Change { change: Some(change), precondition: None }).collect();
         if let Ok(written) = kith.data().write(WriteRequest { changes, ..Default::default() }).await {
             revision = written.into_inner().revision;
@@ -109,7 +109,7 @@ async fn follow(kith: &Kith, mirror: &mut Mirror, through: &str) {
     }
 }
 
-fn with_checkpoints(store: StoreOptions) -> AppOptions {
+pub fn with_checkpoints(store: StoreOptions) -> AppOptions {
     let engine = EngineOptions { checkpoint_log_bytes_min: 2_000, ..EngineOptions::default() };
     AppOptions { engine, ..options(store) }
 }

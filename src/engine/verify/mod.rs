@@ -1,11 +1,14 @@
 //! The state checked against itself: records against the graph, indexes against records, the digest against all.
 //!
-//! It reads a snapshot, so writes go on beside it. What the store has on disk is checked when it is read.
+//! It reads a snapshot, so writes go on beside it. The log on disk is read in `log.rs`; a checkpoint on disk is checked when it is read.
 
+mod log;
 mod records;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+
+pub use log::verify_log;
 
 use super::digest::{Digest, kind_hash};
 use super::state::{AuthorPlace, Mention, State};
@@ -17,7 +20,7 @@ use crate::graph::MemberIx;
 pub trait Verifier {
     fn found(&mut self, finding: Finding) -> Result<(), Error>;
 
-    /// So many of the resources and halves of edges are checked. Comes every few milliseconds.
+    /// So many of the resources and halves of edges are checked, then commits of the log. Comes every few milliseconds.
     fn progress(&mut self, checked: u64, total: u64) -> Result<(), Error>;
 }
 

@@ -14,6 +14,17 @@ pub fn digest(digest: u128) -> String {
     format!("{digest:032x}")
 }
 
+/// How much there is.
+pub fn totals(state: &State) -> pb::ContentTotals {
+    pb::ContentTotals {
+        kinds: state.kinds().len() as i64,
+        members: state.member_count() as i64,
+        statuses: state.status_count() as i64,
+        edges: state.edge_count() as i64,
+        content_digest: digest(state.digest()),
+    }
+}
+
 /// A resource as it was put, without what is output only: an import takes it as it is.
 pub fn record(record: Record) -> pb::ImportRecord {
     use pb::import_record::Record as Put;

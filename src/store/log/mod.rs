@@ -55,13 +55,13 @@ impl Active {
 }
 
 impl Log {
-    /// The log of a new store: one empty segment, on disk when it returns.
-    pub fn create(folder: &Path, store: StoreId) -> Result<(), StoreError> {
+    /// The log of a new store that begins with this sequence: one empty segment, on disk when it returns.
+    pub fn create(folder: &Path, store: StoreId, first: Sequence) -> Result<(), StoreError> {
         match fs::remove_dir_all(folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => fs::create_dir(folder)?,
         }
-        create_segment(folder, SegmentHeader::new(store, 1))?;
+        create_segment(folder, SegmentHeader::new(store, first))?;
         Ok(())
     }
 

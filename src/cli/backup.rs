@@ -1,0 +1,115 @@
+//! `kith backup`: all there is, in a file that `kith restore` makes a store of.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::client::Client;
+use super::export::unwritable;
+use super::failure::Failure;
+use super::new_file::NewFile;
+use super::print::{count, say};
+use super::progress::Progress;
+use crate::app::read_backup_through;
+use crate::proto::v1::{BackupRequest, ContentTotals};
+
+/// Writes everything at one revision, times, etags and kept request ids too, while the server goes on.
+///
+/// A file is there when it is whole, on disk and read again, not before. `kith verify --backup FILE` checks it against itself.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The file; - is standard output, which is not read again.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Replace a file that is there already.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Backs up, and tells how much it was.
+pub async fn run(args: BackupArgs, client: &Client, json: bool) -> Result<(), Failure> {
+    if args.file == Path::new("-") {
+        let mut out = BufWriter::new(io::stdout());
+        let written = write(client, &mut out).await?;
+        out.flush().map_err(unwritable)?;
+        // Standard output has the backup.
+        eprintln!("{}", written.in_words());
+        return Ok(());
+    }
+    let (new, file) = NewFile::create(&args.file, args.force)?;
+    let mut out = BufWriter::new(file);
+    let written = tokio::select! {
+        written = write(client, &mut out) => written?,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::new("interrupted")),
+    };
+    let file = out.into_inner().map_err(|error| unwritable(error.into_error()))?;
+    let (new, file) = read_again(new, file).await?;
+    new.keep(&file)?;
+    let name = args.file.display();
+    say(&if json { written.json(&args.file) } else { format!("{name}: {}\n", written.in_words()) })
+}
+
+/// A backup that can't be read is none.
+async fn read_again(new: NewFile, file: File) -> Result<(NewFile, File), Failure> {
+    let path = new.beside().to_owned();
+    let read = tokio::task::spawn_blocking(move || read_backup_through(&path)).await;
+    let read = read.map_err(|error| Failure::new(format!("reading the backup again ended badly: {error}")))?;
+    read.map_err(|error| Failure::new(format!("the backup did not come whole: {error}")))?;
+    Ok((new, file))
+}
+
+/// What a backup holds.
+struct Written {
+    revision: String,
+    totals: ContentTotals,
+    bytes: u64,
+}
+
+/// Writes a backup to its end.
+async fn write(client: &Client, out: &mut impl Write) -> Result<Written, Failure> {
+    let mut stream = client.admin().backup(BackupRequest::default()).await?.into_inner();
+    let first = stream.message().await?.ok_or_else(|| Failure::new("the server sent nothing"))?;
+    let totals = first.totals.ok_or_else(|| Failure::new("the server did not say how much is to come"))?;
+    let total = totals.kinds + totals.members + totals.statuses + totals.edges;
+    let progress = Progress::start("backing up", total.unsigned_abs());
+    let mut bytes = 0;
+    while let Some(message) = stream.message().await? {
+        out.write_all(&message.data).map_err(unwritable)?;
+        bytes += message.data.len() as u64;
+        progress.set(message.records_done.min(total).unsigned_abs());
+    }
+    Ok(Written { revision: first.revision, totals, bytes })
+}
+
+impl Written {
+    fn in_words(&self) -> String {
+        let ContentTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
+        format!(
+            "backed up {}, {}, {} and {} in {} bytes; digest {content_digest}, revision {}",
+            count(*kinds, "kind"),
+            count(*members, "member"),
+            count(*statuses, "status"),
+            count(*edges, "edge"),
+            self.bytes,
+            self.revision
+        )
+    }
+
+    fn json(&self, file: &Path) -> String {
+        let ContentTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
+        let json = json!({
+            "file": file.display().to_string(),
+            "bytes": self.bytes,
+            "kinds": kinds,
+            "members": members,
+            "statuses": statuses,
+            "edges": edges,
+            "contentDigest": content_digest,
+            "revision": self.revision,
+        });
+        format!("{json}\n")
+    }
+}

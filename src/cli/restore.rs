@@ -1,0 +1,48 @@
+//! `kith restore`: a backup made a store again, and checked.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::verify::{Report, take_check};
+use crate::app::restore_store;
+
+/// Makes a store of a backup, in a folder that is not there or empty; then reads all of it and checks it against itself.
+///
+/// The store gets an id of its own: revisions of the one that was backed up say nothing here. What is damaged leaves nothing.
+/// Exits with 1 if something is found, 3 if it could not be done.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// What `kith backup` wrote; - is standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The folder to restore into.
+    #[arg(long, env = "KITH_DATA", value_name = "DIR")]
+    data: PathBuf,
+    /// Tell it in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Restores, and tells what the store holds.
+pub async fn run(args: RestoreArgs) -> Result<ExitCode, Failure> {
+    let restored = tokio::task::spawn_blocking(move || restore(&args)).await;
+    restored.map_err(|error| Failure::new(format!("it ended badly: {error}")))??.conclude()
+}
+
+fn restore(args: &RestoreArgs) -> Result<Report, Failure> {
+    let backup: Box<dyn Read> = if args.file == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        let failed = |error| Failure::of_start(format!("can't read {}: {error}", args.file.display()));
+        Box::new(BufReader::new(File::open(&args.file).map_err(failed)?))
+    };
+    let mut report = Report::new(args.json);
+    let checked = restore_store(backup, &args.file, &args.data, &mut report);
+    take_check(checked, &args.file, &mut report)?;
+    Ok(report)
+}
