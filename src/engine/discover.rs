@@ -49,7 +49,9 @@ pub fn discover(
     let everything = View::unfiltered(&state.graph, as_of);
     let (near, mut extent) = members_within(&everything, viewer, Direction::Forward, query.max_hops, budget);
     let mut items = Vec::new();
-    for (filter, by_author) in audiences(state, &near, query, as_of) {
+    let (audiences, looked_at) = audiences(state, &near, query, as_of, budget);
+    extent = extent.and(looked_at);
+    for (filter, by_author) in audiences {
         if filter.excludes(state.graph.id(viewer)) {
             continue;
         }
@@ -76,13 +78,14 @@ pub fn discover(
 type ByAuthor<'a> = BTreeMap<MemberIx, Vec<&'a Status>>;
 
 /// The live statuses of the members near that are asked for, grouped by their audience's filter, so that members whose
-/// statuses travel the same way are searched for together.
+/// statuses travel the same way are searched for together. Each status that is looked at is charged like an edge.
 fn audiences<'a>(
     state: &'a State,
     near: &Within,
     query: &DiscoverQuery,
     as_of: TimeMs,
-) -> Vec<(&'a EdgeFilter, ByAuthor<'a>)> {
+    budget: &mut Budget<'_>,
+) -> (Vec<(&'a EdgeFilter, ByAuthor<'a>)>, Extent) {
     let asked = |status: &Status| {
         status.is_live(as_of)
             && query.since.is_none_or(|since| status.post_time >= since)
@@ -90,8 +93,14 @@ fn audiences<'a>(
     };
     // By hash: filters have no order of their own.
     let mut groups: BTreeMap<u128, (&EdgeFilter, ByAuthor)> = BTreeMap::new();
-    for (author, _) in near.iter() {
+    let mut extent = Extent::complete(query.max_hops);
+    'near: for (author, hop) in near.iter() {
         for id in state.statuses_of(author, None) {
+            if let Err(limit) = budget.visit(1) {
+                // Those near come hop by hop.
+                extent = Extent::ended(limit, hop.saturating_sub(1));
+                break 'near;
+            }
             let status = &state.statuses.get(id).expect("an author's status is stored").status;
             if asked(status) {
                 let filter = &status.audience.filter;
@@ -100,7 +109,7 @@ fn audiences<'a>(
             }
         }
     }
-    groups.into_values().collect()
+    (groups.into_values().collect(), extent)
 }
 
 /// The chain that carries a status to the viewer: the strongest of the shortest paths to its author under its audience.

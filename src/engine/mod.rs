@@ -24,12 +24,13 @@ mod writer;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use discover::{DiscoverQuery, Discovered, DiscoveredStatus, discover, discovered_chain};
 pub use evidence::TopicMatch;
 pub use export::Record;
 pub use feed::{Changed, Changes, Feed};
+use query::Lanes;
 pub use query::QueryOptions;
 pub use records::Stored;
 pub use revision::Revision;
@@ -102,7 +103,7 @@ impl From<Refusal> for Error {
 #[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {
     pub edges_visited_max: u64,
-    /// Queries computed at once; more wait.
+    /// Queries computed at once that are not small; more wait.
     pub queries_max: usize,
     /// Bytes of commands after which a new checkpoint is written, at least.
     pub checkpoint_log_bytes_min: u64,
@@ -141,7 +142,7 @@ pub struct Engine {
     orders: mpsc::Sender<Order>,
     published: watch::Receiver<Arc<State>>,
     log: Arc<dyn LogSource>,
-    lane: Arc<Semaphore>,
+    lanes: Lanes,
     options: EngineOptions,
 }
 
@@ -171,8 +172,8 @@ impl Engine {
             .name("kith-writer".to_owned())
             .spawn(move || writer.run(inbox))
             .map_err(|error| StoreError::Io(error.to_string()))?;
-        let lane = Arc::new(Semaphore::new(options.queries_max));
-        Ok((Engine { orders, published, log, lane, options }, WriterEnd(thread)))
+        let lanes = Lanes::new(&options);
+        Ok((Engine { orders, published, log, lanes, options }, WriterEnd(thread)))
     }
 
     /// Carries out one command, all of its changes or none; on disk when it returns.

@@ -1,13 +1,29 @@
-//! Queries, off the async threads: each on a blocking thread, so many at once as the engine allows, within a budget.
+//! Queries within a budget: the small ones at once, the others in a lane of their size, off the async threads.
+//!
+//! What a query will take is not known before it has run: two members may be neighbors or six hops apart. So each is
+//! tried on its caller's thread within a small budget, which is enough for point reads and most paths. One that it is not
+//! enough for begins again in the short lane with more, and in the long lane with all it may have, as in feedback
+//! scheduling. What is done twice is less than what comes after it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::Engine;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::state::State;
+use super::{Engine, EngineOptions};
 use crate::domain::Error;
 use crate::graph::{Budget, Stop, StopReason};
+
+/// Edges that a query may visit on the thread that also serves other callers: about a tenth of a millisecond.
+const AT_ONCE_EDGES_MAX: u64 = 8_192;
+/// Edges that a query may visit in the short lane: some milliseconds.
+const SHORT_EDGES_MAX: u64 = 1_000_000;
+/// Queries waiting for a turn in a lane, for each that runs there; more are refused at once.
+const WAITING_PER_TURN: usize = 64;
+/// When to ask again after such a refusal.
+const RETRY_AFTER_MS: u64 = 100;
 
 /// How a query is to be answered.
 #[derive(Debug, Clone, Default)]
@@ -21,24 +37,111 @@ pub struct QueryOptions {
 }
 
 impl Engine {
-    /// Runs a query against the newest state. It stops early at its deadline, and when the future is dropped.
+    /// Runs a query against the newest state. It stops early at its deadline, and when the future is dropped. It may be begun
+    /// up to three times, on the same state.
     pub async fn query<T: Send + 'static>(
         &self,
         options: QueryOptions,
-        query: impl FnOnce(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
+        query: impl Fn(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let turn = self.lane.clone().acquire_owned();
-        let turn = turn.await.map_err(|_| Error::Internal("the lane of queries is closed".to_owned()))?;
         let state = self.state_at(&options.min_revision).await?;
         let edges_max = options.edges_visited_max.unwrap_or(u64::MAX).min(self.options.edges_visited_max);
         let cancelled = Arc::new(AtomicBool::new(false));
         let _cancel_when_dropped = CancelWhenDropped(cancelled.clone());
-        let signal = Signal { cancelled, deadline: options.deadline };
-        let run = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            query(&state, &mut Budget::new(edges_max, &signal))
-        });
-        run.await.map_err(|error| Error::Internal(format!("a query ended badly: {error}")))?
+        let mut attempt = Attempt { query, state, signal: Signal { cancelled, deadline: options.deadline }, edges_max };
+        if let Some(done) = attempt.within(AT_ONCE_EDGES_MAX) {
+            return done;
+        }
+        for (lane, edges) in [(&self.lanes.short, SHORT_EDGES_MAX), (&self.lanes.long, u64::MAX)] {
+            let turn = lane.turn().await?;
+            let run = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                let done = attempt.within(edges);
+                (attempt, done)
+            });
+            let ended = run.await.map_err(|error| Error::Internal(format!("a query ended badly: {error}")))?;
+            attempt = match ended {
+                (_, Some(done)) => return done,
+                (attempt, None) => attempt,
+            };
+        }
+        Err(Error::Internal("a query without a bound met it".to_owned()))
+    }
+}
+
+/// A query that can be begun again.
+struct Attempt<Q> {
+    query: Q,
+    state: Arc<State>,
+    signal: Signal,
+    /// All it may visit.
+    edges_max: u64,
+}
+
+impl<Q> Attempt<Q> {
+    /// What comes of it within so many edges; none if they were not enough and it may have more.
+    fn within<T>(&self, edges: u64) -> Option<Result<T, Error>>
+    where
+        Q: Fn(&State, &mut Budget<'_>) -> Result<T, Error>,
+    {
+        let mut budget = Budget::new(edges.min(self.edges_max), &self.signal);
+        let done = (self.query)(&self.state, &mut budget);
+        (edges >= self.edges_max || !budget.is_exhausted()).then_some(done)
+    }
+}
+
+/// Turns for queries that are not small.
+#[derive(Debug, Clone)]
+pub(super) struct Lanes {
+    short: Lane,
+    long: Lane,
+}
+
+impl Lanes {
+    pub fn new(options: &EngineOptions) -> Lanes {
+        // Long ones leave the processors to the short ones, turn by turn.
+        Lanes { short: Lane::new(options.queries_max), long: Lane::new(options.queries_max.div_ceil(2)) }
+    }
+}
+
+/// So many at once; as many as are worth it wait.
+#[derive(Debug, Clone)]
+struct Lane {
+    turns: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    waiting_max: usize,
+}
+
+impl Lane {
+    fn new(turns: usize) -> Lane {
+        let turns = turns.max(1);
+        Lane { turns: Arc::new(Semaphore::new(turns)), waiting: Arc::default(), waiting_max: turns * WAITING_PER_TURN }
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let _place = Place::take(self)?;
+        let turn = self.turns.clone().acquire_owned().await;
+        turn.map_err(|_| Error::Internal("a lane of queries is closed".to_owned()))
+    }
+}
+
+/// A place among those who wait.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Place<'_> {
+    fn take(lane: &Lane) -> Result<Place<'_>, Error> {
+        let place = Place(&lane.waiting);
+        if lane.waiting.fetch_add(1, Ordering::Relaxed) < lane.waiting_max {
+            return Ok(place);
+        }
+        let message = "too many queries of this size are waiting".to_owned();
+        Err(Error::Overloaded { message, retry_after_ms: RETRY_AFTER_MS })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -62,5 +165,85 @@ impl Stop for Signal {
             return Some(StopReason::Cancelled);
         }
         self.deadline.filter(|deadline| Instant::now() >= *deadline).map(|_| StopReason::Deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::WriterEnd;
+    use crate::store::{MemoryStore, StoreId};
+
+    fn engine(queries_max: usize) -> (Engine, WriterEnd) {
+        let options = EngineOptions { queries_max, ..EngineOptions::default() };
+        Engine::open(Box::new(MemoryStore::new(StoreId(1))), options).unwrap()
+    }
+
+    /// Visits so many edges one by one, and tells how many were allowed, attempt by attempt.
+    async fn visits(engine: &Engine, wanted: u64, edges_visited_max: Option<u64>) -> (u64, Vec<u64>) {
+        let attempts = Arc::new(Mutex::new(Vec::new()));
+        let told = attempts.clone();
+        let options = QueryOptions { edges_visited_max, ..QueryOptions::default() };
+        let query = move |_: &State, budget: &mut Budget<'_>| {
+            let visited = (0..wanted).take_while(|_| budget.visit(1).is_ok()).count() as u64;
+            told.lock().unwrap().push(visited);
+            Ok(visited)
+        };
+        let answer = engine.query(options, query).await.unwrap();
+        let attempts = attempts.lock().unwrap().clone();
+        (answer, attempts)
+    }
+
+    #[tokio::test]
+    async fn a_query_begins_again_with_more_until_it_is_done_or_has_had_all() {
+        let (engine, end) = engine(1);
+        let (once, short) = (AT_ONCE_EDGES_MAX, SHORT_EDGES_MAX);
+        assert_eq!(visits(&engine, once, None).await, (once, vec![once]));
+        assert_eq!(visits(&engine, once + 1, None).await, (once + 1, vec![once, once + 1]));
+        assert_eq!(visits(&engine, short + 1, None).await, (short + 1, vec![once, short, short + 1]));
+        // Its own bound is no reason to begin again.
+        assert_eq!(visits(&engine, 100, Some(7)).await, (7, vec![7]));
+        assert_eq!(visits(&engine, 1 << 20, Some(once)).await, (once, vec![once]));
+        assert_eq!(visits(&engine, 1 << 20, Some(once + 5)).await, (once + 5, vec![once, once + 5]));
+        drop(engine);
+        end.join();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn small_queries_pass_those_that_fill_the_lanes_and_no_more_wait_than_are_worth_it() {
+        let (engine, end) = engine(1);
+        let (go, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let held = || {
+            let (engine, gate) = (engine.clone(), gate.clone());
+            tokio::spawn(async move {
+                let query = move |_: &State, budget: &mut Budget<'_>| {
+                    if budget.visit(AT_ONCE_EDGES_MAX + 1).is_ok() {
+                        let _ = gate.lock().unwrap().recv_timeout(Duration::from_secs(20));
+                    }
+                    Ok(())
+                };
+                engine.query(QueryOptions::default(), query).await
+            })
+        };
+        // One that runs, as many as may wait, one too many.
+        let mut asked: Vec<_> = (0..WAITING_PER_TURN + 2).map(|_| held()).collect();
+        let refused = loop {
+            if let Some(at) = asked.iter().position(|task| task.is_finished()) {
+                break asked.swap_remove(at).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        };
+        assert!(matches!(refused, Err(Error::Overloaded { .. })), "{refused:?}");
+        assert_eq!(visits(&engine, 10, None).await, (10, vec![10]));
+        asked.iter().for_each(|_| go.send(()).unwrap());
+        for task in asked {
+            assert_eq!(task.await.unwrap(), Ok(()));
+        }
+        drop(engine);
+        end.join();
     }
 }

@@ -67,12 +67,13 @@ pub struct Budget<'a> {
     edges_max: u64,
     visited: u64,
     next_poll: u64,
+    exhausted: bool,
     stop: &'a dyn Stop,
 }
 
 impl<'a> Budget<'a> {
     pub fn new(edges_visited_max: u64, stop: &'a dyn Stop) -> Budget<'a> {
-        Budget { edges_max: edges_visited_max, visited: 0, next_poll: 0, stop }
+        Budget { edges_max: edges_visited_max, visited: 0, next_poll: 0, exhausted: false, stop }
     }
 
     /// No bound, no signal.
@@ -84,6 +85,7 @@ impl<'a> Budget<'a> {
     pub fn visit(&mut self, edges: u64) -> Result<(), Limit> {
         let visited = self.visited.saturating_add(edges);
         if visited > self.edges_max {
+            self.exhausted = true;
             return Err(Limit::EdgesVisited);
         }
         self.visited = visited;
@@ -100,13 +102,22 @@ impl<'a> Budget<'a> {
 
     /// Whether so many half-edges more are within the bound. A search that looks at no part of a hop it can't afford, and is
     /// charged for all of one that it need not look through, takes as much wherever in memory its members are.
-    pub fn afford(&self, edges: u64) -> Result<(), Limit> {
-        if self.visited.saturating_add(edges) > self.edges_max { Err(Limit::EdgesVisited) } else { Ok(()) }
+    pub fn afford(&mut self, edges: u64) -> Result<(), Limit> {
+        if self.visited.saturating_add(edges) <= self.edges_max {
+            return Ok(());
+        }
+        self.exhausted = true;
+        Err(Limit::EdgesVisited)
     }
 
     /// Charges half-edges that were afforded and need not be looked at.
     pub fn skip(&mut self, edges: u64) {
         self.visited = self.visited.saturating_add(edges);
+    }
+
+    /// Whether more edges were asked for than there were.
+    pub fn is_exhausted(&self) -> bool {
+        self.exhausted
     }
 
     /// Half-edges looked at so far.
@@ -130,7 +141,9 @@ mod tests {
     #[test]
     fn it_ends_at_its_bound_and_at_the_first_signal() {
         let mut budget = Budget::new(10, &NeverStop);
-        assert_eq!((budget.visit(10), budget.visit(1), budget.visited()), (Ok(()), Err(Limit::EdgesVisited), 10));
+        assert_eq!((budget.visit(10), budget.is_exhausted()), (Ok(()), false));
+        assert_eq!((budget.visit(1), budget.visited()), (Err(Limit::EdgesVisited), 10));
+        assert!(budget.is_exhausted());
         assert_eq!(Budget::new(10, &Always(StopReason::Cancelled)).visit(1), Err(Limit::Cancelled));
         assert_eq!(Budget::new(10, &Always(StopReason::Deadline)).visit(1), Err(Limit::Deadline));
     }

@@ -69,7 +69,7 @@ impl Service {
     pub(super) async fn query<T: Send + 'static>(
         &self,
         asked: &Asked,
-        query: impl FnOnce(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
+        query: impl Fn(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         // The engine knows the token as `min_revision`; where it stands in the request is known here.
         let locate = |violation: Violation| match asked.read_in {

@@ -37,8 +37,8 @@ pub async fn discover_statuses(
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let viewer = state.graph().find(viewer.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &viewer))?;
         let found = discover(state, viewer, &query, how.as_of, budget)?;
-        let start = after.map_or(0, |(time, id)| {
-            found.items.partition_point(|item| (Reverse(item.post_time), &item.status) <= (Reverse(time), &id))
+        let start = after.as_ref().map_or(0, |(time, id)| {
+            found.items.partition_point(|item| (Reverse(item.post_time), &item.status) <= (Reverse(*time), id))
         });
         let (items, next_page_token) = page(&found.items[start..], size, |last| {
             listing.token(how.as_of, &[&last.post_time.0.to_string(), last.status.as_str()])

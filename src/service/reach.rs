@@ -148,7 +148,8 @@ async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> R
         let (list, extent) = reach_list(&view, member, max_hops, budget);
         let info = how.info(state, extent, budget)?;
         let id = |ix| state.graph().id(ix);
-        let start = after.map_or(0, |(hop, last)| list.partition_point(|(h, ix)| (*h, id(*ix)) <= (hop, &last)));
+        let start = after.as_ref();
+        let start = start.map_or(0, |(hop, last)| list.partition_point(|(h, ix)| (*h, id(*ix)) <= (*hop, last)));
         let (items, next_page_token) = page(list[start..].iter(), size, |(hop, ix)| {
             listing.token(how.as_of, &[&hop.to_string(), id(*ix).as_str()])
         });
