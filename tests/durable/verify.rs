@@ -62,9 +62,9 @@ fn nothing_is_found_after_any_commands_live_or_read_again() {
             let read = State::load(&mut memory.clone()).unwrap();
             assert_sound(&read);
             assert_eq!((read.digest(), read.sequence()), (state.digest(), state.sequence()), "seed {seed}");
-            // The same log applied once more gives the same bytes; the live state, those too.
+            // The same log applied once more gives the same bytes. The live state may have its members in other places.
             let again = State::load(&mut memory.clone()).unwrap();
-            assert!(backup(&read) == backup(&again) && backup(&read) == backup(&state), "seed {seed}");
+            assert!(backup(&read) == backup(&again) && read.records().eq(state.records()), "seed {seed}");
         }
     });
 }
