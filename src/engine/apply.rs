@@ -2,6 +2,7 @@
 //!
 //! Every change is checked before anything is touched, so a refused change leaves the state as it was.
 
+use super::digest::Hashed;
 use super::records::{MemberRecord, Stored, Times};
 use super::state::State;
 use super::{Applied, Effect, digest};
@@ -187,11 +188,15 @@ impl State {
 }
 
 /// Whether what must hold beforehand does. `field` is where the resource stands in a request.
-pub(super) fn check<T>(precondition: &Precondition, stored: Option<&Stored<T>>, field: &str) -> Result<(), Error> {
+pub(super) fn check<T: Hashed>(
+    precondition: &Precondition,
+    stored: Option<&Stored<T>>,
+    field: &str,
+) -> Result<(), Error> {
     let failed = |message: &str| Err(Error::precondition(field, Reason::PreconditionFailed, message));
     match (precondition, stored) {
         (Precondition::None, _) | (Precondition::Absent, None) | (Precondition::Present, Some(_)) => Ok(()),
-        (Precondition::Etag(etag), Some(stored)) if *etag == stored.etag => Ok(()),
+        (Precondition::Etag(etag), Some(stored)) if *etag == stored.etag() => Ok(()),
         (Precondition::Etag(_), _) => Err(Error::EtagMismatch { field: format!("{field}.etag") }),
         (Precondition::Absent, Some(_)) => failed("must not exist, but does"),
         (Precondition::Present, None) => failed("must exist, but does not"),

@@ -8,10 +8,13 @@ use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Stored, 
 use super::state::{Mention, State};
 use super::{Applied, Effect, digest};
 use crate::domain::{
-    Edge, EdgeKey, EdgePut, Error, Event, InteractionRecord, Member, MemberId, Origin, Precondition, Reason, Resource,
-    Status, StatusId, Violation,
+    Edge, EdgeKey, EdgePut, Error, Event, InteractionRecord, KindName, Member, MemberId, Origin, Precondition, Reason,
+    Resource, Status, StatusId, Violation,
 };
 use crate::graph::{KindIx, MemberIx, Runs, add_interactions};
+
+/// An edge's `from` end, kind and `to` end, as it is kept.
+type EdgePlace = (MemberIx, KindIx, MemberIx);
 
 impl State {
     pub(super) fn put_edge(
@@ -21,8 +24,10 @@ impl State {
         precondition: &Precondition,
         allow_missing_members: bool,
     ) -> Result<Applied, Error> {
-        let key = self.registered(&put.key, "edge.kind")?;
-        let before = self.edge(&key);
+        let kind = self.registered(&put.key.kind, "edge.kind")?;
+        let key = self.kept_key(&put.key, kind);
+        let (from, to) = (self.graph.find(key.from.as_str()), self.graph.find(key.to.as_str()));
+        let before = from.zip(to).and_then(|(from, to)| self.edge_of(&key, (from, kind, to)));
         check(precondition, before.as_ref(), "edge")?;
         if let Some(status) = put.origin.as_ref().and_then(|origin| origin.status.as_ref())
             && !self.statuses.contains_key(status)
@@ -42,24 +47,33 @@ impl State {
             }
             applied.effect = Effect::Updated;
         }
-        for id in [&after.key.from, &after.key.to] {
-            if self.graph.find(id.as_str()).is_none() {
-                self.add_member(act, &Member::bare(id.clone()));
+        let mut end = |found: Option<MemberIx>, id: &MemberId| {
+            found.unwrap_or_else(|| {
                 applied.members_created += 1;
-            }
-        }
-        self.store_edge(act, before.as_ref(), &after);
+                self.add_member(act, &Member::bare(id.clone()))
+            })
+        };
+        let place = (end(from, &after.key.from), kind, end(to, &after.key.to));
+        self.store_edge(act, place, before.as_ref(), &after);
         Ok(applied)
     }
 
-    /// The key an edge of a registered kind is kept under.
-    fn registered(&self, key: &EdgeKey, field: &str) -> Result<EdgeKey, Error> {
-        let kind = self.graph.find_kind(key.kind.as_str()).map(|ix| self.graph.kind(ix));
-        let Some(kind) = kind else {
-            let message = format!("no kind {:?} is registered", key.kind.as_str());
-            return Err(Violation::new(field, Reason::UnknownKind, message).into());
-        };
-        Ok(if kind.symmetric { key.clone().smaller_first() } else { key.clone() })
+    fn registered(&self, kind: &KindName, field: &str) -> Result<KindIx, Error> {
+        self.graph.find_kind(kind.as_str()).ok_or_else(|| {
+            let message = format!("no kind {:?} is registered", kind.as_str());
+            Violation::new(field, Reason::UnknownKind, message).into()
+        })
+    }
+
+    /// The key an edge is kept under.
+    fn kept_key(&self, key: &EdgeKey, kind: KindIx) -> EdgeKey {
+        if self.graph.kind(kind).symmetric { key.clone().smaller_first() } else { key.clone() }
+    }
+
+    /// The edge at a place, which has this key.
+    fn edge_of(&self, key: &EdgeKey, (from, kind, to): EdgePlace) -> Option<Stored<Edge>> {
+        let record = self.edge_record(from, kind, to)?;
+        Some(Stored::of(record.facts().edge(key.clone()), record.times))
     }
 
     fn require_member(&self, id: &MemberId, field: &str) -> Result<(), Error> {
@@ -70,8 +84,13 @@ impl State {
     }
 
     /// Writes an edge whose members and kind exist in the place of what was there.
-    fn store_edge(&mut self, act: &mut Act<'_>, before: Option<&Stored<Edge>>, after: &Edge) {
-        let (from, kind, to) = self.locate(&after.key).expect("the edge's members and kind exist");
+    fn store_edge(
+        &mut self,
+        act: &mut Act<'_>,
+        (from, kind, to): EdgePlace,
+        before: Option<&Stored<Edge>>,
+        after: &Edge,
+    ) {
         let times = match before {
             Some(before) => Times { create: before.create_time, update: act.now },
             None => Times::new(act.now),
@@ -145,14 +164,15 @@ impl State {
         act: &mut Act<'_>,
         record: &InteractionRecord,
     ) -> Result<Applied, Error> {
-        let key = self.registered(&record.key, "kind")?;
-        let before = self
-            .edge(&key)
-            .ok_or_else(|| Error::not_found(Resource::Edge, format!("{}-{}-{}", key.from, key.kind, key.to)))?;
-        let kind = self.graph.find_kind(key.kind.as_str()).expect("the kind is registered");
+        let kind = self.registered(&record.key.kind, "kind")?;
+        let key = self.kept_key(&record.key, kind);
+        let place = self.locate(&key);
+        let found = place.and_then(|place| Some((place, self.edge_of(&key, place)?)));
+        let (place, before) =
+            found.ok_or_else(|| Error::not_found(Resource::Edge, format!("{}-{}-{}", key.from, key.kind, key.to)))?;
         let mut after = before.value.clone();
         after.history = add_interactions(after.history, self.graph.kind(kind), record.count, record.time_s);
-        self.store_edge(act, Some(&before), &after);
+        self.store_edge(act, place, Some(&before), &after);
         Ok(Applied::of(Effect::Updated))
     }
 
@@ -227,12 +247,13 @@ impl State {
     }
 
     fn edit_origin(&mut self, act: &mut Act<'_>, key: &EdgeKey, edit: impl FnOnce(&mut Origin)) {
-        let before = self.edge(key).expect("an indexed edge exists");
+        let place = self.locate(key).expect("an indexed edge's members and kind exist");
+        let before = self.edge_of(key, place).expect("an indexed edge exists");
         let mut after = before.value.clone();
         let mut origin = after.origin.take().unwrap_or_default();
         edit(&mut origin);
         after.origin = (origin != Origin::default()).then_some(origin);
-        self.store_edge(act, Some(&before), &after);
+        self.store_edge(act, place, Some(&before), &after);
     }
 
     /// Erases a member with its edges and statuses, and its name wherever else it stands.

@@ -24,6 +24,35 @@ impl Digest {
     }
 }
 
+/// What has a hash of its content.
+pub trait Hashed {
+    fn content_hash(&self) -> u128;
+}
+
+impl Hashed for Kind {
+    fn content_hash(&self) -> u128 {
+        kind_hash(self)
+    }
+}
+
+impl Hashed for Member {
+    fn content_hash(&self) -> u128 {
+        member_hash(self)
+    }
+}
+
+impl Hashed for Edge {
+    fn content_hash(&self) -> u128 {
+        edge_hash(self)
+    }
+}
+
+impl Hashed for Status {
+    fn content_hash(&self) -> u128 {
+        status_hash(self)
+    }
+}
+
 pub fn kind_hash(kind: &Kind) -> u128 {
     let mut bytes = Bytes::of(b'k');
     bytes.text(kind.name.as_str());

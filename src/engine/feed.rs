@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::records::{Stored, Times};
 use super::revision::Revision;
 use super::state::State;
-use super::{Engine, digest, stopped};
+use super::{Engine, stopped};
 use crate::domain::{
     Edge, EdgeKey, Error, Event, Kind, KindName, Member, MemberId, Sequence, Status, StatusId, TimeMs,
 };
@@ -135,17 +135,13 @@ fn changes(store_id: u128, commit: Commit) -> Changes {
 fn changed(event: Event, update: TimeMs) -> Changed {
     let since = |create: TimeMs| Times { create, update };
     match event {
-        Event::KindPut { kind } => Changed::Kind(Stored::of(kind, digest::kind_hash, Times::default())),
+        Event::KindPut { kind } => Changed::Kind(Stored::of(kind, Times::default())),
         Event::KindDeleted { name } => Changed::KindDeleted(name),
-        Event::MemberPut { member, create_time } => {
-            Changed::Member(Stored::of(member, digest::member_hash, since(create_time)))
-        }
+        Event::MemberPut { member, create_time } => Changed::Member(Stored::of(member, since(create_time))),
         Event::MemberDeleted { id } => Changed::MemberDeleted(id),
-        Event::EdgePut { edge, create_time } => Changed::Edge(Stored::of(edge, digest::edge_hash, since(create_time))),
+        Event::EdgePut { edge, create_time } => Changed::Edge(Stored::of(edge, since(create_time))),
         Event::EdgeDeleted { key } => Changed::EdgeDeleted(key),
-        Event::StatusPut { status, create_time } => {
-            Changed::Status(Stored::of(status, digest::status_hash, since(create_time)))
-        }
+        Event::StatusPut { status, create_time } => Changed::Status(Stored::of(status, since(create_time))),
         Event::StatusDeleted { id } => Changed::StatusDeleted(id),
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::digest::etag;
+use super::digest::{Hashed, etag};
 use crate::domain::{Edge, EdgeKey, EdgePut, History, Member, MemberId, Origin, Status, Strength, TimeMs, TopicSet};
 use crate::graph::{Keyed, KindIx, MemberIx, Tie};
 
@@ -12,16 +12,18 @@ use crate::graph::{Keyed, KindIx, MemberIx, Tie};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored<T> {
     pub value: T,
-    pub etag: String,
     pub create_time: TimeMs,
     pub update_time: TimeMs,
 }
 
-impl<T> Stored<T> {
-    /// A resource by its content's hash and its times.
-    pub(super) fn of(value: T, hash: impl Fn(&T) -> u128, times: Times) -> Stored<T> {
-        let etag = etag(hash(&value), times.update);
-        Stored { value, etag, create_time: times.create, update_time: times.update }
+impl<T: Hashed> Stored<T> {
+    pub(super) fn of(value: T, times: Times) -> Stored<T> {
+        Stored { value, create_time: times.create, update_time: times.update }
+    }
+
+    /// Opaque to callers; another one whenever the content or the time of its last change is.
+    pub fn etag(&self) -> String {
+        etag(self.value.content_hash(), self.update_time)
     }
 }
 

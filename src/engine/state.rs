@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
-use super::digest::{self, Digest};
+use super::digest::Digest;
 use super::records::{EdgeRecord, MemberRecord, StatusRecord, Stored, Times};
 use super::requests::Requests;
 use super::revision::Revision;
@@ -119,7 +119,7 @@ impl State {
 
     pub fn member_at(&self, ix: MemberIx) -> Stored<Member> {
         let record = self.member_record(ix);
-        Stored::of(record.member(self.graph.id(ix).clone()), digest::member_hash, record.times)
+        Stored::of(record.member(self.graph.id(ix).clone()), record.times)
     }
 
     pub(super) fn member_record(&self, ix: MemberIx) -> &MemberRecord {
@@ -137,7 +137,7 @@ impl State {
         let (from, to) = self.kept_order(from, kind, to);
         let record = self.edge_record(from, kind, to)?;
         let value = record.facts().edge(self.key_of(from, kind, to));
-        Some(Stored::of(value, digest::edge_hash, record.times))
+        Some(Stored::of(value, record.times))
     }
 
     pub(super) fn edge_record(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<&EdgeRecord> {
@@ -216,11 +216,11 @@ impl State {
 
 fn stored_kind(kind: &Kind) -> Stored<Kind> {
     // Kinds keep no times.
-    Stored::of(kind.clone(), digest::kind_hash, Times::default())
+    Stored::of(kind.clone(), Times::default())
 }
 
 fn stored_status(record: &StatusRecord) -> Stored<Status> {
-    Stored::of(record.status.clone(), digest::status_hash, record.times)
+    Stored::of(record.status.clone(), record.times)
 }
 
 /// The least ids there are: where ranges over ordered sets begin.

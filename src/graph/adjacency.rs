@@ -143,7 +143,11 @@ impl Segment {
             }
             return;
         }
-        let mut halves: Vec<HalfEdge> = self.list(at).iter().collect();
+        let list = self.list(at);
+        let mut halves: Vec<HalfEdge> = Vec::with_capacity(list.len() + 1);
+        if let Lists::One(list) = list.0 {
+            halves.extend(list.iter());
+        }
         change(&mut halves, key, half);
         *self = self.with_list(at, &halves);
     }
@@ -158,6 +162,30 @@ impl Segment {
 
     /// A copy with another list for one member.
     fn with_list(&self, at: usize, halves: &[HalfEdge]) -> Segment {
+        match self.list(at).0 {
+            Lists::One(before) if halves.len() <= LIST_MAX => self.with_short_list(at, before, halves),
+            _ => self.rebuilt(at, halves),
+        }
+    }
+
+    /// The same where neither the list there was nor the new one is a hub's: all the words around it are as they were.
+    fn with_short_list(&self, at: usize, before: List<'_>, halves: &[HalfEdge]) -> Segment {
+        let begin = (self.words[at] & 0xFFFF) as usize;
+        let (left, right) = (&self.words[..begin], &self.words[begin + before.words().len()..]);
+        // With a tie for each half-edge: most have none.
+        let mut words = Vec::with_capacity(self.words.len() + 4 * halves.len());
+        words.extend_from_slice(left);
+        pack(halves, &mut words);
+        let longer = (words.len() as u32).wrapping_sub((self.words.len() - right.len()) as u32);
+        words.extend_from_slice(right);
+        words[at] = begin as u32 | (halves.len() as u32) << 16;
+        for head in &mut words[at + 1..SEGMENT_MEMBERS] {
+            *head = (*head & 0xFFFF).wrapping_add(longer) & 0xFFFF | *head & 0xFFFF_0000;
+        }
+        Segment { words: words.into(), hubs: self.hubs.clone() }
+    }
+
+    fn rebuilt(&self, at: usize, halves: &[HalfEdge]) -> Segment {
         let mut copy = SegmentBuilder::default();
         for other in 0..SEGMENT_MEMBERS {
             if other == at {

@@ -115,10 +115,10 @@ impl Subject {
 
     fn result(&self, state: &State, applied: Applied) -> pb::ChangeResult {
         let etag = match self {
-            Subject::Kind(name) => state.kind(name.as_str()).map(|kind| kind.etag),
-            Subject::Member(id) => state.member(id.as_str()).map(|member| member.etag),
-            Subject::Edge(key) => state.edge(key).map(|edge| edge.etag),
-            Subject::Status(id) | Subject::Posted(id) => state.status(id.as_str()).map(|status| status.etag),
+            Subject::Kind(name) => state.kind(name.as_str()).map(|kind| kind.etag()),
+            Subject::Member(id) => state.member(id.as_str()).map(|member| member.etag()),
+            Subject::Edge(key) => state.edge(key).map(|edge| edge.etag()),
+            Subject::Status(id) | Subject::Posted(id) => state.status(id.as_str()).map(|status| status.etag()),
         };
         let status_id = match self {
             Subject::Posted(id) => id.to_string(),

@@ -127,7 +127,7 @@ pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
                 topics: some_topics(random),
                 labels: some_labels(random),
             };
-            let own = state.member(member.id.as_str()).map(|stored| stored.etag);
+            let own = state.member(member.id.as_str()).map(|stored| stored.etag());
             Change::PutMember { precondition: some_precondition(random, own, old), member }
         }
         3 => {
@@ -138,23 +138,23 @@ pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
                 topics: maybe(random, some_topics),
                 labels: maybe(random, some_labels),
             };
-            let own = state.member(id.as_str()).map(|stored| stored.etag);
+            let own = state.member(id.as_str()).map(|stored| stored.etag());
             Change::UpdateMember { precondition: some_precondition(random, own, old), id, patch }
         }
         4 => {
             let id = some_member(random);
-            let own = state.member(id.as_str()).map(|stored| stored.etag);
+            let own = state.member(id.as_str()).map(|stored| stored.etag());
             Change::DeleteMember { precondition: some_precondition(random, own, old), id, allow_missing }
         }
         5..11 => {
             let put = some_put(random);
-            let own = state.edge(&put.key).map(|stored| stored.etag);
+            let own = state.edge(&put.key).map(|stored| stored.etag());
             let precondition = some_precondition(random, own, old);
             Change::PutEdge { put, precondition, allow_missing_members: random.u8(0..4) > 0 }
         }
         11 => {
             let key = some_key(random);
-            let own = state.edge(&key).map(|stored| stored.etag);
+            let own = state.edge(&key).map(|stored| stored.etag());
             Change::DeleteEdge { precondition: some_precondition(random, own, old), key, allow_missing }
         }
         12..14 => {
@@ -165,17 +165,17 @@ pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
         14..16 => Change::PostStatus { status: some_post(random) },
         16 => {
             let id = some_status(random);
-            let own = state.status(id.as_str()).map(|stored| stored.etag);
+            let own = state.status(id.as_str()).map(|stored| stored.etag());
             Change::DeleteStatus { precondition: some_precondition(random, own, old), id, allow_missing }
         }
         17..19 => {
             let kind = some_kind(random);
-            let own = state.kind(kind.name.as_str()).map(|stored| stored.etag);
+            let own = state.kind(kind.name.as_str()).map(|stored| stored.etag());
             Change::PutKind { precondition: some_precondition(random, own, old), kind }
         }
         _ => {
             let name = some_key(random).kind;
-            let own = state.kind(name.as_str()).map(|stored| stored.etag);
+            let own = state.kind(name.as_str()).map(|stored| stored.etag());
             Change::DeleteKind { precondition: some_precondition(random, own, old), name, allow_missing }
         }
     }

@@ -186,7 +186,7 @@ fn same<T: PartialEq + Debug + Clone>(found: Option<Stored<T>>, expected: &Dated
     let found = found.unwrap_or_else(|| panic!("{expected:?} is missing"));
     let dated = Dated { value: found.value, create: found.create_time, update: found.update_time };
     assert_eq!(dated, *expected);
-    (found.etag, version(&expected.value, expected.update))
+    (found.etag(), version(&expected.value, expected.update))
 }
 
 fn run(open: Opener, seed: u64, steps: u32) {

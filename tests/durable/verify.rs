@@ -34,7 +34,7 @@ pub async fn some_commands(engine: &Engine, random: &mut Rng) {
     for _ in 0..random.usize(1..40) {
         let state = engine.state();
         let changes: Vec<Change> = (0..random.usize(1..12)).map(|_| some_change(random, &state, &etags)).collect();
-        etags = state.kinds().into_iter().map(|kind| kind.etag).collect();
+        etags = state.kinds().into_iter().map(|kind| kind.etag()).collect();
         if random.bool() {
             engine.import(changes).await.unwrap();
         } else {

@@ -39,7 +39,7 @@ pub fn record(record: Record) -> pb::ImportRecord {
 
 pub fn member(stored: Stored<Member>) -> pb::Member {
     pb::Member {
-        etag: stored.etag,
+        etag: stored.etag(),
         create_time: Some(timestamp(stored.create_time)),
         update_time: Some(timestamp(stored.update_time)),
         ..member_put(stored.value)
@@ -58,7 +58,7 @@ fn member_put(member: Member) -> pb::Member {
 }
 
 pub fn kind(stored: Stored<Kind>) -> pb::Kind {
-    pb::Kind { etag: stored.etag, ..kind_put(stored.value) }
+    pb::Kind { etag: stored.etag(), ..kind_put(stored.value) }
 }
 
 fn kind_put(kind: Kind) -> pb::Kind {
@@ -88,7 +88,7 @@ fn sphere(sphere: Sphere) -> pb::Sphere {
 pub fn edge(state: &State, stored: Stored<Edge>, as_of: TimeMs) -> pb::Edge {
     pb::Edge {
         strength: state.edge_strength(&stored.value, as_of),
-        etag: stored.etag,
+        etag: stored.etag(),
         create_time: Some(timestamp(stored.create_time)),
         update_time: Some(timestamp(stored.update_time)),
         ..edge_put(stored.value)
@@ -122,7 +122,7 @@ fn origin_put(origin: Origin) -> pb::Origin {
 }
 
 pub fn status(stored: Stored<Status>) -> pb::Status {
-    pb::Status { etag: stored.etag, ..status_put(stored.value) }
+    pb::Status { etag: stored.etag(), ..status_put(stored.value) }
 }
 
 fn status_put(status: Status) -> pb::Status {
