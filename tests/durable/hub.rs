@@ -42,5 +42,5 @@ fn a_million_edges_of_one_member_are_imported_and_erased() {
     drop(engine);
     end.join();
     // Far above what it takes, far below what anything quadratic would.
-    assert!(start.elapsed().as_secs() < 120, "{:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 600, "{:?}", start.elapsed());
 }

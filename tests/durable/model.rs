@@ -6,7 +6,7 @@ use fastrand::Rng;
 use kith::domain::{
     Change, Edge, EdgeKey, EdgePut, Error, History, Kind, Member, Precondition, Sphere, StatusId, TimeMs,
 };
-use kith::engine::{Applied, Engine, EngineOptions, State, Stored, WriterEnd};
+use kith::engine::{Applied, Engine, EngineOptions, Hashed, State, Stored, WriterEnd};
 use kith::store::MemoryStore;
 
 use crate::commands::some_change;
@@ -182,11 +182,12 @@ impl<'a> Pair<'a> {
 }
 
 /// Compares a resource; gives its etag and what that stands for.
-fn same<T: PartialEq + Debug + Clone>(found: Option<Stored<T>>, expected: &Dated<T>) -> (String, String) {
+fn same<T: PartialEq + Debug + Clone + Hashed>(found: Option<Stored<T>>, expected: &Dated<T>) -> (String, String) {
     let found = found.unwrap_or_else(|| panic!("{expected:?} is missing"));
+    let etag = found.etag();
     let dated = Dated { value: found.value, create: found.create_time, update: found.update_time };
     assert_eq!(dated, *expected);
-    (found.etag(), version(&expected.value, expected.update))
+    (etag, version(&expected.value, expected.update))
 }
 
 fn run(open: Opener, seed: u64, steps: u32) {
