@@ -42,6 +42,7 @@ use Shape::{Stream, Unary};
 /// Reads that are not made for a viewer tell all there is: they need `service`.
 const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
     ("AdminService/GetServerInfo", Admin, Unary),
+    ("AdminService/Backup", Admin, Stream),
     ("AdminService/Verify", Admin, Stream),
     ("DataService/Export", Service, Stream),
     ("DataService/Import", Write, Stream),
@@ -76,7 +77,7 @@ const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
     ("StatusService/ListStatuses", Service, Unary),
     ("StatusService/PostStatus", Write, Unary),
 ];
-const METHODS_COUNT: usize = 34;
+const METHODS_COUNT: usize = 35;
 
 /// The RPC of a path, if there is one.
 pub fn method(path: &str) -> Option<Method> {
