@@ -102,6 +102,6 @@ fn a_server_that_is_not_there_is_said_so() {
     let run = kith(&["stats", "--server", &address]);
     assert_eq!(run.code, Some(3));
     assert!(run.err.starts_with(&format!("error: no kith server answers at {address} (")), "{}", run.err);
-    assert_eq!(kith(&["stats", "--server", "https://localhost"]).code, Some(1));
+    assert_eq!(kith(&["stats", "--server", "ftp://localhost"]).code, Some(1));
     assert_eq!(kith(&["reach"]).code, Some(2));
 }

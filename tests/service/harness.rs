@@ -41,13 +41,20 @@ impl Kith {
     }
 
     pub async fn start(options: AppOptions) -> Kith {
+        let mut kith = Kith::start_unconnected(options).await;
+        kith.channel = connect(kith.address).await;
+        kith
+    }
+
+    /// The same; its channel connects when it is used, and not over TLS.
+    pub async fn start_unconnected(options: AppOptions) -> Kith {
         let app = App::start(options).await.unwrap();
         let address = app.address();
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(app.run_until(async {
             let _ = stopped.await;
         }));
-        let channel = connect(address).await;
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy();
         Kith { address, channel, stop, ended }
     }
 

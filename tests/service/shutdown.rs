@@ -109,6 +109,12 @@ fn what_cannot_start_says_why() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     assert_refused(kith_serve(&store, &holder.local_addr().unwrap().to_string()), "cannot listen on");
     assert_refused(kith_serve(&store, "0.0.0.0:0"), "--insecure");
+    let encrypted = |mut command: Command| {
+        command.args(["--tls-cert", "/none", "--tls-key", "/none"]);
+        command
+    };
+    assert_refused(encrypted(kith_serve(&store, "0.0.0.0:0")), "--auth");
+    assert_refused(encrypted(kith_serve(&store, "127.0.0.1:0")), "/none");
     assert!(!store.exists(), "a server that cannot listen leaves no store");
 
     let _owner = Process::start(&store);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::oneshot;
 
-use super::client::Client;
+use super::client::{Client, ServerArgs};
 use super::failure::Failure;
 use super::json;
 use super::print::{count, say};
@@ -77,7 +77,7 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
 
 /// Loads the story and asks the six questions.
 async fn tell(address: SocketAddr) -> Result<(), Failure> {
-    let client = Client::connect(&format!("http://{address}")).await?;
+    let client = ServerArgs::at(address).connect().await?;
     let records = story()?;
     let loaded = load(&client, records.clone()).await?;
     say(&format!(

@@ -3,13 +3,13 @@
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 
 use super::read::{Lines, ReadError};
 use super::report::{FileReport, Progress, Refusal};
 use super::rows::Rows;
 use crate::cli;
 use crate::cli::client::Client;
+use crate::cli::client::Line;
 use crate::proto::v1::data_service_client::DataServiceClient;
 use crate::proto::v1::{ImportRecord, ImportRequest};
 
@@ -93,7 +93,7 @@ fn read_batches(
 }
 
 pub struct Importer {
-    client: DataServiceClient<Channel>,
+    client: DataServiceClient<Line>,
     allow_missing_members: bool,
     messages_per_stream: usize,
 }

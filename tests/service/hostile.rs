@@ -1,0 +1,321 @@
+//! Clients that mean harm, or are broken: each is at it while a bystander asks, and while the server is told to stop.
+//!
+//! `KITH_HOSTILE_SECONDS` makes each attack longer than the short form that every run has. Figures are printed; the bounds that are
+//! asserted leave room for machines that do other work too.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kith::app::{AppOptions, ConnectionLimits, StoreOptions};
+use kith::proto::v1::member_service_client::MemberServiceClient;
+use kith::proto::v1::{GetMemberRequest, ListMembersRequest, PutMemberRequest};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tonic::{Code, Request};
+
+use crate::frames::*;
+use crate::harness::{Kith, PATIENCE, connect, member, options, reason};
+use crate::raw;
+
+/// A bystander's slowest answers may take so long, whatever goes on.
+const BYSTANDER_P99_MAX: Duration = Duration::from_millis(500);
+const RESIDENT_MIB_MAX: u64 = 700;
+const STOP_MAX: Duration = Duration::from_secs(4);
+
+struct Served {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Served {
+    fn start(folder: &std::path::Path) -> Served {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--drain-seconds", "1", "--log", "off", "--data"])
+            .arg(folder);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("kith serves on ").and_then(|rest| rest.split(' ').next());
+        Served { address: address.unwrap().parse().unwrap(), child }
+    }
+
+    fn resident_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
+    }
+
+    /// How long it takes to end once it is told to.
+    async fn stopped(&mut self) -> Duration {
+        let begin = Instant::now();
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert_eq!(status.code(), Some(0));
+                return begin.elapsed();
+            }
+            assert!(begin.elapsed() < PATIENCE, "the process goes on");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn attack_time() -> Duration {
+    let seconds = std::env::var("KITH_HOSTILE_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    seconds.map_or(Duration::from_millis(800), Duration::from_secs)
+}
+
+/// The bystander's p99 over the time. Every call is answered.
+async fn p99(address: SocketAddr, time: Duration) -> Duration {
+    let mut members = MemberServiceClient::new(connect(address).await);
+    let begin = Instant::now();
+    let mut took = Vec::new();
+    while begin.elapsed() < time {
+        let asked = Instant::now();
+        let answer = members.get_member(GetMemberRequest { id: "ana".to_owned(), ..Default::default() });
+        tokio::time::timeout(PATIENCE, answer).await.expect("the bystander is answered").unwrap();
+        took.push(asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    took.sort();
+    took[took.len() * 99 / 100]
+}
+
+type Attack = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Does it again and again until it is dropped: whatever the server does to it is right.
+fn again<F: Future<Output = std::io::Result<()>> + Send + 'static>(
+    attack: impl Fn(SocketAddr) -> F + Send + 'static,
+    address: SocketAddr,
+) -> Attack {
+    Box::pin(async move {
+        loop {
+            let _ = attack(address).await;
+            tokio::task::yield_now().await;
+        }
+    })
+}
+
+/// Runs it beside a bystander, then stops the server while it goes on.
+async fn withstands<F: Future<Output = std::io::Result<()>> + Send + 'static>(
+    name: &str,
+    attack: impl Fn(SocketAddr) -> F + Send + 'static,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut served = Served::start(folder.path());
+    let mut members = MemberServiceClient::new(connect(served.address).await);
+    members.put_member(PutMemberRequest { member: Some(member("ana")), ..Default::default() }).await.unwrap();
+    let time = attack_time();
+    let alone = p99(served.address, time).await;
+    let going_on = tokio::spawn(again(attack, served.address));
+    let beside = p99(served.address, time).await;
+    let resident = served.resident_mib();
+    let stop = served.stopped().await;
+    going_on.abort();
+    println!(
+        "{name}: bystander's p99 {alone:?} alone, {beside:?} beside it; {resident} MiB at most; stopped in {stop:?}"
+    );
+    assert!(beside < BYSTANDER_P99_MAX, "{name}: the bystander waits {beside:?}");
+    assert!(resident < RESIDENT_MIB_MAX, "{name}: {resident} MiB");
+    assert!(stop < STOP_MAX, "{name}: it stops in {stop:?}");
+}
+
+const IMPORT: &str = "/kith.v1.DataService/Import";
+const LIST: &str = "/kith.v1.MemberService/ListMembers";
+
+async fn hold(streams: Vec<TcpStream>) -> std::io::Result<()> {
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    drop(streams);
+    Ok(())
+}
+
+#[tokio::test]
+async fn silent_connections() {
+    withstands("silent connections", |server| async move {
+        let mut streams = Vec::new();
+        while streams.len() < 1_500 {
+            streams.push(silent(server).await?);
+        }
+        hold(streams).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn headers_that_come_byte_by_byte() {
+    withstands("slow headers", |server| async move {
+        let mut streams = Vec::new();
+        for _ in 0..200 {
+            let mut stream = greeted(server, &[]).await?;
+            let block = call(LIST);
+            // Headers that do not end: the rest would come in CONTINUATION frames.
+            stream.write_all(&frame(HEADERS, 0, 1, &block[..8])).await?;
+            streams.push(stream);
+        }
+        hold(streams).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn twenty_thousand_streams() {
+    withstands("20,000 streams", |server| async move {
+        let mut stream = greeted(server, &[]).await?;
+        let block = call(IMPORT);
+        for id in 0..20_000 {
+            stream.write_all(&frame(HEADERS, END_HEADERS, 2 * id + 1, &block)).await?;
+        }
+        hold(vec![stream]).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn streams_that_are_reset_at_once() {
+    withstands("rapid reset", |server| async move {
+        let mut stream = greeted(server, &[]).await?;
+        let block = call(LIST);
+        for id in 0..20_000 {
+            let mut frames = frame(HEADERS, END_HEADERS | END_STREAM, 2 * id + 1, &block);
+            frames.extend(frame(RST_STREAM, 0, 2 * id + 1, &8_u32.to_be_bytes()));
+            stream.write_all(&frames).await?;
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn huge_metadata() {
+    withstands("huge metadata", |server| async move {
+        let mut stream = greeted(server, &[]).await?;
+        for id in 0..100 {
+            let mut block = call(LIST);
+            header(&mut block, "x", &"y".repeat(16_000));
+            stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, 2 * id + 1, &block)).await?;
+        }
+        hold(vec![stream]).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn messages_that_never_end() {
+    withstands("endless client streams", |server| async move {
+        let mut stream = greeted(server, &[]).await?;
+        let block = call(IMPORT);
+        for id in 0..64 {
+            let id = 2 * id + 1;
+            stream.write_all(&frame(HEADERS, END_HEADERS, id, &block)).await?;
+            // The head of a message of 4 MiB, and a little of it.
+            let mut data = vec![0, 0, 0x3f, 0xff, 0xff];
+            data.resize(8_000, 7);
+            stream.write_all(&frame(DATA, 0, id, &data)).await?;
+        }
+        hold(vec![stream]).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn windows_that_never_open() {
+    withstands("ignored windows", |server| async move {
+        // SETTINGS_INITIAL_WINDOW_SIZE of 0: no answer can be sent.
+        let mut stream = greeted(server, &[(4, 0)]).await?;
+        let block = call(LIST);
+        for id in 0..400 {
+            stream.write_all(&frame(HEADERS, END_HEADERS, 2 * id + 1, &block)).await?;
+            stream.write_all(&frame(DATA, END_STREAM, 2 * id + 1, &[0; 5])).await?;
+        }
+        hold(vec![stream]).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_http() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    withstands("noise", move |server| async move {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut stream = greeted(server, &[]).await?;
+        let noise: Vec<u8> = (0..4_096).map(|_| random.u8(..)).collect();
+        stream.write_all(&noise).await?;
+        is_ended(&mut stream, Duration::from_secs(1)).await;
+        Ok(())
+    })
+    .await;
+}
+
+fn impatient(change: impl FnOnce(&mut ConnectionLimits)) -> AppOptions {
+    let mut served = options(StoreOptions::Memory);
+    change(&mut served.server.connections);
+    served
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_greet_or_take_is_ended() {
+    let short = Duration::from_millis(200);
+    let kith = Kith::start(impatient(|limits| (limits.greeting, limits.stall) = (short, short))).await;
+    let mut mute = silent(kith.address).await.unwrap();
+    assert!(is_ended(&mut mute, PATIENCE).await, "it says nothing");
+    let mut slow = silent(kith.address).await.unwrap();
+    slow.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
+    assert!(is_ended(&mut slow, PATIENCE).await, "it says too little");
+
+    let mut shut = greeted(kith.address, &[(4, 0)]).await.unwrap();
+    shut.write_all(&frame(HEADERS, END_HEADERS, 1, &call(LIST))).await.unwrap();
+    shut.write_all(&frame(DATA, END_STREAM, 1, &[0; 5])).await.unwrap();
+    assert!(is_ended(&mut shut, PATIENCE).await, "it takes no answer");
+
+    // Whoever waits for changes that do not come has nothing to take.
+    let mut idle = greeted(kith.address, &[]).await.unwrap();
+    idle.write_all(&frame(HEADERS, END_HEADERS, 1, &call("/kith.v1.DataService/Watch"))).await.unwrap();
+    idle.write_all(&frame(DATA, END_STREAM, 1, &[0; 5])).await.unwrap();
+    assert!(!is_ended(&mut idle, 4 * short).await, "it waits in good faith");
+    kith.members().list_members(ListMembersRequest::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_closed() {
+    let kith = Kith::start(impatient(|limits| limits.connections_per_address = 2)).await;
+    let _first = silent(kith.address).await.unwrap();
+    let _second = silent(kith.address).await.unwrap();
+    let mut third = silent(kith.address).await.unwrap();
+    assert!(is_ended(&mut third, PATIENCE).await);
+    // The bystander is at another address.
+    kith.members().list_members(ListMembersRequest::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn each_abuse_has_its_code() {
+    let kith = Kith::start(options(StoreOptions::Memory)).await;
+    let mut long = Request::new(ListMembersRequest::default());
+    long.metadata_mut().insert("x", "y".repeat(20_000).parse().unwrap());
+    let refused = kith.members().list_members(long).await.unwrap_err();
+    assert_eq!((refused.code(), &*reason(&refused)), (Code::ResourceExhausted, "TOO_LONG"), "metadata");
+
+    let nested = raw::call(kith.address, "/kith.v1.MemberService/PutMember", vec![0x0b; 1_000_000]).await.unwrap_err();
+    assert_eq!((nested.code(), &*reason(&nested)), (Code::InvalidArgument, "MALFORMED"), "groups without end");
+
+    let channel = connect(kith.address).await;
+    let mut compressing = MemberServiceClient::with_interceptor(channel, |mut request: Request<()>| {
+        request.metadata_mut().insert("grpc-encoding", "gzip".parse().unwrap());
+        Ok(request)
+    });
+    let refused = compressing.list_members(ListMembersRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented, "nothing compressed is taken, so that no bomb goes off");
+    kith.stop().await.unwrap();
+}
