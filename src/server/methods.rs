@@ -39,10 +39,10 @@ const OPEN: [(&str, Shape); 4] = [
 use Role::{Admin, Read, Service, Write};
 use Shape::{Stream, Unary};
 
-/// Reads that are not made for a viewer tell all there is: they need `service`.
+/// By name, to be searched. Reads that are not made for a viewer tell all there is: they need `service`.
 const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
-    ("AdminService/GetServerInfo", Admin, Unary),
     ("AdminService/Backup", Admin, Stream),
+    ("AdminService/GetServerInfo", Admin, Unary),
     ("AdminService/Verify", Admin, Stream),
     ("DataService/Export", Service, Stream),
     ("DataService/Import", Write, Stream),
