@@ -4,13 +4,15 @@
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::{Duration, SystemTime};
 
+use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep, sleep_until};
+use prost::bytes::Bytes;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::codegen::http::{HeaderMap, Request, Response};
@@ -33,6 +35,10 @@ const WAY_BACK: Duration = Duration::from_millis(2);
 const NOT_READY_RETRY_MS: u64 = 1_000;
 /// Names and values of a call's headers. HTTP/2 itself refuses four times as much, in its own words.
 pub const HEADER_BYTES_MAX: usize = 16 * 1_024;
+
+/// Of a refused call's message so much is read and thrown away, for so long.
+const REFUSED_BYTES_MAX: usize = 64 * 1_024;
+const REFUSED_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// The services that need the engine, once there is one.
 #[derive(Clone, Default)]
@@ -81,12 +87,13 @@ impl Calls {
             Ok(admitted) => self.carry_out(admitted, request, waiting).await,
             Err(error) => {
                 let refused = to_status(error).into_http::<Body>();
+                taken_off_the_line(request.into_body()).await;
                 refused.map(|body| AnswerBody::new(body, "", None, None, waiting))
             }
         }
     }
 
-    /// Decides by the headers alone: nothing of a refused call's message is read.
+    /// Decides by the headers alone: nothing of a refused call's message is looked at.
     fn admit<B>(&self, peer: &Peer, request: &Request<B>) -> Result<Admitted, Error> {
         let headers = request.headers();
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -195,6 +202,23 @@ impl Calls {
         let until = until.filter(|_| method.shape == Shape::Stream);
         answer.map(|body| AnswerBody::new(body, method.name, until, turn, waiting))
     }
+}
+
+/// What a refused call sends: it comes right behind its headers. HTTP/2 takes a message that nobody waits for any more as a fault of
+/// its client's, and ends the connection of a client with too many of those.
+async fn taken_off_the_line(mut body: Incoming) {
+    let mut bytes_left = REFUSED_BYTES_MAX;
+    let all = poll_fn(|context| {
+        while let Some(Ok(frame)) = ready!(Pin::new(&mut body).poll_frame(context)) {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            if bytes >= bytes_left {
+                break;
+            }
+            bytes_left -= bytes;
+        }
+        Poll::Ready(())
+    });
+    let _ = timeout(REFUSED_WAIT_MAX, all).await;
 }
 
 async fn at(time: Option<Instant>) {

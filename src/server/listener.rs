@@ -63,7 +63,7 @@ const WINDOW_BYTES: u32 = 1_024 * 1_024;
 const SEND_BUFFER_BYTES: usize = 64 * 1_024;
 /// Streams that were reset before they were looked at, and streams that HTTP/2 itself reset: more, and the connection is ended.
 const RESETS_PENDING_MAX: usize = 64;
-const RESETS_OWN_MAX: usize = 256;
+const RESETS_OWN_MAX: usize = 1_024;
 
 pub struct Listener {
     pub socket: TcpListener,

@@ -15,6 +15,7 @@ mod imports;
 mod kill;
 mod limits;
 mod mirror;
+mod overload;
 mod raw;
 mod reflection;
 mod secured;
