@@ -54,7 +54,7 @@ impl<'s> Side<'s> {
 }
 
 /// What is found at the end of an edge.
-enum News {
+pub(super) enum News {
     /// Somebody not seen before.
     New,
     Old,
@@ -63,14 +63,14 @@ enum News {
 }
 
 impl News {
-    fn of(new: bool) -> News {
+    pub(super) fn of(new: bool) -> News {
         if new { News::New } else { News::Old }
     }
 }
 
 /// One hop from the members seen in a range, which have so many edges, appending the new ones; whether the other side was met.
 /// All its edges are charged, or none if they can't be afforded: it does not depend on where in memory the meeting is.
-fn step(
+pub(super) fn step(
     view: &View<'_>,
     direction: Direction,
     hop: std::ops::Range<usize>,

@@ -42,7 +42,8 @@ pub struct HalfEdge {
 impl HalfEdge {
     /// The end an edge leads out of, and `leads_in` too where its kind is symmetric.
     pub(super) fn new(neighbor: MemberIx, kind: KindIx, leads_out: bool, leads_in: bool, tie: Tie) -> HalfEdge {
-        let weight = tie.pinned.map_or(tie.faded.to_bits(), |strength| strength.get().to_bits() | PINNED);
+        // A sum of nothing is −0, and its sign is not the mark of what is pinned.
+        let weight = tie.pinned.map_or(tie.faded.abs().to_bits(), |strength| strength.get().to_bits() | PINNED);
         HalfEdge { neighbor, label: label_of(kind, leads_out, leads_in), tie: [weight, tie.last_s] }
     }
 
@@ -112,6 +113,12 @@ pub(super) fn label_leads(label: u8, direction: Direction) -> bool {
         Direction::Forward => label & OUT != 0,
         Direction::Backward => label & IN != 0,
     }
+}
+
+/// The strength that is pinned by a tie's words, if one is.
+#[inline]
+pub(super) fn pinned_by(tie: [u32; 2]) -> Option<f32> {
+    (tie[0] & PINNED != 0).then(|| f32::from_bits(tie[0] & !PINNED))
 }
 
 /// A tie from its words.

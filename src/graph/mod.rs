@@ -22,11 +22,13 @@ mod reach;
 mod runs;
 mod scratch;
 mod search;
+mod shortest;
 mod small_hash;
 mod steps;
 mod strength;
 mod suggest;
 mod view;
+mod walk;
 
 pub use adjacency::HalfEdges;
 pub use budget::{Budget, Extent, Limit, NeverStop, Stop, StopReason};

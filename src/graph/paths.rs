@@ -4,10 +4,9 @@
 //! the deepening ends once no longer path can be among the best.
 
 use super::budget::{Budget, Extent, Limit};
-use super::distance::distance;
-use super::half_edge::{Direction, MemberIx};
+use super::half_edge::MemberIx;
 use super::path_search::PathSearch;
-use super::small_hash::{SmallHasher, SmallMap};
+use super::shortest::shortest_paths;
 use super::strength::ChainCost;
 use super::view::View;
 
@@ -78,83 +77,44 @@ pub fn find_paths(view: &View<'_>, from: MemberIx, to: MemberIx, query: &PathQue
         found.shortest_path_count = 1;
         return found;
     }
-    let fewest_hops = match distance(view, from, to, query.max_hops, budget) {
-        Ok(Some(hops)) => hops,
+    let shortest = match shortest_paths(view, (from, to), query.max_hops, query.k, budget) {
+        Ok(Some(shortest)) => shortest,
         Ok(None) => return found,
         Err((limit, ruled_out)) => return found.end(limit, ruled_out),
     };
-    match count_shortest_paths(view, from, to, fewest_hops, budget) {
-        Ok(count) => found.shortest_path_count = count,
-        Err(limit) => return found.end(limit, fewest_hops - 1),
-    }
-    for hops_max in fewest_hops..=query.max_hops {
+    found.shortest_path_count = shortest.count;
+    found.paths = shortest.best;
+    for hops_max in shortest.hops..=query.max_hops {
         let mut search = PathSearch::new(view, from, to, hops_max, query.ranking);
-        match search.best(query.k, budget).and_then(|paths| {
-            let least = search.least_cost_beyond(budget)?;
-            Ok((paths, least))
-        }) {
-            Ok((paths, least_cost_beyond)) => {
-                found.paths = paths;
-                if none_better_beyond(&found.paths, query, least_cost_beyond) {
-                    break;
-                }
+        if hops_max > shortest.hops {
+            match search.best(query.k, budget) {
+                Ok(paths) => found.paths = paths,
+                Err(limit) => return found.end(limit, hops_max - 1),
             }
-            Err(limit) => return found.end(limit, hops_max - 1),
+        }
+        match none_better_beyond(&found.paths, query, &mut search, budget) {
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(limit) => return found.end(limit, hops_max),
         }
     }
     found
 }
 
 /// Whether no path of more hops than were searched can be among the best `k`.
-fn none_better_beyond(paths: &[Path], query: &PathQuery, least_cost_beyond: ChainCost) -> bool {
-    paths.len() == query.k
+fn none_better_beyond(
+    paths: &[Path],
+    query: &PathQuery,
+    search: &mut PathSearch<'_, '_>,
+    budget: &mut Budget<'_>,
+) -> Result<bool, Limit> {
+    Ok(paths.len() == query.k
         && match query.ranking {
             Ranking::Hops => true,
             // Of equal strength, the one of fewer hops is the better.
-            Ranking::Strength => paths.last().is_none_or(|last| last.cost <= least_cost_beyond),
-        }
-}
-
-/// How many paths have `hops` hops, which is the distance: those that meet at a member half-way, for each of them.
-fn count_shortest_paths(
-    view: &View<'_>,
-    from: MemberIx,
-    to: MemberIx,
-    hops: u32,
-    budget: &mut Budget<'_>,
-) -> Result<u64, Limit> {
-    let ahead = shortest_path_counts(view, from, Direction::Forward, hops / 2, budget)?;
-    let behind = shortest_path_counts(view, to, Direction::Backward, hops - hops / 2, budget)?;
-    let meeting = ahead.iter().filter_map(|(member, count)| Some(count.saturating_mul(*behind.get(member)?)));
-    Ok(meeting.fold(0, u64::saturating_add))
-}
-
-/// The members at a distance of exactly `hops`, with the number of shortest paths to each (Brandes 2001, the first phase).
-fn shortest_path_counts(
-    view: &View<'_>,
-    source: MemberIx,
-    direction: Direction,
-    hops: u32,
-    budget: &mut Budget<'_>,
-) -> Result<SmallMap<MemberIx, u64>, Limit> {
-    let mut seen = super::view::member_set();
-    seen.insert(source);
-    let mut layer: SmallMap<MemberIx, u64> = SmallMap::with_hasher(SmallHasher);
-    layer.insert(source, 1);
-    for _ in 0..hops {
-        let mut next: SmallMap<MemberIx, u64> = SmallMap::with_hasher(SmallHasher);
-        for (&member, &count) in &layer {
-            let mut last = None;
-            view.for_each_step(member, direction, budget, |neighbor, _| {
-                // Two edges to a neighbor are one step.
-                if last.replace(neighbor) != Some(neighbor) && !seen.contains(&neighbor) {
-                    let sum = next.entry(neighbor).or_insert(0);
-                    *sum = sum.saturating_add(count);
-                }
-            })?;
-        }
-        seen.extend(next.keys().copied());
-        layer = next;
-    }
-    Ok(layer)
+            Ranking::Strength => {
+                let least_beyond = search.least_cost_beyond(budget)?;
+                paths.last().is_none_or(|last| last.cost <= least_beyond)
+            }
+        })
 }

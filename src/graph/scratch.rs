@@ -19,6 +19,48 @@ pub struct Scratch {
     pub seen: [Vec<MemberIx>; 2],
     /// Members from which a search goes on, each with what it goes on with.
     pub arriving: Vec<(MemberIx, u8)>,
+    /// Sums that arrive at members.
+    pub sums: Dense<f64>,
+}
+
+/// A value for each member, forgotten all at once: it counts only if it was set since the last `begin`.
+#[derive(Debug, Default)]
+pub struct Dense<T> {
+    epoch: u32,
+    values: Vec<(T, u32)>,
+}
+
+impl<T: Copy + Default> Dense<T> {
+    /// Forgets all values, and makes room for so many members.
+    pub fn begin(&mut self, places: usize) {
+        if self.values.len() < places || self.epoch == u32::MAX {
+            self.values = vec![(T::default(), 0); places];
+            self.epoch = 0;
+        }
+        self.epoch += 1;
+    }
+
+    pub fn has(&self, place: u32) -> bool {
+        self.values[place as usize].1 == self.epoch
+    }
+
+    /// The value, the default one where none was set.
+    pub fn get(&self, place: u32) -> T {
+        let (value, epoch) = self.values[place as usize];
+        if epoch == self.epoch { value } else { T::default() }
+    }
+
+    /// The value, the default one where none was set; and whether none was.
+    #[inline]
+    pub fn entry(&mut self, place: u32) -> (&mut T, bool) {
+        let (value, epoch) = &mut self.values[place as usize];
+        let new = *epoch != self.epoch;
+        if new {
+            *epoch = self.epoch;
+            *value = T::default();
+        }
+        (value, new)
+    }
 }
 
 impl Scratch {

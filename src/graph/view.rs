@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::adjacency::HalfEdges;
 use super::budget::{Budget, Limit};
 use super::graph::Graph;
-use super::half_edge::{Direction, HalfEdge, KindIx, LABELS, MemberIx, kind_of, label_of, tie_of};
+use super::half_edge::{Direction, HalfEdge, KindIx, LABELS, MemberIx, kind_of, label_of, pinned_by, tie_of};
 use super::packed::List;
 use super::small_hash::SmallSet;
 use super::strength::{Tie, edge_strength, pair_strength};
@@ -129,6 +129,9 @@ impl<'g> View<'g> {
         if tie == [0, 0] {
             return self.untied[usize::from(kind.0)];
         }
+        if let Some(pinned) = pinned_by(tie) {
+            return pinned;
+        }
         edge_strength(self.graph.kind(kind), tie_of(tie), self.as_of)
     }
 
@@ -209,32 +212,37 @@ impl<'g> View<'g> {
     ) -> Result<(), Limit> {
         let gate = gate(direction);
         let plain = self.min_strength == 0.0 && self.excluded.is_empty();
-        // The fold of `pair_strength`, one edge at a time: a hub's chunks may part the edges of a pair.
-        let mut pair: Option<(MemberIx, f64)> = None;
+        // The fold of `pair_strength`, one edge at a time: a hub's chunks may part the edges of a pair. No strength is 0.
+        let (mut last, mut sum) = (MemberIx(0), 0.0);
         self.half_edges(member).try_for_each_list(|list| {
             budget.visit(list.len() as u64)?;
+            let tied = list.tied();
             for (at, (&neighbor, &label)) in list.neighbors().iter().zip(list.labels()).enumerate() {
                 let neighbor = MemberIx(neighbor);
                 if self.gates[usize::from(label)] & gate == 0 || !wanted(neighbor) {
                     continue;
                 }
-                let strength = self.strength(label, list.tie(at));
+                let strength = if tied[at / 32] >> (at % 32) & 1 == 0 {
+                    self.untied[usize::from(kind_of(label).0)]
+                } else {
+                    self.strength(label, list.tie(at))
+                };
                 if !plain && (strength < self.min_strength || self.excludes(neighbor)) {
                     continue;
                 }
                 let strength = f64::from(strength);
-                match &mut pair {
-                    Some((last, sum)) if *last == neighbor => *sum += strength * (1.0 - *sum),
-                    _ => {
-                        if let Some((last, sum)) = pair.replace((neighbor, strength)) {
-                            found(last, sum);
-                        }
-                    }
+                if neighbor == last && sum > 0.0 {
+                    sum += strength * (1.0 - sum);
+                    continue;
                 }
+                if sum > 0.0 {
+                    found(last, sum);
+                }
+                (last, sum) = (neighbor, strength);
             }
             Ok(())
         })?;
-        if let Some((last, sum)) = pair {
+        if sum > 0.0 {
             found(last, sum);
         }
         Ok(())

@@ -24,8 +24,10 @@ impl Candidate {
 }
 
 impl Oracle {
+    /// Strengths are summed in units of 2⁻³², cut off: so the order they are summed in does not matter.
     fn degree(&self, z: usize) -> f64 {
-        self.pair[z].iter().flatten().sum::<f64>().max(0.25)
+        let units = self.pair[z].iter().flatten().map(|strength| (strength * 4_294_967_296.0).floor());
+        (units.sum::<f64>() / 4_294_967_296.0).max(0.25)
     }
 
     /// Whoever could be suggested, with walks of two steps and, if wanted, of three;
