@@ -31,8 +31,8 @@ fn best(k: usize, max_hops: u32, ranking: Ranking) -> PathQuery {
 }
 
 #[test]
-fn a_path_of_100_000_members() {
-    let n = 100_000;
+fn a_path_of_1_000_000_members() {
+    let n = 1_000_000;
     let (graph, at) = graph_of(n, (1..n).map(|i| (i - 1, i)));
     let view = View::unfiltered(&graph, NOW);
     // As many hops as there are, in one answer: nothing recurses.
@@ -119,4 +119,61 @@ fn a_hub_of_100_000_edges() {
     assert!(found.strength_bound.is_some() && budget.visited() <= 1_000);
     let (list, extent) = reach_list(&view, at[1], 3, &mut Budget::new(1_000, &NeverStop));
     assert_eq!((list.len(), extent.exact_through_hop), (2, 1));
+}
+
+#[test]
+fn a_hub_of_1_000_000_edges() {
+    let n = 1_000_001;
+    let (mut graph, at) = graph_of(n, (1..n).map(|i| (0, i)));
+    let view = View::unfiltered(&graph, NOW);
+    let edges = graph.edges();
+    let mut budget = Budget::unlimited();
+    assert_eq!(distance(&view, at[5], at[9], 6, &mut budget), Ok(Some(2)));
+    assert!(budget.visited() <= edges + 2, "the hub is opened once");
+    let mut budget = Budget::unlimited();
+    let targets: Vec<_> = (1..=100).map(|i| at[i * 7]).collect();
+    let (hops, _) = distances(&view, at[5], &targets, 6, &mut budget);
+    assert!(hops.iter().all(|hops| *hops == Some(2)));
+    assert!(budget.visited() <= edges + 200, "the hub is opened once for all of them");
+    let found =
+        find_paths(&view, at[1], at[2], &best(1, 6, Ranking::Hops), &mut Budget::new(2 * edges + 8, &NeverStop));
+    assert_eq!((found.optimal, found.shortest_path_count), (true, 1));
+    let mut budget = Budget::unlimited();
+    assert_eq!(members_within(&view, at[1], Direction::Backward, 2, &mut budget).0.at_hop(2).len(), n - 2);
+    assert!(budget.visited() <= edges + 1);
+    let exclude = SmallSet::default();
+    let query = SuggestQuery { topics: None, exclude: &exclude, limit: 3, max_steps: 2 };
+    let mut budget = Budget::unlimited();
+    let suggested = suggest(&view, at[9], &query, &mut budget).suggestions;
+    assert_eq!(suggested.iter().map(|s| s.member).collect::<Vec<_>>(), at[1..=3].to_vec());
+    assert!(budget.visited() <= edges + 8);
+    // A write beside a reader that holds on to what there was.
+    let before = graph.clone();
+    assert!(graph.remove_edge(at[0], FRIEND, at[500_000]).is_some());
+    assert_eq!((graph.half_edges(at[0]).len(), before.half_edges(at[0]).len()), (n - 2, n - 1));
+    assert!(graph.tie(at[500_000], FRIEND, at[0]).is_none() && before.tie(at[500_000], FRIEND, at[0]).is_some());
+}
+
+#[test]
+fn a_star_of_stars() {
+    // One in the middle, 1,000 around it, and 999 around each of those.
+    let (stars, leaves) = (1_000, 999);
+    let pairs = (0..stars).flat_map(|star| {
+        let center = 1 + star * (leaves + 1);
+        std::iter::once((0, center)).chain((1..=leaves).map(move |leaf| (center, center + leaf)))
+    });
+    let (graph, at) = graph_of(1 + stars * (leaves + 1), pairs);
+    let view = View::unfiltered(&graph, NOW);
+    let (one, other) = (at[2], at[2 + 7 * (leaves + 1)]);
+    let mut budget = Budget::unlimited();
+    assert_eq!(distance(&view, one, other, 6, &mut budget), Ok(Some(4)));
+    assert!(budget.visited() <= 4 * 1_000 + 8, "no star but theirs is opened");
+    let mut budget = Budget::unlimited();
+    let found = find_paths(&view, one, other, &best(1, 6, Ranking::Hops), &mut budget);
+    assert_eq!((found.shortest_path_count, found.paths[0].hops()), (1, 4));
+    assert!(budget.visited() <= 10 * 1_000, "{}", budget.visited());
+    let mut budget = Budget::unlimited();
+    let hops: Vec<u32> = reach(&view, one, 4, &mut budget).hops.iter().map(|hop| hop.members).collect();
+    assert_eq!(hops, [1, 999, 999, 999 * 999]);
+    assert!(budget.visited() <= graph.edges() + 2_000, "the leaves of the last hop are not opened");
 }
