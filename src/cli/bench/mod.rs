@@ -60,6 +60,9 @@ pub struct BenchArgs {
     /// Milliseconds that one side of one query may take of a round.
     #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     round_ms: u64,
+    /// Seconds after which no further query is begun; those left out are named.
+    #[arg(long, value_name = "S", default_value_t = 1_800, value_parser = clap::value_parser!(u64).range(1..))]
+    at_most_s: u64,
     /// Measure this only (again for more): neighbors, writes, store, or a query's name, as in `suggest-2`.
     #[arg(long, value_name = "NAME", value_parser = measurement)]
     only: Vec<String>,
@@ -109,9 +112,18 @@ pub async fn run(args: BenchArgs) -> Result<(), Failure> {
     let state = stored.engine.state();
     let servers = Servers { kith: Target::connect(&stored.host).await?, empty: Target::connect(&empty).await? };
     let bench = Bench { network: &network, state: &state, servers, effort };
-    rows.extend(measured(&args, &bench, tell).await?);
-    if args.wants(WRITES) {
-        tell(WRITES);
+    let mut left_out: Vec<&str> = Vec::new();
+    let mut has_time = |name| {
+        let has_time = begun.elapsed() < Duration::from_secs(args.at_most_s);
+        if has_time {
+            tell(name);
+        } else {
+            left_out.push(name);
+        }
+        has_time
+    };
+    rows.extend(measured(&args, &bench, &mut has_time).await?);
+    if args.wants(WRITES) && has_time(WRITES) {
         rows.extend(writes::rows(&bench, &folder.0).await?);
     }
     drop(bench);
@@ -128,6 +140,7 @@ pub async fn run(args: BenchArgs) -> Result<(), Failure> {
             "rounds": rounds,
             "round_ms": round_ms,
             "rows": report::json(&rows),
+            "left_out": left_out,
         });
         return say(&format!("{report:#}\n"));
     }
@@ -136,14 +149,21 @@ pub async fn run(args: BenchArgs) -> Result<(), Failure> {
         "{members} members, {edges} edges, seed {}; medians of {rounds} rounds\n\n{}",
         args.seed,
         report::table(&rows)
-    ))
+    ))?;
+    if left_out.is_empty() {
+        return Ok(());
+    }
+    say(&format!("\nleft out for want of time: {}\n", left_out.join(", ")))
 }
 
-/// The queries.
-async fn measured(args: &BenchArgs, bench: &Bench<'_>, tell: impl Fn(&str)) -> Result<Vec<Row>, Failure> {
+/// The queries there is time for.
+async fn measured(
+    args: &BenchArgs,
+    bench: &Bench<'_>,
+    mut has_time: impl FnMut(&'static str) -> bool,
+) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
-    if args.wants(PAGES) {
-        tell(PAGES);
+    if args.wants(PAGES) && has_time(PAGES) {
         let calls = messages::pages(bench.network, &mut Rng::with_seed(args.seed));
         rows.extend(bench.point_reads("page of 100 neighbors", &calls).await?);
     }
@@ -153,7 +173,9 @@ async fn measured(args: &BenchArgs, bench: &Bench<'_>, tell: impl Fn(&str)) -> R
     }
     let mut limits = limits(bench.network);
     for kernel in wanted {
-        tell(kernel.name());
+        if !has_time(kernel.name()) {
+            continue;
+        }
         rows.extend(bench.kernel(kernel, &mut limits).await?);
         if kernel == Kernel::Mutuals
             && let Some(calls) = bench.calls(kernel, &limits)

@@ -50,12 +50,15 @@ impl Bench<'_> {
         for round in 0..self.effort.rounds {
             let asks: Vec<Ask> =
                 (0..kernel.asks_per_round()).map(|_| kernel.ask(self.network, limits, &mut rng)).collect();
-            let times = self.kernel_round(kernel, limits, &asks, round)?;
-            in_process.push(times);
+            let (kith, limit) = self.kernel_round(kernel, limits, &asks, round)?;
+            in_process.extend(kith.first(kith.len()).round().zip(limit.round()));
             if let Some(path) = messages::path(kernel) {
-                let requests = asks.iter().map(|ask| messages::request(kernel, self.network, ask)).collect();
-                let (kith, empty) = self.beside_empty(&Calls::new(path, requests), 1, round).await?;
-                over_grpc.extend(kith.samples.round().zip(empty.samples.round()).map(|calls| (times.0.p50, calls)));
+                let requests: Vec<_> = asks.iter().map(|ask| messages::request(kernel, self.network, ask)).collect();
+                let (calls, empty) = self.beside_empty(&Calls::new(path, requests), 1, round).await?;
+                // Of the same questions: those that both had time for.
+                let both = kith.len().min(calls.samples.len());
+                let rounds = kith.first(both).round().zip(calls.samples.first(both).round()).zip(empty.samples.round());
+                over_grpc.extend(rounds.map(|((kith, calls), empty)| (kith.p50, (calls, empty))));
             }
         }
         let goal = kernel.bounds().map(Goal::at_most);
@@ -76,7 +79,7 @@ impl Bench<'_> {
         limits: &mut Limits,
         asks: &[Ask],
         round: usize,
-    ) -> Result<(Round, Round), Failure> {
+    ) -> Result<(Samples, Samples), Failure> {
         let view = view(self.state.graph());
         let own: Option<Vec<KithAsk>> =
             asks.iter().map(|ask| KithAsk::new(self.network, self.state.graph(), ask)).collect();
@@ -94,7 +97,9 @@ impl Bench<'_> {
             let first = kith();
             (first, limit(limits))
         };
-        kith.round().zip(limit.round()).ok_or_else(|| Failure::new("nothing was timed"))
+        // What one side had no time for is not counted of the other.
+        let both = kith.len().min(limit.len());
+        Ok((kith.first(both), limit.first(both)))
     }
 
     /// As many of the questions as the round has time for, one at least.

@@ -30,6 +30,11 @@ impl Samples {
         self.0.is_empty()
     }
 
+    /// Those that were taken first.
+    pub fn first(&self, count: usize) -> Samples {
+        Samples(self.0[..count.min(self.0.len())].to_vec())
+    }
+
     /// The round in figures; none if nothing was timed.
     pub fn round(mut self) -> Option<Round> {
         self.0.sort_unstable();

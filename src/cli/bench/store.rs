@@ -69,7 +69,7 @@ pub async fn store(network: &Network, folder: &Path) -> Result<Stored, Failure> 
     let start = edges / took.as_secs_f64();
     let mut rows: Vec<Row> = import.into_iter().collect();
     rows.push(one("start to SERVING", "edges/s", start, Goal::at_least((5e6, 10e6))));
-    rows.push(one("memory an edge", "B", grown / edges, Goal::at_most((32.0, 20.0))));
+    rows.push(one("memory an edge, all that the server grew by", "B", grown / edges, Goal::at_most((32.0, 20.0))));
     rows.push(one("disk an edge", "B", info.disk_bytes as f64 / edges, Goal::at_most((48.0, 32.0))));
     Ok(Stored { host, engine, rows })
 }

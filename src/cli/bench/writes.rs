@@ -1,7 +1,7 @@
 //! Single durable writes, beside an empty call and the disk's own price: `append + fdatasync`.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -48,14 +48,22 @@ pub async fn rows(bench: &Bench<'_>, folder: &Path) -> Result<Vec<Row>, Failure>
     Ok(rows)
 }
 
-/// Appends to a file and waits for the disk, again and again.
+/// Of the file that is appended to, in records: written before it is timed, as a log's is.
+const FILE_RECORDS: usize = 32_768;
+
+/// Appends to a file whose space is there, filled with zeros as kith's log is, and waits for the disk, again and again.
 async fn synced(path: std::path::PathBuf, duration: Duration) -> Result<Samples, Failure> {
     let appending = tokio::task::spawn_blocking(move || -> std::io::Result<Samples> {
         let mut file = File::create(&path)?;
+        file.write_all(&vec![0; RECORD_BYTES * FILE_RECORDS])?;
+        file.sync_all()?;
         let begun = Instant::now();
         let mut samples = Samples::default();
         while samples.is_empty() || begun.elapsed() < duration {
-            samples.time(|| file.write_all(&[0; RECORD_BYTES]).and_then(|()| file.sync_data()))?;
+            if samples.len().is_multiple_of(FILE_RECORDS) {
+                file.rewind()?;
+            }
+            samples.time(|| file.write_all(&[1; RECORD_BYTES]).and_then(|()| file.sync_data()))?;
         }
         std::fs::remove_file(&path)?;
         Ok(samples)
