@@ -109,10 +109,29 @@ fn refusal(status: &Status) -> String {
         let field = clean(&violation.field, 200);
         let _ = write!(text, "\n       {field}: {}", clean(&violation.description, MESSAGE_CHARS_MAX));
     }
+    if let Some(advice) = reason_of(status).as_deref().and_then(advice_on) {
+        let _ = write!(text, "\n       {advice}");
+    }
     if let Some(delay) = status.get_details_retry_info().and_then(|retry| retry.retry_delay) {
         let _ = write!(text, "\n       worth another try in {:.1} s", delay.as_secs_f64());
     }
     text
+}
+
+/// What to do next, where it is not plain from the message.
+fn advice_on(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "BUDGET_EXHAUSTED" => {
+            "ask for less: --max-hops, --sphere, --kind or --min-strength; or let the server do more: kith serve --max-edges-visited"
+        }
+        "DEADLINE_EXCEEDED" => "ask for less: --max-hops, --sphere, --kind or --min-strength",
+        "UNKNOWN_KIND" => "a kind is registered by EdgeService.PutKind, or by an import of NDJSON that holds it",
+        "STORAGE_FULL" => "the server goes on to answer queries; make room on its disk, then write again",
+        "INTERNAL" => "the server's log tells more; `kith verify` checks everything it holds",
+        "REVISION_TOO_OLD" => "export everything, and watch on from the revision it was made at",
+        "NOT_READY" => "the server still loads its store, or is about to stop",
+        _ => return None,
+    })
 }
 
 fn said(message: &str, violation: &FieldViolation) -> bool {
@@ -146,6 +165,32 @@ mod tests {
     #[test]
     fn a_refusal_names_code_reason_and_message() {
         assert_eq!(refusal(&not_found()), "NOT_FOUND (NOT_FOUND) member \"x\" not found");
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do_next() {
+        let mut details = ErrorDetails::new();
+        details.set_error_info("STORAGE_FULL", "kith", std::collections::HashMap::<String, String>::new());
+        let status = Status::with_error_details(Code::ResourceExhausted, "the disk is full", details);
+        assert!(refusal(&status).ends_with("make room on its disk, then write again"));
+    }
+
+    #[test]
+    fn every_reason_with_advice_is_one_of_the_api() {
+        let reasons = [
+            "BUDGET_EXHAUSTED",
+            "DEADLINE_EXCEEDED",
+            "UNKNOWN_KIND",
+            "STORAGE_FULL",
+            "INTERNAL",
+            "REVISION_TOO_OLD",
+            "NOT_READY",
+        ];
+        for reason in reasons {
+            assert!(advice_on(reason).is_some());
+            let name = format!("ERROR_REASON_{reason}");
+            assert!(crate::proto::v1::ErrorReason::from_str_name(&name).is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod backup;
 pub mod bench;
 mod client;
 mod demo;
+mod examples;
 mod export;
 mod failure;
 mod filter_args;
@@ -16,11 +17,13 @@ mod json;
 mod listen_args;
 mod new_file;
 mod path;
+mod picture;
 mod print;
 mod progress;
 mod reach;
 mod restore;
 mod serve;
+mod shell;
 mod stats;
 mod suggest;
 mod temporary;
@@ -28,7 +31,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use client::ServerArgs;
 pub use failure::Failure;
@@ -69,6 +72,10 @@ enum Command {
     Stats(ServerArgs),
     /// How fast kith answers on this machine, beside programs that do no more than they must.
     Bench(bench::BenchArgs),
+    /// Completions of commands and flags, for a shell to source.
+    Completions(shell::CompletionsArgs),
+    /// The manual pages.
+    Man(shell::ManArgs),
 }
 
 /// A command that asks a server.
@@ -82,7 +89,11 @@ struct Asking<A: Args> {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = examples::shown_by(Cli::command()).get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(format!("cannot start the runtime: {error}")).report(),
@@ -105,6 +116,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Export(Asking { what, server }) => export::run(what, &server.connect().await?, server.json).await,
         Command::Restore(args) => return restore::run(args).await,
         Command::Backup(Asking { what, server }) => backup::run(what, &server.connect().await?, server.json).await,
+        Command::Completions(args) => shell::completions(&args, examples::shown_by(Cli::command())),
+        Command::Man(args) => shell::man(&args, examples::shown_by(Cli::command())),
         Command::Bench(args) => bench::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,

@@ -8,6 +8,7 @@ use super::client::Client;
 use super::failure::Failure;
 use super::filter_args::{FilterArgs, ReadArgs};
 use super::json;
+use super::picture::{PictureArgs, chain::Chains};
 use super::print::{Directory, clean, completeness, count, path_tree, percent, say, spheres_of};
 use crate::proto::v1::{FindPathsRequest, FindPathsResponse, Path, Ranking};
 
@@ -31,6 +32,8 @@ pub struct PathArgs {
     filter: FilterArgs,
     #[command(flatten)]
     read: ReadArgs,
+    #[command(flatten)]
+    picture: PictureArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -41,6 +44,7 @@ enum RankingArg {
 
 /// Asks and prints.
 pub async fn run(client: &Client, args: &PathArgs, json: bool) -> Result<(), Failure> {
+    args.picture.check(json)?;
     let ranking = match args.ranking {
         RankingArg::Hops => Ranking::Hops,
         RankingArg::Strength => Ranking::Strength,
@@ -55,6 +59,14 @@ pub async fn run(client: &Client, args: &PathArgs, json: bool) -> Result<(), Fai
         read: args.read.options(),
     };
     let response = client.paths().find_paths(request).await?.into_inner();
+    if args.picture.are_wanted() {
+        let ends = [args.from.as_str(), args.to.as_str()];
+        let directory = Directory::of(client, members_of(&response.paths).chain(ends)).await?;
+        args.picture.write(&Chains { response: &response, directory: &directory, ends: ends.into() })?;
+    }
+    if args.picture.replace_words() {
+        return Ok(());
+    }
     if json {
         return say(&json::pretty("FindPathsResponse", &response)?);
     }

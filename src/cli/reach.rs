@@ -1,5 +1,6 @@
 //! `kith reach`: who can see a member's statuses, how far, and through which part of their life.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use clap::{ArgGroup, Args};
@@ -8,13 +9,16 @@ use super::client::Client;
 use super::failure::Failure;
 use super::filter_args::{FilterArgs, ReadArgs};
 use super::json;
-use super::print::{Align, Names, Table, completeness, count, say, thousands};
+use super::picture::{PictureArgs, SPHERES, rings::Rings};
+use super::print::{Align, Names, Table, clean, completeness, count, say, thousands};
 use crate::proto::v1::{
     GetReachRequest, GetReachResponse, ListReachRequest, ListReachResponse, ReachHop, ReachedMember, ReadOptions,
-    get_reach_request, list_reach_request,
+    Sphere, get_reach_request, list_reach_request,
 };
 
 const PAGE_SIZE: i32 = 1_000;
+/// More members are too many to fetch and to look at.
+const DRAWN_MAX: i32 = 50_000;
 
 /// What `kith reach` takes.
 #[derive(Debug, Args)]
@@ -35,6 +39,8 @@ pub struct ReachArgs {
     filter: FilterArgs,
     #[command(flatten)]
     read: ReadArgs,
+    #[command(flatten)]
+    picture: PictureArgs,
 }
 
 impl ReachArgs {
@@ -65,6 +71,13 @@ impl ReachArgs {
 
 /// Asks and prints.
 pub async fn run(client: &Client, args: &ReachArgs, json: bool) -> Result<(), Failure> {
+    args.picture.check(json)?;
+    if args.picture.are_wanted() {
+        draw(client, args).await?;
+    }
+    if args.picture.replace_words() {
+        return Ok(());
+    }
     if json && args.list {
         return list_as_json(client, args.listed(args.read.options())).await;
     }
@@ -83,6 +96,55 @@ pub async fn run(client: &Client, args: &ReachArgs, json: bool) -> Result<(), Fa
         read.as_of = info.as_of;
     }
     list(client, args.listed(Some(read))).await
+}
+
+/// Draws the whole of it, at one revision and time: part of a ring would look like all of it.
+async fn draw(client: &Client, args: &ReachArgs) -> Result<(), Failure> {
+    let mut request = args.counted();
+    request.read.get_or_insert_default().require_complete = true;
+    let response = client.reach().get_reach(request).await?.into_inner();
+    if response.members > DRAWN_MAX {
+        let (members, max) = (count(response.members, "member"), thousands(DRAWN_MAX.into()));
+        let advice = "narrow it by --max-hops, --sphere, --kind or --min-strength";
+        return Err(Failure::new(format!("{members} are too many for a picture, which holds {max}; {advice}")));
+    }
+    let mut read = args.read.options().unwrap_or_default();
+    read.require_complete = true;
+    if let Some(info) = &response.info {
+        read.min_revision = info.revision.clone();
+        read.as_of = info.as_of;
+    }
+    let mut hops = BTreeMap::new();
+    let mut masks: BTreeMap<String, u8> = BTreeMap::new();
+    for (bit, sphere) in SPHERES.into_iter().enumerate() {
+        // A sphere that leads to nobody may be one that the filter's kinds rule out.
+        if response.hops.iter().any(|hop| counted_under(hop, sphere) > 0) {
+            let mut request = args.listed(Some(read.clone()));
+            request.filter.get_or_insert_default().spheres = vec![sphere.into()];
+            for item in all_pages(client, request).await?.items {
+                *masks.entry(item.member_id).or_default() |= 1 << bit;
+            }
+        }
+    }
+    for item in all_pages(client, args.listed(Some(read))).await?.items {
+        let mask = masks.get(&item.member_id).copied().unwrap_or_default();
+        hops.entry(item.hop).or_insert_with(Vec::new).push((item.member_id, mask));
+    }
+    let shown = hops.values().flatten().map(|(id, _): &(String, u8)| id.as_str());
+    let names = Names::of(client, shown.chain(args.member.as_deref())).await?;
+    let status = args.status.as_ref().map(|status| format!("status {}", clean(status, 128)));
+    let subject = status.unwrap_or_else(|| names.name(args.member.as_deref().unwrap_or_default()));
+    args.picture.write(&Rings { response: &response, hops, names: &names, subject: &subject })
+}
+
+fn counted_under(hop: &ReachHop, sphere: Sphere) -> i32 {
+    let counted = match sphere {
+        Sphere::Personal => hop.personal,
+        Sphere::Professional => hop.professional,
+        Sphere::Public => hop.public,
+        Sphere::Unspecified => None,
+    };
+    counted.unwrap_or_default()
 }
 
 /// The table of hops, its totals, and what is not known.

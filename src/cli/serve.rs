@@ -129,7 +129,8 @@ fn start_log(format: LogFormat, level: LevelFilter, audited: Audited) {
     };
     let targets = Targets::new().with_target("kith", level).with_target("audit", audit).with_default(libraries);
     let registry = tracing_subscriber::registry().with(targets);
-    let colored = std::io::stderr().is_terminal();
+    // https://no-color.org: set to anything but nothing.
+    let colored = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     match format {
         LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_ansi(colored)).init(),
         LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).init(),

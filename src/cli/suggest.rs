@@ -9,7 +9,8 @@ use super::client::Client;
 use super::failure::Failure;
 use super::filter_args::{FilterArgs, ReadArgs};
 use super::json;
-use super::print::{Align, Names, Table, clean, completeness, percent, say, score};
+use super::picture::{PictureArgs, meeting::Meetings};
+use super::print::{Align, Directory, Names, Table, clean, completeness, percent, say, score};
 use crate::proto::v1::reason::Reason as Why;
 use crate::proto::v1::{
     GetStatusRequest, Reason, SuggestIntroductionsRequest, SuggestIntroductionsResponse, Suggestion,
@@ -38,10 +39,13 @@ pub struct SuggestArgs {
     filter: FilterArgs,
     #[command(flatten)]
     read: ReadArgs,
+    #[command(flatten)]
+    picture: PictureArgs,
 }
 
 /// Asks and prints.
 pub async fn run(client: &Client, args: &SuggestArgs, json: bool) -> Result<(), Failure> {
+    args.picture.check(json)?;
     let request = SuggestIntroductionsRequest {
         member_id: args.member.clone(),
         topics: args.topics.clone(),
@@ -52,11 +56,28 @@ pub async fn run(client: &Client, args: &SuggestArgs, json: bool) -> Result<(), 
         max_steps: args.steps.unwrap_or_default(),
     };
     let response = client.introductions().suggest_introductions(request).await?.into_inner();
+    if args.picture.are_wanted() {
+        draw(client, args, &response).await?;
+    }
+    if args.picture.replace_words() {
+        return Ok(());
+    }
     if json {
         return say(&json::pretty("SuggestIntroductionsResponse", &response)?);
     }
     let wording = Wording::of(client, &response).await?;
     say(&rendered(&response, &wording))
+}
+
+async fn draw(client: &Client, args: &SuggestArgs, response: &SuggestIntroductionsResponse) -> Result<(), Failure> {
+    let wording = Wording::of(client, response).await?;
+    let ids = response.suggestions.iter().flat_map(|suggestion| {
+        let paths = suggestion.introducers.iter().filter_map(|introducer| introducer.path.as_ref());
+        members_of(suggestion).into_iter().chain(super::path::members_of(paths))
+    });
+    let directory = Directory::of(client, ids.chain([args.member.as_str()])).await?;
+    let in_words = |reason: &Reason| wording.reason(reason);
+    args.picture.write(&Meetings { response, directory: &directory, member: &args.member, in_words: &in_words })
 }
 
 /// What the ids of an answer stand for.
@@ -89,6 +110,20 @@ impl Wording {
     fn status(&self, id: &str) -> String {
         let text = self.statuses.get(id).map(|text| format!(" \"{text}\"")).unwrap_or_default();
         format!("{}{text}", clean(id, 128))
+    }
+
+    /// A reason, without its share.
+    fn reason(&self, reason: &Reason) -> String {
+        match &reason.reason {
+            Some(Why::Mutual(mutual)) => format!("both know {}", self.names.label(&mutual.member_id)),
+            Some(Why::Chain(chain)) => {
+                let members: Vec<_> = chain.member_ids.iter().map(|id| self.names.label(id)).collect();
+                format!("a chain leads there through {}", members.join(" and "))
+            }
+            Some(Why::Topic(topic)) => format!("interested in {}", clean(&topic.topic, 64)),
+            Some(Why::Status(status)) => format!("posted {}", self.status(&status.status_id)),
+            None => "a reason this version of kith does not know".to_owned(),
+        }
     }
 }
 
@@ -148,16 +183,7 @@ fn in_words(suggestion: &Suggestion, wording: &Wording) -> String {
 }
 
 fn reason_in_words(reason: &Reason, wording: &Wording) -> String {
-    let words = match &reason.reason {
-        Some(Why::Mutual(mutual)) => format!("both know {}", wording.names.label(&mutual.member_id)),
-        Some(Why::Chain(chain)) => {
-            let members: Vec<_> = chain.member_ids.iter().map(|id| wording.names.label(id)).collect();
-            format!("a chain leads there through {}", members.join(" and "))
-        }
-        Some(Why::Topic(topic)) => format!("interested in {}", clean(&topic.topic, 64)),
-        Some(Why::Status(status)) => format!("posted {}", wording.status(&status.status_id)),
-        None => "a reason this version of kith does not know".to_owned(),
-    };
+    let words = wording.reason(reason);
     let share = if reason.share > 0.0 { format!("  ({} of the score)", percent(reason.share)) } else { String::new() };
     words + &share
 }

@@ -5,7 +5,9 @@ mod bench;
 mod demo;
 mod export;
 mod harness;
+mod pictures;
 mod queries;
+mod shell;
 mod verify;
 #[path = "../service/whole_world.rs"]
 mod whole_world;

@@ -42,6 +42,14 @@ impl Names {
             _ => shown,
         }
     }
+
+    /// The name alone, or the id of who has none: for pictures, where room is short.
+    pub fn name(&self, id: &str) -> String {
+        match self.by_id.get(id) {
+            Some(name) if !letters(name).is_empty() => clean(name, NAME_CHARS_MAX),
+            _ => clean(id, ID_CHARS_MAX),
+        }
+    }
 }
 
 /// What is left of a name for comparing it with an id.

@@ -1,0 +1,74 @@
+//! What each command's `--help` shows it by.
+
+/// The commands and lines to try them with, in the order of the help.
+const EXAMPLES: [(&str, &[&str]); 15] = [
+    ("demo", &["kith demo", "kith demo --serve"]),
+    ("serve", &["kith serve --data ./kith-data", "KITH_LOG=debug kith serve --data ./kith-data --log-format json"]),
+    (
+        "import",
+        &[
+            "kith import examples/story.ndjson",
+            "kith import contacts.csv --kind colleague --errors refused.ndjson",
+            "kith import edges.txt.gz --columns from,to,time --id-prefix member-",
+        ],
+    ),
+    ("export", &["kith export all.ndjson.gz", "kith export - --server http://127.0.0.1:5484"]),
+    (
+        "reach",
+        &[
+            "kith reach jeremy --list",
+            "kith reach --status who-owns-your-data --json",
+            "kith reach jeremy --max-hops 2 --svg reach.svg",
+        ],
+    ),
+    (
+        "path",
+        &[
+            "kith path officer jeremy -k 3",
+            "kith path officer jeremy --sphere personal --ranking strength",
+            "kith path officer jeremy --svg chain.svg --dot chain.dot",
+        ],
+    ),
+    (
+        "suggest",
+        &["kith suggest officer --topic consumer-privacy", "kith suggest officer --limit 5 --svg meetings.svg"],
+    ),
+    ("introducers", &["kith introducers officer jeremy", "kith introducers officer jeremy --max-hops 2 --json"]),
+    ("backup", &["kith backup kith.backup"]),
+    ("restore", &["kith restore kith.backup --data ./restored"]),
+    ("verify", &["kith verify", "kith verify --data ./kith-data"]),
+    ("stats", &["kith stats", "kith stats --json"]),
+    ("bench", &["kith bench --smoke", "kith bench --members 1000000 --only reach-2"]),
+    ("completions", &["kith completions bash > ~/.local/share/bash-completion/completions/kith"]),
+    ("man", &["kith man | man -l -", "kith man --out ~/.local/share/man/man1"]),
+];
+
+/// The examples below a command's help.
+pub fn shown_by(command: clap::Command) -> clap::Command {
+    EXAMPLES.iter().fold(command, |command, (name, lines)| {
+        let lines: String = lines.iter().map(|line| format!("\n  {line}")).collect();
+        command.mut_subcommand(name, |command| command.after_help(format!("Examples:{lines}")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn every_command_has_examples_that_it_takes() {
+        let command = shown_by(Cli::command());
+        for subcommand in command.get_subcommands() {
+            assert!(subcommand.get_after_help().is_some(), "kith {} shows no example", subcommand.get_name());
+        }
+        for line in EXAMPLES.iter().flat_map(|(_, lines)| *lines) {
+            // What the shell does with the rest of the line is not the command's.
+            let words = line.split(['|', '>']).next().unwrap().split_whitespace();
+            let words = words.skip_while(|word| word.starts_with("KITH_"));
+            command.clone().try_get_matches_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Paths as chains: a row for each, a line for each edge in the color of its sphere.
+
+use super::Picture;
+use super::dot::Digraph;
+use super::sheet::{Anchor, Sheet, fit, initial};
+use super::spheres::{class, color};
+use crate::cli::print::{Directory, count, percent, spheres_of};
+use crate::proto::v1::{Edge, FindPathsResponse, Path, PathStep};
+
+const MARGIN: f64 = 36.0;
+const STEP_WIDTH: f64 = 200.0;
+const ROW_HEIGHT: f64 = 138.0;
+const HEAD_HEIGHT: f64 = 64.0;
+const RADIUS: f64 = 17.0;
+/// More parallel lines than this do not fit between two discs.
+const EDGES_DRAWN_MAX: usize = 5;
+const EDGE_GAP: f64 = 5.0;
+
+/// How one member could have found another.
+pub struct Chains<'a> {
+    /// The answer.
+    pub response: &'a FindPathsResponse,
+    /// The names and kinds in it.
+    pub directory: &'a Directory,
+    /// Where the paths start, and where they end.
+    pub ends: (&'a str, &'a str),
+}
+
+impl Picture for Chains<'_> {
+    fn svg(&self) -> String {
+        let paths = &self.response.paths;
+        let steps = paths.iter().map(|path| path.steps.len()).max().unwrap_or(0);
+        let width = (2.0 * MARGIN + STEP_WIDTH * steps as f64 + 90.0).max(560.0);
+        let height = HEAD_HEIGHT + ROW_HEIGHT * (paths.len().max(1) as f64) + 30.0;
+        let mut sheet = Sheet::default();
+        sheet.text((MARGIN, 40.0), Anchor::Start, "title", &fit(&self.title(), (width / 11.0) as usize));
+        if paths.is_empty() {
+            sheet.text((MARGIN, HEAD_HEIGHT + 30.0), Anchor::Start, "quiet", "No path was found.");
+        }
+        for (i, path) in paths.iter().enumerate() {
+            self.row(&mut sheet, HEAD_HEIGHT + ROW_HEIGHT * i as f64, i + 1, path);
+        }
+        sheet.legend((MARGIN, height - 20.0), false);
+        sheet.finish((width, height), &self.title())
+    }
+
+    fn dot(&self) -> String {
+        let mut graph = Digraph::new(&self.title());
+        let mut drawn = std::collections::BTreeSet::new();
+        for step in self.response.paths.iter().flat_map(|path| &path.steps) {
+            for id in [&step.from_id, &step.to_id] {
+                if drawn.insert((id.as_str(), "", "")) {
+                    graph.node(id, &[("label", &self.directory.names.label(id))]);
+                }
+            }
+            for edge in &step.edges {
+                if drawn.insert((&step.from_id, &step.to_id, &edge.kind)) {
+                    let label = format!("{} {}", edge.kind, percent(edge.strength.into()));
+                    let color = color(self.directory.sphere(edge));
+                    let head = if self.directory.is_directed(edge) { "forward" } else { "none" };
+                    let look = [("label", label.as_str()), ("color", color), ("fontcolor", color), ("dir", head)];
+                    graph.edge(&step.from_id, &step.to_id, &look);
+                }
+            }
+        }
+        graph.finish()
+    }
+}
+
+impl Chains<'_> {
+    fn title(&self) -> String {
+        let (from, to) = (self.directory.names.name(self.ends.0), self.directory.names.name(self.ends.1));
+        format!("How {from} could have found {to}")
+    }
+
+    fn row(&self, sheet: &mut Sheet, top: f64, number: usize, path: &Path) {
+        let strength = percent(path.strength.into());
+        let spheres = spheres_of(path, self.directory).replace("PERSONAL", "personal");
+        let spheres = spheres.replace("PROFESSIONAL", "professional").replace("PUBLIC", "public");
+        let about = match path.steps.len() {
+            0 => "The two are one and the same: 0 hops.".to_owned(),
+            _ => format!("{number}.  {}, chain strength {strength}, {spheres}", count(path.hops, "hop")),
+        };
+        sheet.text((MARGIN, top + 18.0), Anchor::Start, "quiet", &about);
+        let y = top + 72.0;
+        let x = |i: usize| MARGIN + 45.0 + STEP_WIDTH * i as f64;
+        for (i, step) in path.steps.iter().enumerate() {
+            self.step(sheet, (x(i), x(i + 1)), y, step);
+        }
+        let ids = path.steps.first().map(|step| &step.from_id).into_iter().chain(path.steps.iter().map(|s| &s.to_id));
+        for (i, id) in ids.enumerate() {
+            sheet.disc((x(i), y), RADIUS, "disc", &self.directory.names.label(id));
+            let name = self.directory.names.name(id);
+            let initial = initial(&name);
+            sheet.text((x(i), y + 4.5), Anchor::Middle, "strong", &initial);
+            sheet.text((x(i), y + RADIUS + 19.0), Anchor::Middle, "strong", &fit(&name, 24));
+        }
+    }
+
+    /// The edges between two discs: side by side, with their kinds above and the strength of the pair below.
+    fn step(&self, sheet: &mut Sheet, (from, to): (f64, f64), y: f64, step: &PathStep) {
+        let drawn: Vec<&Edge> = step.edges.iter().take(EDGES_DRAWN_MAX).collect();
+        let above = EDGE_GAP * (drawn.len().saturating_sub(1)) as f64 / 2.0;
+        for (i, edge) in drawn.iter().enumerate() {
+            let line_y = y - above + EDGE_GAP * i as f64;
+            let width = 1.5 + 2.0 * f64::from(edge.strength);
+            let class = class(self.directory.sphere(edge));
+            sheet.line(&format!("M{:.1} {line_y:.1}H{:.1}", from + RADIUS + 4.0, to - RADIUS - 6.0), width, class);
+            if self.directory.is_directed(edge) {
+                let tip = to - RADIUS - 5.0;
+                let head = format!(
+                    "M{:.1} {:.1}L{tip:.1} {line_y:.1}L{:.1} {:.1}",
+                    tip - 8.0,
+                    line_y - 5.0,
+                    tip - 8.0,
+                    line_y + 5.0
+                );
+                sheet.line(&head, 2.0, class);
+            }
+        }
+        let kinds: Vec<&str> = step.edges.iter().map(|edge| edge.kind.as_str()).collect();
+        let of_one_sphere =
+            drawn.windows(2).all(|pair| self.directory.sphere(pair[0]) == self.directory.sphere(pair[1]));
+        let ink = drawn.first().filter(|_| of_one_sphere).map_or("unknown", |edge| class(self.directory.sphere(edge)));
+        let middle = f64::midpoint(from, to);
+        sheet.text((middle, y - above - 9.0), Anchor::Middle, &format!("ink {ink}"), &fit(&kinds.join(", "), 22));
+        sheet.text((middle, y + above + 18.0), Anchor::Middle, "quiet", &percent(step.strength.into()));
+    }
+}

@@ -1,0 +1,314 @@
+//! Reach as rings: a dot for each member, a ring for each hop, the colors of the spheres that lead there alone.
+
+use std::collections::BTreeMap;
+use std::f64::consts::{PI, TAU};
+
+use super::Picture;
+use super::dot::Digraph;
+use super::sheet::{Anchor, Sheet, circle, fit, initial, number, shape, text, titled, with};
+use super::spheres::{SPHERES, class, color};
+use crate::cli::print::{Names, count, thousands};
+use crate::proto::v1::{GetReachResponse, Sphere};
+
+const BAND: f64 = 108.0;
+const INNER: f64 = 34.0;
+const MARGIN: f64 = 36.0;
+const HEAD_HEIGHT: f64 = 74.0;
+const TABLE_WIDTH: f64 = 430.0;
+/// Room along a ring that a name needs.
+const LABEL_PITCH: f64 = 15.0;
+const NAME_CHARS_MAX: usize = 14;
+/// What is kept free at the top of each ring, for its name.
+const GAP: f64 = 58.0;
+const DOT_PITCH_MAX: f64 = 16.0;
+const DOT_PITCH_MIN: f64 = 4.5;
+
+/// Which spheres lead to a member, each alone: a bit for each of `SPHERES`. None: only by crossing.
+pub type Mask = u8;
+
+/// Who is in reach of a member or a status.
+pub struct Rings<'a> {
+    /// The counts.
+    pub response: &'a GetReachResponse,
+    /// By hop: the members and what leads to them.
+    pub hops: BTreeMap<i32, Vec<(String, Mask)>>,
+    /// Names for them.
+    pub names: &'a Names,
+    /// Whose reach, in words.
+    pub subject: &'a str,
+}
+
+impl Picture for Rings<'_> {
+    fn svg(&self) -> String {
+        let radius = self.outer(self.hops.len());
+        let names_outside = if self.has_names() { 64.0 } else { 8.0 };
+        let side = 2.0 * (radius + names_outside);
+        let width = MARGIN + side + TABLE_WIDTH;
+        let height = (HEAD_HEIGHT + side + 30.0).max(300.0);
+        let center = (MARGIN + side / 2.0, HEAD_HEIGHT + side / 2.0);
+        let mut sheet = Sheet::default();
+        sheet.text((MARGIN, 40.0), Anchor::Start, "title", &fit(&self.title(), (width / 11.0) as usize));
+        sheet.text((MARGIN, 62.0), Anchor::Start, "quiet", &self.summary());
+        let stands_for = self.members_per_dot();
+        for (ring, members) in self.hops.values().enumerate() {
+            self.ring(&mut sheet, center, ring, members, stands_for);
+        }
+        sheet.disc(center, 20.0, "disc", self.subject);
+        sheet.text((center.0, center.1 + 5.0), Anchor::Middle, "strong", &initial(self.subject));
+        self.table(&mut sheet, (MARGIN + side + 20.0, HEAD_HEIGHT + 40.0), stands_for);
+        sheet.legend((MARGIN, height - 18.0), true);
+        sheet.finish((width, height), &self.title())
+    }
+
+    fn dot(&self) -> String {
+        let mut graph = Digraph::new(&self.title());
+        // Ids of members begin with a letter here, so that none is the subject's.
+        graph.node("subject", &[("label", self.subject), ("shape", "doublecircle")]);
+        let mut before = "subject".to_owned();
+        for (hop, members) in &self.hops {
+            let ids: Vec<String> = members.iter().map(|(id, _)| format!("m:{id}")).collect();
+            for ((id, mask), node) in members.iter().zip(&ids) {
+                let look = spheres(*mask).first().map_or("#9c36b5", |sphere| color(*sphere));
+                let style = if *mask == 0 { "dashed" } else { "solid" };
+                graph.node(node, &[("label", &self.names.label(id)), ("color", look), ("style", style)]);
+            }
+            graph.column(ids.iter().map(String::as_str));
+            if let Some(first) = ids.first() {
+                // It puts the rings in their order; who is joined to whom is not in the answer.
+                graph.edge(
+                    &before,
+                    first,
+                    &[("style", "dotted"), ("arrowhead", "none"), ("label", &count(*hop, "hop"))],
+                );
+                before.clone_from(first);
+            }
+        }
+        graph.finish()
+    }
+}
+
+impl Rings<'_> {
+    fn title(&self) -> String {
+        format!("In reach of {}", self.subject)
+    }
+
+    fn summary(&self) -> String {
+        let crossing: i32 = self.response.hops.iter().filter_map(|hop| hop.crossing).sum();
+        let last = self.response.hops.iter().map(|hop| hop.hop).max().unwrap_or(0);
+        if self.response.members == 0 {
+            return "Nobody is in reach.".to_owned();
+        }
+        let within = format!("{} within {}", count(self.response.members, "member"), count(last, "hop"));
+        match crossing {
+            0 => within,
+            _ => {
+                format!("{within}, {} of them only by crossing from one sphere to another", thousands(crossing.into()))
+            }
+        }
+    }
+
+    fn outer(&self, rings: usize) -> f64 {
+        INNER + BAND * rings as f64
+    }
+
+    /// Names are written when there is room for each of them on its ring.
+    fn has_names(&self) -> bool {
+        self.hops.values().enumerate().all(|(ring, members)| {
+            let along = TAU * self.middle(ring) - GAP;
+            members.len() as f64 * LABEL_PITCH <= along
+        })
+    }
+
+    /// The radius that a ring's dots are around.
+    fn middle(&self, ring: usize) -> f64 {
+        INNER + BAND * (ring as f64 + 0.42)
+    }
+
+    /// One where that leaves dots large enough to see; round numbers otherwise.
+    fn members_per_dot(&self) -> usize {
+        let mut steps = (0..7).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_usize.pow(power)));
+        let fits = |per_dot: &usize| {
+            let mut rings = self.hops.values().enumerate();
+            rings.all(|(ring, members)| self.capacity(ring, DOT_PITCH_MIN) >= members.len() / per_dot + 8)
+        };
+        steps.find(fits).unwrap_or(usize::MAX)
+    }
+
+    fn capacity(&self, ring: usize, pitch: f64) -> usize {
+        self.rows(ring, pitch).iter().map(|(_, dots)| dots).sum()
+    }
+
+    /// Circles of dots within a ring's band: their radii, and how many dots each holds.
+    fn rows(&self, ring: usize, pitch: f64) -> Vec<(f64, usize)> {
+        let (from, to) = (self.outer(ring) + 12.0, self.outer(ring + 1) - 10.0);
+        let rows = ((to - from) / pitch).floor() as usize + 1;
+        let radius = |row: usize| from + pitch * row as f64;
+        (0..rows).map(|row| (radius(row), ((TAU * radius(row) - GAP) / pitch).max(0.0) as usize)).collect()
+    }
+
+    fn ring(&self, sheet: &mut Sheet, center: (f64, f64), ring: usize, members: &[(String, Mask)], stands_for: usize) {
+        let hop = self.hops.keys().nth(ring).copied().unwrap_or_default();
+        sheet.add(circle(center, self.outer(ring + 1), "ring"));
+        let mut members: Vec<&(String, Mask)> = members.iter().collect();
+        // What the same spheres lead to stands together: personal first, crossing last.
+        members.sort_by_key(|(id, mask)| (order(*mask), id.clone()));
+        if self.has_names() {
+            let (radius, all) = (self.middle(ring), members.len() as f64);
+            let gap = GAP / radius;
+            for (i, (id, mask)) in members.iter().enumerate() {
+                let angle = gap / 2.0 + (TAU - gap) * (i as f64 + 0.5) / all;
+                self.named_dot(sheet, center, (radius, angle), id, *mask);
+            }
+        } else {
+            self.crowd(sheet, center, ring, &members, stands_for);
+        }
+        let at = (center.0, center.1 - self.outer(ring + 1) + 17.0);
+        sheet.text(at, Anchor::Middle, "quiet halo", &count(hop, "hop"));
+    }
+
+    fn named_dot(&self, sheet: &mut Sheet, center: (f64, f64), (radius, angle): (f64, f64), id: &str, mask: Mask) {
+        let at = polar(center, radius, angle);
+        sheet.add(titled(dot(at, 5.5, mask), &self.names.label(id)));
+        // Texts on the left half are turned, so that none stands on its head.
+        let (degrees, anchor) =
+            if angle < PI { (angle - PI / 2.0, Anchor::Start) } else { (angle + PI / 2.0, Anchor::End) };
+        let from = polar(center, radius + 10.0, angle);
+        let label = text(from, anchor, "small halo", &fit(&self.names.name(id), NAME_CHARS_MAX));
+        let turned = format!("rotate({} {} {})", number(degrees.to_degrees()), number(from.0), number(from.1));
+        sheet.add(with(label, &[("transform", &turned), ("dominant-baseline", "central")]));
+    }
+
+    /// Dots in rows, filled by angle, so that each set of spheres is a wedge.
+    fn crowd(
+        &self,
+        sheet: &mut Sheet,
+        center: (f64, f64),
+        ring: usize,
+        members: &[&(String, Mask)],
+        stands_for: usize,
+    ) {
+        let masks = dots_of(members, stands_for);
+        let mut pitch = DOT_PITCH_MAX;
+        while pitch > DOT_PITCH_MIN && self.capacity(ring, pitch) < masks.len() {
+            pitch -= 0.25;
+        }
+        let rows = self.rows(ring, pitch);
+        let room: usize = rows.iter().map(|(_, dots)| dots).sum();
+        let mut places: Vec<(f64, f64)> = Vec::new();
+        let mut room_before = 0;
+        for (radius, dots) in rows {
+            // Each row takes its part of the dots, all rows together all of them.
+            let share = |room_so_far: usize| room_so_far * masks.len() / room.max(1);
+            let dots_here = share(room_before + dots) - share(room_before);
+            room_before += dots;
+            let gap = GAP / radius;
+            places.extend(
+                (0..dots_here).map(|i| (gap / 2.0 + (TAU - gap) * (i as f64 + 0.5) / dots_here as f64, radius)),
+            );
+        }
+        places.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        for (mask, (angle, radius)) in masks.iter().zip(&places) {
+            sheet.add(dot(polar(center, *radius, *angle), (pitch * 0.36).min(5.0), *mask));
+        }
+    }
+
+    /// The same in numbers.
+    fn table(&self, sheet: &mut Sheet, (x, y): (f64, f64), stands_for: usize) {
+        let heads = [
+            ("hop", ""),
+            ("members", ""),
+            ("personal", "ink personal"),
+            ("professional", "ink professional"),
+            ("public", "ink public"),
+            ("crossing", "ink crossing"),
+        ];
+        let ends = [30.0, 100.0, 174.0, 264.0, 316.0, 388.0];
+        for ((words, class), end) in heads.iter().zip(ends) {
+            sheet.text((x + end, y), Anchor::End, &format!("small {class}"), words);
+        }
+        for (row, hop) in self.response.hops.iter().enumerate() {
+            let known = |number: Option<i32>| number.map_or("?".to_owned(), |number| thousands(number.into()));
+            let cells = [
+                hop.hop.to_string(),
+                thousands(hop.members.into()),
+                known(hop.personal),
+                known(hop.professional),
+                known(hop.public),
+                known(hop.crossing),
+            ];
+            for (cell, end) in cells.iter().zip(ends) {
+                sheet.text((x + end, y + 24.0 + 22.0 * row as f64), Anchor::End, "", cell);
+            }
+        }
+        let below = y + 24.0 + 22.0 * self.response.hops.len() as f64 + 12.0;
+        let mut notes = vec!["A member counts under each sphere that leads there by itself.".to_owned()];
+        if !self.has_names() && stands_for > 1 {
+            notes.push(format!("A dot is up to {} members.", thousands(stands_for as i64)));
+        }
+        for (i, note) in notes.iter().enumerate() {
+            sheet.text((x + 5.0, below + 18.0 * i as f64), Anchor::Start, "quiet", note);
+        }
+    }
+}
+
+/// One mask for each dot: so many members of one set of spheres, or what is left of it.
+fn dots_of(members: &[&(String, Mask)], stands_for: usize) -> Vec<Mask> {
+    let mut masks = Vec::new();
+    for same in members.chunk_by(|a, b| a.1 == b.1) {
+        let dots = same.len().div_ceil(stands_for);
+        masks.extend(same.iter().take(dots).map(|(_, mask)| *mask));
+    }
+    masks
+}
+
+/// Single spheres stand beside what they share; crossing is last.
+fn order(mask: Mask) -> u8 {
+    match mask {
+        0b001 => 0,
+        0b011 => 1,
+        0b010 => 2,
+        0b110 => 3,
+        0b100 => 4,
+        0b101 => 5,
+        0b111 => 6,
+        _ => 7,
+    }
+}
+
+fn spheres(mask: Mask) -> Vec<Sphere> {
+    (0..).zip(SPHERES).filter(|(bit, _)| mask & (1 << bit) != 0).map(|(_, sphere)| sphere).collect()
+}
+
+/// A slice for each sphere; hollow if there is none.
+fn dot(at: (f64, f64), radius: f64, mask: Mask) -> svg::node::element::Element {
+    let spheres = spheres(mask);
+    match spheres.as_slice() {
+        [] => circle(at, radius - 0.6, "hollow crossing"),
+        [one] => circle(at, radius, &format!("fill {}", class(*one))),
+        several => {
+            let slice = TAU / several.len() as f64;
+            let mut pie = shape("g", "pie");
+            for (i, sphere) in several.iter().enumerate() {
+                let (from, to) = (polar(at, radius, slice * i as f64), polar(at, radius, slice * (i + 1) as f64));
+                let r = number(radius);
+                let path = format!(
+                    "M{} {}L{} {}A{r} {r} 0 0 1 {} {}Z",
+                    number(at.0),
+                    number(at.1),
+                    number(from.0),
+                    number(from.1),
+                    number(to.0),
+                    number(to.1)
+                );
+                let piece = shape("path", &format!("fill {}", class(*sphere)));
+                svg::Node::append(&mut pie, with(piece, &[("d", &path)]));
+            }
+            pie
+        }
+    }
+}
+
+/// Angles are from the top, clockwise. libm's sines are the same on every machine.
+fn polar(center: (f64, f64), radius: f64, angle: f64) -> (f64, f64) {
+    (center.0 + radius * libm::sin(angle), center.1 - radius * libm::cos(angle))
+}
