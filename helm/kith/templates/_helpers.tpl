@@ -1,0 +1,122 @@
+{{- define "kith.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* A StatefulSet's name has 52 characters at most: its pods' labels add to it. */}}
+{{- define "kith.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else if contains (include "kith.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "kith.name" .) | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "kith.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "kith.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "kith.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{ include "kith.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- define "kith.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "kith.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "kith.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ default $.Chart.AppVersion .tag }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The secret that holds the certificate; empty without TLS. */}}
+{{- define "kith.tlsSecret" -}}
+{{- if .Values.tls.certManager.enabled -}}
+{{ include "kith.fullname" . }}-tls
+{{- else -}}
+{{ .Values.tls.existingSecret }}
+{{- end -}}
+{{- end -}}
+
+{{/* Secrets are mounted as folders, for only folders follow a secret that changes. */}}
+{{- define "kith.secrets" -}}
+{{- $secrets := list -}}
+{{- with include "kith.tlsSecret" . }}{{ $secrets = append $secrets (dict "name" "tls" "secret" .) }}{{ end -}}
+{{- with .Values.tls.clientCaSecret }}{{ $secrets = append $secrets (dict "name" "client-ca" "secret" .) }}{{ end -}}
+{{- with .Values.auth.existingSecret }}{{ $secrets = append $secrets (dict "name" "auth" "secret" .) }}{{ end -}}
+{{ $secrets | toJson }}
+{{- end -}}
+
+{{/* Kubernetes' own gRPC probes speak no TLS: with it they only see that the server takes connections. */}}
+{{- define "kith.probe" -}}
+{{- if include "kith.tlsSecret" .root -}}
+tcpSocket: {port: grpc}
+{{- else if .service -}}
+grpc: {port: 5484, service: {{ .service }}}
+{{- else -}}
+grpc: {port: 5484}
+{{- end -}}
+{{- end -}}
+
+{{/* Numbers come from YAML as floats: they are written in full. */}}
+{{- define "kith.env" -}}
+- name: KITH_DATA
+  value: /data/store
+- name: KITH_LISTEN
+  value: 0.0.0.0:5484
+{{- with .Values.settings }}
+- name: KITH_INSECURE
+  value: {{ .insecure | quote }}
+- name: KITH_DRAIN_SECONDS
+  value: {{ .drainSeconds | int64 | quote }}
+- name: KITH_AUDIT
+  value: {{ .audit | quote }}
+- name: KITH_LOG
+  value: {{ .logLevel | quote }}
+- name: KITH_LOG_FORMAT
+  value: {{ .logFormat | quote }}
+{{- range $name, $value := dict "KITH_MAX_EDGES_VISITED" .maxEdgesVisited "KITH_CHECKPOINT_LOG_BYTES" .checkpointLogBytes "KITH_LOG_RETENTION_BYTES" .logRetentionBytes "KITH_LOG_RETENTION_SECONDS" .logRetentionSeconds "KITH_ERASE_WITHIN_SECONDS" .eraseWithinSeconds }}
+{{- if not (kindIs "invalid" $value) }}
+- name: {{ $name }}
+  value: {{ $value | int64 | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $name, $value := .Values.limits }}
+{{- if not (kindIs "invalid" $value) }}
+- name: KITH_{{ $name | snakecase | upper }}
+  value: {{ $value | int64 | quote }}
+{{- end }}
+{{- end }}
+{{- if include "kith.tlsSecret" . }}
+- name: KITH_TLS_CERT
+  value: /etc/kith/tls/tls.crt
+- name: KITH_TLS_KEY
+  value: /etc/kith/tls/tls.key
+{{- end }}
+{{- if .Values.tls.clientCaSecret }}
+- name: KITH_TLS_CLIENT_CA
+  value: /etc/kith/client-ca/ca.crt
+{{- end }}
+{{- if .Values.auth.existingSecret }}
+- name: KITH_AUTH
+  value: /etc/kith/auth/auth.toml
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
