@@ -16,8 +16,8 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::harness::{Kith, connect, edge, options, reason};
 
-const MEMBERS: usize = 4_000;
-const EDGES: usize = 40_000;
+const MEMBERS: usize = 20_000;
+const EDGES: usize = 200_000;
 const TIME: Duration = Duration::from_millis(1_500);
 const TICK: Duration = Duration::from_millis(5);
 
@@ -45,7 +45,9 @@ async fn network(kith: &Kith) {
 async fn ask(channel: Channel, tally: Arc<Mutex<Tally>>) {
     let subject = Some(get_reach_request::Subject::MemberId("m0".to_owned()));
     let begin = Instant::now();
-    let answer = ReachServiceClient::new(channel).get_reach(GetReachRequest { subject, ..Default::default() }).await;
+    let answer = ReachServiceClient::new(channel)
+        .get_reach(GetReachRequest { subject, max_hops: 6, ..Default::default() })
+        .await;
     let took = begin.elapsed();
     let mut tally = tally.lock().unwrap();
     match answer {
