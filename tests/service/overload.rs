@@ -1,6 +1,6 @@
 //! Ten times what a server can answer: it answers as much as before, refuses the rest at once, and says that it is well.
 //!
-//! Figures are printed. Client and server share the machine here, so that the asserted bounds are far from what a server of its own keeps.
+//! Figures are printed. They are held to their bars with `KITH_TIMES=1`, on a machine that does nothing else.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -124,7 +124,11 @@ async fn ten_times_the_peak() {
         100.0 * goodput / peak,
         tally.refused.len(),
     );
-    assert!(goodput > 0.4 * peak && !tally.refused.is_empty());
-    assert!(slowest < Duration::from_secs(1));
+    assert!(!tally.answered.is_empty() && !tally.refused.is_empty());
+    assert!(slowest < Duration::from_secs(20), "health is answered throughout");
+    // Of times alone: other tests run beside this one.
+    if std::env::var_os("KITH_TIMES").is_some() {
+        assert!(goodput > 0.9 * peak && middle <= Duration::from_millis(5) && slowest < Duration::from_secs(1));
+    }
     kith.stop().await.unwrap();
 }
