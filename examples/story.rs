@@ -106,7 +106,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ..Default::default()
     };
     let found = call(asked, async |request| paths.find_paths(request).await).await?;
-    let between: Vec<String> = found.paths[0].steps.iter().skip(1).map(|step| step.from_id.clone()).collect();
+    let Some(path) = found.paths.first() else { return Err("there is no path from the officer to jeremy".into()) };
+    let between: Vec<String> = path.steps.iter().skip(1).map(|step| step.from_id.clone()).collect();
+    if between.is_empty() {
+        println!("the officer and jeremy have met already");
+        return Ok(());
+    }
     println!("the officer could have found jeremy through {}", between.join(" and "));
 
     let mut introductions = IntroductionServiceClient::new(channel.clone());
