@@ -11,7 +11,7 @@ use super::client::Client;
 use super::export::unwritable;
 use super::failure::Failure;
 use super::new_file::NewFile;
-use super::print::{count, say};
+use super::print::{held, say};
 use super::progress::Progress;
 use crate::app::read_backup_through;
 use crate::proto::v1::{BackupRequest, ContentTotals};
@@ -88,11 +88,8 @@ impl Written {
     fn in_words(&self) -> String {
         let ContentTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
         format!(
-            "backed up {}, {}, {} and {} in {} bytes; digest {content_digest}, revision {}",
-            count(*kinds, "kind"),
-            count(*members, "member"),
-            count(*statuses, "status"),
-            count(*edges, "edge"),
+            "backed up {} in {} bytes; digest {content_digest}, revision {}",
+            held(*kinds, *members, *statuses, *edges),
             self.bytes,
             self.revision
         )

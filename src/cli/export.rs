@@ -13,7 +13,7 @@ use super::client::Client;
 use super::failure::Failure;
 use super::json;
 use super::new_file::NewFile;
-use super::print::{count, say};
+use super::print::{held, say};
 use super::progress::Progress;
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{ContentTotals, ExportRequest, ImportRecord};
@@ -154,11 +154,8 @@ impl Exported {
     fn in_words(&self) -> String {
         let ContentTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
         format!(
-            "exported {}, {}, {} and {}; digest {content_digest}, revision {}",
-            count(*kinds, "kind"),
-            count(*members, "member"),
-            count(*statuses, "status"),
-            count(*edges, "edge"),
+            "exported {}; digest {content_digest}, revision {}",
+            held(*kinds, *members, *statuses, *edges),
             self.revision
         )
     }

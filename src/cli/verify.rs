@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, ServerArgs};
 use super::failure::Failure;
-use super::print::{clean, count, say};
+use super::print::{clean, count, held, say};
 use super::progress::Progress;
 use crate::app::{CheckedStore, OfflineError, StoreCheck, Verifier, verify_backup, verify_store};
 use crate::domain::{Error, Finding};
@@ -154,11 +154,8 @@ fn in_words(summary: Option<VerifySummary>, found: i64) -> String {
     let findings = if found == 0 { "all is well".to_owned() } else { count(found, "finding") };
     let Some(summary) = summary else { return format!("{findings}\n") };
     format!(
-        "{findings}: {}, {}, {} and {}; digest {}, revision {}\n",
-        count(summary.kinds, "kind"),
-        count(summary.members, "member"),
-        count(summary.statuses, "status"),
-        count(summary.edges, "edge"),
+        "{findings}: {}; digest {}, revision {}\n",
+        held(summary.kinds.into(), summary.members, summary.statuses, summary.edges),
         clean(&summary.content_digest, 60),
         clean(&summary.revision, 60),
     )

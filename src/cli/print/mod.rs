@@ -56,6 +56,12 @@ pub fn score(score: f64) -> String {
     if score == 0.0 || score >= 0.0001 { format!("{score:.4}") } else { format!("{score:.1e}") }
 }
 
+/// How much a store, an export or a backup holds: "7 kinds, 45 members, 1 status and 77 edges".
+pub fn held(kinds: i64, members: i64, statuses: i64, edges: i64) -> String {
+    let (kinds, members) = (count(kinds, "kind"), count(members, "member"));
+    format!("{kinds}, {members}, {} and {}", count(statuses, "status"), count(edges, "edge"))
+}
+
 /// `1 member`, `2 members`, `3 statuses`.
 pub fn count(n: impl Into<i64>, one: &str) -> String {
     let n = n.into();
