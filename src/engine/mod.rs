@@ -9,6 +9,7 @@ mod batch;
 mod checkpoint;
 mod digest;
 mod discover;
+mod disk;
 mod evidence;
 mod export;
 mod feed;

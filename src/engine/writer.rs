@@ -13,9 +13,10 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::batch::Batch;
+use super::disk::Disk;
 use super::state::State;
 use super::{Applied, EngineOptions, ImportedBatch, Refusal, StoreFigures, checkpoint};
-use crate::domain::{Change, Error, Precondition, Reason, Request, Sequence, builtin_kinds};
+use crate::domain::{Change, Error, Precondition, Request, Sequence, builtin_kinds};
 use crate::store::{FinishedCheckpoint, LogKeep, Store, StoreError};
 
 /// How often a writer that has nothing to write looks whether a checkpoint is due.
@@ -26,6 +27,9 @@ const ERASE_AFTER_START: Duration = Duration::from_secs(3_600);
 const CHECKPOINT_RETRY: Duration = Duration::from_secs(30);
 /// A checkpoint is due when the log takes so many bytes for each member and edge: about what the checkpoint itself takes.
 const CHECKPOINT_BYTES_PER_RESOURCE: u64 = 16;
+
+/// Commands that are worth a sync of their own when the disk is free: it is at work with them while the next are applied.
+const COMMANDS_TOGETHER: usize = 16;
 
 pub type Respond = Box<dyn FnOnce(&State, &[Applied]) -> Vec<u8> + Send>;
 
@@ -49,8 +53,8 @@ pub enum Order {
 }
 
 pub struct Writer {
-    store: Box<dyn Store>,
-    publish: watch::Sender<Arc<State>>,
+    disk: Disk,
+    published: watch::Receiver<Arc<State>>,
     /// For the checkpoint thread's report; weak, so that the writer ends when no engine handle is left.
     orders: mpsc::WeakSender<Order>,
     options: EngineOptions,
@@ -61,48 +65,46 @@ pub struct Writer {
     checkpoint_not_before: Option<Instant>,
     /// When the bytes of erased members, which are still in the log, are to be gone.
     erase_by: Option<Instant>,
+    /// The last command seen that erased a member.
+    erased: Sequence,
+    /// What came while a batch was on its way to the disk: questions about the store, and a checkpoint to install.
+    figures_asked: Vec<oneshot::Sender<StoreFigures>>,
+    checkpoint_written: Option<Result<FinishedCheckpoint, StoreError>>,
 }
 
 impl Writer {
     /// Takes over a loaded store; a new one gets the built-in kinds.
     pub fn new(
-        store: Box<dyn Store>,
+        mut store: Box<dyn Store>,
         publish: watch::Sender<Arc<State>>,
         orders: mpsc::WeakSender<Order>,
         options: EngineOptions,
         covered: Sequence,
     ) -> Result<Writer, StoreError> {
+        if publish.borrow().sequence() == 0 {
+            register_builtin_kinds(&mut *store, &publish)?;
+        }
+        let published = publish.subscribe();
+        let erased = published.borrow().erased;
         let mut writer = Writer {
-            store,
-            publish,
+            disk: Disk::new(store, publish)?,
+            published,
             orders,
             options,
             covered,
             checkpoint: None,
             checkpoint_not_before: None,
             erase_by: None,
+            erased,
+            figures_asked: Vec::new(),
+            checkpoint_written: None,
         };
-        if writer.publish.borrow().sequence() == 0 {
-            writer.register_builtin_kinds()?;
-        }
         if writer.log_holds_erased() {
             // How long ago is not known any more. Who watched before the start may still catch up.
             writer.erase_by = Instant::now().checked_add(writer.options.erase_within.min(ERASE_AFTER_START));
         }
         writer.trim_log();
         Ok(writer)
-    }
-
-    fn register_builtin_kinds(&mut self) -> Result<(), StoreError> {
-        let put = |kind| Change::PutKind { kind, precondition: Precondition::None };
-        let changes = builtin_kinds().into_iter().map(put).collect();
-        // Nobody waits for the answer.
-        let (reply, _) = oneshot::channel();
-        let mut batch = Batch::new(&self.publish.borrow());
-        batch.import(ImportOrder { changes, reply });
-        self.store.append(&batch.commits)?;
-        self.publish.send_replace(Arc::new(batch.state));
-        Ok(())
     }
 
     /// Serves orders until every engine handle is gone. Nothing is done in the store's folder any more when it returns.
@@ -129,30 +131,55 @@ impl Writer {
                     Waited::Ended => break,
                 },
             };
-            let mut batch = Batch::new(&self.publish.borrow());
+            let mut batch = self.disk.batch();
             self.take(&mut batch, first);
-            while batch.has_room() {
-                match inbox.try_recv() {
-                    Ok(order) => self.take(&mut batch, order),
-                    Err(_) => break,
-                }
+            self.fill(&mut batch, &mut inbox, clock);
+            let written = self.disk.settle().map(|()| self.look_after_the_store());
+            if written.and_then(|()| self.disk.write(batch)).is_none() {
+                tracing::error!("the thread that writes to the disk has ended; nothing is written any more");
+                break;
             }
-            self.commit(batch);
-            self.checkpoint_if_due();
+            self.look_after_the_store();
+        }
+    }
+
+    /// Takes what is waiting; and what comes while the batch before is still on its way to the disk.
+    fn fill(&mut self, batch: &mut Batch, inbox: &mut mpsc::Receiver<Order>, clock: &Runtime) {
+        while batch.has_room() {
+            let free = self.disk.is_free();
+            if free && batch.commits.len() >= COMMANDS_TOGETHER {
+                break;
+            }
+            let order = match inbox.try_recv() {
+                Err(_) if !free => clock.block_on(async {
+                    tokio::select! {
+                        order = inbox.recv() => order,
+                        _ = self.disk.done() => None,
+                    }
+                }),
+                order => order.ok(),
+            };
+            let Some(order) = order else { break };
+            self.take(batch, order);
         }
     }
 
     /// Waits for an order. While there is none, what has become due meanwhile is done.
     fn wait(&mut self, inbox: &mut mpsc::Receiver<Order>, clock: &Runtime) -> Waited {
-        match clock.block_on(async { tokio::time::timeout(IDLE_MAX, inbox.recv()).await }) {
-            Ok(Some(order)) => Waited::Order(order),
-            Ok(None) => Waited::Ended,
-            Err(_) => {
-                self.trim_log();
-                self.checkpoint_if_due();
-                Waited::InVain
+        let waited = clock.block_on(async {
+            tokio::select! {
+                order = inbox.recv() => order.map_or(Waited::Ended, Waited::Order),
+                done = self.disk.done() => done.map_or(Waited::Ended, |()| Waited::InVain),
+                () = tokio::time::sleep(IDLE_MAX) => {
+                    self.trim_log();
+                    Waited::InVain
+                }
             }
+        });
+        if let Waited::InVain = waited {
+            self.look_after_the_store();
         }
+        waited
     }
 
     fn take(&mut self, batch: &mut Batch, order: Order) {
@@ -160,41 +187,48 @@ impl Writer {
             // A caller that has gone away before its turn finds no one to answer; the write is still carried out.
             Order::Write(order) => batch.write(order),
             Order::Import(order) => batch.import(order),
-            Order::Figures(reply) => {
-                let figures = StoreFigures { disk_bytes: self.store.disk_bytes(), log_bytes: self.store.log_bytes() };
-                let _ = reply.send(figures);
-            }
-            Order::CheckpointWritten(written) => self.install(written),
+            Order::Figures(reply) => self.figures_asked.push(reply),
+            Order::CheckpointWritten(written) => self.checkpoint_written = Some(written),
         }
     }
 
-    fn commit(&mut self, batch: Batch) {
-        let empty = batch.commits.is_empty();
-        let outcome = if empty { Ok(()) } else { self.store.append(&batch.commits).map_err(not_written) };
-        if outcome.is_ok() && !empty {
-            if batch.state.erased > self.publish.borrow().erased {
-                self.erase_by = self.erase_by.or_else(|| Instant::now().checked_add(self.options.erase_within));
+    /// What is to be done with the store beside writing; later, if a batch is on its way.
+    fn look_after_the_store(&mut self) {
+        let Some(store) = self.disk.store() else { return };
+        if !self.figures_asked.is_empty() {
+            let figures = StoreFigures { disk_bytes: store.disk_bytes(), log_bytes: store.log_bytes() };
+            for reply in self.figures_asked.drain(..) {
+                // Who asked may be gone.
+                let _ = reply.send(figures);
             }
-            self.publish.send_replace(Arc::new(batch.state));
         }
-        batch.answers.into_iter().for_each(|answer| answer.give(&outcome));
+        if let Some(written) = self.checkpoint_written.take() {
+            self.install(written);
+        }
+        let erased = self.published.borrow().erased;
+        if erased > self.erased {
+            self.erased = erased;
+            self.erase_by = self.erase_by.or_else(|| Instant::now().checked_add(self.options.erase_within));
+        }
+        self.checkpoint_if_due();
     }
 
     fn checkpoint_if_due(&mut self) {
         let erase_now = passed(self.erase_by);
-        if erase_now && self.publish.borrow().erased <= self.covered {
+        if erase_now && self.published.borrow().erased <= self.covered {
             self.trim_log();
         }
         if self.checkpoint.is_some() || self.checkpoint_not_before.is_some_and(|time| Instant::now() < time) {
             return;
         }
-        let state = self.publish.borrow().clone();
+        let state = self.published.borrow().clone();
         let resources = state.member_count() + state.edge_count();
         let due = self.options.checkpoint_log_bytes_min.max(resources * CHECKPOINT_BYTES_PER_RESOURCE);
-        if self.store.log_bytes() < due && !(erase_now && state.erased > self.covered) {
+        let Some(store) = self.disk.store() else { return };
+        if store.log_bytes() < due && !(erase_now && state.erased > self.covered) {
             return;
         }
-        match self.store.begin_checkpoint(&checkpoint::head(&state)) {
+        match store.begin_checkpoint(&checkpoint::head(&state)) {
             Ok(writer) => {
                 let stop = Arc::new(AtomicBool::new(false));
                 let (orders, stopped) = (self.orders.clone(), stop.clone());
@@ -215,7 +249,8 @@ impl Writer {
         self.checkpoint = None;
         let installed = written.and_then(|finished| {
             let covered = finished.sequence();
-            self.store.install(finished).map(|()| covered)
+            let busy = || StoreError::Io("the store is in use".to_owned());
+            self.disk.store().ok_or_else(busy)?.install(finished).map(|()| covered)
         });
         match installed {
             Ok(covered) => {
@@ -237,9 +272,10 @@ impl Writer {
         let keep = LogKeep {
             bytes_max: self.options.log_keep_bytes_max,
             age_max: self.options.log_keep_age_max,
-            erased: if passed(self.erase_by) { self.publish.borrow().erased } else { 0 },
+            erased: if passed(self.erase_by) { self.published.borrow().erased } else { 0 },
         };
-        match self.store.trim_log(&keep) {
+        let Some(store) = self.disk.store() else { return };
+        match store.trim_log(&keep) {
             Ok(()) if !self.log_holds_erased() => self.erase_by = None,
             Ok(()) => {}
             Err(error) => tracing::warn!(%error, "the old part of the log could not be removed; it is tried again"),
@@ -247,9 +283,22 @@ impl Writer {
     }
 
     /// Whether bytes of an erased member may be left in the log.
-    fn log_holds_erased(&self) -> bool {
-        self.publish.borrow().erased >= self.store.log().earliest()
+    fn log_holds_erased(&mut self) -> bool {
+        let erased = self.published.borrow().erased;
+        self.disk.store().is_none_or(|store| erased >= store.log().earliest())
     }
+}
+
+fn register_builtin_kinds(store: &mut dyn Store, publish: &watch::Sender<Arc<State>>) -> Result<(), StoreError> {
+    let put = |kind| Change::PutKind { kind, precondition: Precondition::None };
+    let changes = builtin_kinds().into_iter().map(put).collect();
+    // Nobody waits for the answer.
+    let (reply, _) = oneshot::channel();
+    let mut batch = Batch::new(&publish.borrow());
+    batch.import(ImportOrder { changes, reply });
+    store.append(&batch.commits)?;
+    publish.send_replace(Arc::new(batch.state));
+    Ok(())
 }
 
 /// A checkpoint that a thread of its own writes.
@@ -268,13 +317,4 @@ enum Waited {
     InVain,
     /// Nobody is left to give one.
     Ended,
-}
-
-/// What callers are told of a batch that did not get on the disk. The next one may: nothing of this one is there.
-fn not_written(error: StoreError) -> Error {
-    tracing::error!(%error, "the store refused a batch");
-    match error {
-        StoreError::Full => Error::Exhausted { reason: Reason::StorageFull, message: "the disk is full".to_owned() },
-        other => Error::Internal(other.to_string()),
-    }
 }

@@ -9,21 +9,24 @@ use imbl::OrdMap;
 use super::half_edge::MemberIx;
 use crate::domain::MemberId;
 
-/// An id with its first eight bytes before it: most comparisons end there, without a look at the text elsewhere in memory.
+/// The first bytes of an id.
+type Prefix = [u64; 2];
+
+/// An id with its first sixteen bytes before it: most comparisons end there, without a look at the text elsewhere in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PrefixedId {
-    prefix: u64,
+    prefix: Prefix,
     id: MemberId,
 }
 
 /// What a `PrefixedId` can be compared with, so that a lookup allocates nothing.
 trait Prefixed {
-    fn prefix(&self) -> u64;
+    fn prefix(&self) -> Prefix;
     fn text(&self) -> &str;
 }
 
 impl Prefixed for PrefixedId {
-    fn prefix(&self) -> u64 {
+    fn prefix(&self) -> Prefix {
         self.prefix
     }
 
@@ -33,10 +36,10 @@ impl Prefixed for PrefixedId {
 }
 
 /// A text to look for, with its prefix.
-struct Sought<'a>(u64, &'a str);
+struct Sought<'a>(Prefix, &'a str);
 
 impl Prefixed for Sought<'_> {
-    fn prefix(&self) -> u64 {
+    fn prefix(&self) -> Prefix {
         self.0
     }
 
@@ -84,11 +87,12 @@ impl PartialOrd for PrefixedId {
     }
 }
 
-fn prefix(text: &str) -> u64 {
-    let mut bytes = [0; 8];
-    let len = text.len().min(8);
+fn prefix(text: &str) -> Prefix {
+    let mut bytes = [0; 16];
+    let len = text.len().min(16);
     bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
-    u64::from_be_bytes(bytes)
+    let both = u128::from_be_bytes(bytes);
+    [(both >> 64) as u64, both as u64]
 }
 
 /// Every member's id, in byte order. Clones share structure.
@@ -124,7 +128,21 @@ mod tests {
 
     #[test]
     fn order_is_by_bytes_whatever_the_prefix() {
-        let mut texts = ["b", "abcdefgh", "abcdefghi", "abcdefg", "ä", "a", "abcdefgha", "é€𝄞", "~"];
+        let mut texts = [
+            "b",
+            "abcdefgh",
+            "abcdefghi",
+            "abcdefg",
+            "ä",
+            "a",
+            "abcdefgha",
+            "é€𝄞",
+            "~",
+            "abcdefghijklmnop",
+            "abcdefghijklmnopq",
+            "abcdefghijklmno",
+            "abcdefghijklmnopa",
+        ];
         let mut ids = Ids::default();
         for (i, text) in texts.iter().enumerate() {
             ids.insert(MemberId::parse("id", text).unwrap(), MemberIx(i as u32));

@@ -1,0 +1,168 @@
+//! The way of a batch to the disk, on a thread of its own: while one batch is written and synced, the writer applies the next.
+//!
+//! One batch is under way at a time. Whoever has the store writes: the writer gives it away with a batch, and has it back
+//! when that batch is published, or refused, and its callers are answered.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::{mpsc, watch};
+
+use super::batch::{Answer, Batch};
+use super::state::State;
+use crate::domain::{Error, Reason};
+use crate::store::{Commit, Store, StoreError};
+
+/// Commands in a batch that are worth another thread: fewer are as soon on the disk without it.
+const COMMANDS_MIN: usize = 4;
+
+/// What came of a batch.
+type Outcome = Result<(), Error>;
+
+pub struct Disk {
+    publish: watch::Sender<Arc<State>>,
+    /// None while a batch is under way, or when the thread has ended badly.
+    store: Option<Box<dyn Store>>,
+    batches: Option<mpsc::Sender<(Box<dyn Store>, Written)>>,
+    returned: mpsc::Receiver<(Box<dyn Store>, Outcome)>,
+    thread: Option<JoinHandle<()>>,
+    /// The state that the next batch begins with.
+    newest: Arc<State>,
+    /// What came of the last batch.
+    outcome: Outcome,
+}
+
+/// A batch with its state ready to be published.
+struct Written {
+    commits: Vec<Commit>,
+    answers: Vec<Answer>,
+    state: Arc<State>,
+}
+
+impl Disk {
+    pub fn new(store: Box<dyn Store>, publish: watch::Sender<Arc<State>>) -> Result<Disk, StoreError> {
+        let (batches, mut inbox) = mpsc::channel::<(Box<dyn Store>, Written)>(1);
+        let (back, returned) = mpsc::channel(1);
+        let (published, newest) = (publish.clone(), publish.borrow().clone());
+        let serve = move || {
+            while let Some((mut store, written)) = inbox.blocking_recv() {
+                let outcome = written.carry_out(&mut *store, &published);
+                if back.blocking_send((store, outcome)).is_err() {
+                    break;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("kith-disk".to_owned()).spawn(serve);
+        let thread = Some(thread.map_err(|error| StoreError::Io(error.to_string()))?);
+        let (store, batches) = (Some(store), Some(batches));
+        Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()) })
+    }
+
+    /// A batch that begins with all that was given to the disk.
+    pub fn batch(&mut self) -> Batch {
+        if self.store.is_some() {
+            // What came of the last one is known: this one does not begin with what has failed.
+            self.outcome = Ok(());
+        }
+        Batch::new(&self.newest)
+    }
+
+    /// The store, if no batch is under way.
+    pub fn store(&mut self) -> Option<&mut (dyn Store + 'static)> {
+        self.store.as_deref_mut()
+    }
+
+    /// Waits until the batch under way is done with; for ever if there is none. None if the thread has ended badly.
+    pub async fn done(&mut self) -> Option<()> {
+        if self.store.is_some() {
+            return std::future::pending().await;
+        }
+        let returned = self.returned.recv().await;
+        self.take_back(returned)
+    }
+
+    /// The same, at once if there is none.
+    pub fn settle(&mut self) -> Option<()> {
+        if self.store.is_some() {
+            return Some(());
+        }
+        let returned = self.returned.blocking_recv();
+        self.take_back(returned)
+    }
+
+    /// Whether nothing keeps a batch from being written at once.
+    pub fn is_free(&mut self) -> bool {
+        if self.store.is_none()
+            && let Ok(returned) = self.returned.try_recv()
+        {
+            self.take_back(Some(returned));
+        }
+        self.store.is_some()
+    }
+
+    fn take_back(&mut self, returned: Option<(Box<dyn Store>, Outcome)>) -> Option<()> {
+        let (store, outcome) = returned?;
+        self.store = Some(store);
+        if outcome.is_err() {
+            self.newest = self.publish.borrow().clone();
+        }
+        self.outcome = outcome;
+        Some(())
+    }
+
+    /// Writes a batch that began with the newest state, when the one before it is done with: if that one failed, this one has
+    /// never happened either. None if the thread has ended badly.
+    pub fn write(&mut self, batch: Batch) -> Option<()> {
+        self.settle()?;
+        let before = std::mem::replace(&mut self.outcome, Ok(()));
+        let Batch { state, commits, answers, .. } = batch;
+        if before.is_err() || commits.is_empty() {
+            answers.into_iter().for_each(|answer| answer.give(&before));
+            return Some(());
+        }
+        let alone = commits.len() < COMMANDS_MIN;
+        let mut store = self.store.take()?;
+        let written = Written { commits, answers, state: Arc::new(state) };
+        self.newest = written.state.clone();
+        if alone {
+            let outcome = written.carry_out(&mut *store, &self.publish);
+            self.take_back(Some((store, outcome)))?;
+            self.outcome = Ok(());
+            return Some(());
+        }
+        self.batches.as_ref()?.blocking_send((store, written)).ok()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // A batch that fails has told its callers.
+        let _ = self.settle();
+        self.batches = None;
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Written {
+    /// Puts the batch on the disk, publishes its state, and answers.
+    fn carry_out(self, store: &mut dyn Store, publish: &watch::Sender<Arc<State>>) -> Outcome {
+        let outcome = store.append(&self.commits).map_err(not_written);
+        if outcome.is_ok() {
+            publish.send_replace(self.state);
+        }
+        self.answers.into_iter().for_each(|answer| answer.give(&outcome));
+        outcome
+    }
+}
+
+/// What callers are told of a batch that did not get on the disk. The next one may: nothing of this one is there.
+fn not_written(error: StoreError) -> Error {
+    tracing::error!(%error, "the store refused a batch");
+    match error {
+        StoreError::Full => Error::Exhausted { reason: Reason::StorageFull, message: "the disk is full".to_owned() },
+        other => Error::Internal(other.to_string()),
+    }
+}
