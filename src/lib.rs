@@ -3,6 +3,11 @@
 //! `docs/ARCHITECTURE.md` is the map: how a request travels, and which folder may import which.
 #![forbid(unsafe_code)]
 
+/// The writer makes small pieces of states, and other threads free them when the last reader has gone: the system's allocator
+/// has them wait for each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod app;
 pub mod cli;
 pub mod domain;

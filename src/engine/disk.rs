@@ -13,8 +13,8 @@ use super::state::State;
 use crate::domain::{Error, Reason};
 use crate::store::{Commit, Store, StoreError};
 
-/// Commands in a batch that are worth another thread: fewer are as soon on the disk without it.
-const COMMANDS_MIN: usize = 4;
+/// Commands that are worth another thread and a sync of their own, with the next ones applied beside it.
+pub const COMMANDS_TOGETHER: usize = 16;
 
 /// What came of a batch.
 type Outcome = Result<(), Error>;
@@ -120,7 +120,7 @@ impl Disk {
             answers.into_iter().for_each(|answer| answer.give(&before));
             return Some(());
         }
-        let alone = commits.len() < COMMANDS_MIN;
+        let alone = commits.len() < COMMANDS_TOGETHER;
         let mut store = self.store.take()?;
         let written = Written { commits, answers, state: Arc::new(state) };
         self.newest = written.state.clone();

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::batch::Batch;
-use super::disk::Disk;
+use super::disk::{COMMANDS_TOGETHER, Disk};
 use super::state::State;
 use super::{Applied, EngineOptions, ImportedBatch, Refusal, StoreFigures, checkpoint};
 use crate::domain::{Change, Error, Precondition, Request, Sequence, builtin_kinds};
@@ -27,9 +27,6 @@ const ERASE_AFTER_START: Duration = Duration::from_secs(3_600);
 const CHECKPOINT_RETRY: Duration = Duration::from_secs(30);
 /// A checkpoint is due when the log takes so many bytes for each member and edge: about what the checkpoint itself takes.
 const CHECKPOINT_BYTES_PER_RESOURCE: u64 = 16;
-
-/// Commands that are worth a sync of their own when the disk is free: it is at work with them while the next are applied.
-const COMMANDS_TOGETHER: usize = 16;
 
 pub type Respond = Box<dyn FnOnce(&State, &[Applied]) -> Vec<u8> + Send>;
 

@@ -1,5 +1,6 @@
 //! Request ids, revisions, many writers at once, and a store that fails.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kith::domain::{Change, Command, Error, Precondition, Reason, Request, TimeMs};
@@ -202,4 +203,59 @@ fn after_a_failed_append_nothing_is_published_and_the_next_write_is_taken() {
             assert_eq!(write(&engine, "a", Some(request(1, 1))).await, Ok(4), "it was never answered");
         });
     }
+}
+
+#[test]
+fn what_was_applied_upon_a_batch_that_failed_has_never_happened_either() {
+    let (memory, watch) = (MemoryStore::new(STORE_ID), Watch::default());
+    let (engine, end) = Engine::open(watch.on(Box::new(memory.clone())), EngineOptions::default()).unwrap();
+    watch.fail_one_in(3);
+    let (mut kept, mut refused) = (BTreeMap::new(), Vec::new());
+    // Until one was refused that the store had not been asked for: it stood upon one that failed.
+    for round in 0.. {
+        assert!(round < 10_000, "no batch was applied while another was on its way");
+        let writers: Vec<_> = (0..128).map(|n| format!("{round}-{n}")).collect();
+        for (id, answer) in at_once(&engine, writers) {
+            match answer {
+                Ok(sequence) => assert_eq!(kept.insert(sequence, id), None, "two writes at one revision"),
+                Err(refusal) => {
+                    assert_eq!(reason(refusal.error).0, Reason::StorageFull);
+                    refused.push(id);
+                }
+            }
+        }
+        if refused.len() as u64 > watch.commits_refused() {
+            break;
+        }
+    }
+    let published = engine.state();
+    assert_eq!(published.sequence(), kept.len() as u64 + 1);
+    drop(engine);
+    end.join();
+    let (engine, _end) = open(memory);
+    for state in [published, engine.state()] {
+        assert_eq!(state.member_count(), kept.len() as u64);
+        assert!(kept.values().all(|id| state.member(id).is_some()));
+        assert!(refused.iter().all(|id| state.member(id).is_none()));
+    }
+}
+
+/// Puts members, each from a task of its own.
+fn at_once(engine: &Engine, ids: Vec<String>) -> Vec<(String, Result<u64, Refusal>)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    runtime.block_on(async {
+        let write_one = |id: String| {
+            let engine = engine.clone();
+            tokio::spawn(async move {
+                let answer = write(&engine, &id, None).await;
+                (id, answer)
+            })
+        };
+        let writers: Vec<_> = ids.into_iter().map(write_one).collect();
+        let mut answers = Vec::new();
+        for writer in writers {
+            answers.push(writer.await.unwrap());
+        }
+        answers
+    })
 }

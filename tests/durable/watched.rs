@@ -16,6 +16,10 @@ struct Seen {
     commits: Vec<Commit>,
     installed: u32,
     fails: Option<StoreError>,
+    /// Of so many appends one fails; none if 0.
+    fails_one_in: u64,
+    appends: u64,
+    commits_refused: u64,
 }
 
 impl Watch {
@@ -43,6 +47,18 @@ impl Watch {
     }
 }
 
+impl Watch {
+    /// From here on one append of so many fails, as a full disk would have it.
+    pub fn fail_one_in(&self, appends: u64) {
+        self.0.lock().unwrap().fails_one_in = appends;
+    }
+
+    /// How many commits were in appends that failed.
+    pub fn commits_refused(&self) -> u64 {
+        self.0.lock().unwrap().commits_refused
+    }
+}
+
 struct Watched {
     store: Box<dyn Store>,
     watch: Watch,
@@ -61,6 +77,11 @@ impl Store for Watched {
         let mut seen = self.watch.0.lock().unwrap();
         if let Some(error) = &seen.fails {
             return Err(error.clone());
+        }
+        seen.appends += 1;
+        if seen.fails_one_in > 0 && seen.appends.is_multiple_of(seen.fails_one_in) {
+            seen.commits_refused += commits.len() as u64;
+            return Err(StoreError::Full);
         }
         self.store.append(commits)?;
         seen.commits.extend_from_slice(commits);
