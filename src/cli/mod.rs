@@ -1,12 +1,13 @@
 //! The command line: one file per command.
 //!
-//! Every command but `serve`, `demo`, `bench` and those that are given a store's folder is a client of a running server, and
+//! Every command but `serve`, `demo`, `bench`, `eval` and those that are given a store's folder is a client of a running server, and
 //! speaks nothing but its public API.
 
 mod backup;
 pub mod bench;
 mod client;
 mod demo;
+mod eval;
 mod examples;
 mod export;
 mod failure;
@@ -72,6 +73,8 @@ enum Command {
     Stats(ServerArgs),
     /// How fast kith answers on this machine, beside programs that do no more than they must.
     Bench(bench::BenchArgs),
+    /// How good suggestions are, on networks of which it is known who met later, beside the classic rankers.
+    Eval(eval::EvalArgs),
     /// Completions of commands and flags, for a shell to source.
     Completions(shell::CompletionsArgs),
     /// The manual pages.
@@ -119,6 +122,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Completions(args) => shell::completions(&args, examples::shown_by(Cli::command())),
         Command::Man(args) => shell::man(&args, examples::shown_by(Cli::command())),
         Command::Bench(args) => bench::run(args).await,
+        Command::Eval(args) => eval::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Reach(Asking { what, server }) => reach::run(&server.connect().await?, &what, server.json).await,

@@ -46,5 +46,7 @@ pub use search::{Within, members_within};
 pub use small_hash::{SmallHasher, SmallMap, SmallSet};
 pub use steps::{StepEdge, sphere_crossings, step_edges};
 pub use strength::{ChainCost, Tie, add_interactions, edge_strength, pair_strength};
-pub use suggest::{Because, SuggestQuery, Suggestion, Suggestions, TopicEvidence, suggest};
+pub use suggest::{
+    Because, Candidate, SuggestQuery, Suggestion, Suggestions, TopicEvidence, rank_introductions, suggest,
+};
 pub use view::View;

@@ -65,17 +65,48 @@ const NOT_SUGGESTED: u8 = 1;
 
 /// The members to meet with the greatest scores; then by fewest hops, best topic match, and id.
 pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budget: &mut Budget<'_>) -> Suggestions {
-    let none = |limit, hop| Suggestions { suggestions: Vec::new(), extent: Extent::ended(limit, hop) };
     let mut scratch = lease(view.graph().places());
-    let Scratch { marks, seen: [seen, _], sums, .. } = &mut *scratch;
+    let (walk, found, mut extent) = match ranked(view, member, query, &mut scratch, budget) {
+        Ok(ranked) => ranked,
+        Err(limit) => return Suggestions { suggestions: Vec::new(), extent: Extent::ended(limit, 1) },
+    };
+    let told: Vec<MemberIx> = found.iter().map(|candidate| candidate.member).collect();
+    let (reasons, ended) = walk.reasons(&told, budget);
+    if let (Some(limit), true) = (ended, extent.is_complete()) {
+        // The scores stand; some of the reasons are missing.
+        extent = Extent::ended(limit, 3);
+    }
+    let told = found.into_iter().zip(reasons).map(|(candidate, reasons)| candidate.told(reasons));
+    Suggestions { suggestions: told.collect(), extent }
+}
+
+/// The members that `suggest` gives, in its order, without what speaks for them.
+pub fn rank_introductions(
+    view: &View<'_>,
+    member: MemberIx,
+    query: &SuggestQuery<'_>,
+    budget: &mut Budget<'_>,
+) -> (Vec<Candidate>, Extent) {
+    let mut scratch = lease(view.graph().places());
+    let ranked = ranked(view, member, query, &mut scratch, budget);
+    ranked.map_or_else(|limit| (Vec::new(), Extent::ended(limit, 1)), |(_, found, extent)| (found, extent))
+}
+
+type Ranked<'v, 'g> = (Walk<'v, 'g>, Vec<Candidate>, Extent);
+
+/// The best candidates in order. On a limit that leaves none, the limit.
+fn ranked<'v, 'g>(
+    view: &'v View<'g>,
+    member: MemberIx,
+    query: &SuggestQuery<'_>,
+    scratch: &'v mut Scratch,
+    budget: &mut Budget<'_>,
+) -> Result<Ranked<'v, 'g>, Limit> {
+    let Scratch { marks, seen: [seen, _], sums, .. } = scratch;
     sums.begin(view.graph().places());
-    if let Err(limit) = mark_not_suggested(view, member, query.exclude, marks, seen, budget) {
-        return none(limit, 1);
-    }
+    mark_not_suggested(view, member, query.exclude, marks, seen, budget)?;
     let mut walk = Walk::new(view, member, sums);
-    if let Err(limit) = walk.two_steps(budget) {
-        return none(limit, 1);
-    }
+    walk.two_steps(budget)?;
     let mut extent = Extent::complete(2);
     if query.max_steps > 2 {
         extent = walk.three_steps(budget).map_or_else(|limit| Extent::ended(limit, 2), |()| Extent::complete(HOPS_MAX));
@@ -88,14 +119,7 @@ pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budg
         extent = Extent::ended(limit, 3);
     }
     best_first(view, &mut found, query.limit);
-    let told: Vec<MemberIx> = found.iter().map(|candidate| candidate.member).collect();
-    let (reasons, ended) = walk.reasons(&told, budget);
-    if let (Some(limit), true) = (ended, extent.is_complete()) {
-        // The scores stand; some of the reasons are missing.
-        extent = Extent::ended(limit, 3);
-    }
-    let told = found.into_iter().zip(reasons).map(|(candidate, reasons)| candidate.told(reasons));
-    Suggestions { suggestions: told.collect(), extent }
+    Ok((walk, found, extent))
 }
 
 /// The member itself, whom it is joined to in either direction, and who is not wanted.
@@ -119,13 +143,14 @@ fn mark_not_suggested(
     Ok(())
 }
 
-/// A member that could be suggested.
-struct Candidate {
-    member: MemberIx,
-    score: f64,
-    k: f64,
-    topic_match: f64,
-    hops: u32,
+/// A member that could be suggested, with what `Suggestion` says of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    pub member: MemberIx,
+    pub score: f64,
+    pub k: f64,
+    pub topic_match: f64,
+    pub hops: u32,
 }
 
 impl Candidate {

@@ -3,6 +3,7 @@
 mod backup;
 mod bench;
 mod demo;
+mod eval;
 mod export;
 mod harness;
 mod pictures;
