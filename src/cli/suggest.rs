@@ -35,6 +35,12 @@ pub struct SuggestArgs {
     /// How long the walks are that scores are summed over, 2 or 3; 3 when not given.
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(i32).range(1..))]
     steps: Option<i32>,
+    /// Take all walks, however many there are, instead of the strongest.
+    #[arg(long)]
+    exact: bool,
+    /// Suggest at most so many to whom the same introducer is the best one, 1-100.
+    #[arg(long, value_name = "MEMBERS", value_parser = clap::value_parser!(i32).range(1..))]
+    per_introducer: Option<i32>,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
@@ -54,6 +60,8 @@ pub async fn run(client: &Client, args: &SuggestArgs, json: bool) -> Result<(), 
         limit: args.limit.unwrap_or_default(),
         read: args.read.options(),
         max_steps: args.steps.unwrap_or_default(),
+        exact: args.exact,
+        max_per_introducer: args.per_introducer.unwrap_or_default(),
     };
     let response = client.introductions().suggest_introductions(request).await?.into_inner();
     if args.picture.are_wanted() {
@@ -120,6 +128,8 @@ impl Wording {
                 let members: Vec<_> = chain.member_ids.iter().map(|id| self.names.label(id)).collect();
                 format!("a chain leads there through {}", members.join(" and "))
             }
+            Some(Why::OtherChains(others)) if others.chains == 1 => "one more chain leads there".to_owned(),
+            Some(Why::OtherChains(others)) => format!("{} more chains lead there", others.chains),
             Some(Why::Topic(topic)) => format!("interested in {}", clean(&topic.topic, 64)),
             Some(Why::Status(status)) => format!("posted {}", self.status(&status.status_id)),
             None => "a reason this version of kith does not know".to_owned(),
@@ -135,7 +145,7 @@ fn members_of(suggestion: &Suggestion) -> Vec<&str> {
         match &reason.reason {
             Some(Why::Mutual(mutual)) => ids.push(&mutual.member_id),
             Some(Why::Chain(chain)) => ids.extend(chain.member_ids.iter().map(String::as_str)),
-            Some(Why::Topic(_) | Why::Status(_)) | None => {}
+            Some(Why::OtherChains(_) | Why::Topic(_) | Why::Status(_)) | None => {}
         }
     }
     ids
@@ -191,7 +201,7 @@ fn reason_in_words(reason: &Reason, wording: &Wording) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::v1::{ChainReason, MutualReason, StatusReason, TopicReason};
+    use crate::proto::v1::{ChainReason, MutualReason, OtherChainsReason, StatusReason, TopicReason};
 
     fn reason(why: Why, share: f64) -> Reason {
         Reason { reason: Some(why), share }
@@ -204,7 +214,9 @@ mod tests {
         let reasons = vec![
             reason(Why::Mutual(MutualReason { member_id: "wife".into() }), 0.25),
             reason(Why::Chain(ChainReason { member_ids: vec!["wife".into(), "cousin".into()] }), 0.25),
-            reason(Why::Topic(TopicReason { topic: "privacy".into() }), 0.5),
+            reason(Why::OtherChains(OtherChainsReason { chains: 1 }), 0.125),
+            reason(Why::OtherChains(OtherChainsReason { chains: 2 }), 0.125),
+            reason(Why::Topic(TopicReason { topic: "privacy".into() }), 0.25),
             reason(Why::Status(StatusReason { status_id: "s".into(), topics: vec![] }), 0.0),
         ];
         let suggestion = Suggestion { reasons, ..Suggestion::default() };
@@ -212,7 +224,9 @@ mod tests {
             in_words(&suggestion, &wording),
             "   ├─ both know wife  (25.0 % of the score)\n   \
              ├─ a chain leads there through wife and cousin  (25.0 % of the score)\n   \
-             ├─ interested in privacy  (50.0 % of the score)\n   \
+             ├─ one more chain leads there  (12.5 % of the score)\n   \
+             ├─ 2 more chains lead there  (12.5 % of the score)\n   \
+             ├─ interested in privacy  (25.0 % of the score)\n   \
              └─ posted s \"Who owns your data?\"\n"
         );
     }

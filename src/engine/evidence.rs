@@ -31,9 +31,10 @@ impl State {
         for topic in asked.iter() {
             for member in self.topics.members(topic) {
                 budget.visit(1)?;
-                if !found.contains_key(&member)
-                    && let Some(matched) = self.topic_match(member, asked, as_of)
-                {
+                if found.contains_key(&member) {
+                    continue;
+                }
+                if let Some(matched) = self.topic_match(member, asked, as_of, budget)? {
                     found.insert(member, matched);
                 }
             }
@@ -41,7 +42,14 @@ impl State {
         Ok(found)
     }
 
-    fn topic_match(&self, member: MemberIx, asked: &TopicSet, as_of: TimeMs) -> Option<TopicMatch> {
+    /// Charges for each of the member's statuses.
+    fn topic_match(
+        &self,
+        member: MemberIx,
+        asked: &TopicSet,
+        as_of: TimeMs,
+        budget: &mut Budget<'_>,
+    ) -> Result<Option<TopicMatch>, Limit> {
         let mut own: BTreeSet<&Topic> = BTreeSet::new();
         let mut interests = Vec::new();
         if let Some(topics) = self.member_record(member).topics() {
@@ -50,6 +58,7 @@ impl State {
         }
         let mut statuses = Vec::new();
         for id in self.statuses_of(member, None) {
+            budget.visit(1)?;
             let status = &self.statuses.get(id).expect("an author's status is stored").status;
             if !status.is_live(as_of) {
                 continue;
@@ -64,12 +73,12 @@ impl State {
         let shared: Vec<(Topic, f64)> =
             own.iter().filter(|topic| asked.contains(topic)).map(|&topic| (topic.clone(), squared(topic))).collect();
         if shared.is_empty() {
-            return None;
+            return Ok(None);
         }
         let dot: f64 = shared.iter().map(|(_, part)| part).sum();
         let norms = asked.iter().map(squared).sum::<f64>() * own.iter().map(|topic| squared(topic)).sum::<f64>();
         let parts = shared.into_iter().map(|(topic, part)| (topic, part / dot)).collect();
         // Rounding may carry equal vectors a hair past 1.
-        Some(TopicMatch { cosine: (dot / norms.sqrt()).min(1.0), parts, interests, statuses })
+        Ok(Some(TopicMatch { cosine: (dot / norms.sqrt()).min(1.0), parts, interests, statuses }))
     }
 }

@@ -4,6 +4,9 @@
 //! `D(z) = max(¼, Σ_y s(z,y))`: a random walk of two steps and a discounted one of three, kin to resource allocation
 //! (Zhou, Lü, Zhang 2009) and the local path index (Lü, Jin, Zhou 2009). Every bit of a score is a chain that can be shown.
 //!
+//! Within a `Breadth` only the strongest steps are walked. Who comes out best is then looked at from the other side: the score is
+//! of every last step from where the walks have been. So it is at most K, and the sum of chains that are there.
+//!
 //! Sums run in an order that the content alone decides, so that the same content gives the same bits after a restart.
 
 use std::cmp::Ordering;
@@ -11,10 +14,12 @@ use std::cmp::Ordering;
 use super::budget::{Budget, Extent, Limit};
 use super::distance::distances;
 use super::half_edge::{Direction, MemberIx};
+use super::introducers::{Introducer, introducers};
+use super::reasons::{Arriving, Asking, Told, tell};
 use super::scratch::{Scratch, lease};
 use super::small_hash::{SmallMap, SmallSet};
 use super::view::View;
-use super::walk::Walk;
+use super::walk::{Breadth, LastStep, Walk};
 use crate::domain::limits::HOPS_MAX;
 
 /// How well members match the topics asked for, each in (0, 1]. Only they are candidates.
@@ -27,6 +32,27 @@ pub struct SuggestQuery<'a> {
     pub limit: usize,
     /// How long the walks are: 2 or 3 steps at most.
     pub max_steps: u32,
+    /// How many steps they take.
+    pub breadth: Breadth,
+    /// Of all suggestions that the same introducer is the best for, so many of the best.
+    pub per_introducer_max: Option<usize>,
+    /// How many introducers are told of each, and how willing they are.
+    pub introducers: Asking<'a>,
+}
+
+impl SuggestQuery<'_> {
+    /// For the best `limit` of all members, whatever it is about, by K in full, without introducers.
+    pub fn exact(exclude: &SmallSet<MemberIx>, limit: usize) -> SuggestQuery<'_> {
+        SuggestQuery {
+            topics: None,
+            exclude,
+            limit,
+            max_steps: 3,
+            breadth: Breadth::ALL,
+            per_introducer_max: None,
+            introducers: Asking::NOBODY,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +68,11 @@ pub struct Suggestion {
     pub mutuals: u32,
     /// The chains that make up most of `k`, the greatest share first; at most 10.
     pub because: Vec<Because>,
+    /// All chains more, if there are any. With them the shares make 1.
+    pub others: Option<Others>,
+    /// The first hand-overs of the strongest chains that were walked, the greatest score first; of a member more than 3 hops
+    /// away, of the shortest chains.
+    pub introducers: Vec<Introducer>,
 }
 
 /// A chain that speaks for a suggestion.
@@ -53,34 +84,72 @@ pub struct Because {
     pub share: f64,
 }
 
+/// The chains that speak for a suggestion and are not named.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Others {
+    pub chains: u32,
+    /// Their part of `k` together.
+    pub share: f64,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suggestions {
     pub suggestions: Vec<Suggestion>,
-    /// Exact through hop 2 on a limit: scored by walks of two steps alone. Through hop 1: nothing is given.
+    /// Exact through hop 2 on a limit: scored by walks of two steps alone. Through hop 1: nothing is given. Of walks within a
+    /// `Breadth`, what is meant is the walks that it takes.
     pub extent: Extent,
+}
+
+/// A member that could be suggested.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub member: MemberIx,
+    pub score: f64,
+    pub k: f64,
+    pub topic_match: f64,
+    pub hops: u32,
+    mutuals: u32,
+    /// The steps that end at it, once they were looked at.
+    last: Option<Vec<LastStep>>,
 }
 
 /// In the mark of a member that is not suggested.
 const NOT_SUGGESTED: u8 = 1;
+/// Where steps were left out, so many times as many as are asked for are looked at in full, and as many more.
+const LOOKED_AT_TIMES: usize = 2;
+const LOOKED_AT_MORE: usize = 20;
+/// The same where one introducer may have but some of them.
+const LOOKED_AT_FOR_OTHERS: usize = 10;
 
 /// The members to meet with the greatest scores; then by fewest hops, best topic match, and id.
 pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budget: &mut Budget<'_>) -> Suggestions {
     let mut scratch = lease(view.graph().places());
-    let (walk, found, mut extent) = match ranked(view, member, query, &mut scratch, budget) {
+    let (walk, found, extent) = match ranked(view, member, query, &mut scratch, budget) {
         Ok(ranked) => ranked,
         Err(limit) => return Suggestions { suggestions: Vec::new(), extent: Extent::ended(limit, 1) },
     };
-    let told: Vec<MemberIx> = found.iter().map(|candidate| candidate.member).collect();
-    let (reasons, ended) = walk.reasons(&told, budget);
-    if let (Some(limit), true) = (ended, extent.is_complete()) {
-        // The scores stand; some of the reasons are missing.
-        extent = Extent::ended(limit, 3);
+    let mut chosen = Chosen { query, suggestions: Vec::new(), for_one: SmallMap::default() };
+    let mut ended = None;
+    let mut left = found.into_iter().peekable();
+    while left.peek().is_some() && !chosen.is_full() {
+        // A candidate that is passed over makes room for one that no one has looked at yet.
+        let batch: Vec<Candidate> = left.by_ref().take(query.limit).collect();
+        let (told, limit) = told(&walk, batch, query.introducers, budget);
+        told.into_iter().for_each(|suggestion| chosen.consider(suggestion));
+        ended = ended.or(limit);
+        if ended.is_some() {
+            break;
+        }
     }
-    let told = found.into_iter().zip(reasons).map(|(candidate, reasons)| candidate.told(reasons));
-    Suggestions { suggestions: told.collect(), extent }
+    // The scores stand; some of the reasons are missing, or some of the last.
+    let extent = match ended {
+        Some(limit) if extent.is_complete() => Extent::ended(limit, extent.exact_through_hop.min(3)),
+        _ => extent,
+    };
+    Suggestions { suggestions: chosen.suggestions, extent }
 }
 
-/// The members that `suggest` gives, in its order, without what speaks for them.
+/// All members that could be suggested, or the best of them, in the order of `suggest`, without what speaks for them.
 pub fn rank_introductions(
     view: &View<'_>,
     member: MemberIx,
@@ -94,7 +163,7 @@ pub fn rank_introductions(
 
 type Ranked<'v, 'g> = (Walk<'v, 'g>, Vec<Candidate>, Extent);
 
-/// The best candidates in order. On a limit that leaves none, the limit.
+/// The candidates in order, as many as may be needed. On a limit that leaves none, the limit.
 fn ranked<'v, 'g>(
     view: &'v View<'g>,
     member: MemberIx,
@@ -105,21 +174,40 @@ fn ranked<'v, 'g>(
     let Scratch { marks, seen: [seen, _], sums, .. } = scratch;
     sums.begin(view.graph().places());
     mark_not_suggested(view, member, query.exclude, marks, seen, budget)?;
-    let mut walk = Walk::new(view, member, sums);
+    let mut walk = Walk::new(view, member, query.breadth, sums);
     walk.two_steps(budget)?;
     let mut extent = Extent::complete(2);
     if query.max_steps > 2 {
         extent = walk.three_steps(budget).map_or_else(|limit| Extent::ended(limit, 2), |()| Extent::complete(HOPS_MAX));
     }
     let mut found = candidates(&walk, query, marks);
+    // Those far away have a score of 0: who has more suggestions than are asked for is not told of them.
+    let needed = if query.per_introducer_max.is_some() { usize::MAX } else { query.limit };
     if extent.exact_through_hop > 2
+        && found.len() < needed
         && let Err(limit) =
             add_distant_sharers(view, member, query, |m| is_distant(&walk, marks, m), &mut found, budget)
     {
         extent = Extent::ended(limit, 3);
     }
-    best_first(view, &mut found, query.limit);
+    if walk.is_cut() {
+        best_first(view, &mut found, looked_at(query));
+        let looked: Result<Vec<_>, Limit> =
+            found.iter().map(|candidate| walk.last_steps(candidate.member, budget)).collect();
+        match looked {
+            Ok(looked) => found.iter_mut().zip(looked).for_each(|(candidate, last)| candidate.look(&walk, last)),
+            // Some scores in full beside some in part would be in no order.
+            Err(limit) => extent = extent.and(Extent::ended(limit, 2)),
+        }
+    }
+    best_first(view, &mut found, needed);
     Ok((walk, found, extent))
+}
+
+/// How many candidates are looked at in full.
+fn looked_at(query: &SuggestQuery<'_>) -> usize {
+    let times = if query.per_introducer_max.is_some() { LOOKED_AT_FOR_OTHERS } else { LOOKED_AT_TIMES };
+    query.limit.saturating_mul(times).saturating_add(LOOKED_AT_MORE)
 }
 
 /// The member itself, whom it is joined to in either direction, and who is not wanted.
@@ -143,27 +231,101 @@ fn mark_not_suggested(
     Ok(())
 }
 
-/// A member that could be suggested, with what `Suggestion` says of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Candidate {
-    pub member: MemberIx,
-    pub score: f64,
-    pub k: f64,
-    pub topic_match: f64,
-    pub hops: u32,
-}
-
 impl Candidate {
     fn new(member: MemberIx, k: f64, topic_match: f64, hops: u32) -> Candidate {
-        Candidate { member, score: k * (1.0 + topic_match), k, topic_match, hops }
+        Candidate { member, score: k * (1.0 + topic_match), k, topic_match, hops, mutuals: 0, last: None }
     }
 
-    fn told(self, (mutuals, mut because): (u32, Vec<Because>)) -> Suggestion {
-        let Candidate { member, score, k, topic_match, hops } = self;
+    /// Takes note of all steps that end at it: they say what no walk that was cut has seen.
+    fn look(&mut self, walk: &Walk<'_, '_>, last: Vec<LastStep>) {
+        self.mutuals = last.iter().filter(|step| step.is_joined).count() as u32;
+        if walk.is_cut() {
+            self.k = walk.arriving(&last);
+            self.score = self.k * (1.0 + self.topic_match);
+            self.hops = if self.mutuals > 0 { 2 } else { self.hops };
+        }
+        self.last = Some(last);
+    }
+
+    fn told(self, Told { mut because, others, introducers }: Told) -> Suggestion {
+        let Candidate { member, score, k, topic_match, hops, mutuals, .. } = self;
         // A part may be the whole sum, rounded otherwise.
         because.iter_mut().for_each(|because| because.share = (because.share / k).min(1.0));
-        Suggestion { member, score, k, topic_match, hops, mutuals, because }
+        let named: f64 = because.iter().map(|because| because.share).sum();
+        let others = (others > 0).then(|| Others { chains: others, share: (1.0 - named).max(0.0) });
+        Suggestion { member, score, k, topic_match, hops, mutuals, because, others, introducers }
     }
+}
+
+/// The suggestions that are given.
+struct Chosen<'a> {
+    query: &'a SuggestQuery<'a>,
+    suggestions: Vec<Suggestion>,
+    /// By the best introducer of each, how many there are.
+    for_one: SmallMap<MemberIx, usize>,
+}
+
+impl Chosen<'_> {
+    fn is_full(&self) -> bool {
+        self.suggestions.len() >= self.query.limit
+    }
+
+    /// Takes the next one in order, unless its best introducer has as many as one may have.
+    fn consider(&mut self, suggestion: Suggestion) {
+        if self.is_full() {
+            return;
+        }
+        if let (Some(most), Some(best)) = (self.query.per_introducer_max, suggestion.introducers.first()) {
+            let count = self.for_one.entry(best.member).or_insert(0);
+            if *count >= most {
+                return;
+            }
+            *count += 1;
+        }
+        self.suggestions.push(suggestion);
+    }
+}
+
+/// Candidates with what speaks for them. On a limit some have no reasons, and the limit is told.
+fn told(
+    walk: &Walk<'_, '_>,
+    mut batch: Vec<Candidate>,
+    asking: Asking<'_>,
+    budget: &mut Budget<'_>,
+) -> (Vec<Suggestion>, Option<Limit>) {
+    let ended = look_at_all(walk, &mut batch, budget).err();
+    let arriving = Arriving::of(walk, batch.iter().filter_map(|candidate| candidate.last.as_ref()).flatten());
+    let (mut ended, mut suggestions) = (ended, Vec::with_capacity(batch.len()));
+    for mut candidate in batch {
+        let Some(last) = candidate.last.take() else {
+            candidate.mutuals = walk.arriving_in_two(candidate.member);
+            suggestions.push(candidate.told(Told::default()));
+            continue;
+        };
+        let mut told = tell(walk, candidate.member, &last, &arriving, asking);
+        // No walk leads there: it is far away, or by steps that were left out.
+        if candidate.k == 0.0 && asking.most > 0 && ended.is_none() {
+            let (view, from, to) = (walk.view, walk.from, candidate.member);
+            let (found, extent) = introducers(view, from, to, candidate.hops, asking.willingness, budget);
+            told.introducers = found.into_iter().take(asking.most).collect();
+            ended = extent.limit;
+        }
+        suggestions.push(candidate.told(told));
+    }
+    (suggestions, ended)
+}
+
+/// Looks at all steps that end at each of them, as far as that has not been done.
+fn look_at_all(walk: &Walk<'_, '_>, batch: &mut [Candidate], budget: &mut Budget<'_>) -> Result<(), Limit> {
+    if let Some(last) = walk.last_of_two_steps(batch.iter().map(|candidate| candidate.member)) {
+        batch.iter_mut().zip(last).for_each(|(candidate, last)| candidate.look(walk, last));
+        return Ok(());
+    }
+    for candidate in batch.iter_mut().filter(|candidate| candidate.last.is_none()) {
+        let last = walk.last_steps(candidate.member, budget)?;
+        candidate.look(walk, last);
+    }
+    Ok(())
 }
 
 /// Whom the walks arrive at; of topics asked for, only those with evidence.

@@ -1,72 +1,120 @@
-//! The walks of two and three steps that suggestions are scored by, and those that make up a score.
+//! The walks of two and three steps that suggestions are scored by.
 
 use super::budget::{Budget, Limit};
 use super::half_edge::{Direction, MemberIx};
 use super::scratch::Dense;
-use super::suggest::Because;
 use super::view::View;
+use crate::domain::MemberId;
 
 /// λ: what a walk of three steps counts beside one of two.
-const THREE_STEPS: f64 = 0.5;
+pub(super) const THREE_STEPS: f64 = 0.5;
 /// The least a member's strengths count together, so that a lone weak tie is not taken for all of somebody's attention.
 const DEGREE_MIN: f64 = 0.25;
 /// Of a strength, when strengths are summed: however many there are, and in whatever order, the sum is the same.
 const UNITS: f64 = (1u64 << 32) as f64;
-/// Chains that are named as reasons of one suggestion.
-const REASONS_MAX: usize = 10;
+/// A list so many times as long as those that are looked for in it is not looked through: they are looked up.
+const LOOKED_UP_FROM: u64 = 16;
+
+/// Of how many members the walks take which steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breadth {
+    /// The strongest steps from each member; of equal ones those to the ids that come first.
+    pub steps_max: usize,
+    /// The members two steps away at which most arrives are stepped on from; of equal ones those whose ids come first.
+    pub middle_max: usize,
+}
+
+impl Breadth {
+    /// All of them: K in full.
+    pub const ALL: Breadth = Breadth { steps_max: usize::MAX, middle_max: usize::MAX };
+    /// Enough for the same answers nearly always, and bounded however many steps there are.
+    pub const STRONGEST: Breadth = Breadth { steps_max: 200, middle_max: 100 };
+}
 
 /// The walks of two and three steps from one member.
 pub struct Walk<'v, 'g> {
-    view: &'v View<'g>,
-    from: MemberIx,
-    /// K of every member a walk arrives at.
+    pub(super) view: &'v View<'g>,
+    pub(super) from: MemberIx,
+    breadth: Breadth,
+    /// Whether there were steps that were not taken.
+    is_cut: bool,
+    /// What arrives at every member that a walk arrives at: K of it, if no walk was left out.
     sums: &'v mut Dense<f64>,
     /// Every member a walk arrives at, those of two steps first.
     arrived: Vec<MemberIx>,
     two_steps: usize,
-    first: Vec<First>,
+    /// By the ids of the members.
+    pub(super) first: Vec<First>,
+    /// Every member that is one step away, also by a step not taken, in index order; with its place in `first`.
+    joined: Vec<(MemberIx, Option<u32>)>,
     /// All walks of two steps, first step by first step.
-    walks: Vec<TwoSteps>,
-    /// The members that walks of three steps step on from, by index; none before there are any.
-    middle: Vec<Middle>,
+    pub(super) walks: Vec<TwoSteps>,
+    /// The members that walks of three steps step on from, the one at which least arrives first; none before there are any.
+    pub(super) middle: Vec<Middle>,
+    /// Their places in `middle`, in index order.
+    middle_places: Vec<(MemberIx, u32)>,
 }
 
 /// A first step.
-struct First {
-    member: MemberIx,
+pub(super) struct First {
+    pub member: MemberIx,
     /// Pair strength to it, and D of it.
-    strength: f64,
-    degree: f64,
+    pub strength: f64,
+    pub degree: f64,
 }
 
 /// A walk of two steps.
 #[derive(Clone, Copy)]
-struct TwoSteps {
+pub(super) struct TwoSteps {
     /// Which of the first steps it takes.
-    first: u32,
-    to: MemberIx,
+    pub first: u32,
+    pub to: MemberIx,
     /// Pair strength of the second step.
-    strength: f64,
+    pub strength: f64,
 }
 
 /// A member two steps away.
-struct Middle {
-    member: MemberIx,
+#[derive(Clone, Copy)]
+pub(super) struct Middle {
+    pub member: MemberIx,
     /// What arrives by walks of two steps.
-    arriving: f64,
-    degree: f64,
+    pub arriving: f64,
+    pub degree: f64,
 }
 
-/// A chain, and its part of K.
-type Part = (f64, Vec<MemberIx>);
-
-/// How many walks of two steps arrive at a member, and the chains that make up most of its K.
-pub type Reasons = (u32, Vec<Because>);
+/// A step that a walk ends with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastStep {
+    pub from: MemberIx,
+    /// Whether the walk's start is joined to `from`; and if it steps there, its place among the first steps.
+    pub is_joined: bool,
+    pub first: Option<u32>,
+    /// The place of `from` among those that walks of three steps step on from.
+    pub middle: Option<u32>,
+    pub strength: f64,
+}
 
 impl<'v, 'g> Walk<'v, 'g> {
-    pub fn new(view: &'v View<'g>, from: MemberIx, sums: &'v mut Dense<f64>) -> Walk<'v, 'g> {
-        let (arrived, first, walks, middle) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Walk { view, from, sums, arrived, two_steps: 0, first, walks, middle }
+    pub fn new(view: &'v View<'g>, from: MemberIx, breadth: Breadth, sums: &'v mut Dense<f64>) -> Walk<'v, 'g> {
+        Walk {
+            view,
+            from,
+            breadth,
+            is_cut: false,
+            sums,
+            arrived: Vec::new(),
+            two_steps: 0,
+            first: Vec::new(),
+            joined: Vec::new(),
+            walks: Vec::new(),
+            middle: Vec::new(),
+            middle_places: Vec::new(),
+        }
+    }
+
+    /// Whether there were steps that were not taken: what arrives is then at most K.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// A member's steps forward into `steps`; D of it is given.
@@ -80,13 +128,22 @@ impl<'v, 'g> Walk<'v, 'g> {
         Ok((units as f64 / UNITS).max(DEGREE_MIN))
     }
 
+    /// Leaves the strongest steps.
+    fn cut(&mut self, steps: &mut Vec<(MemberIx, f64)>) {
+        let graph = self.view.graph();
+        self.is_cut |= keep_greatest(steps, self.breadth.steps_max, |step| step.1, |step| graph.id(step.0));
+    }
+
     pub fn two_steps(&mut self, budget: &mut Budget<'_>) -> Result<(), Limit> {
         let (view, mut first, mut steps) = (self.view, Vec::new(), Vec::new());
         self.steps(self.from, &mut first, budget)?;
+        let joined: Vec<MemberIx> = first.iter().map(|step| step.0).collect();
+        self.cut(&mut first);
         // What arrives at a member is summed in the order of the first steps' ids.
         first.sort_by_cached_key(|step| view.graph().id(step.0));
         for (member, strength) in first {
             let degree = self.steps(member, &mut steps, budget)?;
+            self.cut(&mut steps);
             let first = self.first.len() as u32;
             self.first.push(First { member, strength, degree });
             for &(to, second) in steps.iter().filter(|step| step.0 != self.from) {
@@ -99,6 +156,10 @@ impl<'v, 'g> Walk<'v, 'g> {
             }
         }
         self.two_steps = self.arrived.len();
+        let mut places: Vec<(MemberIx, u32)> =
+            self.first.iter().zip(0..).map(|(first, at)| (first.member, at)).collect();
+        places.sort_unstable();
+        self.joined = joined.into_iter().map(|member| (member, place(&places, member))).collect();
         Ok(())
     }
 
@@ -107,26 +168,34 @@ impl<'v, 'g> Walk<'v, 'g> {
         let (graph, arrived) = (self.view.graph(), self.arrived.iter());
         let sums = arrived.map(|&member| Middle { member, arriving: self.sums.get(member.0), degree: 0.0 });
         let mut middle: Vec<Middle> = sums.collect();
+        let most = self.breadth.middle_max;
+        let was_cut = self.is_cut;
+        self.is_cut |= keep_greatest(&mut middle, most, |middle| middle.arriving, |middle| graph.id(middle.member));
         // By what arrives, and by id where as much does: ids are seldom looked at.
         middle.sort_unstable_by(|a, b| {
-            a.arriving.total_cmp(&b.arriving).then_with(|| graph.id(a.member).cmp(graph.id(b.member)))
+            let ids = || graph.id(a.member).cmp(graph.id(b.member));
+            a.arriving.total_cmp(&b.arriving).then_with(ids)
         });
+        let two_steps: Vec<f64> = self.arrived.iter().map(|member| self.sums.get(member.0)).collect();
         let stepped = self.step_on(&mut middle, budget);
         if stepped.is_err() {
-            middle.iter().for_each(|middle| *self.sums.entry(middle.member.0).0 = middle.arriving);
+            self.arrived.iter().zip(two_steps).for_each(|(member, sum)| *self.sums.entry(member.0).0 = sum);
             self.arrived.truncate(self.two_steps);
-        } else {
-            middle.sort_unstable_by_key(|middle| middle.member);
-            self.middle = middle;
+            self.is_cut = was_cut;
+            return stepped;
         }
-        stepped
+        self.middle_places = middle.iter().zip(0..).map(|(middle, at)| (middle.member, at)).collect();
+        self.middle_places.sort_unstable();
+        self.middle = middle;
+        Ok(())
     }
 
     fn step_on(&mut self, middle: &mut [Middle], budget: &mut Budget<'_>) -> Result<(), Limit> {
         let mut steps = Vec::new();
         for middle in middle {
             middle.degree = self.steps(middle.member, &mut steps, budget)?;
-            let arriving = THREE_STEPS * middle.arriving / middle.degree;
+            self.cut(&mut steps);
+            let arriving = middle.hands_on();
             for &(to, strength) in &steps {
                 let (sum, new) = self.sums.entry(to.0);
                 *sum += arriving * strength;
@@ -138,79 +207,128 @@ impl<'v, 'g> Walk<'v, 'g> {
         Ok(())
     }
 
-    /// Every member a walk arrives at, with its K and hops.
+    /// Every member a walk arrives at, with what arrives and its hops.
     pub fn arrived(&self) -> impl Iterator<Item = (MemberIx, f64, u32)> {
         let hops = |at| if at < self.two_steps { 2 } else { 3 };
         self.arrived.iter().enumerate().map(move |(at, &member)| (member, self.sums.get(member.0), hops(at)))
+    }
+
+    /// How many of the walks of two steps arrive at a member.
+    pub fn arriving_in_two(&self, member: MemberIx) -> u32 {
+        self.walks.iter().filter(|walk| walk.to == member).count() as u32
     }
 
     pub fn arrives_at(&self, member: MemberIx) -> bool {
         self.sums.has(member.0)
     }
 
-    /// For each of the members, the walks that arrive there. On a limit some have no chains, and the limit is told.
-    pub fn reasons(&self, members: &[MemberIx], budget: &mut Budget<'_>) -> (Vec<Reasons>, Option<Limit>) {
-        let mut order: Vec<(MemberIx, usize)> = members.iter().copied().zip(0..).collect();
+    /// The last steps of all walks to each of these members, if every walk was of two steps and none was left out: nothing new has to
+    /// be looked at.
+    pub(super) fn last_of_two_steps(&self, members: impl Iterator<Item = MemberIx>) -> Option<Vec<Vec<LastStep>>> {
+        if self.is_cut || !self.middle.is_empty() {
+            return None;
+        }
+        let mut order: Vec<(MemberIx, usize)> = members.zip(0..).collect();
         order.sort_unstable();
-        let mut chains: Vec<Vec<Part>> = members.iter().map(|_| Vec::new()).collect();
+        let mut last: Vec<Vec<LastStep>> = order.iter().map(|_| Vec::new()).collect();
         // Most walks arrive at none of them; a bit for each of 64 sorts of members tells of most that they do not.
-        let sorts = members.iter().fold(0u64, |sorts, member| sorts | 1 << (member.0 % 64));
+        let sorts = order.iter().fold(0u64, |sorts, (member, _)| sorts | 1 << (member.0 % 64));
         for walk in self.walks.iter().filter(|walk| sorts >> (walk.to.0 % 64) & 1 == 1) {
             if let Ok(at) = order.binary_search_by_key(&walk.to, |known| known.0) {
-                let First { member, strength, degree } = self.first[walk.first as usize];
-                chains[order[at].1].push((strength * walk.strength / degree, vec![member]));
+                let (from, first) = (self.first[walk.first as usize].member, Some(walk.first));
+                let step = LastStep { from, is_joined: true, first, middle: None, strength: walk.strength };
+                last[order[at].1].push(step);
             }
         }
-        let mutuals: Vec<u32> = chains.iter().map(|chains| chains.len() as u32).collect();
-        let ended =
-            if self.middle.is_empty() { None } else { self.add_three_steps(members, &mut chains, budget).err() };
-        let reasons = mutuals.into_iter().zip(chains).map(|(mutuals, chains)| (mutuals, self.greatest(chains)));
-        (reasons.collect(), ended)
+        Some(last)
     }
 
-    /// Adds the chains of three steps, taken back from where they arrive. On a limit the members left have no chains at all.
-    fn add_three_steps(
-        &self,
-        members: &[MemberIx],
-        chains: &mut [Vec<Part>],
-        budget: &mut Budget<'_>,
-    ) -> Result<(), Limit> {
-        let mut walks = self.walks.clone();
-        walks.sort_unstable_by_key(|walk| (walk.to, walk.first));
-        for (at, &member) in members.iter().enumerate() {
-            let mut last_steps = Vec::new();
-            let is_middle = |y: MemberIx| self.middle.binary_search_by_key(&y, |middle| middle.member).is_ok();
-            let stepped =
-                self.view.for_each_pair_with(member, Direction::Backward, budget, is_middle, |y, strength| {
-                    last_steps.push((y, strength));
-                });
-            if let Err(limit) = stepped {
-                chains[at..].iter_mut().for_each(Vec::clear);
-                return Err(limit);
-            }
-            for (y, strength) in last_steps {
-                let Ok(middle) = self.middle.binary_search_by_key(&y, |middle| middle.member) else { continue };
-                let arriving = walks.partition_point(|walk| walk.to < y);
-                for walk in walks[arriving..].iter().take_while(|walk| walk.to == y) {
-                    let First { member: z, strength: to_z, degree } = self.first[walk.first as usize];
-                    let degrees = degree * self.middle[middle].degree;
-                    chains[at].push((THREE_STEPS * to_z * walk.strength * strength / degrees, vec![z, y]));
+    /// The last steps to a member from all whom the walks step to, in no order of meaning. None of them is cut.
+    pub(super) fn last_steps(&self, member: MemberIx, budget: &mut Budget<'_>) -> Result<Vec<LastStep>, Limit> {
+        let mut last = Vec::new();
+        let places = |from: MemberIx| {
+            let joined = self.joined.binary_search_by_key(&from, |joined| joined.0).ok();
+            (joined.map(|at| self.joined[at].1), place(&self.middle_places, from))
+        };
+        let mut add = |from: MemberIx, strength: f64| {
+            let (joined, middle) = places(from);
+            let step = LastStep { from, is_joined: joined.is_some(), first: joined.flatten(), middle, strength };
+            last.push(step);
+        };
+        let sought = (self.joined.len() + self.middle.len()) as u64;
+        if self.view.degree(member) > LOOKED_UP_FROM * sought {
+            budget.visit(sought)?;
+            let joined = self.joined.iter().map(|joined| joined.0);
+            let others = self.middle_places.iter().map(|middle| middle.0).filter(|&member| places(member).0.is_none());
+            for from in joined.chain(others) {
+                if let Some(strength) = self.view.pair(from, member) {
+                    add(from, strength);
                 }
             }
+            return Ok(last);
         }
-        Ok(())
+        let wanted = |from: MemberIx| places(from) != (None, None);
+        self.view.for_each_pair_with(member, Direction::Backward, budget, wanted, add)?;
+        Ok(last)
     }
 
-    /// The greatest parts of K, as parts not yet divided by it.
-    fn greatest(&self, mut chains: Vec<Part>) -> Vec<Because> {
-        let graph = self.view.graph();
-        let ids = |chain: &[MemberIx]| chain.iter().map(|&member| graph.id(member)).collect::<Vec<_>>();
-        let greater_first = |a: &Part, b: &Part| b.0.total_cmp(&a.0).then_with(|| ids(&a.1).cmp(&ids(&b.1)));
-        if chains.len() > REASONS_MAX {
-            chains.select_nth_unstable_by(REASONS_MAX, greater_first);
-            chains.truncate(REASONS_MAX);
-        }
-        chains.sort_unstable_by(greater_first);
-        chains.into_iter().map(|(share, through)| Because { through, share }).collect()
+    /// What arrives at a member by its last steps: K of it, but for the walks to where they begin that were not taken.
+    ///
+    /// Summed in the order that `two_steps` and `three_steps` sum in.
+    pub(super) fn arriving(&self, last: &[LastStep]) -> f64 {
+        let direct = |step: &LastStep| {
+            let first = &self.first[step.first? as usize];
+            Some((step.first?, first.strength * step.strength / first.degree))
+        };
+        let handed_on = |step: &LastStep| {
+            let middle = &self.middle[step.middle? as usize];
+            Some((step.middle?, middle.hands_on() * step.strength))
+        };
+        let mut two: Vec<(u32, f64)> = last.iter().filter_map(direct).collect();
+        let mut three: Vec<(u32, f64)> = last.iter().filter_map(handed_on).collect();
+        two.sort_unstable_by_key(|part| part.0);
+        three.sort_unstable_by_key(|part| part.0);
+        two.iter().chain(&three).fold(0.0, |sum, part| sum + part.1)
     }
+}
+
+impl Middle {
+    /// What goes on from here by a step of strength 1.
+    pub fn hands_on(&self) -> f64 {
+        THREE_STEPS * self.arriving / self.degree
+    }
+}
+
+/// A member's place in a list by members.
+fn place(places: &[(MemberIx, u32)], member: MemberIx) -> Option<u32> {
+    places.binary_search_by_key(&member, |known| known.0).ok().map(|at| places[at].1)
+}
+
+/// Leaves so many of the greatest; of equal ones those whose ids come first. Whether any had to go.
+fn keep_greatest<'i, T: Copy>(
+    items: &mut Vec<T>,
+    most: usize,
+    value: impl Fn(&T) -> f64,
+    id: impl Fn(&T) -> &'i MemberId,
+) -> bool {
+    if items.len() <= most {
+        return false;
+    }
+    let Some(last) = most.checked_sub(1) else {
+        items.clear();
+        return true;
+    };
+    // By value alone: ids are far away.
+    items.select_nth_unstable_by(last, |a, b| value(b).total_cmp(&value(a)));
+    let least = value(&items[last]);
+    let mut equal: Vec<(&MemberId, T)> =
+        items.iter().filter(|item| value(item) == least).map(|item| (id(item), *item)).collect();
+    items.retain(|item| value(item) > least);
+    let left = most - items.len();
+    if equal.len() > left {
+        equal.select_nth_unstable_by(left - 1, |a, b| a.0.cmp(b.0));
+        equal.truncate(left);
+    }
+    items.extend(equal.into_iter().map(|(_, item)| item));
+    true
 }

@@ -1,6 +1,6 @@
 //! `IntroductionService.SuggestIntroductions`: whom to meet, why, and through whom.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tonic::Request;
 
@@ -8,11 +8,12 @@ use super::Service;
 use super::decode::{AskedFilter, Violations, all_or_return, some_member_ids, within_bounds};
 use super::introductions::{introducer, willingness};
 use super::paths::find;
-use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, INTRODUCER_HOPS_DEFAULT, LIMIT_DEFAULT, LIMIT_MAX};
-use crate::domain::{Error, MemberId, Reason, Topic, TopicSet, Violation};
+use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, LIMIT_DEFAULT, LIMIT_MAX};
+use crate::domain::{Error, MemberId, Reason, StatusId, Topic, TopicSet, Violation};
 use crate::engine::{State, TopicMatch};
 use crate::graph::{
-    Budget, Extent, Limit, MemberIx, SuggestQuery, Suggestion, Suggestions, TopicEvidence, View, introducers, suggest,
+    Asking, Breadth, Budget, Extent, Limit, MemberIx, SuggestQuery, Suggestion, Suggestions, TopicEvidence, View,
+    suggest,
 };
 use crate::proto::v1 as pb;
 
@@ -36,7 +37,10 @@ pub async fn suggest_introductions(
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
     let asked = wrong.check(service.asked(&metadata, message.read, None));
     let max_steps = wrong.check(max_steps(message.max_steps));
-    all_or_return!(wrong; member, topics, filter, exclude, limit, asked, max_steps);
+    let per_introducer = wrong.check(within_bounds("max_per_introducer", message.max_per_introducer, 0, LIMIT_MAX));
+    all_or_return!(wrong; member, topics, filter, exclude, limit, asked, max_steps, per_introducer);
+    let breadth = if message.exact { Breadth::ALL } else { Breadth::STRONGEST };
+    let per_introducer_max = (per_introducer > 0).then_some(per_introducer as usize);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let view = filter.view(state, how.as_of)?;
@@ -46,22 +50,20 @@ pub async fn suggest_introductions(
             Ok(matches) => {
                 let evidence: Option<TopicEvidence> = matches.as_ref().map(evidence);
                 let (topics, limit) = (evidence.as_ref(), limit as usize);
-                let query = SuggestQuery { topics, exclude: &exclude, limit, max_steps };
+                let introducers = Asking { most: INTRODUCERS_SHOWN_MAX, willingness: &willingness };
+                let exclude = &exclude;
+                let query =
+                    SuggestQuery { topics, exclude, limit, max_steps, breadth, per_introducer_max, introducers };
                 (matches, suggest(&view, member, &query, budget))
             }
             Err(limit) => (None, Suggestions { suggestions: Vec::new(), extent: Extent::ended(limit, 1) }),
         };
-        let mut extent = found.extent;
-        let mut suggestions = Vec::with_capacity(found.suggestions.len());
-        for suggestion in &found.suggestions {
+        let suggestions = found.suggestions.iter().map(|suggestion| {
             let matched = matches.as_ref().and_then(|matches| matches.get(&suggestion.member));
-            let (shown, limit) = shown(state, &view, member, suggestion, matched, budget);
-            suggestions.push(shown);
-            if let Some(limit) = limit {
-                extent = extent.and(Extent::ended(limit, INTRODUCER_HOPS_DEFAULT));
-            }
-        }
-        let info = how.info(state, extent, budget)?;
+            shown(state, &view, suggestion, matched)
+        });
+        let suggestions = suggestions.collect();
+        let info = how.info(state, found.extent, budget)?;
         Ok(pb::SuggestIntroductionsResponse { suggestions, info: Some(info) })
     };
     service.query(&asked, answer).await
@@ -93,34 +95,25 @@ fn evidence(matches: &Matches) -> TopicEvidence {
     matches.iter().map(|(member, matched)| (*member, matched.cosine)).collect()
 }
 
-/// A suggestion with its evidence; the limit, if one ended the search for introducers.
-fn shown(
-    state: &State,
-    view: &View<'_>,
-    member: MemberIx,
-    suggestion: &Suggestion,
-    matched: Option<&TopicMatch>,
-    budget: &mut Budget<'_>,
-) -> (pb::Suggestion, Option<Limit>) {
-    let hops = suggestion.hops.max(INTRODUCER_HOPS_DEFAULT);
-    let (found, extent) = introducers(view, member, suggestion.member, hops, &willingness, budget);
+/// A suggestion with its evidence.
+fn shown(state: &State, view: &View<'_>, suggestion: &Suggestion, matched: Option<&TopicMatch>) -> pb::Suggestion {
     let id = |ix: MemberIx| state.graph().id(ix).to_string();
     let mut reasons: Vec<pb::Reason> = chain_reasons(suggestion, id);
     reasons.extend(matched.map(|matched| topic_reasons(suggestion, matched)).unwrap_or_default());
     let parts = matched.map(|matched| matched.parts.as_slice()).unwrap_or_default();
     let statuses = matched.map(|matched| matched.statuses.as_slice()).unwrap_or_default();
-    let suggestion = pb::Suggestion {
+    let introducers = suggestion.introducers.iter().map(|found| introducer(state, view, found));
+    pb::Suggestion {
         member_id: id(suggestion.member),
         score: suggestion.score,
         hops: suggestion.hops as i32,
         mutuals: suggestion.mutuals as i32,
         shared_topics: parts.iter().map(|(topic, _)| topic.to_string()).collect(),
         status_ids: statuses.iter().take(STATUSES_SHOWN_MAX).map(|(id, _)| id.to_string()).collect(),
-        introducers: found.iter().take(INTRODUCERS_SHOWN_MAX).map(|found| introducer(state, view, found)).collect(),
+        introducers: introducers.collect(),
         reasons,
         topic_match: suggestion.topic_match,
-    };
-    (suggestion, extent.limit)
+    }
 }
 
 /// The chains behind K, each with its part of the whole score: `K · (1 + match)` is K and as much again as the topics match.
@@ -134,14 +127,19 @@ fn chain_reasons(suggestion: &Suggestion, id: impl Fn(MemberIx) -> String) -> Ve
         };
         pb::Reason { reason: Some(reason), share: because.share * of_score }
     });
-    reasons.collect()
+    let others = suggestion.others.iter().map(|others| {
+        let chains = i32::try_from(others.chains).unwrap_or(i32::MAX);
+        let reason = pb::reason::Reason::OtherChains(pb::OtherChainsReason { chains });
+        pb::Reason { reason: Some(reason), share: others.share * of_score }
+    });
+    reasons.chain(others).collect()
 }
 
 /// The topics and statuses behind the match, the greatest share first. A topic's part is shared evenly by the interest and
 /// the statuses on it.
 fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch) -> Vec<pb::Reason> {
     let of_score = if suggestion.k > 0.0 { suggestion.topic_match / (1.0 + suggestion.topic_match) } else { 0.0 };
-    let statuses = &matched.statuses[..matched.statuses.len().min(STATUSES_SHOWN_MAX)];
+    let statuses = telling_statuses(matched);
     let share = |topic: &Topic| {
         let part = matched.parts.iter().find(|(other, _)| other == topic).map_or(0.0, |(_, part)| *part);
         let by_interest = usize::from(matched.interests.contains(topic));
@@ -152,7 +150,7 @@ fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch) -> Vec<pb::Reaso
         reason: Some(pb::reason::Reason::Topic(pb::TopicReason { topic: topic.to_string() })),
         share: share(topic),
     };
-    let of_status = |(id, topics): &(crate::domain::StatusId, Vec<Topic>)| pb::Reason {
+    let of_status = |(id, topics): &&(StatusId, Vec<Topic>)| pb::Reason {
         share: topics.iter().map(share).sum(),
         reason: Some(pb::reason::Reason::Status(pb::StatusReason {
             status_id: id.to_string(),
@@ -164,4 +162,20 @@ fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch) -> Vec<pb::Reaso
     // Stable: interests by name, then statuses newest first, among equal shares.
     reasons.sort_by(|a, b| b.share.total_cmp(&a.share));
     reasons
+}
+
+/// The newest statuses, and of each topic that neither they nor an interest are about the newest one: so that every topic's part
+/// of the score has its reason.
+fn telling_statuses(matched: &TopicMatch) -> Vec<&(StatusId, Vec<Topic>)> {
+    let mut told: BTreeSet<&Topic> = matched.interests.iter().collect();
+    let newest = matched.statuses.iter().enumerate();
+    let telling = newest.filter(|(at, (_, topics))| {
+        let is_new = topics.iter().any(|topic| !told.contains(topic));
+        let is_told = *at < STATUSES_SHOWN_MAX || is_new;
+        if is_told {
+            told.extend(topics);
+        }
+        is_told
+    });
+    telling.map(|(_, status)| status).collect()
 }

@@ -152,10 +152,16 @@ pub fn introducers_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) {
 }
 
 pub fn introducers_are(found: &[Introducer], names: &Names<'_>, ask: &Questions, max_hops: u32) {
+    introducers_begin_with(found, names, ask, max_hops, usize::MAX);
+}
+
+/// The best of all, so many at most.
+pub fn introducers_begin_with(found: &[Introducer], names: &Names<'_>, ask: &Questions, max_hops: u32, most: usize) {
     let mut expected = names.oracle.introducers(ask.a, ask.b, max_hops);
     let score =
         |i: &oracle_paths::OracleIntroducer| i.strength_to_member * i.strength_to_target * willingness(i.member);
     expected.sort_by(|x, y| score(y).total_cmp(&score(x)).then(x.member.cmp(&y.member)));
+    expected.truncate(most);
     let members = |list: &[usize]| list.iter().map(|&m| names.oracle.ids[m].clone()).collect::<Vec<_>>();
     assert_eq!(
         members(&found.iter().map(|i| names.at(i.member)).collect::<Vec<_>>()),

@@ -2,10 +2,12 @@
 
 use kith::graph::*;
 
-use crate::agree::close;
+use crate::agree::{close, introducers_begin_with, willingness};
 use crate::case::{Names, Questions};
 use crate::oracle_suggest::Candidate;
 
+/// Introducers told of each suggestion.
+const INTRODUCERS: usize = 3;
 /// Sums of many terms may differ in their last bits.
 const SAME: f64 = 1e-9;
 
@@ -18,8 +20,34 @@ pub fn ask_suggestions(
 ) -> Suggestions {
     let topics = ask.topics.as_ref().map(|topics| names.evidence(topics));
     let exclude = names.set(&ask.exclude);
-    let query = SuggestQuery { topics: topics.as_ref(), exclude: &exclude, limit, max_steps };
+    let willing = |ix| willingness(names.at(ix));
+    let introducers = Asking { most: INTRODUCERS, willingness: &willing };
+    let query =
+        SuggestQuery { topics: topics.as_ref(), max_steps, introducers, ..SuggestQuery::exact(&exclude, limit) };
     suggest(view, names.ix(ask.a), &query, budget)
+}
+
+/// Within a breadth, or of so many by one introducer.
+fn ask_for_some(
+    view: &View<'_>,
+    names: &Names<'_>,
+    ask: &Questions,
+    (limit, breadth, per_introducer_max): (usize, Breadth, Option<usize>),
+) -> Vec<Suggestion> {
+    let topics = ask.topics.as_ref().map(|topics| names.evidence(topics));
+    let exclude = names.set(&ask.exclude);
+    let willing = |ix| willingness(names.at(ix));
+    let introducers = Asking { most: INTRODUCERS, willingness: &willing };
+    let query = SuggestQuery {
+        topics: topics.as_ref(),
+        breadth,
+        per_introducer_max,
+        introducers,
+        ..SuggestQuery::exact(&exclude, limit)
+    };
+    let answer = suggest(view, names.ix(ask.a), &query, &mut Budget::unlimited());
+    assert_eq!(answer.extent, Extent::complete(6));
+    answer.suggestions
 }
 
 /// A suggestion without indices: who, score, K, match, hops, mutuals, chains with shares.
@@ -40,17 +68,96 @@ pub fn suggestions_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) ->
     assert_eq!(near.extent, Extent::complete(2));
     let candidates = names.oracle.candidates(ask.a, ask.topics.as_ref(), &ask.exclude, false);
     suggestions_are(&near.suggestions, names, &candidates);
-    near.suggestions.iter().for_each(|suggestion| reasons_are(suggestion, names, &candidates));
+    for suggestion in &near.suggestions {
+        reasons_are(suggestion, names, &candidates);
+        best_introducers_are(suggestion, names, ask, 2);
+    }
     let all = ask_suggestions(view, names, ask, (everyone, 3), &mut Budget::unlimited());
     assert_eq!(all.extent, Extent::complete(6));
     let candidates = names.oracle.candidates(ask.a, ask.topics.as_ref(), &ask.exclude, true);
     suggestions_are(&all.suggestions, names, &candidates);
     for suggestion in &all.suggestions {
         reasons_are(suggestion, names, &candidates);
+        // Of one further away than walks go, by the shortest chains.
+        best_introducers_are(suggestion, names, ask, suggestion.hops.max(3));
     }
     let some = ask_suggestions(view, names, ask, (ask.limit, 3), &mut Budget::unlimited());
     assert_eq!(some.suggestions, all.suggestions[..ask.limit.min(all.suggestions.len())]);
-    told(names, &all.suggestions)
+    one_introducer_has_but_some(&all.suggestions, view, names, ask);
+    let mut bits = told(names, &all.suggestions);
+    for breadth in [Breadth { steps_max: 1, middle_max: 1 }, Breadth { steps_max: 3, middle_max: 2 }] {
+        let found = ask_for_some(view, names, ask, (everyone, breadth, None));
+        found.iter().for_each(|suggestion| part_of_it_is(suggestion, names, ask, &candidates));
+        are_in_order(&found, names);
+        bits.extend(told(names, &found));
+    }
+    let wide = ask_for_some(view, names, ask, (everyone, Breadth::STRONGEST, None));
+    assert_eq!(wide, all.suggestions, "few steps are all of them");
+    bits
+}
+
+/// The introducers given are the first of those within so many hops.
+fn best_introducers_are(suggestion: &Suggestion, names: &Names<'_>, ask: &Questions, max_hops: u32) {
+    let about = Questions { b: names.at(suggestion.member), ..ask.clone() };
+    introducers_begin_with(&suggestion.introducers, names, &about, max_hops, INTRODUCERS);
+}
+
+/// Whom the best introducer has introduced so many to already is passed over.
+fn one_introducer_has_but_some(all: &[Suggestion], view: &View<'_>, names: &Names<'_>, ask: &Questions) {
+    for most in [1, 2] {
+        let mut expected: Vec<&Suggestion> = Vec::new();
+        for suggestion in all {
+            let best = |suggestion: &Suggestion| suggestion.introducers[0].member;
+            let has = expected.iter().filter(|other| best(other) == best(suggestion)).count();
+            if has < most && expected.len() < ask.limit {
+                expected.push(suggestion);
+            }
+        }
+        let found = ask_for_some(view, names, ask, (ask.limit, Breadth::ALL, Some(most)));
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected);
+    }
+}
+
+/// Of walks that were left out nothing is said, and all that is said holds.
+fn part_of_it_is(suggestion: &Suggestion, names: &Names<'_>, ask: &Questions, candidates: &[Candidate]) {
+    let expected = candidate(suggestion, names, candidates);
+    assert!(suggestion.k <= expected.k * (1.0 + SAME), "{suggestion:?} {expected:?}");
+    assert_eq!(suggestion.score, suggestion.k * (1.0 + suggestion.topic_match));
+    let facts = (suggestion.topic_match, suggestion.hops, suggestion.mutuals);
+    assert_eq!(facts, (expected.topic_match, expected.hops, expected.mutuals));
+    let chains = suggestion.because.len() + suggestion.others.map_or(0, |others| others.chains as usize);
+    assert!(chains <= expected.chains.len() && (suggestion.k > 0.0) == (chains > 0));
+    for because in &suggestion.because {
+        let through = names.all(&because.through);
+        let chain = expected.chains.iter().find(|chain| chain.0 == through);
+        let (_, part) = chain.expect("a chain given as a reason exists");
+        assert!(close(because.share * suggestion.k, *part, SAME));
+    }
+    shares_make_one(suggestion);
+    assert!(!suggestion.introducers.is_empty() && suggestion.introducers.len() <= INTRODUCERS);
+    let all = names.oracle.introducers(ask.a, names.at(suggestion.member), suggestion.hops.max(3));
+    for introducer in &suggestion.introducers {
+        let member = names.at(introducer.member);
+        let best = all.iter().find(|other| other.member == member).expect("there is a chain by each introducer");
+        assert_eq!(introducer.strength_to_member, best.strength_to_member);
+        assert!(introducer.strength_to_target <= best.strength_to_target);
+        let (members, cost) = names.path(&introducer.path);
+        assert_eq!((members[0], members[1], *members.last().unwrap()), (ask.a, member, names.at(suggestion.member)));
+        let pairs = members.windows(2).map(|two| names.oracle.pair[two[0]][two[1]].expect("a chain walks along edges"));
+        let chain = pairs.map(ChainCost::of_pair).reduce(ChainCost::then).unwrap();
+        assert_eq!(cost, chain.0);
+    }
+}
+
+fn shares_make_one(suggestion: &Suggestion) {
+    let named: f64 = suggestion.because.iter().map(|because| because.share).sum();
+    let all = named + suggestion.others.map_or(0.0, |others| others.share);
+    assert!(close(all, if suggestion.k > 0.0 { 1.0 } else { 0.0 }, SAME), "{suggestion:?}");
+}
+
+fn are_in_order(found: &[Suggestion], names: &Names<'_>) {
+    let rank = |s: &Suggestion| (-s.score, s.hops, -s.topic_match, names.at(s.member));
+    assert!(found.windows(2).all(|two| rank(&two[0]) < rank(&two[1])), "out of order: {:?}", told(names, found));
 }
 
 /// Every candidate, scored right, in order.
@@ -66,8 +173,7 @@ pub fn suggestions_are(found: &[Suggestion], names: &Names<'_>, candidates: &[Ca
         let facts = (suggestion.topic_match, suggestion.hops, suggestion.mutuals);
         assert_eq!(facts, (expected.topic_match, expected.hops, expected.mutuals));
     }
-    let rank = |s: &Suggestion| (-s.score, s.hops, -s.topic_match, names.at(s.member));
-    assert!(found.windows(2).all(|two| rank(&two[0]) < rank(&two[1])), "out of order: {:?}", told(names, found));
+    are_in_order(found, names);
 }
 
 fn candidate<'c>(suggestion: &Suggestion, names: &Names<'_>, candidates: &'c [Candidate]) -> &'c Candidate {
@@ -92,11 +198,10 @@ pub fn reasons_are(suggestion: &Suggestion, names: &Names<'_>, candidates: &[Can
     // Equal parts are by the ids of their chains.
     let in_order = |a: &(f64, Vec<usize>), b: &(f64, Vec<usize>)| a.0 > b.0 || (a.0 == b.0 && a.1 < b.1);
     assert!(given.windows(2).all(|two| in_order(&two[0], &two[1])), "{given:?}");
-    let shares: f64 = suggestion.because.iter().map(|because| because.share).sum();
-    assert!(shares <= 1.0 + SAME);
-    if given.len() == expected.chains.len() && !given.is_empty() {
-        assert!(close(shares, 1.0, SAME));
-    }
+    shares_make_one(suggestion);
+    let others = expected.chains.len() - given.len();
+    assert_eq!(suggestion.others.map_or(0, |others| others.chains as usize), others);
+    assert_eq!(suggestion.others.is_some(), others > 0);
     let left_out = expected.chains.iter().filter(|chain| !given.iter().any(|known| known.1 == chain.0));
     let least = given.last().map_or(f64::INFINITY, |last| last.0);
     assert!(left_out.into_iter().all(|chain| chain.1 <= least));

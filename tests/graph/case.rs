@@ -19,6 +19,7 @@ pub struct Case {
 }
 
 /// What is asked of every graph of a case; members by their number in the oracle.
+#[derive(Clone)]
 pub struct Questions {
     pub a: usize,
     pub b: usize,

@@ -142,7 +142,7 @@ fn a_hub_of_1_000_000_edges() {
     assert_eq!(members_within(&view, at[1], Direction::Backward, 2, &mut budget).0.at_hop(2).len(), n - 2);
     assert!(budget.visited() <= edges + 1);
     let exclude = SmallSet::default();
-    let query = SuggestQuery { topics: None, exclude: &exclude, limit: 3, max_steps: 2 };
+    let query = SuggestQuery { max_steps: 2, ..SuggestQuery::exact(&exclude, 3) };
     let mut budget = Budget::unlimited();
     let suggested = suggest(&view, at[9], &query, &mut budget).suggestions;
     assert_eq!(suggested.iter().map(|s| s.member).collect::<Vec<_>>(), at[1..=3].to_vec());

@@ -215,7 +215,7 @@ pub fn signals_are_heeded(oracle: &Oracle, graph: &Graph, view: &View<'_>) {
     let names = Names { graph, oracle };
     let (from, to) = (names.ix(0), names.ix(1));
     let most_edges = 200;
-    let traversals: [Traversal<'_>; 4] = [
+    let traversals: [Traversal<'_>; 5] = [
         &|budget| reach(view, from, 3, budget).extent.limit,
         &|budget| {
             let query = PathQuery { k: 50, max_hops: 3, ranking: Ranking::Strength };
@@ -224,7 +224,12 @@ pub fn signals_are_heeded(oracle: &Oracle, graph: &Graph, view: &View<'_>) {
         &|budget| introducers(view, from, to, 3, &|_| 0.5, budget).1.limit,
         &|budget| {
             let exclude = SmallSet::default();
-            let query = SuggestQuery { topics: None, exclude: &exclude, limit: 10, max_steps: 3 };
+            suggest(view, from, &SuggestQuery::exact(&exclude, 10), budget).extent.limit
+        },
+        &|budget| {
+            let exclude = SmallSet::default();
+            let breadth = Breadth { steps_max: 150, middle_max: 10 };
+            let query = SuggestQuery { breadth, ..SuggestQuery::exact(&exclude, 10) };
             suggest(view, from, &query, budget).extent.limit
         },
     ];

@@ -229,6 +229,12 @@ fn introductions() -> Vec<Case> {
         case("101 suggestions", suggest_introductions(|r| r.limit = 101), "OUT_OF_RANGE", "limit"),
         case("walks of 1 step", suggest_introductions(|r| r.max_steps = 1), "OUT_OF_RANGE", "max_steps"),
         case("walks of 4 steps", suggest_introductions(|r| r.max_steps = 4), "OUT_OF_RANGE", "max_steps"),
+        case(
+            "101 by one introducer",
+            suggest_introductions(|r| r.max_per_introducer = 101),
+            "OUT_OF_RANGE",
+            "max_per_introducer",
+        ),
         case("-1 suggestions", suggest_introductions(|r| r.limit = -1), "OUT_OF_RANGE", "limit"),
         case("65 topics to talk about", suggest_introductions(|r| r.topics = many(65)), "TOO_MANY", "topics"),
         case(

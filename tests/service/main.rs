@@ -21,6 +21,7 @@ mod reflection;
 mod secured;
 mod shutdown;
 mod smoke;
+mod suggestions;
 mod verify;
 mod watch;
 mod whole_world;

@@ -8,7 +8,7 @@ use super::limits::Limits;
 use super::network::{AS_OF_S, Network};
 use crate::domain::TimeMs;
 use crate::graph::{
-    Budget, ChainCost, Direction, Graph, MemberIx, PathQuery, Ranking, SmallSet, SuggestQuery, View, distance,
+    Breadth, Budget, ChainCost, Direction, Graph, MemberIx, PathQuery, Ranking, SmallSet, SuggestQuery, View, distance,
     distances, find_paths, members_within, mutuals, reach, suggest,
 };
 
@@ -34,6 +34,7 @@ pub enum Kernel {
     Reach3,
     Suggest2,
     Suggest3,
+    Suggest,
     Distances,
     Strongest,
 }
@@ -49,7 +50,7 @@ pub struct Ask {
 type Figures = Vec<f64>;
 
 impl Kernel {
-    pub const ALL: [Kernel; 11] = [
+    pub const ALL: [Kernel; 12] = [
         Kernel::Mutuals,
         Kernel::Distance,
         Kernel::ShortestPath,
@@ -59,6 +60,7 @@ impl Kernel {
         Kernel::Reach3,
         Kernel::Suggest2,
         Kernel::Suggest3,
+        Kernel::Suggest,
         Kernel::Distances,
         Kernel::Strongest,
     ];
@@ -75,6 +77,7 @@ impl Kernel {
             Kernel::Reach3 => "reach-3",
             Kernel::Suggest2 => "suggest-2",
             Kernel::Suggest3 => "suggest-3",
+            Kernel::Suggest => "suggest",
             Kernel::Distances => "distances",
             Kernel::Strongest => "strongest",
         }
@@ -92,6 +95,7 @@ impl Kernel {
             Kernel::Reach3 => "reach k = 3, by sphere",
             Kernel::Suggest2 => "suggestions, 2 steps",
             Kernel::Suggest3 => "suggestions, 3 steps",
+            Kernel::Suggest => "suggestions, strongest steps",
             Kernel::Distances => "100 distances at once",
             Kernel::Strongest => "5 strongest paths",
         }
@@ -105,7 +109,7 @@ impl Kernel {
             }
             Kernel::Within3 | Kernel::Reach3 | Kernel::Distances => Some((1.8, 1.3)),
             Kernel::Strongest => Some((2.5, 1.5)),
-            Kernel::Mutuals | Kernel::Suggest3 => None,
+            Kernel::Mutuals | Kernel::Suggest3 | Kernel::Suggest => None,
         }
     }
 
@@ -117,7 +121,8 @@ impl Kernel {
             | Kernel::ShortestPath
             | Kernel::Within2
             | Kernel::Reach2
-            | Kernel::Suggest2 => 2_000,
+            | Kernel::Suggest2
+            | Kernel::Suggest => 2_000,
             Kernel::Within3 | Kernel::Reach3 | Kernel::Suggest3 | Kernel::Distances | Kernel::Strongest => 200,
         }
     }
@@ -189,9 +194,15 @@ impl Kernel {
             Kernel::Suggest2 | Kernel::Suggest3 => {
                 let max_steps = if self == Kernel::Suggest2 { 2 } else { 3 };
                 let exclude = SmallSet::default();
-                let query = SuggestQuery { topics: None, exclude: &exclude, limit: SUGGESTIONS, max_steps };
+                let query = SuggestQuery { max_steps, ..SuggestQuery::exact(&exclude, SUGGESTIONS) };
                 let found = black_box(suggest(view, ask.a, &query, budget));
                 told(&mut found.suggestions.iter().map(|suggestion| suggestion.score))
+            }
+            Kernel::Suggest => {
+                let exclude = SmallSet::default();
+                let query = SuggestQuery { breadth: Breadth::STRONGEST, ..SuggestQuery::exact(&exclude, SUGGESTIONS) };
+                black_box(suggest(view, ask.a, &query, budget));
+                Vec::new()
             }
             Kernel::Distances => {
                 let (found, _) = black_box(distances(view, ask.a, &ask.targets, HOPS_MAX, budget));
@@ -226,6 +237,11 @@ impl Kernel {
             Kernel::Suggest2 | Kernel::Suggest3 => {
                 let found = black_box(limits.suggest(ask.a, SUGGESTIONS, self == Kernel::Suggest3));
                 told(&mut found.into_iter().map(|suggestion| suggestion.1))
+            }
+            // Two steps in full, as a measure: no limit program leaves out what kith does.
+            Kernel::Suggest => {
+                black_box(limits.suggest(ask.a, SUGGESTIONS, false));
+                Vec::new()
             }
             Kernel::Distances => {
                 let found = black_box(limits.distances(ask.a, &ask.targets, HOPS_MAX));

@@ -32,7 +32,7 @@ pub fn path(kernel: Kernel) -> Option<&'static str> {
         Kernel::ShortestPath | Kernel::Strongest => "/kith.v1.PathService/FindPaths",
         Kernel::Within2 | Kernel::Within3 => return None,
         Kernel::Reach2 | Kernel::Reach3 => "/kith.v1.ReachService/GetReach",
-        Kernel::Suggest2 | Kernel::Suggest3 => "/kith.v1.IntroductionService/SuggestIntroductions",
+        Kernel::Suggest2 | Kernel::Suggest3 | Kernel::Suggest => "/kith.v1.IntroductionService/SuggestIntroductions",
     })
 }
 
@@ -53,9 +53,10 @@ pub fn request(kernel: Kernel, network: &Network, ask: &Ask) -> Bytes {
         max_hops,
         ..GetReachRequest::default()
     };
-    let suggest = |max_steps| SuggestIntroductionsRequest {
+    let suggest = |max_steps, exact| SuggestIntroductionsRequest {
         member_id: a.clone(),
         max_steps,
+        exact,
         read: read(),
         ..SuggestIntroductionsRequest::default()
     };
@@ -67,8 +68,9 @@ pub fn request(kernel: Kernel, network: &Network, ask: &Ask) -> Bytes {
         Kernel::Strongest => encoded(&paths(5, Ranking::Strength)),
         Kernel::Within2 | Kernel::Reach2 => encoded(&reach(2)),
         Kernel::Within3 | Kernel::Reach3 => encoded(&reach(3)),
-        Kernel::Suggest2 => encoded(&suggest(2)),
-        Kernel::Suggest3 => encoded(&suggest(3)),
+        Kernel::Suggest2 => encoded(&suggest(2, true)),
+        Kernel::Suggest3 => encoded(&suggest(3, true)),
+        Kernel::Suggest => encoded(&suggest(3, false)),
     }
 }
 

@@ -6,6 +6,8 @@ pub struct Bar {
     pub reciprocal_rank: f64,
 }
 
+/// The part of exact K's top that budgeted K must have too, on any set, in the mean.
+pub const OVERLAP: f64 = 0.90;
 /// How far exact K may be from its formula written out, relative.
 pub const DIFFERENCE: f64 = 1e-6;
 

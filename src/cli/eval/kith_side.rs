@@ -4,7 +4,7 @@ use super::split::{KnownTie, Split};
 use crate::cli::failure::Failure;
 use crate::domain::{History, Kind, KindName, MemberId, Sphere, TimeMs, Violation};
 use crate::graph::{
-    Budget, Graph, GraphBuilder, KindIx, MemberIx, SmallSet, SuggestQuery, Tie, View, add_interactions,
+    Breadth, Budget, Graph, GraphBuilder, KindIx, MemberIx, SmallSet, SuggestQuery, Tie, View, add_interactions,
     rank_introductions,
 };
 
@@ -36,9 +36,9 @@ impl Kith {
     }
 
     /// Everyone suggested to a member, the best first, with their scores.
-    pub fn ranking(&self, member: u32) -> Vec<(u32, f64)> {
+    pub fn ranking(&self, member: u32, breadth: Breadth) -> Vec<(u32, f64)> {
         let (view, exclude) = (View::unfiltered(&self.graph, self.as_of), SmallSet::default());
-        let query = SuggestQuery { topics: None, exclude: &exclude, limit: usize::MAX, max_steps: 3 };
+        let query = SuggestQuery { breadth, ..SuggestQuery::exact(&exclude, usize::MAX) };
         let (ranked, _) = rank_introductions(&view, MemberIx(member), &query, &mut Budget::unlimited());
         ranked.iter().map(|ranked| (ranked.member.0, ranked.score)).collect()
     }

@@ -9,15 +9,19 @@ use super::ranking::{Candidates, Found, TOP};
 use super::split::Split;
 use super::ties::Ties;
 use crate::cli::failure::Failure;
+use crate::graph::Breadth;
 
-/// kith's own, as it is called in the table.
+/// kith's own, as they are called in the table.
 pub const EXACT: &str = "K, exact";
+pub const BUDGETED: &str = "K, budgeted";
 
 /// Rankings by name, and how they were found.
 pub struct Measured {
     pub rankers: Vec<Rankings>,
     /// Exact K against its formula written out, query by query.
     pub agreement: Vec<Agreement>,
+    /// The part of exact K's top that budgeted K has too, query by query.
+    pub overlap: Vec<f64>,
 }
 
 /// What one ranker does, query by query.
@@ -42,6 +46,7 @@ pub struct Agreement {
 struct Answer {
     rankers: Vec<(Found, Vec<u32>, Vec<u32>)>,
     agreement: Agreement,
+    overlap: f64,
 }
 
 /// Scores nearer to each other than this are equal: sums of floats in another order.
@@ -67,10 +72,11 @@ pub fn measure(split: &Split, added: &[(String, Ranker)], seed: u64) -> Result<M
     if answers.len() != split.queries.len() {
         return Err(Failure::new(format!("{}: a thread that ranks has ended", split.name)));
     }
-    let names = plain.into_iter().map(|(name, _)| name).chain([EXACT.to_owned()]);
+    let names = plain.into_iter().map(|(name, _)| name).chain([EXACT.to_owned(), BUDGETED.to_owned()]);
     Ok(Measured {
         rankers: names.enumerate().map(|(at, name)| Rankings::of(name, at, &answers)).collect(),
         agreement: answers.iter().map(|answer| answer.agreement).collect(),
+        overlap: answers.iter().map(|answer| answer.overlap).collect(),
     })
 }
 
@@ -106,11 +112,16 @@ impl Asked<'_> {
             let asked = top.iter().filter_map(|&member| introducers.best(self.ties, member)).collect();
             (candidates.found(scores, met), top, asked)
         };
-        let exact = self.kith.ranking(query);
+        let exact = self.kith.ranking(query, Breadth::ALL);
+        let budgeted = self.kith.ranking(query, Breadth::STRONGEST);
         let plain = self.rankers.iter().map(|ranker| judged(&ranker.scores(self.ties, query)));
-        let own = judged(&dense(&exact, self.ties.members()));
+        let own = [&exact, &budgeted].map(|ranking| judged(&dense(ranking, self.ties.members())));
         let definition = Ranker::Walks(Weights::K).scores(self.ties, query);
-        Answer { rankers: plain.chain([own]).collect(), agreement: Agreement::of(&exact, &definition, &candidates) }
+        Answer {
+            rankers: plain.chain(own).collect(),
+            agreement: Agreement::of(&exact, &definition, &candidates),
+            overlap: overlap(&exact, &budgeted),
+        }
     }
 }
 
@@ -119,6 +130,15 @@ fn dense(ranking: &[(u32, f64)], members: usize) -> Vec<f64> {
     let mut scores = vec![0.0; members];
     ranking.iter().for_each(|&(member, score)| scores[member as usize] = score);
     scores
+}
+
+fn overlap(exact: &[(u32, f64)], budgeted: &[(u32, f64)]) -> f64 {
+    let top = |ranking: &[(u32, f64)]| ranking.iter().take(TOP).map(|ranked| ranked.0).collect::<Vec<_>>();
+    let (exact, budgeted) = (top(exact), top(budgeted));
+    if exact.is_empty() {
+        return 1.0;
+    }
+    exact.iter().filter(|member| budgeted.contains(member)).count() as f64 / exact.len() as f64
 }
 
 impl Agreement {

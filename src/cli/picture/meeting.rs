@@ -236,7 +236,7 @@ fn height_of(suggestion: &Suggestion) -> f64 {
 fn class_of(reason: &Reason) -> &'static str {
     match &reason.reason {
         Some(Why::Mutual(_)) => "mutual",
-        Some(Why::Chain(_)) => "walk",
+        Some(Why::Chain(_) | Why::OtherChains(_)) => "walk",
         Some(Why::Topic(_)) => "topic",
         Some(Why::Status(_)) => "post",
         None => "unknown",
