@@ -74,6 +74,11 @@ impl App {
         self.server.local_addr()
     }
 
+    /// Where metrics can be read.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.server.metrics_addr()
+    }
+
     /// A handle on the engine. It must be dropped before the app can end.
     pub fn engine(&self) -> Engine {
         self.engine.clone()

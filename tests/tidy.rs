@@ -129,6 +129,20 @@ fn grpc_stays_at_the_edge() {
     report("tonic outside service, server and cli", broken);
 }
 
+/// What is counted is counted by its owner, and read in one place: nothing else knows how metrics are made.
+#[test]
+fn metrics_stay_where_they_are_counted() {
+    let counts = ["src/engine/figures.rs", "src/server/quota.rs", "src/server/metrics/"];
+    let mut broken = Vec::new();
+    for source in sources("src") {
+        let path = source.path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        if source.code.contains("prometheus_client") && !counts.iter().any(|place| path.starts_with(place)) {
+            broken.push(path);
+        }
+    }
+    report("the metrics library where nothing is counted", broken);
+}
+
 #[test]
 fn nothing_unfinished_and_no_easy_panic() {
     let mut broken = Vec::new();

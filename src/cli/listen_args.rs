@@ -20,6 +20,9 @@ pub struct ListenArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, env = "KITH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5484")]
     listen: SocketAddr,
+    /// Where Prometheus can read metrics, at /metrics: unencrypted, by all who reach it. They hold counts and names of kinds.
+    #[arg(long, env = "KITH_METRICS_LISTEN", value_name = "ADDR")]
+    metrics_listen: Option<SocketAddr>,
     /// Listen on an address that others can reach, without encryption or without asking who they are.
     #[arg(long, env = "KITH_INSECURE", value_parser = BoolishValueParser::new())]
     insecure: bool,
@@ -95,6 +98,7 @@ impl ListenArgs {
             client_authorities: self.tls_client_ca.clone(),
         });
         ServerOptions {
+            metrics: self.metrics_listen,
             insecure: self.insecure,
             tls,
             access: self.auth.clone(),

@@ -95,6 +95,9 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         () = &mut stop => return Ok(()),
     };
     announce(&format!("kith serves on {} (data: {})", app.address(), args.data.display()));
+    if let Some(address) = app.metrics_address() {
+        announce(&format!("metrics at http://{address}/metrics"));
+    }
     app.run_until(stop).await.map_err(|error| Failure::new(error.to_string()))
 }
 

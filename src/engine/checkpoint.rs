@@ -9,13 +9,20 @@ use super::digest::Digest;
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
 use super::requests::Answered;
 use super::state::State;
-use crate::domain::Sequence;
 use crate::domain::limits::KINDS_MAX;
+use crate::domain::{Sequence, TimeMs};
 use crate::graph::{GraphBuilder, KindIx, MemberIx, Runs};
 use crate::store::{
     BackupPacker, BackupReader, CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row,
     Stamps, Store, StoreError, StoreId, read_backup,
 };
+
+/// How far a checkpoint goes: its last command, and when that was accepted. Nothing without a checkpoint.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Covered {
+    pub sequence: Sequence,
+    pub time: TimeMs,
+}
 
 pub fn head(state: &State) -> CheckpointHead {
     CheckpointHead {
@@ -103,12 +110,13 @@ fn times(stamps: Stamps) -> Times {
     Times { create: stamps.create_time, update: stamps.update_time }
 }
 
-/// The store's state: its newest checkpoint and the commits after it. Also the last sequence the checkpoint covers.
-pub fn load(store: &mut dyn Store) -> Result<(State, Sequence), StoreError> {
+/// The store's state: its newest checkpoint and the commits after it. Also what the checkpoint covers.
+pub fn load(store: &mut dyn Store) -> Result<(State, Covered), StoreError> {
     let mut fold = Fold { state: State::empty(store.id().0), rows: Some(Rows::default()), head: None };
     store.load(&mut fold)?;
     fold.finish_rows()?;
-    let covered = fold.head.map_or(0, |head| head.sequence);
+    let covered = fold.head.map(|head| Covered { sequence: head.sequence, time: head.time });
+    let covered = covered.unwrap_or_default();
     Ok((fold.state, covered))
 }
 

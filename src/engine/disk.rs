@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
 use super::batch::{Answer, Batch};
+use super::figures::Figures;
 use super::state::State;
 use crate::domain::{Error, Reason};
 use crate::store::{Commit, Store, StoreError};
@@ -30,6 +32,7 @@ pub struct Disk {
     newest: Arc<State>,
     /// What came of the last batch.
     outcome: Outcome,
+    figures: Arc<Figures>,
 }
 
 /// A batch with its state ready to be published.
@@ -40,13 +43,17 @@ struct Written {
 }
 
 impl Disk {
-    pub fn new(store: Box<dyn Store>, publish: watch::Sender<Arc<State>>) -> Result<Disk, StoreError> {
+    pub fn new(
+        store: Box<dyn Store>,
+        publish: watch::Sender<Arc<State>>,
+        figures: Arc<Figures>,
+    ) -> Result<Disk, StoreError> {
         let (batches, mut inbox) = mpsc::channel::<(Box<dyn Store>, Written)>(1);
         let (back, returned) = mpsc::channel(1);
-        let (published, newest) = (publish.clone(), publish.borrow().clone());
+        let (published, newest, counted) = (publish.clone(), publish.borrow().clone(), figures.clone());
         let serve = move || {
             while let Some((mut store, written)) = inbox.blocking_recv() {
-                let outcome = written.carry_out(&mut *store, &published);
+                let outcome = written.carry_out(&mut *store, &published, &counted);
                 if back.blocking_send((store, outcome)).is_err() {
                     break;
                 }
@@ -55,7 +62,7 @@ impl Disk {
         let thread = thread::Builder::new().name("kith-disk".to_owned()).spawn(serve);
         let thread = Some(thread.map_err(|error| StoreError::Io(error.to_string()))?);
         let (store, batches) = (Some(store), Some(batches));
-        Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()) })
+        Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()), figures })
     }
 
     /// A batch that begins with all that was given to the disk.
@@ -125,7 +132,7 @@ impl Disk {
         let written = Written { commits, answers, state: Arc::new(state) };
         self.newest = written.state.clone();
         if alone {
-            let outcome = written.carry_out(&mut *store, &self.publish);
+            let outcome = written.carry_out(&mut *store, &self.publish, &self.figures);
             self.take_back(Some((store, outcome)))?;
             self.outcome = Ok(());
             return Some(());
@@ -148,9 +155,15 @@ impl Drop for Disk {
 
 impl Written {
     /// Puts the batch on the disk, publishes its state, and answers.
-    fn carry_out(self, store: &mut dyn Store, publish: &watch::Sender<Arc<State>>) -> Outcome {
+    fn carry_out(self, store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, figures: &Figures) -> Outcome {
+        let begun = Instant::now();
         let outcome = store.append(&self.commits).map_err(not_written);
-        if outcome.is_ok() {
+        figures.append_seconds.observe(begun.elapsed().as_secs_f64());
+        if outcome.is_err() {
+            figures.batches_refused.inc();
+        } else {
+            figures.commands.inc_by(self.commits.len() as u64);
+            figures.batch_commands.observe(self.commits.len() as f64);
             publish.send_replace(self.state);
         }
         self.answers.into_iter().for_each(|answer| answer.give(&outcome));

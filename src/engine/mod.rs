@@ -13,6 +13,7 @@ mod disk;
 mod evidence;
 mod export;
 mod feed;
+mod figures;
 mod query;
 mod records;
 mod requests;
@@ -32,6 +33,7 @@ pub use discover::{DiscoverQuery, Discovered, DiscoveredStatus, discover, discov
 pub use evidence::TopicMatch;
 pub use export::Record;
 pub use feed::{Changed, Changes, Feed};
+pub use figures::{Figures, LaneFigures, LaneLoad};
 use query::Lanes;
 pub use query::QueryOptions;
 pub use records::Stored;
@@ -146,6 +148,7 @@ pub struct Engine {
     log: Arc<dyn LogSource>,
     lanes: Lanes,
     options: EngineOptions,
+    figures: Arc<Figures>,
 }
 
 /// Ends when the writer has, its store synced and closed.
@@ -169,13 +172,14 @@ impl Engine {
         let log = store.log();
         let (publish, published) = watch::channel(state);
         let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
-        let writer = Writer::new(store, publish, orders.downgrade(), options, covered)?;
+        let figures = Arc::new(Figures::default());
+        let writer = Writer::new(store, publish, orders.downgrade(), options, covered, figures.clone())?;
         let thread = std::thread::Builder::new()
             .name("kith-writer".to_owned())
             .spawn(move || writer.run(inbox))
             .map_err(|error| StoreError::Io(error.to_string()))?;
         let lanes = Lanes::new(&options);
-        Ok((Engine { orders, published, log, lanes, options }, WriterEnd(thread)))
+        Ok((Engine { orders, published, log, lanes, options, figures }, WriterEnd(thread)))
     }
 
     /// Carries out one command, all of its changes or none; on disk when it returns.

@@ -5,12 +5,14 @@
 //! enough for begins again in the short lane with more, and in the long lane with all it may have, as in feedback
 //! scheduling. What is done twice is less than what comes after it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::figures::{Figures, LaneFigures, LaneLoad};
 use super::state::State;
 use super::{Engine, EngineOptions};
 use crate::domain::Error;
@@ -48,15 +50,20 @@ impl Engine {
         let edges_max = options.edges_visited_max.unwrap_or(u64::MAX).min(self.options.edges_visited_max);
         let cancelled = Arc::new(AtomicBool::new(false));
         let _cancel_when_dropped = CancelWhenDropped(cancelled.clone());
-        let mut attempt = Attempt { query, state, signal: Signal { cancelled, deadline: options.deadline }, edges_max };
-        if let Some(done) = attempt.within(AT_ONCE_EDGES_MAX) {
+        let signal = Signal { cancelled, deadline: options.deadline, said: Cell::new(None) };
+        let mut attempt = Attempt { query, state, signal, edges_max, figures: self.figures.clone() };
+        if let Some(done) = attempt.within(AT_ONCE_EDGES_MAX, |figures| &figures.at_once) {
             return done;
         }
-        for (lane, edges) in [(&self.lanes.short, SHORT_EDGES_MAX), (&self.lanes.long, u64::MAX)] {
-            let turn = lane.turn().await?;
+        let counted: [fn(&Figures) -> &LaneFigures; 2] = [|figures| &figures.short, |figures| &figures.long];
+        let lanes = [(&self.lanes.short, SHORT_EDGES_MAX), (&self.lanes.long, u64::MAX)];
+        for ((lane, edges), counted) in lanes.into_iter().zip(counted) {
+            let turn = lane.turn().await.inspect_err(|_| {
+                counted(&self.figures).refused.inc();
+            })?;
             let run = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                let done = attempt.within(edges);
+                let done = attempt.within(edges, counted);
                 (attempt, done)
             });
             let ended = run.await.map_err(|error| Error::Internal(format!("a query ended badly: {error}")))?;
@@ -76,25 +83,33 @@ struct Attempt<Q> {
     signal: Signal,
     /// All it may visit.
     edges_max: u64,
+    figures: Arc<Figures>,
 }
 
 impl<Q> Attempt<Q> {
     /// What comes of it within so many edges; none if they were not enough and it may have more.
-    fn within<T>(&self, edges: u64) -> Option<Result<T, Error>>
+    fn within<T>(&self, edges: u64, counted: fn(&Figures) -> &LaneFigures) -> Option<Result<T, Error>>
     where
         Q: Fn(&State, &mut Budget<'_>) -> Result<T, Error>,
     {
         let mut budget = Budget::new(edges.min(self.edges_max), &self.signal);
         let done = (self.query)(&self.state, &mut budget);
-        (edges >= self.edges_max || !budget.is_exhausted()).then_some(done)
+        let lane = counted(&self.figures);
+        lane.queries.inc();
+        lane.edges_visited.inc_by(budget.visited());
+        if edges < self.edges_max && budget.is_exhausted() {
+            return None;
+        }
+        self.figures.ended(&budget, self.signal.said.get());
+        Some(done)
     }
 }
 
 /// Turns for queries that are not small.
 #[derive(Debug, Clone)]
 pub(super) struct Lanes {
-    short: Lane,
-    long: Lane,
+    pub short: Lane,
+    pub long: Lane,
 }
 
 impl Lanes {
@@ -106,8 +121,9 @@ impl Lanes {
 
 /// So many at once; as many as are worth it wait.
 #[derive(Debug, Clone)]
-struct Lane {
+pub(super) struct Lane {
     turns: Arc<Semaphore>,
+    turns_max: usize,
     waiting: Arc<AtomicUsize>,
     waiting_max: usize,
 }
@@ -115,7 +131,13 @@ struct Lane {
 impl Lane {
     fn new(turns: usize) -> Lane {
         let turns = turns.max(1);
-        Lane { turns: Arc::new(Semaphore::new(turns)), waiting: Arc::default(), waiting_max: turns * WAITING_PER_TURN }
+        let waiting_max = turns * WAITING_PER_TURN;
+        Lane { turns: Arc::new(Semaphore::new(turns)), turns_max: turns, waiting: Arc::default(), waiting_max }
+    }
+
+    pub fn load(&self) -> LaneLoad {
+        let running = self.turns_max - self.turns.available_permits();
+        LaneLoad { running, waiting: self.waiting.load(Ordering::Relaxed) }
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
@@ -157,14 +179,19 @@ impl Drop for CancelWhenDropped {
 struct Signal {
     cancelled: Arc<AtomicBool>,
     deadline: Option<Instant>,
+    /// What it has told the query, for the count of those that were ended.
+    said: Cell<Option<StopReason>>,
 }
 
 impl Stop for Signal {
     fn stop(&self) -> Option<StopReason> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Some(StopReason::Cancelled);
-        }
-        self.deadline.filter(|deadline| Instant::now() >= *deadline).map(|_| StopReason::Deadline)
+        let stop = if self.cancelled.load(Ordering::Relaxed) {
+            Some(StopReason::Cancelled)
+        } else {
+            self.deadline.filter(|deadline| Instant::now() >= *deadline).map(|_| StopReason::Deadline)
+        };
+        self.said.set(stop);
+        stop
     }
 }
 

@@ -92,6 +92,11 @@ impl State {
         self.sequence
     }
 
+    /// When the last command was accepted.
+    pub fn time(&self) -> TimeMs {
+        self.time
+    }
+
     pub fn revision(&self) -> Revision {
         Revision::new(self.store_id, self.sequence)
     }

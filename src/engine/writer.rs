@@ -13,10 +13,11 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::batch::Batch;
+use super::checkpoint::Covered;
 use super::disk::{COMMANDS_TOGETHER, Disk};
 use super::state::State;
-use super::{Applied, EngineOptions, ImportedBatch, Refusal, StoreFigures, checkpoint};
-use crate::domain::{Change, Error, Precondition, Request, Sequence, builtin_kinds};
+use super::{Applied, EngineOptions, Figures, ImportedBatch, Refusal, StoreFigures, checkpoint};
+use crate::domain::{Change, Error, Precondition, Request, Sequence, TimeMs, builtin_kinds};
 use crate::store::{FinishedCheckpoint, LogKeep, Store, StoreError};
 
 /// How often a writer that has nothing to write looks whether a checkpoint is due.
@@ -55,8 +56,8 @@ pub struct Writer {
     /// For the checkpoint thread's report; weak, so that the writer ends when no engine handle is left.
     orders: mpsc::WeakSender<Order>,
     options: EngineOptions,
-    /// The last sequence the newest checkpoint covers.
-    covered: Sequence,
+    /// By the newest checkpoint.
+    covered: Covered,
     checkpoint: Option<UnderWay>,
     /// After one that failed, when the next may begin.
     checkpoint_not_before: Option<Instant>,
@@ -67,6 +68,7 @@ pub struct Writer {
     /// What came while a batch was on its way to the disk: questions about the store, and a checkpoint to install.
     figures_asked: Vec<oneshot::Sender<StoreFigures>>,
     checkpoint_written: Option<Result<FinishedCheckpoint, StoreError>>,
+    figures: Arc<Figures>,
 }
 
 impl Writer {
@@ -76,7 +78,8 @@ impl Writer {
         publish: watch::Sender<Arc<State>>,
         orders: mpsc::WeakSender<Order>,
         options: EngineOptions,
-        covered: Sequence,
+        covered: Covered,
+        figures: Arc<Figures>,
     ) -> Result<Writer, StoreError> {
         if publish.borrow().sequence() == 0 {
             register_builtin_kinds(&mut *store, &publish)?;
@@ -84,7 +87,7 @@ impl Writer {
         let published = publish.subscribe();
         let erased = published.borrow().erased;
         let mut writer = Writer {
-            disk: Disk::new(store, publish)?,
+            disk: Disk::new(store, publish, figures.clone())?,
             published,
             orders,
             options,
@@ -95,7 +98,9 @@ impl Writer {
             erased,
             figures_asked: Vec::new(),
             checkpoint_written: None,
+            figures,
         };
+        writer.covers(covered);
         if writer.log_holds_erased() {
             // How long ago is not known any more. Who watched before the start may still catch up.
             writer.erase_by = Instant::now().checked_add(writer.options.erase_within.min(ERASE_AFTER_START));
@@ -110,7 +115,7 @@ impl Writer {
             Ok(clock) => self.serve(inbox, &clock),
             Err(error) => tracing::error!(%error, "the writer has no clock"),
         }
-        if let Some(UnderWay { thread, stop }) = self.checkpoint.take() {
+        if let Some(UnderWay { thread, stop, .. }) = self.checkpoint.take() {
             stop.store(true, Ordering::Relaxed);
             // One that panicked has said so.
             let _ = thread.join();
@@ -212,7 +217,7 @@ impl Writer {
 
     fn checkpoint_if_due(&mut self) {
         let erase_now = passed(self.erase_by);
-        if erase_now && self.published.borrow().erased <= self.covered {
+        if erase_now && self.published.borrow().erased <= self.covered.sequence {
             self.trim_log();
         }
         if self.checkpoint.is_some() || self.checkpoint_not_before.is_some_and(|time| Instant::now() < time) {
@@ -222,12 +227,12 @@ impl Writer {
         let resources = state.member_count() + state.edge_count();
         let due = self.options.checkpoint_log_bytes_min.max(resources * CHECKPOINT_BYTES_PER_RESOURCE);
         let Some(store) = self.disk.store() else { return };
-        if store.log_bytes() < due && !(erase_now && state.erased > self.covered) {
+        if store.log_bytes() < due && !(erase_now && state.erased > self.covered.sequence) {
             return;
         }
         match store.begin_checkpoint(&checkpoint::head(&state)) {
             Ok(writer) => {
-                let stop = Arc::new(AtomicBool::new(false));
+                let (stop, time) = (Arc::new(AtomicBool::new(false)), state.time);
                 let (orders, stopped) = (self.orders.clone(), stop.clone());
                 let thread = thread::spawn(move || {
                     let written = checkpoint::write(&state, writer, &stopped);
@@ -236,14 +241,14 @@ impl Writer {
                         let _ = orders.blocking_send(Order::CheckpointWritten(written));
                     }
                 });
-                self.checkpoint = Some(UnderWay { thread, stop });
+                self.checkpoint = Some(UnderWay { thread, stop, time });
             }
             Err(error) => self.checkpoint_failed(&error),
         }
     }
 
     fn install(&mut self, written: Result<FinishedCheckpoint, StoreError>) {
-        self.checkpoint = None;
+        let time = self.checkpoint.take().map_or(TimeMs(0), |under_way| under_way.time);
         let installed = written.and_then(|finished| {
             let covered = finished.sequence();
             let busy = || StoreError::Io("the store is in use".to_owned());
@@ -252,7 +257,8 @@ impl Writer {
         match installed {
             Ok(covered) => {
                 tracing::info!(sequence = covered, "checkpoint installed");
-                self.covered = covered;
+                self.figures.checkpoints.inc();
+                self.covers(Covered { sequence: covered, time });
                 self.checkpoint_not_before = None;
                 self.trim_log();
             }
@@ -260,7 +266,14 @@ impl Writer {
         }
     }
 
+    fn covers(&mut self, covered: Covered) {
+        self.covered = covered;
+        self.figures.checkpoint_sequence.set(i64::try_from(covered.sequence).unwrap_or(i64::MAX));
+        self.figures.checkpoint_time_seconds.set(covered.time.0 / 1_000);
+    }
+
     fn checkpoint_failed(&mut self, error: &StoreError) {
+        self.figures.checkpoints_failed.inc();
         tracing::warn!(%error, "a checkpoint could not be written; the log goes on");
         self.checkpoint_not_before = Some(Instant::now() + CHECKPOINT_RETRY);
     }
@@ -302,6 +315,8 @@ fn register_builtin_kinds(store: &mut dyn Store, publish: &watch::Sender<Arc<Sta
 struct UnderWay {
     thread: JoinHandle<()>,
     stop: Arc<AtomicBool>,
+    /// That of its last command.
+    time: TimeMs,
 }
 
 fn passed(time: Option<Instant>) -> bool {

@@ -14,11 +14,12 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use prost::bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::HeaderMap;
+use tonic::{Code, Status};
 
 use super::admission::Turn;
+use super::metrics::Handling;
 use crate::domain::Error;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::service::to_status;
@@ -145,6 +146,8 @@ pub struct AnswerBody {
     rest: Bytes,
     until: Option<Until>,
     turn: Option<Turn>,
+    /// Counts how the call ends; none if that is known already.
+    handling: Option<Handling>,
     waiting: Arc<Waiting>,
     key: u64,
     method: &'static str,
@@ -157,10 +160,11 @@ impl AnswerBody {
         method: &'static str,
         until: Option<Until>,
         turn: Option<Turn>,
+        handling: Option<Handling>,
         waiting: Arc<Waiting>,
     ) -> Self {
         let key = waiting.new_key();
-        AnswerBody { inner, rest: Bytes::new(), until, turn, waiting, key, method, ended: false }
+        AnswerBody { inner, rest: Bytes::new(), until, turn, handling, waiting, key, method, ended: false }
     }
 
     fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
@@ -179,7 +183,11 @@ impl AnswerBody {
             };
             match frame.into_data() {
                 Ok(data) => self.rest = data,
-                Err(trailers) => return Poll::Ready(Some(trailers)),
+                Err(trailers) => {
+                    let code = trailers.trailers_ref().and_then(|trailers| trailers.get(Status::GRPC_STATUS));
+                    self.handled(code.map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes())));
+                    return Poll::Ready(Some(trailers));
+                }
             }
         }
         // A caller that takes slowly must not put the end off.
@@ -199,9 +207,16 @@ impl AnswerBody {
         Poll::Ready(Some(self.broken_off(to_status(error))))
     }
 
+    fn handled(&mut self, code: Code) {
+        if let Some(mut handling) = self.handling.take() {
+            handling.ended(code);
+        }
+    }
+
     /// The last frame of an answer that ends before it is whole. Half a message in front of it is no message: callers see the status.
     fn broken_off(&mut self, status: Status) -> Frame<Bytes> {
         self.ended = true;
+        self.handled(status.code());
         self.inner = Body::empty();
         let mut trailers = HeaderMap::new();
         let _ = status.add_header(&mut trailers);
@@ -253,8 +268,6 @@ pub fn panicked(method: &str, panic: &(dyn Any + Send)) -> Error {
 mod tests {
     use std::future::{pending, poll_fn, ready};
 
-    use tonic::Code;
-
     use super::*;
 
     /// An answer's messages from a closure.
@@ -274,7 +287,7 @@ mod tests {
         make: impl FnMut() -> Poll<Option<Bytes>> + Send + Unpin + 'static,
     ) -> (AnswerBody, Arc<Waiting>) {
         let waiting = Arc::new(Waiting::default());
-        (AnswerBody::new(Body::new(Made(make)), "Test/Test", until, None, waiting.clone()), waiting)
+        (AnswerBody::new(Body::new(Made(make)), "Test/Test", until, None, None, waiting.clone()), waiting)
     }
 
     async fn next(answer: &mut AnswerBody) -> Frame<Bytes> {

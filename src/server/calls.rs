@@ -24,6 +24,7 @@ use super::audit::Audit;
 use super::auth::{Access, Caller, Peer};
 use super::body::{AnswerBody, Received, RequestBody, Until, Waiting, panicked};
 use super::methods::{Method, Shape, method};
+use super::metrics::{Handling, Metrics};
 use super::quota::Viewers;
 use super::reload::Newest;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
@@ -62,6 +63,7 @@ pub struct Calls {
     /// How long a call's messages may not come.
     pub silence_max: Duration,
     pub audit: Audit,
+    pub metrics: Metrics,
 }
 
 /// A connection, as its calls see it.
@@ -83,25 +85,28 @@ struct Admitted {
 impl Calls {
     pub async fn answer(&self, line: &Line, request: Request<Incoming>) -> Response<AnswerBody> {
         let waiting = line.waiting.clone();
-        match self.admit(&line.peer, &request) {
-            Ok(admitted) => self.carry_out(admitted, request, waiting).await,
+        let method = method(request.uri().path());
+        let mut handling = self.metrics.calls.begin(method);
+        match self.admit(&line.peer, method, &request) {
+            Ok(admitted) => self.carry_out(admitted, handling, request, waiting).await,
             Err(error) => {
-                let refused = to_status(error).into_http::<Body>();
+                self.metrics.calls.refused(&error);
+                let refused = to_status(error);
+                handling.ended(refused.code());
                 taken_off_the_line(request.into_body()).await;
-                refused.map(|body| AnswerBody::new(body, "", None, None, waiting))
+                refused.into_http::<Body>().map(|body| AnswerBody::new(body, "", None, None, None, waiting))
             }
         }
     }
 
     /// Decides by the headers alone: nothing of a refused call's message is looked at.
-    fn admit<B>(&self, peer: &Peer, request: &Request<B>) -> Result<Admitted, Error> {
+    fn admit<B>(&self, peer: &Peer, method: Option<Method>, request: &Request<B>) -> Result<Admitted, Error> {
         let headers = request.headers();
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if bytes > HEADER_BYTES_MAX {
             let message = format!("a call's headers may have {HEADER_BYTES_MAX} bytes");
             return Err(Error::Exhausted { reason: Reason::TooLong, message });
         }
-        let method = method(request.uri().path());
         let caller = match method {
             Some(Method { need: None, .. }) => None,
             _ => Some(self.identified(peer, method, headers)?),
@@ -179,6 +184,7 @@ impl Calls {
     async fn carry_out(
         &self,
         admitted: Admitted,
+        mut handling: Handling,
         request: Request<Incoming>,
         waiting: Arc<Waiting>,
     ) -> Response<AnswerBody> {
@@ -195,12 +201,17 @@ impl Calls {
             },
         };
         let answer = in_kiths_words(answer);
+        // In the headers of an answer that is nothing but an error.
+        let ended = Status::from_header_map(answer.headers()).map(|status| status.code());
         if let Some(caller) = caller.filter(|_| method.writes()) {
-            let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
-            self.audit.written(&caller.name, method.name, &notes.subjects(), code);
+            self.audit.written(&caller.name, method.name, &notes.subjects(), ended.unwrap_or(Code::Ok));
         }
+        if let Some(code) = ended {
+            handling.ended(code);
+        }
+        let handling = ended.is_none().then_some(handling);
         let until = until.filter(|_| method.shape == Shape::Stream);
-        answer.map(|body| AnswerBody::new(body, method.name, until, turn, waiting))
+        answer.map(|body| AnswerBody::new(body, method.name, until, turn, handling, waiting))
     }
 }
 

@@ -24,6 +24,7 @@ use super::auth::Peer;
 use super::body::{AnswerBody, Waiting};
 use super::calls::{Calls, HEADER_BYTES_MAX, Line};
 use super::connection::Connection;
+use super::metrics::ConnectionMetrics;
 use super::reload::Newest;
 use super::tls::names;
 
@@ -74,27 +75,34 @@ pub struct Listener {
 
 /// The connections there are, by address.
 #[derive(Debug, Default)]
-struct Places(Mutex<HashMap<IpAddr, usize>>);
+struct Places {
+    taken: Mutex<HashMap<IpAddr, usize>>,
+    metrics: ConnectionMetrics,
+}
 
 /// A connection's place, given back when it is dropped.
 struct Place(Arc<Places>, IpAddr);
 
 impl Place {
     fn take(places: &Arc<Places>, address: IpAddr, limits: &ConnectionLimits) -> Option<Place> {
-        let mut taken = places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = taken.values().sum();
         let of_address = taken.get(&address).copied().unwrap_or_default();
         if all >= limits.connections || of_address >= limits.connections_per_address {
+            places.metrics.refused.inc();
             return None;
         }
         taken.insert(address, of_address + 1);
+        places.metrics.accepted.inc();
+        places.metrics.open.inc();
         Some(Place(places.clone(), address))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.metrics.open.dec();
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = taken.get_mut(&self.1) {
             *count -= 1;
             if *count == 0 {
@@ -107,7 +115,7 @@ impl Drop for Place {
 impl Listener {
     /// Serves until `stop` is true or gone; then calls under way have the drain time, and what is left is ended.
     pub async fn run(self, drain: Duration, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(Places { metrics: self.calls.metrics.connections.clone(), ..Places::default() });
         let stopping = stop.clone();
         let mut connections = JoinSet::new();
         loop {
@@ -156,6 +164,7 @@ impl Serving {
     async fn run(mut self, stream: TcpStream, place: Place) {
         set_up(&stream);
         let greeting = self.limits.greeting;
+        let handshakes_failed = &self.calls.metrics.connections.handshakes_failed;
         let (connection, names) = match &mut self.tls {
             None => (Connection::plain(stream, greeting), Vec::new()),
             Some(tls) => {
@@ -165,8 +174,14 @@ impl Serving {
                         let names = names(stream.get_ref().1);
                         (Connection::encrypted(stream, greeting), names)
                     }
-                    Ok(Err(error)) => return tracing::debug!("a TLS handshake failed: {error}"),
-                    Err(_) => return,
+                    Ok(Err(error)) => {
+                        handshakes_failed.inc();
+                        return tracing::debug!("a TLS handshake failed: {error}");
+                    }
+                    Err(_) => {
+                        handshakes_failed.inc();
+                        return;
+                    }
                 }
             }
         };

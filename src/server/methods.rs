@@ -10,6 +10,8 @@ pub struct Method {
     /// None: open to all, and never refused for want of room.
     pub need: Option<Role>,
     pub shape: Shape,
+    /// Its own among all, below `METHODS_MAX`.
+    pub place: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,12 @@ impl Method {
     /// Whether what it does goes to the audit log.
     pub fn writes(&self) -> bool {
         self.need == Some(Role::Write)
+    }
+
+    /// As in `kith.v1.MemberService/PutMember`.
+    pub fn full_name(&self) -> String {
+        let package = if self.need.is_some() { PACKAGE.trim_start_matches('/') } else { "" };
+        format!("{package}{}", self.name)
     }
 }
 
@@ -78,16 +86,20 @@ const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
     ("StatusService/PostStatus", Write, Unary),
 ];
 const METHODS_COUNT: usize = 35;
+/// Places of methods, with one for those that are not served.
+pub const METHODS_MAX: usize = METHODS_COUNT + OPEN.len() + 1;
 
 /// The RPC of a path, if there is one.
 pub fn method(path: &str) -> Option<Method> {
     let Some(name) = path.strip_prefix(PACKAGE) else {
-        let (name, shape) = OPEN.into_iter().find(|(open, _)| *open == path)?;
-        return Some(Method { name: name.trim_start_matches('/'), need: None, shape });
+        let at = OPEN.iter().position(|(open, _)| *open == path)?;
+        let (name, shape) = OPEN[at];
+        let place = METHODS_COUNT + at;
+        return Some(Method { name: name.trim_start_matches('/'), need: None, shape, place });
     };
     let at = METHODS.binary_search_by(|(listed, ..)| (*listed).cmp(name)).ok()?;
     let (name, need, shape) = METHODS[at];
-    Some(Method { name, need: Some(need), shape })
+    Some(Method { name, need: Some(need), shape, place: at })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! | `calls.rs`, `body.rs` | the way of a call: who makes it, its turn, deadline and end |
 //! | `admission.rs`, `quota.rs` | how much may be under way, and how much may be asked for |
 //! | `audit.rs` | who wrote, and who was refused |
+//! | `metrics/` | what is counted, and the page it is read from |
 //! | `routes.rs`, `health.rs`, `reflection.rs` | the services |
 
 mod admission;
@@ -19,6 +20,7 @@ mod connection;
 mod health;
 mod listener;
 mod methods;
+mod metrics;
 mod quota;
 mod reflection;
 mod reload;
@@ -33,7 +35,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::engine::Engine;
 use crate::service::Service;
@@ -43,6 +45,7 @@ use body::Received;
 use calls::{Calls, Services};
 use health::Health;
 use listener::Listener;
+use metrics::{EngineMetrics, Metrics, Page, Reloads};
 use quota::Viewers;
 
 pub use admission::CallLimits;
@@ -55,6 +58,8 @@ pub use tls::TlsFiles;
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
     pub listen: SocketAddr,
+    /// Where metrics can be read, unencrypted and by all who reach it; nowhere when none.
+    pub metrics: Option<SocketAddr>,
     /// Whether to listen where others can reach it, though nothing is encrypted or nobody is asked who they are.
     pub insecure: bool,
     pub tls: Option<TlsFiles>,
@@ -77,6 +82,7 @@ impl ServerOptions {
     pub fn at(listen: SocketAddr) -> ServerOptions {
         ServerOptions {
             listen,
+            metrics: None,
             insecure: false,
             tls: None,
             access: None,
@@ -133,6 +139,11 @@ pub enum ServerError {
 /// A server that answers: at first health, which says NOT_SERVING, and reflection; every other call once it has its engine.
 pub struct Server {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    metrics: Metrics,
+    engine_metrics: EngineMetrics,
+    /// Ends with the server; its page holds the engine.
+    metrics_page: JoinSet<()>,
     health: Health,
     services: Services,
     /// True ends the serving, and so does dropping it.
@@ -141,22 +152,38 @@ pub struct Server {
 }
 
 /// The newest of what a source makes; none if there is no source.
-async fn followed<S: reload::Source>(source: Option<S>) -> Result<Option<reload::Newest<S::Value>>, ServerError> {
+async fn followed<S: reload::Source>(
+    source: Option<S>,
+    reloads: Reloads,
+) -> Result<Option<reload::Newest<S::Value>>, ServerError> {
     let Some(source) = source else { return Ok(None) };
     let name = source.name();
-    let newest = reload::follow(source).await.map_err(|why| ServerError::File(format!("{name}: {why}")))?;
+    let newest = reload::follow(source, reloads).await.map_err(|why| ServerError::File(format!("{name}: {why}")))?;
     Ok(Some(newest))
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |error| ServerError::Bind { address, error };
+    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = socket.local_addr().map_err(failed)?;
+    Ok((socket, bound))
 }
 
 impl Server {
     /// Takes the address, and answers from here on.
     pub async fn start(options: ServerOptions) -> Result<Server, ServerError> {
         options.check()?;
-        let tls = followed(options.tls).await?;
-        let access = followed(options.access.map(AccessFile)).await?;
-        let failed = |error| ServerError::Bind { address: options.listen, error };
-        let socket = TcpListener::bind(options.listen).await.map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
+        let metrics = Metrics::default();
+        let tls = followed(options.tls, metrics.reloads("tls")).await?;
+        let access = followed(options.access.map(AccessFile), metrics.reloads("auth")).await?;
+        let (socket, address) = bind(options.listen).await?;
+        let (engine_metrics, mut metrics_page, mut metrics_address) = (EngineMetrics::default(), JoinSet::new(), None);
+        if let Some(listen) = options.metrics {
+            let (socket, address) = bind(listen).await?;
+            let page = Page { registry: metrics.registry(engine_metrics.clone()), engine: engine_metrics.clone() };
+            metrics_page.spawn(metrics::serve(socket, page));
+            metrics_address = Some(address);
+        }
 
         let (health, health_service) = health::start().await;
         let services = Services::default();
@@ -165,25 +192,33 @@ impl Server {
             of_engine: services.clone(),
             access: access.unwrap_or_else(|| reload::fixed(Access::Open)),
             admission: Admission::new(options.calls),
-            viewers: Arc::new(Viewers::new(options.viewer_rate)),
+            viewers: Arc::new(Viewers::new(options.viewer_rate, metrics.viewer_quota_refusals.clone())),
             received: Arc::new(Received::up_to(options.received_bytes)),
             silence_max: options.silence,
             audit: Default::default(),
+            metrics: metrics.clone(),
         };
         let listener = Listener { socket, calls: Arc::new(calls), limits: options.connections, tls };
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(listener.run(options.drain, stopped));
-        Ok(Server { address, health, services, stop, serving })
+        Ok(Server { address, metrics_address, metrics, engine_metrics, metrics_page, health, services, stop, serving })
     }
 
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
+    /// Where metrics can be read.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
     /// Answers every call from here on, and health says SERVING.
     pub async fn open(&self, engine: Engine) {
+        self.engine_metrics.open(engine.clone());
         self.services.open(routes::of_engine(&Service::new(engine, self.stop.subscribe())));
         self.health.serving().await;
+        self.metrics.serves(true);
     }
 
     /// Serves until `shutdown` resolves: then health says NOT_SERVING, no connection is accepted any more, and calls under way have
@@ -194,7 +229,10 @@ impl Server {
             () = shutdown => {}
         }
         self.health.stop().await;
+        self.metrics.serves(false);
         let _ = self.stop.send(true);
-        Ok(self.serving.await?)
+        self.serving.await?;
+        self.metrics_page.shutdown().await;
+        Ok(())
     }
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::counter::Counter;
+
 use crate::domain::Error;
 use crate::service::ViewerQuota;
 
@@ -67,12 +69,14 @@ const VIEWERS_MAX: usize = 200_000;
 /// The quota of each viewer, whoever asks for it.
 pub struct Viewers {
     rate: Option<Rate>,
+    refusals: Counter,
     buckets: Mutex<HashMap<Box<str>, Bucket>>,
 }
 
 impl Viewers {
-    pub fn new(rate: Option<Rate>) -> Viewers {
-        Viewers { rate, buckets: Mutex::default() }
+    /// Counts whom it refuses.
+    pub fn new(rate: Option<Rate>, refusals: Counter) -> Viewers {
+        Viewers { rate, refusals, buckets: Mutex::default() }
     }
 }
 
@@ -91,7 +95,10 @@ impl ViewerQuota for Viewers {
             buckets.insert(viewer.into(), Bucket::full(rate, now));
         }
         let taken = buckets.get_mut(viewer).map_or(Ok(()), |bucket| bucket.take(rate, now));
-        taken.map_err(|wait| used_up(format!("viewer {viewer:?}"), wait))
+        taken.map_err(|wait| {
+            self.refusals.inc();
+            used_up(format!("viewer {viewer:?}"), wait)
+        })
     }
 }
 
@@ -118,10 +125,12 @@ mod tests {
 
     #[test]
     fn each_viewer_has_its_own() {
-        let viewers = Viewers::new(Some(Rate { per_second: 1, burst: 1 }));
+        let refusals = Counter::default();
+        let viewers = Viewers::new(Some(Rate { per_second: 1, burst: 1 }), refusals.clone());
         assert!(viewers.take("ana").is_ok() && viewers.take("ben").is_ok());
         let refused = viewers.take("ana").unwrap_err();
         assert!(matches!(refused, Error::QuotaExceeded { retry_after_ms: 900..=1_001, .. }), "{refused:?}");
-        assert!(Viewers::new(None).take("ana").is_ok());
+        assert_eq!(refusals.get(), 1);
+        assert!(Viewers::new(None, refusals).take("ana").is_ok());
     }
 }

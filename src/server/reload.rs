@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::metrics::Reloads;
+
 /// Files are read again so often: they are small, and a change of what a name points to is seen too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -23,17 +25,22 @@ pub trait Source: Send + Sync + 'static {
 pub type Newest<T> = watch::Receiver<Arc<T>>;
 
 /// Makes the value, and keeps it up to date as long as someone has it.
-pub async fn follow<S: Source>(source: S) -> Result<Newest<S::Value>, String> {
+pub async fn follow<S: Source>(source: S, reloads: Reloads) -> Result<Newest<S::Value>, String> {
     let source = Arc::new(source);
     let (seen, made) = look(source.clone(), None).await.unwrap_or_else(|| Err("cannot be read".to_owned()))?;
     let (newest, given) = watch::channel(Arc::new(made));
-    tokio::spawn(keep(source, seen, newest));
+    tokio::spawn(keep(source, seen, newest, reloads));
     Ok(given)
 }
 
 type Look<V> = Result<(Vec<Vec<u8>>, V), String>;
 
-async fn keep<S: Source>(source: Arc<S>, mut seen: Vec<Vec<u8>>, newest: watch::Sender<Arc<S::Value>>) {
+async fn keep<S: Source>(
+    source: Arc<S>,
+    mut seen: Vec<Vec<u8>>,
+    newest: watch::Sender<Arc<S::Value>>,
+    reloads: Reloads,
+) {
     let mut told = String::new();
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -49,9 +56,11 @@ async fn keep<S: Source>(source: Arc<S>, mut seen: Vec<Vec<u8>>, newest: watch::
                 seen = files;
                 told.clear();
                 newest.send_replace(Arc::new(value));
+                reloads.done.inc();
                 tracing::info!(target: "audit", file = source.name(), "reloaded");
             }
             Some(Err(why)) if why != told => {
+                reloads.failed.inc();
                 tracing::error!("{} has changed and is not used, what it held before is: {why}", source.name());
                 told = why;
             }

@@ -66,7 +66,7 @@ async fn get_server_info(
 }
 
 /// What Linux says the process occupies; 0 elsewhere.
-fn resident_bytes() -> i64 {
+pub fn resident_bytes() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix("kB")).and_then(|kib| kib.trim().parse::<i64>().ok());

@@ -46,6 +46,7 @@ use watch::Watchers;
 use crate::domain::TimeMs;
 use crate::engine::Engine;
 
+pub use admin::resident_bytes;
 pub use call::grpc_timeout;
 pub use caller::{CallNotes, Subjects, ViewerQuota};
 pub use status::to_status;

@@ -27,6 +27,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Kith {
     pub address: SocketAddr,
     pub channel: Channel,
+    /// Where its metrics are, if it was told to tell them.
+    pub metrics: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<Result<(), AppError>>,
 }
@@ -49,13 +51,13 @@ impl Kith {
     /// The same; its channel connects when it is used, and not over TLS.
     pub async fn start_unconnected(options: AppOptions) -> Kith {
         let app = App::start(options).await.unwrap();
-        let address = app.address();
+        let (address, metrics) = (app.address(), app.metrics_address());
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(app.run_until(async {
             let _ = stopped.await;
         }));
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        Kith { address, channel, stop, ended }
+        Kith { address, channel, metrics, stop, ended }
     }
 
     /// Stops the server and waits until it has ended.

@@ -14,6 +14,7 @@ mod hostile;
 mod imports;
 mod kill;
 mod limits;
+mod metrics;
 mod mirror;
 mod overload;
 mod raw;

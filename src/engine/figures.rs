@@ -1,0 +1,102 @@
+//! What the engine counts of its own work, for whoever watches it.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+
+use super::Engine;
+use crate::graph::{Budget, StopReason};
+
+/// Counted since the start. Clones of a counter share its count.
+#[derive(Debug)]
+pub struct Figures {
+    pub at_once: LaneFigures,
+    pub short: LaneFigures,
+    pub long: LaneFigures,
+    /// Queries that ended early, by what ended them.
+    pub ended_by_budget: Counter,
+    pub ended_by_deadline: Counter,
+    pub ended_by_caller: Counter,
+    /// Commands put on disk, and how many went together.
+    pub commands: Counter,
+    pub batch_commands: Histogram,
+    /// What it took to write and sync a batch.
+    pub append_seconds: Histogram,
+    /// Batches that the store refused.
+    pub batches_refused: Counter,
+    pub checkpoints: Counter,
+    pub checkpoints_failed: Counter,
+    /// The last sequence that the newest checkpoint covers.
+    pub checkpoint_sequence: Gauge,
+    /// When that command was accepted, in seconds since 1970; 0 without a checkpoint.
+    pub checkpoint_time_seconds: Gauge,
+}
+
+/// Of the queries in one lane.
+#[derive(Debug, Default)]
+pub struct LaneFigures {
+    /// Begun; one that goes on in the next lane is begun there again.
+    pub queries: Counter,
+    pub edges_visited: Counter,
+    /// Refused, because too many waited.
+    pub refused: Counter,
+}
+
+/// A lane at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneLoad {
+    pub running: usize,
+    pub waiting: usize,
+}
+
+impl Default for Figures {
+    fn default() -> Figures {
+        Figures {
+            at_once: LaneFigures::default(),
+            short: LaneFigures::default(),
+            long: LaneFigures::default(),
+            ended_by_budget: Counter::default(),
+            ended_by_deadline: Counter::default(),
+            ended_by_caller: Counter::default(),
+            commands: Counter::default(),
+            batch_commands: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
+            append_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 17)),
+            batches_refused: Counter::default(),
+            checkpoints: Counter::default(),
+            checkpoints_failed: Counter::default(),
+            checkpoint_sequence: Gauge::default(),
+            checkpoint_time_seconds: Gauge::default(),
+        }
+    }
+}
+
+impl Figures {
+    /// A query is done with, unless it begins again.
+    pub(super) fn ended(&self, budget: &Budget<'_>, stopped: Option<StopReason>) {
+        match stopped {
+            _ if budget.is_exhausted() => self.ended_by_budget.inc(),
+            Some(StopReason::Deadline) => self.ended_by_deadline.inc(),
+            Some(StopReason::Cancelled) => self.ended_by_caller.inc(),
+            None => return,
+        };
+    }
+}
+
+impl Engine {
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Commands that wait for the writer.
+    pub fn orders_waiting(&self) -> usize {
+        self.orders.max_capacity() - self.orders.capacity()
+    }
+
+    pub fn short_lane(&self) -> LaneLoad {
+        self.lanes.short.load()
+    }
+
+    pub fn long_lane(&self) -> LaneLoad {
+        self.lanes.long.load()
+    }
+}

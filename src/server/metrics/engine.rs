@@ -1,0 +1,161 @@
+//! What the engine holds and does, asked when the page is read.
+
+use std::fmt::Error;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::time::timeout;
+
+use crate::engine::{Engine, LaneFigures, State, StoreFigures};
+use crate::server::body::panics;
+use crate::service::resident_bytes;
+
+/// How long the writer has to tell what the store takes: a disk that hangs must not hide what else there is to see.
+const STORE_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Clones share the engine.
+#[derive(Clone, Default)]
+pub struct EngineMetrics {
+    engine: Arc<OnceLock<Engine>>,
+    /// As they were when the store was last asked.
+    store: Arc<Mutex<StoreFigures>>,
+}
+
+impl std::fmt::Debug for EngineMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EngineMetrics")
+    }
+}
+
+impl EngineMetrics {
+    /// There is one engine.
+    pub fn open(&self, engine: Engine) {
+        let _ = self.engine.set(engine);
+    }
+
+    /// Asks for what only the writer knows.
+    pub async fn ask_store(&self) {
+        let Some(engine) = self.engine.get() else { return };
+        if let Ok(Ok(figures)) = timeout(STORE_WAIT_MAX, engine.store_figures()).await {
+            *self.store.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+        }
+    }
+}
+
+impl Collector for EngineMetrics {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut page = Writing(encoder);
+        page.counter("kith_panics", "Handlers that panicked", &[(("", ""), panics() as u64)])?;
+        page.gauge("process_resident_memory_bytes", "Memory that the process occupies", resident_bytes())?;
+        let Some(engine) = self.engine.get() else { return Ok(()) };
+        page.state(&engine.state())?;
+        page.queries(engine)?;
+        page.writes(engine)?;
+        let store = *self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        page.gauge("kith_store_disk_bytes", "Bytes that the store takes on disk", store.disk_bytes)?;
+        page.gauge("kith_store_log_bytes", "Bytes of commands after the newest checkpoint", store.log_bytes)
+    }
+}
+
+/// A label with its value; none if it is empty.
+type Label = (&'static str, &'static str);
+
+struct Writing<'a>(DescriptorEncoder<'a>);
+
+impl Writing<'_> {
+    fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> Result<(), Error> {
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    fn gauges(&mut self, name: &str, help: &str, values: &[(Label, usize)]) -> Result<(), Error> {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        values.iter().try_for_each(|(label, value)| metric.encode_family(&[*label])?.encode_gauge(&(*value as u64)))
+    }
+
+    fn counter(&mut self, name: &str, help: &str, values: &[(Label, u64)]) -> Result<(), Error> {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (label, value) in values {
+            let value = ConstCounter::new(*value);
+            if label.0.is_empty() {
+                return value.encode(metric);
+            }
+            value.encode(metric.encode_family(&[*label])?)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, name: &str, help: &str, counter: &Counter) -> Result<(), Error> {
+        self.counter(name, help, &[(("", ""), counter.get())])
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> Result<(), Error> {
+        histogram.encode(self.0.encode_descriptor(name, help, None, MetricType::Histogram)?)
+    }
+
+    fn state(&mut self, state: &State) -> Result<(), Error> {
+        self.gauge("kith_members", "Members", state.member_count())?;
+        self.gauge("kith_statuses", "Statuses", state.status_count())?;
+        let mut edges = self.0.encode_descriptor("kith_edges", "Edges, by kind", None, MetricType::Gauge)?;
+        for (ix, kind) in state.graph().kinds() {
+            edges.encode_family(&[("kind", kind.name.as_str())])?.encode_gauge(&state.graph().kind_uses(ix))?;
+        }
+        self.gauge("kith_revision", "The sequence of the newest command", state.sequence())?;
+        let time = state.time().0 as f64 / 1_000.0;
+        self.gauge("kith_revision_timestamp_seconds", "When it was accepted, in seconds since 1970", time)
+    }
+
+    fn queries(&mut self, engine: &Engine) -> Result<(), Error> {
+        let figures = engine.figures();
+        let lanes = [("at_once", &figures.at_once), ("short", &figures.short), ("long", &figures.long)];
+        let by_lane = |count: fn(&LaneFigures) -> &Counter| lanes.map(|(lane, of)| (("lane", lane), count(of).get()));
+        self.counter(
+            "kith_queries",
+            "Queries begun, by lane; one that goes on in the next lane is begun there again",
+            &by_lane(|of| &of.queries),
+        )?;
+        self.counter(
+            "kith_query_edges_visited",
+            "Half-edges that queries looked at",
+            &by_lane(|of| &of.edges_visited),
+        )?;
+        self.counter(
+            "kith_query_turns_refused",
+            "Queries refused because too many of their size waited",
+            &by_lane(|of| &of.refused)[1..],
+        )?;
+        self.counter(
+            "kith_queries_ended_early",
+            "Queries that a limit ended before they were complete",
+            &[
+                (("limit", "edges_visited"), figures.ended_by_budget.get()),
+                (("limit", "deadline"), figures.ended_by_deadline.get()),
+                (("limit", "cancelled"), figures.ended_by_caller.get()),
+            ],
+        )?;
+        let (short, long) = (engine.short_lane(), engine.long_lane());
+        let both = |short, long| [(("lane", "short"), short), (("lane", "long"), long)];
+        self.gauges("kith_queries_running", "Queries that have a turn", &both(short.running, long.running))?;
+        self.gauges("kith_queries_waiting", "Queries that wait for one", &both(short.waiting, long.waiting))
+    }
+
+    fn writes(&mut self, engine: &Engine) -> Result<(), Error> {
+        let figures = engine.figures();
+        self.gauge("kith_write_queue", "Commands that wait for the writer", engine.orders_waiting() as u64)?;
+        self.count("kith_commands", "Commands put on disk", &figures.commands)?;
+        self.histogram("kith_batch_commands", "Commands put on disk together", &figures.batch_commands)?;
+        self.histogram("kith_append_seconds", "What writing and syncing a batch took", &figures.append_seconds)?;
+        self.count("kith_batches_refused", "Batches that could not be put on disk", &figures.batches_refused)?;
+        self.count("kith_checkpoints", "Checkpoints written", &figures.checkpoints)?;
+        self.count("kith_checkpoints_failed", "Checkpoints that could not be written", &figures.checkpoints_failed)?;
+        let covered = figures.checkpoint_sequence.get();
+        self.gauge("kith_checkpoint_revision", "The sequence that the newest checkpoint covers", covered)?;
+        let time = figures.checkpoint_time_seconds.get();
+        let help = "When the newest command that it covers was accepted, in seconds since 1970; 0 without one";
+        self.gauge("kith_checkpoint_timestamp_seconds", help, time)
+    }
+}

@@ -1,0 +1,92 @@
+//! What is counted while calls are served, and the page that Prometheus reads it from.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `calls.rs` | `grpc_server_…`: each call from its headers to its end |
+//! | `engine.rs` | how much the engine holds and does, asked when the page is read |
+//! | `page.rs` | the page, on a port of its own |
+
+mod calls;
+mod engine;
+mod page;
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::Registry;
+
+use crate::engine::now;
+
+pub use calls::{CallMetrics, Handling};
+pub use engine::EngineMetrics;
+pub use page::{Page, serve};
+
+/// What the listener counts. Clones share their counts.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    pub calls: Arc<CallMetrics>,
+    pub connections: ConnectionMetrics,
+    /// Calls refused because the viewer they were made for had used up its quota.
+    pub viewer_quota_refusals: Counter,
+    reloads: Family<ReloadLabels, Counter>,
+    serving: Gauge,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionMetrics {
+    pub open: Gauge,
+    pub accepted: Counter,
+    /// For want of a place.
+    pub refused: Counter,
+    pub handshakes_failed: Counter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    file: &'static str,
+    outcome: &'static str,
+}
+
+/// How often files that are followed were read anew.
+#[derive(Debug, Clone, Default)]
+pub struct Reloads {
+    pub done: Counter,
+    pub failed: Counter,
+}
+
+impl Metrics {
+    /// Of the files that a flag names.
+    pub fn reloads(&self, file: &'static str) -> Reloads {
+        let count = |outcome| self.reloads.get_or_create_owned(&ReloadLabels { file, outcome });
+        Reloads { done: count("done"), failed: count("failed") }
+    }
+
+    pub fn serves(&self, serving: bool) {
+        self.serving.set(i64::from(serving));
+    }
+
+    /// All of it, with what the engine tells once there is one.
+    pub fn registry(&self, engine: EngineMetrics) -> Registry {
+        let mut registry = Registry::default();
+        self.calls.register(&mut registry);
+        let Metrics { connections, viewer_quota_refusals, reloads, serving, .. } = self.clone();
+        registry.register("kith_connections", "Connections that are open", connections.open);
+        registry.register("kith_connections_accepted", "Connections accepted", connections.accepted);
+        registry.register("kith_connections_refused", "Connections closed for want of a place", connections.refused);
+        registry.register("kith_tls_handshakes_failed", "TLS handshakes that failed", connections.handshakes_failed);
+        registry.register(
+            "kith_viewer_quota_refusals",
+            "Calls refused because the viewer they were made for had used up its quota",
+            viewer_quota_refusals,
+        );
+        registry.register("kith_reloads", "Files read anew when they changed: done, or failed and not used", reloads);
+        registry.register("kith_serving", "1 while the server says SERVING, else 0", serving);
+        let start = ConstGauge::new(now().0 as f64 / 1_000.0);
+        registry.register("process_start_time_seconds", "When the server started, in seconds since 1970", start);
+        registry.register_collector(Box::new(engine));
+        registry
+    }
+}
