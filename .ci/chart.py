@@ -1,5 +1,6 @@
 """chart.py HELM KITH [--write]: what must hold of helm/kith without a cluster. --write makes its README from values.yaml."""
 
+import json
 import os
 import re
 import shutil
@@ -26,7 +27,7 @@ written, under the `restricted` Pod Security standard, and needs Kubernetes 1.27
 
 As it comes it neither encrypts nor asks who calls (`settings.insecure`): the NetworkPolicy lets in pods of its namespace with the label
 `kith-client=true`, and who `networkPolicy.from` names. Give `tls` and `auth`, and set `settings.insecure` to false, to have kith itself
-ask. With TLS the probes only see that the server takes connections, for Kubernetes' gRPC probes speak none. An upgrade restarts the pod: callers see UNAVAILABLE for as long as the store
+ask. Probes and `helm test` ask a port of the pod that knows nothing but health, and speaks no TLS. An upgrade restarts the pod: callers see UNAVAILABLE for as long as the store
 takes to load, and should try again (see `examples/`).
 
 ## Values
@@ -81,7 +82,7 @@ def check_set(helm, kith, values):
     found = manifests(helm, values)
     for manifest in found:
         for version in KUBERNETES:
-            if manifest["apiVersion"].startswith("cert-manager.io/"):
+            if manifest["apiVersion"].startswith(("cert-manager.io/", "monitoring.coreos.com/")):
                 continue  # Not of Kubernetes itself.
             try:
                 kubernetes_validate.validate(manifest, version, strict=True)
@@ -101,10 +102,38 @@ def check_set(helm, kith, values):
         check(not selected(test["metadata"]["labels"]), f"{values.name}: the service sends calls to the test")
     for service in by_kind["Service"]:
         check(service["spec"]["selector"] == selector, f"{values.name}: a service selects something else")
+    check_ports(values.name, by_kind)
     for pod in (template["spec"], *(test["spec"] for test in tests)):
         check_restricted(values.name, pod)
     check_environment(values.name, kith, template["spec"]["containers"][0]["env"])
     check_notes(helm, values)
+
+
+def check_ports(name, by_kind):
+    """Whatever is spoken to by a port's name has a port of this name; alerts and dashboard are whole."""
+    container = by_kind["StatefulSet"][0]["spec"]["template"]["spec"]["containers"][0]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    for service in by_kind["Service"]:
+        check({port["targetPort"] for port in service["spec"]["ports"]} <= ports.keys(), f"{name}: a service has a port that is none")
+    for policy in by_kind.get("NetworkPolicy", []):
+        let_in = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+        check(let_in == ports.keys(), f"{name}: the policy lets {let_in} in, the pod has {set(ports)}")
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        check(container[probe]["grpc"]["port"] == ports["health"], f"{name}: {probe} asks another port than health")
+    listens = {variable["name"]: variable.get("value", "") for variable in container["env"]}
+    for port, variable in (("grpc", "KITH_LISTEN"), ("health", "KITH_HEALTH_LISTEN"), ("metrics", "KITH_METRICS_LISTEN")):
+        check((port in ports) == (variable in listens), f"{name}: {variable} and the port {port} go together")
+        check(port not in ports or listens[variable].endswith(f":{ports[port]}"), f"{name}: {variable} is not the port {port}")
+    for monitor in by_kind.get("ServiceMonitor", []):
+        wanted = monitor["spec"]["selector"]["matchLabels"]
+        found = [service for service in by_kind["Service"] if wanted.items() <= service["metadata"]["labels"].items()]
+        named = [port["name"] for service in found for port in service["spec"]["ports"]]
+        check(len(found) == 1 and monitor["spec"]["endpoints"][0]["port"] in named, f"{name}: nothing for the monitor to read")
+    for rules in by_kind.get("PrometheusRule", []):
+        alerts = yaml.safe_load((CHART / "files/alerts.yaml").read_text())
+        check(rules["spec"] == alerts, f"{name}: the alerts are not those of the file")
+    for config in by_kind.get("ConfigMap", []):
+        check(json.loads(config["data"]["kith.json"])["uid"] == "kith", f"{name}: the dashboard cannot be read")
 
 
 def check_notes(helm, values):
@@ -145,9 +174,12 @@ def check_environment(name, kith, variables):
         mounted = Path(folder) / "etc"
         secrets(mounted)
         given = {name: value.replace("/etc/kith", str(mounted)) for name, value in given.items()}
-        given |= {"KITH_DATA": f"{folder}/store", "KITH_LISTEN": "127.0.0.1:0", "PATH": os.environ["PATH"]}
+        given |= {variable: "127.0.0.1:0" for variable in given if variable.endswith("LISTEN")}
+        given |= {"KITH_DATA": f"{folder}/store", "PATH": os.environ["PATH"]}
         served = subprocess.Popen([kith, "serve"], env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         said = served.stdout.readline()
+        healthy = run(kith, "health", "--server", served.stdout.readline().removeprefix("health at ").strip())
+        check(healthy.stdout == "SERVING\n", f"{name}: probes get no answer: {healthy.stderr}")
         served.terminate()
         _, log = served.communicate(timeout=60)
         check("kith serves on" in said and served.returncode == 0, f"{name}: kith does not start with its settings: {log}")

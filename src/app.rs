@@ -74,6 +74,11 @@ impl App {
         self.server.local_addr()
     }
 
+    /// Where health alone can be asked.
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.server.health_addr()
+    }
+
     /// Where metrics can be read.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.server.metrics_addr()

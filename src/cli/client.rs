@@ -12,6 +12,7 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
+use tonic_health::pb::health_client::HealthClient;
 
 use super::failure::Failure;
 use crate::proto::v1::admin_service_client::AdminServiceClient;
@@ -129,6 +130,8 @@ services! {
     data: DataServiceClient,
     /// `EdgeService`.
     edges: EdgeServiceClient,
+    /// `grpc.health.v1`.
+    health: HealthClient,
     /// `IntroductionService`.
     introductions: IntroductionServiceClient,
     /// `MemberService`.

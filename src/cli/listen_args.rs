@@ -23,6 +23,9 @@ pub struct ListenArgs {
     /// Where Prometheus can read metrics, at /metrics: unencrypted, by all who reach it. They hold counts and names of kinds.
     #[arg(long, env = "KITH_METRICS_LISTEN", value_name = "ADDR")]
     metrics_listen: Option<SocketAddr>,
+    /// Where health alone can be asked, without TLS and without saying who asks: for probes. It says nothing else.
+    #[arg(long, env = "KITH_HEALTH_LISTEN", value_name = "ADDR")]
+    health_listen: Option<SocketAddr>,
     /// Listen on an address that others can reach, without encryption or without asking who they are.
     #[arg(long, env = "KITH_INSECURE", value_parser = BoolishValueParser::new())]
     insecure: bool,
@@ -99,6 +102,7 @@ impl ListenArgs {
         });
         ServerOptions {
             metrics: self.metrics_listen,
+            health: self.health_listen,
             insecure: self.insecure,
             tls,
             access: self.auth.clone(),

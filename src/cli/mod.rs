@@ -12,6 +12,7 @@ mod examples;
 mod export;
 mod failure;
 mod filter_args;
+mod health;
 mod import;
 mod introducers;
 mod json;
@@ -69,6 +70,8 @@ enum Command {
     Restore(restore::RestoreArgs),
     /// Check everything that a server, a folder nobody serves, or a backup holds.
     Verify(Asking<verify::VerifyArgs>),
+    /// Whether a server serves, as probes ask it: ends with 0 if it does.
+    Health(Asking<health::HealthArgs>),
     /// What the server is, how much it holds, and its limits.
     Stats(ServerArgs),
     /// How fast kith answers on this machine, beside programs that do no more than they must.
@@ -131,6 +134,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Introducers(Asking { what, server }) => {
             introducers::run(&server.connect().await?, &what, server.json).await
         }
+        Command::Health(Asking { what, server }) => health::run(what, &server.connect().await?, server.json).await,
         Command::Stats(server) => stats::run(&server.connect().await?, server.json).await,
     };
     done.map(|()| ExitCode::SUCCESS)

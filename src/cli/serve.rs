@@ -95,6 +95,9 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         () = &mut stop => return Ok(()),
     };
     announce(&format!("kith serves on {} (data: {})", app.address(), args.data.display()));
+    if let Some(address) = app.health_address() {
+        announce(&format!("health at http://{address}"));
+    }
     if let Some(address) = app.metrics_address() {
         announce(&format!("metrics at http://{address}/metrics"));
     }

@@ -55,7 +55,8 @@ impl Services {
 /// All services, behind what they have in common.
 pub struct Calls {
     pub without_engine: Routes,
-    pub of_engine: Services,
+    /// None where nothing but the others is served.
+    pub of_engine: Option<Services>,
     pub access: Newest<Access>,
     pub admission: Admission,
     pub viewers: Arc<Viewers>,
@@ -120,7 +121,10 @@ impl Calls {
         };
         let routes = match caller {
             None => self.without_engine.clone(),
-            Some(_) => self.of_engine.0.get().cloned().ok_or_else(not_ready)?,
+            Some(_) => {
+                let services = self.of_engine.as_ref().ok_or(Error::Unimplemented)?;
+                services.0.get().cloned().ok_or_else(not_ready)?
+            }
         };
         let until = self.until(peer, method, caller.as_ref(), headers);
         Ok(Admitted { method, caller, turn, routes, until })

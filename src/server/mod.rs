@@ -10,6 +10,7 @@
 //! | `audit.rs` | who wrote, and who was refused |
 //! | `metrics/` | what is counted, and the page it is read from |
 //! | `routes.rs`, `health.rs`, `reflection.rs` | the services |
+//! | `probes.rs` | a listener for nothing but health |
 
 mod admission;
 mod audit;
@@ -21,6 +22,7 @@ mod health;
 mod listener;
 mod methods;
 mod metrics;
+mod probes;
 mod quota;
 mod reflection;
 mod reload;
@@ -36,6 +38,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tonic::service::Routes;
 
 use crate::engine::Engine;
 use crate::service::Service;
@@ -46,6 +49,7 @@ use calls::{Calls, Services};
 use health::Health;
 use listener::Listener;
 use metrics::{EngineMetrics, Metrics, Page, Reloads};
+use probes::Probes;
 use quota::Viewers;
 
 pub use admission::CallLimits;
@@ -60,6 +64,8 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// Where metrics can be read, unencrypted and by all who reach it; nowhere when none.
     pub metrics: Option<SocketAddr>,
+    /// Where health alone can be asked, unencrypted and by all who reach it; nowhere else than at `listen` when none.
+    pub health: Option<SocketAddr>,
     /// Whether to listen where others can reach it, though nothing is encrypted or nobody is asked who they are.
     pub insecure: bool,
     pub tls: Option<TlsFiles>,
@@ -83,6 +89,7 @@ impl ServerOptions {
         ServerOptions {
             listen,
             metrics: None,
+            health: None,
             insecure: false,
             tls: None,
             access: None,
@@ -145,6 +152,7 @@ pub struct Server {
     /// Ends with the server; its page holds the engine.
     metrics_page: JoinSet<()>,
     health: Health,
+    probes: Option<Probes>,
     services: Services,
     /// True ends the serving, and so does dropping it.
     stop: watch::Sender<bool>,
@@ -186,10 +194,15 @@ impl Server {
         }
 
         let (health, health_service) = health::start().await;
+        let mut probes = None;
+        if let Some(listen) = options.health {
+            let (socket, address) = bind(listen).await?;
+            probes = Some(Probes::start(socket, address, Routes::new(health_service.clone())));
+        }
         let services = Services::default();
         let calls = Calls {
             without_engine: routes::without_engine()?.add_service(health_service).prepare(),
-            of_engine: services.clone(),
+            of_engine: Some(services.clone()),
             access: access.unwrap_or_else(|| reload::fixed(Access::Open)),
             admission: Admission::new(options.calls),
             viewers: Arc::new(Viewers::new(options.viewer_rate, metrics.viewer_quota_refusals.clone())),
@@ -201,11 +214,27 @@ impl Server {
         let listener = Listener { socket, calls: Arc::new(calls), limits: options.connections, tls };
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(listener.run(options.drain, stopped));
-        Ok(Server { address, metrics_address, metrics, engine_metrics, metrics_page, health, services, stop, serving })
+        Ok(Server {
+            address,
+            metrics_address,
+            metrics,
+            engine_metrics,
+            metrics_page,
+            health,
+            probes,
+            services,
+            stop,
+            serving,
+        })
     }
 
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where health alone can be asked.
+    pub fn health_addr(&self) -> Option<SocketAddr> {
+        self.probes.as_ref().map(|probes| probes.address)
     }
 
     /// Where metrics can be read.
@@ -232,6 +261,10 @@ impl Server {
         self.metrics.serves(false);
         let _ = self.stop.send(true);
         self.serving.await?;
+        // Until here probes could hear NOT_SERVING.
+        if let Some(probes) = self.probes {
+            probes.end().await?;
+        }
         self.metrics_page.shutdown().await;
         Ok(())
     }

@@ -29,6 +29,8 @@ pub struct Kith {
     pub channel: Channel,
     /// Where its metrics are, if it was told to tell them.
     pub metrics: Option<SocketAddr>,
+    /// Where probes ask, if it was told to answer them.
+    pub health: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<Result<(), AppError>>,
 }
@@ -51,13 +53,13 @@ impl Kith {
     /// The same; its channel connects when it is used, and not over TLS.
     pub async fn start_unconnected(options: AppOptions) -> Kith {
         let app = App::start(options).await.unwrap();
-        let (address, metrics) = (app.address(), app.metrics_address());
+        let (address, metrics, health) = (app.address(), app.metrics_address(), app.health_address());
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(app.run_until(async {
             let _ = stopped.await;
         }));
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        Kith { address, channel, metrics, stop, ended }
+        Kith { address, channel, metrics, health, stop, ended }
     }
 
     /// Stops the server and waits until it has ended.

@@ -45,6 +45,15 @@ pub async fn scrape(address: SocketAddr) -> Page {
     samples.map(sample).collect()
 }
 
+/// Calls an RPC that no server has.
+pub async fn ask_for_what_is_not_there(kith: &Kith) {
+    let mut grpc = Grpc::new(kith.channel.clone());
+    grpc.ready().await.unwrap();
+    let path = PathAndQuery::from_static("/kith.v1.PathService/NoSuchMethod");
+    let refused = grpc.unary::<(), (), _>(tonic::Request::new(()), path, ProstCodec::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented);
+}
+
 /// Scrapes until a sample is at least so much.
 async fn reaches(address: SocketAddr, name: &str, least: f64) -> Page {
     let begin = Instant::now();
@@ -94,11 +103,7 @@ async fn counters_move_as_the_load_does() {
         let discover = DiscoverStatusesRequest { viewer_id: "ana".to_owned(), ..Default::default() };
         let _ = kith.reach().discover_statuses(discover).await;
     }
-    let mut grpc = Grpc::new(kith.channel.clone());
-    grpc.ready().await.unwrap();
-    let path = PathAndQuery::from_static("/kith.v1.PathService/NoSuchMethod");
-    let refused = grpc.unary::<(), (), _>(tonic::Request::new(()), path, ProstCodec::default()).await.unwrap_err();
-    assert_eq!(refused.code(), Code::Unimplemented);
+    ask_for_what_is_not_there(&kith).await;
     let watched = kith.data().watch(WatchRequest::default()).await.unwrap();
     drop(watched);
 

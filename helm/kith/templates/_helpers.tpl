@@ -61,23 +61,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ $secrets | toJson }}
 {{- end -}}
 
-{{/* Kubernetes' own gRPC probes speak no TLS: with it they only see that the server takes connections. */}}
-{{- define "kith.probe" -}}
-{{- if include "kith.tlsSecret" .root -}}
-tcpSocket: {port: grpc}
-{{- else if .service -}}
-grpc: {port: 5484, service: {{ .service }}}
-{{- else -}}
-grpc: {port: 5484}
-{{- end -}}
-{{- end -}}
-
 {{/* Numbers come from YAML as floats: they are written in full. */}}
 {{- define "kith.env" -}}
 - name: KITH_DATA
   value: /data/store
 - name: KITH_LISTEN
   value: 0.0.0.0:5484
+- name: KITH_HEALTH_LISTEN
+  value: 0.0.0.0:5485
+{{- if .Values.metrics.enabled }}
+- name: KITH_METRICS_LISTEN
+  value: 0.0.0.0:5486
+{{- end }}
 {{- with .Values.settings }}
 - name: KITH_INSECURE
   value: {{ .insecure | quote }}
