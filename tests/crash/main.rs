@@ -19,5 +19,6 @@ mod remembered;
 mod server;
 mod settings;
 mod shim;
+mod stops;
 mod trace;
 mod writer;

@@ -92,8 +92,8 @@ impl Server {
         self.end();
     }
 
-    /// SIGTERM, and waits until it has ended by itself.
-    pub fn stop(mut self) {
+    /// SIGTERM, and waits until it has ended by itself; how long that took.
+    pub fn stop(mut self) -> Duration {
         let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(told.success());
         let begun = Instant::now();
@@ -105,6 +105,7 @@ impl Server {
             thread::sleep(Duration::from_millis(2));
         };
         assert!(ended.success(), "{ended}");
+        begun.elapsed()
     }
 
     fn end(&mut self) {
