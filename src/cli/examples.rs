@@ -1,7 +1,7 @@
 //! What each command's `--help` shows it by.
 
 /// The commands and lines to try them with, in the order of the help.
-const EXAMPLES: [(&str, &[&str]); 17] = [
+const EXAMPLES: [(&str, &[&str]); 18] = [
     ("demo", &["kith demo", "kith demo --serve"]),
     ("serve", &["kith serve --data ./kith-data", "KITH_LOG=debug kith serve --data ./kith-data --log-format json"]),
     (
@@ -34,6 +34,7 @@ const EXAMPLES: [(&str, &[&str]); 17] = [
         &["kith suggest officer --topic consumer-privacy", "kith suggest officer --limit 5 --svg meetings.svg"],
     ),
     ("introducers", &["kith introducers officer jeremy", "kith introducers officer jeremy --max-hops 2 --json"]),
+    ("config", &["kith config --data ./kith-data --config kith.toml", "KITH_MAX_CALLS=64 kith config --json"]),
     ("backup", &["kith backup kith.backup"]),
     ("restore", &["kith restore kith.backup --data ./restored"]),
     ("verify", &["kith verify", "kith verify --data ./kith-data"]),
@@ -55,14 +56,11 @@ pub fn shown_by(command: clap::Command) -> clap::Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
-    use crate::cli::Cli;
 
     #[test]
     fn every_command_has_examples_that_it_takes() {
-        let command = shown_by(Cli::command());
+        let command = crate::cli::command();
         for subcommand in command.get_subcommands() {
             assert!(subcommand.get_after_help().is_some(), "kith {} shows no example", subcommand.get_name());
         }

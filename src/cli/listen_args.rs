@@ -30,54 +30,68 @@ pub struct ListenArgs {
     #[arg(long, env = "KITH_INSECURE", value_parser = BoolishValueParser::new())]
     insecure: bool,
     /// The server's certificate, with those between it and its authority, in PEM. Read again when it changes, as its key is.
-    #[arg(long, env = "KITH_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    #[arg(long, env = "KITH_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
     /// The key of the certificate, in PEM.
-    #[arg(long, env = "KITH_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, env = "KITH_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
     /// The authorities that callers' certificates must come from, in PEM. A caller without one has to show a token.
-    #[arg(long, env = "KITH_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, env = "KITH_TLS_CLIENT_CA", value_name = "FILE")]
     tls_client_ca: Option<PathBuf>,
     /// Who may call, and what they may do: a TOML file of tokens' hashes, certificates' names, and how JWTs are checked. Read again
     /// when it changes. With it, nobody else may call.
     #[arg(long, env = "KITH_AUTH", value_name = "FILE")]
     auth: Option<PathBuf>,
     /// Connections at once.
-    #[arg(long, env = "KITH_MAX_CONNECTIONS", value_name = "N", value_parser = positive())]
-    max_connections: Option<u32>,
+    #[arg(long, env = "KITH_MAX_CONNECTIONS", value_name = "N", value_parser = positive(), default_value_t = bound(ConnectionLimits::default().connections))]
+    max_connections: u32,
     /// Connections at once from one address.
-    #[arg(long, env = "KITH_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", value_parser = positive())]
-    max_connections_per_address: Option<u32>,
+    #[arg(long, env = "KITH_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", value_parser = positive(), default_value_t = bound(ConnectionLimits::default().connections_per_address))]
+    max_connections_per_address: u32,
     /// Calls under way at once, streams apart; further ones are refused at once, to be tried again.
-    #[arg(long, env = "KITH_MAX_CALLS", value_name = "N", value_parser = positive())]
-    max_calls: Option<u32>,
+    #[arg(long, env = "KITH_MAX_CALLS", value_name = "N", value_parser = positive(), default_value_t = bound(CallLimits::default().calls))]
+    max_calls: u32,
     /// The same of each caller.
-    #[arg(long, env = "KITH_MAX_CALLS_PER_CALLER", value_name = "N", value_parser = positive())]
-    max_calls_per_caller: Option<u32>,
+    #[arg(long, env = "KITH_MAX_CALLS_PER_CALLER", value_name = "N", value_parser = positive(), default_value_t = bound(CallLimits::default().calls_per_caller))]
+    max_calls_per_caller: u32,
     /// Streams (imports, exports, watches, checks) under way at once.
-    #[arg(long, env = "KITH_MAX_STREAMS", value_name = "N", value_parser = positive())]
-    max_streams: Option<u32>,
+    #[arg(long, env = "KITH_MAX_STREAMS", value_name = "N", value_parser = positive(), default_value_t = bound(CallLimits::default().streams))]
+    max_streams: u32,
     /// The same of each caller.
-    #[arg(long, env = "KITH_MAX_STREAMS_PER_CALLER", value_name = "N", value_parser = positive())]
-    max_streams_per_caller: Option<u32>,
+    #[arg(long, env = "KITH_MAX_STREAMS_PER_CALLER", value_name = "N", value_parser = positive(), default_value_t = bound(CallLimits::default().streams_per_caller))]
+    max_streams_per_caller: u32,
     /// Units a second that each caller may use: a call is one, each further KiB of its answer another. No bound when not given.
     #[arg(long, env = "KITH_CALLER_RATE", value_name = "N", value_parser = positive())]
     caller_rate: Option<u32>,
     /// Units that a caller may use at once after a pause; ten seconds' worth when not given.
-    #[arg(long, env = "KITH_CALLER_BURST", value_name = "N", value_parser = positive(), requires = "caller_rate")]
+    #[arg(long, env = "KITH_CALLER_BURST", value_name = "N", value_parser = positive())]
     caller_burst: Option<u32>,
     /// Calls a second that may be made on behalf of each viewer. No bound when not given.
     #[arg(long, env = "KITH_VIEWER_RATE", value_name = "N", value_parser = positive())]
     viewer_rate: Option<u32>,
     /// Calls that may be made on behalf of a viewer at once after a pause; ten seconds' worth when not given.
-    #[arg(long, env = "KITH_VIEWER_BURST", value_name = "N", value_parser = positive(), requires = "viewer_rate")]
+    #[arg(long, env = "KITH_VIEWER_BURST", value_name = "N", value_parser = positive())]
     viewer_burst: Option<u32>,
     /// MiB of messages that may be on their way in at once.
-    #[arg(long, env = "KITH_MAX_RECEIVED_MIB", value_name = "N", value_parser = value_parser!(u32).range(4..))]
-    max_received_mib: Option<u32>,
+    #[arg(long, env = "KITH_MAX_RECEIVED_MIB", value_name = "N", value_parser = value_parser!(u32).range(4..), default_value_t = 512)]
+    max_received_mib: u32,
     /// Seconds that calls under way have to end when the server is told to stop.
     #[arg(long, env = "KITH_DRAIN_SECONDS", value_name = "S", default_value_t = 10)]
     drain_seconds: u64,
+}
+
+/// Settings that say nothing without another.
+pub const NEEDS: [(&str, &str); 5] = [
+    ("tls-cert", "tls-key"),
+    ("tls-key", "tls-cert"),
+    ("tls-client-ca", "tls-cert"),
+    ("caller-burst", "caller-rate"),
+    ("viewer-burst", "viewer-rate"),
+];
+
+/// The server's own bound, as a flag's default.
+fn bound(own: usize) -> u32 {
+    u32::try_from(own).unwrap_or(u32::MAX)
 }
 
 /// Seconds of a rate that may be used at once.
@@ -91,10 +105,9 @@ fn rate(per_second: Option<u32>, burst: Option<u32>) -> Option<Rate> {
 }
 
 impl ListenArgs {
-    /// What is given, and the server's own values for the rest.
+    /// What is given, and the server's own values for what is no flag.
     pub fn options(&self) -> ServerOptions {
         let own = ServerOptions::at(self.listen);
-        let given = |given: Option<u32>, own: usize| given.map_or(own, |given| given as usize);
         let tls = self.tls_cert.clone().zip(self.tls_key.clone()).map(|(certificate, key)| TlsFiles {
             certificate,
             key,
@@ -108,22 +121,19 @@ impl ListenArgs {
             access: self.auth.clone(),
             drain: Duration::from_secs(self.drain_seconds),
             connections: ConnectionLimits {
-                connections: given(self.max_connections, own.connections.connections),
-                connections_per_address: given(
-                    self.max_connections_per_address,
-                    own.connections.connections_per_address,
-                ),
+                connections: self.max_connections as usize,
+                connections_per_address: self.max_connections_per_address as usize,
                 ..own.connections
             },
             calls: CallLimits {
-                calls: given(self.max_calls, own.calls.calls),
-                calls_per_caller: given(self.max_calls_per_caller, own.calls.calls_per_caller),
-                streams: given(self.max_streams, own.calls.streams),
-                streams_per_caller: given(self.max_streams_per_caller, own.calls.streams_per_caller),
+                calls: self.max_calls as usize,
+                calls_per_caller: self.max_calls_per_caller as usize,
+                streams: self.max_streams as usize,
+                streams_per_caller: self.max_streams_per_caller as usize,
                 caller_rate: rate(self.caller_rate, self.caller_burst),
             },
             viewer_rate: rate(self.viewer_rate, self.viewer_burst),
-            received_bytes: self.max_received_mib.map_or(own.received_bytes, |mib| mib as usize * 1_024 * 1_024),
+            received_bytes: self.max_received_mib as usize * 1_024 * 1_024,
             ..own
         }
     }

@@ -6,6 +6,7 @@
 mod backup;
 pub mod bench;
 mod client;
+mod config;
 mod demo;
 mod eval;
 mod examples;
@@ -25,18 +26,21 @@ mod progress;
 mod reach;
 mod restore;
 mod serve;
+mod settings;
 mod shell;
 mod stats;
 mod suggest;
 mod temporary;
 mod verify;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use client::ServerArgs;
 pub use failure::Failure;
+use settings::Settings;
 
 /// A gRPC service with a graph store: who can a status reach, through whom did X find Y, who can introduce us.
 #[derive(Debug, Parser)]
@@ -93,9 +97,41 @@ struct Asking<A: Args> {
     server: ServerArgs,
 }
 
+/// Every command there is, with its examples.
+fn command() -> clap::Command {
+    examples::shown_by(config::added_to(Cli::command()))
+}
+
+/// The command line as clap takes it. The settings of `serve` come from three sources, and are put together before; none is left
+/// to do of a command that only prints them.
+fn matches() -> Result<Option<ArgMatches>, Failure> {
+    let anything = ["serve", "config"]
+        .into_iter()
+        .fold(command(), |command, name| command.mut_subcommand(name, settings::taking_anything));
+    let loose = anything.get_matches();
+    let mut command = command();
+    let (Some((name @ ("serve" | "config"), given)), Some(own)) =
+        (loose.subcommand(), loose.subcommand_name().and_then(|name| command.find_subcommand(name)))
+    else {
+        return Ok(Some(command.get_matches()));
+    };
+    let mut settings = Settings::gather(own, given, |variable| std::env::var_os(variable));
+    if name == "config" {
+        return config::run(&settings, given).map(|()| None);
+    }
+    settings.check_given(own);
+    settings.refused()?;
+    let flags: Vec<OsString> = ["kith".into(), name.into()].into_iter().chain(settings.as_flags()).collect();
+    Ok(Some(command.try_get_matches_from_mut(flags).unwrap_or_else(|error| error.exit())))
+}
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let matches = examples::shown_by(Cli::command()).get_matches();
+    let matches = match matches() {
+        Ok(Some(matches)) => matches,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(failure) => return failure.report(),
+    };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -122,8 +158,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Export(Asking { what, server }) => export::run(what, &server.connect().await?, server.json).await,
         Command::Restore(args) => return restore::run(args).await,
         Command::Backup(Asking { what, server }) => backup::run(what, &server.connect().await?, server.json).await,
-        Command::Completions(args) => shell::completions(&args, examples::shown_by(Cli::command())),
-        Command::Man(args) => shell::man(&args, examples::shown_by(Cli::command())),
+        Command::Completions(args) => shell::completions(&args, command()),
+        Command::Man(args) => shell::man(&args, command()),
         Command::Bench(args) => bench::run(args).await,
         Command::Eval(args) => eval::run(args).await,
         Command::Demo(args) => demo::run(args).await,

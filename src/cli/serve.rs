@@ -21,25 +21,28 @@ pub struct ServeArgs {
     /// The folder of the store; made if there is none.
     #[arg(long, env = "KITH_DATA", value_name = "DIR")]
     data: PathBuf,
+    /// A TOML file of settings: each flag's name with _ for -. What is given by flag or environment counts before it.
+    #[arg(long, env = "KITH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     listen: ListenArgs,
     /// Edges that one query may visit at most.
-    #[arg(long, env = "KITH_MAX_EDGES_VISITED", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    max_edges_visited: Option<u64>,
-    /// Bytes of commands on disk after which a new checkpoint is written, at least; 64 MiB when not given. A start reads what
+    #[arg(long, env = "KITH_MAX_EDGES_VISITED", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), default_value_t = EngineOptions::default().edges_visited_max)]
+    max_edges_visited: u64,
+    /// Bytes of commands on disk after which a new checkpoint is written, at least. A start reads what
     /// came after the newest checkpoint again.
-    #[arg(long, env = "KITH_CHECKPOINT_LOG_BYTES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    checkpoint_log_bytes: Option<u64>,
-    /// Bytes of the log that are kept behind a checkpoint for those who watch changes; 256 MiB when not given.
-    #[arg(long, env = "KITH_LOG_RETENTION_BYTES", value_name = "N")]
-    log_retention_bytes: Option<u64>,
-    /// Seconds that the log is kept behind a checkpoint for those who watch changes; a day when not given.
-    #[arg(long, env = "KITH_LOG_RETENTION_SECONDS", value_name = "S")]
-    log_retention_seconds: Option<u64>,
-    /// Seconds after which no byte of an erased member is left on disk; a day when not given. A checkpoint is written for it, and
+    #[arg(long, env = "KITH_CHECKPOINT_LOG_BYTES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), default_value_t = EngineOptions::default().checkpoint_log_bytes_min)]
+    checkpoint_log_bytes: u64,
+    /// Bytes of the log that are kept behind a checkpoint for those who watch changes.
+    #[arg(long, env = "KITH_LOG_RETENTION_BYTES", value_name = "N", default_value_t = EngineOptions::default().log_keep_bytes_max)]
+    log_retention_bytes: u64,
+    /// Seconds that the log is kept behind a checkpoint for those who watch changes.
+    #[arg(long, env = "KITH_LOG_RETENTION_SECONDS", value_name = "S", default_value_t = EngineOptions::default().log_keep_age_max.as_secs())]
+    log_retention_seconds: u64,
+    /// Seconds after which no byte of an erased member is left on disk. A checkpoint is written for it, and
     /// watchers that are behind it have to export again.
-    #[arg(long, env = "KITH_ERASE_WITHIN_SECONDS", value_name = "S")]
-    erase_within_seconds: Option<u64>,
+    #[arg(long, env = "KITH_ERASE_WITHIN_SECONDS", value_name = "S", default_value_t = EngineOptions::default().erase_within.as_secs())]
+    erase_within_seconds: u64,
     /// What goes to the audit log, a part of the log with the target `audit`: off, denials, or all: denials and every write.
     #[arg(long, env = "KITH_AUDIT", value_name = "WHAT", value_enum, default_value_t = Audited::All)]
     audit: Audited,
@@ -65,16 +68,15 @@ enum Audited {
 }
 
 impl ServeArgs {
-    /// What is given, and the engine's own values for the rest.
+    /// What is given, and the engine's own values for what is no flag.
     fn engine_options(&self) -> EngineOptions {
-        let own = EngineOptions::default();
         EngineOptions {
-            edges_visited_max: self.max_edges_visited.unwrap_or(own.edges_visited_max),
-            checkpoint_log_bytes_min: self.checkpoint_log_bytes.unwrap_or(own.checkpoint_log_bytes_min),
-            log_keep_bytes_max: self.log_retention_bytes.unwrap_or(own.log_keep_bytes_max),
-            log_keep_age_max: self.log_retention_seconds.map_or(own.log_keep_age_max, Duration::from_secs),
-            erase_within: self.erase_within_seconds.map_or(own.erase_within, Duration::from_secs),
-            ..own
+            edges_visited_max: self.max_edges_visited,
+            checkpoint_log_bytes_min: self.checkpoint_log_bytes,
+            log_keep_bytes_max: self.log_retention_bytes,
+            log_keep_age_max: Duration::from_secs(self.log_retention_seconds),
+            erase_within: Duration::from_secs(self.erase_within_seconds),
+            ..EngineOptions::default()
         }
     }
 }
@@ -83,6 +85,9 @@ impl ServeArgs {
 pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     start_log(args.log_format, args.log, args.audit);
     let stop = stop_signal()?;
+    if let Some(file) = &args.config {
+        tracing::info!(file = %file.display(), "settings were read");
+    }
     let options = AppOptions {
         store: StoreOptions::Folder(args.data.clone()),
         server: args.listen.options(),

@@ -2,6 +2,7 @@
 
 mod backup;
 mod bench;
+mod config;
 mod demo;
 mod eval;
 mod export;
