@@ -35,6 +35,9 @@ pub struct ReachArgs {
     /// List the members too, hop by hop.
     #[arg(long)]
     list: bool,
+    /// List only those whom no single part of life leads here, each with its chain and where that changes.
+    #[arg(long, conflicts_with = "list")]
+    crossing: bool,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
@@ -65,6 +68,7 @@ impl ReachArgs {
             page_size: PAGE_SIZE,
             page_token: String::new(),
             read,
+            crossing_only: self.crossing,
         }
     }
 }
@@ -78,7 +82,8 @@ pub async fn run(client: &Client, args: &ReachArgs, json: bool) -> Result<(), Fa
     if args.picture.replace_words() {
         return Ok(());
     }
-    if json && args.list {
+    let listed = args.list || args.crossing;
+    if json && listed {
         return list_as_json(client, args.listed(args.read.options())).await;
     }
     let response = client.reach().get_reach(args.counted()).await?.into_inner();
@@ -86,7 +91,7 @@ pub async fn run(client: &Client, args: &ReachArgs, json: bool) -> Result<(), Fa
         return say(&json::pretty("GetReachResponse", &response)?);
     }
     say(&rendered(&response))?;
-    if !args.list {
+    if !listed {
         return Ok(());
     }
     // The list tells of the same moment as the table above it.
@@ -119,14 +124,15 @@ async fn draw(client: &Client, args: &ReachArgs) -> Result<(), Failure> {
     for (bit, sphere) in SPHERES.into_iter().enumerate() {
         // A sphere that leads to nobody may be one that the filter's kinds rule out.
         if response.hops.iter().any(|hop| counted_under(hop, sphere) > 0) {
-            let mut request = args.listed(Some(read.clone()));
+            let mut request = ListReachRequest { crossing_only: false, ..args.listed(Some(read.clone())) };
             request.filter.get_or_insert_default().spheres = vec![sphere.into()];
             for item in all_pages(client, request).await?.items {
                 *masks.entry(item.member_id).or_default() |= 1 << bit;
             }
         }
     }
-    for item in all_pages(client, args.listed(Some(read))).await?.items {
+    let everyone = ListReachRequest { crossing_only: false, ..args.listed(Some(read)) };
+    for item in all_pages(client, everyone).await?.items {
         let mask = masks.get(&item.member_id).copied().unwrap_or_default();
         hops.entry(item.hop).or_insert_with(Vec::new).push((item.member_id, mask));
     }
@@ -192,7 +198,7 @@ async fn list(client: &Client, mut request: ListReachRequest) -> Result<(), Fail
                 hop = item.hop;
                 let _ = writeln!(text, "\n{} away", count(hop, "hop"));
             }
-            let _ = writeln!(text, "  {}", names.label(&item.member_id));
+            let _ = writeln!(text, "  {}{}", names.label(&item.member_id), witnessed(item));
         }
         say(&text)?;
         if page.next_page_token.is_empty() {
@@ -200,6 +206,13 @@ async fn list(client: &Client, mut request: ListReachRequest) -> Result<(), Fail
         }
         request.page_token = page.next_page_token;
     }
+}
+
+/// The chain by which somebody is in reach, and where it changes to another part of life.
+fn witnessed(item: &ReachedMember) -> String {
+    let Some(chain) = &item.chain else { return String::new() };
+    let members: Vec<String> = chain.steps.iter().map(|step| clean(&step.to_id, 128)).collect();
+    format!(": by {}, changing at {}", members.join(" and "), clean(&item.switch_member_id, 128))
 }
 
 async fn list_as_json(client: &Client, request: ListReachRequest) -> Result<(), Failure> {

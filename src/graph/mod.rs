@@ -41,12 +41,12 @@ pub use mutuals::{Mutual, mutuals};
 pub use packed::List;
 pub use pages::Pages;
 pub use paths::{Path, PathQuery, Paths, Ranking, find_paths};
-pub use reach::{Reach, ReachHop, SphereSplit, reach, reach_list};
+pub use reach::{Reach, ReachHop, SphereSplit, reach, reach_crossing, reach_list};
 pub use reasons::Asking;
 pub use runs::{Keyed, Runs};
 pub use search::{Within, members_within};
 pub use small_hash::{SmallHasher, SmallMap, SmallSet};
-pub use steps::{StepEdge, sphere_crossings, step_edges};
+pub use steps::{StepEdge, sphere_crossings, sphere_switch, step_edges};
 pub use strength::{ChainCost, Tie, add_interactions, edge_strength, pair_strength};
 pub use suggest::{
     Because, Candidate, Others, SuggestQuery, Suggestion, Suggestions, TopicEvidence, rank_introductions, suggest,

@@ -42,7 +42,47 @@ pub struct Reach {
 /// (Then et al. 2014). On a limit, whole hops only, and nothing of the spheres.
 pub fn reach(view: &View<'_>, of: MemberIx, max_hops: u32, budget: &mut Budget<'_>) -> Reach {
     let mut scratch = lease(view.graph().places());
-    let Scratch { marks, seen: [seen, _], arriving, .. } = &mut *scratch;
+    let (ends, extent) = search(view, of, max_hops, &mut scratch, budget);
+    let Scratch { marks, seen: [seen, _], .. } = &mut *scratch;
+    let hops = ends.windows(2).zip(1..).map(|(ends, hop)| {
+        let here = &seen[ends[0]..ends[1]];
+        let spheres = extent.is_complete().then(|| SphereSplit::of(here, marks));
+        ReachHop { hop, members: here.len() as u32, spheres }
+    });
+    Reach { hops: hops.collect(), extent }
+}
+
+/// Those among whom `reach` counts as crossing: whom no single sphere leads to `of` within `max_hops`. By hop, then id. On a limit
+/// none: of nobody it is known.
+pub fn reach_crossing(
+    view: &View<'_>,
+    of: MemberIx,
+    max_hops: u32,
+    budget: &mut Budget<'_>,
+) -> (Vec<(u32, MemberIx)>, Extent) {
+    let mut scratch = lease(view.graph().places());
+    let (ends, extent) = search(view, of, max_hops, &mut scratch, budget);
+    if let Some(limit) = extent.limit {
+        // One hop crosses nothing.
+        return (Vec::new(), Extent::ended(limit, 1));
+    }
+    let Scratch { marks, seen: [seen, _], .. } = &mut *scratch;
+    let at_hops =
+        ends.windows(2).zip(1..).flat_map(|(ends, hop)| seen[ends[0]..ends[1]].iter().map(move |&ix| (hop, ix)));
+    let mut list: Vec<(u32, MemberIx)> = at_hops.filter(|(_, ix)| marks[ix.0 as usize] & SPHERES == 0).collect();
+    by_hop_and_id(view, &mut list);
+    (list, extent)
+}
+
+/// Marks all within `max_hops` with the searches that arrive at them, and gives where each hop's members end among those seen.
+fn search(
+    view: &View<'_>,
+    of: MemberIx,
+    max_hops: u32,
+    scratch: &mut Scratch,
+    budget: &mut Budget<'_>,
+) -> (Vec<usize>, Extent) {
+    let Scratch { marks, seen: [seen, _], arriving, .. } = scratch;
     marks[of.0 as usize] = ALL;
     seen.push(of);
     arriving.clear();
@@ -63,12 +103,7 @@ pub fn reach(view: &View<'_>, of: MemberIx, max_hops: u32, budget: &mut Budget<'
             ends.push(seen.len());
         }
     }
-    let hops = ends.windows(2).zip(1..).map(|(ends, hop)| {
-        let here = &seen[ends[0]..ends[1]];
-        let spheres = extent.is_complete().then(|| SphereSplit::of(here, marks));
-        ReachHop { hop, members: here.len() as u32, spheres }
-    });
-    Reach { hops: hops.collect(), extent }
+    (ends, extent)
 }
 
 /// One hop from all that arrived with the last one; those that arrive now are appended.
@@ -132,7 +167,11 @@ pub fn reach_list(
 ) -> (Vec<(u32, MemberIx)>, Extent) {
     let (members, extent) = members_within(view, of, Direction::Backward, max_hops, budget);
     let mut list: Vec<(u32, MemberIx)> = members.iter().map(|(member, hop)| (hop, member)).collect();
+    by_hop_and_id(view, &mut list);
+    (list, extent)
+}
+
+fn by_hop_and_id(view: &View<'_>, list: &mut [(u32, MemberIx)]) {
     let graph = view.graph();
     list.sort_unstable_by(|a, b| (a.0, graph.id(a.1)).cmp(&(b.0, graph.id(b.1))));
-    (list, extent)
 }

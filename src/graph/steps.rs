@@ -45,3 +45,18 @@ pub fn sphere_crossings(view: &View<'_>, path: &Path) -> u32 {
     }
     least.and_then(|last| last.into_iter().flatten().min()).unwrap_or(0)
 }
+
+/// The member at which a path has to change to another sphere for the first time: as far as it, one sphere leads, and no further.
+/// None if one leads all the way.
+pub fn sphere_switch(view: &View<'_>, path: &Path) -> Option<MemberIx> {
+    let mut leading = Sphere::ALL.to_vec();
+    for step in path.members.windows(2) {
+        let here: Vec<Sphere> =
+            view.edges_between(step[0], step[1]).iter().map(|(kind, _)| view.graph().kind(*kind).sphere).collect();
+        leading.retain(|sphere| here.contains(sphere));
+        if leading.is_empty() {
+            return Some(step[0]);
+        }
+    }
+    None
+}

@@ -2,15 +2,18 @@
 
 use tonic::{Request, Response, Status};
 
-use super::Service;
 use super::call::respond;
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size, within_bounds};
 use super::discover::discover_statuses;
 use super::page::{Listing, page};
+use super::{Service, encode};
 use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, Reason, Resource, StatusId, TimeMs, Violation};
 use crate::engine::State;
-use crate::graph::{Budget, MemberIx, ReachHop, View, reach, reach_list};
+use crate::graph::{
+    Budget, Limit, MemberIx, PathQuery, Ranking, ReachHop, View, find_paths, reach, reach_crossing, reach_list,
+    sphere_switch,
+};
 use crate::proto::v1 as pb;
 use crate::proto::v1::reach_service_server::ReachService;
 
@@ -145,19 +148,49 @@ async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> R
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let (view, member, max_hops) = of.resolve(state, how.as_of)?;
-        let (list, extent) = reach_list(&view, member, max_hops, budget);
-        let info = how.info(state, extent, budget)?;
+        let search = if message.crossing_only { reach_crossing } else { reach_list };
+        let (list, mut extent) = search(&view, member, max_hops, budget);
         let id = |ix| state.graph().id(ix);
         let start = after.as_ref();
         let start = start.map_or(0, |(hop, last)| list.partition_point(|(h, ix)| (*h, id(*ix)) <= (*hop, last)));
         let (items, next_page_token) = page(list[start..].iter(), size, |(hop, ix)| {
             listing.token(how.as_of, &[&hop.to_string(), id(*ix).as_str()])
         });
-        let items = items.into_iter();
-        let items = items.map(|(hop, ix)| pb::ReachedMember { member_id: id(*ix).to_string(), hop: *hop as i32 });
-        Ok(pb::ListReachResponse { items: items.collect(), next_page_token, info: Some(info) })
+        let mut listed = Vec::with_capacity(items.len());
+        for (hop, ix) in items {
+            let mut item = pb::ReachedMember { member_id: id(*ix).to_string(), hop: *hop as i32, ..Default::default() };
+            if message.crossing_only {
+                let witnessed = witness(state, &view, (*ix, member), *hop, &mut item, budget);
+                extent.limit = extent.limit.or(witnessed.err());
+            }
+            listed.push(item);
+        }
+        let info = how.info(state, extent, budget)?;
+        Ok(pb::ListReachResponse { items: listed, next_page_token, info: Some(info) })
     };
     service.query(&asked, answer).await
+}
+
+/// Shows by which chain a member is in reach, and where it changes to another part of life.
+fn witness(
+    state: &State,
+    view: &View<'_>,
+    (from, to): (MemberIx, MemberIx),
+    hops: u32,
+    item: &mut pb::ReachedMember,
+    budget: &mut Budget<'_>,
+) -> Result<(), Limit> {
+    let query = PathQuery { k: 1, max_hops: hops, ranking: Ranking::Hops };
+    let found = find_paths(view, from, to, &query, budget);
+    if let Some(limit) = found.extent.limit {
+        return Err(limit);
+    }
+    if let Some(chain) = found.paths.first() {
+        item.chain = Some(encode::path(state, view, chain));
+        let switch = sphere_switch(view, chain).map(|switch| state.graph().id(switch).to_string());
+        item.switch_member_id = switch.unwrap_or_default();
+    }
+    Ok(())
 }
 
 fn same_on_every_page(message: &pb::ListReachRequest) -> pb::ListReachRequest {

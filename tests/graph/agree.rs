@@ -77,6 +77,7 @@ pub fn reach_agrees(view: &View<'_>, names: &Names<'_>, ask: &Questions) {
     assert_eq!(list.iter().map(|&(hop, ix)| (hop, names.at(ix))).collect::<Vec<_>>(), expected);
     let answer = reach(view, of, max_hops, &mut free());
     assert_eq!(answer, Reach { hops: reach_hops(oracle, ask.a, max_hops), extent });
+    crossing_agrees(view, names, ask);
     // Duality, with each of the ways to ask for a distance.
     let everyone: Vec<MemberIx> = (0..oracle.size()).map(|member| names.ix(member)).collect();
     for (member, &ix) in everyone.iter().enumerate() {
@@ -95,6 +96,31 @@ pub fn reach_agrees(view: &View<'_>, names: &Names<'_>, ask: &Questions) {
     within.sort();
     let ahead = (0..oracle.size()).filter(|&to| to != ask.a);
     assert_eq!(within, ahead.filter_map(|to| Some((to, oracle.distance(ask.a, to, max_hops)?))).collect::<Vec<_>>());
+}
+
+/// Those are listed whom no sphere alone leads here, and their chains change sphere where they must.
+fn crossing_agrees(view: &View<'_>, names: &Names<'_>, ask: &Questions) {
+    let (of, max_hops) = (names.ix(ask.a), ask.max_hops);
+    let alone = Sphere::ALL.map(|sphere| names.oracle.of_sphere(sphere));
+    let mut expected = names.oracle.reach(ask.a, max_hops);
+    expected.retain(|(_, member)| alone.iter().all(|alone| alone.distance(*member, ask.a, max_hops).is_none()));
+    let (list, extent) = reach_crossing(view, of, max_hops, &mut free());
+    assert_eq!(extent, Extent::complete(max_hops));
+    assert_eq!(list.iter().map(|&(hop, ix)| (hop, names.at(ix))).collect::<Vec<_>>(), expected);
+    for (hop, member) in list {
+        let query = PathQuery { k: 1, max_hops: hop, ranking: Ranking::Hops };
+        let chain = find_paths(view, member, of, &query, &mut free()).paths.remove(0);
+        assert_eq!(chain.hops(), hop);
+        let members = names.all(&chain.members);
+        let leads = |sphere: Sphere, steps: usize| {
+            let mut steps = members.windows(2).take(steps);
+            steps.all(|step| names.oracle.edges[step[0]][step[1]].iter().any(|edge| edge.sphere == sphere))
+        };
+        let switch = sphere_switch(view, &chain).map(|switch| names.at(switch));
+        let at = members.iter().position(|member| Some(*member) == switch).expect("a crossing chain changes sphere");
+        assert!(at > 0 && Sphere::ALL.iter().any(|&sphere| leads(sphere, at)));
+        assert!(!Sphere::ALL.iter().any(|&sphere| leads(sphere, at + 1)));
+    }
 }
 
 /// Reach counted by definition.

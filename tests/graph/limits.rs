@@ -20,9 +20,10 @@ pub struct Asked<'a> {
 /// Asks one question within a budget, checks all the answer says, and tells whether it is complete.
 type Question = fn(&Asked<'_>, &mut Budget<'_>) -> Result<(), Limit>;
 
-const QUESTIONS: [Question; 9] = [
+const QUESTIONS: [Question; 10] = [
     ask_reach,
     ask_reach_list,
+    ask_reach_crossing,
     ask_distances,
     ask_distance,
     ask_paths,
@@ -94,6 +95,19 @@ fn ask_reach_list(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limi
     let (list, extent) = reach_list(view, names.ix(ask.a), ask.max_hops, budget);
     let list: Vec<_> = list.iter().map(|&(hop, ix)| (hop, names.at(ix))).collect();
     assert_eq!(list, names.oracle.reach(ask.a, extent.exact_through_hop.min(ask.max_hops)));
+    ended(extent)
+}
+
+fn ask_reach_crossing(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let Asked { view, names, ask } = asked;
+    let (list, extent) = reach_crossing(view, names.ix(ask.a), ask.max_hops, budget);
+    if extent.is_complete() {
+        let split = |hop: &ReachHop| hop.spheres.unwrap().crossing as usize;
+        let counted: usize = reach_hops(names.oracle, ask.a, ask.max_hops).iter().map(split).sum();
+        assert_eq!(list.len(), counted);
+    } else {
+        assert_eq!((list.len(), extent.exact_through_hop), (0, 1));
+    }
     ended(extent)
 }
 

@@ -158,6 +158,18 @@ async fn reach() {
     let listed = listed.into_inner().items.into_iter().map(|item| (item.member_id, item.hop)).collect::<Vec<_>>();
     assert_eq!(listed, [(text("ben"), 1), (text("eva"), 1), (text("cleo"), 2), (text("dan"), 3)]);
 
+    let subject = list_reach_request::Subject::MemberId(text("ana"));
+    let crossing = ListReachRequest { subject: Some(subject), crossing_only: true, ..Default::default() };
+    let crossing = reach.list_reach(crossing).await.unwrap().into_inner().items;
+    let shown = |item: &ReachedMember| {
+        let steps = item.chain.as_ref().unwrap().steps.iter().map(|step| step.to_id.clone());
+        (item.member_id.clone(), item.hop, steps.collect::<Vec<_>>(), item.switch_member_id.clone())
+    };
+    let by_ben = ["ben", "ana"].map(text).to_vec();
+    let by_cleo = ["cleo", "ben", "ana"].map(text).to_vec();
+    let wanted = [(text("cleo"), 2, by_ben, text("ben")), (text("dan"), 3, by_cleo, text("ben"))];
+    assert_eq!(crossing.iter().map(shown).collect::<Vec<_>>(), wanted);
+
     let post = PostStatusRequest { status: Some(status("s1", "ana", "Who knows a bridge?")), ..Default::default() };
     kith.statuses().post_status(post).await.unwrap();
     let discover = DiscoverStatusesRequest { viewer_id: text("cleo"), ..Default::default() };

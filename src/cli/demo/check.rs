@@ -168,7 +168,7 @@ mod tests {
         let hops = vec![ReachHop { crossing: Some(1), ..ReachHop::default() }];
         let together = GetReachResponse { hops, ..GetReachResponse::default() };
         let reached = |id: &str| ListReachResponse {
-            items: vec![ReachedMember { member_id: id.into(), hop: 1 }],
+            items: vec![ReachedMember { member_id: id.into(), hop: 1, ..Default::default() }],
             ..ListReachResponse::default()
         };
         assert!(failed(&apart(&reached("editor-1"), &together)).is_empty());

@@ -198,7 +198,11 @@ mod tests {
 
     #[test]
     fn members_are_listed_by_hop_on_lines_that_fit() {
-        let item = |i: usize| ReachedMember { member_id: format!("neighbor-{i}"), hop: if i < 12 { 1 } else { 2 } };
+        let item = |i: usize| ReachedMember {
+            member_id: format!("neighbor-{i}"),
+            hop: if i < 12 { 1 } else { 2 },
+            ..Default::default()
+        };
         let text = by_hop(&ListReachResponse { items: (1..14).map(item).collect(), ..ListReachResponse::default() });
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
