@@ -9,7 +9,7 @@ use tonic::Code;
 use super::auth::Peer;
 use super::quota::{Bucket, Rate};
 use crate::domain::Error;
-use crate::service::Subjects;
+use crate::service::{CallId, Subjects};
 
 /// Refusals that are told in a second: whoever is refused a million times does not fill the disk.
 const DENIALS_RATE: Rate = Rate { per_second: 50, burst: 200 };
@@ -27,13 +27,16 @@ impl Default for Audit {
 
 impl Audit {
     /// A write has been carried out, or refused.
-    pub fn written(&self, caller: &str, rpc: &str, subjects: &Subjects, code: Code) {
+    pub fn written(&self, id: &CallId, caller: &str, rpc: &str, subjects: &Subjects, code: Code) {
         let Subjects { told, count, erasures } = subjects;
-        tracing::info!(target: "audit", caller, rpc, outcome = ?code, ids = ?told, changes = count, erasures, "write");
+        tracing::info!(
+            target: "audit", call = %id, trace_id = id.trace_id(), caller, rpc, outcome = ?code, ids = ?told, changes = count,
+            erasures, "write"
+        );
     }
 
     /// A call has been refused for who made it.
-    pub fn denied(&self, caller: &str, peer: &Peer, rpc: &str, error: &Error) {
+    pub fn denied(&self, id: &CallId, caller: &str, peer: &Peer, rpc: &str, error: &Error) {
         let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
         let (bucket, untold) = &mut *denials;
         if bucket.take(DENIALS_RATE, Instant::now()).is_err() {
@@ -43,6 +46,9 @@ impl Audit {
         let untold = std::mem::take(untold);
         drop(denials);
         let address = peer.address;
-        tracing::warn!(target: "audit", caller, %address, names = ?peer.names, rpc, why = %error, untold, "denied");
+        tracing::warn!(
+            target: "audit", call = %id, trace_id = id.trace_id(), caller, %address, names = ?peer.names, rpc, why = %error,
+            untold, "denied"
+        );
     }
 }

@@ -29,7 +29,7 @@ use super::quota::Viewers;
 use super::reload::Newest;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::domain::{Error, Reason, Violation};
-use crate::service::{CallNotes, grpc_timeout, to_status};
+use crate::service::{CallId, CallNotes, grpc_timeout, to_status};
 
 /// A call is ended a little before its caller's own clock ends it, so that the caller hears it from the server.
 const WAY_BACK: Duration = Duration::from_millis(2);
@@ -87,9 +87,10 @@ impl Calls {
     pub async fn answer(&self, line: &Line, request: Request<Incoming>) -> Response<AnswerBody> {
         let waiting = line.waiting.clone();
         let method = method(request.uri().path());
-        let mut handling = self.metrics.calls.begin(method);
-        match self.admit(&line.peer, method, &request) {
-            Ok(admitted) => self.carry_out(admitted, handling, request, waiting).await,
+        let id = CallId::of(request.headers());
+        let mut handling = self.metrics.calls.begin(method, id.clone());
+        match self.admit(&id, &line.peer, method, &request) {
+            Ok(admitted) => self.carry_out(id, admitted, handling, request, waiting).await,
             Err(error) => {
                 self.metrics.calls.refused(&error);
                 let refused = to_status(error);
@@ -101,7 +102,13 @@ impl Calls {
     }
 
     /// Decides by the headers alone: nothing of a refused call's message is looked at.
-    fn admit<B>(&self, peer: &Peer, method: Option<Method>, request: &Request<B>) -> Result<Admitted, Error> {
+    fn admit<B>(
+        &self,
+        id: &CallId,
+        peer: &Peer,
+        method: Option<Method>,
+        request: &Request<B>,
+    ) -> Result<Admitted, Error> {
         let headers = request.headers();
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if bytes > HEADER_BYTES_MAX {
@@ -110,7 +117,7 @@ impl Calls {
         }
         let caller = match method {
             Some(Method { need: None, .. }) => None,
-            _ => Some(self.identified(peer, method, headers)?),
+            _ => Some(self.identified(id, peer, method, headers)?),
         };
         // Whether an RPC exists is told to those alone who may call.
         let method = method.ok_or(Error::Unimplemented)?;
@@ -131,19 +138,25 @@ impl Calls {
     }
 
     /// Who calls, if it may do what it asks for.
-    fn identified(&self, peer: &Peer, method: Option<Method>, headers: &HeaderMap) -> Result<Caller, Error> {
+    fn identified(
+        &self,
+        id: &CallId,
+        peer: &Peer,
+        method: Option<Method>,
+        headers: &HeaderMap,
+    ) -> Result<Caller, Error> {
         let name = method.map_or("unknown", |method| method.name);
         let authorization = headers.get("authorization").map(|value| value.as_bytes());
         let access = self.access.borrow().clone();
         let caller = access.identify(peer, authorization).inspect_err(|error| {
-            self.audit.denied("", peer, name, error);
+            self.audit.denied(id, "", peer, name, error);
         })?;
         if let Some(need) = method.and_then(|method| method.need)
             && !caller.roles.allow(need)
         {
             let role = format!("{need:?}").to_lowercase();
             let error = Error::PermissionDenied(format!("{name} needs the role `{role}`"));
-            self.audit.denied(&caller.name, peer, name, &error);
+            self.audit.denied(id, &caller.name, peer, name, &error);
             return Err(error);
         }
         Ok(caller)
@@ -187,6 +200,7 @@ impl Calls {
 
     async fn carry_out(
         &self,
+        id: CallId,
         admitted: Admitted,
         mut handling: Handling,
         request: Request<Incoming>,
@@ -194,7 +208,7 @@ impl Calls {
     ) -> Response<AnswerBody> {
         let Admitted { method, caller, turn, mut routes, mut until } = admitted;
         let body = |body| Body::new(RequestBody::new(body, self.received.clone(), self.silence_max));
-        let notes = CallNotes::new(self.viewers.clone());
+        let notes = CallNotes::new(id.clone(), self.viewers.clone());
         let handler = notes.clone().scope(caught(method.name, routes.call(request.map(body))));
         let answer = match &mut until {
             None => handler.await,
@@ -208,7 +222,7 @@ impl Calls {
         // In the headers of an answer that is nothing but an error.
         let ended = Status::from_header_map(answer.headers()).map(|status| status.code());
         if let Some(caller) = caller.filter(|_| method.writes()) {
-            self.audit.written(&caller.name, method.name, &notes.subjects(), ended.unwrap_or(Code::Ok));
+            self.audit.written(&id, &caller.name, method.name, &notes.subjects(), ended.unwrap_or(Code::Ok));
         }
         if let Some(code) = ended {
             handling.ended(code);

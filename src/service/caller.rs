@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::CallId;
 use crate::domain::{Change, EdgeKey, Error, MemberId};
 
 /// Resources that are told of one call; of more, how many there are.
@@ -21,6 +22,7 @@ pub trait ViewerQuota: Send + Sync {
 
 /// The notes of one call.
 pub struct CallNotes {
+    id: CallId,
     viewers: Arc<dyn ViewerQuota>,
     subjects: Mutex<Subjects>,
 }
@@ -36,8 +38,8 @@ pub struct Subjects {
 }
 
 impl CallNotes {
-    pub fn new(viewers: Arc<dyn ViewerQuota>) -> Arc<CallNotes> {
-        Arc::new(CallNotes { viewers, subjects: Mutex::default() })
+    pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>) -> Arc<CallNotes> {
+        Arc::new(CallNotes { id, viewers, subjects: Mutex::default() })
     }
 
     /// Runs a handler that can make these notes.
@@ -48,6 +50,11 @@ impl CallNotes {
     pub fn subjects(&self) -> Subjects {
         self.subjects.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// What the logs know the call by that a handler works on.
+pub(super) fn current_id() -> Option<CallId> {
+    CURRENT.try_with(|notes| notes.id.clone()).ok()
 }
 
 /// To be called by every read with the viewer it is made for, before anything is computed.
@@ -82,5 +89,54 @@ fn told(change: &Change) -> String {
         Change::RecordInteractions { record } => edge("record_interactions", &record.key),
         Change::PostStatus { status } => format!("post_status {}", status.id),
         Change::DeleteStatus { id, .. } => format!("delete_status {id}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tonic::codegen::http::HeaderMap;
+
+    use super::*;
+    use crate::service::to_status;
+
+    struct NoQuota;
+
+    impl ViewerQuota for NoQuota {
+        fn take(&self, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fault_is_logged_with_what_its_call_is_known_by() {
+        let log = Log::default();
+        let to = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || to.clone()).finish();
+        let _logging = tracing::subscriber::set_default(subscriber);
+        let mut headers = HeaderMap::new();
+        headers.insert("x-request-id", "order-17".parse().unwrap());
+        headers.insert("traceparent", format!("00-{}-{}-01", "a1".repeat(16), "b2".repeat(8)).parse().unwrap());
+        let notes = CallNotes::new(CallId::of(&headers), Arc::new(NoQuota));
+        let refused = notes.scope(async { to_status(Error::Internal("the cause".to_owned())) }).await;
+        assert!(!refused.message().contains("the cause"));
+        let told = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let trace = format!("trace_id=\"{}\"", "a1".repeat(16));
+        assert!(told.contains("call=order-17") && told.contains(&trace) && told.contains("cause=the cause"), "{told}");
     }
 }

@@ -6,6 +6,7 @@
 //! | `decode/` | requests into domain types, every bound checked, every violation named by its field |
 //! | `encode/` | domain types into answers |
 //! | `call.rs`, `commit.rs` | what queries and writes share: deadline, budget, completeness; request ids |
+//! | `call_id.rs` | what the logs know a call by |
 //! | `caller.rs` | what a handler tells the listener: the viewer it answers for, the resources it writes |
 //! | `page.rs` | page tokens |
 //! | `watch.rs` | the stream of changes |
@@ -15,6 +16,7 @@
 mod admin;
 mod backup;
 mod call;
+mod call_id;
 mod caller;
 mod commit;
 mod data;
@@ -48,6 +50,7 @@ use crate::engine::Engine;
 
 pub use admin::resident_bytes;
 pub use call::grpc_timeout;
+pub use call_id::CallId;
 pub use caller::{CallNotes, Subjects, ViewerQuota};
 pub use status::to_status;
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+use super::CallId;
+use super::caller::current_id;
 use crate::domain::{Error, Reason, Resource, Violation};
 use crate::proto::v1::ErrorReason;
 
@@ -81,7 +83,9 @@ fn status(error: Error, field: Option<String>) -> Status {
         Error::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded, message),
         Error::Cancelled => (Code::Cancelled, Reason::Cancelled, message),
         Error::Internal(cause) => {
-            tracing::error!(%cause, "a call failed");
+            let id = current_id();
+            let trace_id = id.as_ref().and_then(CallId::trace_id);
+            tracing::error!(call = id.as_ref().map(tracing::field::display), trace_id, %cause, "a call failed");
             (Code::Internal, Reason::Internal, "a fault of the server; its log tells".to_owned())
         }
     };

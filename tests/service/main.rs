@@ -14,6 +14,7 @@ mod hostile;
 mod imports;
 mod kill;
 mod limits;
+mod logs;
 mod metric_names;
 mod metrics;
 mod mirror;

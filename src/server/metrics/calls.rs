@@ -12,6 +12,7 @@ use tonic::Code;
 
 use crate::domain::Error;
 use crate::server::methods::{METHODS_MAX, Method, Shape};
+use crate::service::CallId;
 
 /// Point reads take microseconds, long reaches seconds; streams live longer than any of these.
 const SECONDS: [f64; 15] =
@@ -101,10 +102,10 @@ impl CallMetrics {
     }
 
     /// A call has begun; none is a method that is not served.
-    pub fn begin(self: &Arc<CallMetrics>, method: Option<Method>) -> Handling {
+    pub fn begin(self: &Arc<CallMetrics>, method: Option<Method>, id: CallId) -> Handling {
         let place = method.map_or(METHODS_MAX - 1, |method| method.place);
         self.of_method(place, method).started.inc();
-        Handling { metrics: self.clone(), place, method, begun: Instant::now(), ended: false }
+        Handling { metrics: self.clone(), id, place, method, begun: Instant::now(), ended: false }
     }
 
     pub fn refused(&self, error: &Error) {
@@ -145,6 +146,7 @@ impl CallMetrics {
 #[derive(Debug)]
 pub struct Handling {
     metrics: Arc<CallMetrics>,
+    id: CallId,
     place: usize,
     method: Option<Method>,
     begun: Instant,
@@ -164,7 +166,11 @@ impl Handling {
             self.metrics.handled.get_or_create_owned(&labels)
         });
         handled.inc();
-        of_method.seconds.observe(self.begun.elapsed().as_secs_f64());
+        let seconds = self.begun.elapsed().as_secs_f64();
+        of_method.seconds.observe(seconds);
+        let rpc = self.method.map_or("unknown", |method| method.name);
+        let (id, code) = (&self.id, CODES[code]);
+        tracing::debug!(call = %id, trace_id = id.trace_id(), parent_id = id.parent_id(), rpc, code, seconds, "call");
     }
 }
 
@@ -177,6 +183,7 @@ impl Drop for Handling {
 #[cfg(test)]
 mod tests {
     use prometheus_client::encoding::prometheus_text::encode;
+    use tonic::codegen::http::HeaderMap;
 
     use super::*;
     use crate::server::methods::method;
@@ -184,12 +191,13 @@ mod tests {
     #[test]
     fn a_call_ends_once_and_one_that_is_given_up_is_canceled() {
         let metrics = Arc::new(CallMetrics::default());
-        let mut answered = metrics.begin(method("/kith.v1.PathService/FindPaths"));
+        let id = || CallId::of(&HeaderMap::new());
+        let mut answered = metrics.begin(method("/kith.v1.PathService/FindPaths"), id());
         answered.ended(Code::Ok);
         answered.ended(Code::Internal);
         drop(answered);
-        drop(metrics.begin(method("/kith.v1.DataService/Watch")));
-        metrics.begin(None).ended(Code::Unimplemented);
+        drop(metrics.begin(method("/kith.v1.DataService/Watch"), id()));
+        metrics.begin(None, id()).ended(Code::Unimplemented);
         let mut registry = Registry::default();
         metrics.register(&mut registry);
         let mut page = String::new();
