@@ -14,6 +14,7 @@ mod evidence;
 mod export;
 mod feed;
 mod figures;
+mod leaders;
 mod query;
 mod records;
 mod requests;

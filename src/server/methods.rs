@@ -66,6 +66,7 @@ const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
     ("EdgeService/PutKind", Write, Unary),
     ("EdgeService/RecordInteractions", Write, Unary),
     ("IntroductionService/FindIntroducers", Service, Unary),
+    ("IntroductionService/ListLeaders", Service, Unary),
     ("IntroductionService/SuggestIntroductions", Service, Unary),
     ("MemberService/BatchGetMembers", Service, Unary),
     ("MemberService/DeleteMember", Write, Unary),
@@ -85,7 +86,7 @@ const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
     ("StatusService/ListStatuses", Service, Unary),
     ("StatusService/PostStatus", Write, Unary),
 ];
-const METHODS_COUNT: usize = 35;
+const METHODS_COUNT: usize = 36;
 /// Places of methods, with one for those that are not served.
 pub const METHODS_MAX: usize = METHODS_COUNT + OPEN.len() + 1;
 

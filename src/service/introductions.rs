@@ -1,9 +1,10 @@
-//! `IntroductionService.FindIntroducers`; suggestions are in `suggest.rs`.
+//! `IntroductionService.FindIntroducers`; suggestions are in `suggest.rs`, leaders in `leaders.rs`.
 
 use tonic::{Request, Response, Status};
 
 use super::call::respond;
 use super::decode::{AskedFilter, Violations, all_or_return, within_bounds};
+use super::leaders::list_leaders;
 use super::paths::{find, require_two};
 use super::suggest::suggest_introductions;
 use super::{Service, encode};
@@ -28,6 +29,13 @@ impl IntroductionService for Service {
         call: Request<pb::FindIntroducersRequest>,
     ) -> Result<Response<pb::FindIntroducersResponse>, Status> {
         respond(find_introducers(self, call).await)
+    }
+
+    async fn list_leaders(
+        &self,
+        call: Request<pb::ListLeadersRequest>,
+    ) -> Result<Response<pb::ListLeadersResponse>, Status> {
+        respond(list_leaders(self, call).await)
     }
 }
 

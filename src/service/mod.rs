@@ -28,6 +28,7 @@ mod encode;
 mod export;
 mod import;
 mod introductions;
+mod leaders;
 mod members;
 mod page;
 mod paths;

@@ -8,6 +8,7 @@ mod agree_suggest;
 mod case;
 mod examples;
 mod extremes;
+mod leaders;
 mod limits;
 mod oracle;
 mod oracle_paths;
@@ -66,7 +67,8 @@ fn agree_on_random_graphs() {
             agree::paths_agree(&view, &names, &ask);
             agree::mutuals_agree(&view, &names, &ask);
             agree::introducers_agree(&view, &names, &ask);
-            agree_suggest::suggestions_agree(&view, &names, &ask)
+            let leaders = leaders::leaders_agree(&view, &names, &ask);
+            (leaders, agree_suggest::suggestions_agree(&view, &names, &ask))
         });
         assert_eq!(one, other, "the same content gives the same bits");
     });

@@ -66,6 +66,7 @@ asks! {
     FindPaths(FindPathsRequest) by PathServiceClient::find_paths, base_find_paths;
     BatchGetDistances(BatchGetDistancesRequest) by PathServiceClient::batch_get_distances, base_batch_get_distances;
     ListMutuals(ListMutualsRequest) by PathServiceClient::list_mutuals, base_list_mutuals;
+    ListLeaders(ListLeadersRequest) by IntroductionServiceClient::list_leaders, base_leaders;
     SuggestIntroductions(SuggestIntroductionsRequest) by IntroductionServiceClient::suggest_introductions, base_suggest;
     FindIntroducers(FindIntroducersRequest) by IntroductionServiceClient::find_introducers, base_find_introducers;
     Write(WriteRequest) by DataServiceClient::write, base_write;
@@ -256,6 +257,10 @@ fn base_batch_get_distances() -> BatchGetDistancesRequest {
 
 fn base_list_mutuals() -> ListMutualsRequest {
     ListMutualsRequest { a_id: text("ada"), b_id: text("cy"), ..Default::default() }
+}
+
+fn base_leaders() -> ListLeadersRequest {
+    ListLeadersRequest { topic: text("rust"), ..Default::default() }
 }
 
 fn base_suggest() -> SuggestIntroductionsRequest {

@@ -222,6 +222,10 @@ fn paths() -> Vec<Case> {
     ]
 }
 
+fn near(member_id: &str, max_hops: i32) -> Option<Near> {
+    Some(Near { member_id: text(member_id), max_hops })
+}
+
 fn introductions() -> Vec<Case> {
     vec![
         case("nobody to introduce", suggest_introductions(|r| r.member_id.clear()), "REQUIRED", "member_id"),
@@ -253,6 +257,22 @@ fn introductions() -> Vec<Case> {
         case(
             "suggestions without oneself",
             suggest_introductions(|r| r.filter = excluding("ada")),
+            "CONTRADICTORY_FILTER",
+            "filter.exclude_member_ids",
+        ),
+        case("leaders of nothing", list_leaders(|r| r.topic.clear()), "REQUIRED", "topic"),
+        case("leaders of no topic", list_leaders(|r| r.topic = text("a_b")), "MALFORMED", "topic"),
+        case("leaders near nobody", list_leaders(|r| r.near = near("", 1)), "REQUIRED", "near.member_id"),
+        case("leaders near a stranger", list_leaders(|r| r.near = near("nobody", 1)), "NOT_FOUND", ""),
+        case("leaders 7 hops near", list_leaders(|r| r.near = near("ada", 7)), "OUT_OF_RANGE", "near.max_hops"),
+        case("101 leaders", list_leaders(|r| r.limit = 101), "OUT_OF_RANGE", "limit"),
+        case("-1 leaders", list_leaders(|r| r.limit = -1), "OUT_OF_RANGE", "limit"),
+        case(
+            "leaders near one left out",
+            list_leaders(|r| {
+                r.near = near("ada", 1);
+                r.filter = excluding("ada");
+            }),
             "CONTRADICTORY_FILTER",
             "filter.exclude_member_ids",
         ),

@@ -213,6 +213,29 @@ async fn introductions() {
     let found = introductions.find_introducers(find).await.unwrap().into_inner().introducers;
     assert_eq!((found.len(), &*found[0].member_id), (1, "ben"));
     assert_eq!(found[0].path.as_ref().unwrap().hops, 2);
+
+    // eva follows ana, and both are on the topic; dan shares too, and nobody of it follows him.
+    kith.put_member(Member { topics: vec![text("bridges")], ..member("eva") }).await;
+    for (id, author) in [("s1", "ana"), ("s2", "dan")] {
+        let status = Status { topics: vec![text("bridges")], ..status(id, author, "Look") };
+        kith.statuses().post_status(PostStatusRequest { status: Some(status), ..Default::default() }).await.unwrap();
+    }
+    let list = ListLeadersRequest { topic: text("bridges"), ..Default::default() };
+    let leaders = introductions.list_leaders(list.clone()).await.unwrap().into_inner().leaders;
+    assert_eq!(leaders.iter().map(|leader| &*leader.member_id).collect::<Vec<_>>(), ["ana", "dan"]);
+    let ana = &leaders[0];
+    assert_eq!(
+        (ana.statuses, ana.audience, &ana.status_ids, &ana.reader_ids),
+        (1, 1, &vec![text("s1")], &vec![text("eva")])
+    );
+    // Anyone is reached from anywhere as often; ana also from eva, with odds 0.85.
+    assert!(
+        (leaders[0].score - 1.85 / 3.85).abs() < 1e-9 && (leaders[1].score - 1.0 / 3.85).abs() < 1e-9,
+        "{leaders:?}"
+    );
+    let near = Some(Near { member_id: text("cleo"), max_hops: 1 });
+    let leaders = introductions.list_leaders(ListLeadersRequest { near, ..list }).await.unwrap().into_inner().leaders;
+    assert_eq!(leaders.iter().map(|leader| (&*leader.member_id, leader.hops)).collect::<Vec<_>>(), [("dan", Some(1))]);
 }
 
 #[tokio::test]

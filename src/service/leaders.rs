@@ -1,0 +1,116 @@
+//! `IntroductionService.ListLeaders`: whose sharing on a topic is followed.
+
+use std::collections::HashMap;
+
+use tonic::Request;
+
+use super::Service;
+use super::decode::{AskedFilter, Decoded, Violations, all_or_return, within_bounds};
+use super::paths::find;
+use crate::domain::limits::{HOPS_MAX, LIMIT_DEFAULT, LIMIT_MAX, REACH_HOPS_DEFAULT};
+use crate::domain::{Error, MemberId, StatusId, Topic};
+use crate::engine::State;
+use crate::graph::{Budget, Extent, Leader, Limit, MemberIx, Sharer, View, distances, leaders};
+use crate::proto::v1 as pb;
+
+/// A leader's statuses and readers that are named.
+const EVIDENCE_MAX: usize = 10;
+
+/// Only leaders so near to a member.
+struct Near {
+    member: MemberId,
+    max_hops: u32,
+}
+
+impl Near {
+    fn decode(message: pb::Near) -> Decoded<Near> {
+        let mut wrong = Violations::default();
+        let member = wrong.check(MemberId::parse("member_id", &message.member_id));
+        let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, REACH_HOPS_DEFAULT, HOPS_MAX));
+        all_or_return!(wrong; member, max_hops);
+        Ok(Near { member, max_hops })
+    }
+}
+
+pub async fn list_leaders(
+    service: &Service,
+    call: Request<pb::ListLeadersRequest>,
+) -> Result<pb::ListLeadersResponse, Error> {
+    let (metadata, _, message) = call.into_parts();
+    let mut wrong = Violations::default();
+    let topic = wrong.check(Topic::parse("topic", &message.topic));
+    let near = wrong.check_in("near", message.near.map(Near::decode).transpose());
+    let about = near.as_ref().and_then(Option::as_ref).map(|near| &near.member);
+    let filter = wrong.check(AskedFilter::decode_about(message.filter, &[about]));
+    let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
+    let asked = wrong.check(service.asked(&metadata, message.read, None));
+    all_or_return!(wrong; topic, near, filter, limit, asked);
+    let how = asked.clone();
+    let answer = move |state: &State, budget: &mut Budget<'_>| {
+        let view = filter.view(state, how.as_of)?;
+        let from = near.as_ref().map(|near| find(state, &near.member)).transpose()?;
+        let from = from.zip(near.as_ref().map(|near| near.max_hops));
+        let (leaders, extent) = match nearest(state, &view, &topic, from, budget) {
+            Ok(leaders) => (leaders, Extent::complete(HOPS_MAX)),
+            // Scores are of all who read: of part of them they would be of something else.
+            Err(limit) => (Vec::new(), Extent::ended(limit, 0)),
+        };
+        let info = how.info(state, extent, budget)?;
+        let leaders = leaders.iter().take(limit as usize).map(|leader| leader.told(state));
+        Ok(pb::ListLeadersResponse { leaders: leaders.collect(), info: Some(info) })
+    };
+    service.query(&asked, answer).await
+}
+
+/// A leader with what it has shared, and how far away it is if that was asked.
+struct Found {
+    leader: Leader,
+    statuses: Vec<StatusId>,
+    hops: Option<u32>,
+}
+
+/// The leaders of a topic; only those within so many hops of a member, if one is given.
+fn nearest(
+    state: &State,
+    view: &View<'_>,
+    topic: &Topic,
+    from: Option<(MemberIx, u32)>,
+    budget: &mut Budget<'_>,
+) -> Result<Vec<Found>, Limit> {
+    let sharing = state.sharing_on(topic, view.as_of(), budget)?;
+    let sharers: Vec<Sharer> = sharing.iter().map(|sharing| sharing.sharer).collect();
+    let mut statuses: HashMap<MemberIx, Vec<StatusId>> =
+        sharing.into_iter().map(|sharing| (sharing.sharer.member, sharing.statuses)).collect();
+    let found = leaders(view, &sharers, budget)?;
+    let hops = match from {
+        None => vec![None; found.len()],
+        Some((from, max_hops)) => {
+            let members: Vec<MemberIx> = found.iter().map(|leader| leader.member).collect();
+            let (hops, extent) = distances(view, from, &members, max_hops, budget);
+            extent.limit.map_or(Ok(()), Err)?;
+            hops
+        }
+    };
+    let found = found.into_iter().zip(hops).filter(|(_, hops)| from.is_none() || hops.is_some());
+    let found = found.map(|(leader, hops)| {
+        let statuses = statuses.remove(&leader.member).unwrap_or_default();
+        Found { leader, statuses, hops }
+    });
+    Ok(found.collect())
+}
+
+impl Found {
+    fn told(&self, state: &State) -> pb::Leader {
+        let Found { leader, statuses, hops } = self;
+        let id = |ix: &MemberIx| state.graph().id(*ix).to_string();
+        pb::Leader {
+            member_id: id(&leader.member),
+            score: leader.score,
+            statuses: statuses.len() as i32,
+            audience: leader.readers.len() as i32,
+            status_ids: statuses.iter().take(EVIDENCE_MAX).map(ToString::to_string).collect(),
+            reader_ids: leader.readers.iter().take(EVIDENCE_MAX).map(id).collect(),
+            hops: hops.map(|hops| hops as i32),
+        }
+    }
+}
