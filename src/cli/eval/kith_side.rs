@@ -35,10 +35,10 @@ impl Kith {
         Ok(Kith { graph: builder.build(), as_of: fading.as_of })
     }
 
-    /// Everyone suggested to a member, the best first, with their scores.
-    pub fn ranking(&self, member: u32, breadth: Breadth) -> Vec<(u32, f64)> {
+    /// Whoever is suggested to a member who asks for so many, the best first, with their scores.
+    pub fn ranking(&self, member: u32, breadth: Breadth, limit: usize) -> Vec<(u32, f64)> {
         let (view, exclude) = (View::unfiltered(&self.graph, self.as_of), SmallSet::default());
-        let query = SuggestQuery { breadth, ..SuggestQuery::exact(&exclude, usize::MAX) };
+        let query = SuggestQuery { breadth, ..SuggestQuery::exact(&exclude, limit) };
         let (ranked, _) = rank_introductions(&view, MemberIx(member), &query, &mut Budget::unlimited());
         ranked.iter().map(|ranked| (ranked.member.0, ranked.score)).collect()
     }

@@ -112,8 +112,8 @@ impl Asked<'_> {
             let asked = top.iter().filter_map(|&member| introducers.best(self.ties, member)).collect();
             (candidates.found(scores, met), top, asked)
         };
-        let exact = self.kith.ranking(query, Breadth::ALL);
-        let budgeted = self.kith.ranking(query, Breadth::STRONGEST);
+        let exact = self.kith.ranking(query, Breadth::ALL, usize::MAX);
+        let budgeted = self.budgeted(query);
         let plain = self.rankers.iter().map(|ranker| judged(&ranker.scores(self.ties, query)));
         let own = [&exact, &budgeted].map(|ranking| judged(&dense(ranking, self.ties.members())));
         let definition = Ranker::Walks(Weights::K).scores(self.ties, query);
@@ -122,6 +122,19 @@ impl Asked<'_> {
             agreement: Agreement::of(&exact, &definition, &candidates),
             overlap: overlap(&exact, &budgeted),
         }
+    }
+}
+
+impl Asked<'_> {
+    /// Who is told to one who asks for the top alone, and then all others: of those who ask for fewer, fewer are looked at in full.
+    fn budgeted(&self, query: u32) -> Vec<(u32, f64)> {
+        let mut ranking = self.kith.ranking(query, Breadth::STRONGEST, TOP);
+        let Some(least) = ranking.last().map(|last| last.1) else { return ranking };
+        let told: Vec<u32> = ranking.iter().map(|ranked| ranked.0).collect();
+        let all = self.kith.ranking(query, Breadth::STRONGEST, usize::MAX).into_iter();
+        let others = all.filter(|(member, _)| !told.contains(member)).map(|(member, score)| (member, score.min(least)));
+        ranking.extend(others);
+        ranking
     }
 }
 
