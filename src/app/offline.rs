@@ -34,6 +34,7 @@ pub struct CheckedStore {
     pub kinds: u64,
     pub members: u64,
     pub statuses: u64,
+    pub blocks: u64,
     pub edges: u64,
     pub verified: Verified,
 }
@@ -123,6 +124,7 @@ fn check(state: &State, verifier: &mut dyn Verifier) -> Result<CheckedStore, Off
         kinds: state.kinds().len() as u64,
         members: state.member_count(),
         statuses: state.status_count(),
+        blocks: state.block_count(),
         edges: state.edge_count(),
         verified,
     })

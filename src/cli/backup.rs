@@ -73,7 +73,7 @@ async fn write(client: &Client, out: &mut impl Write) -> Result<Written, Failure
     let mut stream = client.admin().backup(BackupRequest::default()).await?.into_inner();
     let first = stream.message().await?.ok_or_else(|| Failure::new("the server sent nothing"))?;
     let totals = first.totals.ok_or_else(|| Failure::new("the server did not say how much is to come"))?;
-    let total = totals.kinds + totals.members + totals.statuses + totals.edges;
+    let total = totals.kinds + totals.members + totals.statuses + totals.edges + totals.blocks;
     let progress = Progress::start("backing up", total.unsigned_abs());
     let mut bytes = 0;
     while let Some(message) = stream.message().await? {
@@ -86,17 +86,17 @@ async fn write(client: &Client, out: &mut impl Write) -> Result<Written, Failure
 
 impl Written {
     fn in_words(&self) -> String {
-        let ContentTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
+        let ContentTotals { kinds, members, statuses, edges, content_digest, blocks } = &self.totals;
         format!(
             "backed up {} in {} bytes; digest {content_digest}, revision {}",
-            held(*kinds, *members, *statuses, *edges),
+            held(*kinds, *members, *statuses, *edges, *blocks),
             self.bytes,
             self.revision
         )
     }
 
     fn json(&self, file: &Path) -> String {
-        let ContentTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
+        let ContentTotals { kinds, members, statuses, edges, content_digest, blocks } = &self.totals;
         let json = json!({
             "file": file.display().to_string(),
             "bytes": self.bytes,
@@ -104,6 +104,7 @@ impl Written {
             "members": members,
             "statuses": statuses,
             "edges": edges,
+            "blocks": blocks,
             "contentDigest": content_digest,
             "revision": self.revision,
         });

@@ -113,7 +113,7 @@ async fn export(client: &Client, out: &mut impl Write) -> Result<Exported, Failu
     let totals = first.totals.ok_or_else(|| Failure::new("the server did not say how much is to come"))?;
     let progress = Progress::start(
         "exporting",
-        [totals.kinds, totals.members, totals.statuses, totals.edges].iter().sum::<i64>().unsigned_abs(),
+        [totals.kinds, totals.members, totals.statuses, totals.edges, totals.blocks].iter().sum::<i64>().unsigned_abs(),
     );
     let mut came = ContentTotals { content_digest: totals.content_digest.clone(), ..ContentTotals::default() };
     while let Some(message) = stream.message().await? {
@@ -145,6 +145,7 @@ fn tally(came: &mut ContentTotals, record: &ImportRecord) -> Result<(), Failure>
         Some(Record::Member(_)) => came.members += 1,
         Some(Record::Status(_)) => came.statuses += 1,
         Some(Record::Edge(_)) => came.edges += 1,
+        Some(Record::Block(_)) => came.blocks += 1,
         None => return Err(Failure::new("the server sent a record that this version of kith does not know")),
     }
     Ok(())
@@ -152,22 +153,23 @@ fn tally(came: &mut ContentTotals, record: &ImportRecord) -> Result<(), Failure>
 
 impl Exported {
     fn in_words(&self) -> String {
-        let ContentTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
+        let ContentTotals { kinds, members, statuses, edges, content_digest, blocks } = &self.totals;
         format!(
             "exported {}; digest {content_digest}, revision {}",
-            held(*kinds, *members, *statuses, *edges),
+            held(*kinds, *members, *statuses, *edges, *blocks),
             self.revision
         )
     }
 
     fn json(&self, file: &Path) -> String {
-        let ContentTotals { kinds, members, statuses, edges, content_digest } = &self.totals;
+        let ContentTotals { kinds, members, statuses, edges, content_digest, blocks } = &self.totals;
         let json = json!({
             "file": file.display().to_string(),
             "kinds": kinds,
             "members": members,
             "statuses": statuses,
             "edges": edges,
+            "blocks": blocks,
             "contentDigest": content_digest,
             "revision": self.revision,
         });

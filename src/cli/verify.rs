@@ -94,6 +94,7 @@ fn summary(checked: &CheckedStore) -> VerifySummary {
         kinds: checked.kinds as i32,
         members: checked.members as i64,
         statuses: checked.statuses as i64,
+        blocks: checked.blocks as i64,
         edges: checked.edges as i64,
     }
 }
@@ -143,6 +144,7 @@ impl Report {
                 "kinds": summary.kinds,
                 "members": summary.members,
                 "statuses": summary.statuses,
+                "blocks": summary.blocks,
                 "edges": summary.edges,
             })
         });
@@ -155,7 +157,7 @@ fn in_words(summary: Option<VerifySummary>, found: i64) -> String {
     let Some(summary) = summary else { return format!("{findings}\n") };
     format!(
         "{findings}: {}; digest {}, revision {}\n",
-        held(summary.kinds.into(), summary.members, summary.statuses, summary.edges),
+        held(summary.kinds.into(), summary.members, summary.statuses, summary.edges, summary.blocks),
         clean(&summary.content_digest, 60),
         clean(&summary.revision, 60),
     )

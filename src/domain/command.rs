@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::edge::{check_interactions, check_weight, edge_violations};
 use super::{
-    Edge, EdgeKey, History, Kind, KindName, Member, MemberId, Origin, Status, StatusId, Strength, TimeMs, TopicSet,
-    Violation,
+    Block, Edge, EdgeKey, History, Kind, KindName, Member, MemberId, Origin, Privacy, Status, StatusId, Strength,
+    TimeMs, TopicSet, Violation, Visibility,
 };
 
 /// One write: its changes are applied in order, all or none.
@@ -48,16 +48,58 @@ pub enum Precondition {
 /// Deleting what is not there is refused unless `allow_missing`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    PutKind { kind: Kind, precondition: Precondition },
-    DeleteKind { name: KindName, precondition: Precondition, allow_missing: bool },
-    PutMember { member: Member, precondition: Precondition },
-    UpdateMember { id: MemberId, patch: MemberPatch, precondition: Precondition },
-    DeleteMember { id: MemberId, precondition: Precondition, allow_missing: bool },
-    PutEdge { put: EdgePut, precondition: Precondition, allow_missing_members: bool },
-    DeleteEdge { key: EdgeKey, precondition: Precondition, allow_missing: bool },
-    RecordInteractions { record: InteractionRecord },
-    PostStatus { status: Status },
-    DeleteStatus { id: StatusId, precondition: Precondition, allow_missing: bool },
+    PutKind {
+        kind: Kind,
+        precondition: Precondition,
+    },
+    DeleteKind {
+        name: KindName,
+        precondition: Precondition,
+        allow_missing: bool,
+    },
+    PutMember {
+        member: Member,
+        precondition: Precondition,
+    },
+    UpdateMember {
+        id: MemberId,
+        patch: MemberPatch,
+        precondition: Precondition,
+    },
+    DeleteMember {
+        id: MemberId,
+        precondition: Precondition,
+        allow_missing: bool,
+    },
+    PutEdge {
+        put: EdgePut,
+        precondition: Precondition,
+        allow_missing_members: bool,
+    },
+    DeleteEdge {
+        key: EdgeKey,
+        precondition: Precondition,
+        allow_missing: bool,
+    },
+    RecordInteractions {
+        record: InteractionRecord,
+    },
+    PostStatus {
+        status: Status,
+    },
+    DeleteStatus {
+        id: StatusId,
+        precondition: Precondition,
+        allow_missing: bool,
+    },
+    /// Blocking who is blocked already changes nothing.
+    BlockMember {
+        block: Block,
+    },
+    UnblockMember {
+        block: Block,
+        allow_missing: bool,
+    },
 }
 
 impl Change {
@@ -75,6 +117,7 @@ impl Change {
             Change::PostStatus { status } => {
                 std::iter::once(&status.author).chain(&status.audience.filter.exclude).collect()
             }
+            Change::BlockMember { block } | Change::UnblockMember { block, .. } => vec![&block.by, &block.of],
             Change::PutKind { .. } | Change::DeleteKind { .. } | Change::DeleteStatus { .. } => Vec::new(),
         }
     }
@@ -87,6 +130,20 @@ pub struct MemberPatch {
     pub headline: Option<String>,
     pub topics: Option<TopicSet>,
     pub labels: Option<BTreeMap<String, String>>,
+    pub edges_visibility: Option<Visibility>,
+    pub hidden_from_suggestions: Option<bool>,
+    pub declines_introducing: Option<bool>,
+}
+
+impl MemberPatch {
+    /// Replaces what it has of a privacy.
+    pub fn privacy(&self, before: Privacy) -> Privacy {
+        Privacy {
+            edges_visibility: self.edges_visibility.unwrap_or(before.edges_visibility),
+            hidden_from_suggestions: self.hidden_from_suggestions.unwrap_or(before.hidden_from_suggestions),
+            declines_introducing: self.declines_introducing.unwrap_or(before.declines_introducing),
+        }
+    }
 }
 
 /// An edge to store in place of the one under its key.
@@ -97,6 +154,7 @@ pub struct EdgePut {
     /// Replaces what is known of interactions; without it the history stays.
     pub history: Option<History>,
     pub since: Option<TimeMs>,
+    pub visibility: Visibility,
     pub note: String,
     pub origin: Option<Origin>,
 }
@@ -104,7 +162,8 @@ pub struct EdgePut {
 impl EdgePut {
     /// An edge of which only the key is known.
     pub fn bare(key: EdgeKey) -> EdgePut {
-        EdgePut { key, pinned: None, history: None, since: None, note: String::new(), origin: None }
+        let visibility = Visibility::default();
+        EdgePut { key, pinned: None, history: None, since: None, visibility, note: String::new(), origin: None }
     }
 
     /// Sets the history from its three fields as an edge message has them; a weight of 0 stands for all of `count`.
@@ -123,16 +182,17 @@ impl EdgePut {
 
     /// The put that leaves an edge as it is behind.
     pub fn of(edge: &Edge) -> EdgePut {
-        let Edge { key, pinned, history, since, note, origin } = edge.clone();
-        EdgePut { key, pinned, history: (history != History::default()).then_some(history), since, note, origin }
+        let Edge { key, pinned, history, since, visibility, note, origin } = edge.clone();
+        let history = (history != History::default()).then_some(history);
+        EdgePut { key, pinned, history, since, visibility, note, origin }
     }
 
     /// The edge it leaves behind under a key, where there was none before.
     pub fn edge(&self, key: EdgeKey) -> Edge {
         // An origin without anything in it is none.
         let origin = self.origin.clone().filter(|origin| *origin != Origin::default());
-        let (pinned, since, note) = (self.pinned, self.since, self.note.clone());
-        Edge { key, pinned, history: self.history.unwrap_or_default(), since, note, origin }
+        let (pinned, since, visibility, note) = (self.pinned, self.since, self.visibility, self.note.clone());
+        Edge { key, pinned, history: self.history.unwrap_or_default(), since, visibility, note, origin }
     }
 
     pub fn violations(&self) -> Vec<Violation> {

@@ -1,6 +1,6 @@
 use super::limits::{INTERACTION_TIME_MAX_MS, INTERACTIONS_MAX, INTRODUCERS_PER_ORIGIN_MAX, NOTE_CHARS_MAX};
 use super::member::text_violation;
-use super::{KindName, MemberId, Reason, StatusId, Strength, TimeMs, Violation};
+use super::{KindName, MemberId, Reason, StatusId, Strength, TimeMs, Violation, Visibility};
 
 /// An edge's name: one edge of each kind between two members, in each direction where the kind is directed.
 ///
@@ -50,6 +50,7 @@ pub struct Edge {
     pub pinned: Option<Strength>,
     pub history: History,
     pub since: Option<TimeMs>,
+    pub visibility: Visibility,
     pub note: String,
     pub origin: Option<Origin>,
 }

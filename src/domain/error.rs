@@ -70,6 +70,7 @@ pub enum Resource {
     Edge,
     Status,
     Kind,
+    Block,
 }
 
 /// Why a request was refused. One place (`service::status`) turns it into a gRPC status.

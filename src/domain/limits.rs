@@ -15,6 +15,8 @@ pub const TOPICS_MAX: usize = 64;
 pub const LABELS_MAX: usize = 64;
 pub const LABEL_KEY_BYTES_MAX: usize = 63;
 pub const LABEL_VALUE_BYTES_MAX: usize = 256;
+/// Members that one member blocks.
+pub const BLOCKS_PER_MEMBER_MAX: usize = 10_000;
 
 pub const NOTE_CHARS_MAX: usize = 1_000;
 pub const INTRODUCERS_PER_ORIGIN_MAX: usize = 16;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::limits::{
     DISPLAY_NAME_CHARS_MAX, HEADLINE_CHARS_MAX, LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX,
 };
-use super::{MemberId, Reason, TopicSet, Violation};
+use super::{MemberId, Privacy, Reason, TopicSet, Violation};
 
 /// A person or organisation, as its owner describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,7 @@ pub struct Member {
     /// Interests.
     pub topics: TopicSet,
     pub labels: BTreeMap<String, String>,
+    pub privacy: Privacy,
 }
 
 impl Member {
@@ -25,6 +26,7 @@ impl Member {
             headline: String::new(),
             topics: TopicSet::default(),
             labels: BTreeMap::new(),
+            privacy: Privacy::default(),
         }
     }
 

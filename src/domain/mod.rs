@@ -13,6 +13,7 @@ mod inspection;
 mod kind;
 pub mod limits;
 mod member;
+mod privacy;
 mod status;
 mod time;
 
@@ -25,6 +26,7 @@ pub use id::{KindName, MemberId, StatusId, Topic, TopicSet};
 pub use inspection::{Finding, Inspector};
 pub use kind::{Kind, Sphere, builtin_kinds};
 pub use member::Member;
+pub use privacy::{Block, Privacy, Visibility};
 pub use status::{Audience, Status};
 pub use time::{DurationMs, TimeMs};
 

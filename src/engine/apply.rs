@@ -59,6 +59,8 @@ impl State {
             Change::DeleteStatus { id, precondition, allow_missing } => {
                 self.delete_status(act, id, precondition, *allow_missing)
             }
+            Change::BlockMember { block } => self.block_member(act, block),
+            Change::UnblockMember { block, allow_missing } => self.unblock_member(act, block, *allow_missing),
         }
     }
 
@@ -152,6 +154,7 @@ impl State {
         if let Some(labels) = &patch.labels {
             after.labels.clone_from(labels);
         }
+        after.privacy = patch.privacy(before.value.privacy);
         Ok(Applied::of(self.replace_member(act, &before, &after)))
     }
 
@@ -165,6 +168,7 @@ impl State {
             *self.members.get_mut(ix.0 as usize).expect("a reused slot exists") = record;
         }
         self.topics.add(ix, &member.topics);
+        self.graph.set_privacy(ix, member.privacy);
         self.digest.add(digest::member_hash(member));
         let create_time = act.now;
         act.tell(|| Event::MemberPut { member: member.clone(), create_time });
@@ -180,6 +184,7 @@ impl State {
         self.topics.add(ix, &after.topics);
         let record = self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record");
         *record = MemberRecord::new(after, record.times.updated(act.now));
+        self.graph.set_privacy(ix, after.privacy);
         self.digest.remove(digest::member_hash(&before.value));
         self.digest.add(digest::member_hash(after));
         act.tell(|| Event::MemberPut { member: after.clone(), create_time: before.create_time });

@@ -8,8 +8,8 @@ use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Stored, 
 use super::state::{Mention, State};
 use super::{Applied, Effect, digest};
 use crate::domain::{
-    Edge, EdgeKey, EdgePut, Error, Event, InteractionRecord, KindName, Member, MemberId, Origin, Precondition, Reason,
-    Resource, Status, StatusId, Violation,
+    Edge, EdgeKey, EdgePut, Error, Event, InteractionRecord, KindName, Member, MemberId, Origin, Precondition, Privacy,
+    Reason, Resource, Status, StatusId, Violation,
 };
 use crate::graph::{KindIx, MemberIx, Runs, add_interactions};
 
@@ -76,7 +76,7 @@ impl State {
         Some(Stored::of(record.facts().edge(key.clone()), record.times))
     }
 
-    fn require_member(&self, id: &MemberId, field: &str) -> Result<(), Error> {
+    pub(super) fn require_member(&self, id: &MemberId, field: &str) -> Result<(), Error> {
         match self.graph.find(id.as_str()) {
             Some(_) => Ok(()),
             None => Err(Error::precondition(field, Reason::MemberMissing, "no such member")),
@@ -102,6 +102,7 @@ impl State {
         self.digest.add(digest::edge_hash(after));
         self.index_origin(after);
         self.graph.put_edge(from, kind, to, tie(after));
+        self.graph.set_edge_visibility(from, kind, to, after.visibility);
         self.edge_list(from).insert(EdgeRecord::new(EdgeFacts::of(after.clone()), kind, to, times));
         act.tell(|| Event::EdgePut { edge: after.clone(), create_time: times.create });
     }
@@ -278,6 +279,8 @@ impl State {
             self.erase_status(act, status);
         }
         self.erase_mentions(act, id);
+        self.remove_blocks_of(ix);
+        self.graph.set_privacy(ix, Privacy::default());
         self.topics.remove(ix, &before.value.topics);
         self.digest.remove(digest::member_hash(&before.value));
         *self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record") = MemberRecord::default();

@@ -10,7 +10,7 @@ use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
 use super::requests::Answered;
 use super::state::State;
 use crate::domain::limits::KINDS_MAX;
-use crate::domain::{Sequence, TimeMs};
+use crate::domain::{Privacy, Sequence, TimeMs, Visibility};
 use crate::graph::{GraphBuilder, KindIx, MemberIx, Runs};
 use crate::store::{
     BackupPacker, BackupReader, CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row,
@@ -33,6 +33,7 @@ pub fn head(state: &State) -> CheckpointHead {
         edges: state.edge_count(),
         statuses: state.status_count(),
         requests: state.requests.len() as u64,
+        blocks: state.graph.block_count(),
         digest: state.digest.0,
         erased: state.erased,
     }
@@ -62,7 +63,7 @@ pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Res
     for (number, ix) in state.graph.iter_members().enumerate() {
         numbers[ix.0 as usize] = number as u32;
         let record = state.member_record(ix);
-        let member = record.member(state.graph.id(ix).clone());
+        let member = record.member(state.graph.id(ix).clone(), state.graph.privacy(ix));
         take(Row::Member { member, stamps: stamps(record.times) })?;
     }
     for ix in state.graph.iter_members() {
@@ -84,7 +85,13 @@ pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Res
             members: answered.members.to_vec(),
         })?;
     }
-    Ok(())
+    let mut blocks: Vec<_> = state.graph.all_blocks().map(|(by, of)| numbers_of(&numbers, by, of)).collect();
+    blocks.sort_unstable();
+    blocks.into_iter().try_for_each(|(by, of)| take(Row::Block { by, of }))
+}
+
+fn numbers_of(numbers: &[u32], one: MemberIx, other: MemberIx) -> (u32, u32) {
+    (numbers[one.0 as usize], numbers[other.0 as usize])
 }
 
 fn edge_row(numbers: &[u32], from: MemberIx, record: &EdgeRecord) -> EdgeRow {
@@ -96,6 +103,7 @@ fn edge_row(numbers: &[u32], from: MemberIx, record: &EdgeRecord) -> EdgeRow {
         pinned: facts.pinned,
         history: facts.history,
         since: facts.since,
+        visibility: facts.visibility,
         note: facts.note,
         origin: facts.origin,
         stamps: stamps(record.times),
@@ -155,6 +163,15 @@ impl Fold {
         let state = &mut self.state;
         state.edges = rows.edges.iter().map(|list| Runs::from_sorted(list)).collect();
         state.graph = rows.builder.build();
+        for (member, privacy) in rows.privacies {
+            state.graph.set_privacy(member, privacy);
+        }
+        for (from, kind, to, visibility) in rows.visibilities {
+            state.graph.set_edge_visibility(from, kind, to, visibility);
+        }
+        for (by, of) in rows.blocks {
+            state.graph.block(by, of);
+        }
         for (from, kind, to) in rows.with_origin {
             let edge = state.edge_at(from, kind, to).ok_or_else(|| damaged("an edge is out of order"))?;
             state.index_origin(&edge.value);
@@ -190,12 +207,16 @@ impl Rows {
             pinned: row.pinned,
             history: row.history,
             since: row.since,
+            visibility: row.visibility,
             note: row.note,
             origin: row.origin,
         };
         self.builder.edge(from, kind, to, facts.tie());
         if facts.origin.is_some() {
             self.with_origin.push((from, kind, to));
+        }
+        if facts.visibility != Visibility::default() {
+            self.visibilities.push((from, kind, to, facts.visibility));
         }
         list.push(EdgeRecord::new(facts, kind, to, times(row.stamps)));
         Ok(())
@@ -218,6 +239,9 @@ struct Rows {
     statuses: Vec<StatusRecord>,
     /// Edges that came of something, to be indexed.
     with_origin: Vec<(MemberIx, KindIx, MemberIx)>,
+    privacies: Vec<(MemberIx, Privacy)>,
+    visibilities: Vec<(MemberIx, KindIx, MemberIx, Visibility)>,
+    blocks: Vec<(MemberIx, MemberIx)>,
 }
 
 impl Loader for Fold {
@@ -235,6 +259,9 @@ impl Loader for Fold {
                 let ix = rows.builder.member(member.id.clone());
                 self.state.topics.add(ix, &member.topics);
                 self.state.members.push(MemberRecord::new(&member, times(stamps)));
+                if member.privacy != Privacy::default() {
+                    rows.privacies.push((ix, member.privacy));
+                }
                 rows.edges.push(Vec::new());
             }
             Row::Edge(row) => rows.edge(row)?,
@@ -243,6 +270,13 @@ impl Loader for Fold {
                 let (answer, members) = (answer.map(Into::into), members.into());
                 let answered = Answered { fingerprint, time, sequence, answer, members };
                 self.state.requests.insert(id, answered);
+            }
+            Row::Block { by, of } => {
+                let members = rows.edges.len() as u32;
+                if by >= members || of >= members || by == of {
+                    return Err(damaged("a block names a member that is not there"));
+                }
+                rows.blocks.push((MemberIx(by), MemberIx(of)));
             }
         }
         Ok(())

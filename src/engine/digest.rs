@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::domain::{Edge, EdgeFilter, Kind, Member, Sphere, Status, TimeMs};
+use crate::domain::{Block, Edge, EdgeFilter, Kind, Member, Sphere, Status, TimeMs};
 
 /// The sum of the hashes of all resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +70,7 @@ pub fn member_hash(member: &Member) -> u128 {
     bytes.text(&member.headline);
     bytes.texts(member.topics.iter().map(|t| t.as_str()));
     bytes.labels(&member.labels);
+    bytes.unless_default(member.privacy.bits());
     bytes.hash()
 }
 
@@ -89,6 +90,7 @@ pub fn edge_hash(edge: &Edge) -> u128 {
         bytes.texts(origin.introducers.iter().map(|m| m.as_str()));
         bytes.text(&origin.note);
     }
+    bytes.unless_default(edge.visibility.number());
     bytes.hash()
 }
 
@@ -103,6 +105,13 @@ pub fn status_hash(status: &Status) -> u128 {
     bytes.number(u64::from(status.audience.max_hops));
     bytes.time(Some(status.post_time));
     bytes.time(status.expire_time);
+    bytes.hash()
+}
+
+pub fn block_hash(block: &Block) -> u128 {
+    let mut bytes = Bytes::of(b'b');
+    bytes.text(block.by.as_str());
+    bytes.text(block.of.as_str());
     bytes.hash()
 }
 
@@ -134,6 +143,13 @@ impl Bytes {
 
     fn number(&mut self, value: u64) {
         self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// A byte at the end, where stores of format 1 have nothing: what is as it was keeps its hash.
+    fn unless_default(&mut self, byte: u8) {
+        if byte != 0 {
+            self.0.push(byte);
+        }
     }
 
     fn text(&mut self, text: &str) {

@@ -3,7 +3,7 @@
 use super::records::EdgeRecord;
 use super::state::State;
 use crate::domain::limits::KINDS_MAX;
-use crate::domain::{Edge, Kind, KindName, Member, Status};
+use crate::domain::{Block, Edge, Kind, KindName, Member, Status};
 use crate::graph::MemberIx;
 
 /// A resource as it was put: without its etag and its times.
@@ -13,19 +13,21 @@ pub enum Record {
     Member(Member),
     Status(Status),
     Edge(Edge),
+    Block(Block),
 }
 
 impl State {
-    /// Kinds by name; members and statuses by id; edges by `from`, kind and `to`. What a record names comes before it: a
+    /// Kinds by name; members and statuses by id; edges by `from`, kind and `to`; blocks by who blocks whom. What a record names comes before it: a
     /// status's author and kinds, an edge's ends, kind and the status it came of.
     pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
         let kinds = self.kinds().into_iter().map(|stored| Record::Kind(stored.value));
         let by_id = || self.graph.members_after(None);
-        let members = by_id().map(|ix| Record::Member(self.member_record(ix).member(self.graph.id(ix).clone())));
+        let members = by_id().map(|ix| Record::Member(self.member_at(ix).value));
         let statuses = self.statuses.values().map(|record| Record::Status(record.status.clone()));
         let ranks = self.kind_ranks();
         let edges = by_id().flat_map(move |ix| self.edges_from(ix, &ranks)).map(Record::Edge);
-        kinds.chain(members).chain(statuses).chain(edges)
+        let blocks = by_id().flat_map(|ix| self.blocks_by(ix)).map(Record::Block);
+        kinds.chain(members).chain(statuses).chain(edges).chain(blocks)
     }
 
     /// Each kind's place in the order of names, by its index.

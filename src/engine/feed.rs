@@ -11,7 +11,7 @@ use super::revision::Revision;
 use super::state::State;
 use super::{Engine, stopped};
 use crate::domain::{
-    Edge, EdgeKey, Error, Event, Kind, KindName, Member, MemberId, Sequence, Status, StatusId, TimeMs,
+    Block, Edge, EdgeKey, Error, Event, Kind, KindName, Member, MemberId, Sequence, Status, StatusId, TimeMs,
 };
 use crate::store::{Commit, LogCursor, StoreError};
 
@@ -37,7 +37,7 @@ pub struct Changes {
     pub changes: Vec<Changed>,
 }
 
-/// A resource that was put, or is gone. With a member went its edges and statuses.
+/// A resource that was put, or is gone. With a member went its edges, statuses and blocks.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Changed {
     Kind(Stored<Kind>),
@@ -48,6 +48,8 @@ pub enum Changed {
     EdgeDeleted(EdgeKey),
     Status(Stored<Status>),
     StatusDeleted(StatusId),
+    Block(Block),
+    BlockDeleted(Block),
 }
 
 impl Engine {
@@ -143,5 +145,7 @@ fn changed(event: Event, update: TimeMs) -> Changed {
         Event::EdgeDeleted { key } => Changed::EdgeDeleted(key),
         Event::StatusPut { status, create_time } => Changed::Status(Stored::of(status, since(create_time))),
         Event::StatusDeleted { id } => Changed::StatusDeleted(id),
+        Event::BlockPut { block } => Changed::Block(block),
+        Event::BlockDeleted { block } => Changed::BlockDeleted(block),
     }
 }

@@ -74,7 +74,7 @@ impl Figures {
     /// A query is done with, unless it begins again.
     pub(super) fn ended(&self, budget: &Budget<'_>, stopped: Option<StopReason>) {
         match stopped {
-            _ if budget.is_exhausted() => self.ended_by_budget.inc(),
+            _ if budget.is_limited() || budget.is_exhausted() => self.ended_by_budget.inc(),
             Some(StopReason::Deadline) => self.ended_by_deadline.inc(),
             Some(StopReason::Cancelled) => self.ended_by_caller.inc(),
             None => return,

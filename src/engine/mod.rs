@@ -6,6 +6,7 @@
 mod apply;
 mod apply_edge;
 mod batch;
+mod blocks;
 mod checkpoint;
 mod digest;
 mod discover;

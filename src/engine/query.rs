@@ -22,6 +22,8 @@ use crate::graph::{Budget, Stop, StopReason};
 const AT_ONCE_EDGES_MAX: u64 = 8_192;
 /// Edges that a query may visit in the short lane: some milliseconds.
 const SHORT_EDGES_MAX: u64 = 1_000_000;
+/// What a query may look at for each edge that it may visit: most of it may be what its viewer may not see.
+const WORK_PER_EDGE_MAX: u64 = 4;
 /// Queries waiting for a turn in a lane, for each that runs there; more are refused at once.
 const WAITING_PER_TURN: usize = 64;
 /// When to ask again after such a refusal.
@@ -48,10 +50,11 @@ impl Engine {
     ) -> Result<T, Error> {
         let state = self.state_at(&options.min_revision).await?;
         let edges_max = options.edges_visited_max.unwrap_or(u64::MAX).min(self.options.edges_visited_max);
+        let work_max = self.options.edges_visited_max.saturating_mul(WORK_PER_EDGE_MAX);
         let cancelled = Arc::new(AtomicBool::new(false));
         let _cancel_when_dropped = CancelWhenDropped(cancelled.clone());
         let signal = Signal { cancelled, deadline: options.deadline, said: Cell::new(None) };
-        let mut attempt = Attempt { query, state, signal, edges_max, figures: self.figures.clone() };
+        let mut attempt = Attempt { query, state, signal, edges_max, work_max, figures: self.figures.clone() };
         if let Some(done) = attempt.within(AT_ONCE_EDGES_MAX, |figures| &figures.at_once) {
             return done;
         }
@@ -83,6 +86,8 @@ struct Attempt<Q> {
     signal: Signal,
     /// All it may visit.
     edges_max: u64,
+    /// And look at, what its viewer may not see included.
+    work_max: u64,
     figures: Arc<Figures>,
 }
 
@@ -92,12 +97,12 @@ impl<Q> Attempt<Q> {
     where
         Q: Fn(&State, &mut Budget<'_>) -> Result<T, Error>,
     {
-        let mut budget = Budget::new(edges.min(self.edges_max), &self.signal);
+        let mut budget = Budget::new(self.edges_max, &self.signal).with_work_max(edges.min(self.work_max));
         let done = (self.query)(&self.state, &mut budget);
         let lane = counted(&self.figures);
         lane.queries.inc();
         lane.edges_visited.inc_by(budget.visited());
-        if edges < self.edges_max && budget.is_exhausted() {
+        if edges < self.work_max && budget.is_exhausted() {
             return None;
         }
         self.figures.ended(&budget, self.signal.said.get());

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::digest::{Hashed, etag};
-use crate::domain::{Edge, EdgeKey, EdgePut, History, Member, MemberId, Origin, Status, Strength, TimeMs, TopicSet};
+use crate::domain::{
+    Edge, EdgeKey, EdgePut, History, Member, MemberId, Origin, Privacy, Status, Strength, TimeMs, TopicSet, Visibility,
+};
 use crate::graph::{Keyed, KindIx, MemberIx, Tie};
 
 /// A resource with what the server knows of it.
@@ -44,7 +46,7 @@ impl Times {
     }
 }
 
-/// A member without its id, which the graph interns. Bare members have no profile: most of an import's have none.
+/// A member without its id and its privacy, which the graph has. Bare members have no profile: most of an import's have none.
 #[derive(Debug, Clone, Default)]
 pub struct MemberRecord {
     profile: Option<Arc<Profile>>,
@@ -76,15 +78,16 @@ impl MemberRecord {
         MemberRecord { profile, times }
     }
 
-    pub fn member(&self, id: MemberId) -> Member {
+    pub fn member(&self, id: MemberId, privacy: Privacy) -> Member {
         match &self.profile {
-            None => Member::bare(id),
+            None => Member { privacy, ..Member::bare(id) },
             Some(profile) => Member {
                 id,
                 display_name: profile.display_name.clone(),
                 headline: profile.headline.clone(),
                 topics: profile.topics.clone(),
                 labels: profile.labels.clone(),
+                privacy,
             },
         }
     }
@@ -100,6 +103,7 @@ pub struct EdgeFacts {
     pub pinned: Option<Strength>,
     pub history: History,
     pub since: Option<TimeMs>,
+    pub visibility: Visibility,
     pub note: String,
     pub origin: Option<Origin>,
 }
@@ -111,13 +115,13 @@ impl EdgeFacts {
     }
 
     pub fn of(edge: Edge) -> EdgeFacts {
-        let Edge { key: _, pinned, history, since, note, origin } = edge;
-        EdgeFacts { pinned, history, since, note, origin }
+        let Edge { key: _, pinned, history, since, visibility, note, origin } = edge;
+        EdgeFacts { pinned, history, since, visibility, note, origin }
     }
 
     pub fn edge(self, key: EdgeKey) -> Edge {
-        let EdgeFacts { pinned, history, since, note, origin } = self;
-        Edge { key, pinned, history, since, note, origin }
+        let EdgeFacts { pinned, history, since, visibility, note, origin } = self;
+        Edge { key, pinned, history, since, visibility, note, origin }
     }
 }
 
@@ -126,6 +130,7 @@ impl EdgeFacts {
 pub struct EdgeRecord {
     pub to: MemberIx,
     pub kind: KindIx,
+    pub visibility: Visibility,
     pub times: Times,
     /// None when there are none but the defaults.
     facts: Option<Arc<EdgeFacts>>,
@@ -143,12 +148,15 @@ impl Keyed for EdgeRecord {
 
 impl EdgeRecord {
     pub fn new(facts: EdgeFacts, kind: KindIx, to: MemberIx, times: Times) -> EdgeRecord {
+        let visibility = facts.visibility;
+        // It has a place of its own, so that it takes no allocation.
+        let facts = EdgeFacts { visibility: Visibility::default(), ..facts };
         let facts = (facts != EdgeFacts::default()).then(|| Arc::new(facts));
-        EdgeRecord { to, kind, times, facts }
+        EdgeRecord { to, kind, visibility, times, facts }
     }
 
     pub fn facts(&self) -> EdgeFacts {
-        self.facts.as_deref().cloned().unwrap_or_default()
+        EdgeFacts { visibility: self.visibility, ..self.facts.as_deref().cloned().unwrap_or_default() }
     }
 }
 

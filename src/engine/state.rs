@@ -124,7 +124,7 @@ impl State {
 
     pub fn member_at(&self, ix: MemberIx) -> Stored<Member> {
         let record = self.member_record(ix);
-        Stored::of(record.member(self.graph.id(ix).clone()), record.times)
+        Stored::of(record.member(self.graph.id(ix).clone(), self.graph.privacy(ix)), record.times)
     }
 
     pub(super) fn member_record(&self, ix: MemberIx) -> &MemberRecord {

@@ -275,14 +275,14 @@ fn change(halves: &mut Vec<HalfEdge>, key: HalfEdgeKey, half: Option<HalfEdge>) 
     }
 }
 
-fn chunk(halves: &[HalfEdge]) -> Arc<[u32]> {
+pub(super) fn chunk(halves: &[HalfEdge]) -> Arc<[u32]> {
     let mut words = vec![halves.len() as u32];
     pack(halves, &mut words);
     words.into()
 }
 
 #[inline]
-fn unpack_chunk(words: &[u32]) -> List<'_> {
+pub(super) fn unpack_chunk(words: &[u32]) -> List<'_> {
     List::unpack(words[0] as usize, &words[1..])
 }
 
@@ -291,6 +291,10 @@ impl<'g> HalfEdges<'g> {
     #[inline]
     pub fn none() -> HalfEdges<'g> {
         HalfEdges(Lists::One(List::unpack(0, &[])))
+    }
+
+    pub(super) fn of_list(list: List<'g>) -> HalfEdges<'g> {
+        HalfEdges(Lists::One(list))
     }
 
     #[inline]

@@ -62,18 +62,37 @@ impl Extent {
 /// Half-edges between two looks at the stop signal: some microseconds of work.
 const VISITS_PER_POLL: u64 = 1_024;
 
-/// Counts what a query visits.
+/// Counts what a query visits, and what work it is.
+///
+/// The two differ where a viewer may not see all: what it may not see is work, but it is not visited, or its number would tell of it.
 pub struct Budget<'a> {
     edges_max: u64,
+    work_max: u64,
     visited: u64,
+    work: u64,
     next_poll: u64,
+    limited: bool,
     exhausted: bool,
     stop: &'a dyn Stop,
 }
 
 impl<'a> Budget<'a> {
     pub fn new(edges_visited_max: u64, stop: &'a dyn Stop) -> Budget<'a> {
-        Budget { edges_max: edges_visited_max, visited: 0, next_poll: 0, exhausted: false, stop }
+        Budget {
+            edges_max: edges_visited_max,
+            work_max: u64::MAX,
+            visited: 0,
+            work: 0,
+            next_poll: 0,
+            limited: false,
+            exhausted: false,
+            stop,
+        }
+    }
+
+    /// No more work than this, whatever of it is visited.
+    pub fn with_work_max(self, work_max: u64) -> Budget<'a> {
+        Budget { work_max, ..self }
     }
 
     /// No bound, no signal.
@@ -85,12 +104,24 @@ impl<'a> Budget<'a> {
     pub fn visit(&mut self, edges: u64) -> Result<(), Limit> {
         let visited = self.visited.saturating_add(edges);
         if visited > self.edges_max {
+            self.limited = true;
+            return Err(Limit::EdgesVisited);
+        }
+        self.pass(edges)?;
+        self.visited = visited;
+        Ok(())
+    }
+
+    /// So many more are looked at that do not count as visited.
+    pub fn pass(&mut self, edges: u64) -> Result<(), Limit> {
+        let work = self.work.saturating_add(edges);
+        if work > self.work_max {
             self.exhausted = true;
             return Err(Limit::EdgesVisited);
         }
-        self.visited = visited;
-        if visited >= self.next_poll {
-            self.next_poll = visited + VISITS_PER_POLL;
+        self.work = work;
+        if work >= self.next_poll {
+            self.next_poll = work + VISITS_PER_POLL;
             match self.stop.stop() {
                 Some(StopReason::Deadline) => return Err(Limit::Deadline),
                 Some(StopReason::Cancelled) => return Err(Limit::Cancelled),
@@ -103,19 +134,38 @@ impl<'a> Budget<'a> {
     /// Whether so many half-edges more are within the bound. A search that looks at no part of a hop it can't afford, and is
     /// charged for all of one that it need not look through, takes as much wherever in memory its members are.
     pub fn afford(&mut self, edges: u64) -> Result<(), Limit> {
-        if self.visited.saturating_add(edges) <= self.edges_max {
-            return Ok(());
+        if self.visited.saturating_add(edges) > self.edges_max {
+            self.limited = true;
+            return Err(Limit::EdgesVisited);
         }
-        self.exhausted = true;
-        Err(Limit::EdgesVisited)
+        if self.work.saturating_add(edges) > self.work_max {
+            self.exhausted = true;
+            return Err(Limit::EdgesVisited);
+        }
+        Ok(())
     }
 
     /// Charges half-edges that were afforded and need not be looked at.
     pub fn skip(&mut self, edges: u64) {
         self.visited = self.visited.saturating_add(edges);
+        self.work = self.work.saturating_add(edges);
     }
 
-    /// Whether more edges were asked for than there were.
+    /// What is left for searches that decide what may be seen: as much work, none of it visited.
+    pub fn unseen<T>(&mut self, search: impl FnOnce(&mut Budget<'_>) -> T) -> T {
+        let mut inner = Budget::new(u64::MAX, self.stop).with_work_max(self.work_max.saturating_sub(self.work));
+        let found = search(&mut inner);
+        self.work = self.work.saturating_add(inner.work);
+        self.exhausted |= inner.exhausted;
+        found
+    }
+
+    /// Whether more edges were asked for than may be visited.
+    pub fn is_limited(&self) -> bool {
+        self.limited
+    }
+
+    /// Whether it was more work than there was room for.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted
     }
@@ -140,10 +190,13 @@ mod tests {
 
     #[test]
     fn it_ends_at_its_bound_and_at_the_first_signal() {
-        let mut budget = Budget::new(10, &NeverStop);
+        let mut budget = Budget::new(10, &NeverStop).with_work_max(20);
         assert_eq!((budget.visit(10), budget.is_exhausted()), (Ok(()), false));
         assert_eq!((budget.visit(1), budget.visited()), (Err(Limit::EdgesVisited), 10));
-        assert!(budget.is_exhausted());
+        assert!(!budget.is_exhausted());
+        assert_eq!(budget.unseen(|inner| (inner.visit(9), inner.visit(2))), (Ok(()), Err(Limit::EdgesVisited)));
+        assert_eq!((budget.is_exhausted(), budget.visited()), (true, 10));
+        assert_eq!((budget.pass(1), budget.pass(1)), (Ok(()), Err(Limit::EdgesVisited)));
         assert_eq!(Budget::new(10, &Always(StopReason::Cancelled)).visit(1), Err(Limit::Cancelled));
         assert_eq!(Budget::new(10, &Always(StopReason::Deadline)).visit(1), Err(Limit::Deadline));
     }

@@ -7,8 +7,9 @@ use super::half_edge::{HalfEdge, KindIx, MemberIx};
 use super::ids::Ids;
 use super::kinds::Kinds;
 use super::pages::Pages;
+use super::privacy::PrivacyTable;
 use super::strength::Tie;
-use crate::domain::{Kind, MemberId};
+use crate::domain::{Kind, MemberId, Visibility};
 
 /// Members, kinds and edges. A clone shares all that neither changes; cloning copies a few roots.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,7 @@ pub struct Graph {
     /// Places that erased members left, the last one to be used first.
     pub(super) free: Vector<MemberIx>,
     pub(super) edges: u64,
+    pub(super) privacy: PrivacyTable,
 }
 
 impl Graph {
@@ -124,7 +126,7 @@ impl Graph {
         ix
     }
 
-    /// Removes a member that has no edges.
+    /// Removes a member that has no edges and no blocks, nor a privacy of its own.
     pub fn remove_member(&mut self, ix: MemberIx) {
         let place = self.names.get_mut(ix.0 as usize).expect("a member's index names a member");
         let id = place.take().expect("a member's index names a member");
@@ -166,6 +168,7 @@ impl Graph {
     pub fn remove_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Tie> {
         let symmetric = self.kinds.get(kind).symmetric;
         let before = self.adjacency.remove(from, (to, kind, false))?;
+        self.set_edge_visibility(from, kind, to, Visibility::Everyone);
         self.adjacency.remove(to, (from, kind, !symmetric));
         self.edges -= 1;
         self.kinds.count(kind, -1);

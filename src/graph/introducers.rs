@@ -21,7 +21,8 @@ pub struct Introducer {
     pub path: Path,
 }
 
-/// Who could introduce `member` to `target` by a chain of at most `max_hops` hops, the greatest score first, then by id.
+/// Who could introduce `member` to `target` by a chain of at most `max_hops` hops, the greatest score first, then by id. Nobody in
+/// a chain is one who introduces nobody, or whom a block parts from either of the two, or from the next in the chain.
 ///
 /// The bound on hops is deepened, so that on a limit the answer for the last bound that was searched whole is given.
 pub fn introducers(
@@ -32,6 +33,7 @@ pub fn introducers(
     willingness: &dyn Fn(MemberIx) -> f64,
     budget: &mut Budget<'_>,
 ) -> (Vec<Introducer>, Extent) {
+    let view = &view.clone().for_introductions_of(member).introducing(member, target);
     let mut found = Vec::new();
     for hops_max in 2..=max_hops {
         match introducers_within(view, member, target, hops_max, willingness, budget) {

@@ -129,8 +129,11 @@ fn introducers(walk: &Walk<'_, '_>, to: MemberIx, chains: &[Chain], asking: Aski
     if asking.most == 0 {
         return Vec::new();
     }
+    let graph = walk.view.graph();
+    let would = |member: MemberIx| !graph.privacy(member).declines_introducing && !graph.are_apart(member, to);
+    let may_be = |chain: &&Chain| would(walk.first[chain.first as usize].member) && chain.second.is_none_or(would);
     let mut onwards = vec![0.0f64; walk.first.len()];
-    chains.iter().for_each(|chain| {
+    chains.iter().filter(may_be).for_each(|chain| {
         let best = &mut onwards[chain.first as usize];
         *best = best.max(chain.onwards);
     });
@@ -152,8 +155,8 @@ fn introducers(walk: &Walk<'_, '_>, to: MemberIx, chains: &[Chain], asking: Aski
         .iter()
         .filter_map(|&(_, first)| {
             let best = onwards[first as usize] * NEARLY;
-            let may_be = chains.iter().filter(|chain| chain.first == first && chain.onwards >= best);
-            strongest(walk, to, may_be, asking)
+            let best = chains.iter().filter(|chain| chain.first == first && chain.onwards >= best).filter(may_be);
+            strongest(walk, to, best, asking)
         })
         .collect();
     let id = |introducer: &Introducer| walk.view.graph().id(introducer.member);

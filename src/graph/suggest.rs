@@ -123,6 +123,7 @@ const LOOKED_AT_FOR_OTHERS: usize = 10;
 
 /// The members to meet with the greatest scores; then by fewest hops, best topic match, and id.
 pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budget: &mut Budget<'_>) -> Suggestions {
+    let view = &view.clone().for_introductions_of(member);
     let mut scratch = lease(view.graph().places());
     let (walk, found, extent) = match ranked(view, member, query, &mut scratch, budget) {
         Ok(ranked) => ranked,
@@ -156,6 +157,7 @@ pub fn rank_introductions(
     query: &SuggestQuery<'_>,
     budget: &mut Budget<'_>,
 ) -> (Vec<Candidate>, Extent) {
+    let view = &view.clone().for_introductions_of(member);
     let mut scratch = lease(view.graph().places());
     let ranked = ranked(view, member, query, &mut scratch, budget);
     ranked.map_or_else(|limit| (Vec::new(), Extent::ended(limit, 1)), |(_, found, extent)| (found, extent))
@@ -332,7 +334,7 @@ fn look_at_all(walk: &Walk<'_, '_>, batch: &mut [Candidate], budget: &mut Budget
 fn candidates(walk: &Walk<'_, '_>, query: &SuggestQuery<'_>, marks: &[u8]) -> Vec<Candidate> {
     let mut found = Vec::new();
     for (member, k, hops) in walk.arrived() {
-        if marks[member.0 as usize] == NOT_SUGGESTED {
+        if marks[member.0 as usize] == NOT_SUGGESTED || is_hidden(walk.view, member) {
             continue;
         }
         match query.topics.map(|evidence| evidence.get(&member)) {
@@ -345,7 +347,11 @@ fn candidates(walk: &Walk<'_, '_>, query: &SuggestQuery<'_>, marks: &[u8]) -> Ve
 }
 
 fn is_distant(walk: &Walk<'_, '_>, marks: &[u8], member: MemberIx) -> bool {
-    !walk.arrives_at(member) && marks[member.0 as usize] != NOT_SUGGESTED
+    !walk.arrives_at(member) && marks[member.0 as usize] != NOT_SUGGESTED && !is_hidden(walk.view, member)
+}
+
+fn is_hidden(view: &View<'_>, member: MemberIx) -> bool {
+    view.graph().privacy(member).hidden_from_suggestions
 }
 
 /// Members on the topics that no walk of three steps arrives at, but that are within 6 hops: a member with few edges is still

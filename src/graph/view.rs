@@ -7,6 +7,7 @@ use super::adjacency::HalfEdges;
 use super::budget::{Budget, Limit};
 use super::graph::Graph;
 use super::half_edge::{Direction, HalfEdge, KindIx, LABELS, MemberIx, kind_of, label_of, pinned_by, tie_of};
+use super::lens::{Lens, Viewer};
 use super::packed::List;
 use super::small_hash::SmallSet;
 use super::strength::{Tie, edge_strength, pair_strength};
@@ -22,6 +23,8 @@ pub struct View<'g> {
     /// 0 when every strength passes.
     min_strength: f32,
     excluded: SmallSet<MemberIx>,
+    /// None if it would leave nothing out.
+    lens: Option<Box<Lens<'g>>>,
     as_of: TimeMs,
     /// By label, the gates that are open to edges of that label, as far as kind and direction decide.
     gates: [u8; LABELS],
@@ -45,8 +48,16 @@ impl<'g> View<'g> {
     /// The whole graph.
     pub fn unfiltered(graph: &'g Graph, as_of: TimeMs) -> View<'g> {
         let (gates, untied) = ([0; LABELS], [0.0; KINDS_MAX]);
-        let mut view =
-            View { graph, kinds: u64::MAX, min_strength: 0.0, excluded: HashSet::default(), as_of, gates, untied };
+        let mut view = View {
+            graph,
+            kinds: u64::MAX,
+            min_strength: 0.0,
+            excluded: HashSet::default(),
+            lens: None,
+            as_of,
+            gates,
+            untied,
+        };
         for (ix, kind) in graph.kinds() {
             view.untied[usize::from(ix.0)] = edge_strength(kind, Tie::default(), as_of);
             view.set_gates(ix, kind);
@@ -97,6 +108,39 @@ impl<'g> View<'g> {
         self
     }
 
+    /// This view as a viewer sees it: its own smaller graph.
+    pub fn seen_by(self, viewer: Viewer) -> View<'g> {
+        self.through(|lens| lens.of(viewer))
+    }
+
+    /// This view for introductions of a member: without those that block it or that it blocks, and without edges between any two
+    /// of whom one blocks the other.
+    pub fn for_introductions_of(self, member: MemberIx) -> View<'g> {
+        self.through(|lens| lens.for_introductions_of(member))
+    }
+
+    /// This view without those who introduce nobody, and without those that block the one at the far end or that it blocks; the two
+    /// ends stay.
+    pub fn introducing(self, from: MemberIx, to: MemberIx) -> View<'g> {
+        self.through(|lens| lens.introducing([from, to]))
+    }
+
+    fn through(mut self, change: impl FnOnce(Lens<'g>) -> Lens<'g>) -> View<'g> {
+        let lens = change(self.lens.take().map_or_else(|| Lens::new(self.graph), |lens| *lens));
+        self.lens = (!lens.is_clear()).then(|| Box::new(lens));
+        self
+    }
+
+    /// A member by its id, unless it is gone for the viewer.
+    pub fn find(&self, id: &str) -> Option<MemberIx> {
+        self.graph.find(id).filter(|member| !self.is_gone(*member))
+    }
+
+    /// Whether a member is not there for the viewer.
+    pub fn is_gone(&self, member: MemberIx) -> bool {
+        self.lens.as_ref().is_some_and(|lens| lens.is_gone(member))
+    }
+
     pub fn graph(&self) -> &'g Graph {
         self.graph
     }
@@ -139,8 +183,14 @@ impl<'g> View<'g> {
 
     /// A member's half-edges; none if it is excluded.
     #[inline]
-    pub(super) fn half_edges(&self, member: MemberIx) -> HalfEdges<'g> {
-        if self.excludes(member) { HalfEdges::none() } else { self.graph.half_edges(member) }
+    pub fn half_edges(&self, member: MemberIx) -> HalfEdges<'_> {
+        if self.excludes(member) {
+            return HalfEdges::none();
+        }
+        match &self.lens {
+            None => self.graph.half_edges(member),
+            Some(lens) => lens.half_edges(member),
+        }
     }
 
     /// How many half-edges are looked at when one steps from the member.
@@ -153,7 +203,7 @@ impl<'g> View<'g> {
     #[inline]
     pub(super) fn for_each_edge(
         &self,
-        list: List<'g>,
+        list: List<'_>,
         direction: Direction,
         mut found: impl FnMut(MemberIx, u8) -> ControlFlow<()>,
     ) -> ControlFlow<()> {

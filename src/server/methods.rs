@@ -69,10 +69,13 @@ const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
     ("IntroductionService/ListLeaders", Service, Unary),
     ("IntroductionService/SuggestIntroductions", Service, Unary),
     ("MemberService/BatchGetMembers", Service, Unary),
+    ("MemberService/BlockMember", Write, Unary),
     ("MemberService/DeleteMember", Write, Unary),
     ("MemberService/GetMember", Service, Unary),
+    ("MemberService/ListBlocks", Service, Unary),
     ("MemberService/ListMembers", Service, Unary),
     ("MemberService/PutMember", Write, Unary),
+    ("MemberService/UnblockMember", Write, Unary),
     ("MemberService/UpdateMember", Write, Unary),
     ("PathService/BatchGetDistances", Service, Unary),
     ("PathService/FindPaths", Service, Unary),
@@ -86,7 +89,7 @@ const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
     ("StatusService/ListStatuses", Service, Unary),
     ("StatusService/PostStatus", Write, Unary),
 ];
-const METHODS_COUNT: usize = 36;
+const METHODS_COUNT: usize = 39;
 /// Places of methods, with one for those that are not served.
 pub const METHODS_MAX: usize = METHODS_COUNT + OPEN.len() + 1;
 

@@ -89,6 +89,8 @@ fn told(change: &Change) -> String {
         Change::RecordInteractions { record } => edge("record_interactions", &record.key),
         Change::PostStatus { status } => format!("post_status {}", status.id),
         Change::DeleteStatus { id, .. } => format!("delete_status {id}"),
+        Change::BlockMember { block } => format!("block_member {}/{}", block.by, block.of),
+        Change::UnblockMember { block, .. } => format!("unblock_member {}/{}", block.by, block.of),
     }
 }
 

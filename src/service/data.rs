@@ -96,6 +96,8 @@ enum Subject {
     Edge(EdgeKey),
     Status(StatusId),
     Posted(StatusId),
+    /// It has no etag.
+    Block,
 }
 
 impl Subject {
@@ -110,6 +112,7 @@ impl Subject {
             Change::RecordInteractions { record } => Subject::Edge(record.key.clone()),
             Change::PostStatus { status } => Subject::Posted(status.id.clone()),
             Change::DeleteStatus { id, .. } => Subject::Status(id.clone()),
+            Change::BlockMember { .. } | Change::UnblockMember { .. } => Subject::Block,
         }
     }
 
@@ -119,6 +122,7 @@ impl Subject {
             Subject::Member(id) => state.member(id.as_str()).map(|member| member.etag()),
             Subject::Edge(key) => state.edge(key).map(|edge| edge.etag()),
             Subject::Status(id) | Subject::Posted(id) => state.status(id.as_str()).map(|status| status.etag()),
+            Subject::Block => None,
         };
         let status_id = match self {
             Subject::Posted(id) => id.to_string(),

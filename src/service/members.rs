@@ -4,6 +4,7 @@ use std::mem::take;
 
 use tonic::{Request, Response, Status};
 
+use super::blocks::{block_member, list_blocks, unblock_member};
 use super::call::respond;
 use super::decode::{self, Violations, all_or_return, etag_precondition, member_ids, member_update, page_size};
 use super::page::{Listing, page};
@@ -50,6 +51,27 @@ impl MemberService for Service {
         call: Request<pb::DeleteMemberRequest>,
     ) -> Result<Response<pb::DeleteMemberResponse>, Status> {
         respond(delete_member(self, call.into_inner()).await)
+    }
+
+    async fn block_member(
+        &self,
+        call: Request<pb::BlockMemberRequest>,
+    ) -> Result<Response<pb::BlockMemberResponse>, Status> {
+        respond(block_member(self, call.into_inner()).await)
+    }
+
+    async fn unblock_member(
+        &self,
+        call: Request<pb::UnblockMemberRequest>,
+    ) -> Result<Response<pb::UnblockMemberResponse>, Status> {
+        respond(unblock_member(self, call.into_inner()).await)
+    }
+
+    async fn list_blocks(
+        &self,
+        call: Request<pb::ListBlocksRequest>,
+    ) -> Result<Response<pb::ListBlocksResponse>, Status> {
+        respond(list_blocks(self, call.into_inner()).await)
     }
 }
 

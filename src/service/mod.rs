@@ -15,6 +15,7 @@
 
 mod admin;
 mod backup;
+mod blocks;
 mod call;
 mod call_id;
 mod caller;

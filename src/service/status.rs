@@ -114,6 +114,7 @@ fn resource_name(resource: Resource) -> &'static str {
         Resource::Edge => "edge",
         Resource::Status => "status",
         Resource::Kind => "kind",
+        Resource::Block => "block",
     }
 }
 

@@ -64,6 +64,7 @@ fn summary(state: &State, verified: Verified) -> pb::VerifySummary {
         kinds: state.kinds().len() as i32,
         members: state.member_count() as i64,
         statuses: state.status_count() as i64,
+        blocks: state.block_count() as i64,
         edges: state.edge_count() as i64,
     }
 }

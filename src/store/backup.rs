@@ -9,8 +9,10 @@ use super::layout::{CheckpointPacker, ChunkEntry, HEAD_KEY, RowCounter, chunk_ke
 use super::{CheckpointHead, Loader, Row, StoreError, StoreId};
 
 const MAGIC: &[u8; 8] = b"KITHBKUP";
-/// The format of backups this version writes, and the only one it reads.
-const BACKUP_FORMAT: u32 = 1;
+/// The format of backups this version writes.
+const BACKUP_FORMAT: u32 = 2;
+/// The oldest it reads: format 1 is format 2 without privacy and blocks.
+const BACKUP_FORMAT_OLDEST: u32 = 1;
 /// Magic (8), format (4), store id (16), CRC-32 of these (4).
 const HEADER_BYTES: usize = 32;
 const CHUNK: u8 = b'c';
@@ -96,7 +98,7 @@ impl<R: Read> BackupReader<R> {
         }
         let number = |bytes: &[u8]| bytes.iter().rev().fold(0u128, |number, &byte| number << 8 | u128::from(byte));
         let found = number(&content[8..12]) as u32;
-        if found != BACKUP_FORMAT {
+        if !(BACKUP_FORMAT_OLDEST..=BACKUP_FORMAT).contains(&found) {
             return Err(StoreError::UnknownFormat { found, known: BACKUP_FORMAT });
         }
         Ok(BackupReader { from, store: StoreId(number(&content[12..28])), chunks: 0, ended: false })

@@ -2,7 +2,7 @@
 
 use super::codec::{Decoder, Encoder, Malformed};
 use super::{CheckpointHead, EdgeRow, Row, Stamps};
-use crate::domain::{History, RequestId, TimeMs};
+use crate::domain::{History, RequestId, TimeMs, Visibility};
 
 /// A chunk is closed after so many rows, or when it has so many bytes.
 const CHUNK_ROWS_MAX: u64 = 512;
@@ -14,6 +14,9 @@ const MEMBER: u8 = 1;
 const EDGE: u8 = 2;
 const STATUS: u8 = 3;
 const REQUEST: u8 = 4;
+const BLOCK: u8 = 5;
+/// Members with their privacy: format 1 knows none, and has `MEMBER`.
+const PRIVATE_MEMBER: u8 = 6;
 
 /// Which of an edge's optional parts follow.
 const PINNED: u8 = 1;
@@ -24,6 +27,7 @@ const ORIGIN: u8 = 16;
 const UPDATED: u8 = 32;
 /// The kind and the times are those of the row before.
 const AS_BEFORE: u8 = 64;
+const VISIBILITY: u8 = 128;
 
 /// Packs rows of one sort after another into chunks.
 #[derive(Default)]
@@ -47,7 +51,7 @@ struct Before {
 impl ChunkPacker {
     /// Adds a row; gives the chunk before it, if that was full or of another sort.
     pub fn push(&mut self, row: &Row) -> Option<Vec<u8>> {
-        let sort = row.order() as u8;
+        let sort = sort(row);
         let full = self.rows >= CHUNK_ROWS_MAX || self.to.bytes.len() >= CHUNK_BYTES_MAX;
         let closed = if self.rows > 0 && (full || sort != self.sort) { self.close() } else { None };
         self.sort = sort;
@@ -59,6 +63,7 @@ impl ChunkPacker {
             }
             Row::Member { member, stamps } => {
                 self.to.member(member);
+                self.to.privacy(member.privacy);
                 self.stamps(*stamps);
             }
             Row::Edge(edge) => self.edge(edge),
@@ -73,6 +78,10 @@ impl ChunkPacker {
                 self.to.number(*sequence);
                 self.to.option(answer.as_deref(), Encoder::blob);
                 self.to.list(members.iter(), |to, member| to.name(member.as_str()));
+            }
+            Row::Block { by, of } => {
+                self.to.number(u64::from(*by));
+                self.to.number(u64::from(*of));
             }
         }
         closed
@@ -114,7 +123,8 @@ impl ChunkPacker {
                 | part(!edge.note.is_empty(), NOTE)
                 | part(edge.origin.is_some(), ORIGIN)
                 | part(updated, UPDATED)
-                | part(as_before, AS_BEFORE),
+                | part(as_before, AS_BEFORE)
+                | part(edge.visibility != Visibility::default(), VISIBILITY),
         );
         if !as_before {
             self.to.byte(edge.kind);
@@ -144,6 +154,17 @@ impl ChunkPacker {
         if let Some(origin) = &edge.origin {
             self.to.origin(origin);
         }
+        if edge.visibility != Visibility::default() {
+            self.to.visibility(edge.visibility);
+        }
+    }
+}
+
+/// As `Row::order` numbers them, but for members, which format 1 wrote without a privacy.
+fn sort(row: &Row) -> u8 {
+    match row {
+        Row::Member { .. } => PRIVATE_MEMBER,
+        _ => row.order() as u8,
     }
 }
 
@@ -174,6 +195,12 @@ fn unpack_row(sort: u8, from: &mut Decoder<'_>, before: &mut Before) -> Result<R
             answer: from.option(|from| from.blob().map(<[u8]>::to_vec))?,
             members: from.list(Decoder::member_id)?,
         },
+        BLOCK => Row::Block { by: from.small()?, of: from.small()? },
+        PRIVATE_MEMBER => {
+            let mut member = from.member()?;
+            member.privacy = from.privacy()?;
+            Row::Member { member, stamps: unpack_stamps(from, before)? }
+        }
         _ => return Err(Malformed("a chunk is of no known sort")),
     })
 }
@@ -212,6 +239,7 @@ fn unpack_edge(bytes: &mut Decoder<'_>, before: &mut Before) -> Result<EdgeRow, 
         since: if has(SINCE) { Some(bytes.time()?) } else { None },
         note: if has(NOTE) { bytes.text()?.to_owned() } else { String::new() },
         origin: if has(ORIGIN) { Some(bytes.origin()?) } else { None },
+        visibility: if has(VISIBILITY) { bytes.visibility()? } else { Visibility::default() },
         stamps: Stamps { create_time, update_time },
     })
 }
@@ -226,6 +254,10 @@ pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
     }
     to.wide(head.digest);
     to.number(head.erased);
+    // A head of format 1 ends here.
+    if head.blocks > 0 {
+        to.number(head.blocks);
+    }
     to.bytes
 }
 
@@ -236,6 +268,7 @@ pub fn decode_head(bytes: &[u8]) -> Result<(CheckpointHead, u64), Malformed> {
     let (kinds, members, edges, statuses, requests) = (count()?, count()?, count()?, count()?, count()?);
     let chunks = count()?;
     let (digest, erased) = (from.wide()?, from.number()?);
+    let blocks = if from.is_at_end() { 0 } else { from.number()? };
     from.end()?;
-    Ok((CheckpointHead { sequence, time, kinds, members, edges, statuses, requests, digest, erased }, chunks))
+    Ok((CheckpointHead { sequence, time, kinds, members, edges, statuses, requests, blocks, digest, erased }, chunks))
 }

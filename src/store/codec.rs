@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::{
-    Audience, EdgeFilter, EdgeKey, EdgePut, History, Kind, KindName, Member, MemberId, Origin, Sphere, Status,
-    StatusId, Strength, TimeMs, Topic, TopicSet,
+    Audience, Block, EdgeFilter, EdgeKey, EdgePut, History, Kind, KindName, Member, MemberId, Origin, Privacy, Sphere,
+    Status, StatusId, Strength, TimeMs, Topic, TopicSet, Visibility,
 };
 
 /// Bytes that are not what was written.
@@ -19,6 +19,7 @@ const HISTORY: u8 = 2;
 const SINCE: u8 = 4;
 const NOTE: u8 = 8;
 const ORIGIN: u8 = 16;
+const VISIBILITY: u8 = 32;
 
 /// Writes values one after the other.
 #[derive(Default)]
@@ -127,12 +128,26 @@ impl Encoder {
         });
     }
 
+    /// Without its privacy, which most have none of.
     pub fn member(&mut self, member: &Member) {
         self.name(member.id.as_str());
         self.text(&member.display_name);
         self.text(&member.headline);
         self.topics(&member.topics);
         self.labels(&member.labels);
+    }
+
+    pub fn privacy(&mut self, privacy: Privacy) {
+        self.byte(privacy.bits());
+    }
+
+    pub fn visibility(&mut self, visibility: Visibility) {
+        self.byte(visibility.number());
+    }
+
+    pub fn block(&mut self, block: &Block) {
+        self.name(block.by.as_str());
+        self.name(block.of.as_str());
     }
 
     pub fn edge_key(&mut self, key: &EdgeKey) {
@@ -149,7 +164,8 @@ impl Encoder {
                 | part(put.history.is_some(), HISTORY)
                 | part(put.since.is_some(), SINCE)
                 | part(!put.note.is_empty(), NOTE)
-                | part(put.origin.is_some(), ORIGIN),
+                | part(put.origin.is_some(), ORIGIN)
+                | part(put.visibility != Visibility::default(), VISIBILITY),
         );
         if let Some(pinned) = put.pinned {
             self.single(pinned.get());
@@ -165,6 +181,9 @@ impl Encoder {
         }
         if let Some(origin) = &put.origin {
             self.origin(origin);
+        }
+        if put.visibility != Visibility::default() {
+            self.visibility(put.visibility);
         }
     }
 
@@ -210,6 +229,10 @@ impl<'a> Decoder<'a> {
     /// Nothing may follow what was read.
     pub fn end(self) -> Read<()> {
         if self.bytes.is_empty() { Ok(()) } else { Err(Malformed("bytes are left over")) }
+    }
+
+    pub fn is_at_end(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     fn take(&mut self, len: usize) -> Read<&'a [u8]> {
@@ -357,7 +380,21 @@ impl<'a> Decoder<'a> {
             headline: self.text()?.to_owned(),
             topics: self.topics()?,
             labels: self.labels()?,
+            privacy: Privacy::default(),
         })
+    }
+
+    pub fn privacy(&mut self) -> Read<Privacy> {
+        Privacy::from_bits(self.byte()?).ok_or(Malformed("a privacy is none"))
+    }
+
+    pub fn visibility(&mut self) -> Read<Visibility> {
+        Visibility::ALL.get(usize::from(self.byte()?)).copied().ok_or(Malformed("a visibility is none"))
+    }
+
+    pub fn block(&mut self) -> Read<Block> {
+        let (by, of) = (self.member_id()?, self.member_id()?);
+        if by == of { Err(Malformed("a member blocks itself")) } else { Ok(Block { by, of }) }
     }
 
     pub fn edge_key(&mut self) -> Read<EdgeKey> {
@@ -382,6 +419,9 @@ impl<'a> Decoder<'a> {
         }
         if parts & ORIGIN != 0 {
             put.origin = Some(self.origin()?);
+        }
+        if parts & VISIBILITY != 0 {
+            put.visibility = self.visibility()?;
         }
         Ok(put)
     }

@@ -2,7 +2,9 @@
 
 use super::codec::{Decoder, Encoder, Malformed};
 use super::{Commit, event_codec};
-use crate::domain::{Change, Command, InteractionRecord, MemberPatch, Precondition, Request, RequestId, Sequence};
+use crate::domain::{
+    Change, Command, InteractionRecord, MemberPatch, Precondition, Privacy, Request, RequestId, Sequence,
+};
 
 /// The payload of a commit's frame; its sequence is its key.
 pub fn encode(commit: &Commit) -> Vec<u8> {
@@ -53,12 +55,16 @@ fn encode_change(to: &mut Encoder, change: &Change) {
             encode_delete(to, precondition, *allow_missing);
         }
         Change::PutMember { member, precondition } => {
-            to.byte(3);
+            let private = member.privacy != Privacy::default();
+            to.byte(if private { 13 } else { 3 });
             to.member(member);
+            if private {
+                to.privacy(member.privacy);
+            }
             encode_precondition(to, precondition);
         }
         Change::UpdateMember { id, patch, precondition } => {
-            to.byte(4);
+            to.byte(if patches_privacy(patch) { 14 } else { 4 });
             to.name(id.as_str());
             encode_patch(to, patch);
             encode_precondition(to, precondition);
@@ -94,6 +100,15 @@ fn encode_change(to: &mut Encoder, change: &Change) {
             to.text(id.as_str());
             encode_delete(to, precondition, *allow_missing);
         }
+        Change::BlockMember { block } => {
+            to.byte(11);
+            to.block(block);
+        }
+        Change::UnblockMember { block, allow_missing } => {
+            to.byte(12);
+            to.block(block);
+            to.byte(u8::from(*allow_missing));
+        }
     }
 }
 
@@ -106,9 +121,9 @@ fn decode_change(from: &mut Decoder<'_>) -> Result<Change, Malformed> {
             allow_missing: from.flag()?,
         },
         3 => Change::PutMember { member: from.member()?, precondition: decode_precondition(from)? },
-        4 => Change::UpdateMember {
+        tag @ (4 | 14) => Change::UpdateMember {
             id: from.member_id()?,
-            patch: decode_patch(from)?,
+            patch: decode_patch(from, tag == 14)?,
             precondition: decode_precondition(from)?,
         },
         5 => Change::DeleteMember {
@@ -135,6 +150,13 @@ fn decode_change(from: &mut Decoder<'_>) -> Result<Change, Malformed> {
             precondition: decode_precondition(from)?,
             allow_missing: from.flag()?,
         },
+        11 => Change::BlockMember { block: from.block()? },
+        12 => Change::UnblockMember { block: from.block()?, allow_missing: from.flag()? },
+        13 => {
+            let mut member = from.member()?;
+            member.privacy = from.privacy()?;
+            Change::PutMember { member, precondition: decode_precondition(from)? }
+        }
         _ => return Err(Malformed("a change is of no known kind")),
     })
 }
@@ -171,13 +193,29 @@ fn encode_patch(to: &mut Encoder, patch: &MemberPatch) {
     to.option(patch.headline.as_deref(), Encoder::text);
     to.option(patch.topics.as_ref(), Encoder::topics);
     to.option(patch.labels.as_ref(), Encoder::labels);
+    if patches_privacy(patch) {
+        to.option(patch.edges_visibility, Encoder::visibility);
+        to.option(patch.hidden_from_suggestions, |to, hidden| to.byte(u8::from(hidden)));
+        to.option(patch.declines_introducing, |to, declines| to.byte(u8::from(declines)));
+    }
 }
 
-fn decode_patch(from: &mut Decoder<'_>) -> Result<MemberPatch, Malformed> {
-    Ok(MemberPatch {
+fn patches_privacy(patch: &MemberPatch) -> bool {
+    patch.edges_visibility.is_some() || patch.hidden_from_suggestions.is_some() || patch.declines_introducing.is_some()
+}
+
+fn decode_patch(from: &mut Decoder<'_>, with_privacy: bool) -> Result<MemberPatch, Malformed> {
+    let mut patch = MemberPatch {
         display_name: from.option(|from| from.text().map(str::to_owned))?,
         headline: from.option(|from| from.text().map(str::to_owned))?,
         topics: from.option(Decoder::topics)?,
         labels: from.option(Decoder::labels)?,
-    })
+        ..MemberPatch::default()
+    };
+    if with_privacy {
+        patch.edges_visibility = from.option(Decoder::visibility)?;
+        patch.hidden_from_suggestions = from.option(Decoder::flag)?;
+        patch.declines_introducing = from.option(Decoder::flag)?;
+    }
+    Ok(patch)
 }

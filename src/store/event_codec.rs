@@ -1,7 +1,7 @@
 //! The bytes of what a change left behind. Most changes leave just what they say, and that is not written twice.
 
 use super::codec::{Decoder, Encoder, Malformed};
-use crate::domain::{Change, Edge, EdgeKey, EdgePut, Event, TimeMs};
+use crate::domain::{Change, Edge, EdgeKey, EdgePut, Event, Privacy, TimeMs};
 
 /// What an event is; a put is written whole, or as the change says.
 const KIND_PUT: u8 = 1;
@@ -18,6 +18,9 @@ const EDGE_AS_SAID: u8 = 11;
 /// The same with its ends in the other order.
 const EDGE_AS_SAID_BACKWARD: u8 = 12;
 const STATUS_AS_SAID: u8 = 13;
+const BLOCK_PUT: u8 = 14;
+const BLOCK_DELETED: u8 = 15;
+const PRIVATE_MEMBER_PUT: u8 = 16;
 
 /// The events of a change accepted at `time`.
 pub fn encode(to: &mut Encoder, events: &[Event], change: &Change, time: TimeMs) {
@@ -40,9 +43,13 @@ fn encode_event(to: &mut Encoder, event: &Event, change: &Change, time: TimeMs) 
         Event::MemberPut { member, create_time } => {
             if matches!(change, Change::PutMember { member: said, .. } if said == member) {
                 to.byte(MEMBER_AS_SAID);
-            } else {
+            } else if member.privacy == Privacy::default() {
                 to.byte(MEMBER_PUT);
                 to.member(member);
+            } else {
+                to.byte(PRIVATE_MEMBER_PUT);
+                to.member(member);
+                to.privacy(member.privacy);
             }
             encode_before(to, *create_time, time);
         }
@@ -64,6 +71,10 @@ fn encode_event(to: &mut Encoder, event: &Event, change: &Change, time: TimeMs) 
                 to.status(status);
             }
             encode_before(to, *create_time, time);
+        }
+        Event::BlockPut { block } => {
+            to.byte(BLOCK_PUT);
+            to.block(block);
         }
         deleted => encode_deleted(to, deleted),
     }
@@ -87,7 +98,15 @@ fn encode_deleted(to: &mut Encoder, event: &Event) {
             to.byte(STATUS_DELETED);
             to.text(id.as_str());
         }
-        Event::KindPut { .. } | Event::MemberPut { .. } | Event::EdgePut { .. } | Event::StatusPut { .. } => {}
+        Event::BlockDeleted { block } => {
+            to.byte(BLOCK_DELETED);
+            to.block(block);
+        }
+        Event::KindPut { .. }
+        | Event::MemberPut { .. }
+        | Event::EdgePut { .. }
+        | Event::StatusPut { .. }
+        | Event::BlockPut { .. } => {}
     }
 }
 
@@ -105,6 +124,13 @@ fn decode_event(from: &mut Decoder<'_>, change: &Change, time: TimeMs) -> Result
         (EDGE_DELETED, _) => Event::EdgeDeleted { key: from.edge_key()? },
         (STATUS_PUT, _) => Event::StatusPut { status: from.status()?, create_time: decode_before(from, time)? },
         (STATUS_DELETED, _) => Event::StatusDeleted { id: from.status_id()? },
+        (BLOCK_PUT, _) => Event::BlockPut { block: from.block()? },
+        (BLOCK_DELETED, _) => Event::BlockDeleted { block: from.block()? },
+        (PRIVATE_MEMBER_PUT, _) => {
+            let mut member = from.member()?;
+            member.privacy = from.privacy()?;
+            Event::MemberPut { member, create_time: decode_before(from, time)? }
+        }
         (KIND_AS_SAID, Change::PutKind { kind, .. }) => Event::KindPut { kind: kind.clone() },
         (MEMBER_AS_SAID, Change::PutMember { member, .. }) => {
             Event::MemberPut { member: member.clone(), create_time: decode_before(from, time)? }

@@ -13,7 +13,7 @@ use super::layout::{Discard, HEAD_KEY, read_checkpoint, read_head};
 use super::log::Log;
 use super::sled_database::SledDatabase;
 use super::sled_store::{CHUNKS_PER_BATCH, LOG, create_folder, generation_folder, lock};
-use super::store_file::{StoreFile, put_in_place};
+use super::store_file::{STORE_FORMAT, StoreFile, put_in_place};
 use super::tail_file::TailFile;
 use super::{StoreError, StoreId};
 
@@ -65,7 +65,7 @@ fn write(folder: &Path, id: StoreId, backup: &mut BackupReader<impl Read>) -> Re
     drop(database);
     Log::create(&folder.join(LOG), id, head.sequence + 1)?;
     TailFile::create(folder, head.sequence)?;
-    StoreFile { id, generation: GENERATION }.write_beside(folder)?;
+    StoreFile { id, generation: GENERATION, format: STORE_FORMAT }.write_beside(folder)?;
     put_in_place(folder)
 }
 

@@ -1,6 +1,8 @@
 //! The rows of a checkpoint.
 
-use crate::domain::{History, Kind, Member, MemberId, Origin, RequestId, Sequence, Status, Strength, TimeMs};
+use crate::domain::{
+    History, Kind, Member, MemberId, Origin, RequestId, Sequence, Status, Strength, TimeMs, Visibility,
+};
 
 /// What a checkpoint is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +15,7 @@ pub struct CheckpointHead {
     pub edges: u64,
     pub statuses: u64,
     pub requests: u64,
+    pub blocks: u64,
     pub digest: u128,
     /// The last command that erased a member; 0 if none did.
     pub erased: Sequence,
@@ -54,6 +57,11 @@ pub enum Row {
         /// Whom the request named, but for those who are erased.
         members: Vec<MemberId>,
     },
+    /// One member blocks another: their numbers.
+    Block {
+        by: u32,
+        of: u32,
+    },
 }
 
 impl Row {
@@ -65,6 +73,7 @@ impl Row {
             Row::Edge(_) => 2,
             Row::Status { .. } => 3,
             Row::Request { .. } => 4,
+            Row::Block { .. } => 5,
         }
     }
 }
@@ -78,6 +87,7 @@ pub struct EdgeRow {
     pub pinned: Option<Strength>,
     pub history: History,
     pub since: Option<TimeMs>,
+    pub visibility: Visibility,
     pub note: String,
     pub origin: Option<Origin>,
     pub stamps: Stamps,

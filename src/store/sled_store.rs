@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::layout::{CheckpointPacker, Discard, HEAD_KEY, read_checkpoint};
 use super::log::{Log, LogFiles};
 use super::sled_database::SledDatabase;
-use super::store_file::{StoreFile, put_in_place, sync_folder};
+use super::store_file::{STORE_FORMAT, StoreFile, put_in_place, sync_folder};
 use super::tail_file::TailFile;
 use super::{
     CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogKeep, LogSource, Row, Store, StoreError,
@@ -44,8 +44,9 @@ impl SledStore {
         create_folder(folder)?;
         let lock = lock(folder)?;
         let file = match StoreFile::read(folder)? {
-            Some(file) => file,
-            None => create(folder, StoreFile { id: new_id(), generation: 1 })?,
+            Some(file) if file.format == STORE_FORMAT => file,
+            Some(older) => upgrade(folder, older)?,
+            None => create(folder, StoreFile { id: new_id(), generation: 1, format: STORE_FORMAT })?,
         };
         let generation = generation_folder(folder, file.generation);
         if !generation.is_dir() {
@@ -94,6 +95,13 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
+}
+
+/// Says that the store is of this version's format from here on: an older version is to refuse it, not to stumble over it.
+fn upgrade(folder: &Path, older: StoreFile) -> Result<StoreFile, StoreError> {
+    older.write_beside(folder)?;
+    put_in_place(folder)?;
+    Ok(StoreFile { format: STORE_FORMAT, ..older })
 }
 
 /// The first generation, empty, and an empty log; then the file that says so.

@@ -8,8 +8,10 @@ use std::path::Path;
 
 use super::{StoreError, StoreId};
 
-/// The format of the store's layout this version writes, and the only one it reads.
-pub const STORE_FORMAT: u32 = 1;
+/// The format of the store's layout this version writes.
+pub const STORE_FORMAT: u32 = 2;
+/// The oldest it reads: format 1 is format 2 without privacy and blocks.
+const STORE_FORMAT_OLDEST: u32 = 1;
 const MAGIC: &[u8; 4] = b"KITH";
 const NAME: &str = "STORE";
 const NAME_BESIDE: &str = "STORE.new";
@@ -18,6 +20,8 @@ const NAME_BESIDE: &str = "STORE.new";
 pub struct StoreFile {
     pub id: StoreId,
     pub generation: u64,
+    /// As it was found; it is written in this version's.
+    pub format: u32,
 }
 
 impl StoreFile {
@@ -45,10 +49,10 @@ impl StoreFile {
             content[range].iter().rev().fold(0u128, |number, &byte| number << 8 | u128::from(byte))
         };
         let found = number(4..8) as u32;
-        if found != STORE_FORMAT {
+        if !(STORE_FORMAT_OLDEST..=STORE_FORMAT).contains(&found) {
             return Err(StoreError::UnknownFormat { found, known: STORE_FORMAT });
         }
-        Ok(StoreFile { id: StoreId(number(8..24)), generation: number(24..32) as u64 })
+        Ok(StoreFile { id: StoreId(number(8..24)), generation: number(24..32) as u64, format: found })
     }
 
     pub fn is_in(folder: &Path) -> bool {
@@ -91,7 +95,8 @@ mod tests {
 
     #[test]
     fn it_comes_back_and_no_changed_byte_passes() {
-        let file = StoreFile { id: StoreId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210), generation: 7 };
+        let file =
+            StoreFile { id: StoreId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210), generation: 7, format: STORE_FORMAT };
         let bytes = file.encode();
         assert_eq!(StoreFile::decode(&bytes), Ok(file));
         for at in 0..bytes.len() {
@@ -104,10 +109,10 @@ mod tests {
 
     #[test]
     fn another_format_is_named() {
-        let mut bytes = StoreFile { id: StoreId(1), generation: 1 }.encode();
+        let mut bytes = StoreFile { id: StoreId(1), generation: 1, format: STORE_FORMAT }.encode();
         bytes[4] = 9;
         let crc = crc32fast::hash(&bytes[..32]).to_le_bytes();
         bytes[32..].copy_from_slice(&crc);
-        assert_eq!(StoreFile::decode(&bytes), Err(StoreError::UnknownFormat { found: 9, known: 1 }));
+        assert_eq!(StoreFile::decode(&bytes), Err(StoreError::UnknownFormat { found: 9, known: 2 }));
     }
 }

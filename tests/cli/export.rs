@@ -35,7 +35,7 @@ fn what_is_exported_is_imported_to_the_same_digest() {
     for file in [&plain, &gzip] {
         let exported = story.kith(&["export", file]);
         assert_eq!(exported.code, Some(0), "{}", exported.err);
-        assert!(exported.out.starts_with(&format!("{file}: exported 9 kinds, 345 members, 101 statuses and ")));
+        assert!(exported.out.starts_with(&format!("{file}: exported 9 kinds, 345 members, 101 statuses, ")));
         assert_eq!(digest_of(file), digest);
     }
     let text = fs::read_to_string(&plain).unwrap();

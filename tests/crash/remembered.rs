@@ -49,7 +49,7 @@ fn named_by(change: &Change) -> Vec<&str> {
         Change::DeleteEdge(delete) => vec![&delete.from_id, &delete.to_id],
         Change::RecordInteraction(record) => vec![&record.from_id, &record.to_id],
         Change::PostStatus(status) => vec![&status.author_id],
-        Change::DeleteStatus(_) | Change::PutKind(_) | Change::DeleteKind(_) => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use kith::domain::{
-    Audience, Change, EdgeFilter, EdgeKey, EdgePut, History, InteractionRecord, Kind, Member, MemberId, MemberPatch,
-    Origin, Precondition, Sphere, Status, Strength, TimeMs, TopicSet,
+    Audience, Block, Change, EdgeFilter, EdgeKey, EdgePut, History, InteractionRecord, Kind, Member, MemberId,
+    MemberPatch, Origin, Precondition, Privacy, Sphere, Status, Strength, TimeMs, TopicSet, Visibility,
 };
 use kith::engine::State;
 
@@ -76,8 +76,31 @@ fn some_put(random: &mut Rng) -> EdgePut {
         pinned: maybe(random, |random| Strength::parse("s", random.f32().max(0.01)).unwrap()),
         history: maybe(random, some_history),
         since: maybe(random, |random| TimeMs(random.i64(-9_000..9_000))),
+        visibility: some_visibility(random),
         note: if random.bool() { random.u8(0..3).to_string() } else { String::new() },
         origin: maybe(random, some_origin),
+    }
+}
+
+fn some_visibility(random: &mut Rng) -> Visibility {
+    // Mostly everyone, as it is.
+    Visibility::ALL[[0, 0, 1, 2][random.usize(0..4)]]
+}
+
+fn some_privacy(random: &mut Rng) -> Privacy {
+    Privacy {
+        edges_visibility: some_visibility(random),
+        hidden_from_suggestions: random.bool(),
+        declines_introducing: random.bool(),
+    }
+}
+
+fn some_block(random: &mut Rng) -> Block {
+    loop {
+        let (by, of) = (some_member(random), some_member(random));
+        if by != of {
+            return Block { by, of };
+        }
     }
 }
 
@@ -118,7 +141,7 @@ fn some_precondition(random: &mut Rng, own: Option<String>, old: &[String]) -> P
 /// One change of any sort. `old` are etags given before.
 pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
     let allow_missing = random.bool();
-    match random.u8(0..20) {
+    match random.u8(0..23) {
         0..3 => {
             let member = Member {
                 id: some_member(random),
@@ -126,6 +149,7 @@ pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
                 headline: String::new(),
                 topics: some_topics(random),
                 labels: some_labels(random),
+                privacy: maybe(random, some_privacy).unwrap_or_default(),
             };
             let own = state.member(member.id.as_str()).map(|stored| stored.etag());
             Change::PutMember { precondition: some_precondition(random, own, old), member }
@@ -137,6 +161,9 @@ pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
                 headline: maybe(random, |random| random.u8(0..2).to_string()),
                 topics: maybe(random, some_topics),
                 labels: maybe(random, some_labels),
+                edges_visibility: maybe(random, some_visibility),
+                hidden_from_suggestions: maybe(random, Rng::bool),
+                declines_introducing: maybe(random, Rng::bool),
             };
             let own = state.member(id.as_str()).map(|stored| stored.etag());
             Change::UpdateMember { precondition: some_precondition(random, own, old), id, patch }
@@ -173,6 +200,8 @@ pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
             let own = state.kind(kind.name.as_str()).map(|stored| stored.etag());
             Change::PutKind { precondition: some_precondition(random, own, old), kind }
         }
+        19..21 => Change::BlockMember { block: some_block(random) },
+        21 => Change::UnblockMember { block: some_block(random), allow_missing },
         _ => {
             let name = some_key(random).kind;
             let own = state.kind(name.as_str()).map(|stored| stored.etag());

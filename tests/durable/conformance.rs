@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kith::domain::{History, Kind, Member, Origin, RequestId, Sphere, Strength, TimeMs, TopicSet};
+use kith::domain::{History, Kind, Member, Origin, Privacy, RequestId, Sphere, Strength, TimeMs, TopicSet, Visibility};
 use kith::store::{
     CheckpointHead, Commit, EdgeRow, FinishedCheckpoint, LogKeep, LogSource, Row, Stamps, Store, StoreError,
 };
@@ -21,6 +21,7 @@ fn rows(members: u32) -> Vec<Row> {
         member.display_name = format!("name {}", n % 5);
         member.topics = TopicSet::parse("topics", &["privacy", "data"]).unwrap();
         member.labels.insert("team".to_owned(), n.to_string());
+        member.privacy = Privacy::from_bits(n as u8 % 12).unwrap_or_default();
         Row::Member { member, stamps: stamps(n) }
     };
     let edge = |n: u32| {
@@ -36,6 +37,7 @@ fn rows(members: u32) -> Vec<Row> {
                 History::default()
             },
             since: n.is_multiple_of(7).then_some(TimeMs(-5)),
+            visibility: Visibility::ALL[n as usize / 3 % 3],
             note: if n.is_multiple_of(11) { "met at a fair".to_owned() } else { String::new() },
             origin: n.is_multiple_of(13).then(|| Origin {
                 status: Some(status_id("s")),
@@ -54,7 +56,9 @@ fn rows(members: u32) -> Vec<Row> {
         members: (0..n % 3).map(|m| member_id(&format!("member {m} ü"))).collect(),
     };
     let sorts = [0, 3].map(kind).into_iter().chain((0..members).map(member)).chain((0..members).map(edge));
-    sorts.chain([status_row()]).chain((0..members / 10).map(request)).collect()
+    let block = |n: u32| Row::Block { by: n, of: n + 1 };
+    let rest = [status_row()].into_iter().chain((0..members / 10).map(request)).chain((0..members / 20).map(block));
+    sorts.chain(rest).collect()
 }
 
 fn status_row() -> Row {
@@ -71,6 +75,7 @@ fn head_of(rows: &[Row], sequence: u64) -> CheckpointHead {
         edges: count(2),
         statuses: count(3),
         requests: count(4),
+        blocks: count(5),
         digest: 0xfeed << 100,
         erased: sequence / 2,
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kith::domain::{
-    Change, Command, EdgePut, Event, History, InteractionRecord, Kind, Member, MemberPatch, Origin, Precondition,
-    RequestId, Sphere, Strength, TimeMs, TopicSet,
+    Block, Change, Command, EdgePut, Event, History, InteractionRecord, Kind, Member, MemberPatch, Origin,
+    Precondition, Privacy, RequestId, Sphere, Strength, TimeMs, TopicSet, Visibility,
 };
 use kith::store::{BackupPacker, CheckpointHead, Commit, EdgeRow, MemoryStore, Row, Stamps, Store};
 
@@ -63,6 +63,31 @@ fn changes() -> Vec<(Change, &'static str)> {
             Change::DeleteStatus { id: status_id("s"), precondition: etag(), allow_missing },
             "01520576a8f6a1abfef96200010a01730104653761360100",
         ),
+        (Change::BlockMember { block: block() }, "0188b2824ff6a1abfef96200010b0003616e6e0003626f6200"),
+        (
+            Change::UnblockMember { block: block(), allow_missing },
+            "0134514655f6a1abfef96200010c0003616e6e0003626f620100",
+        ),
+        (
+            Change::PutMember { member: private_member(), precondition: Precondition::None },
+            "01d5d1d573f6a1abfef96200010d0003626f6200000000060000",
+        ),
+        (
+            Change::UpdateMember {
+                id: member_id("ann"),
+                patch: MemberPatch { edges_visibility: Some(Visibility::Connections), ..Default::default() },
+                precondition: Precondition::None,
+            },
+            "0123e3413ff6a1abfef96200010e0003616e6e00000000010100000000",
+        ),
+        (
+            Change::PutEdge {
+                put: EdgePut { visibility: Visibility::Parties, ..EdgePut::bare(key()) },
+                precondition: Precondition::None,
+                allow_missing_members: false,
+            },
+            "018a613cdef6a1abfef9620001060003616e6e0006667269656e640003626f622002000000",
+        ),
     ]
 }
 
@@ -73,7 +98,18 @@ fn member() -> Member {
         headline: "é".to_owned(),
         topics: TopicSet::parse("topics", &["data", "privacy"]).unwrap(),
         labels: [("team".to_owned(), "7".to_owned())].into(),
+        privacy: Privacy::default(),
     }
+}
+
+fn private_member() -> Member {
+    let privacy =
+        Privacy { edges_visibility: Visibility::Parties, hidden_from_suggestions: true, declines_introducing: false };
+    Member { privacy, ..Member::bare(member_id("bob")) }
+}
+
+fn block() -> Block {
+    Block { by: member_id("ann"), of: member_id("bob") }
 }
 
 fn origin() -> Origin {
@@ -86,6 +122,7 @@ fn whole_put() -> EdgePut {
         pinned: Some(Strength::parse("strength", 0.25).unwrap()),
         history: Some(History { count: 300, faded: 1.5, last_s: 1_700_000_000 }),
         since: Some(TimeMs(-1)),
+        visibility: Visibility::Everyone,
         note: "n".to_owned(),
         origin: Some(origin()),
     }
@@ -102,6 +139,7 @@ fn rows() -> Vec<Row> {
         pinned: None,
         history: History::default(),
         since: None,
+        visibility: Visibility::Everyone,
         note: String::new(),
         origin: None,
         stamps: made,
@@ -110,6 +148,7 @@ fn rows() -> Vec<Row> {
         pinned: Some(Strength::parse("strength", 0.25).unwrap()),
         history: History { count: 300, faded: 1.5, last_s: 1_700_000_000 },
         since: Some(TimeMs(-1)),
+        visibility: Visibility::Connections,
         note: "n".to_owned(),
         origin: Some(origin()),
         stamps,
@@ -120,7 +159,7 @@ fn rows() -> Vec<Row> {
     vec![
         Row::Kind { slot: 2, kind },
         Row::Member { member: member(), stamps },
-        Row::Member { member: Member::bare(member_id("bob")), stamps: made },
+        Row::Member { member: private_member(), stamps: made },
         Row::Edge(bare(0, 1)),
         Row::Edge(bare(0, 2)),
         Row::Edge(whole),
@@ -133,6 +172,7 @@ fn rows() -> Vec<Row> {
             answer: Some(vec![0xab, 0xcd]),
             members: vec![member_id("ann")],
         },
+        Row::Block { by: 0, of: 1 },
     ]
 }
 
@@ -144,35 +184,32 @@ const HEAD: CheckpointHead = CheckpointHead {
     edges: 3,
     statuses: 1,
     requests: 1,
+    blocks: 1,
     digest: 0xfeed,
     erased: 5,
 };
 
 /// The checkpoint's keys and values.
-const CHECKPOINT: [(&str, &str); 6] = [
+const CHECKPOINT: [(&str, &str); 7] = [
     ("630000000000000000", "0171297abe000102000572656164730300000000000000e03fe0d403"),
     (
         "630000000000000001",
-        "016864980001020003616e6e03416e6e02c3a90200046461746100077072697661637901047465616d0137d00fe80700\
-         03626f62000000000000",
+        "018e7e3a6506020003616e6e03416e6e02c3a90200046461746100077072697661637901047465616d013700d00fe8070003626f6200000000060000",
     ),
     (
         "630000000000000002",
-        "01bf22fc4d020300020002d00f00024001003f0200e8070000803eac020000c03f80e2cfaa0601016e01017301000263\
-         79016f",
+        "017d465708020300020002d00f0002400100bf0200e8070000803eac020000c03f80e2cfaa0601016e0101730100026379016f01",
     ),
     (
         "630000000000000003",
-        "010cf75c88030101730003616e6e1357686f206f776e7320796f757220646174613f1868747470733a2f2f6578616d70\
-         6c652e6f72672f64617461010010636f6e73756d65722d7072697661637902000666616d696c790006667269656e6401\
-         01010000003e0100046e6f73790380a0abfef9620180c0e285e368d00fe807",
+        "010cf75c88030101730003616e6e1357686f206f776e7320796f757220646174613f1868747470733a2f2f6578616d706c652e6f72672f64617461010010636f6e73756d65722d7072697661637902000666616d696c790006667269656e640101010000003e0100046e6f73790380a0abfef9620180c0e285e368d00fe807",
     ),
     (
         "630000000000000004",
-        "011e2a065804010100000000000000000000000000000000000000000000000000000000000201d00f060102abcd0100\
-         03616e6e",
+        "011e2a065804010100000000000000000000000000000000000000000000000000000000000201d00f060102abcd010003616e6e",
     ),
-    ("68", "019e26c03006b817010203010105edfe000000000000000000000000000005"),
+    ("630000000000000005", "01a5c1b10d05010001"),
+    ("68", "01d727d41106b817010203010106edfe00000000000000000000000000000501"),
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -193,6 +230,7 @@ fn there_and_back(commit: &Commit, value: &str) -> (String, Vec<Commit>) {
     let mut written = written_checkpoint();
     written.append(std::slice::from_ref(commit)).unwrap();
     let found = hex(&written.kept().log[commit.sequence.to_be_bytes().as_slice()]);
+    assert_eq!(found, value, "{commit:?}");
     let mut pinned = with_checkpoint();
     pinned.kept().log.insert(commit.sequence.to_be_bytes().to_vec(), unhex(value));
     (found, load(&mut pinned).commits)
@@ -252,7 +290,7 @@ fn the_files_beside_sled_are_written_as_ever() {
     load(&mut store);
     store.append(&[commit(1, b"")]).unwrap();
     let bytes = |name: &str| hex(&std::fs::read(folder.path().join(name)).unwrap());
-    assert_eq!(bytes("STORE"), "4b49544801000000ffeeddccbbaa998877665544332211000100000000000000fbbc38d4");
+    assert_eq!(bytes("STORE"), "4b49544802000000ffeeddccbbaa998877665544332211000100000000000000dcbbe6d6");
     assert_eq!(bytes("TAIL"), "000000000000000069df22650100000000000000f7df88a9");
     assert!(folder.path().join("generation-00000000000000000001").is_dir());
 }
@@ -263,7 +301,7 @@ fn a_backup_is_written_as_ever() {
     let mut bytes = packer.header();
     rows().iter().for_each(|row| bytes.extend(packer.push(row).unwrap_or_default()));
     bytes.extend(packer.finish());
-    let mut wanted = "4b49544842 4b5550 01000000 ffeeddccbbaa99887766554433221100 7e077efa".replace(' ', "");
+    let mut wanted = "4b49544842 4b5550 02000000 ffeeddccbbaa99887766554433221100 b44ad755".replace(' ', "");
     for (key, value) in CHECKPOINT {
         wanted += &format!("{}{}{value}", &key[..2], hex(&(value.len() as u32 / 2).to_le_bytes()));
     }
@@ -359,6 +397,17 @@ fn events() -> Vec<(Change, Event, &'static str)> {
              e285e36800",
         ),
         (delete(), Event::StatusDeleted { id: status_id("s") }, "0191fa0b78f6a1abfef96200010a0173000001080173"),
+        (delete(), Event::BlockPut { block: block() }, "01ff09befff6a1abfef96200010a01730000010e0003616e6e0003626f62"),
+        (
+            delete(),
+            Event::BlockDeleted { block: block() },
+            "013fd6303ef6a1abfef96200010a01730000010f0003616e6e0003626f62",
+        ),
+        (
+            delete(),
+            Event::MemberPut { member: private_member(), create_time: time },
+            "0122b1c4bcf6a1abfef96200010a0173000001100003626f62000000000600",
+        ),
     ]
 }
 

@@ -161,6 +161,9 @@ impl<'a> Pair<'a> {
             let outcomes: Vec<_> = naive.edges.values().filter(|e| came_of(&e.value)).map(|e| &e.value.key).collect();
             assert_eq!(state.outcomes_of(id, None).collect::<Vec<_>>(), outcomes);
         }
+        let blocks = state.graph().members_after(None).flat_map(|ix| state.blocks_by(ix));
+        assert!(blocks.eq(naive.blocks.iter().cloned()));
+        assert_eq!(state.block_count(), naive.blocks.len() as u64);
         for (etag, version) in etags {
             let known = self.naive.etags.entry(etag.clone()).or_insert_with(|| version.clone());
             assert_eq!(*known, version, "an etag stands for one version");

@@ -1,12 +1,12 @@
 //! What the engine must do, the plain way: maps by id, every question answered by looking at everything.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 
 use kith::domain::limits::KINDS_MAX;
 use kith::domain::{
-    Change, Edge, EdgeKey, EdgePut, History, InteractionRecord, Kind, KindName, Member, MemberId, MemberPatch, Origin,
-    Precondition, Status, StatusId, TimeMs, builtin_kinds,
+    Block, Change, Edge, EdgeKey, EdgePut, History, InteractionRecord, Kind, KindName, Member, MemberId, MemberPatch,
+    Origin, Precondition, Privacy, Status, StatusId, TimeMs, builtin_kinds,
 };
 
 /// A resource, and when it was made and last changed.
@@ -23,6 +23,7 @@ pub struct Naive {
     pub members: BTreeMap<MemberId, Dated<Member>>,
     pub edges: BTreeMap<EdgeKey, Dated<Edge>>,
     pub statuses: BTreeMap<StatusId, Dated<Status>>,
+    pub blocks: BTreeSet<Block>,
     /// What every etag that was ever given stands for.
     pub etags: HashMap<String, String>,
 }
@@ -101,6 +102,18 @@ impl Naive {
                 self.erase_status(now, id);
                 Ok(DELETED)
             }
+            Change::BlockMember { block } => {
+                for (id, field) in [(&block.by, "member_id"), (&block.of, "blocked_id")] {
+                    if !self.members.contains_key(id) {
+                        return Err(format!("Precondition MemberMissing block.{field}"));
+                    }
+                }
+                Ok(if self.blocks.insert(block.clone()) { CREATED } else { UNCHANGED })
+            }
+            Change::UnblockMember { block, allow_missing } => match self.blocks.remove(block) {
+                true => Ok(DELETED),
+                false => missing("Block", *allow_missing),
+            },
         }
     }
 
@@ -149,7 +162,8 @@ impl Naive {
     ) -> Result<Done, Refused> {
         self.check(precondition, self.members.get(id), "member")?;
         let Some(before) = self.members.get(id) else { return refused("NotFound Member") };
-        let MemberPatch { display_name, headline, topics, labels } = patch.clone();
+        let patch = patch.clone();
+        let MemberPatch { display_name, headline, topics, labels, .. } = patch;
         let was = before.value.clone();
         let after = Member {
             id: id.clone(),
@@ -157,6 +171,11 @@ impl Naive {
             headline: headline.unwrap_or(was.headline),
             topics: topics.unwrap_or(was.topics),
             labels: labels.unwrap_or(was.labels),
+            privacy: Privacy {
+                edges_visibility: patch.edges_visibility.unwrap_or(was.privacy.edges_visibility),
+                hidden_from_suggestions: patch.hidden_from_suggestions.unwrap_or(was.privacy.hidden_from_suggestions),
+                declines_introducing: patch.declines_introducing.unwrap_or(was.privacy.declines_introducing),
+            },
         };
         Ok(put(&mut self.members, id.clone(), after, now))
     }
@@ -197,8 +216,8 @@ impl Naive {
             (None, Some(before)) => before.value.history,
             (None, None) => History::default(),
         };
-        let EdgePut { pinned, since, note, .. } = edge.clone();
-        let after = Edge { key: key.clone(), pinned, history, since, note, origin };
+        let EdgePut { pinned, since, visibility, note, .. } = edge.clone();
+        let after = Edge { key: key.clone(), pinned, history, since, visibility, note, origin };
         let (effect, ..) = put(&mut self.edges, key, after, now);
         Ok((effect, 0, 0, created))
     }
@@ -241,6 +260,7 @@ impl Naive {
 
     fn erase_member(&mut self, now: TimeMs, id: &MemberId) -> Done {
         self.members.remove(id);
+        self.blocks.retain(|block| block.by != *id && block.of != *id);
         let edges = self.edges.len();
         self.edges.retain(|key, _| key.from != *id && key.to != *id);
         let own: Vec<_> =

@@ -30,6 +30,7 @@ pub fn content_agrees(case: &Case) {
         assert_eq!(by_id, case.oracle.ids);
         assert_eq!(graph.iter_members().count(), case.oracle.size());
         assert_eq!(graph.find("nobody"), None);
+        crate::privacy::privacy_is(&case.world, graph);
     }
 }
 
@@ -183,7 +184,20 @@ pub fn introducers_are(found: &[Introducer], names: &Names<'_>, ask: &Questions,
 
 /// The best of all, so many at most.
 pub fn introducers_begin_with(found: &[Introducer], names: &Names<'_>, ask: &Questions, max_hops: u32, most: usize) {
-    let mut expected = names.oracle.introducers(ask.a, ask.b, max_hops);
+    let oracle = names.oracle.introducing(ask.a, ask.b);
+    introducers_begin_with_those_of(&oracle, found, names, ask, max_hops, most);
+}
+
+/// The best of all that another oracle knows of, so many at most.
+pub fn introducers_begin_with_those_of(
+    oracle: &Oracle,
+    found: &[Introducer],
+    names: &Names<'_>,
+    ask: &Questions,
+    max_hops: u32,
+    most: usize,
+) {
+    let mut expected = oracle.introducers(ask.a, ask.b, max_hops);
     let score =
         |i: &oracle_paths::OracleIntroducer| i.strength_to_member * i.strength_to_target * willingness(i.member);
     expected.sort_by(|x, y| score(y).total_cmp(&score(x)).then(x.member.cmp(&y.member)));

@@ -2,7 +2,7 @@
 
 use kith::graph::*;
 
-use crate::agree::{close, introducers_begin_with, willingness};
+use crate::agree::{close, introducers_begin_with_those_of, willingness};
 use crate::case::{Names, Questions};
 use crate::oracle_suggest::Candidate;
 
@@ -64,9 +64,10 @@ pub fn told(names: &Names<'_>, found: &[Suggestion]) -> Vec<Told> {
 /// Checks the suggestions of one graph, and gives them so that another's can be compared bit for bit.
 pub fn suggestions_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) -> Vec<Told> {
     let everyone = names.oracle.size();
+    let oracle = names.oracle.for_introductions(ask.a);
     let near = ask_suggestions(view, names, ask, (everyone, 2), &mut Budget::unlimited());
     assert_eq!(near.extent, Extent::complete(2));
-    let candidates = names.oracle.candidates(ask.a, ask.topics.as_ref(), &ask.exclude, false);
+    let candidates = oracle.candidates(ask.a, ask.topics.as_ref(), &ask.exclude, false);
     suggestions_are(&near.suggestions, names, &candidates);
     for suggestion in &near.suggestions {
         reasons_are(suggestion, names, &candidates);
@@ -74,7 +75,7 @@ pub fn suggestions_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) ->
     }
     let all = ask_suggestions(view, names, ask, (everyone, 3), &mut Budget::unlimited());
     assert_eq!(all.extent, Extent::complete(6));
-    let candidates = names.oracle.candidates(ask.a, ask.topics.as_ref(), &ask.exclude, true);
+    let candidates = oracle.candidates(ask.a, ask.topics.as_ref(), &ask.exclude, true);
     suggestions_are(&all.suggestions, names, &candidates);
     for suggestion in &all.suggestions {
         reasons_are(suggestion, names, &candidates);
@@ -99,7 +100,12 @@ pub fn suggestions_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) ->
 /// The introducers given are the first of those within so many hops.
 fn best_introducers_are(suggestion: &Suggestion, names: &Names<'_>, ask: &Questions, max_hops: u32) {
     let about = Questions { b: names.at(suggestion.member), ..ask.clone() };
-    introducers_begin_with(&suggestion.introducers, names, &about, max_hops, INTRODUCERS);
+    let oracle = names.oracle.introducing(about.a, about.b);
+    introducers_begin_with_those_of(&oracle, &suggestion.introducers, names, &about, max_hops, INTRODUCERS);
+}
+
+fn best(suggestion: &Suggestion) -> Option<MemberIx> {
+    suggestion.introducers.first().map(|best| best.member)
 }
 
 /// Whom the best introducer has introduced so many to already is passed over.
@@ -107,8 +113,8 @@ fn one_introducer_has_but_some(all: &[Suggestion], view: &View<'_>, names: &Name
     for most in [1, 2] {
         let mut expected: Vec<&Suggestion> = Vec::new();
         for suggestion in all {
-            let best = |suggestion: &Suggestion| suggestion.introducers[0].member;
-            let has = expected.iter().filter(|other| best(other) == best(suggestion)).count();
+            let has = |best: MemberIx| expected.iter().filter(|other| self::best(other) == Some(best)).count();
+            let has = best(suggestion).map_or(0, has);
             if has < most && expected.len() < ask.limit {
                 expected.push(suggestion);
             }
@@ -134,8 +140,9 @@ fn part_of_it_is(suggestion: &Suggestion, names: &Names<'_>, ask: &Questions, ca
         assert!(close(because.share * suggestion.k, *part, SAME));
     }
     shares_make_one(suggestion);
-    assert!(!suggestion.introducers.is_empty() && suggestion.introducers.len() <= INTRODUCERS);
-    let all = names.oracle.introducers(ask.a, names.at(suggestion.member), suggestion.hops.max(3));
+    let to = names.at(suggestion.member);
+    let all = names.oracle.introducing(ask.a, to).introducers(ask.a, to, suggestion.hops.max(3));
+    assert!(suggestion.introducers.len() <= INTRODUCERS.min(all.len()));
     for introducer in &suggestion.introducers {
         let member = names.at(introducer.member);
         let best = all.iter().find(|other| other.member == member).expect("there is a chain by each introducer");

@@ -7,6 +7,7 @@ use kith::domain::{Reason, TimeMs};
 use kith::graph::{Graph, MemberIx, Path, Ranking, SmallSet, TopicEvidence, View};
 
 use crate::oracle::{Oracle, strength};
+use crate::privacy::Eyes;
 use crate::world::{Filter, World};
 
 pub struct Case {
@@ -15,6 +16,9 @@ pub struct Case {
     /// Both are applied.
     pub filters: Vec<Filter>,
     pub as_of: TimeMs,
+    pub eyes: Eyes,
+    /// The graph of what is left for these eyes; the oracle knows of nothing else.
+    pub smaller_graph: Graph,
     pub oracle: Oracle,
 }
 
@@ -47,11 +51,19 @@ impl Case {
             assert_eq!(refused.reason, Reason::ContradictoryFilter);
             filters[0] = Filter::default();
         }
-        let oracle = Oracle::new(&world, &filters, as_of);
-        Case { world, graphs, filters, as_of, oracle }
+        let eyes = Eyes::random(&world, rng);
+        let smaller = eyes.smaller(&world);
+        let smaller_graph = smaller.build_at_once();
+        let oracle = Oracle::new(&smaller, &filters, as_of);
+        Case { world, graphs, filters, as_of, eyes, smaller_graph, oracle }
     }
 
     pub fn view<'g>(&self, graph: &'g Graph) -> View<'g> {
+        self.eyes.put_on(self.view_of_all(graph))
+    }
+
+    /// The graph under the filters, with nothing hidden.
+    pub fn view_of_all<'g>(&self, graph: &'g Graph) -> View<'g> {
         let view = View::new(graph, &self.filters[0].to_domain(), self.as_of).unwrap();
         self.filters[1..].iter().fold(view, |view, filter| view.narrowed(&filter.to_domain()))
     }

@@ -81,7 +81,7 @@ fn a_clique_of_200_at_3_hops() {
     let mut budget = Budget::new(20 * n * n, &NeverStop);
     let (found, extent) = introducers(&view, at[7], at[3], 3, &|_| 0.5, &mut budget);
     assert_eq!((found.len(), extent), (198, Extent::complete(3)));
-    let oracle = Oracle { ids: (0..200).map(id).collect(), edges: vec![], pair: vec![], hops: vec![] };
+    let oracle = Oracle::of((0..200).map(id).collect(), vec![]);
     signals_are_heeded(&oracle, &graph, &view);
 }
 

@@ -198,7 +198,9 @@ fn ask_suggest(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> 
     let Asked { view, names, ask } = asked;
     let answer = ask_suggestions(view, names, ask, (names.oracle.size(), 3), budget);
     let found = &answer.suggestions;
-    let scored = |three_steps| names.oracle.candidates(ask.a, ask.topics.as_ref(), &ask.exclude, three_steps);
+    let scored = |three_steps| {
+        names.oracle.for_introductions(ask.a).candidates(ask.a, ask.topics.as_ref(), &ask.exclude, three_steps)
+    };
     match (answer.extent.limit, answer.extent.exact_through_hop) {
         (None, hops) => {
             assert_eq!(hops, 6);

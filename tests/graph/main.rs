@@ -13,6 +13,7 @@ mod limits;
 mod oracle;
 mod oracle_paths;
 mod oracle_suggest;
+mod privacy;
 mod world;
 
 use fastrand::Rng;
@@ -71,6 +72,21 @@ fn agree_on_random_graphs() {
             (leaders, agree_suggest::suggestions_agree(&view, &names, &ask))
         });
         assert_eq!(one, other, "the same content gives the same bits");
+    });
+}
+
+/// What is hidden leaves no trace: answers, and what they say of how they were found, are those of a graph that never had it.
+#[test]
+fn a_smaller_graph_is_asked_like_one_of_its_own() {
+    on_random_graphs(|rng| {
+        let case = Case::random(rng);
+        let ask = case.questions(rng);
+        let edges_max = if rng.bool() { rng.u64(..60) } else { u64::MAX };
+        let view = case.view(&case.graphs[0]);
+        let alone = case.view_of_all(&case.smaller_graph);
+        let asked =
+            |view| privacy::ask_everything(view, &Names { graph: view.graph(), oracle: &case.oracle }, &ask, edges_max);
+        assert_eq!(asked(&view), asked(&alone), "{:?}", case.eyes);
     });
 }
 

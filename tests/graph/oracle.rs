@@ -4,7 +4,7 @@
 //! Members are numbered in the order of their ids, so that an order by number is an order by id. Strengths and costs
 //! are computed by the documented formulas, kinds in the order of their places: they are compared bit for bit.
 
-use kith::domain::{Sphere, TimeMs};
+use kith::domain::{Privacy, Sphere, TimeMs};
 
 use crate::world::{Filter, World, WorldEdge, WorldKind};
 
@@ -28,6 +28,9 @@ pub struct Oracle {
     pub pair: Vec<Vec<Option<f64>>>,
     /// `hops[a][b]`: hops of a shortest path, `FAR` if there is none.
     pub hops: Vec<Vec<u32>>,
+    pub privacy: Vec<Privacy>,
+    /// `apart[a][b]`: whether one of the two blocks the other.
+    pub apart: Vec<Vec<bool>>,
 }
 
 /// The strength of an edge: what is pinned, or `0.1 + 0.9·w/(1+w)`.
@@ -62,15 +65,20 @@ impl Oracle {
                 }
             }
         }
-        Oracle::of(ids, edges)
+        let privacy = ids.iter().map(|id| world.privacy.get(id).copied().unwrap_or_default()).collect();
+        let blocks = |a: &String, b: &String| world.blocks.contains(&(a.clone(), b.clone()));
+        let apart = |a| ids.iter().map(|b| blocks(a, b) || blocks(b, a)).collect();
+        let apart = ids.iter().map(apart).collect();
+        Oracle { privacy, apart, ..Oracle::of(ids, edges) }
     }
 
-    fn of(ids: Vec<String>, edges: Vec<Vec<Vec<OpenEdge>>>) -> Oracle {
+    pub fn of(ids: Vec<String>, edges: Vec<Vec<Vec<OpenEdge>>>) -> Oracle {
         let fold = |open: &Vec<OpenEdge>| open.iter().fold(0.0, |sum, e| sum + f64::from(e.strength) * (1.0 - sum));
         let pair_of = |open: &Vec<OpenEdge>| (!open.is_empty()).then(|| fold(open));
         let pair: Vec<Vec<Option<f64>>> = edges.iter().map(|row| row.iter().map(pair_of).collect()).collect();
         let hops = floyd_warshall(&pair);
-        Oracle { ids, edges, pair, hops }
+        let n = ids.len();
+        Oracle { ids, edges, pair, hops, privacy: vec![Privacy::default(); n], apart: vec![vec![false; n]; n] }
     }
 
     /// What is left with edges of one sphere.
@@ -80,6 +88,29 @@ impl Oracle {
             open.retain(|edge| edge.sphere == sphere);
         }
         Oracle::of(self.ids.clone(), edges)
+    }
+
+    /// What is left for introductions of a member: without those whom a block parts from it, and without steps that a block parts.
+    pub fn for_introductions(&self, of: usize) -> Oracle {
+        self.left(|a, b| !self.apart[a][b] && !self.apart[a][of] && !self.apart[b][of])
+    }
+
+    fn left(&self, stays: impl Fn(usize, usize) -> bool) -> Oracle {
+        let mut edges = self.edges.clone();
+        for (a, row) in edges.iter_mut().enumerate() {
+            row.iter_mut().enumerate().filter(|(b, _)| !stays(a, *b)).for_each(|(_, open)| open.clear());
+        }
+        let (privacy, apart) = (self.privacy.clone(), self.apart.clone());
+        Oracle { privacy, apart, ..Oracle::of(self.ids.clone(), edges) }
+    }
+
+    /// What is left of introductions from one member to another: without those who introduce nobody, and those whom a block parts
+    /// from whom they would introduce to.
+    pub fn introducing(&self, from: usize, to: usize) -> Oracle {
+        let would = |member: usize| {
+            member == from || member == to || !self.privacy[member].declines_introducing && !self.apart[member][to]
+        };
+        self.for_introductions(from).left(|a, b| would(a) && would(b))
     }
 
     pub fn at(&self, id: &str) -> usize {

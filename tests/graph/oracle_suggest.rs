@@ -40,7 +40,8 @@ impl Oracle {
         three_steps: bool,
     ) -> Vec<Candidate> {
         let joined = |v: usize| self.pair[u][v].is_some() || self.pair[v][u].is_some();
-        let may_be = |v: &usize| *v != u && !joined(*v) && !exclude.contains(v);
+        let hidden = |v: usize| self.privacy[v].hidden_from_suggestions;
+        let may_be = |v: &usize| *v != u && !joined(*v) && !exclude.contains(v) && !hidden(*v);
         let mut found = Vec::new();
         for member in (0..self.size()).filter(may_be) {
             let topic_match = match topics {

@@ -1,7 +1,9 @@
 //! Random worlds: who there is and how they are joined, in plain lists, and the graphs built of them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use fastrand::Rng;
-use kith::domain::{EdgeFilter, Kind, KindName, MemberId, Sphere, Strength, TimeMs};
+use kith::domain::{EdgeFilter, Kind, KindName, MemberId, Privacy, Sphere, Strength, TimeMs, Visibility};
 use kith::graph::{Graph, GraphBuilder, KindIx, MemberIx, Tie};
 
 pub const DAY_S: u32 = 86_400;
@@ -26,6 +28,7 @@ pub struct WorldEdge {
     pub pinned: Option<f32>,
     /// `(count, seconds since 1970)`.
     pub interactions: Vec<(u32, u32)>,
+    pub visibility: Visibility,
 }
 
 impl WorldEdge {
@@ -49,6 +52,9 @@ pub struct World {
     pub kinds: Vec<WorldKind>,
     pub members: Vec<String>,
     pub edges: Vec<WorldEdge>,
+    pub privacy: BTreeMap<String, Privacy>,
+    /// By whom, of whom.
+    pub blocks: BTreeSet<(String, String)>,
 }
 
 /// Which edges are walked. Names stand for themselves, so that the oracle needs no graph to read it.
@@ -103,6 +109,9 @@ impl World {
             }
         }
         rng.shuffle(&mut world.edges);
+        if rng.u8(..3) > 0 {
+            world.add_privacy(rng);
+        }
         world
     }
 
@@ -116,7 +125,8 @@ impl World {
                 }
             }
             let (from, to) = (from.to_owned(), to.to_owned());
-            world.edges.push(WorldEdge { from, kind, to, pinned: None, interactions: Vec::new() });
+            let visibility = Visibility::Everyone;
+            world.edges.push(WorldEdge { from, kind, to, pinned: None, interactions: Vec::new(), visibility });
         }
         world
     }
@@ -131,7 +141,8 @@ impl World {
         if a == b || self.edges.iter().any(same) {
             return;
         }
-        let mut edge = WorldEdge { from, kind, to, pinned: None, interactions: Vec::new() };
+        let visibility = Visibility::Everyone;
+        let mut edge = WorldEdge { from, kind, to, pinned: None, interactions: Vec::new(), visibility };
         match strengths {
             Strengths::Prior => {}
             Strengths::Few => edge.pinned = Some(*rng.choice([1.0, 0.5, 0.5, 0.25].iter()).unwrap()),
@@ -170,7 +181,9 @@ impl World {
             let kind = KindIx(self.kinds[edge.kind].place);
             builder.edge(at(&edge.from), kind, at(&edge.to), self.tie_of(edge));
         }
-        builder.build()
+        let mut graph = builder.build();
+        self.put_privacy(&mut graph);
+        graph
     }
 
     /// The same content by another history: members come and go, edges are put, removed, put again and put over.
@@ -203,6 +216,7 @@ impl World {
             self.put_with_detours(&mut graph, edge, rng);
         }
         // What a snapshot holds stays as it was when its original goes on.
+        self.put_privacy(&mut graph);
         let snapshot = graph.clone();
         for id in &self.members {
             let member = graph.find(id).unwrap();

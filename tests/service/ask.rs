@@ -46,6 +46,9 @@ asks! {
     BatchGetMembers(BatchGetMembersRequest) by MemberServiceClient::batch_get_members, base_batch_get_members;
     ListMembers(ListMembersRequest) by MemberServiceClient::list_members, base_list_members;
     DeleteMember(DeleteMemberRequest) by MemberServiceClient::delete_member, base_delete_member;
+    BlockMember(BlockMemberRequest) by MemberServiceClient::block_member, base_block_member;
+    UnblockMember(UnblockMemberRequest) by MemberServiceClient::unblock_member, base_unblock_member;
+    ListBlocks(ListBlocksRequest) by MemberServiceClient::list_blocks, base_list_blocks;
     PutEdge(PutEdgeRequest) by EdgeServiceClient::put_edge, base_put_edge;
     GetEdge(GetEdgeRequest) by EdgeServiceClient::get_edge, base_get_edge;
     DeleteEdge(DeleteEdgeRequest) by EdgeServiceClient::delete_edge, base_delete_edge;
@@ -115,6 +118,22 @@ pub fn kind_of(request: &mut PutKindRequest) -> &mut Kind {
 
 pub fn status_of(request: &mut PostStatusRequest) -> &mut kith::proto::v1::Status {
     request.status.get_or_insert_default()
+}
+
+pub fn block(member_id: &str, blocked_id: &str) -> Option<Block> {
+    Some(Block { member_id: text(member_id), blocked_id: text(blocked_id) })
+}
+
+fn base_block_member() -> BlockMemberRequest {
+    BlockMemberRequest { block: block("ada", "cy"), ..Default::default() }
+}
+
+fn base_unblock_member() -> UnblockMemberRequest {
+    UnblockMemberRequest { block: block("ada", "cy"), allow_missing: true, ..Default::default() }
+}
+
+fn base_list_blocks() -> ListBlocksRequest {
+    ListBlocksRequest { member_id: text("ada"), ..Default::default() }
 }
 
 fn base_put_member() -> PutMemberRequest {

@@ -6,7 +6,7 @@ use super::ask::*;
 use super::bad_input::{Case, case};
 
 pub fn cases() -> Vec<Case> {
-    [members(), edges(), kinds(), statuses(), batches()].into_iter().flatten().collect()
+    [members(), blocks(), edges(), kinds(), statuses(), batches()].into_iter().flatten().collect()
 }
 
 fn long(chars: usize) -> String {
@@ -58,6 +58,18 @@ fn members() -> Vec<Case> {
         ),
         case("update of no member", update_member(|r| r.member = None), "REQUIRED", "member"),
         case("update without a mask", update_member(|r| r.update_mask = None), "REQUIRED", "update_mask"),
+        put(
+            "visibility that is none",
+            |m| m.privacy = Some(privacy(3 + 1)),
+            "OUT_OF_RANGE",
+            "member.privacy.edges_visibility",
+        ),
+        case(
+            "update of a field that privacy has not",
+            update_member(|r| mask(r, "privacy.age")),
+            "UNKNOWN_FIELD",
+            "update_mask",
+        ),
         case("update of the id", update_member(|r| mask(r, "id")), "UNKNOWN_FIELD", "update_mask"),
         case("update of what is no field", update_member(|r| mask(r, "age")), "UNKNOWN_FIELD", "update_mask"),
         case("update of nobody", update_member(|r| updated(r).id.clear()), "REQUIRED", "member.id"),
@@ -80,6 +92,34 @@ fn members() -> Vec<Case> {
         case("delete with a long etag", delete_member(|r| r.etag = long(65)), "TOO_LONG", "etag"),
         case("delete with a bad request id", delete_member(|r| r.request_id = text("x")), "MALFORMED", "request_id"),
     ]
+}
+
+fn blocks() -> Vec<Case> {
+    let by = |change: fn(&mut Block)| block_member(move |r| change(r.block.get_or_insert_default()));
+    vec![
+        case("no block", block_member(|r| r.block = None), "REQUIRED", "block"),
+        case("block by nobody", by(|b| b.member_id.clear()), "REQUIRED", "block.member_id"),
+        case("block of nobody", by(|b| b.blocked_id.clear()), "REQUIRED", "block.blocked_id"),
+        case("block of 129 bytes", by(|b| b.blocked_id = long(129)), "TOO_LONG", "block.blocked_id"),
+        case("block of oneself", by(|b| b.blocked_id = text("ada")), "SELF_EDGE", "block.blocked_id"),
+        case("block by a stranger", by(|b| b.member_id = text("nobody")), "MEMBER_MISSING", "block.member_id"),
+        case("block of a stranger", by(|b| b.blocked_id = text("nobody")), "MEMBER_MISSING", "block.blocked_id"),
+        case("block with a bad request id", block_member(|r| r.request_id = text("x")), "MALFORMED", "request_id"),
+        case("nothing to unblock", unblock_member(|r| r.block = None), "REQUIRED", "block"),
+        case("unblock by nobody", unblock_member(|r| r.block = block("", "cy")), "REQUIRED", "block.member_id"),
+        case("unblock of oneself", unblock_member(|r| r.block = block("cy", "cy")), "SELF_EDGE", "block.blocked_id"),
+        case("unblock what is not blocked", unblock_member(|r| r.allow_missing = false), "NOT_FOUND", ""),
+        case("unblock with a bad request id", unblock_member(|r| r.request_id = text("x")), "MALFORMED", "request_id"),
+        case("blocks of nobody", list_blocks(|r| r.member_id.clear()), "REQUIRED", "member_id"),
+        case("blocks of a stranger", list_blocks(|r| r.member_id = text("nobody")), "NOT_FOUND", ""),
+        case("blocks, a negative page", list_blocks(|r| r.page_size = -1), "OUT_OF_RANGE", "page_size"),
+        case("blocks, no token", list_blocks(|r| r.page_token = text("zz")), "MALFORMED", "page_token"),
+        case("blocks of another store", list_blocks(|r| r.min_revision = text("x")), "MALFORMED", "min_revision"),
+    ]
+}
+
+fn privacy(edges_visibility: i32) -> Privacy {
+    Privacy { edges_visibility, ..Default::default() }
 }
 
 fn mask(request: &mut UpdateMemberRequest, path: &str) {
@@ -109,6 +149,7 @@ fn edges() -> Vec<Case> {
         put("edge to oneself", |e| e.to_id = text("ada"), "SELF_EDGE", "edge.to_id"),
         put("edge from a stranger", |e| e.from_id = text("nobody"), "MEMBER_MISSING", "edge.from_id"),
         put("edge to a stranger", |e| e.to_id = text("nobody"), "MEMBER_MISSING", "edge.to_id"),
+        put("visibility that is none", |e| e.visibility = -1, "OUT_OF_RANGE", "edge.visibility"),
         put("strength 0", |e| e.pinned_strength = Some(0.0), "OUT_OF_RANGE", "edge.pinned_strength"),
         put("strength -0.5", |e| e.pinned_strength = Some(-0.5), "OUT_OF_RANGE", "edge.pinned_strength"),
         put("strength 1.5", |e| e.pinned_strength = Some(1.5), "OUT_OF_RANGE", "edge.pinned_strength"),

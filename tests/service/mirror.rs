@@ -1,6 +1,6 @@
 //! A copy of a server's data, kept by applying what it tells of changes: what a user of `Watch` would write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kith::proto::v1::import_record::Record;
 use kith::proto::v1::resource_change::Change;
@@ -20,6 +20,11 @@ pub struct Mirror {
     members: BTreeMap<String, Member>,
     edges: BTreeMap<EdgeKey, Edge>,
     statuses: BTreeMap<String, Status>,
+    blocks: BTreeSet<(String, String)>,
+}
+
+fn block_key(block: Block) -> (String, String) {
+    (block.member_id, block.blocked_id)
 }
 
 impl Mirror {
@@ -40,6 +45,7 @@ impl Mirror {
                     drop(mirror.edges.insert(key, edge));
                 }
                 Record::Status(status) => drop(mirror.statuses.insert(status.id.clone(), status)),
+                Record::Block(block) => drop(mirror.blocks.insert(block_key(block))),
             }
         }
         mirror
@@ -57,6 +63,7 @@ impl Mirror {
                     assert!(self.members.remove(&id).is_some(), "{id}");
                     self.edges.retain(|(from, _, to), _| *from != id && *to != id);
                     self.statuses.retain(|_, status| status.author_id != id);
+                    self.blocks.retain(|(by, of)| *by != id && *of != id);
                 }
                 Change::PutEdge(edge) => {
                     let key = (edge.from_id.clone(), edge.kind.clone(), edge.to_id.clone());
@@ -67,6 +74,8 @@ impl Mirror {
                 }
                 Change::PutStatus(status) => drop(self.statuses.insert(status.id.clone(), status)),
                 Change::DeletedStatus(id) => assert!(self.statuses.remove(&id).is_some(), "{id}"),
+                Change::PutBlock(block) => assert!(self.blocks.insert(block_key(block))),
+                Change::DeletedBlock(block) => assert!(self.blocks.remove(&block_key(block))),
             }
         }
         if !message.revision.is_empty() {
@@ -90,7 +99,9 @@ impl Mirror {
         let members = self.members.values().map(|m| Record::Member(Member { etag: String::new(), ..m.clone() }));
         let statuses = self.statuses.values().map(|s| Record::Status(Status { etag: String::new(), ..s.clone() }));
         let edges = self.edges.values().map(|e| Record::Edge(Edge { etag: String::new(), ..e.clone() }));
-        let records: Vec<_> = kinds.chain(members).chain(statuses).chain(edges).collect();
+        let blocks = self.blocks.iter().cloned();
+        let blocks = blocks.map(|(member_id, blocked_id)| Record::Block(Block { member_id, blocked_id }));
+        let records: Vec<_> = kinds.chain(members).chain(statuses).chain(edges).chain(blocks).collect();
         let messages = records.chunks(1_000).map(|records| ImportRequest {
             records: records.iter().map(|r| ImportRecord { record: Some(r.clone()), position: 0 }).collect(),
             allow_missing_members: false,

@@ -10,7 +10,7 @@ use prost_types::{Duration, Timestamp};
 const KINDS: [&str; 5] = ["friend", "follows", "spouse", "reads", "plays-with"];
 const TOPICS: [&str; 4] = ["privacy", "data", "gardening", "go"];
 
-/// Kinds, members, statuses and edges, in an order in which they can be put.
+/// Kinds, members, statuses, edges and blocks, in an order in which they can be put.
 pub fn whole_world(seed: u64, members: u32) -> Vec<ImportRecord> {
     let random = &mut Rng::with_seed(seed);
     let mut records: Vec<Record> = vec![
@@ -22,6 +22,7 @@ pub fn whole_world(seed: u64, members: u32) -> Vec<ImportRecord> {
     records.extend((0..members).map(|n| Record::Member(member(random, n))));
     records.extend((0..members / 3).map(|n| Record::Status(status(random, n, members))));
     records.extend((0..members * 4).map(|_| Record::Edge(edge(random, members))));
+    records.extend((0..members / 2).filter_map(|_| block(random, members)).map(Record::Block));
     records.into_iter().map(|record| ImportRecord { record: Some(record), position: 0 }).collect()
 }
 
@@ -57,6 +58,20 @@ fn topics(random: &mut Rng) -> Vec<String> {
     TOPICS.into_iter().filter(|_| random.bool()).map(str::to_owned).collect()
 }
 
+fn block(random: &mut Rng, members: u32) -> Option<Block> {
+    let (member_id, blocked_id) = (some_id(random, members), some_id(random, members));
+    (member_id != blocked_id).then_some(Block { member_id, blocked_id })
+}
+
+fn visibility(random: &mut Rng) -> i32 {
+    // Everyone is answered as if it had not been given.
+    [Visibility::Unspecified, Visibility::Connections, Visibility::Parties][random.usize(..3)].into()
+}
+
+fn privacy(random: &mut Rng) -> Privacy {
+    Privacy { edges_visibility: visibility(random), hidden_from_suggestions: true, declines_introducing: random.bool() }
+}
+
 fn kind(name: &str, sphere: Sphere, symmetric: bool, prior: f64, extra_ms: i32) -> Kind {
     let half_life = Duration { seconds: 86_400, nanos: extra_ms * 1_000_000 };
     Kind {
@@ -77,6 +92,7 @@ fn member(random: &mut Rng, n: u32) -> Member {
         headline: maybe(random, text).unwrap_or_default(),
         topics: topics(random),
         labels,
+        privacy: maybe(random, privacy),
         ..Default::default()
     }
 }
@@ -120,6 +136,7 @@ fn edge(random: &mut Rng, members: u32) -> Edge {
         to_id: id(to),
         pinned_strength: maybe(random, strength),
         since: maybe(random, time),
+        visibility: visibility(random),
         note: maybe(random, text).unwrap_or_default(),
         origin: maybe(random, |random| Origin {
             status_id: maybe(random, |random| format!("s{}", random.u32(0..members / 3))).unwrap_or_default(),

@@ -26,7 +26,7 @@ impl Ndjson {
             Some(resource) if !self.id_prefix.is_empty() => prefix_ids(&self.id_prefix, resource),
             Some(_) => {}
             None => {
-                let message = "must hold one of kind, member, edge and status";
+                let message = "must hold one of kind, member, edge, status and block";
                 return Err(Refusal::new(line, ErrorReason::Required, "record", message));
             }
         }
@@ -48,6 +48,10 @@ fn prefix_ids(prefix: &str, resource: &mut import_record::Record) {
             put(&mut edge.from_id);
             put(&mut edge.to_id);
             edge.origin.iter_mut().flat_map(|origin| &mut origin.introducer_ids).for_each(put);
+        }
+        import_record::Record::Block(block) => {
+            put(&mut block.member_id);
+            put(&mut block.blocked_id);
         }
         import_record::Record::Status(status) => {
             put(&mut status.author_id);

@@ -57,9 +57,13 @@ pub fn score(score: f64) -> String {
 }
 
 /// How much a store, an export or a backup holds: "7 kinds, 45 members, 1 status and 77 edges".
-pub fn held(kinds: i64, members: i64, statuses: i64, edges: i64) -> String {
+pub fn held(kinds: i64, members: i64, statuses: i64, edges: i64, blocks: i64) -> String {
     let (kinds, members) = (count(kinds, "kind"), count(members, "member"));
-    format!("{kinds}, {members}, {} and {}", count(statuses, "status"), count(edges, "edge"))
+    let (statuses, edges) = (count(statuses, "status"), count(edges, "edge"));
+    match blocks {
+        0 => format!("{kinds}, {members}, {statuses} and {edges}"),
+        _ => format!("{kinds}, {members}, {statuses}, {edges} and {}", count(blocks, "block")),
+    }
 }
 
 /// `1 member`, `2 members`, `3 statuses`.

@@ -50,6 +50,7 @@ impl State {
         self.verify_members(&mut expected, &mut check)?;
         self.verify_edges(&mut expected, &mut check)?;
         self.verify_statuses(&mut expected, &mut check)?;
+        self.verify_blocks(&mut expected, &mut check)?;
         self.verify_indexes(&expected, &mut check)?;
         let is_member = |id: &MemberId| self.graph.find(id.as_str()).is_some();
         let has_been = |sequence, time| sequence <= self.sequence && time <= self.time;
@@ -87,8 +88,8 @@ impl State {
 
 /// What the indexes must hold, gathered from the records.
 #[derive(Default)]
-struct Expected {
-    digest: Digest,
+pub(super) struct Expected {
+    pub(super) digest: Digest,
     topics: TopicIndex,
     by_author: BTreeSet<AuthorPlace>,
     outcomes: BTreeSet<(StatusId, EdgeKey)>,

@@ -18,7 +18,7 @@ impl State {
                 check.find("members", id.as_str(), "the member of the graph has no record")?;
                 continue;
             };
-            let member = record.member(id.clone());
+            let member = record.member(id.clone(), self.graph.privacy(ix));
             expected.digest.add(member_hash(&member));
             expected.topics.add(ix, &member.topics);
         }
@@ -76,6 +76,9 @@ impl State {
             None => find("the edge is not in the graph")?,
             Some(kept) if kept != tie => find("the graph has another strength of the edge")?,
             Some(_) => {}
+        }
+        if facts.visibility != self.graph.edge_visibility(from, record.kind, record.to) {
+            find("the graph has another visibility of the edge")?;
         }
         if let Some(status) = facts.origin.as_ref().and_then(|origin| origin.status.as_ref())
             && !self.statuses.contains_key(status)

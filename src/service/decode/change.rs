@@ -1,6 +1,6 @@
 //! One put or delete of a batch or an import.
 
-use super::resources::{edge_key, edge_put, etag_precondition, interaction, kind, member, status};
+use super::resources::{block, block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 use super::{Decoded, Violations, all_or_return};
 use crate::domain::{
     Change, Error, KindName, MemberId, MemberPatch, Precondition, Reason, StatusId, TimeMs, Violation,
@@ -32,6 +32,8 @@ impl ChangeName {
             Asked::RecordInteraction(_) => ("record_interaction", "", ""),
             Asked::PostStatus(_) => ("post_status", "status", ""),
             Asked::DeleteStatus(_) => ("delete_status", "", ""),
+            Asked::BlockMember(_) => ("block_member", "block", ""),
+            Asked::UnblockMember(_) => ("unblock_member", "", ""),
         };
         let path = format!("changes[{index}].{name}");
         let precondition = if has_precondition || etag.is_empty() {
@@ -135,6 +137,11 @@ fn decode(asked: Asked, now: TimeMs, new_id: impl FnOnce() -> String) -> Decoded
             let id = StatusId::parse("id", &message.id)?;
             Change::DeleteStatus { id, precondition, allow_missing: message.allow_missing }
         }
+        Asked::BlockMember(message) => Change::BlockMember { block: block(message)? },
+        Asked::UnblockMember(message) => {
+            let block = block_within(message.block)?;
+            Change::UnblockMember { block, allow_missing: message.allow_missing }
+        }
     })
 }
 
@@ -152,7 +159,10 @@ fn with_precondition(mut change: Change, given: Precondition) -> Decoded<Change>
         | Change::PutEdge { precondition, .. }
         | Change::DeleteEdge { precondition, .. }
         | Change::DeleteStatus { precondition, .. } => precondition,
-        Change::RecordInteractions { .. } | Change::PostStatus { .. } => {
+        Change::RecordInteractions { .. }
+        | Change::PostStatus { .. }
+        | Change::BlockMember { .. }
+        | Change::UnblockMember { .. } => {
             let message = "is not for this change, which has conditions of its own";
             return Err(Violation::new("precondition", Reason::Malformed, message).into());
         }
@@ -180,6 +190,9 @@ pub fn member_update(message: Option<pb::Member>, mask: Option<prost_types::Fiel
         headline: mask.headline.then_some(member.headline),
         topics: mask.topics.then_some(member.topics),
         labels: mask.labels.then_some(member.labels),
+        edges_visibility: mask.edges_visibility.then_some(member.privacy.edges_visibility),
+        hidden_from_suggestions: mask.hidden_from_suggestions.then_some(member.privacy.hidden_from_suggestions),
+        declines_introducing: mask.declines_introducing.then_some(member.privacy.declines_introducing),
     };
     Ok(Change::UpdateMember { id: member.id, patch, precondition })
 }
@@ -190,6 +203,31 @@ struct UpdatedFields {
     headline: bool,
     topics: bool,
     labels: bool,
+    edges_visibility: bool,
+    hidden_from_suggestions: bool,
+    declines_introducing: bool,
+}
+
+impl UpdatedFields {
+    /// Adds what a path of the mask names; false if it names nothing.
+    fn add(&mut self, path: &str) -> bool {
+        let privacy = ["privacy.edges_visibility", "privacy.hidden_from_suggestions", "privacy.declines_introducing"];
+        match path {
+            "display_name" => self.display_name = true,
+            "headline" => self.headline = true,
+            "topics" => self.topics = true,
+            "labels" => self.labels = true,
+            "privacy.edges_visibility" => self.edges_visibility = true,
+            "privacy.hidden_from_suggestions" => self.hidden_from_suggestions = true,
+            "privacy.declines_introducing" => self.declines_introducing = true,
+            "privacy" => return privacy.iter().all(|path| self.add(path)),
+            "*" => {
+                return ["display_name", "headline", "topics", "labels", "privacy"].iter().all(|path| self.add(path));
+            }
+            _ => return false,
+        }
+        true
+    }
 }
 
 fn updated_fields(mask: Option<prost_types::FieldMask>) -> Result<UpdatedFields, Violation> {
@@ -199,16 +237,9 @@ fn updated_fields(mask: Option<prost_types::FieldMask>) -> Result<UpdatedFields,
     }
     let mut fields = UpdatedFields::default();
     for path in &paths {
-        match path.as_str() {
-            "display_name" => fields.display_name = true,
-            "headline" => fields.headline = true,
-            "topics" => fields.topics = true,
-            "labels" => fields.labels = true,
-            "*" => fields = UpdatedFields { display_name: true, headline: true, topics: true, labels: true },
-            _ => {
-                let message = "must name display_name, headline, topics or labels, or be *";
-                return Err(Violation::new("update_mask", Reason::UnknownField, message));
-            }
+        if !fields.add(path) {
+            let message = "must name display_name, headline, topics, labels, privacy or one of its fields, or be *";
+            return Err(Violation::new("update_mask", Reason::UnknownField, message));
         }
     }
     Ok(fields)
@@ -226,6 +257,9 @@ fn masked(mut message: pb::Member, mask: &UpdatedFields) -> pb::Member {
     }
     if !mask.labels {
         message.labels.clear();
+    }
+    if !mask.edges_visibility {
+        message.privacy.iter_mut().for_each(|privacy| privacy.edges_visibility = 0);
     }
     message
 }
@@ -250,6 +284,9 @@ pub fn import_change(message: pb::ImportRecord, allow_missing_members: bool, now
         Some(Record::Status(message)) => {
             let status = status(message, now, String::new).map_err(|wrong| wrong.within("status"))?;
             Change::PostStatus { status }
+        }
+        Some(Record::Block(message)) => {
+            Change::BlockMember { block: block(message).map_err(|wrong| wrong.within("block"))? }
         }
     })
 }

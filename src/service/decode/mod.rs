@@ -9,7 +9,7 @@ mod resources;
 pub use bounds::{member_ids, optional_time, page_size, some_member_ids, within_bounds};
 pub use change::{ChangeName, change, import_change, member_update};
 pub use filter::AskedFilter;
-pub use resources::{edge_key, edge_put, etag_precondition, interaction, kind, member, status};
+pub use resources::{block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 
 use crate::domain::{Error, Violation};
 

@@ -7,8 +7,8 @@ use crate::domain::limits::{
     ETAG_BYTES_MAX, HALF_LIFE_DEFAULT_MS, HOPS_MAX, INTERACTIONS_MAX, INTRODUCERS_PER_ORIGIN_MAX, REACH_HOPS_DEFAULT,
 };
 use crate::domain::{
-    Audience, EdgeKey, EdgePut, InteractionRecord, Kind, KindName, Member, MemberId, Origin, Precondition, Reason,
-    Status, StatusId, Strength, TimeMs, TopicSet, Violation,
+    Audience, Block, EdgeKey, EdgePut, InteractionRecord, Kind, KindName, Member, MemberId, Origin, Precondition,
+    Privacy, Reason, Status, StatusId, Strength, TimeMs, TopicSet, Violation, Visibility,
 };
 use crate::proto::v1 as pb;
 
@@ -27,31 +27,70 @@ pub fn member(message: pb::Member) -> Decoded<(Member, Precondition)> {
     let mut wrong = Violations::default();
     let id = wrong.check(MemberId::parse("id", &message.id));
     let topics = wrong.check(TopicSet::parse("topics", &message.topics));
+    let privacy = wrong.check_in("privacy", privacy(message.privacy));
     let precondition = wrong.check(etag_precondition(&message.etag));
     // The other fields are checked whether the id is right or not.
     let (id, topics) = match (id, topics) {
         (Some(id), Some(topics)) => (id, topics),
         (id, topics) => {
             let stand_in = id.or_else(|| MemberId::parse("id", "-").ok());
-            let texts = stand_in.map(|id| member_of(id, topics.unwrap_or_default(), &message).violations());
+            let privacy = Privacy::default();
+            let texts = stand_in.map(|id| member_of(id, topics.unwrap_or_default(), privacy, &message).violations());
             wrong.extend(texts.unwrap_or_default());
             return Err(wrong);
         }
     };
-    let member = member_of(id, topics, &message);
+    let member = member_of(id, topics, privacy.unwrap_or_default(), &message);
     wrong.extend(member.violations());
     all_or_return!(wrong; precondition);
     Ok((member, precondition))
 }
 
-fn member_of(id: MemberId, topics: TopicSet, message: &pb::Member) -> Member {
+fn member_of(id: MemberId, topics: TopicSet, privacy: Privacy, message: &pb::Member) -> Member {
     Member {
         id,
         display_name: message.display_name.clone(),
         headline: message.headline.clone(),
         topics,
         labels: message.labels.clone(),
+        privacy,
     }
+}
+
+fn privacy(message: Option<pb::Privacy>) -> Result<Privacy, Violation> {
+    let message = message.unwrap_or_default();
+    Ok(Privacy {
+        edges_visibility: visibility("edges_visibility", message.edges_visibility)?,
+        hidden_from_suggestions: message.hidden_from_suggestions,
+        declines_introducing: message.declines_introducing,
+    })
+}
+
+fn visibility(field: &str, value: i32) -> Result<Visibility, Violation> {
+    match pb::Visibility::try_from(value) {
+        Ok(pb::Visibility::Unspecified | pb::Visibility::Everyone) => Ok(Visibility::Everyone),
+        Ok(pb::Visibility::Connections) => Ok(Visibility::Connections),
+        Ok(pb::Visibility::Parties) => Ok(Visibility::Parties),
+        Err(_) => Err(Violation::new(field, Reason::OutOfRange, "is no visibility")),
+    }
+}
+
+/// Two members, one of whom blocks the other.
+pub fn block(message: pb::Block) -> Decoded<Block> {
+    let mut wrong = Violations::default();
+    let by = wrong.check(MemberId::parse("member_id", &message.member_id));
+    let of = wrong.check(MemberId::parse("blocked_id", &message.blocked_id));
+    all_or_return!(wrong; by, of);
+    if by == of {
+        return Err(Violation::new("blocked_id", Reason::SelfEdge, "must differ from member_id").into());
+    }
+    Ok(Block { by, of })
+}
+
+/// The same, in a request's field `block`.
+pub fn block_within(message: Option<pb::Block>) -> Decoded<Block> {
+    let message = message.ok_or_else(|| Violation::required("block"))?;
+    block(message).map_err(|wrong| wrong.within("block"))
 }
 
 pub fn kind(message: pb::Kind) -> Decoded<(Kind, Precondition)> {
@@ -89,10 +128,11 @@ pub fn edge_put(message: pb::Edge) -> Decoded<(EdgePut, Precondition)> {
     let pinned = wrong.check(pinned);
     let history = wrong.check(history(message.interactions, message.last_interaction_time));
     let since = wrong.check(optional_time("since", message.since));
+    let visibility = wrong.check(visibility("visibility", message.visibility));
     let origin = wrong.check_in("origin", message.origin.map(origin).transpose());
     let precondition = wrong.check(etag_precondition(&message.etag));
-    all_or_return!(wrong; key, pinned, history, since, origin, precondition);
-    let mut put = EdgePut { pinned, since, note: message.note, origin, ..EdgePut::bare(key) };
+    all_or_return!(wrong; key, pinned, history, since, visibility, origin, precondition);
+    let mut put = EdgePut { pinned, since, visibility, note: message.note, origin, ..EdgePut::bare(key) };
     wrong.check(put.set_interactions(history.0, message.interaction_weight, history.1));
     wrong.extend(put.violations());
     if wrong.is_empty() { Ok((put, precondition)) } else { Err(wrong) }

@@ -4,4 +4,4 @@ mod paths;
 mod resources;
 
 pub use paths::path;
-pub use resources::{digest, edge, kind, member, record, status, timestamp, totals};
+pub use resources::{block, digest, edge, kind, member, record, status, timestamp, totals};

@@ -1,6 +1,8 @@
 //! Members, kinds, edges and statuses as callers get them.
 
-use crate::domain::{Audience, Edge, EdgeFilter, Kind, Member, Origin, Sphere, Status, TimeMs, TopicSet};
+use crate::domain::{
+    Audience, Block, Edge, EdgeFilter, Kind, Member, Origin, Privacy, Sphere, Status, TimeMs, TopicSet, Visibility,
+};
 use crate::engine::{Record, State, Stored};
 use crate::proto::v1 as pb;
 
@@ -22,6 +24,7 @@ pub fn totals(state: &State) -> pb::ContentTotals {
         statuses: state.status_count() as i64,
         edges: state.edge_count() as i64,
         content_digest: digest(state.digest()),
+        blocks: state.block_count() as i64,
     }
 }
 
@@ -33,6 +36,7 @@ pub fn record(record: Record) -> pb::ImportRecord {
         Record::Member(member) => Put::Member(member_put(member)),
         Record::Status(status) => Put::Status(status_put(status)),
         Record::Edge(edge) => Put::Edge(edge_put(edge)),
+        Record::Block(block) => Put::Block(self::block(&block)),
     };
     pb::ImportRecord { record: Some(put), position: 0 }
 }
@@ -53,8 +57,30 @@ fn member_put(member: Member) -> pb::Member {
         display_name: member.display_name,
         headline: member.headline,
         labels: member.labels,
+        privacy: (member.privacy != Privacy::default()).then(|| privacy(member.privacy)),
         ..Default::default()
     }
+}
+
+fn privacy(privacy: Privacy) -> pb::Privacy {
+    pb::Privacy {
+        edges_visibility: visibility(privacy.edges_visibility).into(),
+        hidden_from_suggestions: privacy.hidden_from_suggestions,
+        declines_introducing: privacy.declines_introducing,
+    }
+}
+
+/// What is for everyone is not said: so it was before there was anything else.
+fn visibility(visibility: Visibility) -> pb::Visibility {
+    match visibility {
+        Visibility::Everyone => pb::Visibility::Unspecified,
+        Visibility::Connections => pb::Visibility::Connections,
+        Visibility::Parties => pb::Visibility::Parties,
+    }
+}
+
+pub fn block(block: &Block) -> pb::Block {
+    pb::Block { member_id: block.by.to_string(), blocked_id: block.of.to_string() }
 }
 
 pub fn kind(stored: Stored<Kind>) -> pb::Kind {
@@ -96,7 +122,7 @@ pub fn edge(state: &State, stored: Stored<Edge>, as_of: TimeMs) -> pb::Edge {
 }
 
 fn edge_put(edge: Edge) -> pb::Edge {
-    let Edge { key, pinned, history, since, note, origin } = edge;
+    let Edge { key, pinned, history, since, visibility: shown, note, origin } = edge;
     let last = TimeMs(i64::from(history.last_s) * 1_000);
     pb::Edge {
         from_id: key.from.to_string(),
@@ -107,6 +133,7 @@ fn edge_put(edge: Edge) -> pb::Edge {
         last_interaction_time: (history.count > 0).then(|| timestamp(last)),
         interaction_weight: history.faded,
         since: since.map(timestamp),
+        visibility: visibility(shown).into(),
         note,
         origin: origin.map(origin_put),
         ..Default::default()

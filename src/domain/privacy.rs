@@ -1,0 +1,73 @@
+use super::MemberId;
+
+/// To whom an edge is shown, beside its two ends. The order is from the least strict to the strictest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Visibility {
+    /// To all.
+    #[default]
+    Everyone,
+    /// To whoever has an edge of any symmetric kind to the end that asks for it: a member by its privacy, either end by the edge's own.
+    Connections,
+    /// To nobody else.
+    Parties,
+}
+
+impl Visibility {
+    /// By the number each has in records.
+    pub const ALL: [Visibility; 3] = [Visibility::Everyone, Visibility::Connections, Visibility::Parties];
+
+    /// Its place in `ALL`.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// What a member shows of itself, and what it is left out of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Privacy {
+    /// Of all its edges; an edge's own visibility and the other end's count as well, and the strictest decides.
+    pub edges_visibility: Visibility,
+    /// It is suggested to nobody.
+    pub hidden_from_suggestions: bool,
+    /// It introduces nobody.
+    pub declines_introducing: bool,
+}
+
+/// A member wants nothing to do with another: each vanishes for the other as viewer, and nobody introduces them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Block {
+    pub by: MemberId,
+    pub of: MemberId,
+}
+
+impl Privacy {
+    /// All of it in a byte: two bits of visibility, then a bit for each of the others. 0 is what a member is without asking.
+    pub fn bits(self) -> u8 {
+        self.edges_visibility.number()
+            | u8::from(self.hidden_from_suggestions) << 2
+            | u8::from(self.declines_introducing) << 3
+    }
+
+    /// What these bits say; none if they say nothing.
+    pub fn from_bits(bits: u8) -> Option<Privacy> {
+        let edges_visibility = *Visibility::ALL.get(usize::from(bits & 3))?;
+        (bits < 16).then_some(Privacy {
+            edges_visibility,
+            hidden_from_suggestions: bits & 4 != 0,
+            declines_introducing: bits & 8 != 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_holds_all_of_it() {
+        let read: Vec<Privacy> = (0..=u8::MAX).filter_map(Privacy::from_bits).collect();
+        assert_eq!(read.len(), 12);
+        assert!(read.iter().all(|privacy| Privacy::from_bits(privacy.bits()) == Some(*privacy)));
+        assert_eq!(Privacy::default().bits(), 0);
+    }
+}

@@ -1,0 +1,95 @@
+//! Who blocks whom.
+
+use super::apply::{Act, missing};
+use super::digest::block_hash;
+use super::state::State;
+use super::verify::Expected;
+use super::{Applied, Effect};
+use crate::domain::limits::BLOCKS_PER_MEMBER_MAX;
+use crate::domain::{Block, Error, Event, Inspector, MemberId, Reason, Resource};
+use crate::graph::MemberIx;
+
+impl State {
+    pub(super) fn block_member(&mut self, act: &mut Act<'_>, block: &Block) -> Result<Applied, Error> {
+        self.require_member(&block.by, "block.member_id")?;
+        self.require_member(&block.of, "block.blocked_id")?;
+        let Some((by, of)) = self.locate_block(block) else { return missing(Resource::Block, name(block), false) };
+        if self.graph.blocks(by, of) {
+            return Ok(Applied::of(Effect::Unchanged));
+        }
+        if self.graph.blocked_by(by).count() >= BLOCKS_PER_MEMBER_MAX {
+            let message = format!("the member blocks {BLOCKS_PER_MEMBER_MAX} others already");
+            return Err(Error::precondition("block.member_id", Reason::TooMany, message));
+        }
+        self.graph.block(by, of);
+        self.digest.add(block_hash(block));
+        act.tell(|| Event::BlockPut { block: block.clone() });
+        Ok(Applied::of(Effect::Created))
+    }
+
+    pub(super) fn unblock_member(
+        &mut self,
+        act: &mut Act<'_>,
+        block: &Block,
+        allow_missing: bool,
+    ) -> Result<Applied, Error> {
+        match self.locate_block(block) {
+            Some((by, of)) if self.graph.unblock(by, of) => {
+                self.digest.remove(block_hash(block));
+                act.tell(|| Event::BlockDeleted { block: block.clone() });
+                Ok(Applied::of(Effect::Deleted))
+            }
+            _ => missing(Resource::Block, name(block), allow_missing),
+        }
+    }
+
+    fn locate_block(&self, block: &Block) -> Option<(MemberIx, MemberIx)> {
+        Some((self.graph.find(block.by.as_str())?, self.graph.find(block.of.as_str())?))
+    }
+
+    /// Takes back every block by a member and of it.
+    pub(super) fn remove_blocks_of(&mut self, member: MemberIx) {
+        let by = self.graph.blocked_by(member).map(|of| (member, of));
+        let blocks: Vec<_> = by.chain(self.graph.blockers_of(member).map(|by| (by, member))).collect();
+        for (by, of) in blocks {
+            self.digest.remove(block_hash(&self.block(by, of)));
+            self.graph.unblock(by, of);
+        }
+    }
+
+    fn block(&self, by: MemberIx, of: MemberIx) -> Block {
+        Block { by: self.graph.id(by).clone(), of: self.graph.id(of).clone() }
+    }
+
+    /// The blocks by a member, by the ids of those it blocks.
+    pub fn blocks_by(&self, member: MemberIx) -> Vec<Block> {
+        let mut blocks: Vec<Block> = self.graph.blocked_by(member).map(|of| self.block(member, of)).collect();
+        blocks.sort_unstable();
+        blocks
+    }
+
+    /// A block that there is.
+    pub fn find_block(&self, by: &MemberId, of: &MemberId) -> Option<Block> {
+        let block = Block { by: by.clone(), of: of.clone() };
+        let (by, of) = self.locate_block(&block)?;
+        self.graph.blocks(by, of).then_some(block)
+    }
+
+    pub fn block_count(&self) -> u64 {
+        self.graph.block_count()
+    }
+
+    pub(super) fn verify_blocks(&self, expected: &mut Expected, check: &mut dyn Inspector) -> Result<(), Error> {
+        for (by, of) in self.graph.all_blocks() {
+            match (self.graph.get_id(by), self.graph.get_id(of)) {
+                (Some(by), Some(of)) => expected.digest.add(block_hash(&Block { by: by.clone(), of: of.clone() })),
+                _ => check.find("blocks", format!("places {} and {}", by.0, of.0), "one of the two is not there")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name(block: &Block) -> String {
+    format!("{}-{}", block.by, block.of)
+}

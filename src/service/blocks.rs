@@ -1,0 +1,61 @@
+//! The part of `MemberService` that is about who wants nothing to do with whom.
+
+use std::mem::take;
+
+use super::decode::{Violations, all_or_return, block_within, page_size};
+use super::page::{Listing, page};
+use super::request_id::request;
+use super::{Service, encode};
+use crate::domain::{Change, Error, MemberId, Resource};
+use crate::engine::State;
+use crate::proto::v1 as pb;
+
+pub async fn block_member(
+    service: &Service,
+    mut message: pb::BlockMemberRequest,
+) -> Result<pb::BlockMemberResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("BlockMember", &request_id, &message));
+    let block = wrong.check(block_within(message.block));
+    all_or_return!(wrong; request, block);
+    let (by, of) = (block.by.clone(), block.of.clone());
+    let stored = move |state: &State, _| pb::BlockMemberResponse {
+        block: state.find_block(&by, &of).as_ref().map(encode::block),
+        revision: state.revision().to_string(),
+    };
+    service.commit_one(Change::BlockMember { block }, request, stored).await
+}
+
+pub async fn unblock_member(
+    service: &Service,
+    mut message: pb::UnblockMemberRequest,
+) -> Result<pb::UnblockMemberResponse, Error> {
+    let mut wrong = Violations::default();
+    let request_id = take(&mut message.request_id);
+    let request = wrong.check(request("UnblockMember", &request_id, &message));
+    let block = wrong.check(block_within(message.block));
+    all_or_return!(wrong; request, block);
+    let change = Change::UnblockMember { block, allow_missing: message.allow_missing };
+    let gone = |state: &State, _| pb::UnblockMemberResponse { revision: state.revision().to_string() };
+    service.commit_one(change, request, gone).await
+}
+
+pub async fn list_blocks(service: &Service, message: pb::ListBlocksRequest) -> Result<pb::ListBlocksResponse, Error> {
+    let same = pb::ListBlocksRequest { member_id: message.member_id.clone(), ..Default::default() };
+    let listing = Listing::new("ListBlocks", &same);
+    let mut wrong = Violations::default();
+    let member = wrong.check(MemberId::parse("member_id", &message.member_id));
+    let size = wrong.check(page_size(message.page_size));
+    let after = wrong.check(listing.parse(&message.page_token, 1));
+    all_or_return!(wrong; member, size, after);
+    let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
+    let state = service.engine.state_at(&message.min_revision).await?;
+    let ix = state.graph().find(member.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &member))?;
+    let blocks = state.blocks_by(ix);
+    let start = after.map_or(0, |after| blocks.partition_point(|block| block.of <= after));
+    let (blocks, next_page_token) =
+        page(&blocks[start..], size, |last| listing.token(service.engine.now(), &[last.of.as_str()]));
+    let blocks = blocks.into_iter().map(encode::block).collect();
+    Ok(pb::ListBlocksResponse { blocks, next_page_token, revision: state.revision().to_string() })
+}
