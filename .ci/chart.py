@@ -167,9 +167,11 @@ def check_restricted(name, pod):
 def check_environment(name, kith, variables):
     """The binary starts with the variables that the pod gets."""
     given = {variable["name"]: variable["value"] for variable in variables if "value" in variable}
-    known = run(kith, "serve", "--help").stdout
+    effective = subprocess.run([kith, "config"], capture_output=True, text=True, env=given)
+    check(effective.returncode == 0, f"{name}: kith refuses its environment: {effective.stderr}")
+    taken = {line.split()[-1] for line in effective.stdout.splitlines()}
     for variable in given:
-        check(not variable.startswith("KITH_") or f"[env: {variable}=" in known, f"{name}: kith does not know {variable}")
+        check(not variable.startswith("KITH_") or variable in taken, f"{name}: kith does not know {variable}")
     with tempfile.TemporaryDirectory(prefix="kith-chart-") as folder:
         mounted = Path(folder) / "etc"
         secrets(mounted)
