@@ -64,13 +64,22 @@ pub struct ReadArgs {
     /// Stop after visiting so many edges; the answer says if that made it partial.
     #[arg(long, value_name = "EDGES", value_parser = clap::value_parser!(i64).range(1..))]
     max_edges: Option<i64>,
+    /// Answer as this member may see the network; all of it when not given.
+    #[arg(long, value_name = "MEMBER")]
+    viewer: Option<String>,
 }
 
 impl ReadArgs {
+    /// On whose behalf; empty if nobody's.
+    pub fn viewer(&self) -> &str {
+        self.viewer.as_deref().unwrap_or_default()
+    }
+
     /// As the API wants it; none if nothing was given.
     pub fn options(&self) -> Option<ReadOptions> {
         let max_edges_visited = self.max_edges.unwrap_or_default();
-        let options = ReadOptions { as_of: self.as_of, max_edges_visited, ..ReadOptions::default() };
+        let viewer_id = self.viewer().to_owned();
+        let options = ReadOptions { viewer_id, as_of: self.as_of, max_edges_visited, ..ReadOptions::default() };
         (options != ReadOptions::default()).then_some(options)
     }
 }
@@ -107,7 +116,7 @@ mod tests {
     fn every_flag_is_sent() {
         let flags = parse(
             "--kind friend --kind family --sphere personal --min-strength 0.5 --exclude a --exclude b \
-             --as-of 2026-01-31T12:00:00Z --max-edges 9",
+             --as-of 2026-01-31T12:00:00Z --max-edges 9 --viewer ann",
         )
         .unwrap();
         let filter = flags.filter.filter().unwrap();
@@ -117,6 +126,7 @@ mod tests {
         assert_eq!(filter.exclude_member_ids, ["a", "b"]);
         let read = flags.read.options().unwrap();
         assert_eq!((read.as_of.unwrap().seconds, read.max_edges_visited), (1_769_860_800, 9));
+        assert_eq!(read.viewer_id, "ann");
     }
 
     #[test]

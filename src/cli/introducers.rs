@@ -49,7 +49,7 @@ pub async fn run(client: &Client, args: &IntroducersArgs, json: bool) -> Result<
         return say(&format!("Nobody was found who can introduce {member} to {target}.\n{note}"));
     }
     let paths = response.introducers.iter().filter_map(|introducer| introducer.path.as_ref());
-    let directory = Directory::of(client, members_of(paths)).await?;
+    let directory = Directory::of(client, args.read.viewer(), members_of(paths)).await?;
     say(&rendered(&response, &directory))
 }
 

@@ -61,7 +61,7 @@ pub async fn run(client: &Client, args: &PathArgs, json: bool) -> Result<(), Fai
     let response = client.paths().find_paths(request).await?.into_inner();
     if args.picture.are_wanted() {
         let ends = [args.from.as_str(), args.to.as_str()];
-        let directory = Directory::of(client, members_of(&response.paths).chain(ends)).await?;
+        let directory = Directory::of(client, args.read.viewer(), members_of(&response.paths).chain(ends)).await?;
         args.picture.write(&Chains { response: &response, directory: &directory, ends: ends.into() })?;
     }
     if args.picture.replace_words() {
@@ -70,7 +70,7 @@ pub async fn run(client: &Client, args: &PathArgs, json: bool) -> Result<(), Fai
     if json {
         return say(&json::pretty("FindPathsResponse", &response)?);
     }
-    let directory = Directory::of(client, members_of(&response.paths)).await?;
+    let directory = Directory::of(client, args.read.viewer(), members_of(&response.paths)).await?;
     let text = if response.paths.is_empty() { none(args, &response) } else { rendered(&response, &directory) };
     say(&text)
 }

@@ -100,7 +100,7 @@ pub async fn run(client: &Client, args: &ReachArgs, json: bool) -> Result<(), Fa
         read.min_revision = info.revision.clone();
         read.as_of = info.as_of;
     }
-    list(client, args.listed(Some(read))).await
+    list(client, args.read.viewer(), args.listed(Some(read))).await
 }
 
 /// Draws the whole of it, at one revision and time: part of a ring would look like all of it.
@@ -137,7 +137,7 @@ async fn draw(client: &Client, args: &ReachArgs) -> Result<(), Failure> {
         hops.entry(item.hop).or_insert_with(Vec::new).push((item.member_id, mask));
     }
     let shown = hops.values().flatten().map(|(id, _): &(String, u8)| id.as_str());
-    let names = Names::of(client, shown.chain(args.member.as_deref())).await?;
+    let names = Names::of(client, args.read.viewer(), shown.chain(args.member.as_deref())).await?;
     let status = args.status.as_ref().map(|status| format!("status {}", clean(status, 128)));
     let subject = status.unwrap_or_else(|| names.name(args.member.as_deref().unwrap_or_default()));
     args.picture.write(&Rings { response: &response, hops, names: &names, subject: &subject })
@@ -187,11 +187,11 @@ fn total(response: &GetReachResponse) -> ReachHop {
 }
 
 /// Prints page by page: a reach of millions is read while it comes.
-async fn list(client: &Client, mut request: ListReachRequest) -> Result<(), Failure> {
+async fn list(client: &Client, viewer: &str, mut request: ListReachRequest) -> Result<(), Failure> {
     let mut hop = 0;
     loop {
         let page = client.reach().list_reach(request.clone()).await?.into_inner();
-        let names = Names::of(client, page.items.iter().map(|item| item.member_id.as_str())).await?;
+        let names = Names::of(client, viewer, page.items.iter().map(|item| item.member_id.as_str())).await?;
         let mut text = String::new();
         for item in &page.items {
             if item.hop != hop {

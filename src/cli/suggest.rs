@@ -73,17 +73,17 @@ pub async fn run(client: &Client, args: &SuggestArgs, json: bool) -> Result<(), 
     if json {
         return say(&json::pretty("SuggestIntroductionsResponse", &response)?);
     }
-    let wording = Wording::of(client, &response).await?;
+    let wording = Wording::of(client, args.read.viewer(), &response).await?;
     say(&rendered(&response, &wording))
 }
 
 async fn draw(client: &Client, args: &SuggestArgs, response: &SuggestIntroductionsResponse) -> Result<(), Failure> {
-    let wording = Wording::of(client, response).await?;
+    let wording = Wording::of(client, args.read.viewer(), response).await?;
     let ids = response.suggestions.iter().flat_map(|suggestion| {
         let paths = suggestion.introducers.iter().filter_map(|introducer| introducer.path.as_ref());
         members_of(suggestion).into_iter().chain(super::path::members_of(paths))
     });
-    let directory = Directory::of(client, ids.chain([args.member.as_str()])).await?;
+    let directory = Directory::of(client, args.read.viewer(), ids.chain([args.member.as_str()])).await?;
     let in_words = |reason: &Reason| wording.reason(reason);
     args.picture.write(&Meetings { response, directory: &directory, member: &args.member, in_words: &in_words })
 }
@@ -96,12 +96,17 @@ pub struct Wording {
 
 impl Wording {
     /// Asks the server for the names of members and the texts of statuses.
-    pub async fn of(client: &Client, response: &SuggestIntroductionsResponse) -> Result<Wording, Failure> {
-        let names = Names::of(client, response.suggestions.iter().flat_map(members_of)).await?;
+    pub async fn of(
+        client: &Client,
+        viewer: &str,
+        response: &SuggestIntroductionsResponse,
+    ) -> Result<Wording, Failure> {
+        let names = Names::of(client, viewer, response.suggestions.iter().flat_map(members_of)).await?;
         let ids: BTreeSet<&String> = response.suggestions.iter().flat_map(|s| &s.status_ids).collect();
         let mut statuses = BTreeMap::new();
         for id in ids {
-            let request = GetStatusRequest { id: id.clone(), ..GetStatusRequest::default() };
+            let request =
+                GetStatusRequest { id: id.clone(), viewer_id: viewer.to_owned(), ..GetStatusRequest::default() };
             match client.statuses().get_status(request).await {
                 Ok(response) => {
                     let text = response.into_inner().status.unwrap_or_default().text;

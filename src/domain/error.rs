@@ -61,6 +61,7 @@ pub enum Reason {
     Unauthenticated,
     PermissionDenied,
     QuotaExceeded,
+    ViewerMismatch,
 }
 
 /// What a request names that is not there.

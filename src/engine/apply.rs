@@ -167,7 +167,7 @@ impl State {
         } else {
             *self.members.get_mut(ix.0 as usize).expect("a reused slot exists") = record;
         }
-        self.topics.add(ix, &member.topics);
+        self.topics.add_interests(ix, &member.topics);
         self.graph.set_privacy(ix, member.privacy);
         self.digest.add(digest::member_hash(member));
         let create_time = act.now;
@@ -180,8 +180,8 @@ impl State {
             return Effect::Unchanged;
         }
         let ix = self.graph.find(after.id.as_str()).expect("the member was found before");
-        self.topics.remove(ix, &before.value.topics);
-        self.topics.add(ix, &after.topics);
+        self.topics.remove_interests(ix, &before.value.topics);
+        self.topics.add_interests(ix, &after.topics);
         let record = self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record");
         *record = MemberRecord::new(after, record.times.updated(act.now));
         self.graph.set_privacy(ix, after.privacy);

@@ -203,7 +203,7 @@ impl State {
         for excluded in &status.audience.filter.exclude {
             self.mentions.insert((excluded.clone(), Mention::Excluded(status.id.clone())));
         }
-        self.topics.add(author, &status.topics);
+        self.topics.add_subjects(author, &status.topics);
         self.digest.add(digest::status_hash(status));
         self.statuses.insert(status.id.clone(), Arc::new(record));
     }
@@ -216,7 +216,7 @@ impl State {
         for excluded in &status.audience.filter.exclude {
             self.mentions.remove(&(excluded.clone(), Mention::Excluded(id.clone())));
         }
-        self.topics.remove(author, &status.topics);
+        self.topics.remove_subjects(author, &status.topics);
         self.digest.remove(digest::status_hash(status));
         record
     }
@@ -281,7 +281,7 @@ impl State {
         self.erase_mentions(act, id);
         self.remove_blocks_of(ix);
         self.graph.set_privacy(ix, Privacy::default());
-        self.topics.remove(ix, &before.value.topics);
+        self.topics.remove_interests(ix, &before.value.topics);
         self.digest.remove(digest::member_hash(&before.value));
         *self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record") = MemberRecord::default();
         self.graph.remove_member(ix);

@@ -257,7 +257,7 @@ impl Loader for Fold {
             Row::Kind { slot, kind } => rows.builder.kind(KindIx(slot), kind),
             Row::Member { member, stamps } => {
                 let ix = rows.builder.member(member.id.clone());
-                self.state.topics.add(ix, &member.topics);
+                self.state.topics.add_interests(ix, &member.topics);
                 self.state.members.push(MemberRecord::new(&member, times(stamps)));
                 if member.privacy != Privacy::default() {
                     rows.privacies.push((ix, member.privacy));

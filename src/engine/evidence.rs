@@ -1,10 +1,13 @@
 //! Who has something to do with a topic asked for, and how much.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::sight::Posted;
 use super::state::State;
-use crate::domain::{StatusId, TimeMs, Topic, TopicSet};
-use crate::graph::{Budget, Limit, MemberIx};
+use super::topics::idf;
+use crate::domain::{Status, StatusId, Topic, TopicSet};
+use crate::graph::{Budget, Limit, MemberIx, View, Viewer};
 
 /// How a member's topics match those asked for, and the evidence.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,66 +22,117 @@ pub struct TopicMatch {
     pub statuses: Vec<(StatusId, Vec<Topic>)>,
 }
 
+/// Each member on a topic that a viewer sees, with those of its live statuses that the viewer sees.
+pub(super) type OnTopics<'s> = BTreeMap<MemberIx, Vec<&'s Status>>;
+
 impl State {
-    /// Every member on one of the topics at `as_of`: by interest, or by a live status.
+    /// Every member on one of the topics, by interest or by a live status, as far as a viewer may know.
     pub fn topic_evidence(
         &self,
         asked: &TopicSet,
-        as_of: TimeMs,
+        view: &View<'_>,
+        viewer: Viewer,
         budget: &mut Budget<'_>,
     ) -> Result<HashMap<MemberIx, TopicMatch>, Limit> {
+        let on_topics = self.on_topics(asked.iter(), view, viewer, budget)?;
+        let rarity = Rarity::new(self, view);
         let mut found = HashMap::new();
-        for topic in asked.iter() {
-            for member in self.topics.members(topic) {
-                budget.visit(1)?;
-                if found.contains_key(&member) {
-                    continue;
-                }
-                if let Some(matched) = self.topic_match(member, asked, as_of, budget)? {
-                    found.insert(member, matched);
-                }
+        for (member, statuses) in on_topics {
+            if let Some(matched) = self.topic_match(member, &statuses, asked, &rarity) {
+                budget.visit(1 + statuses.len() as u64)?;
+                found.insert(member, matched);
             }
         }
         Ok(found)
     }
 
-    /// Charges for each of the member's statuses.
+    /// Those who may be on one of the topics, with all of their statuses that the viewer sees. Some have but statuses on it that it
+    /// does not see: nothing is charged yet.
+    pub(super) fn on_topics<'s, 't>(
+        &'s self,
+        topics: impl Iterator<Item = &'t Topic>,
+        view: &View<'_>,
+        viewer: Viewer,
+        budget: &mut Budget<'_>,
+    ) -> Result<OnTopics<'s>, Limit> {
+        let mut found = OnTopics::new();
+        for topic in topics {
+            for member in self.topics.members(topic) {
+                budget.pass(1)?;
+                if !view.is_gone(member) {
+                    found.insert(member, Vec::new());
+                }
+            }
+        }
+        let mut live: Vec<Posted<'_>> = Vec::new();
+        for &member in found.keys() {
+            live.extend(self.live_statuses(member, view.as_of(), budget)?);
+        }
+        for (author, status) in self.seen(viewer, live, view.as_of(), budget)? {
+            found.entry(author).or_default().push(status);
+        }
+        Ok(found)
+    }
+
     fn topic_match(
         &self,
         member: MemberIx,
+        statuses: &[&Status],
         asked: &TopicSet,
-        as_of: TimeMs,
-        budget: &mut Budget<'_>,
-    ) -> Result<Option<TopicMatch>, Limit> {
+        rarity: &Rarity<'_>,
+    ) -> Option<TopicMatch> {
         let mut own: BTreeSet<&Topic> = BTreeSet::new();
         let mut interests = Vec::new();
         if let Some(topics) = self.member_record(member).topics() {
             own.extend(topics.iter());
             interests.extend(topics.iter().filter(|topic| asked.contains(topic)).cloned());
         }
-        let mut statuses = Vec::new();
-        for id in self.statuses_of(member, None) {
-            budget.visit(1)?;
-            let status = &self.statuses.get(id).expect("an author's status is stored").status;
-            if !status.is_live(as_of) {
-                continue;
-            }
+        let mut shared_on = Vec::new();
+        for status in statuses {
             own.extend(status.topics.iter());
             let on: Vec<Topic> = status.topics.iter().filter(|topic| asked.contains(topic)).cloned().collect();
             if !on.is_empty() {
-                statuses.push((id.clone(), on));
+                shared_on.push((status.id.clone(), on));
             }
         }
-        let squared = |topic: &Topic| self.topics.idf(topic, self.member_count()).powi(2);
+        let squared = |topic: &Topic| rarity.of(topic).powi(2);
         let shared: Vec<(Topic, f64)> =
             own.iter().filter(|topic| asked.contains(topic)).map(|&topic| (topic.clone(), squared(topic))).collect();
         if shared.is_empty() {
-            return Ok(None);
+            return None;
         }
         let dot: f64 = shared.iter().map(|(_, part)| part).sum();
         let norms = asked.iter().map(squared).sum::<f64>() * own.iter().map(|topic| squared(topic)).sum::<f64>();
         let parts = shared.into_iter().map(|(topic, part)| (topic, part / dot)).collect();
         // Rounding may carry equal vectors a hair past 1.
-        Ok(Some(TopicMatch { cosine: (dot / norms.sqrt()).min(1.0), parts, interests, statuses }))
+        Some(TopicMatch { cosine: (dot / norms.sqrt()).min(1.0), parts, interests, statuses: shared_on })
+    }
+}
+
+/// How rare topics are among the members that a viewer sees.
+struct Rarity<'s> {
+    state: &'s State,
+    gone: Vec<MemberIx>,
+    known: RefCell<HashMap<Topic, f64>>,
+}
+
+impl<'s> Rarity<'s> {
+    fn new(state: &'s State, view: &View<'_>) -> Rarity<'s> {
+        Rarity { state, gone: view.gone().collect(), known: RefCell::default() }
+    }
+
+    /// Its inverse document frequency.
+    fn of(&self, topic: &Topic) -> f64 {
+        let known = self.known.borrow().get(topic).copied();
+        known.unwrap_or_else(|| {
+            let is_on = |member: &&MemberIx| {
+                self.state.member_record(**member).topics().is_some_and(|topics| topics.contains(topic))
+            };
+            let gone = self.gone.iter().filter(is_on).count() as u64;
+            let members = self.state.member_count() - self.gone.len() as u64;
+            let idf = idf(members, self.state.topics.interested(topic) - gone);
+            self.known.borrow_mut().insert(topic.clone(), idf);
+            idf
+        })
     }
 }

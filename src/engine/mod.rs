@@ -20,6 +20,7 @@ mod query;
 mod records;
 mod requests;
 mod revision;
+mod sight;
 mod state;
 mod topics;
 mod verify;
@@ -40,6 +41,7 @@ use query::Lanes;
 pub use query::QueryOptions;
 pub use records::Stored;
 pub use revision::Revision;
+pub use sight::Posted;
 pub use state::State;
 pub use verify::{Verified, Verifier, verify_log};
 

@@ -9,47 +9,43 @@ use crate::graph::MemberIx;
 #[derive(Debug, Clone, Default)]
 pub struct TopicIndex {
     mentions: OrdMap<(Topic, MemberIx), u32>,
-    members_on: OrdMap<Topic, u32>,
+    interested: OrdMap<Topic, u32>,
 }
 
 impl TopicIndex {
-    pub fn add(&mut self, member: MemberIx, topics: &TopicSet) {
+    /// A member's interests.
+    pub fn add_interests(&mut self, member: MemberIx, topics: &TopicSet) {
         for topic in topics.iter() {
-            let mentions = self.mentions.entry((topic.clone(), member)).or_insert(0);
-            *mentions += 1;
-            if *mentions == 1 {
-                *self.members_on.entry(topic.clone()).or_insert(0) += 1;
-            }
+            *self.interested.entry(topic.clone()).or_insert(0) += 1;
+        }
+        self.add_subjects(member, topics);
+    }
+
+    /// Takes back an `add_interests` of the same topics.
+    pub fn remove_interests(&mut self, member: MemberIx, topics: &TopicSet) {
+        for topic in topics.iter() {
+            take_one(&mut self.interested, topic.clone());
+        }
+        self.remove_subjects(member, topics);
+    }
+
+    /// What a status of a member is about.
+    pub fn add_subjects(&mut self, author: MemberIx, topics: &TopicSet) {
+        for topic in topics.iter() {
+            *self.mentions.entry((topic.clone(), author)).or_insert(0) += 1;
         }
     }
 
-    /// Takes back an `add` of the same topics.
-    pub fn remove(&mut self, member: MemberIx, topics: &TopicSet) {
+    /// Takes back an `add_subjects` of the same topics.
+    pub fn remove_subjects(&mut self, author: MemberIx, topics: &TopicSet) {
         for topic in topics.iter() {
-            let key = (topic.clone(), member);
-            match self.mentions.get(&key) {
-                Some(1) => {
-                    self.mentions.remove(&key);
-                    self.drop_member(topic);
-                }
-                Some(&mentions) => {
-                    self.mentions.insert(key, mentions - 1);
-                }
-                None => {}
-            }
+            take_one(&mut self.mentions, (topic.clone(), author));
         }
     }
 
-    fn drop_member(&mut self, topic: &Topic) {
-        match self.members_on.get(topic) {
-            Some(&members) if members > 1 => self.members_on.insert(topic.clone(), members - 1),
-            _ => self.members_on.remove(topic),
-        };
-    }
-
-    /// How many members are on the topic.
-    pub fn members_on(&self, topic: &Topic) -> u32 {
-        self.members_on.get(topic).copied().unwrap_or(0)
+    /// How many members have the topic among their interests. What statuses are about is not counted: not everybody may see those.
+    pub fn interested(&self, topic: &Topic) -> u64 {
+        self.interested.get(topic).copied().unwrap_or(0).into()
     }
 
     /// The members on the topic, in index order.
@@ -63,15 +59,23 @@ impl TopicIndex {
         self.mentions.iter().map(|((topic, member), times)| (topic, *member, *times))
     }
 
-    /// Every topic, and how many members are on it.
+    /// Every topic, and how many members have it among their interests.
     pub fn counts(&self) -> impl Iterator<Item = (&Topic, u32)> {
-        self.members_on.iter().map(|(topic, members)| (topic, *members))
+        self.interested.iter().map(|(topic, members)| (topic, *members))
     }
+}
 
-    /// Inverse document frequency, `ln(1 + members / members on the topic)` (Spärck Jones 1972, smoothed).
-    pub fn idf(&self, topic: &Topic, members: u64) -> f64 {
-        libm::log1p(members as f64 / f64::from(self.members_on(topic).max(1)))
-    }
+/// Counts one less; a count of none is not kept.
+fn take_one<K: Ord + Clone>(counts: &mut OrdMap<K, u32>, key: K) {
+    match counts.get(&key) {
+        Some(&count) if count > 1 => counts.insert(key, count - 1),
+        _ => counts.remove(&key),
+    };
+}
+
+/// Inverse document frequency, `ln(1 + members / members interested)` (Spärck Jones 1972, smoothed).
+pub fn idf(members: u64, interested: u64) -> f64 {
+    libm::log1p(members as f64 / interested.max(1) as f64)
 }
 
 #[cfg(test)]
@@ -83,16 +87,17 @@ mod tests {
         let topics = TopicSet::parse("topics", &["privacy", "dogs"]).unwrap();
         let privacy = topics.iter().nth(1).unwrap();
         let mut index = TopicIndex::default();
-        index.add(MemberIx(7), &topics);
-        index.add(MemberIx(7), &topics);
-        index.add(MemberIx(3), &topics);
-        assert_eq!(index.members_on(privacy), 2);
+        index.add_interests(MemberIx(7), &topics);
+        index.add_subjects(MemberIx(7), &topics);
+        index.add_subjects(MemberIx(3), &topics);
+        assert_eq!(index.interested(privacy), 1);
         assert_eq!(index.members(privacy).collect::<Vec<_>>(), [MemberIx(3), MemberIx(7)]);
-        index.remove(MemberIx(7), &topics);
-        assert_eq!(index.members_on(privacy), 2);
-        index.remove(MemberIx(7), &topics);
-        index.remove(MemberIx(3), &topics);
-        assert_eq!(index.members_on(privacy), 0);
-        assert!(index.idf(privacy, 10) > 0.0);
+        index.remove_interests(MemberIx(7), &topics);
+        assert_eq!(index.interested(privacy), 0);
+        assert_eq!(index.members(privacy).collect::<Vec<_>>(), [MemberIx(3), MemberIx(7)]);
+        index.remove_subjects(MemberIx(7), &topics);
+        index.remove_subjects(MemberIx(3), &topics);
+        assert_eq!(index.members(privacy).count(), 0);
+        assert!(idf(10, 0) > idf(10, 2));
     }
 }

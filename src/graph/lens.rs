@@ -65,6 +65,13 @@ impl<'g> Lens<'g> {
         lens
     }
 
+    /// Without those who are blocked by a member, or block it.
+    pub fn past_blocks_of(self, member: MemberIx) -> Lens<'g> {
+        let mut lens = Lens { lists: Lists::default(), ..self };
+        lens.gone.extend(lens.graph.privacy.apart_from(member));
+        lens
+    }
+
     /// As far as a member may be introduced along it.
     pub fn for_introductions_of(self, member: MemberIx) -> Lens<'g> {
         let parts_apart = self.graph.block_count() > 0;
@@ -85,6 +92,16 @@ impl<'g> Lens<'g> {
     pub fn is_clear(&self) -> bool {
         let hides = self.viewer != Viewer::Service && self.graph.privacy.hides_anything();
         !hides && self.gone.is_empty() && !self.parts_apart && self.introducing.is_empty()
+    }
+
+    /// Members that are gone, but for those who introduce nobody; in no order that means anything.
+    pub fn gone(&self) -> impl Iterator<Item = MemberIx> + '_ {
+        self.gone.iter().copied()
+    }
+
+    /// Whether a half-edge of a member is not left out.
+    pub fn shows(&self, member: MemberIx, half: &HalfEdge) -> bool {
+        !self.is_gone(member) && self.passes(member, half)
     }
 
     /// Whether a member is not there.

@@ -185,6 +185,11 @@ impl Graph {
         of(&self.privacy.blocked_by, member)
     }
 
+    /// Whether some block is by or of a member.
+    pub fn has_blocks(&self, member: MemberIx) -> bool {
+        self.privacy.byte(member) & BLOCKS != 0
+    }
+
     /// Whether either of the two blocks the other.
     pub fn are_apart(&self, one: MemberIx, other: MemberIx) -> bool {
         self.privacy.are_apart(one, other)

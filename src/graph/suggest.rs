@@ -332,7 +332,8 @@ fn look_at_all(walk: &Walk<'_, '_>, batch: &mut [Candidate], budget: &mut Budget
 
 /// Whom the walks arrive at; of topics asked for, only those with evidence.
 fn candidates(walk: &Walk<'_, '_>, query: &SuggestQuery<'_>, marks: &[u8]) -> Vec<Candidate> {
-    let mut found = Vec::new();
+    let most = query.topics.map_or_else(|| walk.arrived_count(), |evidence| evidence.len());
+    let mut found = Vec::with_capacity(most.min(walk.arrived_count()));
     for (member, k, hops) in walk.arrived() {
         if marks[member.0 as usize] == NOT_SUGGESTED || is_hidden(walk.view, member) {
             continue;

@@ -113,6 +113,11 @@ impl<'g> View<'g> {
         self.through(|lens| lens.of(viewer))
     }
 
+    /// This view without those who are blocked by a member, or block it.
+    pub fn past_blocks_of(self, member: MemberIx) -> View<'g> {
+        self.through(|lens| lens.past_blocks_of(member))
+    }
+
     /// This view for introductions of a member: without those that block it or that it blocks, and without edges between any two
     /// of whom one blocks the other.
     pub fn for_introductions_of(self, member: MemberIx) -> View<'g> {
@@ -139,6 +144,17 @@ impl<'g> View<'g> {
     /// Whether a member is not there for the viewer.
     pub fn is_gone(&self, member: MemberIx) -> bool {
         self.lens.as_ref().is_some_and(|lens| lens.is_gone(member))
+    }
+
+    /// All members that are not there for the viewer.
+    pub fn gone(&self) -> impl Iterator<Item = MemberIx> + '_ {
+        self.lens.iter().flat_map(|lens| lens.gone())
+    }
+
+    /// Whether there is an edge and the viewer may see it, whatever the filter; of a symmetric kind in either order.
+    pub fn shows_edge(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> bool {
+        let half = self.graph.half_edges(from).get((to, kind, false));
+        half.is_some_and(|half| self.lens.as_ref().is_none_or(|lens| lens.shows(from, &half)))
     }
 
     pub fn graph(&self) -> &'g Graph {

@@ -141,6 +141,8 @@ impl<'v, 'g> Walk<'v, 'g> {
         self.cut(&mut first);
         // What arrives at a member is summed in the order of the first steps' ids.
         first.sort_by_cached_key(|step| view.graph().id(step.0));
+        let second = |step: &(MemberIx, f64)| usize::try_from(view.degree(step.0)).unwrap_or(usize::MAX);
+        self.walks.reserve(first.iter().map(|step| second(step).min(self.breadth.steps_max)).sum());
         for (member, strength) in first {
             let degree = self.steps(member, &mut steps, budget)?;
             self.cut(&mut steps);
@@ -211,6 +213,11 @@ impl<'v, 'g> Walk<'v, 'g> {
     pub fn arrived(&self) -> impl Iterator<Item = (MemberIx, f64, u32)> {
         let hops = |at| if at < self.two_steps { 2 } else { 3 };
         self.arrived.iter().enumerate().map(move |(at, &member)| (member, self.sums.get(member.0), hops(at)))
+    }
+
+    /// How many members walks arrive at.
+    pub fn arrived_count(&self) -> usize {
+        self.arrived.len()
     }
 
     /// How many of the walks of two steps arrive at a member.

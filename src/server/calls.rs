@@ -21,7 +21,7 @@ use tonic::{Code, Status};
 
 use super::admission::{Admission, Turn};
 use super::audit::Audit;
-use super::auth::{Access, Caller, Peer};
+use super::auth::{Access, Caller, Peer, Role};
 use super::body::{AnswerBody, Received, RequestBody, Until, Waiting, panicked};
 use super::methods::{Method, Shape, method};
 use super::metrics::{Handling, Metrics};
@@ -29,7 +29,7 @@ use super::quota::Viewers;
 use super::reload::Newest;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::domain::{Error, Reason, Violation};
-use crate::service::{CallId, CallNotes, grpc_timeout, to_status};
+use crate::service::{CallId, CallNotes, grpc_timeout, to_status, without_viewer};
 
 /// A call is ended a little before its caller's own clock ends it, so that the caller hears it from the server.
 const WAY_BACK: Duration = Duration::from_millis(2);
@@ -90,7 +90,7 @@ impl Calls {
         let id = CallId::of(request.headers());
         let mut handling = self.metrics.calls.begin(method, id.clone());
         match self.admit(&id, &line.peer, method, &request) {
-            Ok(admitted) => self.carry_out(id, admitted, handling, request, waiting).await,
+            Ok(admitted) => self.carry_out(id, line, admitted, handling, request).await,
             Err(error) => {
                 self.metrics.calls.refused(&error);
                 let refused = to_status(error);
@@ -201,14 +201,16 @@ impl Calls {
     async fn carry_out(
         &self,
         id: CallId,
+        line: &Line,
         admitted: Admitted,
         mut handling: Handling,
         request: Request<Incoming>,
-        waiting: Arc<Waiting>,
     ) -> Response<AnswerBody> {
+        let Line { peer, waiting } = line;
         let Admitted { method, caller, turn, mut routes, mut until } = admitted;
         let body = |body| Body::new(RequestBody::new(body, self.received.clone(), self.silence_max));
-        let notes = CallNotes::new(id.clone(), self.viewers.clone());
+        let sees_all = caller.as_ref().is_none_or(|caller| caller.roles.allow(Role::Service));
+        let notes = CallNotes::new(id.clone(), self.viewers.clone(), sees_all);
         let handler = notes.clone().scope(caught(method.name, routes.call(request.map(body))));
         let answer = match &mut until {
             None => handler.await,
@@ -221,6 +223,10 @@ impl Calls {
         let answer = in_kiths_words(answer);
         // In the headers of an answer that is nothing but an error.
         let ended = Status::from_header_map(answer.headers()).map(|status| status.code());
+        if let Some(caller) = caller.as_ref().filter(|_| ended == Some(Code::PermissionDenied)) {
+            // A read without a viewer: its handler knows that there is none.
+            self.audit.denied(&id, &caller.name, peer, method.name, &without_viewer());
+        }
         if let Some(caller) = caller.filter(|_| method.writes()) {
             self.audit.written(&id, &caller.name, method.name, &notes.subjects(), ended.unwrap_or(Code::Ok));
         }
@@ -229,7 +235,7 @@ impl Calls {
         }
         let handling = ended.is_none().then_some(handling);
         let until = until.filter(|_| method.shape == Shape::Stream);
-        answer.map(|body| AnswerBody::new(body, method.name, until, turn, handling, waiting))
+        answer.map(|body| AnswerBody::new(body, method.name, until, turn, handling, waiting.clone()))
     }
 }
 

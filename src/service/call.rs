@@ -6,12 +6,13 @@ use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 
 use super::decode::{Decoded, Violations, all_or_return, optional_time};
+use super::encode::Shown;
 use super::encode::timestamp;
 use super::page::PageToken;
-use super::{Service, to_status};
-use crate::domain::{Error, Reason, TimeMs, Violation};
+use super::{Service, caller, to_status};
+use crate::domain::{Error, MemberId, Reason, Resource, TimeMs, Violation};
 use crate::engine::{QueryOptions, State};
-use crate::graph::{Budget, Extent, Limit};
+use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer};
 use crate::proto::v1 as pb;
 
 /// What a caller gets of an outcome.
@@ -25,6 +26,8 @@ pub struct Asked {
     options: QueryOptions,
     /// The message that holds `min_revision`, if it is not the request itself.
     read_in: Option<&'static str>,
+    /// On whose behalf; the service's own if on nobody's.
+    viewer: Option<MemberId>,
     pub as_of: TimeMs,
     pub require_complete: bool,
 }
@@ -41,36 +44,41 @@ impl Service {
         let mut wrong = Violations::default();
         let as_of = wrong.check_in("read", optional_time("as_of", read.as_of));
         let edges_max = wrong.check_in("read", edges_visited_max(read.max_edges_visited));
-        all_or_return!(wrong; as_of, edges_max);
+        let viewer = wrong.check_in("read", viewer(&read.viewer_id));
+        all_or_return!(wrong; as_of, edges_max, viewer);
         let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or_else(|| self.engine.now());
         let options = QueryOptions {
             min_revision: read.min_revision,
             edges_visited_max: edges_max,
             deadline: deadline(metadata),
         };
-        Ok(Asked { options, read_in: Some("read"), as_of, require_complete: read.require_complete })
+        Ok(Asked { options, read_in: Some("read"), viewer, as_of, require_complete: read.require_complete })
     }
 
-    /// The same for reads that have no `ReadOptions`: `as_of` and `min_revision` are fields of their own.
+    /// The same for reads that have no `ReadOptions`: what they have of it are fields of their own.
     pub(super) fn asked_plainly(
         &self,
         metadata: &MetadataMap,
-        min_revision: String,
-        as_of: Option<prost_types::Timestamp>,
+        plain: Plain,
         page: Option<&PageToken>,
-    ) -> Result<Asked, Violation> {
-        let as_of = optional_time("as_of", as_of)?;
+    ) -> Decoded<Asked> {
+        let mut wrong = Violations::default();
+        let as_of = wrong.check(optional_time("as_of", plain.as_of));
+        let viewer = wrong.check(viewer(&plain.viewer_id));
+        all_or_return!(wrong; as_of, viewer);
         let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or_else(|| self.engine.now());
+        let min_revision = plain.min_revision;
         let options = QueryOptions { min_revision, edges_visited_max: None, deadline: deadline(metadata) };
-        Ok(Asked { options, read_in: None, as_of, require_complete: true })
+        Ok(Asked { options, read_in: None, viewer, as_of, require_complete: true })
     }
 
-    /// Runs a query within what was asked for.
+    /// Runs a query within what was asked for, if its viewer may be asked for.
     pub(super) async fn query<T: Send + 'static>(
         &self,
         asked: &Asked,
         query: impl Fn(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        caller::asked_for(asked.viewer.as_ref())?;
         // The engine knows the token as `min_revision`; where it stands in the request is known here.
         let locate = |violation: Violation| match asked.read_in {
             Some(parent) if violation.field == "min_revision" => violation.within(parent),
@@ -81,6 +89,18 @@ impl Service {
             other => other,
         })
     }
+}
+
+/// How a read without `ReadOptions` is to be answered.
+#[derive(Debug, Default)]
+pub struct Plain {
+    pub viewer_id: String,
+    pub min_revision: String,
+    pub as_of: Option<prost_types::Timestamp>,
+}
+
+fn viewer(id: &str) -> Result<Option<MemberId>, Violation> {
+    (!id.is_empty()).then(|| MemberId::parse("viewer_id", id)).transpose()
 }
 
 fn edges_visited_max(value: i64) -> Result<Option<u64>, Violation> {
@@ -117,6 +137,29 @@ pub fn grpc_timeout(text: &str) -> Option<Duration> {
 }
 
 impl Asked {
+    pub fn viewer_id(&self) -> Option<&MemberId> {
+        self.viewer.as_ref()
+    }
+
+    /// The same, made for a viewer that the request itself names.
+    pub fn made_for(self, viewer: MemberId) -> Asked {
+        Asked { viewer: Some(viewer), ..self }
+    }
+
+    pub fn viewer(&self, state: &State) -> Viewer {
+        state.viewer(self.viewer.as_ref())
+    }
+
+    /// The whole graph as the viewer sees it.
+    pub fn view<'s>(&self, state: &'s State) -> View<'s> {
+        View::unfiltered(state.graph(), self.as_of).seen_by(self.viewer(state))
+    }
+
+    /// How the viewer is shown what is in the state.
+    pub fn shown<'s>(&self, state: &'s State) -> Shown<'s> {
+        Shown { state, viewer: self.viewer(state), as_of: self.as_of }
+    }
+
     /// What an answer says of itself, or the error it is if it had to be complete.
     pub fn info(&self, state: &State, extent: Extent, budget: &Budget<'_>) -> Result<pb::AnswerInfo, Error> {
         let limit_hit = match extent.limit {
@@ -136,6 +179,18 @@ impl Asked {
             edges_visited: i64::try_from(budget.visited()).unwrap_or(i64::MAX),
         })
     }
+}
+
+/// A member that is there for the viewer.
+pub fn find(view: &View<'_>, id: &MemberId) -> Result<MemberIx, Error> {
+    view.find(id.as_str()).ok_or_else(|| Error::not_found(Resource::Member, id))
+}
+
+/// What of the way of reading stays the same on every page of a list.
+pub fn read_on_every_page(read: Option<&pb::ReadOptions>) -> Option<pb::ReadOptions> {
+    let read = read?;
+    let kept = pb::ReadOptions { viewer_id: read.viewer_id.clone(), as_of: read.as_of, ..Default::default() };
+    (kept != pb::ReadOptions::default()).then_some(kept)
 }
 
 /// The error of an answer that had to be complete and is not.

@@ -24,6 +24,8 @@ pub trait ViewerQuota: Send + Sync {
 pub struct CallNotes {
     id: CallId,
     viewers: Arc<dyn ViewerQuota>,
+    /// Whether the caller may read on nobody's behalf.
+    sees_all: bool,
     subjects: Mutex<Subjects>,
 }
 
@@ -38,8 +40,8 @@ pub struct Subjects {
 }
 
 impl CallNotes {
-    pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>) -> Arc<CallNotes> {
-        Arc::new(CallNotes { id, viewers, subjects: Mutex::default() })
+    pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, sees_all: bool) -> Arc<CallNotes> {
+        Arc::new(CallNotes { id, viewers, sees_all, subjects: Mutex::default() })
     }
 
     /// Runs a handler that can make these notes.
@@ -57,9 +59,19 @@ pub(super) fn current_id() -> Option<CallId> {
     CURRENT.try_with(|notes| notes.id.clone()).ok()
 }
 
-/// To be called by every read with the viewer it is made for, before anything is computed.
-pub(super) fn asked_for(viewer: &MemberId) -> Result<(), Error> {
-    CURRENT.try_with(|notes| notes.viewers.take(viewer.as_str())).unwrap_or(Ok(()))
+/// To be called by every read with the viewer it is made for, if any, before anything is computed.
+pub(super) fn asked_for(viewer: Option<&MemberId>) -> Result<(), Error> {
+    let may = |notes: &Arc<CallNotes>| match viewer {
+        Some(viewer) => notes.viewers.take(viewer.as_str()),
+        None if notes.sees_all => Ok(()),
+        None => Err(without_viewer()),
+    };
+    CURRENT.try_with(may).unwrap_or(Ok(()))
+}
+
+/// The refusal of who may read on a viewer's behalf alone, and names none.
+pub fn without_viewer() -> Error {
+    Error::PermissionDenied("a read without a viewer needs the role `service`".to_owned())
 }
 
 /// To be called by every write with what it is about to do.
@@ -134,7 +146,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-request-id", "order-17".parse().unwrap());
         headers.insert("traceparent", format!("00-{}-{}-01", "a1".repeat(16), "b2".repeat(8)).parse().unwrap());
-        let notes = CallNotes::new(CallId::of(&headers), Arc::new(NoQuota));
+        let notes = CallNotes::new(CallId::of(&headers), Arc::new(NoQuota), true);
         let refused = notes.scope(async { to_status(Error::Internal("the cause".to_owned())) }).await;
         assert!(!refused.message().contains("the cause"));
         let told = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

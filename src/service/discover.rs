@@ -4,15 +4,16 @@ use std::cmp::Reverse;
 
 use tonic::Request;
 
-use super::caller::asked_for;
+use super::Service;
+use super::call::{Asked, find, read_on_every_page};
 use super::decode::{Violations, all_or_return, optional_time, page_size, within_bounds};
+use super::encode::Shown;
 use super::page::{Listing, page};
 use super::statuses::status_place;
-use super::{Service, encode};
 use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
-use crate::domain::{Error, MemberId, Resource, TimeMs, TopicSet};
+use crate::domain::{Error, MemberId, Reason, TopicSet, Violation};
 use crate::engine::{DiscoverQuery, DiscoveredStatus, State, discover, discovered_chain};
-use crate::graph::{Budget, Limit, MemberIx, View};
+use crate::graph::{Budget, Limit, MemberIx};
 use crate::proto::v1 as pb;
 
 pub async fn discover_statuses(
@@ -29,14 +30,15 @@ pub async fn discover_statuses(
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));
     let asked = wrong.check(service.asked(&metadata, message.read, after.as_ref().and_then(Option::as_ref)));
+    wrong.check(same_viewer(viewer.as_ref(), asked.as_ref()));
     all_or_return!(wrong; viewer, topics, max_hops, since, size, after, asked);
-    asked_for(&viewer)?;
+    let asked = asked.made_for(viewer.clone());
     let after = after.map(|token| status_place(&token.place)).transpose()?;
     let query = DiscoverQuery { topics, max_hops, since };
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let viewer = state.graph().find(viewer.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &viewer))?;
-        let found = discover(state, viewer, &query, how.as_of, budget)?;
+        let viewer = find(&how.view(state), &viewer)?;
+        let found = discover(state, viewer, &query, how.as_of, budget);
         let start = after.as_ref().map_or(0, |(time, id)| {
             found.items.partition_point(|item| (Reverse(item.post_time), &item.status) <= (Reverse(*time), id))
         });
@@ -46,7 +48,7 @@ pub async fn discover_statuses(
         let mut extent = found.extent;
         let mut shown = Vec::with_capacity(items.len());
         for item in items {
-            let (item, limit) = discovered(state, viewer, item, how.as_of, budget)?;
+            let (item, limit) = discovered(how.shown(state), viewer, item, budget);
             shown.push(item);
             extent.limit = extent.limit.or(limit);
         }
@@ -56,28 +58,33 @@ pub async fn discover_statuses(
     service.query(&asked, answer).await
 }
 
+/// The viewer is named by the request; its way of reading can only name the same.
+fn same_viewer(viewer: Option<&MemberId>, asked: Option<&Asked>) -> Result<(), Violation> {
+    match (viewer, asked.and_then(Asked::viewer_id)) {
+        (Some(viewer), Some(other)) if viewer != other => {
+            Err(Violation::new("read.viewer_id", Reason::ViewerMismatch, "must be the request's `viewer_id`, or empty"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A status with the chain that carries it, which is missing if a limit ended the search for it.
 fn discovered(
-    state: &State,
+    shown: Shown<'_>,
     viewer: MemberIx,
     item: &DiscoveredStatus,
-    as_of: TimeMs,
     budget: &mut Budget<'_>,
-) -> Result<(pb::DiscoveredStatus, Option<Limit>), Error> {
-    let (chain, limit) = discovered_chain(state, viewer, item, as_of, budget)?;
-    let status = state.status(item.status.as_str());
-    let filter = status.as_ref().map(|status| status.value.audience.filter.clone()).unwrap_or_default();
-    let view = View::new(state.graph(), &filter, as_of)?;
+) -> (pb::DiscoveredStatus, Option<Limit>) {
+    let (view, chain, limit) = discovered_chain(shown.state, viewer, item, shown.as_of, budget);
     let item = pb::DiscoveredStatus {
-        chain: chain.map(|chain| encode::path(state, &view, &chain)),
-        status: status.map(encode::status),
+        chain: chain.map(|chain| shown.path(&view, &chain)),
+        status: shown.state.status(item.status.as_str()).map(|stored| shown.status(stored)),
         hop: item.hop as i32,
     };
-    Ok((item, limit))
+    (item, limit)
 }
 
 fn same_on_every_page(message: &pb::DiscoverStatusesRequest) -> pb::DiscoverStatusesRequest {
-    let read = message.read.as_ref().and_then(|read| read.as_of);
-    let read = read.map(|as_of| pb::ReadOptions { as_of: Some(as_of), ..Default::default() });
+    let read = read_on_every_page(message.read.as_ref());
     pb::DiscoverStatusesRequest { page_size: 0, page_token: String::new(), read, ..message.clone() }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use tonic::Request;
 
-use super::call::cut_short;
+use super::Service;
+use super::call::{Plain, cut_short, find};
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size};
 use super::page::{Listing, page};
-use super::{Service, encode};
-use crate::domain::{Error, KindName, MemberId, Reason, Resource, Violation};
+use crate::domain::{Error, KindName, MemberId, Reason, Violation};
 use crate::engine::State;
 use crate::graph::{Budget, HalfEdge, MemberIx, View};
 use crate::proto::v1 as pb;
@@ -67,10 +67,8 @@ impl EdgesOf {
         budget: &mut Budget<'_>,
         mut found: impl FnMut(HalfEdge),
     ) -> Result<MemberIx, Error> {
-        let graph = view.graph();
-        let member =
-            graph.find(self.member.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &self.member))?;
-        graph.half_edges(member).try_for_each_list(|list| -> Result<(), Error> {
+        let member = find(view, &self.member)?;
+        view.half_edges(member).try_for_each_list(|list| -> Result<(), Error> {
             budget.visit(list.len() as u64).map_err(cut_short)?;
             list.iter().filter(|half| self.leads.admit(half) && view.passes_any_way(half)).for_each(&mut found);
             Ok(())
@@ -95,28 +93,24 @@ pub async fn list_edges(
     let edges = wrong.check(EdgesOf::decode(&message.member_id, message.direction, message.filter));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 3));
-    let asked = wrong.check(service.asked_plainly(
-        &metadata,
-        message.min_revision,
-        message.as_of,
-        after.as_ref().and_then(|after| after.as_ref()),
-    ));
+    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let asked = wrong.check(service.asked_plainly(&metadata, plain, after.as_ref().and_then(Option::as_ref)));
     all_or_return!(wrong; edges, size, after, asked);
     let after = after.map(|token| place(&token.place)).transpose()?;
-    let as_of = asked.as_of;
+    let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = edges.filter.view(state, as_of)?;
+        let view = edges.filter.view(state, &how)?;
         let (from, mut halves) = edges_after(&edges, &view, after.as_ref(), budget)?;
         first_in_order(&mut halves, size + 1, |half| place_of(state, half));
         let (halves, next_page_token) = page(halves, size, |last| {
             let (other, kind, leads_in) = place_of(state, last);
-            listing.token(as_of, &[other.as_str(), kind.as_str(), if leads_in { "in" } else { "out" }])
+            listing.token(how.as_of, &[other.as_str(), kind.as_str(), if leads_in { "in" } else { "out" }])
         });
         let edges = halves.iter().filter_map(|half| {
             let (from, to) = if half.leads_out() { (from, half.neighbor()) } else { (half.neighbor(), from) };
             state.edge_at(from, half.kind(), to)
         });
-        let edges = edges.map(|edge| encode::edge(state, edge, as_of)).collect();
+        let edges = edges.map(|edge| how.shown(state).edge(edge)).collect();
         Ok(pb::ListEdgesResponse { edges, next_page_token, revision: state.revision().to_string() })
     };
     service.query(&asked, answer).await
@@ -171,11 +165,12 @@ pub async fn count_edges(
     let (metadata, _, message) = call.into_parts();
     let mut wrong = Violations::default();
     let edges = wrong.check(EdgesOf::decode(&message.member_id, message.direction, message.filter));
-    let asked = wrong.check(service.asked_plainly(&metadata, message.min_revision, message.as_of, None));
+    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
     all_or_return!(wrong; edges, asked);
-    let as_of = asked.as_of;
+    let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = edges.filter.view(state, as_of)?;
+        let view = edges.filter.view(state, &how)?;
         let mut by_kind: BTreeMap<&str, i64> = BTreeMap::new();
         edges.for_each(&view, budget, |half| {
             *by_kind.entry(state.graph().kind(half.kind()).name.as_str()).or_default() += 1;

@@ -4,16 +4,15 @@ use std::mem::take;
 
 use tonic::{Request, Response, Status};
 
-use super::call::respond;
-use super::decode::{
-    self, Violations, all_or_return, edge_key, edge_put, etag_precondition, interaction, optional_time,
-};
+use super::call::{Plain, respond};
+use super::decode::{self, Violations, all_or_return, edge_key, edge_put, etag_precondition, interaction};
 use super::edge_lists::{count_edges, list_edges};
 use super::request_id::request;
 use super::{Service, encode};
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Change, Error, KindName, Reason, Resource, Violation};
 use crate::engine::State;
+use crate::graph::Budget;
 use crate::proto::v1 as pb;
 use crate::proto::v1::edge_service_server::EdgeService;
 
@@ -24,7 +23,7 @@ impl EdgeService for Service {
     }
 
     async fn get_edge(&self, call: Request<pb::GetEdgeRequest>) -> Result<Response<pb::GetEdgeResponse>, Status> {
-        respond(get_edge(self, call.into_inner()).await)
+        respond(get_edge(self, call).await)
     }
 
     async fn delete_edge(
@@ -86,17 +85,24 @@ async fn put_edge(service: &Service, mut message: pb::PutEdgeRequest) -> Result<
     service.commit_one(Change::PutEdge { put, precondition, allow_missing_members }, request, stored).await
 }
 
-async fn get_edge(service: &Service, message: pb::GetEdgeRequest) -> Result<pb::GetEdgeResponse, Error> {
+async fn get_edge(service: &Service, call: Request<pb::GetEdgeRequest>) -> Result<pb::GetEdgeResponse, Error> {
+    let (metadata, _, message) = call.into_parts();
     let mut wrong = Violations::default();
     let key = wrong.check(edge_key(&message.from_id, &message.kind, &message.to_id));
-    let as_of = wrong.check(optional_time("as_of", message.as_of));
-    all_or_return!(wrong; key, as_of);
-    let as_of = as_of.unwrap_or_else(|| service.engine.now());
-    let state = service.engine.state_at(&message.min_revision).await?;
-    let name = || format!("{} {} {}", key.from, key.kind, key.to);
-    let stored = state.edge(&key).ok_or_else(|| Error::not_found(Resource::Edge, name()))?;
-    let edge = encode::edge(&state, stored, as_of);
-    Ok(pb::GetEdgeResponse { edge: Some(edge), revision: state.revision().to_string() })
+    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    all_or_return!(wrong; key, asked);
+    let how = asked.clone();
+    let answer = move |state: &State, _: &mut Budget<'_>| {
+        let view = how.view(state);
+        let place = state.locate(&key).filter(|(from, kind, to)| view.shows_edge(*from, *kind, *to));
+        let stored = place.and_then(|(from, kind, to)| state.edge_at(from, kind, to));
+        let name = || format!("{} {} {}", key.from, key.kind, key.to);
+        let stored = stored.ok_or_else(|| Error::not_found(Resource::Edge, name()))?;
+        let edge = Some(how.shown(state).edge(stored));
+        Ok(pb::GetEdgeResponse { edge, revision: state.revision().to_string() })
+    };
+    service.query(&asked, answer).await
 }
 
 async fn delete_edge(service: &Service, mut message: pb::DeleteEdgeRequest) -> Result<pb::DeleteEdgeResponse, Error> {

@@ -2,12 +2,13 @@
 
 use tonic::{Request, Response, Status};
 
-use super::call::respond;
+use super::Service;
+use super::call::{find, respond};
 use super::decode::{AskedFilter, Violations, all_or_return, within_bounds};
+use super::encode::Shown;
 use super::leaders::list_leaders;
-use super::paths::{find, require_two};
+use super::paths::require_two;
 use super::suggest::suggest_introductions;
-use super::{Service, encode};
 use crate::domain::limits::{HOPS_MAX, INTRODUCER_HOPS_DEFAULT, LIMIT_DEFAULT, LIMIT_MAX};
 use crate::domain::{Error, MemberId};
 use crate::engine::State;
@@ -60,22 +61,22 @@ async fn find_introducers(
     all_or_return!(wrong; member, target, filter, max_hops, limit, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = filter.view(state, how.as_of)?;
-        let (member, target) = (find(state, &member)?, find(state, &target)?);
+        let view = filter.view(state, &how)?;
+        let (member, target) = (find(&view, &member)?, find(&view, &target)?);
         let (found, extent) = introducers(&view, member, target, max_hops, &willingness, budget);
         let info = how.info(state, extent, budget)?;
-        let found = found.iter().take(limit as usize).map(|found| introducer(state, &view, found));
+        let found = found.iter().take(limit as usize).map(|found| introducer(how.shown(state), &view, found));
         Ok(pb::FindIntroducersResponse { introducers: found.collect(), info: Some(info) })
     };
     service.query(&asked, answer).await
 }
 
-pub(super) fn introducer(state: &State, view: &View<'_>, found: &Introducer) -> pb::Introducer {
+pub(super) fn introducer(shown: Shown<'_>, view: &View<'_>, found: &Introducer) -> pb::Introducer {
     pb::Introducer {
-        member_id: state.graph().id(found.member).to_string(),
+        member_id: shown.state.graph().id(found.member).to_string(),
         score: found.score,
         strength_to_member: found.strength_to_member as f32,
         strength_to_target: found.strength_to_target as f32,
-        path: Some(encode::path(state, view, &found.path)),
+        path: Some(shown.path(view, &found.path)),
     }
 }

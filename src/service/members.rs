@@ -5,13 +5,14 @@ use std::mem::take;
 use tonic::{Request, Response, Status};
 
 use super::blocks::{block_member, list_blocks, unblock_member};
-use super::call::respond;
+use super::call::{Plain, find, respond};
 use super::decode::{self, Violations, all_or_return, etag_precondition, member_ids, member_update, page_size};
 use super::page::{Listing, page};
 use super::request_id::request;
 use super::{Service, encode};
-use crate::domain::{Change, Error, MemberId, Resource, Violation};
+use crate::domain::{Change, Error, MemberId, Violation};
 use crate::engine::State;
+use crate::graph::Budget;
 use crate::proto::v1 as pb;
 use crate::proto::v1::member_service_server::MemberService;
 
@@ -29,21 +30,21 @@ impl MemberService for Service {
     }
 
     async fn get_member(&self, call: Request<pb::GetMemberRequest>) -> Result<Response<pb::GetMemberResponse>, Status> {
-        respond(get_member(self, call.into_inner()).await)
+        respond(get_member(self, call).await)
     }
 
     async fn batch_get_members(
         &self,
         call: Request<pb::BatchGetMembersRequest>,
     ) -> Result<Response<pb::BatchGetMembersResponse>, Status> {
-        respond(batch_get_members(self, call.into_inner()).await)
+        respond(batch_get_members(self, call).await)
     }
 
     async fn list_members(
         &self,
         call: Request<pb::ListMembersRequest>,
     ) -> Result<Response<pb::ListMembersResponse>, Status> {
-        respond(list_members(self, call.into_inner()).await)
+        respond(list_members(self, call).await)
     }
 
     async fn delete_member(
@@ -109,36 +110,66 @@ async fn update_member(
     service.commit_one(change, request, stored).await
 }
 
-async fn get_member(service: &Service, message: pb::GetMemberRequest) -> Result<pb::GetMemberResponse, Error> {
-    let id = MemberId::parse("id", &message.id)?;
-    let state = service.engine.state_at(&message.min_revision).await?;
-    let stored = state.member(id.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &id))?;
-    Ok(pb::GetMemberResponse { member: Some(encode::member(stored)), revision: state.revision().to_string() })
+async fn get_member(service: &Service, call: Request<pb::GetMemberRequest>) -> Result<pb::GetMemberResponse, Error> {
+    let (metadata, _, message) = call.into_parts();
+    let mut wrong = Violations::default();
+    let id = wrong.check(MemberId::parse("id", &message.id));
+    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    all_or_return!(wrong; id, asked);
+    let how = asked.clone();
+    let answer = move |state: &State, _: &mut Budget<'_>| {
+        let stored = state.member_at(find(&how.view(state), &id)?);
+        let member = Some(how.shown(state).member(stored));
+        Ok(pb::GetMemberResponse { member, revision: state.revision().to_string() })
+    };
+    service.query(&asked, answer).await
 }
 
 async fn batch_get_members(
     service: &Service,
-    message: pb::BatchGetMembersRequest,
+    call: Request<pb::BatchGetMembersRequest>,
 ) -> Result<pb::BatchGetMembersResponse, Error> {
-    let ids = member_ids("ids", &message.ids)?;
-    let state = service.engine.state_at(&message.min_revision).await?;
-    let members = ids.iter().filter_map(|id| state.member(id.as_str())).map(encode::member).collect();
-    Ok(pb::BatchGetMembersResponse { members, revision: state.revision().to_string() })
+    let (metadata, _, message) = call.into_parts();
+    let mut wrong = Violations::default();
+    let ids = wrong.check(member_ids("ids", &message.ids));
+    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    all_or_return!(wrong; ids, asked);
+    let how = asked.clone();
+    let answer = move |state: &State, _: &mut Budget<'_>| {
+        let (view, shown) = (how.view(state), how.shown(state));
+        let found = ids.iter().filter_map(|id| view.find(id.as_str()));
+        let members = found.map(|ix| shown.member(state.member_at(ix))).collect();
+        Ok(pb::BatchGetMembersResponse { members, revision: state.revision().to_string() })
+    };
+    service.query(&asked, answer).await
 }
 
-async fn list_members(service: &Service, message: pb::ListMembersRequest) -> Result<pb::ListMembersResponse, Error> {
-    let listing = Listing::new("ListMembers", &pb::ListMembersRequest::default());
+async fn list_members(
+    service: &Service,
+    call: Request<pb::ListMembersRequest>,
+) -> Result<pb::ListMembersResponse, Error> {
+    let (metadata, _, message) = call.into_parts();
+    let same = pb::ListMembersRequest { viewer_id: message.viewer_id.clone(), ..Default::default() };
+    let listing = Listing::new("ListMembers", &same);
     let mut wrong = Violations::default();
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 1));
-    all_or_return!(wrong; size, after);
+    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    all_or_return!(wrong; size, after, asked);
     let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
-    let state = service.engine.state_at(&message.min_revision).await?;
-    let id_of = |ix| state.graph().id(ix).as_str();
-    let members = state.graph().members_after(after.as_ref());
-    let (members, next_page_token) = page(members, size, |last| listing.token(service.engine.now(), &[id_of(*last)]));
-    let members = members.into_iter().map(|ix| encode::member(state.member_at(ix))).collect();
-    Ok(pb::ListMembersResponse { members, next_page_token, revision: state.revision().to_string() })
+    let how = asked.clone();
+    let answer = move |state: &State, _: &mut Budget<'_>| {
+        let (view, shown) = (how.view(state), how.shown(state));
+        let members = state.graph().members_after(after.as_ref()).filter(|ix| !view.is_gone(*ix));
+        let (members, next_page_token) =
+            page(members, size, |last| listing.token(how.as_of, &[state.graph().id(*last).as_str()]));
+        let members = members.into_iter().map(|ix| shown.member(state.member_at(ix))).collect();
+        Ok(pb::ListMembersResponse { members, next_page_token, revision: state.revision().to_string() })
+    };
+    service.query(&asked, answer).await
 }
 
 async fn delete_member(

@@ -19,6 +19,7 @@ mod blocks;
 mod call;
 mod call_id;
 mod caller;
+mod check_reach;
 mod commit;
 mod data;
 mod decode;
@@ -53,7 +54,7 @@ use crate::engine::Engine;
 pub use admin::resident_bytes;
 pub use call::grpc_timeout;
 pub use call_id::CallId;
-pub use caller::{CallNotes, Subjects, ViewerQuota};
+pub use caller::{CallNotes, Subjects, ViewerQuota, without_viewer};
 pub use status::to_status;
 
 /// Exports, backups and verifications at once: each holds on to a snapshot, and to a thread.

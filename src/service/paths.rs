@@ -2,12 +2,12 @@
 
 use tonic::{Request, Response, Status};
 
-use super::call::{Asked, respond};
+use super::Service;
+use super::call::{Asked, find, read_on_every_page, respond};
 use super::decode::{AskedFilter, Violations, all_or_return, member_ids, page_size, within_bounds};
 use super::page::{Listing, page};
-use super::{Service, encode};
 use crate::domain::limits::{HOPS_MAX, PATH_HOPS_DEFAULT, PATHS_DEFAULT, PATHS_MAX};
-use crate::domain::{Error, MemberId, Reason, Resource, Violation};
+use crate::domain::{Error, MemberId, Reason, Violation};
 use crate::engine::State;
 use crate::graph::{Budget, Extent, MemberIx, PathQuery, Ranking, distances, find_paths as best_paths, mutuals};
 use crate::proto::v1 as pb;
@@ -34,11 +34,6 @@ impl PathService for Service {
     }
 }
 
-/// A member's index, or that there is none.
-pub(super) fn find(state: &State, id: &MemberId) -> Result<MemberIx, Error> {
-    state.graph().find(id.as_str()).ok_or_else(|| Error::not_found(Resource::Member, id))
-}
-
 /// Refuses a question about one member where two are needed.
 pub(super) fn require_two(one: Option<&MemberId>, other: Option<&MemberId>, field: &str) -> Result<(), Violation> {
     if one.is_some() && one == other {
@@ -61,11 +56,11 @@ async fn find_paths(service: &Service, call: Request<pb::FindPathsRequest>) -> R
     let query = PathQuery { k: k as usize, max_hops, ranking };
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = filter.view(state, how.as_of)?;
-        let found = best_paths(&view, find(state, &from)?, find(state, &to)?, &query, budget);
+        let view = filter.view(state, &how)?;
+        let found = best_paths(&view, find(&view, &from)?, find(&view, &to)?, &query, budget);
         let info = how.info(state, found.extent, budget)?;
         Ok(pb::FindPathsResponse {
-            paths: found.paths.iter().map(|path| encode::path(state, &view, path)).collect(),
+            paths: found.paths.iter().map(|path| how.shown(state).path(&view, path)).collect(),
             optimal: found.optimal,
             strength_bound: found.strength_bound.map(|bound| bound as f32),
             shortest_path_count: i64::try_from(found.shortest_path_count).unwrap_or(i64::MAX),
@@ -97,9 +92,9 @@ async fn batch_get_distances(
     all_or_return!(wrong; from, to, filter, max_hops, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = filter.view(state, how.as_of)?;
-        let from = find(state, &from)?;
-        let known: Vec<Option<MemberIx>> = to.iter().map(|id| state.graph().find(id.as_str())).collect();
+        let view = filter.view(state, &how)?;
+        let from = find(&view, &from)?;
+        let known: Vec<Option<MemberIx>> = to.iter().map(|id| view.find(id.as_str())).collect();
         let targets: Vec<MemberIx> = known.iter().flatten().copied().collect();
         let (hops, extent) = distances(&view, from, &targets, max_hops, budget);
         let info = how.info(state, extent, budget)?;
@@ -131,8 +126,8 @@ async fn list_mutuals(
     let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = filter.view(state, how.as_of)?;
-        let found = mutuals(&view, find(state, &a)?, find(state, &b)?, budget);
+        let view = filter.view(state, &how)?;
+        let found = mutuals(&view, find(&view, &a)?, find(&view, &b)?, budget);
         mutuals_page(&how, state, budget, found, after.as_ref(), size, listing)
     };
     service.query(&asked, answer).await
@@ -165,7 +160,6 @@ fn mutuals_page(
 }
 
 fn same_on_every_page(message: &pb::ListMutualsRequest) -> pb::ListMutualsRequest {
-    let read = message.read.as_ref().and_then(|read| read.as_of);
-    let read = read.map(|as_of| pb::ReadOptions { as_of: Some(as_of), ..Default::default() });
+    let read = read_on_every_page(message.read.as_ref());
     pb::ListMutualsRequest { page_size: 0, page_token: String::new(), read, ..message.clone() }
 }

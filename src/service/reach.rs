@@ -1,14 +1,17 @@
-//! `ReachService`: who can see a member or a status. What a member can see is in `discover.rs`.
+//! `ReachService`: who can see a member or a status. Whether some may is in `check_reach.rs`, what a member can see in `discover.rs`.
 
 use tonic::{Request, Response, Status};
 
-use super::call::respond;
+use super::Service;
+use super::call::{Asked, find, read_on_every_page, respond};
+use super::check_reach::check_reach;
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size, within_bounds};
 use super::discover::discover_statuses;
+use super::encode::Shown;
 use super::page::{Listing, page};
-use super::{Service, encode};
+use super::statuses::own_status;
 use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
-use crate::domain::{Error, MemberId, Reason, Resource, StatusId, TimeMs, Violation};
+use crate::domain::{Error, MemberId, Reason, StatusId, Violation};
 use crate::engine::State;
 use crate::graph::{
     Budget, Limit, MemberIx, PathQuery, Ranking, ReachHop, View, find_paths, reach, reach_crossing, reach_list,
@@ -27,6 +30,13 @@ impl ReachService for Service {
         respond(list_reach(self, call).await)
     }
 
+    async fn check_reach(
+        &self,
+        call: Request<pb::CheckReachRequest>,
+    ) -> Result<Response<pb::CheckReachResponse>, Status> {
+        respond(check_reach(self, call).await)
+    }
+
     async fn discover_statuses(
         &self,
         call: Request<pb::DiscoverStatusesRequest>,
@@ -36,21 +46,21 @@ impl ReachService for Service {
 }
 
 /// Whose reach is asked for.
-enum Subject {
+pub(super) enum Subject {
     Member(MemberId),
     Status(StatusId),
 }
 
 /// Whose reach is asked for, along which edges, and how far.
-struct ReachOf {
-    subject: Subject,
+pub(super) struct ReachOf {
+    pub subject: Subject,
     filter: AskedFilter,
     /// 0 when not given.
     max_hops: u32,
 }
 
 impl ReachOf {
-    fn decode(subject: Decoded<Subject>, filter: Option<pb::EdgeFilter>, max_hops: i32) -> Decoded<ReachOf> {
+    pub(super) fn decode(subject: Decoded<Subject>, filter: Option<pb::EdgeFilter>, max_hops: i32) -> Decoded<ReachOf> {
         let mut wrong = Violations::default();
         let subject = wrong.check(subject);
         let member = subject.as_ref().and_then(|subject| match subject {
@@ -64,20 +74,18 @@ impl ReachOf {
     }
 
     /// The member, the graph it is reached through, and the hops: a status's audience narrows both.
-    fn resolve<'s>(&self, state: &'s State, as_of: TimeMs) -> Result<(View<'s>, MemberIx, u32), Error> {
-        let view = self.filter.view(state, as_of)?;
+    pub(super) fn resolve<'s>(&self, state: &'s State, how: &Asked) -> Result<(View<'s>, MemberIx, u32), Error> {
+        let view = self.filter.view(state, how)?;
         let hops = |most: u32| if self.max_hops == 0 { most } else { self.max_hops };
         match &self.subject {
             Subject::Member(id) => {
-                let member = state.graph().find(id.as_str());
-                let member = member.ok_or_else(|| Error::not_found(Resource::Member, id))?;
+                let member = find(&view, id)?;
                 Ok((view, member, hops(REACH_HOPS_DEFAULT)))
             }
             Subject::Status(id) => {
-                let status = state.status(id.as_str()).ok_or_else(|| Error::not_found(Resource::Status, id))?.value;
+                let status = own_status(state, how, id)?;
                 self.filter.require_admitted(&status.author)?;
-                let author = state.graph().find(status.author.as_str());
-                let author = author.ok_or_else(|| Error::not_found(Resource::Member, &status.author))?;
+                let author = find(&view, &status.author)?;
                 let most = status.audience.max_hops;
                 Ok((view.narrowed(&status.audience.filter), author, hops(most).min(most)))
             }
@@ -85,11 +93,11 @@ impl ReachOf {
     }
 }
 
-fn member_subject(id: &str) -> Decoded<Subject> {
+pub(super) fn member_subject(id: &str) -> Decoded<Subject> {
     Ok(Subject::Member(MemberId::parse("member_id", id)?))
 }
 
-fn status_subject(id: &str) -> Decoded<Subject> {
+pub(super) fn status_subject(id: &str) -> Decoded<Subject> {
     Ok(Subject::Status(StatusId::parse("status_id", id)?))
 }
 
@@ -107,7 +115,7 @@ async fn get_reach(service: &Service, call: Request<pb::GetReachRequest>) -> Res
     all_or_return!(wrong; of, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let (view, member, max_hops) = of.resolve(state, how.as_of)?;
+        let (view, member, max_hops) = of.resolve(state, &how)?;
         let found = reach(&view, member, max_hops, budget);
         let info = how.info(state, found.extent, budget)?;
         let hops: Vec<pb::ReachHop> = found.hops.iter().map(reach_hop).collect();
@@ -147,7 +155,7 @@ async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> R
     let after = after.map(|token| reach_place(&token.place)).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let (view, member, max_hops) = of.resolve(state, how.as_of)?;
+        let (view, member, max_hops) = of.resolve(state, &how)?;
         let search = if message.crossing_only { reach_crossing } else { reach_list };
         let (list, mut extent) = search(&view, member, max_hops, budget);
         let id = |ix| state.graph().id(ix);
@@ -160,7 +168,7 @@ async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> R
         for (hop, ix) in items {
             let mut item = pb::ReachedMember { member_id: id(*ix).to_string(), hop: *hop as i32, ..Default::default() };
             if message.crossing_only {
-                let witnessed = witness(state, &view, (*ix, member), *hop, &mut item, budget);
+                let witnessed = witness(how.shown(state), &view, (*ix, member), *hop, &mut item, budget);
                 extent.limit = extent.limit.or(witnessed.err());
             }
             listed.push(item);
@@ -173,7 +181,7 @@ async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> R
 
 /// Shows by which chain a member is in reach, and where it changes to another part of life.
 fn witness(
-    state: &State,
+    shown: Shown<'_>,
     view: &View<'_>,
     (from, to): (MemberIx, MemberIx),
     hops: u32,
@@ -186,16 +194,15 @@ fn witness(
         return Err(limit);
     }
     if let Some(chain) = found.paths.first() {
-        item.chain = Some(encode::path(state, view, chain));
-        let switch = sphere_switch(view, chain).map(|switch| state.graph().id(switch).to_string());
+        item.chain = Some(shown.path(view, chain));
+        let switch = sphere_switch(view, chain).map(|switch| shown.state.graph().id(switch).to_string());
         item.switch_member_id = switch.unwrap_or_default();
     }
     Ok(())
 }
 
 fn same_on_every_page(message: &pb::ListReachRequest) -> pb::ListReachRequest {
-    let read = message.read.as_ref().and_then(|read| read.as_of);
-    let read = read.map(|as_of| pb::ReadOptions { as_of: Some(as_of), ..Default::default() });
+    let read = read_on_every_page(message.read.as_ref());
     pb::ListReachRequest { page_size: 0, page_token: String::new(), read, ..message.clone() }
 }
 

@@ -154,6 +154,7 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
         Reason::Unauthenticated => ErrorReason::Unauthenticated,
         Reason::PermissionDenied => ErrorReason::PermissionDenied,
         Reason::QuotaExceeded => ErrorReason::QuotaExceeded,
+        Reason::ViewerMismatch => ErrorReason::ViewerMismatch,
     }
 }
 

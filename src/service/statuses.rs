@@ -5,13 +5,14 @@ use std::mem::take;
 use tonic::{Request, Response, Status as CallStatus};
 use uuid::Uuid;
 
-use super::call::respond;
+use super::call::{Asked, Plain, cut_short, find, respond};
 use super::decode::{self, Violations, all_or_return, etag_precondition, page_size};
 use super::page::{Listing, page};
 use super::request_id::request;
 use super::{Service, encode};
-use crate::domain::{Change, EdgeKey, Error, KindName, MemberId, Resource, StatusId, TimeMs, Violation};
+use crate::domain::{Change, EdgeKey, Error, KindName, MemberId, Resource, Status, StatusId, TimeMs, Violation};
 use crate::engine::State;
+use crate::graph::Budget;
 use crate::proto::v1 as pb;
 use crate::proto::v1::status_service_server::StatusService;
 
@@ -28,7 +29,7 @@ impl StatusService for Service {
         &self,
         call: Request<pb::GetStatusRequest>,
     ) -> Result<Response<pb::GetStatusResponse>, CallStatus> {
-        respond(get_status(self, call.into_inner()).await)
+        respond(get_status(self, call).await)
     }
 
     async fn delete_status(
@@ -42,7 +43,7 @@ impl StatusService for Service {
         &self,
         call: Request<pb::ListStatusesRequest>,
     ) -> Result<Response<pb::ListStatusesResponse>, CallStatus> {
-        respond(list_statuses(self, call.into_inner()).await)
+        respond(list_statuses(self, call).await)
     }
 
     async fn list_outcomes(
@@ -75,11 +76,26 @@ async fn post_status(service: &Service, mut message: pb::PostStatusRequest) -> R
     service.commit_one(Change::PostStatus { status }, request, posted).await
 }
 
-async fn get_status(service: &Service, message: pb::GetStatusRequest) -> Result<pb::GetStatusResponse, Error> {
-    let id = StatusId::parse("id", &message.id)?;
-    let state = service.engine.state_at(&message.min_revision).await?;
-    let stored = state.status(id.as_str()).ok_or_else(|| Error::not_found(Resource::Status, &id))?;
-    Ok(pb::GetStatusResponse { status: Some(encode::status(stored)), revision: state.revision().to_string() })
+async fn get_status(service: &Service, call: Request<pb::GetStatusRequest>) -> Result<pb::GetStatusResponse, Error> {
+    let (metadata, _, message) = call.into_parts();
+    let mut wrong = Violations::default();
+    let id = wrong.check(StatusId::parse("id", &message.id));
+    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    all_or_return!(wrong; id, asked);
+    let how = asked.clone();
+    let answer = move |state: &State, budget: &mut Budget<'_>| {
+        let missing = || Error::not_found(Resource::Status, &id);
+        let stored = state.status(id.as_str()).ok_or_else(missing)?;
+        let author = state.graph().find(stored.value.author.as_str()).ok_or_else(missing)?;
+        let seen = state.seen(how.viewer(state), vec![(author, &stored.value)], how.as_of, budget);
+        if seen.map_err(cut_short)?.is_empty() {
+            return Err(missing());
+        }
+        let status = Some(how.shown(state).status(stored));
+        Ok(pb::GetStatusResponse { status, revision: state.revision().to_string() })
+    };
+    service.query(&asked, answer).await
 }
 
 async fn delete_status(
@@ -97,23 +113,34 @@ async fn delete_status(
     service.commit_delete(change, request, deleted).await
 }
 
-async fn list_statuses(service: &Service, message: pb::ListStatusesRequest) -> Result<pb::ListStatusesResponse, Error> {
-    let asked = pb::ListStatusesRequest { author_id: message.author_id.clone(), ..Default::default() };
-    let listing = Listing::new("ListStatuses", &asked);
+async fn list_statuses(
+    service: &Service,
+    call: Request<pb::ListStatusesRequest>,
+) -> Result<pb::ListStatusesResponse, Error> {
+    let (metadata, _, message) = call.into_parts();
+    let (author_id, viewer_id) = (message.author_id.clone(), message.viewer_id.clone());
+    let same = pb::ListStatusesRequest { author_id, viewer_id, ..Default::default() };
+    let listing = Listing::new("ListStatuses", &same);
     let mut wrong = Violations::default();
     let author = wrong.check(MemberId::parse("author_id", &message.author_id));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));
-    all_or_return!(wrong; author, size, after);
+    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let asked = wrong.check(service.asked_plainly(&metadata, plain, after.as_ref().and_then(Option::as_ref)));
+    all_or_return!(wrong; author, size, after, asked);
     let after = after.map(|token| status_place(&token.place)).transpose()?;
-    let state = service.engine.state_at(&message.min_revision).await?;
-    let ix = state.graph().find(author.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &author))?;
-    let statuses = state.statuses_of(ix, after).filter_map(|id| state.status(id.as_str()));
-    let (statuses, next_page_token) = page(statuses, size, |last| {
-        listing.token(service.engine.now(), &[&last.value.post_time.0.to_string(), last.value.id.as_str()])
-    });
-    let statuses = statuses.into_iter().map(encode::status).collect();
-    Ok(pb::ListStatusesResponse { statuses, next_page_token, revision: state.revision().to_string() })
+    let how = asked.clone();
+    let answer = move |state: &State, budget: &mut Budget<'_>| {
+        let author = find(&how.view(state), &author)?;
+        let seen = state.seen_of(author, how.viewer(state), after.clone(), size + 1, how.as_of, budget);
+        let (seen, next_page_token) = page(seen.map_err(cut_short)?, size, |last| {
+            listing.token(how.as_of, &[&last.post_time.0.to_string(), last.id.as_str()])
+        });
+        let stored = seen.into_iter().filter_map(|status| state.status(status.id.as_str()));
+        let statuses = stored.map(|stored| how.shown(state).status(stored)).collect();
+        Ok(pb::ListStatusesResponse { statuses, next_page_token, revision: state.revision().to_string() })
+    };
+    service.query(&asked, answer).await
 }
 
 /// A status's place in a list of newest first: its time and id.
@@ -128,27 +155,37 @@ async fn list_outcomes(
     call: Request<pb::ListOutcomesRequest>,
 ) -> Result<pb::ListOutcomesResponse, Error> {
     let (metadata, _, message) = call.into_parts();
-    let asked =
-        pb::ListOutcomesRequest { status_id: message.status_id.clone(), as_of: message.as_of, ..Default::default() };
-    let listing = Listing::new("ListOutcomes", &asked);
+    let (status_id, viewer_id) = (message.status_id.clone(), message.viewer_id.clone());
+    let same = pb::ListOutcomesRequest { status_id, viewer_id, as_of: message.as_of, ..Default::default() };
+    let listing = Listing::new("ListOutcomes", &same);
     let mut wrong = Violations::default();
     let id = wrong.check(StatusId::parse("status_id", &message.status_id));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 3));
-    all_or_return!(wrong; id, size, after);
-    let asked = service.asked_plainly(&metadata, message.min_revision, message.as_of, after.as_ref())?;
+    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let asked = wrong.check(service.asked_plainly(&metadata, plain, after.as_ref().and_then(Option::as_ref)));
+    all_or_return!(wrong; id, size, after, asked);
     let after = after.map(|token| outcome_place(&token.place)).transpose()?;
-    let as_of = asked.as_of;
+    let how = asked.clone();
     let answer = move |state: &State| {
-        state.status(id.as_str()).ok_or_else(|| Error::not_found(Resource::Status, &id))?;
+        own_status(state, &how, &id)?;
+        let view = how.view(state);
         let keys = state.outcomes_of(&id, after.as_ref());
+        let keys = keys.filter(|key| state.locate(key).is_some_and(|(from, kind, to)| view.shows_edge(from, kind, to)));
         let (keys, next_page_token) =
-            page(keys, size, |key| listing.token(as_of, &[key.from.as_str(), key.kind.as_str(), key.to.as_str()]));
+            page(keys, size, |key| listing.token(how.as_of, &[key.from.as_str(), key.kind.as_str(), key.to.as_str()]));
         let edges = keys.into_iter().filter_map(|key| state.edge(key));
-        let edges = edges.map(|edge| encode::edge(state, edge, as_of)).collect();
+        let edges = edges.map(|edge| how.shown(state).edge(edge)).collect();
         Ok(pb::ListOutcomesResponse { edges, next_page_token, revision: state.revision().to_string() })
     };
     service.query(&asked, move |state, _| answer(state)).await
+}
+
+/// A status whose author the viewer is, or that the service asks about.
+pub(super) fn own_status(state: &State, how: &Asked, id: &StatusId) -> Result<Status, Error> {
+    let status = state.status(id.as_str()).map(|stored| stored.value);
+    let status = status.filter(|status| how.viewer_id().is_none_or(|viewer| *viewer == status.author));
+    status.ok_or_else(|| Error::not_found(Resource::Status, id))
 }
 
 fn outcome_place(place: &[String]) -> Result<EdgeKey, Violation> {

@@ -5,15 +5,16 @@ use std::collections::{BTreeSet, HashMap};
 use tonic::Request;
 
 use super::Service;
+use super::call::find;
 use super::decode::{AskedFilter, Violations, all_or_return, some_member_ids, within_bounds};
+use super::encode::Shown;
 use super::introductions::{introducer, willingness};
-use super::paths::find;
 use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, LIMIT_DEFAULT, LIMIT_MAX};
 use crate::domain::{Error, MemberId, Reason, StatusId, Topic, TopicSet, Violation};
 use crate::engine::{State, TopicMatch};
 use crate::graph::{
     Asking, Breadth, Budget, Extent, Limit, MemberIx, SuggestQuery, Suggestion, Suggestions, TopicEvidence, View,
-    suggest,
+    Viewer, suggest,
 };
 use crate::proto::v1 as pb;
 
@@ -43,10 +44,10 @@ pub async fn suggest_introductions(
     let per_introducer_max = (per_introducer > 0).then_some(per_introducer as usize);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = filter.view(state, how.as_of)?;
-        let member = find(state, &member)?;
+        let view = filter.view(state, &how)?;
+        let member = find(&view, &member)?;
         let exclude = exclude.iter().filter_map(|id| state.graph().find(id.as_str())).collect();
-        let (matches, found) = match matches(state, &topics, &view, budget) {
+        let (matches, found) = match matches(state, &topics, &view, how.viewer(state), budget) {
             Ok(matches) => {
                 let evidence: Option<TopicEvidence> = matches.as_ref().map(evidence);
                 let (topics, limit) = (evidence.as_ref(), limit as usize);
@@ -60,7 +61,7 @@ pub async fn suggest_introductions(
         };
         let suggestions = found.suggestions.iter().map(|suggestion| {
             let matched = matches.as_ref().and_then(|matches| matches.get(&suggestion.member));
-            shown(state, &view, suggestion, matched)
+            told(how.shown(state), &view, suggestion, matched)
         });
         let suggestions = suggestions.collect();
         let info = how.info(state, found.extent, budget)?;
@@ -83,12 +84,13 @@ fn matches(
     state: &State,
     topics: &TopicSet,
     view: &View<'_>,
+    viewer: Viewer,
     budget: &mut Budget<'_>,
 ) -> Result<Option<Matches>, Limit> {
     if topics.is_empty() {
         return Ok(None);
     }
-    state.topic_evidence(topics, view.as_of(), budget).map(Some)
+    state.topic_evidence(topics, view, viewer, budget).map(Some)
 }
 
 fn evidence(matches: &Matches) -> TopicEvidence {
@@ -96,13 +98,13 @@ fn evidence(matches: &Matches) -> TopicEvidence {
 }
 
 /// A suggestion with its evidence.
-fn shown(state: &State, view: &View<'_>, suggestion: &Suggestion, matched: Option<&TopicMatch>) -> pb::Suggestion {
-    let id = |ix: MemberIx| state.graph().id(ix).to_string();
+fn told(shown: Shown<'_>, view: &View<'_>, suggestion: &Suggestion, matched: Option<&TopicMatch>) -> pb::Suggestion {
+    let id = |ix: MemberIx| shown.state.graph().id(ix).to_string();
     let mut reasons: Vec<pb::Reason> = chain_reasons(suggestion, id);
     reasons.extend(matched.map(|matched| topic_reasons(suggestion, matched)).unwrap_or_default());
     let parts = matched.map(|matched| matched.parts.as_slice()).unwrap_or_default();
     let statuses = matched.map(|matched| matched.statuses.as_slice()).unwrap_or_default();
-    let introducers = suggestion.introducers.iter().map(|found| introducer(state, view, found));
+    let introducers = suggestion.introducers.iter().map(|found| introducer(shown, view, found));
     pb::Suggestion {
         member_id: id(suggestion.member),
         score: suggestion.score,

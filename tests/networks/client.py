@@ -41,6 +41,7 @@ from kith.v1 import (  # noqa: E402
     member_service_pb2_grpc,
     path_service_pb2,
     path_service_pb2_grpc,
+    query_pb2,
     reach_service_pb2,
     reach_service_pb2_grpc,
     types_pb2,

@@ -13,8 +13,16 @@ macro_rules! asks {
 
         impl Ask {
             pub async fn send(self, channel: Channel) -> Result<(), Status> {
+                self.answer(channel).await.map(drop)
+            }
+
+            /// The answer, written out.
+            pub async fn answer(self, channel: Channel) -> Result<String, Status> {
                 match self {
-                    $(Ask::$rpc(request) => $client::new(channel).$method(request).await.map(drop),)+
+                    $(Ask::$rpc(request) => {
+                        let answer = $client::new(channel).$method(request).await?;
+                        Ok(format!("{:?}", answer.into_inner()))
+                    })+
                 }
             }
         }
@@ -65,6 +73,7 @@ asks! {
     ListOutcomes(ListOutcomesRequest) by StatusServiceClient::list_outcomes, base_list_outcomes;
     GetReach(GetReachRequest) by ReachServiceClient::get_reach, base_get_reach;
     ListReach(ListReachRequest) by ReachServiceClient::list_reach, base_list_reach;
+    CheckReach(CheckReachRequest) by ReachServiceClient::check_reach, base_check_reach;
     DiscoverStatuses(DiscoverStatusesRequest) by ReachServiceClient::discover_statuses, base_discover_statuses;
     FindPaths(FindPathsRequest) by PathServiceClient::find_paths, base_find_paths;
     BatchGetDistances(BatchGetDistancesRequest) by PathServiceClient::batch_get_distances, base_batch_get_distances;
@@ -258,6 +267,14 @@ fn base_list_reach() -> ListReachRequest {
     ListReachRequest {
         subject: Some(list_reach_request::Subject::MemberId(text("ada"))),
         page_size: 1,
+        ..Default::default()
+    }
+}
+
+fn base_check_reach() -> CheckReachRequest {
+    CheckReachRequest {
+        subject: Some(check_reach_request::Subject::StatusId(text("s1"))),
+        viewer_ids: vec![text("bob"), text("nobody")],
         ..Default::default()
     }
 }

@@ -55,7 +55,7 @@ async fn a_backup_is_of_one_revision_and_restored_it_is_served_as_it_was() {
     let after = info(&other).await;
     assert_eq!((&after.content_digest, after.sequence), (&before.content_digest, before.sequence));
     assert_ne!(after.store_id, before.store_id);
-    let ask = |min_revision| GetMemberRequest { id: "ann".into(), min_revision };
+    let ask = |min_revision| GetMemberRequest { id: "ann".into(), min_revision, ..Default::default() };
     let got = other.members().get_member(ask(String::new())).await.unwrap().into_inner();
     // Its etag and times are those it had.
     assert_eq!(got.member.unwrap(), put);

@@ -7,18 +7,18 @@ use tonic_types::StatusExt;
 
 use super::ask::*;
 use super::harness::Kith;
-use super::{bad_queries, bad_writes};
+use super::{bad_queries, bad_shared, bad_writes};
 
 /// A request with one thing wrong, the reason it is to be refused for, and the field that is to be named.
 pub struct Case {
-    pub what: &'static str,
+    pub what: String,
     pub ask: Ask,
     pub reason: &'static str,
     pub field: &'static str,
 }
 
-pub fn case(what: &'static str, ask: Ask, reason: &'static str, field: &'static str) -> Case {
-    Case { what, ask, reason, field }
+pub fn case(what: impl Into<String>, ask: Ask, reason: &'static str, field: &'static str) -> Case {
+    Case { what: what.into(), ask, reason, field }
 }
 
 pub async fn served_world() -> Kith {
@@ -76,9 +76,10 @@ async fn every_broken_bound_has_its_code_reason_and_field() {
     let served = served_world().await;
     let codes = documented_codes();
     let mut wrong = Vec::new();
-    let cases: Vec<Case> = bad_writes::cases().into_iter().chain(bad_queries::cases()).collect();
+    let cases: Vec<Case> =
+        [bad_writes::cases(), bad_queries::cases(), bad_shared::cases()].into_iter().flatten().collect();
     println!("{} cases", cases.len());
-    assert!(cases.len() >= 150);
+    assert!(cases.len() >= 500);
     for Case { what, ask, reason, field } in cases {
         let Err(status) = ask.send(served.channel.clone()).await else {
             wrong.push(format!("{what}: was accepted"));
@@ -121,6 +122,7 @@ async fn every_request_that_is_spoilt_is_valid_before() {
         list_outcomes(|_| {}),
         get_reach(|_| {}),
         list_reach(|_| {}),
+        check_reach(|_| {}),
         discover_statuses(|_| {}),
         find_paths(|_| {}),
         batch_get_distances(|_| {}),

@@ -6,15 +6,18 @@ use super::ask::*;
 use super::bad_input::{Case, case};
 
 pub fn cases() -> Vec<Case> {
-    [reads(), lists(), filters(), reach(), paths(), introductions(), ways_of_reading()].into_iter().flatten().collect()
+    [reads(), lists(), filters(), reach(), paths(), introductions(), cut_short(), checks()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-fn many(count: usize) -> Vec<String> {
+pub fn many(count: usize) -> Vec<String> {
     (0..count).map(|i| format!("m{i}")).collect()
 }
 
 /// A well-formed revision, of a store that is not this one: of id 0 and sequence 0.
-const ANOTHER_STORES: &str = "00000000000000000000000000000000ecbb4b55";
+pub const ANOTHER_STORES: &str = "00000000000000000000000000000000ecbb4b55";
 
 fn reads() -> Vec<Case> {
     vec![
@@ -93,34 +96,13 @@ fn excluding(id: &str) -> Option<EdgeFilter> {
     Some(EdgeFilter { exclude_member_ids: vec![text(id)], ..Default::default() })
 }
 
-/// A filter is read in one place: what it refuses is shown on `FindPaths`.
+/// What else filters refuse is in `bad_shared.rs`.
 fn filters() -> Vec<Case> {
     let filtered = |what, spoil: fn(&mut EdgeFilter), reason, field| {
         case(what, find_paths(|r| spoil(r.filter.get_or_insert_default())), reason, field)
     };
     let personal = i32::from(Sphere::Personal);
     vec![
-        filtered(
-            "kind not registered",
-            |f| f.kinds = vec![text("zzz"), text("friend")],
-            "UNKNOWN_KIND",
-            "filter.kinds[0]",
-        ),
-        filtered("empty kind", |f| f.kinds = vec![text("friend"), text("")], "REQUIRED", "filter.kinds[1]"),
-        filtered("kind with a space", |f| f.kinds = vec![text("a b")], "MALFORMED", "filter.kinds[0]"),
-        filtered("65 kinds", |f| f.kinds = vec![text("friend"); 65], "TOO_MANY", "filter.kinds"),
-        filtered("sphere that is none", |f| f.spheres = vec![1, 4], "OUT_OF_RANGE", "filter.spheres[1]"),
-        filtered("sphere not given", |f| f.spheres = vec![0], "REQUIRED", "filter.spheres[0]"),
-        filtered("least strength 0", |f| f.min_strength = Some(0.0), "OUT_OF_RANGE", "filter.min_strength"),
-        filtered("least strength 1.01", |f| f.min_strength = Some(1.01), "OUT_OF_RANGE", "filter.min_strength"),
-        filtered("least strength NaN", |f| f.min_strength = Some(f32::NAN), "OUT_OF_RANGE", "filter.min_strength"),
-        filtered("1,001 excluded", |f| f.exclude_member_ids = many(1_001), "TOO_MANY", "filter.exclude_member_ids"),
-        filtered(
-            "nobody excluded",
-            |f| f.exclude_member_ids = vec![text("")],
-            "REQUIRED",
-            "filter.exclude_member_ids[0]",
-        ),
         filtered(
             "start excluded",
             |f| f.exclude_member_ids = vec![text("ada")],
@@ -285,24 +267,14 @@ fn introductions() -> Vec<Case> {
     ]
 }
 
-fn ways_of_reading() -> Vec<Case> {
-    let read = |what, spoil: fn(&mut ReadOptions), reason, field| {
-        case(what, get_reach(|r| spoil(r.read.get_or_insert_default())), reason, field)
-    };
+/// Answers that have to be complete, and can't be.
+fn cut_short() -> Vec<Case> {
     fn at_most_one_edge(read: &mut ReadOptions) {
         (read.max_edges_visited, read.require_complete) = (1, true);
     }
+    let whole_reach = get_reach(|r| at_most_one_edge(r.read.get_or_insert_default()));
     vec![
-        read("as of no time", |r| r.as_of = at(i64::MAX), "OUT_OF_RANGE", "read.as_of"),
-        read("-1 edges", |r| r.max_edges_visited = -1, "OUT_OF_RANGE", "read.max_edges_visited"),
-        read("a revision that is none", |r| r.min_revision = text("x"), "MALFORMED", "read.min_revision"),
-        read(
-            "another store's revision",
-            |r| r.min_revision = text(ANOTHER_STORES),
-            "REVISION_OF_ANOTHER_STORE",
-            "read.min_revision",
-        ),
-        read("whole reach of one edge", at_most_one_edge, "BUDGET_EXHAUSTED", ""),
+        case("whole reach of one edge", whole_reach, "BUDGET_EXHAUSTED", ""),
         case(
             "whole list of one edge",
             list_reach(|r| at_most_one_edge(r.read.get_or_insert_default())),
@@ -336,6 +308,65 @@ fn ways_of_reading() -> Vec<Case> {
         case(
             "all introducers of one edge",
             find_introducers(|r| at_most_one_edge(r.read.get_or_insert_default())),
+            "BUDGET_EXHAUSTED",
+            "",
+        ),
+    ]
+}
+
+fn checks() -> Vec<Case> {
+    use check_reach_request::Subject;
+    vec![
+        case("check of nothing", check_reach(|r| r.subject = None), "REQUIRED", "subject"),
+        case(
+            "check of no member's id",
+            check_reach(|r| r.subject = Some(Subject::MemberId(text("")))),
+            "REQUIRED",
+            "member_id",
+        ),
+        case(
+            "check of a long status",
+            check_reach(|r| r.subject = Some(Subject::StatusId("x".repeat(129)))),
+            "TOO_LONG",
+            "status_id",
+        ),
+        case(
+            "check of a stranger",
+            check_reach(|r| r.subject = Some(Subject::MemberId(text("nobody")))),
+            "NOT_FOUND",
+            "",
+        ),
+        case("check of no status", check_reach(|r| r.subject = Some(Subject::StatusId(text("none")))), "NOT_FOUND", ""),
+        case("check of 7 hops", check_reach(|r| r.max_hops = 7), "OUT_OF_RANGE", "max_hops"),
+        case("check of -1 hops", check_reach(|r| r.max_hops = -1), "OUT_OF_RANGE", "max_hops"),
+        case("check for nobody", check_reach(|r| r.viewer_ids.clear()), "REQUIRED", "viewer_ids"),
+        case("check for 1,001", check_reach(|r| r.viewer_ids = many(1_001)), "TOO_MANY", "viewer_ids"),
+        case("check for an empty id", check_reach(|r| r.viewer_ids[1].clear()), "REQUIRED", "viewer_ids[1]"),
+        case("check for a bad id", check_reach(|r| r.viewer_ids[0] = text("\n")), "MALFORMED", "viewer_ids[0]"),
+        case(
+            "check without its author",
+            check_reach(|r| r.filter = excluding("ada")),
+            "CONTRADICTORY_FILTER",
+            "filter.exclude_member_ids",
+        ),
+        case(
+            "check of a kind that is none",
+            check_reach(|r| r.filter = Some(EdgeFilter { kinds: vec![text("freind")], ..Default::default() })),
+            "UNKNOWN_KIND",
+            "filter.kinds[0]",
+        ),
+        case(
+            "check at no time",
+            check_reach(|r| r.read.get_or_insert_default().as_of = at(i64::MAX)),
+            "OUT_OF_RANGE",
+            "read.as_of",
+        ),
+        case(
+            "whole check of one edge",
+            check_reach(|r| {
+                r.subject = Some(Subject::MemberId(text("bob")));
+                r.read = Some(ReadOptions { max_edges_visited: 1, require_complete: true, ..Default::default() });
+            }),
             "BUDGET_EXHAUSTED",
             "",
         ),

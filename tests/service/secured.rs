@@ -122,6 +122,16 @@ async fn each_rpc_needs_its_role() {
         kith.members().put_member(bearing(put("ana"), "write-token")).await.unwrap();
         let outcome = kith.members().get_member(bearing(get("ana"), &token)).await.map(|_| ());
         assert_eq!(code(outcome), allowed(&["service"]), "{token} reads for nobody");
+        let for_ana = GetMemberRequest { viewer_id: "ana".to_owned(), ..get("ana") };
+        let outcome = kith.members().get_member(bearing(for_ana, &token)).await.map(|_| ());
+        assert_eq!(code(outcome), allowed(&["read", "service"]), "{token} reads for ana");
+        let check = CheckReachRequest {
+            subject: Some(check_reach_request::Subject::MemberId("ana".to_owned())),
+            viewer_ids: vec!["ana".to_owned()],
+            ..Default::default()
+        };
+        let outcome = kith.reach().check_reach(bearing(check, &token)).await.map(|_| ());
+        assert_eq!(code(outcome), allowed(&["service"]), "{token} checks");
         let discover = DiscoverStatusesRequest { viewer_id: "ana".to_owned(), ..Default::default() };
         let outcome = kith.reach().discover_statuses(bearing(discover, &token)).await.map(|_| ());
         assert_eq!(code(outcome), allowed(&["read", "service"]), "{token} reads for a viewer");
@@ -362,6 +372,13 @@ async fn a_viewer_has_its_quota_whoever_asks() {
     };
     assert!(used_up(&refused).0.contains("ana"));
     kith.reach().discover_statuses(discover("ben")).await.unwrap();
+    let refused = loop {
+        let get = GetMemberRequest { viewer_id: "cleo".to_owned(), ..get("ana") };
+        if let Err(status) = kith.members().get_member(get).await {
+            break status;
+        }
+    };
+    assert!(used_up(&refused).0.contains("cleo"));
     kith.stop().await.unwrap();
 }
 

@@ -25,7 +25,7 @@ async fn members() {
     let update = UpdateMemberRequest { member: Some(change), update_mask, ..Default::default() };
     let updated = members.update_member(update).await.unwrap().into_inner();
 
-    let get = GetMemberRequest { id: text("ana"), min_revision: updated.revision };
+    let get = GetMemberRequest { id: text("ana"), min_revision: updated.revision, ..Default::default() };
     let got = members.get_member(get).await.unwrap().into_inner().member.unwrap();
     assert_eq!((&*got.display_name, &*got.headline), ("Ana", "Makes bridges"));
 

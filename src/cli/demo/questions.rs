@@ -43,7 +43,7 @@ async fn how_did_the_officer_find_jeremy(teller: &mut Teller) -> Result<(), Fail
     let request = FindPathsRequest { from_id: "officer".into(), to_id: "jeremy".into(), ..FindPathsRequest::default() };
     teller.asks("PathService/FindPaths", "FindPathsRequest", &request)?;
     let response = teller.client.paths().find_paths(request).await?.into_inner();
-    let directory = Directory::of(&teller.client, members_of(&response.paths)).await?;
+    let directory = Directory::of(&teller.client, "", members_of(&response.paths)).await?;
     teller.answers(&format!("\n{}", path::rendered(&response, &directory)))?;
     teller.checks(check::path(&response, &directory))
 }
@@ -67,7 +67,7 @@ async fn whom_should_the_officer_meet(teller: &mut Teller) -> Result<(), Failure
     };
     teller.asks("IntroductionService/SuggestIntroductions", "SuggestIntroductionsRequest", &request)?;
     let response = teller.client.introductions().suggest_introductions(request).await?.into_inner();
-    let wording = Wording::of(&teller.client, &response).await?;
+    let wording = Wording::of(&teller.client, "", &response).await?;
     teller.answers(&format!("\n{}", suggest::rendered(&response, &wording)))?;
     teller.checks(check::suggestion(&response, TOPIC, STATUS))
 }
@@ -82,7 +82,7 @@ async fn who_can_introduce_them(teller: &mut Teller) -> Result<(), Failure> {
     teller.asks("IntroductionService/FindIntroducers", "FindIntroducersRequest", &request)?;
     let response = teller.client.introductions().find_introducers(request).await?.into_inner();
     let paths = response.introducers.iter().filter_map(|introducer| introducer.path.as_ref());
-    let directory = Directory::of(&teller.client, members_of(paths)).await?;
+    let directory = Directory::of(&teller.client, "", members_of(paths)).await?;
     teller.answers(&format!("\n{}", introducers::rendered(&response, &directory)))?;
     teller.checks(check::introducers(&response))
 }

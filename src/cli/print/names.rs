@@ -19,13 +19,18 @@ pub struct Names {
 }
 
 impl Names {
-    /// Asks the server; ids without a member or a name have none.
-    pub async fn of<'a>(client: &Client, ids: impl IntoIterator<Item = &'a str>) -> Result<Names, Failure> {
+    /// Asks the server, on behalf of a viewer if it is not empty; ids without a member or a name have none.
+    pub async fn of<'a>(
+        client: &Client,
+        viewer: &str,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Names, Failure> {
         let ids: Vec<&str> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut names = Names::default();
         for ids in ids.chunks(IDS_MAX) {
             let ids = ids.iter().map(|id| (*id).to_owned()).collect();
-            let request = BatchGetMembersRequest { ids, ..BatchGetMembersRequest::default() };
+            let viewer_id = viewer.to_owned();
+            let request = BatchGetMembersRequest { ids, viewer_id, ..BatchGetMembersRequest::default() };
             let members = client.members().batch_get_members(request).await?.into_inner().members;
             names.by_id.extend(members.into_iter().map(|member| (member.id, member.display_name)));
         }
@@ -66,9 +71,13 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Asks the server.
-    pub async fn of<'a>(client: &Client, ids: impl IntoIterator<Item = &'a str>) -> Result<Directory, Failure> {
-        let names = Names::of(client, ids).await?;
+    /// Asks the server, on behalf of a viewer if it is not empty.
+    pub async fn of<'a>(
+        client: &Client,
+        viewer: &str,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Directory, Failure> {
+        let names = Names::of(client, viewer, ids).await?;
         let kinds = client.edges().list_kinds(ListKindsRequest::default()).await?.into_inner().kinds;
         Ok(Directory { names, kinds: kinds.into_iter().map(|kind| (kind.name.clone(), kind)).collect() })
     }

@@ -73,7 +73,7 @@ impl State {
         compare("mentions", &expected.mentions, &self.mentions, |mention| mention_name(mention), check)?;
         let name = |(topic, ix, times): &(&Topic, MemberIx, u32)| format!("{} on {topic}, {times} times", member(*ix));
         compare("topics", expected.topics.mentions(), self.topics.mentions(), name, check)?;
-        let name = |(topic, members): &(&Topic, u32)| format!("{members} members on {topic}");
+        let name = |(topic, members): &(&Topic, u32)| format!("{members} members interested in {topic}");
         compare("topics", expected.topics.counts(), self.topics.counts(), name, check)?;
         if expected.digest != self.digest {
             let message = format!("{:032x} is kept, and the records give {:032x}", self.digest.0, expected.digest.0);
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn a_broken_topic_index_is_named() {
         let topics = TopicSet::parse("topics", &["privacy"]).unwrap();
-        let found = findings(|state| state.topics.remove(place(state, "ann"), &topics));
+        let found = findings(|state| state.topics.remove_subjects(place(state, "ann"), &topics));
         let counts = |expected, kept| {
             vec![
                 format!("topics: ann on privacy, {kept} times: the index has it, and nothing else does"),
@@ -326,11 +326,11 @@ mod tests {
             ]
         };
         assert_eq!(found, counts(2, 1));
-        let found = findings(|state| state.topics.add(place(state, "bob"), &topics));
+        let found = findings(|state| state.topics.add_interests(place(state, "bob"), &topics));
         let wanted = [
             "topics: bob on privacy, 1 times: the index has it, and nothing else does",
-            "topics: 1 members on privacy: the index lacks it",
-            "topics: 2 members on privacy: the index has it, and nothing else does",
+            "topics: 1 members interested in privacy: the index lacks it",
+            "topics: 2 members interested in privacy: the index has it, and nothing else does",
         ];
         assert_eq!(found, wanted);
     }

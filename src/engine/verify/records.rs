@@ -20,7 +20,7 @@ impl State {
             };
             let member = record.member(id.clone(), self.graph.privacy(ix));
             expected.digest.add(member_hash(&member));
-            expected.topics.add(ix, &member.topics);
+            expected.topics.add_interests(ix, &member.topics);
         }
         Ok(())
     }
@@ -123,7 +123,7 @@ impl State {
                 check.find("statuses", id.as_str(), "its author is not there")?;
                 continue;
             };
-            expected.topics.add(author, &status.topics);
+            expected.topics.add_subjects(author, &status.topics);
             expected.by_author.insert((author, Reverse(status.post_time), id.clone()));
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! Which edges a query walks.
 
+use super::super::call::Asked;
 use super::bounds::some_member_ids;
 use super::{Decoded, Violations, all_or_return};
 use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, KINDS_MAX};
-use crate::domain::{EdgeFilter, Error, KindName, MemberId, Reason, Sphere, Strength, TimeMs, Violation};
+use crate::domain::{EdgeFilter, Error, KindName, MemberId, Reason, Sphere, Strength, Violation};
 use crate::engine::State;
 use crate::graph::View;
 use crate::proto::v1 as pb;
@@ -48,15 +49,16 @@ impl AskedFilter {
         Ok(())
     }
 
-    /// The graph under the filter, whose kinds must be registered.
-    pub fn view<'s>(&self, state: &'s State, as_of: TimeMs) -> Result<View<'s>, Error> {
+    /// The graph under the filter, whose kinds must be registered, as the viewer sees it.
+    pub fn view<'s>(&self, state: &'s State, how: &Asked) -> Result<View<'s>, Error> {
         for (i, name) in self.kinds_as_given.iter().enumerate() {
             if state.graph().find_kind(name.as_str()).is_none() {
                 let message = format!("no kind {:?} is registered", name.as_str());
                 return Err(Violation::new(format!("filter.kinds[{i}]"), Reason::UnknownKind, message).into());
             }
         }
-        View::new(state.graph(), &self.filter, as_of).map_err(|violation| violation.within("filter").into())
+        let view = View::new(state.graph(), &self.filter, how.as_of).map_err(|violation| violation.within("filter"))?;
+        Ok(view.seen_by(how.viewer(state)))
     }
 }
 

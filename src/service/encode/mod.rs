@@ -2,6 +2,7 @@
 
 mod paths;
 mod resources;
+mod shown;
 
-pub use paths::path;
 pub use resources::{block, digest, edge, kind, member, record, status, timestamp, totals};
+pub use shown::Shown;

@@ -1,0 +1,144 @@
+//! Which statuses a viewer may see: those that are live and whose audience it belongs to, along edges it may see; and its own.
+
+use std::collections::BTreeMap;
+
+use super::digest::filter_hash;
+use super::state::State;
+use crate::domain::limits::HOPS_MAX;
+use crate::domain::{EdgeFilter, MemberId, Status, StatusId, TimeMs};
+use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer, distances};
+
+/// A status and the member that posted it.
+pub type Posted<'s> = (MemberIx, &'s Status);
+
+impl State {
+    /// On whose behalf a read is made that names a viewer, or none.
+    pub fn viewer(&self, id: Option<&MemberId>) -> Viewer {
+        match id.map(|id| self.graph.find(id.as_str())) {
+            None => Viewer::Service,
+            Some(None) => Viewer::Stranger,
+            Some(Some(member)) => Viewer::Member(member),
+        }
+    }
+
+    /// The graph a status travels through to a viewer.
+    pub fn travelled(&self, status: &Status, viewer: Viewer, as_of: TimeMs) -> View<'_> {
+        View::unfiltered(&self.graph, as_of).narrowed(&status.audience.filter).seen_by(viewer)
+    }
+
+    /// An author's live statuses, newest first, then by id. Looking at them is work; none counts as visited, for not all may be seen.
+    pub fn live_statuses(
+        &self,
+        author: MemberIx,
+        as_of: TimeMs,
+        budget: &mut Budget<'_>,
+    ) -> Result<Vec<Posted<'_>>, Limit> {
+        let mut live = Vec::new();
+        for id in self.statuses_of(author, None) {
+            budget.pass(1)?;
+            let status = &self.statuses.get(id).expect("an author's status is stored").status;
+            if status.is_live(as_of) {
+                live.push((author, status));
+            }
+        }
+        Ok(live)
+    }
+
+    /// Those of the statuses that a viewer may see, in the order given: the service sees all.
+    pub fn seen<'s>(
+        &self,
+        viewer: Viewer,
+        statuses: Vec<Posted<'s>>,
+        as_of: TimeMs,
+        budget: &mut Budget<'_>,
+    ) -> Result<Vec<Posted<'s>>, Limit> {
+        match viewer {
+            Viewer::Service => Ok(statuses),
+            Viewer::Stranger => Ok(Vec::new()),
+            Viewer::Member(member) => {
+                let (hops, extent) = self.hops_to_statuses(member, &statuses, HOPS_MAX, as_of, budget);
+                extent.limit.map_or(Ok(()), Err)?;
+                Ok(statuses.into_iter().zip(hops).filter_map(|(status, hop)| hop.map(|_| status)).collect())
+            }
+        }
+    }
+
+    /// An author's statuses that a viewer may see, newest first, then by id: so many at most, of those after a place if it is given.
+    pub fn seen_of(
+        &self,
+        author: MemberIx,
+        viewer: Viewer,
+        mut after: Option<(TimeMs, StatusId)>,
+        most: usize,
+        as_of: TimeMs,
+        budget: &mut Budget<'_>,
+    ) -> Result<Vec<&Status>, Limit> {
+        let mut seen = Vec::new();
+        while seen.len() < most {
+            let next: Vec<Posted<'_>> = self
+                .statuses_of(author, after.take())
+                .take(most)
+                .map(|id| (author, &self.statuses.get(id).expect("an author's status is stored").status))
+                .collect();
+            let Some((_, last)) = next.last() else { break };
+            budget.pass(next.len() as u64)?;
+            after = Some((last.post_time, last.id.clone()));
+            seen.extend(self.seen(viewer, next, as_of, budget)?.into_iter().map(|(_, status)| status));
+        }
+        Ok(seen)
+    }
+
+    /// Of each status that a viewer may see, how far its author is under its audience, within `max_hops`; its own are at hop 0.
+    ///
+    /// Which statuses there are is nothing a viewer may know, so the search for them does not count as visited.
+    pub(super) fn hops_to_statuses(
+        &self,
+        viewer: MemberIx,
+        statuses: &[Posted<'_>],
+        max_hops: u32,
+        as_of: TimeMs,
+        budget: &mut Budget<'_>,
+    ) -> (Vec<Option<u32>>, Extent) {
+        let mut found = vec![None; statuses.len()];
+        let mut extent = Extent::complete(max_hops);
+        for (filter, by_author) in by_audience(viewer, statuses, as_of, &mut found) {
+            if filter.excludes(self.graph.id(viewer)) {
+                continue;
+            }
+            let view = View::unfiltered(&self.graph, as_of).narrowed(filter).seen_by(Viewer::Member(viewer));
+            let authors: Vec<MemberIx> = by_author.keys().copied().collect();
+            let (hops, within) = budget.unseen(|budget| distances(&view, viewer, &authors, max_hops, budget));
+            extent = extent.and(within);
+            for (posted, hop) in by_author.values().zip(hops) {
+                for &at in posted {
+                    found[at] = hop.filter(|hop| *hop <= statuses[at].1.audience.max_hops);
+                }
+            }
+        }
+        (found, extent)
+    }
+}
+
+type ByAuthor = BTreeMap<MemberIx, Vec<usize>>;
+
+/// Where in the list the live statuses of others are, grouped by their audience's filter, so that those that travel the same way are
+/// searched for together. The viewer's own are found at once.
+fn by_audience<'s>(
+    viewer: MemberIx,
+    statuses: &[Posted<'s>],
+    as_of: TimeMs,
+    found: &mut [Option<u32>],
+) -> Vec<(&'s EdgeFilter, ByAuthor)> {
+    // By hash: filters have no order of their own.
+    let mut groups: BTreeMap<u128, (&EdgeFilter, ByAuthor)> = BTreeMap::new();
+    for (at, &(author, status)) in statuses.iter().enumerate() {
+        if author == viewer {
+            found[at] = Some(0);
+        } else if status.is_live(as_of) {
+            let filter = &status.audience.filter;
+            let (_, by_author) = groups.entry(filter_hash(filter)).or_insert_with(|| (filter, BTreeMap::new()));
+            by_author.entry(author).or_default().push(at);
+        }
+    }
+    groups.into_values().collect()
+}

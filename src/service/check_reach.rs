@@ -1,0 +1,102 @@
+//! `ReachService.CheckReach`: whether some may see a member or a status. A decision for a service that is trusted, so it is taken on all
+//! edges, whoever may see those; but never past a block.
+
+use std::collections::HashMap;
+
+use tonic::Request;
+
+use super::Service;
+use super::call::Asked;
+use super::decode::{Violations, all_or_return, member_ids};
+use super::reach::{ReachOf, Subject, member_subject, status_subject};
+use crate::domain::{Error, MemberId, Reason, Violation};
+use crate::engine::State;
+use crate::graph::{Budget, Direction, Extent, MemberIx, View, distances, members_within};
+use crate::proto::v1 as pb;
+
+pub async fn check_reach(
+    service: &Service,
+    call: Request<pb::CheckReachRequest>,
+) -> Result<pb::CheckReachResponse, Error> {
+    use pb::check_reach_request::Subject;
+    let (metadata, _, message) = call.into_parts();
+    let mut wrong = Violations::default();
+    let subject = match &message.subject {
+        None => Err(Violation::required("subject").into()),
+        Some(Subject::MemberId(id)) => member_subject(id),
+        Some(Subject::StatusId(id)) => status_subject(id),
+    };
+    let of = wrong.check(ReachOf::decode(subject, message.filter, message.max_hops));
+    let viewers = wrong.check(member_ids("viewer_ids", &message.viewer_ids));
+    let asked = wrong.check(service.asked(&metadata, message.read, None));
+    wrong.check(on_nobodys_behalf(asked.as_ref()));
+    all_or_return!(wrong; of, viewers, asked);
+    let how = asked.clone();
+    let answer = move |state: &State, budget: &mut Budget<'_>| {
+        let (view, subject, max_hops) = of.resolve(state, &how)?;
+        let known: Vec<Option<MemberIx>> = viewers.iter().map(|id| state.graph().find(id.as_str())).collect();
+        let max_hops = if is_for_its_author_alone(state, &of, &how) { 0 } else { max_hops };
+        let reach = Reach { view: &view, subject, max_hops };
+        let (hops, extent) = reach.hops_from(known.iter().flatten().copied(), budget);
+        let info = how.info(state, extent, budget)?;
+        let results = viewers.iter().zip(known).map(|(id, known)| checked(id, known.and_then(|ix| hops.get(&ix))));
+        Ok(pb::CheckReachResponse { results: results.collect(), info: Some(info) })
+    };
+    service.query(&asked, answer).await
+}
+
+/// What is decided is for each viewer asked about; on behalf of one more nothing could be.
+fn on_nobodys_behalf(asked: Option<&Asked>) -> Result<(), Violation> {
+    if asked.is_some_and(|asked| asked.viewer_id().is_some()) {
+        return Err(Violation::new(
+            "read.viewer_id",
+            Reason::ViewerMismatch,
+            "must be empty: the viewers are `viewer_ids`",
+        ));
+    }
+    Ok(())
+}
+
+fn is_for_its_author_alone(state: &State, of: &ReachOf, how: &Asked) -> bool {
+    let status = match &of.subject {
+        Subject::Status(id) => state.status(id.as_str()),
+        Subject::Member(_) => None,
+    };
+    status.is_some_and(|status| !status.value.is_live(how.as_of))
+}
+
+fn checked(id: &MemberId, hop: Option<&u32>) -> pb::ReachCheck {
+    pb::ReachCheck { viewer_id: id.to_string(), visible: hop.is_some(), hop: hop.map(|hop| *hop as i32) }
+}
+
+/// Who is to be reached, and how far.
+struct Reach<'v, 'g> {
+    view: &'v View<'g>,
+    subject: MemberIx,
+    max_hops: u32,
+}
+
+impl Reach<'_, '_> {
+    /// Hops of the viewers that are in reach. Those without blocks are found by one search; one with a block has a graph of its own.
+    fn hops_from(
+        &self,
+        viewers: impl Iterator<Item = MemberIx> + Clone,
+        budget: &mut Budget<'_>,
+    ) -> (HashMap<MemberIx, u32>, Extent) {
+        let graph = self.view.graph();
+        let (within, mut extent) = members_within(self.view, self.subject, Direction::Backward, self.max_hops, budget);
+        let mut found: HashMap<MemberIx, u32> = within.iter().collect();
+        found.insert(self.subject, 0);
+        for viewer in viewers.filter(|viewer| graph.has_blocks(*viewer) && *viewer != self.subject) {
+            found.remove(&viewer);
+            if graph.are_apart(viewer, self.subject) || self.max_hops == 0 {
+                continue;
+            }
+            let view = self.view.clone().past_blocks_of(viewer);
+            let (hops, searched) = distances(&view, viewer, &[self.subject], self.max_hops, budget);
+            extent = extent.and(searched);
+            found.extend(hops[0].map(|hops| (viewer, hops)));
+        }
+        (found, extent)
+    }
+}

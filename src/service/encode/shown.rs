@@ -1,0 +1,81 @@
+//! What a viewer is shown of members, edges and statuses that it may see. The service is shown all of them.
+
+use super::resources::{edge, member, status};
+use crate::domain::{Edge, Member, MemberId, Status, StatusId, TimeMs};
+use crate::engine::{State, Stored};
+use crate::graph::Viewer;
+use crate::proto::v1 as pb;
+
+/// A state as it is told to a viewer, with strengths at `as_of`.
+#[derive(Clone, Copy)]
+pub struct Shown<'s> {
+    pub state: &'s State,
+    pub viewer: Viewer,
+    pub as_of: TimeMs,
+}
+
+impl Shown<'_> {
+    fn is_viewer(&self, id: &MemberId) -> bool {
+        matches!(self.viewer, Viewer::Member(viewer) if self.state.graph().id(viewer) == id)
+    }
+
+    fn tells_all_of(&self, id: &MemberId) -> bool {
+        self.viewer == Viewer::Service || self.is_viewer(id)
+    }
+
+    pub fn member(&self, stored: Stored<Member>) -> pb::Member {
+        let tells_all = self.tells_all_of(&stored.value.id);
+        let mut shown = member(stored);
+        if !tells_all {
+            // The etag and the time of the last change would tell of changes of what is not shown.
+            shown.privacy = None;
+            shown.etag.clear();
+            shown.update_time = None;
+        }
+        shown
+    }
+
+    pub fn edge(&self, stored: Stored<Edge>) -> pb::Edge {
+        if self.viewer == Viewer::Service {
+            return edge(self.state, stored, self.as_of);
+        }
+        let is_of_viewer = self.is_viewer(&stored.value.key.from) || self.is_viewer(&stored.value.key.to);
+        let came_of = stored.value.origin.as_ref().and_then(|origin| origin.status.clone());
+        let mut shown = edge(self.state, stored, self.as_of);
+        if !is_of_viewer {
+            shown.visibility = pb::Visibility::Unspecified.into();
+            shown.note.clear();
+            shown.origin = None;
+            shown.etag.clear();
+            shown.update_time = None;
+        }
+        if let Some(origin) = &mut shown.origin {
+            origin.introducer_ids.retain(|id| !self.is_gone(id));
+            if !came_of.is_some_and(|status| self.is_by_viewer(&status)) {
+                origin.status_id.clear();
+            }
+        }
+        shown.origin = shown.origin.filter(|origin| *origin != pb::Origin::default());
+        shown
+    }
+
+    fn is_gone(&self, id: &str) -> bool {
+        let member = self.state.graph().find(id);
+        matches!((self.viewer, member), (Viewer::Member(viewer), Some(member)) if self.state.graph().are_apart(viewer, member))
+    }
+
+    fn is_by_viewer(&self, status: &StatusId) -> bool {
+        self.state.status(status.as_str()).is_some_and(|status| self.is_viewer(&status.value.author))
+    }
+
+    pub fn status(&self, stored: Stored<Status>) -> pb::Status {
+        let tells_all = self.tells_all_of(&stored.value.author);
+        let mut shown = status(stored);
+        if !tells_all {
+            // Whom it leaves out is the author's own.
+            shown.audience = None;
+            shown.etag.clear();
+        }
+        shown
+    }
+}
