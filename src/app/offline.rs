@@ -35,6 +35,7 @@ pub struct CheckedStore {
     pub members: u64,
     pub statuses: u64,
     pub blocks: u64,
+    pub introducer_tallies: u64,
     pub edges: u64,
     pub verified: Verified,
 }
@@ -125,6 +126,7 @@ fn check(state: &State, verifier: &mut dyn Verifier) -> Result<CheckedStore, Off
         members: state.member_count(),
         statuses: state.status_count(),
         blocks: state.block_count(),
+        introducer_tallies: state.tally_count(),
         edges: state.edge_count(),
         verified,
     })

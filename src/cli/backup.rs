@@ -11,7 +11,7 @@ use super::client::Client;
 use super::export::unwritable;
 use super::failure::Failure;
 use super::new_file::NewFile;
-use super::print::{held, say};
+use super::print::{held, held_json, records, say};
 use super::progress::Progress;
 use crate::app::read_backup_through;
 use crate::proto::v1::{BackupRequest, ContentTotals};
@@ -73,41 +73,28 @@ async fn write(client: &Client, out: &mut impl Write) -> Result<Written, Failure
     let mut stream = client.admin().backup(BackupRequest::default()).await?.into_inner();
     let first = stream.message().await?.ok_or_else(|| Failure::new("the server sent nothing"))?;
     let totals = first.totals.ok_or_else(|| Failure::new("the server did not say how much is to come"))?;
-    let total = totals.kinds + totals.members + totals.statuses + totals.edges + totals.blocks;
-    let progress = Progress::start("backing up", total.unsigned_abs());
+    let total = records(&totals);
+    let progress = Progress::start("backing up", total);
     let mut bytes = 0;
     while let Some(message) = stream.message().await? {
         out.write_all(&message.data).map_err(unwritable)?;
         bytes += message.data.len() as u64;
-        progress.set(message.records_done.min(total).unsigned_abs());
+        progress.set(message.records_done.unsigned_abs().min(total));
     }
     Ok(Written { revision: first.revision, totals, bytes })
 }
 
 impl Written {
     fn in_words(&self) -> String {
-        let ContentTotals { kinds, members, statuses, edges, content_digest, blocks } = &self.totals;
-        format!(
-            "backed up {} in {} bytes; digest {content_digest}, revision {}",
-            held(*kinds, *members, *statuses, *edges, *blocks),
-            self.bytes,
-            self.revision
-        )
+        let (held, digest) = (held(&self.totals), &self.totals.content_digest);
+        format!("backed up {held} in {} bytes; digest {digest}, revision {}", self.bytes, self.revision)
     }
 
     fn json(&self, file: &Path) -> String {
-        let ContentTotals { kinds, members, statuses, edges, content_digest, blocks } = &self.totals;
-        let json = json!({
-            "file": file.display().to_string(),
-            "bytes": self.bytes,
-            "kinds": kinds,
-            "members": members,
-            "statuses": statuses,
-            "edges": edges,
-            "blocks": blocks,
-            "contentDigest": content_digest,
-            "revision": self.revision,
-        });
+        let mut json = held_json(&self.totals);
+        json["file"] = json!(file.display().to_string());
+        json["bytes"] = json!(self.bytes);
+        json["revision"] = json!(self.revision);
         format!("{json}\n")
     }
 }

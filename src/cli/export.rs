@@ -13,12 +13,12 @@ use super::client::Client;
 use super::failure::Failure;
 use super::json;
 use super::new_file::NewFile;
-use super::print::{held, say};
+use super::print::{held, held_json, records, say};
 use super::progress::Progress;
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{ContentTotals, ExportRequest, ImportRecord};
 
-/// Writes all kinds, members, statuses and edges at one revision, a JSON object a line, as `kith import` reads them.
+/// Writes all there is at one revision, a JSON object a line, as `kith import` reads them.
 ///
 /// A file is there when it is whole, not before. Times the server made and request ids are not in it: those are `kith backup`'s.
 #[derive(Debug, Args)]
@@ -111,10 +111,7 @@ async fn export(client: &Client, out: &mut impl Write) -> Result<Exported, Failu
     let mut stream = client.data().export(ExportRequest::default()).await?.into_inner();
     let first = stream.message().await?.ok_or_else(|| Failure::new("the server sent nothing"))?;
     let totals = first.totals.ok_or_else(|| Failure::new("the server did not say how much is to come"))?;
-    let progress = Progress::start(
-        "exporting",
-        [totals.kinds, totals.members, totals.statuses, totals.edges, totals.blocks].iter().sum::<i64>().unsigned_abs(),
-    );
+    let progress = Progress::start("exporting", records(&totals));
     let mut came = ContentTotals { content_digest: totals.content_digest.clone(), ..ContentTotals::default() };
     while let Some(message) = stream.message().await? {
         progress.add(message.records.len() as u64);
@@ -146,6 +143,7 @@ fn tally(came: &mut ContentTotals, record: &ImportRecord) -> Result<(), Failure>
         Some(Record::Status(_)) => came.statuses += 1,
         Some(Record::Edge(_)) => came.edges += 1,
         Some(Record::Block(_)) => came.blocks += 1,
+        Some(Record::IntroducerTally(_)) => came.introducer_tallies += 1,
         None => return Err(Failure::new("the server sent a record that this version of kith does not know")),
     }
     Ok(())
@@ -153,26 +151,14 @@ fn tally(came: &mut ContentTotals, record: &ImportRecord) -> Result<(), Failure>
 
 impl Exported {
     fn in_words(&self) -> String {
-        let ContentTotals { kinds, members, statuses, edges, content_digest, blocks } = &self.totals;
-        format!(
-            "exported {}; digest {content_digest}, revision {}",
-            held(*kinds, *members, *statuses, *edges, *blocks),
-            self.revision
-        )
+        let (held, digest) = (held(&self.totals), &self.totals.content_digest);
+        format!("exported {held}; digest {digest}, revision {}", self.revision)
     }
 
     fn json(&self, file: &Path) -> String {
-        let ContentTotals { kinds, members, statuses, edges, content_digest, blocks } = &self.totals;
-        let json = json!({
-            "file": file.display().to_string(),
-            "kinds": kinds,
-            "members": members,
-            "statuses": statuses,
-            "edges": edges,
-            "blocks": blocks,
-            "contentDigest": content_digest,
-            "revision": self.revision,
-        });
+        let mut json = held_json(&self.totals);
+        json["file"] = json!(file.display().to_string());
+        json["revision"] = json!(self.revision);
         format!("{json}\n")
     }
 }

@@ -61,6 +61,8 @@ pub fn rendered(response: &FindIntroducersResponse, directory: &Directory) -> St
         ("introducer", Align::Left),
         ("to the member", Align::Right),
         ("to the target", Align::Right),
+        ("willing", Align::Right),
+        ("asked lately", Align::Right),
     ];
     let mut table = Table::new(&columns);
     let mut chains = String::new();
@@ -71,6 +73,8 @@ pub fn rendered(response: &FindIntroducersResponse, directory: &Directory) -> St
             directory.names.label(&introducer.member_id),
             percent(introducer.strength_to_member.into()),
             percent(introducer.strength_to_target.into()),
+            percent(introducer.willingness),
+            introducer.recent_asks.to_string(),
         ]);
         if let Some(path) = &introducer.path {
             chains += &format!("{}. {}\n", i + 1, chain_line(path, directory));

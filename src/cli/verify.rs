@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::client::{Client, ServerArgs};
 use super::failure::Failure;
-use super::print::{clean, count, held, say};
+use super::print::{clean, count, held, held_json, say};
 use super::progress::Progress;
 use crate::app::{CheckedStore, OfflineError, StoreCheck, Verifier, verify_backup, verify_store};
 use crate::domain::{Error, Finding};
 use crate::proto::v1::verify_response::Event;
-use crate::proto::v1::{VerifyRequest, VerifySummary};
+use crate::proto::v1::{ContentTotals, VerifyRequest, VerifySummary};
 
 const SUBJECT_CHARS_MAX: usize = 500;
 const MESSAGE_CHARS_MAX: usize = 2_000;
@@ -95,6 +95,7 @@ fn summary(checked: &CheckedStore) -> VerifySummary {
         members: checked.members as i64,
         statuses: checked.statuses as i64,
         blocks: checked.blocks as i64,
+        introducer_tallies: checked.introducer_tallies as i64,
         edges: checked.edges as i64,
     }
 }
@@ -138,17 +139,23 @@ impl Report {
 
     fn json(self, summary: Option<VerifySummary>, found: i64) -> String {
         let held = summary.map(|summary| {
-            json!({
-                "revision": summary.revision,
-                "contentDigest": summary.content_digest,
-                "kinds": summary.kinds,
-                "members": summary.members,
-                "statuses": summary.statuses,
-                "blocks": summary.blocks,
-                "edges": summary.edges,
-            })
+            let mut held = held_json(&totals(&summary));
+            held["revision"] = json!(summary.revision);
+            held
         });
         format!("{:#}\n", json!({"findings": found, "named": self.findings, "held": held}))
+    }
+}
+
+fn totals(summary: &VerifySummary) -> ContentTotals {
+    ContentTotals {
+        kinds: summary.kinds.into(),
+        members: summary.members,
+        statuses: summary.statuses,
+        edges: summary.edges,
+        content_digest: summary.content_digest.clone(),
+        blocks: summary.blocks,
+        introducer_tallies: summary.introducer_tallies,
     }
 }
 
@@ -157,7 +164,7 @@ fn in_words(summary: Option<VerifySummary>, found: i64) -> String {
     let Some(summary) = summary else { return format!("{findings}\n") };
     format!(
         "{findings}: {}; digest {}, revision {}\n",
-        held(summary.kinds.into(), summary.members, summary.statuses, summary.edges, summary.blocks),
+        held(&totals(&summary)),
         clean(&summary.content_digest, 60),
         clean(&summary.revision, 60),
     )

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::edge::{check_interactions, check_weight, edge_violations};
 use super::{
-    Block, Edge, EdgeKey, History, Kind, KindName, Member, MemberId, Origin, Privacy, Status, StatusId, Strength,
-    TimeMs, TopicSet, Violation, Visibility,
+    Block, Edge, EdgeKey, History, IntroducerTally, Introduction, Kind, KindName, Member, MemberId, Origin, Privacy,
+    Status, StatusId, Strength, TimeMs, TopicSet, Violation, Visibility,
 };
 
 /// One write: its changes are applied in order, all or none.
@@ -100,6 +100,15 @@ pub enum Change {
         block: Block,
         allow_missing: bool,
     },
+    /// An answer that nobody asked for is refused.
+    RecordIntroduction {
+        introduction: Introduction,
+    },
+    /// An empty tally is that of one who was never asked.
+    PutIntroducerTally {
+        introducer: MemberId,
+        tally: IntroducerTally,
+    },
 }
 
 impl Change {
@@ -118,6 +127,8 @@ impl Change {
                 std::iter::once(&status.author).chain(&status.audience.filter.exclude).collect()
             }
             Change::BlockMember { block } | Change::UnblockMember { block, .. } => vec![&block.by, &block.of],
+            Change::RecordIntroduction { introduction } => vec![&introduction.introducer],
+            Change::PutIntroducerTally { introducer, .. } => vec![introducer],
             Change::PutKind { .. } | Change::DeleteKind { .. } | Change::DeleteStatus { .. } => Vec::new(),
         }
     }

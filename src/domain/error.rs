@@ -45,6 +45,7 @@ pub enum Reason {
     NotFound,
     AlreadyExists,
     MemberMissing,
+    NotAsked,
     StatusMissing,
     KindInUse,
     KindLimit,

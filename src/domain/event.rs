@@ -1,4 +1,4 @@
-use super::{Block, Edge, EdgeKey, Kind, KindName, Member, MemberId, Status, StatusId, TimeMs};
+use super::{Block, Edge, EdgeKey, IntroducerTally, Kind, KindName, Member, MemberId, Status, StatusId, TimeMs};
 
 /// What a change left behind of one resource, for those who keep a copy: the whole resource, or that it is gone.
 ///
@@ -15,7 +15,7 @@ pub enum Event {
         member: Member,
         create_time: TimeMs,
     },
-    /// With it went its edges, its statuses and the blocks by and of it, which no events of their own tell. What named it elsewhere has an event.
+    /// With it went its edges, its statuses, its tally and the blocks by and of it, which no events of their own tell. What named it elsewhere has an event.
     MemberDeleted {
         id: MemberId,
     },
@@ -38,5 +38,10 @@ pub enum Event {
     },
     BlockDeleted {
         block: Block,
+    },
+    /// Empty when nothing is known any more.
+    IntroducerTallyPut {
+        introducer: MemberId,
+        tally: IntroducerTally,
     },
 }

@@ -25,6 +25,13 @@ pub const INTERACTIONS_MAX: u64 = 1_000_000_000_000;
 /// Interaction times are kept in whole seconds of 32 bits: 1970-01-01 to 2106-02-07.
 pub const INTERACTION_TIME_MAX_MS: i64 = u32::MAX as i64 * 1_000;
 
+/// Introductions that one member is counted to be asked for.
+pub const INTRODUCTIONS_MAX: u64 = 1_000_000_000_000;
+/// Days on which asks count towards a member's load, today among them.
+pub const ASK_DAYS_MAX: u32 = 30;
+/// How far ahead of the server's clock an introduction may be said to be.
+pub const INTRODUCTION_AHEAD_MS: i64 = 24 * 3_600 * 1_000;
+
 pub const STATUS_TEXT_CHARS_MAX: usize = 2_000;
 pub const LINK_BYTES_MAX: usize = 2_048;
 

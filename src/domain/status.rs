@@ -26,8 +26,9 @@ pub struct Audience {
 }
 
 impl Status {
+    /// Posted, and not yet expired.
     pub fn is_live(&self, as_of: TimeMs) -> bool {
-        self.expire_time.is_none_or(|end| as_of < end)
+        self.post_time <= as_of && self.expire_time.is_none_or(|end| as_of < end)
     }
 
     /// Every rule the status breaks; none means it may be stored.

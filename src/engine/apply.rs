@@ -61,6 +61,8 @@ impl State {
             }
             Change::BlockMember { block } => self.block_member(act, block),
             Change::UnblockMember { block, allow_missing } => self.unblock_member(act, block, *allow_missing),
+            Change::RecordIntroduction { introduction } => self.record_introduction(act, introduction),
+            Change::PutIntroducerTally { introducer, tally } => self.put_introducer_tally(act, introducer, tally),
         }
     }
 

@@ -77,10 +77,12 @@ impl State {
     }
 
     pub(super) fn require_member(&self, id: &MemberId, field: &str) -> Result<(), Error> {
-        match self.graph.find(id.as_str()) {
-            Some(_) => Ok(()),
-            None => Err(Error::precondition(field, Reason::MemberMissing, "no such member")),
-        }
+        self.existing(id, field).map(|_| ())
+    }
+
+    pub(super) fn existing(&self, id: &MemberId, field: &str) -> Result<MemberIx, Error> {
+        let missing = || Error::precondition(field, Reason::MemberMissing, "no such member");
+        self.graph.find(id.as_str()).ok_or_else(missing)
     }
 
     /// Writes an edge whose members and kind exist in the place of what was there.
@@ -280,6 +282,7 @@ impl State {
         }
         self.erase_mentions(act, id);
         self.remove_blocks_of(ix);
+        self.remove_tally_of(ix);
         self.graph.set_privacy(ix, Privacy::default());
         self.topics.remove_interests(ix, &before.value.topics);
         self.digest.remove(digest::member_hash(&before.value));

@@ -3,6 +3,7 @@
 //! Members are numbered anew, without the gaps that erased ones left; an edge names its ends by these numbers.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::digest::Digest;
@@ -34,6 +35,7 @@ pub fn head(state: &State) -> CheckpointHead {
         statuses: state.status_count(),
         requests: state.requests.len() as u64,
         blocks: state.graph.block_count(),
+        tallies: state.tally_count(),
         digest: state.digest.0,
         erased: state.erased,
     }
@@ -87,7 +89,10 @@ pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Res
     }
     let mut blocks: Vec<_> = state.graph.all_blocks().map(|(by, of)| numbers_of(&numbers, by, of)).collect();
     blocks.sort_unstable();
-    blocks.into_iter().try_for_each(|(by, of)| take(Row::Block { by, of }))
+    blocks.into_iter().try_for_each(|(by, of)| take(Row::Block { by, of }))?;
+    let tallies = state.graph.iter_members().filter_map(|ix| Some((ix, state.introducer_tally(ix)?.clone())));
+    let mut tallies = tallies.map(|(ix, tally)| Row::Tally { introducer: numbers[ix.0 as usize], tally });
+    tallies.try_for_each(take)
 }
 
 fn numbers_of(numbers: &[u32], one: MemberIx, other: MemberIx) -> (u32, u32) {
@@ -277,6 +282,12 @@ impl Loader for Fold {
                     return Err(damaged("a block names a member that is not there"));
                 }
                 rows.blocks.push((MemberIx(by), MemberIx(of)));
+            }
+            Row::Tally { introducer, .. } if introducer as usize >= rows.edges.len() => {
+                return Err(damaged("a tally is of a member that is not there"));
+            }
+            Row::Tally { introducer, tally } => {
+                self.state.tallies.insert(MemberIx(introducer), Arc::new(tally));
             }
         }
         Ok(())

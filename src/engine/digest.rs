@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::domain::{Block, Edge, EdgeFilter, Kind, Member, Sphere, Status, TimeMs};
+use crate::domain::{Block, Edge, EdgeFilter, IntroducerTally, Kind, Member, MemberId, Sphere, Status, TimeMs};
 
 /// The sum of the hashes of all resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,6 +115,17 @@ pub fn block_hash(block: &Block) -> u128 {
     bytes.hash()
 }
 
+pub fn tally_hash(introducer: &MemberId, tally: &IntroducerTally) -> u128 {
+    let mut bytes = Bytes::of(b'i');
+    bytes.text(introducer.as_str());
+    [tally.asked(), tally.accepted(), tally.declined()].into_iter().for_each(|count| bytes.number(count));
+    for known in tally.recent() {
+        bytes.number(u64::from(known.day.0));
+        bytes.number(known.asks);
+    }
+    bytes.hash()
+}
+
 /// Tells filters apart.
 pub fn filter_hash(filter: &EdgeFilter) -> u128 {
     let mut bytes = Bytes::of(b'f');
@@ -203,8 +214,6 @@ impl Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::MemberId;
-
     fn member(id: &str, name: &str) -> Member {
         let mut member = Member::bare(MemberId::parse("id", id).unwrap());
         member.display_name = name.to_owned();

@@ -3,7 +3,7 @@
 use super::records::EdgeRecord;
 use super::state::State;
 use crate::domain::limits::KINDS_MAX;
-use crate::domain::{Block, Edge, Kind, KindName, Member, Status};
+use crate::domain::{Block, Edge, IntroducerTally, Kind, KindName, Member, MemberId, Status};
 use crate::graph::MemberIx;
 
 /// A resource as it was put: without its etag and its times.
@@ -14,11 +14,12 @@ pub enum Record {
     Status(Status),
     Edge(Edge),
     Block(Block),
+    IntroducerTally(MemberId, IntroducerTally),
 }
 
 impl State {
-    /// Kinds by name; members and statuses by id; edges by `from`, kind and `to`; blocks by who blocks whom. What a record names comes before it: a
-    /// status's author and kinds, an edge's ends, kind and the status it came of.
+    /// Kinds by name; members and statuses by id; edges by `from`, kind and `to`; blocks by who blocks whom; tallies by whose they are.
+    /// What a record names comes before it: a status's author and kinds, an edge's ends, kind and the status it came of.
     pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
         let kinds = self.kinds().into_iter().map(|stored| Record::Kind(stored.value));
         let by_id = || self.graph.members_after(None);
@@ -27,7 +28,9 @@ impl State {
         let ranks = self.kind_ranks();
         let edges = by_id().flat_map(move |ix| self.edges_from(ix, &ranks)).map(Record::Edge);
         let blocks = by_id().flat_map(|ix| self.blocks_by(ix)).map(Record::Block);
-        kinds.chain(members).chain(statuses).chain(edges).chain(blocks)
+        let tallies = by_id().filter_map(|ix| Some((self.graph.id(ix).clone(), self.introducer_tally(ix)?.clone())));
+        let tallies = tallies.map(|(introducer, tally)| Record::IntroducerTally(introducer, tally));
+        kinds.chain(members).chain(statuses).chain(edges).chain(blocks).chain(tallies)
     }
 
     /// Each kind's place in the order of names, by its index.

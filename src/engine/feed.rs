@@ -11,7 +11,8 @@ use super::revision::Revision;
 use super::state::State;
 use super::{Engine, stopped};
 use crate::domain::{
-    Block, Edge, EdgeKey, Error, Event, Kind, KindName, Member, MemberId, Sequence, Status, StatusId, TimeMs,
+    Block, Edge, EdgeKey, Error, Event, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId,
+    TimeMs,
 };
 use crate::store::{Commit, LogCursor, StoreError};
 
@@ -37,7 +38,7 @@ pub struct Changes {
     pub changes: Vec<Changed>,
 }
 
-/// A resource that was put, or is gone. With a member went its edges, statuses and blocks.
+/// A resource that was put, or is gone. With a member went its edges, statuses, blocks and tally.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Changed {
     Kind(Stored<Kind>),
@@ -50,6 +51,7 @@ pub enum Changed {
     StatusDeleted(StatusId),
     Block(Block),
     BlockDeleted(Block),
+    IntroducerTally(MemberId, IntroducerTally),
 }
 
 impl Engine {
@@ -147,5 +149,6 @@ fn changed(event: Event, update: TimeMs) -> Changed {
         Event::StatusDeleted { id } => Changed::StatusDeleted(id),
         Event::BlockPut { block } => Changed::Block(block),
         Event::BlockDeleted { block } => Changed::BlockDeleted(block),
+        Event::IntroducerTallyPut { introducer, tally } => Changed::IntroducerTally(introducer, tally),
     }
 }

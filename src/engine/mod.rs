@@ -15,6 +15,7 @@ mod evidence;
 mod export;
 mod feed;
 mod figures;
+mod introductions;
 mod leaders;
 mod query;
 mod records;

@@ -14,7 +14,9 @@ use super::records::{EdgeRecord, MemberRecord, StatusRecord, Stored, Times};
 use super::requests::Requests;
 use super::revision::Revision;
 use super::topics::TopicIndex;
-use crate::domain::{Edge, EdgeKey, Kind, KindName, Member, MemberId, Sequence, Status, StatusId, TimeMs};
+use crate::domain::{
+    Edge, EdgeKey, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId, TimeMs,
+};
 use crate::graph::{Graph, KindIx, MemberIx, Pages, Runs, edge_strength};
 
 /// The place of a status in its author's list: newest first, then by id.
@@ -52,6 +54,8 @@ pub struct State {
     pub(super) outcomes: OrdSet<(StatusId, EdgeKey)>,
     pub(super) mentions: OrdSet<(MemberId, Mention)>,
     pub(super) topics: TopicIndex,
+    /// Of those who were ever asked to introduce.
+    pub(super) tallies: OrdMap<MemberIx, Arc<IntroducerTally>>,
     pub(super) requests: Requests,
     pub(super) digest: Digest,
     /// The last command that erased a member; 0 if none did.
@@ -73,6 +77,7 @@ impl State {
             outcomes: OrdSet::new(),
             mentions: OrdSet::new(),
             topics: TopicIndex::default(),
+            tallies: OrdMap::new(),
             requests: Requests::default(),
             digest: Digest::default(),
             erased: 0,

@@ -11,7 +11,7 @@ use super::view::View;
 pub struct Introducer {
     /// The first hand-over of the chain.
     pub member: MemberIx,
-    /// `I(z) = s(u,z) · chain strength from z to v · willingness(z)`.
+    /// `I(z) = s(u,z) · chain strength from z to v · readiness(z)`.
     pub score: f64,
     /// Pair strength from the one who asks.
     pub strength_to_member: f64,
@@ -30,13 +30,13 @@ pub fn introducers(
     member: MemberIx,
     target: MemberIx,
     max_hops: u32,
-    willingness: &dyn Fn(MemberIx) -> f64,
+    readiness: &dyn Fn(MemberIx) -> f64,
     budget: &mut Budget<'_>,
 ) -> (Vec<Introducer>, Extent) {
     let view = &view.clone().for_introductions_of(member).introducing(member, target);
     let mut found = Vec::new();
     for hops_max in 2..=max_hops {
-        match introducers_within(view, member, target, hops_max, willingness, budget) {
+        match introducers_within(view, member, target, hops_max, readiness, budget) {
             Ok(deeper) => found = deeper,
             Err(limit) => return (found, Extent::ended(limit, hops_max - 1)),
         }
@@ -49,7 +49,7 @@ fn introducers_within(
     member: MemberIx,
     target: MemberIx,
     hops_max: u32,
-    willingness: &dyn Fn(MemberIx) -> f64,
+    readiness: &dyn Fn(MemberIx) -> f64,
     budget: &mut Budget<'_>,
 ) -> Result<Vec<Introducer>, Limit> {
     let paths = PathSearch::new(view, member, target, hops_max, Ranking::Strength).best_by_first_step(budget)?;
@@ -61,7 +61,7 @@ fn introducers_within(
             let first = ChainCost::of_pair(strength_to_member);
             let onwards = ChainCost(path.cost.0 - first.0 - ChainCost::HAND_OVER.0);
             let strength_to_target = onwards.strength();
-            let score = strength_to_member * strength_to_target * willingness(introducer);
+            let score = strength_to_member * strength_to_target * readiness(introducer);
             Introducer { member: introducer, score, strength_to_member, strength_to_target, path }
         })
         .collect();

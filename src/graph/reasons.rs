@@ -38,13 +38,13 @@ struct Chain {
 pub struct Asking<'a> {
     /// How many are told at most.
     pub most: usize,
-    /// The odds that a member is willing; 0 of one who never introduces.
-    pub willingness: &'a dyn Fn(MemberIx) -> f64,
+    /// How gladly a member is asked; 0 of one who never introduces.
+    pub readiness: &'a dyn Fn(MemberIx) -> f64,
 }
 
 impl Asking<'_> {
     /// For those who want no introducers.
-    pub const NOBODY: Asking<'static> = Asking { most: 0, willingness: &|_| 0.0 };
+    pub const NOBODY: Asking<'static> = Asking { most: 0, readiness: &|_| 0.0 };
 }
 
 /// The walks of two steps to the members that walks of three step on from.
@@ -139,7 +139,7 @@ fn introducers(walk: &Walk<'_, '_>, to: MemberIx, chains: &[Chain], asking: Aski
     });
     let about = |first: usize| {
         let taken = &walk.first[first];
-        taken.strength * onwards[first] * (asking.willingness)(taken.member)
+        taken.strength * onwards[first] * (asking.readiness)(taken.member)
     };
     let mut scores: Vec<(f64, u32)> = (0..walk.first.len() as u32)
         .filter(|&first| onwards[first as usize] > 0.0)
@@ -191,7 +191,7 @@ fn strongest<'c>(
     let strength_to_target = onwards.strength();
     Some(Introducer {
         member: taken.member,
-        score: taken.strength * strength_to_target * (asking.willingness)(taken.member),
+        score: taken.strength * strength_to_target * (asking.readiness)(taken.member),
         strength_to_member: taken.strength,
         strength_to_target,
         path: Path { members, cost: ChainCost::of_pair(taken.strength).then(onwards) },

@@ -308,7 +308,7 @@ fn told(
         // No walk leads there: it is far away, or by steps that were left out.
         if candidate.k == 0.0 && asking.most > 0 && ended.is_none() {
             let (view, from, to) = (walk.view, walk.from, candidate.member);
-            let (found, extent) = introducers(view, from, to, candidate.hops, asking.willingness, budget);
+            let (found, extent) = introducers(view, from, to, candidate.hops, asking.readiness, budget);
             told.introducers = found.into_iter().take(asking.most).collect();
             ended = extent.limit;
         }

@@ -67,6 +67,7 @@ const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
     ("EdgeService/RecordInteractions", Write, Unary),
     ("IntroductionService/FindIntroducers", Read, Unary),
     ("IntroductionService/ListLeaders", Read, Unary),
+    ("IntroductionService/RecordIntroductions", Write, Unary),
     ("IntroductionService/SuggestIntroductions", Read, Unary),
     ("MemberService/BatchGetMembers", Read, Unary),
     ("MemberService/BlockMember", Write, Unary),
@@ -90,7 +91,7 @@ const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
     ("StatusService/ListStatuses", Read, Unary),
     ("StatusService/PostStatus", Write, Unary),
 ];
-const METHODS_COUNT: usize = 40;
+const METHODS_COUNT: usize = 41;
 /// Places of methods, with one for those that are not served.
 pub const METHODS_MAX: usize = METHODS_COUNT + OPEN.len() + 1;
 

@@ -103,6 +103,8 @@ fn told(change: &Change) -> String {
         Change::DeleteStatus { id, .. } => format!("delete_status {id}"),
         Change::BlockMember { block } => format!("block_member {}/{}", block.by, block.of),
         Change::UnblockMember { block, .. } => format!("unblock_member {}/{}", block.by, block.of),
+        Change::RecordIntroduction { introduction } => format!("record_introduction {}", introduction.introducer),
+        Change::PutIntroducerTally { introducer, .. } => format!("put_introducer_tally {introducer}"),
     }
 }
 

@@ -96,8 +96,8 @@ enum Subject {
     Edge(EdgeKey),
     Status(StatusId),
     Posted(StatusId),
-    /// It has no etag.
-    Block,
+    /// A block or what is counted of a member: it has no etag.
+    Bare,
 }
 
 impl Subject {
@@ -112,7 +112,10 @@ impl Subject {
             Change::RecordInteractions { record } => Subject::Edge(record.key.clone()),
             Change::PostStatus { status } => Subject::Posted(status.id.clone()),
             Change::DeleteStatus { id, .. } => Subject::Status(id.clone()),
-            Change::BlockMember { .. } | Change::UnblockMember { .. } => Subject::Block,
+            Change::BlockMember { .. }
+            | Change::UnblockMember { .. }
+            | Change::RecordIntroduction { .. }
+            | Change::PutIntroducerTally { .. } => Subject::Bare,
         }
     }
 
@@ -122,7 +125,7 @@ impl Subject {
             Subject::Member(id) => state.member(id.as_str()).map(|member| member.etag()),
             Subject::Edge(key) => state.edge(key).map(|edge| edge.etag()),
             Subject::Status(id) | Subject::Posted(id) => state.status(id.as_str()).map(|status| status.etag()),
-            Subject::Block => None,
+            Subject::Bare => None,
         };
         let status_id = match self {
             Subject::Posted(id) => id.to_string(),

@@ -1,4 +1,5 @@
-//! `IntroductionService.FindIntroducers`; suggestions are in `suggest.rs`, leaders in `leaders.rs`.
+//! `IntroductionService.FindIntroducers`; suggestions are in `suggest.rs`, leaders in `leaders.rs`, what came of
+//! introductions in `record_introductions.rs`.
 
 use tonic::{Request, Response, Status};
 
@@ -8,11 +9,12 @@ use super::decode::{AskedFilter, Violations, all_or_return, within_bounds};
 use super::encode::Shown;
 use super::leaders::list_leaders;
 use super::paths::require_two;
+use super::record_introductions::record_introductions;
 use super::suggest::suggest_introductions;
 use crate::domain::limits::{HOPS_MAX, INTRODUCER_HOPS_DEFAULT, LIMIT_DEFAULT, LIMIT_MAX};
-use crate::domain::{Error, MemberId};
+use crate::domain::{Error, IntroducerTally, MemberId};
 use crate::engine::State;
-use crate::graph::{Budget, Introducer, MemberIx, View, introducers};
+use crate::graph::{Budget, Introducer, View, introducers};
 use crate::proto::v1 as pb;
 use crate::proto::v1::introduction_service_server::IntroductionService;
 
@@ -32,17 +34,19 @@ impl IntroductionService for Service {
         respond(find_introducers(self, call).await)
     }
 
+    async fn record_introductions(
+        &self,
+        call: Request<pb::RecordIntroductionsRequest>,
+    ) -> Result<Response<pb::RecordIntroductionsResponse>, Status> {
+        respond(record_introductions(self, call.into_inner()).await)
+    }
+
     async fn list_leaders(
         &self,
         call: Request<pb::ListLeadersRequest>,
     ) -> Result<Response<pb::ListLeadersResponse>, Status> {
         respond(list_leaders(self, call).await)
     }
-}
-
-/// The odds that somebody asked to introduce is willing, of whom nothing is known.
-pub(super) fn willingness(_: MemberIx) -> f64 {
-    0.5
 }
 
 async fn find_introducers(
@@ -63,7 +67,8 @@ async fn find_introducers(
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let view = filter.view(state, &how)?;
         let (member, target) = (find(&view, &member)?, find(&view, &target)?);
-        let (found, extent) = introducers(&view, member, target, max_hops, &willingness, budget);
+        let readiness = |introducer| state.readiness(introducer, view.as_of());
+        let (found, extent) = introducers(&view, member, target, max_hops, &readiness, budget);
         let info = how.info(state, extent, budget)?;
         let found = found.iter().take(limit as usize).map(|found| introducer(how.shown(state), &view, found));
         Ok(pb::FindIntroducersResponse { introducers: found.collect(), info: Some(info) })
@@ -72,11 +77,14 @@ async fn find_introducers(
 }
 
 pub(super) fn introducer(shown: Shown<'_>, view: &View<'_>, found: &Introducer) -> pb::Introducer {
+    let tally = shown.state.introducer_tally(found.member);
     pb::Introducer {
         member_id: shown.state.graph().id(found.member).to_string(),
         score: found.score,
         strength_to_member: found.strength_to_member as f32,
         strength_to_target: found.strength_to_target as f32,
         path: Some(shown.path(view, &found.path)),
+        willingness: tally.map_or_else(|| IntroducerTally::default().willingness(), IntroducerTally::willingness),
+        recent_asks: tally.map_or(0, |tally| tally.load(view.as_of())) as i64,
     }
 }

@@ -35,6 +35,7 @@ mod members;
 mod page;
 mod paths;
 mod reach;
+mod record_introductions;
 mod request_id;
 mod status;
 mod statuses;

@@ -138,6 +138,7 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
         Reason::NotFound => ErrorReason::NotFound,
         Reason::AlreadyExists => ErrorReason::AlreadyExists,
         Reason::MemberMissing => ErrorReason::MemberMissing,
+        Reason::NotAsked => ErrorReason::NotAsked,
         Reason::StatusMissing => ErrorReason::StatusMissing,
         Reason::KindInUse => ErrorReason::KindInUse,
         Reason::KindLimit => ErrorReason::KindLimit,

@@ -8,7 +8,7 @@ use super::Service;
 use super::call::find;
 use super::decode::{AskedFilter, Violations, all_or_return, some_member_ids, within_bounds};
 use super::encode::Shown;
-use super::introductions::{introducer, willingness};
+use super::introductions::introducer;
 use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, LIMIT_DEFAULT, LIMIT_MAX};
 use crate::domain::{Error, MemberId, Reason, StatusId, Topic, TopicSet, Violation};
 use crate::engine::{State, TopicMatch};
@@ -51,7 +51,8 @@ pub async fn suggest_introductions(
             Ok(matches) => {
                 let evidence: Option<TopicEvidence> = matches.as_ref().map(evidence);
                 let (topics, limit) = (evidence.as_ref(), limit as usize);
-                let introducers = Asking { most: INTRODUCERS_SHOWN_MAX, willingness: &willingness };
+                let readiness = |introducer| state.readiness(introducer, view.as_of());
+                let introducers = Asking { most: INTRODUCERS_SHOWN_MAX, readiness: &readiness };
                 let exclude = &exclude;
                 let query =
                     SuggestQuery { topics, exclude, limit, max_steps, breadth, per_introducer_max, introducers };

@@ -65,6 +65,7 @@ fn summary(state: &State, verified: Verified) -> pb::VerifySummary {
         members: state.member_count() as i64,
         statuses: state.status_count() as i64,
         blocks: state.block_count() as i64,
+        introducer_tallies: state.tally_count() as i64,
         edges: state.edge_count() as i64,
     }
 }

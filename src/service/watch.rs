@@ -143,6 +143,7 @@ fn change(state: &State, changed: Changed, as_of: TimeMs) -> Change {
         Changed::Status(status) => Change::PutStatus(encode::status(status)),
         Changed::StatusDeleted(id) => Change::DeletedStatus(id.to_string()),
         Changed::Block(block) => Change::PutBlock(encode::block(&block)),
+        Changed::IntroducerTally(introducer, tally) => Change::PutIntroducerTally(encode::tally(&introducer, &tally)),
         Changed::BlockDeleted(block) => Change::DeletedBlock(encode::block(&block)),
     }
 }

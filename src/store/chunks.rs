@@ -8,7 +8,7 @@ use crate::domain::{History, RequestId, TimeMs, Visibility};
 const CHUNK_ROWS_MAX: u64 = 512;
 const CHUNK_BYTES_MAX: usize = 16 * 1_024;
 
-/// Sorts of rows, as `Row::order` numbers them.
+/// Sorts of rows.
 const KIND: u8 = 0;
 const MEMBER: u8 = 1;
 const EDGE: u8 = 2;
@@ -17,6 +17,7 @@ const REQUEST: u8 = 4;
 const BLOCK: u8 = 5;
 /// Members with their privacy: format 1 knows none, and has `MEMBER`.
 const PRIVATE_MEMBER: u8 = 6;
+const TALLY: u8 = 7;
 
 /// Which of an edge's optional parts follow.
 const PINNED: u8 = 1;
@@ -82,6 +83,10 @@ impl ChunkPacker {
             Row::Block { by, of } => {
                 self.to.number(u64::from(*by));
                 self.to.number(u64::from(*of));
+            }
+            Row::Tally { introducer, tally } => {
+                self.to.number(u64::from(*introducer));
+                self.to.tally(tally);
             }
         }
         closed
@@ -160,11 +165,15 @@ impl ChunkPacker {
     }
 }
 
-/// As `Row::order` numbers them, but for members, which format 1 wrote without a privacy.
 fn sort(row: &Row) -> u8 {
     match row {
+        Row::Kind { .. } => KIND,
         Row::Member { .. } => PRIVATE_MEMBER,
-        _ => row.order() as u8,
+        Row::Edge(_) => EDGE,
+        Row::Status { .. } => STATUS,
+        Row::Request { .. } => REQUEST,
+        Row::Block { .. } => BLOCK,
+        Row::Tally { .. } => TALLY,
     }
 }
 
@@ -196,6 +205,7 @@ fn unpack_row(sort: u8, from: &mut Decoder<'_>, before: &mut Before) -> Result<R
             members: from.list(Decoder::member_id)?,
         },
         BLOCK => Row::Block { by: from.small()?, of: from.small()? },
+        TALLY => Row::Tally { introducer: from.small()?, tally: from.tally()? },
         PRIVATE_MEMBER => {
             let mut member = from.member()?;
             member.privacy = from.privacy()?;
@@ -254,9 +264,12 @@ pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
     }
     to.wide(head.digest);
     to.number(head.erased);
-    // A head of format 1 ends here.
-    if head.blocks > 0 {
+    // A head of format 1 ends here, one of format 2 with the next.
+    if head.blocks > 0 || head.tallies > 0 {
         to.number(head.blocks);
+    }
+    if head.tallies > 0 {
+        to.number(head.tallies);
     }
     to.bytes
 }
@@ -269,6 +282,9 @@ pub fn decode_head(bytes: &[u8]) -> Result<(CheckpointHead, u64), Malformed> {
     let chunks = count()?;
     let (digest, erased) = (from.wide()?, from.number()?);
     let blocks = if from.is_at_end() { 0 } else { from.number()? };
+    let tallies = if from.is_at_end() { 0 } else { from.number()? };
     from.end()?;
-    Ok((CheckpointHead { sequence, time, kinds, members, edges, statuses, requests, blocks, digest, erased }, chunks))
+    let head =
+        CheckpointHead { sequence, time, kinds, members, edges, statuses, requests, blocks, tallies, digest, erased };
+    Ok((head, chunks))
 }

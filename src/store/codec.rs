@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::{
-    Audience, Block, EdgeFilter, EdgeKey, EdgePut, History, Kind, KindName, Member, MemberId, Origin, Privacy, Sphere,
-    Status, StatusId, Strength, TimeMs, Topic, TopicSet, Visibility,
+    Audience, Block, Day, DayOfAsks, EdgeFilter, EdgeKey, EdgePut, History, IntroducerTally, Introduction, Kind,
+    KindName, Member, MemberId, Origin, Privacy, Sphere, Stage, Status, StatusId, Strength, TimeMs, Topic, TopicSet,
+    Visibility,
 };
 
 /// Bytes that are not what was written.
@@ -148,6 +149,20 @@ impl Encoder {
     pub fn block(&mut self, block: &Block) {
         self.name(block.by.as_str());
         self.name(block.of.as_str());
+    }
+
+    pub fn introduction(&mut self, introduction: &Introduction) {
+        self.name(introduction.introducer.as_str());
+        self.byte(introduction.stage.number());
+        self.number(u64::from(introduction.day.0));
+    }
+
+    pub fn tally(&mut self, tally: &IntroducerTally) {
+        [tally.asked(), tally.accepted(), tally.declined()].into_iter().for_each(|count| self.number(count));
+        self.list(tally.recent().iter(), |to, known| {
+            to.number(u64::from(known.day.0));
+            to.number(known.asks);
+        });
     }
 
     pub fn edge_key(&mut self, key: &EdgeKey) {
@@ -395,6 +410,18 @@ impl<'a> Decoder<'a> {
     pub fn block(&mut self) -> Read<Block> {
         let (by, of) = (self.member_id()?, self.member_id()?);
         if by == of { Err(Malformed("a member blocks itself")) } else { Ok(Block { by, of }) }
+    }
+
+    pub fn introduction(&mut self) -> Read<Introduction> {
+        let introducer = self.member_id()?;
+        let stage = Stage::ALL.get(usize::from(self.byte()?)).copied().ok_or(Malformed("a stage is none"))?;
+        Ok(Introduction { introducer, stage, day: Day(self.small()?) })
+    }
+
+    pub fn tally(&mut self) -> Read<IntroducerTally> {
+        let (asked, accepted, declined) = (self.number()?, self.number()?, self.number()?);
+        let recent = self.list(|from| Ok(DayOfAsks { day: Day(from.small()?), asks: from.number()? }))?;
+        IntroducerTally::new(asked, accepted, declined, recent).map_err(|_| Malformed("a tally does not add up"))
     }
 
     pub fn edge_key(&mut self) -> Read<EdgeKey> {

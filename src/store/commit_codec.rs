@@ -109,6 +109,15 @@ fn encode_change(to: &mut Encoder, change: &Change) {
             to.block(block);
             to.byte(u8::from(*allow_missing));
         }
+        Change::RecordIntroduction { introduction } => {
+            to.byte(15);
+            to.introduction(introduction);
+        }
+        Change::PutIntroducerTally { introducer, tally } => {
+            to.byte(16);
+            to.name(introducer.as_str());
+            to.tally(tally);
+        }
     }
 }
 
@@ -157,6 +166,8 @@ fn decode_change(from: &mut Decoder<'_>) -> Result<Change, Malformed> {
             member.privacy = from.privacy()?;
             Change::PutMember { member, precondition: decode_precondition(from)? }
         }
+        15 => Change::RecordIntroduction { introduction: from.introduction()? },
+        16 => Change::PutIntroducerTally { introducer: from.member_id()?, tally: from.tally()? },
         _ => return Err(Malformed("a change is of no known kind")),
     })
 }

@@ -21,6 +21,7 @@ const STATUS_AS_SAID: u8 = 13;
 const BLOCK_PUT: u8 = 14;
 const BLOCK_DELETED: u8 = 15;
 const PRIVATE_MEMBER_PUT: u8 = 16;
+const TALLY_PUT: u8 = 17;
 
 /// The events of a change accepted at `time`.
 pub fn encode(to: &mut Encoder, events: &[Event], change: &Change, time: TimeMs) {
@@ -76,6 +77,11 @@ fn encode_event(to: &mut Encoder, event: &Event, change: &Change, time: TimeMs) 
             to.byte(BLOCK_PUT);
             to.block(block);
         }
+        Event::IntroducerTallyPut { introducer, tally } => {
+            to.byte(TALLY_PUT);
+            to.name(introducer.as_str());
+            to.tally(tally);
+        }
         deleted => encode_deleted(to, deleted),
     }
 }
@@ -106,7 +112,8 @@ fn encode_deleted(to: &mut Encoder, event: &Event) {
         | Event::MemberPut { .. }
         | Event::EdgePut { .. }
         | Event::StatusPut { .. }
-        | Event::BlockPut { .. } => {}
+        | Event::BlockPut { .. }
+        | Event::IntroducerTallyPut { .. } => {}
     }
 }
 
@@ -126,6 +133,7 @@ fn decode_event(from: &mut Decoder<'_>, change: &Change, time: TimeMs) -> Result
         (STATUS_DELETED, _) => Event::StatusDeleted { id: from.status_id()? },
         (BLOCK_PUT, _) => Event::BlockPut { block: from.block()? },
         (BLOCK_DELETED, _) => Event::BlockDeleted { block: from.block()? },
+        (TALLY_PUT, _) => Event::IntroducerTallyPut { introducer: from.member_id()?, tally: from.tally()? },
         (PRIVATE_MEMBER_PUT, _) => {
             let mut member = from.member()?;
             member.privacy = from.privacy()?;

@@ -82,7 +82,7 @@ fn chunk_place(number: u64) -> String {
 
 /// Counts the rows that were read, by their order.
 #[derive(Default)]
-pub struct RowCounter([u64; 6]);
+pub struct RowCounter([u64; 7]);
 
 impl RowCounter {
     /// Gives the rows of a chunk in its framed value to the loader.
@@ -101,7 +101,8 @@ impl RowCounter {
 
     /// Whether they are as many as the head tells.
     pub fn check(&self, head: &CheckpointHead) -> Result<(), StoreError> {
-        if self.0 == [head.kinds, head.members, head.edges, head.statuses, head.requests, head.blocks] {
+        let CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, .. } = *head;
+        if self.0 == [kinds, members, edges, statuses, requests, blocks, tallies] {
             return Ok(());
         }
         let what = format!("checkpoint: its rows {:?} are not as many as its head tells", self.0);

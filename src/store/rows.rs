@@ -1,7 +1,7 @@
 //! The rows of a checkpoint.
 
 use crate::domain::{
-    History, Kind, Member, MemberId, Origin, RequestId, Sequence, Status, Strength, TimeMs, Visibility,
+    History, IntroducerTally, Kind, Member, MemberId, Origin, RequestId, Sequence, Status, Strength, TimeMs, Visibility,
 };
 
 /// What a checkpoint is of.
@@ -16,6 +16,7 @@ pub struct CheckpointHead {
     pub statuses: u64,
     pub requests: u64,
     pub blocks: u64,
+    pub tallies: u64,
     pub digest: u128,
     /// The last command that erased a member; 0 if none did.
     pub erased: Sequence,
@@ -62,6 +63,11 @@ pub enum Row {
         by: u32,
         of: u32,
     },
+    /// What a member, by its number, was asked to introduce.
+    Tally {
+        introducer: u32,
+        tally: IntroducerTally,
+    },
 }
 
 impl Row {
@@ -74,6 +80,7 @@ impl Row {
             Row::Status { .. } => 3,
             Row::Request { .. } => 4,
             Row::Block { .. } => 5,
+            Row::Tally { .. } => 6,
         }
     }
 }

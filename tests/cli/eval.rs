@@ -69,6 +69,9 @@ fn every_ranker_is_measured_and_k_is_its_formula() {
             let (busiest, all) = (&ranker["of_the_busiest_introducer"], &ranker["introductions"]);
             assert!(busiest.as_u64().unwrap() >= 1 && busiest.as_u64() < all.as_u64(), "{name}");
         }
+        let sparing = |figure: &str| set["sparing"][figure].as_f64().unwrap();
+        assert_eq!(sparing("introductions"), 30_000.0);
+        assert!(sparing("busiest_with_load") < sparing("busiest_without_load") && sparing("strength_kept") <= 1.0);
         // The same again, byte for byte; another seed draws otherwise.
         let again = kith(&["eval", folder.path().to_str().unwrap(), "--json", "--ablation"]);
         assert_eq!(again.out, run.out);

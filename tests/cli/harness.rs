@@ -41,7 +41,13 @@ impl Served {
     pub fn empty() -> Served {
         let folder = Rc::new(tempfile::tempdir().unwrap());
         let data = folder.path().join("store");
-        let (server, url) = serve(&data);
+        let (server, url) = serve(&data, |_| {});
+        Served { server, url, folder }
+    }
+
+    /// Of the store in a folder whose server has stopped, under what is set.
+    pub fn again(folder: Rc<TempDir>, set: impl FnOnce(&mut Command)) -> Served {
+        let (server, url) = serve(&folder.path().join("store"), set);
         Served { server, url, folder }
     }
 
@@ -88,8 +94,9 @@ impl Drop for Served {
 }
 
 /// Serves a store; gives the process and where it serves.
-fn serve(data: &Path) -> (Child, String) {
+fn serve(data: &Path, set: impl FnOnce(&mut Command)) -> (Child, String) {
     let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log", "off", "--data"]);
+    set(&mut serve);
     let mut server = serve.arg(data).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -7,6 +7,7 @@ mod demo;
 mod eval;
 mod export;
 mod harness;
+mod later;
 mod pictures;
 mod queries;
 mod shell;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use kith::domain::{
-    Audience, Block, Change, EdgeFilter, EdgeKey, EdgePut, History, InteractionRecord, Kind, Member, MemberId,
-    MemberPatch, Origin, Precondition, Privacy, Sphere, Status, Strength, TimeMs, TopicSet, Visibility,
+    Audience, Block, Change, Day, DayOfAsks, EdgeFilter, EdgeKey, EdgePut, History, InteractionRecord, IntroducerTally,
+    Introduction, Kind, Member, MemberId, MemberPatch, Origin, Precondition, Privacy, Sphere, Stage, Status, Strength,
+    TimeMs, TopicSet, Visibility,
 };
 use kith::engine::State;
 
@@ -104,6 +105,26 @@ fn some_block(random: &mut Rng) -> Block {
     }
 }
 
+/// Within and beyond the days that count.
+fn some_day(random: &mut Rng) -> Day {
+    Day(random.u32(0..70))
+}
+
+fn some_introduction(random: &mut Rng) -> Introduction {
+    // Mostly asks, so that there is something to answer.
+    let stage = Stage::ALL[[0, 0, 0, 1, 2][random.usize(0..5)]];
+    Introduction { introducer: some_member(random), stage, day: some_day(random) }
+}
+
+fn some_tally(random: &mut Rng) -> IntroducerTally {
+    let last = some_day(random).0;
+    let days = (last.saturating_sub(random.u32(0..30))..=last).filter(|_| random.u8(0..3) == 0);
+    let recent: Vec<DayOfAsks> = days.map(|day| DayOfAsks { day: Day(day), asks: u64::from(day % 3 + 1) }).collect();
+    let asked = recent.iter().map(|known| known.asks).sum::<u64>() + random.u64(0..3);
+    let accepted = random.u64(0..=asked);
+    IntroducerTally::new(asked, accepted, random.u64(0..=asked - accepted), recent).unwrap()
+}
+
 fn some_post(random: &mut Rng) -> Status {
     let author = some_member(random);
     let count = random.u32(0..3);
@@ -141,7 +162,7 @@ fn some_precondition(random: &mut Rng, own: Option<String>, old: &[String]) -> P
 /// One change of any sort. `old` are etags given before.
 pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
     let allow_missing = random.bool();
-    match random.u8(0..23) {
+    match random.u8(0..26) {
         0..3 => {
             let member = Member {
                 id: some_member(random),
@@ -202,6 +223,11 @@ pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
         }
         19..21 => Change::BlockMember { block: some_block(random) },
         21 => Change::UnblockMember { block: some_block(random), allow_missing },
+        22..24 => Change::RecordIntroduction { introduction: some_introduction(random) },
+        24 => {
+            let tally = maybe(random, some_tally).unwrap_or_default();
+            Change::PutIntroducerTally { introducer: some_member(random), tally }
+        }
         _ => {
             let name = some_key(random).kind;
             let own = state.kind(name.as_str()).map(|stored| stored.etag());

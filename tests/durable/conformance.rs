@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use kith::domain::{History, Kind, Member, Origin, Privacy, RequestId, Sphere, Strength, TimeMs, TopicSet, Visibility};
+use kith::domain::{
+    Day, DayOfAsks, History, IntroducerTally, Kind, Member, Origin, Privacy, RequestId, Sphere, Strength, TimeMs,
+    TopicSet, Visibility,
+};
 use kith::store::{
     CheckpointHead, Commit, EdgeRow, FinishedCheckpoint, LogKeep, LogSource, Row, Stamps, Store, StoreError,
 };
@@ -57,8 +60,13 @@ fn rows(members: u32) -> Vec<Row> {
     };
     let sorts = [0, 3].map(kind).into_iter().chain((0..members).map(member)).chain((0..members).map(edge));
     let block = |n: u32| Row::Block { by: n, of: n + 1 };
+    let tally = |n: u32| {
+        let recent = (0..n % 3).map(|day| DayOfAsks { day: Day(n + day), asks: u64::from(day) + 1 }).collect();
+        let tally = IntroducerTally::new(u64::from(n) + 3, 1, u64::from(n) % 2, recent).unwrap();
+        Row::Tally { introducer: n, tally }
+    };
     let rest = [status_row()].into_iter().chain((0..members / 10).map(request)).chain((0..members / 20).map(block));
-    sorts.chain(rest).collect()
+    sorts.chain(rest).chain((0..members / 15).map(tally)).collect()
 }
 
 fn status_row() -> Row {
@@ -76,6 +84,7 @@ fn head_of(rows: &[Row], sequence: u64) -> CheckpointHead {
         statuses: count(3),
         requests: count(4),
         blocks: count(5),
+        tallies: count(6),
         digest: 0xfeed << 100,
         erased: sequence / 2,
     }

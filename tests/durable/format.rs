@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use kith::domain::{
-    Block, Change, Command, EdgePut, Event, History, InteractionRecord, Kind, Member, MemberPatch, Origin,
-    Precondition, Privacy, RequestId, Sphere, Strength, TimeMs, TopicSet, Visibility,
+    Block, Change, Command, Day, DayOfAsks, EdgePut, Event, History, InteractionRecord, IntroducerTally, Introduction,
+    Kind, Member, MemberPatch, Origin, Precondition, Privacy, RequestId, Sphere, Stage, Strength, TimeMs, TopicSet,
+    Visibility,
 };
 use kith::store::{BackupPacker, CheckpointHead, Commit, EdgeRow, MemoryStore, Row, Stamps, Store};
 
@@ -88,6 +89,14 @@ fn changes() -> Vec<(Change, &'static str)> {
             },
             "018a613cdef6a1abfef9620001060003616e6e0006667269656e640003626f622002000000",
         ),
+        (
+            Change::RecordIntroduction { introduction: introduction() },
+            "01adbb20ddf6a1abfef96200010f0003616e6e01db990100",
+        ),
+        (
+            Change::PutIntroducerTally { introducer: member_id("ann"), tally: tally() },
+            "0174ac14ccf6a1abfef9620001100003616e6eac02020102da990101db99010400",
+        ),
     ]
 }
 
@@ -110,6 +119,15 @@ fn private_member() -> Member {
 
 fn block() -> Block {
     Block { by: member_id("ann"), of: member_id("bob") }
+}
+
+fn introduction() -> Introduction {
+    Introduction { introducer: member_id("ann"), stage: Stage::Accepted, day: Day(19_675) }
+}
+
+fn tally() -> IntroducerTally {
+    let recent = [(19_674, 1), (19_675, 4)].map(|(day, asks)| DayOfAsks { day: Day(day), asks });
+    IntroducerTally::new(300, 2, 1, recent.to_vec()).unwrap()
 }
 
 fn origin() -> Origin {
@@ -173,6 +191,7 @@ fn rows() -> Vec<Row> {
             members: vec![member_id("ann")],
         },
         Row::Block { by: 0, of: 1 },
+        Row::Tally { introducer: 1, tally: tally() },
     ]
 }
 
@@ -185,12 +204,13 @@ const HEAD: CheckpointHead = CheckpointHead {
     statuses: 1,
     requests: 1,
     blocks: 1,
+    tallies: 1,
     digest: 0xfeed,
     erased: 5,
 };
 
 /// The checkpoint's keys and values.
-const CHECKPOINT: [(&str, &str); 7] = [
+const CHECKPOINT: [(&str, &str); 8] = [
     ("630000000000000000", "0171297abe000102000572656164730300000000000000e03fe0d403"),
     (
         "630000000000000001",
@@ -209,7 +229,8 @@ const CHECKPOINT: [(&str, &str); 7] = [
         "011e2a065804010100000000000000000000000000000000000000000000000000000000000201d00f060102abcd010003616e6e",
     ),
     ("630000000000000005", "01a5c1b10d05010001"),
-    ("68", "01d727d41106b817010203010106edfe00000000000000000000000000000501"),
+    ("630000000000000006", "011b69febc070101ac02020102da990101db990104"),
+    ("68", "010d77c4d806b817010203010107edfe0000000000000000000000000000050101"),
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -290,7 +311,7 @@ fn the_files_beside_sled_are_written_as_ever() {
     load(&mut store);
     store.append(&[commit(1, b"")]).unwrap();
     let bytes = |name: &str| hex(&std::fs::read(folder.path().join(name)).unwrap());
-    assert_eq!(bytes("STORE"), "4b49544802000000ffeeddccbbaa998877665544332211000100000000000000dcbbe6d6");
+    assert_eq!(bytes("STORE"), "4b49544803000000ffeeddccbbaa998877665544332211000100000000000000c14653d7");
     assert_eq!(bytes("TAIL"), "000000000000000069df22650100000000000000f7df88a9");
     assert!(folder.path().join("generation-00000000000000000001").is_dir());
 }
@@ -301,7 +322,7 @@ fn a_backup_is_written_as_ever() {
     let mut bytes = packer.header();
     rows().iter().for_each(|row| bytes.extend(packer.push(row).unwrap_or_default()));
     bytes.extend(packer.finish());
-    let mut wanted = "4b49544842 4b5550 02000000 ffeeddccbbaa99887766554433221100 b44ad755".replace(' ', "");
+    let mut wanted = "4b49544842 4b5550 03000000 ffeeddccbbaa99887766554433221100 f271b030".replace(' ', "");
     for (key, value) in CHECKPOINT {
         wanted += &format!("{}{}{value}", &key[..2], hex(&(value.len() as u32 / 2).to_le_bytes()));
     }
@@ -402,6 +423,11 @@ fn events() -> Vec<(Change, Event, &'static str)> {
             delete(),
             Event::BlockDeleted { block: block() },
             "013fd6303ef6a1abfef96200010a01730000010f0003616e6e0003626f62",
+        ),
+        (
+            delete(),
+            Event::IntroducerTallyPut { introducer: member_id("ann"), tally: tally() },
+            "01a9d74abbf6a1abfef96200010a0173000001110003616e6eac02020102da990101db990104",
         ),
         (
             delete(),

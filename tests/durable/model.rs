@@ -164,6 +164,12 @@ impl<'a> Pair<'a> {
         let blocks = state.graph().members_after(None).flat_map(|ix| state.blocks_by(ix));
         assert!(blocks.eq(naive.blocks.iter().cloned()));
         assert_eq!(state.block_count(), naive.blocks.len() as u64);
+        let tallies = state
+            .graph()
+            .members_after(None)
+            .filter_map(|ix| Some((state.graph().id(ix).clone(), state.introducer_tally(ix)?.clone())));
+        assert!(tallies.eq(naive.asked.iter().map(|(id, asked)| (id.clone(), asked.tally()))));
+        assert_eq!(state.tally_count(), naive.asked.len() as u64);
         for (etag, version) in etags {
             let known = self.naive.etags.entry(etag.clone()).or_insert_with(|| version.clone());
             assert_eq!(*known, version, "an etag stands for one version");

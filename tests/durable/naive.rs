@@ -5,8 +5,9 @@ use std::fmt::Debug;
 
 use kith::domain::limits::KINDS_MAX;
 use kith::domain::{
-    Block, Change, Edge, EdgeKey, EdgePut, History, InteractionRecord, Kind, KindName, Member, MemberId, MemberPatch,
-    Origin, Precondition, Privacy, Status, StatusId, TimeMs, builtin_kinds,
+    Block, Change, Day, DayOfAsks, Edge, EdgeKey, EdgePut, History, InteractionRecord, IntroducerTally, Introduction,
+    Kind, KindName, Member, MemberId, MemberPatch, Origin, Precondition, Privacy, Stage, Status, StatusId, TimeMs,
+    builtin_kinds,
 };
 
 /// A resource, and when it was made and last changed.
@@ -17,6 +18,32 @@ pub struct Dated<T> {
     pub update: TimeMs,
 }
 
+/// All that a member was asked and said.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    asked: u64,
+    accepted: u64,
+    declined: u64,
+    /// Of each ask, but for those of which a tally that was put tells no day.
+    days: Vec<u32>,
+}
+
+impl Asked {
+    fn of(tally: &IntroducerTally) -> Asked {
+        let days = tally.recent().iter().flat_map(|known| (0..known.asks).map(|_| known.day.0));
+        let (asked, accepted, declined) = (tally.asked(), tally.accepted(), tally.declined());
+        Asked { asked, accepted, declined, days: days.collect() }
+    }
+
+    pub fn tally(&self) -> IntroducerTally {
+        let last = self.days.iter().max().copied().unwrap_or(0);
+        let mut by_day = BTreeMap::new();
+        self.days.iter().filter(|day| **day + 30 > last).for_each(|day| *by_day.entry(*day).or_insert(0) += 1);
+        let recent = by_day.into_iter().map(|(day, asks)| DayOfAsks { day: Day(day), asks }).collect();
+        IntroducerTally::new(self.asked, self.accepted, self.declined, recent).unwrap()
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Naive {
     pub kinds: BTreeMap<KindName, Dated<Kind>>,
@@ -24,6 +51,7 @@ pub struct Naive {
     pub edges: BTreeMap<EdgeKey, Dated<Edge>>,
     pub statuses: BTreeMap<StatusId, Dated<Status>>,
     pub blocks: BTreeSet<Block>,
+    pub asked: BTreeMap<MemberId, Asked>,
     /// What every etag that was ever given stands for.
     pub etags: HashMap<String, String>,
 }
@@ -114,7 +142,46 @@ impl Naive {
                 true => Ok(DELETED),
                 false => missing("Block", *allow_missing),
             },
+            Change::RecordIntroduction { introduction } => self.introduce(introduction),
+            Change::PutIntroducerTally { introducer, tally } => {
+                if !self.members.contains_key(introducer) {
+                    return refused("Precondition MemberMissing introducer_tally.member_id");
+                }
+                let before = self.asked.remove(introducer).map(|asked| asked.tally()).unwrap_or_default();
+                if *tally != IntroducerTally::default() {
+                    self.asked.insert(introducer.clone(), Asked::of(tally));
+                }
+                Ok(if before == *tally {
+                    UNCHANGED
+                } else if before == IntroducerTally::default() {
+                    CREATED
+                } else if *tally == IntroducerTally::default() {
+                    DELETED
+                } else {
+                    UPDATED
+                })
+            }
         }
+    }
+
+    fn introduce(&mut self, introduction: &Introduction) -> Result<Done, Refused> {
+        let Introduction { introducer, stage, day } = introduction;
+        if !self.members.contains_key(introducer) {
+            return refused("Precondition MemberMissing introducer_id");
+        }
+        let known = self.asked.get(introducer).cloned();
+        let mut asked = known.clone().unwrap_or_default();
+        match stage {
+            Stage::Asked => {
+                asked.asked += 1;
+                asked.days.push(day.0);
+            }
+            _ if asked.accepted + asked.declined == asked.asked => return refused("Precondition NotAsked stage"),
+            Stage::Accepted => asked.accepted += 1,
+            Stage::Declined => asked.declined += 1,
+        }
+        self.asked.insert(introducer.clone(), asked);
+        Ok(if known.is_none() { CREATED } else { UPDATED })
     }
 
     fn check<T: Debug>(
@@ -261,6 +328,7 @@ impl Naive {
     fn erase_member(&mut self, now: TimeMs, id: &MemberId) -> Done {
         self.members.remove(id);
         self.blocks.retain(|block| block.by != *id && block.of != *id);
+        self.asked.remove(id);
         let edges = self.edges.len();
         self.edges.retain(|key, _| key.from != *id && key.to != *id);
         let own: Vec<_> =

@@ -8,8 +8,8 @@ use crate::oracle::{Oracle, strength};
 use crate::oracle_paths;
 use crate::world::World;
 
-/// A willingness that differs from member to member, and is equal for some.
-pub fn willingness(member: usize) -> f64 {
+/// A readiness that differs from member to member, and is equal for some.
+pub fn readiness(member: usize) -> f64 {
     [0.5, 1.0, 0.5, 0.25][member % 4]
 }
 
@@ -172,8 +172,8 @@ pub fn introducers_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) {
     if ask.a == ask.b {
         return;
     }
-    let willing = |ix| willingness(names.at(ix));
-    let (found, extent) = introducers(view, names.ix(ask.a), names.ix(ask.b), ask.max_hops, &willing, &mut free());
+    let ready = |ix| readiness(names.at(ix));
+    let (found, extent) = introducers(view, names.ix(ask.a), names.ix(ask.b), ask.max_hops, &ready, &mut free());
     assert_eq!(extent, Extent::complete(ask.max_hops));
     introducers_are(&found, names, ask, ask.max_hops);
 }
@@ -198,8 +198,7 @@ pub fn introducers_begin_with_those_of(
     most: usize,
 ) {
     let mut expected = oracle.introducers(ask.a, ask.b, max_hops);
-    let score =
-        |i: &oracle_paths::OracleIntroducer| i.strength_to_member * i.strength_to_target * willingness(i.member);
+    let score = |i: &oracle_paths::OracleIntroducer| i.strength_to_member * i.strength_to_target * readiness(i.member);
     expected.sort_by(|x, y| score(y).total_cmp(&score(x)).then(x.member.cmp(&y.member)));
     expected.truncate(most);
     let members = |list: &[usize]| list.iter().map(|&m| names.oracle.ids[m].clone()).collect::<Vec<_>>();

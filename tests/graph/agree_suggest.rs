@@ -2,7 +2,7 @@
 
 use kith::graph::*;
 
-use crate::agree::{close, introducers_begin_with_those_of, willingness};
+use crate::agree::{close, introducers_begin_with_those_of, readiness};
 use crate::case::{Names, Questions};
 use crate::oracle_suggest::Candidate;
 
@@ -20,8 +20,8 @@ pub fn ask_suggestions(
 ) -> Suggestions {
     let topics = ask.topics.as_ref().map(|topics| names.evidence(topics));
     let exclude = names.set(&ask.exclude);
-    let willing = |ix| willingness(names.at(ix));
-    let introducers = Asking { most: INTRODUCERS, willingness: &willing };
+    let ready = |ix| readiness(names.at(ix));
+    let introducers = Asking { most: INTRODUCERS, readiness: &ready };
     let query =
         SuggestQuery { topics: topics.as_ref(), max_steps, introducers, ..SuggestQuery::exact(&exclude, limit) };
     suggest(view, names.ix(ask.a), &query, budget)
@@ -36,8 +36,8 @@ fn ask_for_some(
 ) -> Vec<Suggestion> {
     let topics = ask.topics.as_ref().map(|topics| names.evidence(topics));
     let exclude = names.set(&ask.exclude);
-    let willing = |ix| willingness(names.at(ix));
-    let introducers = Asking { most: INTRODUCERS, willingness: &willing };
+    let ready = |ix| readiness(names.at(ix));
+    let introducers = Asking { most: INTRODUCERS, readiness: &ready };
     let query = SuggestQuery {
         topics: topics.as_ref(),
         breadth,

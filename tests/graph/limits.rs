@@ -5,7 +5,7 @@ use std::cell::Cell;
 use fastrand::Rng;
 use kith::graph::*;
 
-use crate::agree::{introducers_are, reach_hops, willingness};
+use crate::agree::{introducers_are, reach_hops, readiness};
 use crate::agree_suggest::{ask_suggestions, reasons_are, suggestions_are};
 use crate::case::{Names, Questions};
 use crate::oracle::Oracle;
@@ -188,8 +188,8 @@ fn ask_introducers(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Lim
     if ask.a == ask.b {
         return budget.visit(0);
     }
-    let willing = |ix| willingness(names.at(ix));
-    let (found, extent) = introducers(view, names.ix(ask.a), names.ix(ask.b), ask.max_hops, &willing, budget);
+    let ready = |ix| readiness(names.at(ix));
+    let (found, extent) = introducers(view, names.ix(ask.a), names.ix(ask.b), ask.max_hops, &ready, budget);
     introducers_are(&found, names, ask, extent.exact_through_hop);
     ended(extent)
 }

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use kith::domain::{Privacy, Visibility};
 use kith::graph::*;
 
-use crate::agree::willingness;
+use crate::agree::readiness;
 use crate::agree_suggest::ask_suggestions;
 use crate::case::{Names, Questions};
 use crate::world::{World, WorldEdge};
@@ -176,7 +176,7 @@ pub fn privacy_is(world: &World, graph: &Graph) {
 pub fn ask_everything(view: &View<'_>, names: &Names<'_>, ask: &Questions, edges_max: u64) -> Vec<String> {
     let (a, b, hops) = (names.ix(ask.a), names.ix(ask.b), ask.max_hops);
     let everyone: Vec<MemberIx> = (0..names.oracle.size()).map(|member| names.ix(member)).collect();
-    let willing = |ix| willingness(names.at(ix));
+    let ready = |ix| readiness(names.at(ix));
     let paths = |ranking, budget: &mut Budget<'_>| {
         find_paths(view, a, b, &PathQuery { k: ask.k, max_hops: hops, ranking }, budget)
     };
@@ -195,7 +195,7 @@ pub fn ask_everything(view: &View<'_>, names: &Names<'_>, ask: &Questions, edges
     note(&|budget| format!("{:?}", paths(Ranking::Strength, budget)));
     note(&|budget| format!("{:?}", mutuals(view, a, b, budget)));
     if a != b {
-        note(&|budget| format!("{:?}", introducers(view, a, b, hops, &willing, budget)));
+        note(&|budget| format!("{:?}", introducers(view, a, b, hops, &ready, budget)));
     }
     for steps in [2, 3] {
         note(&|budget| format!("{:?}", ask_suggestions(view, names, ask, (ask.limit, steps), budget)));

@@ -80,6 +80,7 @@ asks! {
     ListMutuals(ListMutualsRequest) by PathServiceClient::list_mutuals, base_list_mutuals;
     ListLeaders(ListLeadersRequest) by IntroductionServiceClient::list_leaders, base_leaders;
     SuggestIntroductions(SuggestIntroductionsRequest) by IntroductionServiceClient::suggest_introductions, base_suggest;
+    RecordIntroductions(RecordIntroductionsRequest) by IntroductionServiceClient::record_introductions, base_introductions;
     FindIntroducers(FindIntroducersRequest) by IntroductionServiceClient::find_introducers, base_find_introducers;
     Write(WriteRequest) by DataServiceClient::write, base_write;
     Export(ExportRequest) by DataServiceClient::export, base_export;
@@ -207,6 +208,15 @@ pub fn interaction() -> Interaction {
 
 fn base_record_interactions() -> RecordInteractionsRequest {
     RecordInteractionsRequest { interactions: vec![interaction(), interaction()], ..Default::default() }
+}
+
+pub fn introduction(introducer_id: &str, stage: IntroductionStage) -> Introduction {
+    Introduction { introducer_id: text(introducer_id), stage: stage.into(), time: at(1_700_000_000) }
+}
+
+fn base_introductions() -> RecordIntroductionsRequest {
+    let introductions = [IntroductionStage::Asked, IntroductionStage::Declined].map(|stage| introduction("bob", stage));
+    RecordIntroductionsRequest { introductions: introductions.into(), ..Default::default() }
 }
 
 fn base_put_kind() -> PutKindRequest {

@@ -7,7 +7,7 @@ use tonic_types::StatusExt;
 
 use super::ask::*;
 use super::harness::Kith;
-use super::{bad_queries, bad_shared, bad_writes};
+use super::{bad_introductions, bad_queries, bad_shared, bad_writes};
 
 /// A request with one thing wrong, the reason it is to be refused for, and the field that is to be named.
 pub struct Case {
@@ -76,8 +76,8 @@ async fn every_broken_bound_has_its_code_reason_and_field() {
     let served = served_world().await;
     let codes = documented_codes();
     let mut wrong = Vec::new();
-    let cases: Vec<Case> =
-        [bad_writes::cases(), bad_queries::cases(), bad_shared::cases()].into_iter().flatten().collect();
+    let cases = [bad_writes::cases(), bad_introductions::cases(), bad_queries::cases(), bad_shared::cases()];
+    let cases: Vec<Case> = cases.into_iter().flatten().collect();
     println!("{} cases", cases.len());
     assert!(cases.len() >= 500);
     for Case { what, ask, reason, field } in cases {
@@ -129,6 +129,7 @@ async fn every_request_that_is_spoilt_is_valid_before() {
         list_mutuals(|_| {}),
         suggest_introductions(|_| {}),
         find_introducers(|_| {}),
+        record_introductions(|_| {}),
         write(|_| {}),
         get_server_info(|_| {}),
     ];

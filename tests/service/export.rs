@@ -68,7 +68,7 @@ async fn what_is_exported_can_be_imported_to_the_same_digest() {
         assert_eq!((totals.content_digest, first.revision), (info.content_digest, info.revision));
         assert_eq!(
             records.len() as i64,
-            totals.kinds + totals.members + totals.statuses + totals.edges + totals.blocks
+            totals.kinds + totals.members + totals.statuses + totals.edges + totals.blocks + totals.introducer_tallies
         );
     }
 }
@@ -90,6 +90,7 @@ async fn records_are_in_their_order_and_hold_nothing_that_is_output_only() {
                 (3, [edge.from_id, edge.kind, edge.to_id])
             }
             Record::Block(block) => (4, [block.member_id, block.blocked_id, String::new()]),
+            Record::IntroducerTally(tally) => (5, [tally.member_id, String::new(), String::new()]),
         };
         records.into_iter().map(place).collect()
     };

@@ -3,6 +3,7 @@
 mod ask;
 mod backup;
 mod bad_input;
+mod bad_introductions;
 mod bad_queries;
 mod bad_shared;
 mod bad_writes;
@@ -13,6 +14,7 @@ mod harness;
 mod health;
 mod hostile;
 mod imports;
+mod introductions;
 mod kill;
 mod limits;
 mod logs;

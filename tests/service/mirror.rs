@@ -21,6 +21,7 @@ pub struct Mirror {
     edges: BTreeMap<EdgeKey, Edge>,
     statuses: BTreeMap<String, Status>,
     blocks: BTreeSet<(String, String)>,
+    tallies: BTreeMap<String, IntroducerTally>,
 }
 
 fn block_key(block: Block) -> (String, String) {
@@ -46,6 +47,7 @@ impl Mirror {
                 }
                 Record::Status(status) => drop(mirror.statuses.insert(status.id.clone(), status)),
                 Record::Block(block) => drop(mirror.blocks.insert(block_key(block))),
+                Record::IntroducerTally(tally) => drop(mirror.tallies.insert(tally.member_id.clone(), tally)),
             }
         }
         mirror
@@ -64,6 +66,7 @@ impl Mirror {
                     self.edges.retain(|(from, _, to), _| *from != id && *to != id);
                     self.statuses.retain(|_, status| status.author_id != id);
                     self.blocks.retain(|(by, of)| *by != id && *of != id);
+                    self.tallies.remove(&id);
                 }
                 Change::PutEdge(edge) => {
                     let key = (edge.from_id.clone(), edge.kind.clone(), edge.to_id.clone());
@@ -76,6 +79,10 @@ impl Mirror {
                 Change::DeletedStatus(id) => assert!(self.statuses.remove(&id).is_some(), "{id}"),
                 Change::PutBlock(block) => assert!(self.blocks.insert(block_key(block))),
                 Change::DeletedBlock(block) => assert!(self.blocks.remove(&block_key(block))),
+                Change::PutIntroducerTally(tally) if tally.asked == 0 => {
+                    assert!(self.tallies.remove(&tally.member_id).is_some());
+                }
+                Change::PutIntroducerTally(tally) => drop(self.tallies.insert(tally.member_id.clone(), tally)),
             }
         }
         if !message.revision.is_empty() {
@@ -101,7 +108,8 @@ impl Mirror {
         let edges = self.edges.values().map(|e| Record::Edge(Edge { etag: String::new(), ..e.clone() }));
         let blocks = self.blocks.iter().cloned();
         let blocks = blocks.map(|(member_id, blocked_id)| Record::Block(Block { member_id, blocked_id }));
-        let records: Vec<_> = kinds.chain(members).chain(statuses).chain(edges).chain(blocks).collect();
+        let tallies = self.tallies.values().cloned().map(Record::IntroducerTally);
+        let records: Vec<_> = kinds.chain(members).chain(statuses).chain(edges).chain(blocks).chain(tallies).collect();
         let messages = records.chunks(1_000).map(|records| ImportRequest {
             records: records.iter().map(|r| ImportRecord { record: Some(r.clone()), position: 0 }).collect(),
             allow_missing_members: false,

@@ -1,6 +1,6 @@
 //! Suggestions over gRPC: every reason is checked against what was put, and shares are all of the score.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kith::proto::v1::reason::Reason as Why;
 use kith::proto::v1::*;
@@ -22,16 +22,18 @@ fn as_of() -> Option<ReadOptions> {
 }
 
 /// What was put.
+#[derive(Default)]
 struct Known {
     members: Vec<Member>,
     statuses: Vec<Status>,
     /// Whom one can step to from whom.
     steps: BTreeSet<(String, String)>,
+    tallies: BTreeMap<String, IntroducerTally>,
 }
 
 impl Known {
     fn of(records: &[ImportRecord]) -> Known {
-        let mut known = Known { members: Vec::new(), statuses: Vec::new(), steps: BTreeSet::new() };
+        let mut known = Known::default();
         for record in records {
             match record.record.clone().unwrap() {
                 import_record::Record::Member(member) => known.members.push(member),
@@ -41,6 +43,9 @@ impl Known {
                         known.steps.insert((edge.to_id.clone(), edge.from_id.clone()));
                     }
                     known.steps.insert((edge.from_id, edge.to_id));
+                }
+                import_record::Record::IntroducerTally(tally) => {
+                    known.tallies.insert(tally.member_id.clone(), tally);
                 }
                 import_record::Record::Kind(_) | import_record::Record::Block(_) => {}
             }
@@ -52,8 +57,24 @@ impl Known {
         chain.windows(2).all(|two| self.steps.contains(&(two[0].to_owned(), two[1].to_owned())))
     }
 
+    /// An introducer is told with all that its score is made of, by the formula.
+    fn check_introducer(&self, found: &Introducer) {
+        let nothing = IntroducerTally::default();
+        let tally = self.tallies.get(&found.member_id).unwrap_or(&nothing);
+        let today = (AS_OF_S / 86_400) as i32;
+        let of_late = tally.recent.iter().filter(|known| (today - 29..=today).contains(&known.day));
+        let load: i64 = of_late.map(|known| known.asks).sum();
+        let willingness = (1 + tally.accepted) as f64 / (2 + tally.asked) as f64;
+        assert_eq!((found.recent_asks, found.willingness), (load, willingness), "{found:?}");
+        let strengths = f64::from(found.strength_to_member) * f64::from(found.strength_to_target);
+        let score = strengths * willingness / (1.0 + load as f64 / 5.0);
+        // What is told of a strength is too coarse where it is below the least normal number.
+        assert!(!found.strength_to_target.is_normal() || (found.score / score - 1.0).abs() < 1e-6, "{found:?}");
+    }
+
     fn is_live(status: &Status) -> bool {
-        status.expire_time.is_none_or(|time| (AS_OF_S, 0) < (time.seconds, time.nanos))
+        let is_later = |time: Timestamp| (AS_OF_S, 0) < (time.seconds, time.nanos);
+        !status.post_time.is_some_and(is_later) && status.expire_time.is_none_or(is_later)
     }
 
     /// Every reason holds; gives what they are of the score by chains and by topics, and whether some chains are not named.
@@ -148,7 +169,9 @@ async fn introducers_are_the_best_there_are_and_one_has_but_some() {
     let kith = Kith::in_memory().await;
     let records = whole_world(8, 60);
     kith.data().import(tokio_stream::iter(batches(&records))).await.unwrap();
-    for member in Known::of(&records).members.iter().step_by(9) {
+    let known = Known::of(&records);
+    let mut busy = 0;
+    for member in known.members.iter().step_by(9) {
         let suggestions = suggest(&kith, &about(&member.id, &[])).await;
         for suggestion in suggestions.iter().step_by(5) {
             let find = FindIntroducersRequest {
@@ -160,6 +183,8 @@ async fn introducers_are_the_best_there_are_and_one_has_but_some() {
             };
             let found = kith.introductions().find_introducers(find).await.unwrap().into_inner().introducers;
             assert_eq!(suggestion.introducers, found);
+            found.iter().for_each(|found| known.check_introducer(found));
+            busy += found.iter().filter(|found| found.recent_asks > 0).count();
         }
         let first = |suggestion: &Suggestion| Some(suggestion.introducers.first()?.member_id.clone());
         let request = SuggestIntroductionsRequest { max_per_introducer: 1, limit: 5, ..about(&member.id, &[]) };
@@ -172,6 +197,7 @@ async fn introducers_are_the_best_there_are_and_one_has_but_some() {
             .collect();
         assert_eq!(spread, of_others);
     }
+    assert!(busy > 5, "{busy}");
 }
 
 #[tokio::test]
@@ -195,4 +221,25 @@ async fn a_topic_of_an_old_status_has_its_reason_too() {
     assert!((shares - 1.0).abs() < SAME, "{suggestion:?}");
     let is_oldest = |reason: &&Reason| matches!(&reason.reason, Some(Why::Status(why)) if why.status_id == "s0");
     assert!(suggestion.reasons.iter().find(is_oldest).is_some_and(|reason| reason.share > 0.1), "{suggestion:?}");
+}
+
+#[tokio::test]
+async fn a_status_speaks_for_its_author_from_when_it_is_posted_until_it_expires() {
+    let kith = Kith::in_memory().await;
+    kith.put_edge(edge("ana", "friend", "ben")).await;
+    kith.put_edge(edge("ben", "friend", "poster")).await;
+    let (post_time, expire_time) = (Some(at(AS_OF_S)), Some(at(AS_OF_S + 10)));
+    let post = Status { topics: vec!["go".to_owned()], post_time, expire_time, ..status("s", "poster", "Well") };
+    kith.statuses().post_status(PostStatusRequest { status: Some(post), ..Default::default() }).await.unwrap();
+    for (seconds, is_shown) in [(-1, false), (0, true), (9, true), (10, false)] {
+        let read = Some(ReadOptions { as_of: Some(at(AS_OF_S + seconds)), ..ReadOptions::default() });
+        let request = SuggestIntroductionsRequest { read: read.clone(), ..about("ana", &["go".to_owned()]) };
+        assert_eq!(suggest(&kith, &request).await.len(), usize::from(is_shown), "{seconds} s");
+        let request = ListLeadersRequest { topic: "go".to_owned(), read: read.clone(), ..Default::default() };
+        let leaders = kith.introductions().list_leaders(request).await.unwrap().into_inner().leaders;
+        assert_eq!(leaders.len(), usize::from(is_shown), "{seconds} s");
+        let request = DiscoverStatusesRequest { viewer_id: "ana".to_owned(), read, ..Default::default() };
+        let seen = kith.reach().discover_statuses(request).await.unwrap().into_inner().items;
+        assert_eq!(seen.len(), usize::from(is_shown), "{seconds} s");
+    }
 }

@@ -115,10 +115,11 @@ async fn a_status_is_for_its_author_and_while_it_lives_for_its_audience() {
     let kith = Kith::in_memory().await;
     kith.put_chain().await;
     let audience = |max_hops| Some(Audience { max_hops, ..Default::default() });
-    put_status(&kith, Status { audience: audience(1), ..status("near", "cleo", "For neighbors") }).await;
+    let near = Status { post_time: at(3), audience: audience(1), ..status("near", "cleo", "For neighbors") };
+    put_status(&kith, near).await;
     let expired = Status { post_time: at(1), expire_time: at(2), ..status("old", "cleo", "It was") };
     put_status(&kith, expired).await;
-    put_status(&kith, status("wide", "cleo", "For all")).await;
+    put_status(&kith, Status { post_time: at(4), ..status("wide", "cleo", "For all") }).await;
     let seen = async |viewer: &str| {
         let list = ListStatusesRequest { author_id: text("cleo"), viewer_id: text(viewer), ..Default::default() };
         let listed = kith.statuses().list_statuses(list).await.unwrap().into_inner().statuses;

@@ -10,7 +10,7 @@ use prost_types::{Duration, Timestamp};
 const KINDS: [&str; 5] = ["friend", "follows", "spouse", "reads", "plays-with"];
 const TOPICS: [&str; 4] = ["privacy", "data", "gardening", "go"];
 
-/// Kinds, members, statuses, edges and blocks, in an order in which they can be put.
+/// Kinds, members, statuses, edges, blocks and tallies, in an order in which they can be put.
 pub fn whole_world(seed: u64, members: u32) -> Vec<ImportRecord> {
     let random = &mut Rng::with_seed(seed);
     let mut records: Vec<Record> = vec![
@@ -23,6 +23,7 @@ pub fn whole_world(seed: u64, members: u32) -> Vec<ImportRecord> {
     records.extend((0..members / 3).map(|n| Record::Status(status(random, n, members))));
     records.extend((0..members * 4).map(|_| Record::Edge(edge(random, members))));
     records.extend((0..members / 2).filter_map(|_| block(random, members)).map(Record::Block));
+    records.extend((0..members).step_by(2).map(|n| Record::IntroducerTally(tally(random, n))));
     records.into_iter().map(|record| ImportRecord { record: Some(record), position: 0 }).collect()
 }
 
@@ -61,6 +62,16 @@ fn topics(random: &mut Rng) -> Vec<String> {
 fn block(random: &mut Rng, members: u32) -> Option<Block> {
     let (member_id, blocked_id) = (some_id(random, members), some_id(random, members));
     (member_id != blocked_id).then_some(Block { member_id, blocked_id })
+}
+
+/// Asked within the weeks around 1,700,000,000 s, which is day 19,675.
+fn tally(random: &mut Rng, n: u32) -> IntroducerTally {
+    let last = random.i32(19_650..19_690);
+    let days: Vec<i32> = (last - 29..=last).filter(|_| random.u8(..) < 60).collect();
+    let recent: Vec<DayOfAsks> = days.into_iter().map(|day| DayOfAsks { day, asks: random.i64(1..4) }).collect();
+    let asked = recent.iter().map(|known| known.asks).sum::<i64>() + random.i64(1..9);
+    let accepted = random.i64(0..=asked);
+    IntroducerTally { member_id: id(n), asked, accepted, declined: random.i64(0..=asked - accepted), recent }
 }
 
 fn visibility(random: &mut Rng) -> i32 {

@@ -8,6 +8,11 @@ pub struct Bar {
 
 /// The part of exact K's top that budgeted K must have too, on any set, in the mean.
 pub const OVERLAP: f64 = 0.90;
+/// What load left to the busiest introducer at most, and strength kept at least, when asks of late are known.
+pub const LOAD_LEFT: f64 = 0.5;
+pub const STRENGTH_KEPT: f64 = 0.95;
+/// The set that this is held to: on others there may be nobody else to ask.
+pub const SPARED_ON: &str = "dblp-temporal";
 /// How far exact K may be from its formula written out, relative.
 pub const DIFFERENCE: f64 = 1e-6;
 

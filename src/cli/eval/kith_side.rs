@@ -1,11 +1,12 @@
 //! A split as kith holds it, ranked by the code that answers `SuggestIntroductions`.
 
+use super::sparing::Choice;
 use super::split::{KnownTie, Split};
 use crate::cli::failure::Failure;
 use crate::domain::{History, Kind, KindName, MemberId, Sphere, TimeMs, Violation};
 use crate::graph::{
-    Breadth, Budget, Graph, GraphBuilder, KindIx, MemberIx, SmallSet, SuggestQuery, Tie, View, add_interactions,
-    rank_introductions,
+    Asking, Breadth, Budget, Graph, GraphBuilder, Introducer, KindIx, MemberIx, SmallSet, SuggestQuery, Tie, View,
+    add_interactions, rank_introductions, suggest,
 };
 
 /// A graph of a split's ties, all of one kind.
@@ -33,6 +34,21 @@ impl Kith {
             builder.edge(MemberIx(tie.a), KIND, MemberIx(tie.b), faded(tie, &kind));
         }
         Ok(Kith { graph: builder.build(), as_of: fading.as_of })
+    }
+
+    pub fn as_of(&self) -> TimeMs {
+        self.as_of
+    }
+
+    /// Of each of the best suggested to a member, who could introduce the two, by what is known of strengths alone.
+    pub fn choices(&self, member: u32, limit: usize) -> Vec<Choice> {
+        let (view, exclude) = (View::unfiltered(&self.graph, self.as_of), SmallSet::default());
+        let introducers = Asking { most: usize::MAX, readiness: &|_| 1.0 };
+        let breadth = Breadth::STRONGEST;
+        let query = SuggestQuery { breadth, introducers, ..SuggestQuery::exact(&exclude, limit) };
+        let suggested = suggest(&view, MemberIx(member), &query, &mut Budget::unlimited()).suggestions;
+        let choice = |found: Vec<Introducer>| found.iter().map(|one| (one.member.0, one.score)).collect();
+        suggested.into_iter().map(|suggestion| choice(suggestion.introducers)).collect()
     }
 
     /// Whoever is suggested to a member who asks for so many, the best first, with their scores.

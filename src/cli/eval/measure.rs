@@ -6,6 +6,7 @@ use super::introducers::Introducers;
 use super::kith_side::Kith;
 use super::rankers::{Ranker, Weights};
 use super::ranking::{Candidates, Found, TOP};
+use super::sparing::{Sparing, simulate};
 use super::split::Split;
 use super::ties::Ties;
 use crate::cli::failure::Failure;
@@ -22,6 +23,7 @@ pub struct Measured {
     pub agreement: Vec<Agreement>,
     /// The part of exact K's top that budgeted K has too, query by query.
     pub overlap: Vec<f64>,
+    pub sparing: Sparing,
 }
 
 /// What one ranker does, query by query.
@@ -77,6 +79,7 @@ pub fn measure(split: &Split, added: &[(String, Ranker)], seed: u64) -> Result<M
         rankers: names.enumerate().map(|(at, name)| Rankings::of(name, at, &answers)).collect(),
         agreement: answers.iter().map(|answer| answer.agreement).collect(),
         overlap: answers.iter().map(|answer| answer.overlap).collect(),
+        sparing: simulate(&kith, &split.queries, seed),
     })
 }
 

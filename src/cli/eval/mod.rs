@@ -13,6 +13,7 @@ mod measure;
 mod rankers;
 mod ranking;
 mod report;
+mod sparing;
 mod split;
 mod ties;
 

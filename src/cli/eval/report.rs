@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::bars;
 use super::figures::{Estimate, Figures};
 use super::measure::{BUDGETED, Measured};
+use super::sparing::Sparing;
 use super::split::Split;
 use crate::cli::print::{Align, Table};
 
@@ -22,6 +23,7 @@ pub struct Report {
     /// How much of exact K's top budgeted K has: the mean, and the least of all queries.
     pub overlap: f64,
     pub overlap_least: f64,
+    pub sparing: Sparing,
 }
 
 impl Report {
@@ -37,6 +39,7 @@ impl Report {
             same_top: measured.agreement.iter().filter(|agreement| agreement.same_top).count(),
             overlap: measured.overlap.iter().sum::<f64>() / queries as f64,
             overlap_least: measured.overlap.iter().copied().fold(1.0, f64::min),
+            sparing: measured.sparing,
         }
     }
 
@@ -56,6 +59,11 @@ impl Report {
             hold("MRR of budgeted K", rank, bar.reciprocal_rank, rank >= bar.reciprocal_rank);
         }
         hold("overlap with exact K", self.overlap, bars::OVERLAP, self.overlap >= bars::OVERLAP);
+        if self.set == bars::SPARED_ON {
+            let (left, kept) = (self.sparing.load_left(), self.sparing.strength_kept);
+            hold("load left to the busiest introducer", left, bars::LOAD_LEFT, left <= bars::LOAD_LEFT);
+            hold("strength kept by asking others", kept, bars::STRENGTH_KEPT, kept >= bars::STRENGTH_KEPT);
+        }
         let difference = self.difference;
         hold("difference of exact K from its formula", difference, bars::DIFFERENCE, difference <= bars::DIFFERENCE);
         let (same, all) = (self.same_top as f64, self.queries as f64);
@@ -93,7 +101,9 @@ impl Report {
         format!(
             "{}: {} members, {} ties, {} queries\n\n{}\n\
              exact K beside its formula written out: scores differ by {:.1e} at most, the same top 20 in {} of {}\n\
-             budgeted K has {:.1} % of exact K's top 20, {:.0} % at least\n",
+             budgeted K has {:.1} % of exact K's top 20, {:.0} % at least\n\
+             of {} introductions asked for the busiest member is asked for {}, and {} when the ranking knows what was asked of late ({:.1} %), \
+             along chains {:.2} % as strong\n",
             self.set,
             self.members,
             self.ties,
@@ -104,6 +114,11 @@ impl Report {
             self.queries,
             100.0 * self.overlap,
             100.0 * self.overlap_least,
+            self.sparing.asks,
+            self.sparing.busiest_without_load,
+            self.sparing.busiest_with_load,
+            100.0 * self.sparing.load_left(),
+            100.0 * self.sparing.strength_kept,
         )
     }
 
@@ -132,6 +147,13 @@ impl Report {
             "rankers": self.rankers.iter().map(ranker).collect::<Vec<_>>(),
             "exact_and_formula": { "difference": self.difference, "same_top": self.same_top },
             "budgeted_and_exact": { "overlap": self.overlap, "overlap_least": self.overlap_least },
+            "sparing": {
+                "introductions": self.sparing.asks,
+                "busiest_without_load": self.sparing.busiest_without_load,
+                "busiest_with_load": self.sparing.busiest_with_load,
+                "load_left": self.sparing.load_left(),
+                "strength_kept": self.sparing.strength_kept,
+            },
             "missed": self.missed(),
         })
     }

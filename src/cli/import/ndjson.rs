@@ -26,7 +26,7 @@ impl Ndjson {
             Some(resource) if !self.id_prefix.is_empty() => prefix_ids(&self.id_prefix, resource),
             Some(_) => {}
             None => {
-                let message = "must hold one of kind, member, edge, status and block";
+                let message = "must hold one of kind, member, edge, status, block and introducerTally";
                 return Err(Refusal::new(line, ErrorReason::Required, "record", message));
             }
         }
@@ -49,6 +49,7 @@ fn prefix_ids(prefix: &str, resource: &mut import_record::Record) {
             put(&mut edge.to_id);
             edge.origin.iter_mut().flat_map(|origin| &mut origin.introducer_ids).for_each(put);
         }
+        import_record::Record::IntroducerTally(tally) => put(&mut tally.member_id),
         import_record::Record::Block(block) => {
             put(&mut block.member_id);
             put(&mut block.blocked_id);

@@ -5,12 +5,14 @@
 mod names;
 mod paths;
 mod table;
+mod totals;
 
 use std::io::{ErrorKind, Write};
 
 pub use names::{Directory, Names};
 pub use paths::{chain_line, path_tree, spheres_of};
 pub use table::{Align, Table};
+pub use totals::{held, held_json, records};
 
 use super::failure::Failure;
 use crate::proto::v1::{AnswerInfo, Completeness, Limit};
@@ -54,16 +56,6 @@ pub fn percent(share: f64) -> String {
 /// A score, which has no unit: as many digits as tell scores apart.
 pub fn score(score: f64) -> String {
     if score == 0.0 || score >= 0.0001 { format!("{score:.4}") } else { format!("{score:.1e}") }
-}
-
-/// How much a store, an export or a backup holds: "7 kinds, 45 members, 1 status and 77 edges".
-pub fn held(kinds: i64, members: i64, statuses: i64, edges: i64, blocks: i64) -> String {
-    let (kinds, members) = (count(kinds, "kind"), count(members, "member"));
-    let (statuses, edges) = (count(statuses, "status"), count(edges, "edge"));
-    match blocks {
-        0 => format!("{kinds}, {members}, {statuses} and {edges}"),
-        _ => format!("{kinds}, {members}, {statuses}, {edges} and {}", count(blocks, "block")),
-    }
 }
 
 /// `1 member`, `2 members`, `3 statuses`.

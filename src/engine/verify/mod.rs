@@ -51,6 +51,7 @@ impl State {
         self.verify_edges(&mut expected, &mut check)?;
         self.verify_statuses(&mut expected, &mut check)?;
         self.verify_blocks(&mut expected, &mut check)?;
+        self.verify_tallies(&mut expected, &mut check)?;
         self.verify_indexes(&expected, &mut check)?;
         let is_member = |id: &MemberId| self.graph.find(id.as_str()).is_some();
         let has_been = |sequence, time| sequence <= self.sequence && time <= self.time;

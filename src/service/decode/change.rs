@@ -1,5 +1,6 @@
 //! One put or delete of a batch or an import.
 
+use super::introductions::{introduction, tally};
 use super::resources::{block, block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 use super::{Decoded, Violations, all_or_return};
 use crate::domain::{
@@ -34,6 +35,8 @@ impl ChangeName {
             Asked::DeleteStatus(_) => ("delete_status", "", ""),
             Asked::BlockMember(_) => ("block_member", "block", ""),
             Asked::UnblockMember(_) => ("unblock_member", "", ""),
+            Asked::RecordIntroduction(_) => ("record_introduction", "", ""),
+            Asked::PutIntroducerTally(_) => ("put_introducer_tally", "introducer_tally", ""),
         };
         let path = format!("changes[{index}].{name}");
         let precondition = if has_precondition || etag.is_empty() {
@@ -142,6 +145,11 @@ fn decode(asked: Asked, now: TimeMs, new_id: impl FnOnce() -> String) -> Decoded
             let block = block_within(message.block)?;
             Change::UnblockMember { block, allow_missing: message.allow_missing }
         }
+        Asked::RecordIntroduction(message) => Change::RecordIntroduction { introduction: introduction(message, now)? },
+        Asked::PutIntroducerTally(message) => {
+            let (introducer, tally) = tally(message)?;
+            Change::PutIntroducerTally { introducer, tally }
+        }
     })
 }
 
@@ -162,7 +170,9 @@ fn with_precondition(mut change: Change, given: Precondition) -> Decoded<Change>
         Change::RecordInteractions { .. }
         | Change::PostStatus { .. }
         | Change::BlockMember { .. }
-        | Change::UnblockMember { .. } => {
+        | Change::UnblockMember { .. }
+        | Change::RecordIntroduction { .. }
+        | Change::PutIntroducerTally { .. } => {
             let message = "is not for this change, which has conditions of its own";
             return Err(Violation::new("precondition", Reason::Malformed, message).into());
         }
@@ -287,6 +297,10 @@ pub fn import_change(message: pb::ImportRecord, allow_missing_members: bool, now
         }
         Some(Record::Block(message)) => {
             Change::BlockMember { block: block(message).map_err(|wrong| wrong.within("block"))? }
+        }
+        Some(Record::IntroducerTally(message)) => {
+            let (introducer, tally) = tally(message).map_err(|wrong| wrong.within("introducer_tally"))?;
+            Change::PutIntroducerTally { introducer, tally }
         }
     })
 }

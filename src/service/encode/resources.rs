@@ -1,7 +1,8 @@
 //! Members, kinds, edges and statuses as callers get them.
 
 use crate::domain::{
-    Audience, Block, Edge, EdgeFilter, Kind, Member, Origin, Privacy, Sphere, Status, TimeMs, TopicSet, Visibility,
+    Audience, Block, Edge, EdgeFilter, IntroducerTally, Kind, Member, MemberId, Origin, Privacy, Sphere, Status,
+    TimeMs, TopicSet, Visibility,
 };
 use crate::engine::{Record, State, Stored};
 use crate::proto::v1 as pb;
@@ -25,6 +26,7 @@ pub fn totals(state: &State) -> pb::ContentTotals {
         edges: state.edge_count() as i64,
         content_digest: digest(state.digest()),
         blocks: state.block_count() as i64,
+        introducer_tallies: state.tally_count() as i64,
     }
 }
 
@@ -37,6 +39,7 @@ pub fn record(record: Record) -> pb::ImportRecord {
         Record::Status(status) => Put::Status(status_put(status)),
         Record::Edge(edge) => Put::Edge(edge_put(edge)),
         Record::Block(block) => Put::Block(self::block(&block)),
+        Record::IntroducerTally(introducer, tally) => Put::IntroducerTally(self::tally(&introducer, &tally)),
     };
     pb::ImportRecord { record: Some(put), position: 0 }
 }
@@ -81,6 +84,17 @@ fn visibility(visibility: Visibility) -> pb::Visibility {
 
 pub fn block(block: &Block) -> pb::Block {
     pb::Block { member_id: block.by.to_string(), blocked_id: block.of.to_string() }
+}
+
+pub fn tally(introducer: &MemberId, tally: &IntroducerTally) -> pb::IntroducerTally {
+    let recent = tally.recent().iter().map(|known| pb::DayOfAsks { day: known.day.0 as i32, asks: known.asks as i64 });
+    pb::IntroducerTally {
+        member_id: introducer.to_string(),
+        asked: tally.asked() as i64,
+        accepted: tally.accepted() as i64,
+        declined: tally.declined() as i64,
+        recent: recent.collect(),
+    }
 }
 
 pub fn kind(stored: Stored<Kind>) -> pb::Kind {
