@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::filter_args::{FilterArgs, ReadArgs};
 use super::json;
 use super::picture::{PictureArgs, meeting::Meetings};
-use super::print::{Align, Directory, Names, Table, clean, completeness, percent, say, score};
+use super::print::{Align, Directory, Names, Table, clean, completeness, count, percent, say, score};
 use crate::proto::v1::reason::Reason as Why;
 use crate::proto::v1::{
     GetStatusRequest, Reason, SuggestIntroductionsRequest, SuggestIntroductionsResponse, Suggestion,
@@ -136,6 +136,10 @@ impl Wording {
             Some(Why::OtherChains(others)) if others.chains == 1 => "one more chain leads there".to_owned(),
             Some(Why::OtherChains(others)) => format!("{} more chains lead there", others.chains),
             Some(Why::Topic(topic)) => format!("interested in {}", clean(&topic.topic, 64)),
+            Some(Why::Leader(leader)) => {
+                let (topic, audience) = (clean(&leader.topic, 64), count(leader.audience, "member"));
+                format!("number {} of those followed on {topic}, by {audience}", leader.place)
+            }
             Some(Why::Status(status)) => format!("posted {}", self.status(&status.status_id)),
             None => "a reason this version of kith does not know".to_owned(),
         }
@@ -150,7 +154,7 @@ fn members_of(suggestion: &Suggestion) -> Vec<&str> {
         match &reason.reason {
             Some(Why::Mutual(mutual)) => ids.push(&mutual.member_id),
             Some(Why::Chain(chain)) => ids.extend(chain.member_ids.iter().map(String::as_str)),
-            Some(Why::OtherChains(_) | Why::Topic(_) | Why::Status(_)) | None => {}
+            Some(Why::OtherChains(_) | Why::Topic(_) | Why::Status(_) | Why::Leader(_)) | None => {}
         }
     }
     ids
@@ -206,7 +210,7 @@ fn reason_in_words(reason: &Reason, wording: &Wording) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::v1::{ChainReason, MutualReason, OtherChainsReason, StatusReason, TopicReason};
+    use crate::proto::v1::{ChainReason, LeaderReason, MutualReason, OtherChainsReason, StatusReason, TopicReason};
 
     fn reason(why: Why, share: f64) -> Reason {
         Reason { reason: Some(why), share }
@@ -222,6 +226,7 @@ mod tests {
             reason(Why::OtherChains(OtherChainsReason { chains: 1 }), 0.125),
             reason(Why::OtherChains(OtherChainsReason { chains: 2 }), 0.125),
             reason(Why::Topic(TopicReason { topic: "privacy".into() }), 0.25),
+            reason(Why::Leader(LeaderReason { topic: "privacy".into(), place: 1, audience: 2 }), 0.0),
             reason(Why::Status(StatusReason { status_id: "s".into(), topics: vec![] }), 0.0),
         ];
         let suggestion = Suggestion { reasons, ..Suggestion::default() };
@@ -232,6 +237,7 @@ mod tests {
              ├─ one more chain leads there  (12.5 % of the score)\n   \
              ├─ 2 more chains lead there  (12.5 % of the score)\n   \
              ├─ interested in privacy  (25.0 % of the score)\n   \
+             ├─ number 1 of those followed on privacy, by 2 members\n   \
              └─ posted s \"Who owns your data?\"\n"
         );
     }

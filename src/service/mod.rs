@@ -31,6 +31,7 @@ mod export;
 mod import;
 mod introductions;
 mod leaders;
+mod leads;
 mod members;
 mod page;
 mod paths;

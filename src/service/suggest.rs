@@ -9,6 +9,7 @@ use super::call::find;
 use super::decode::{AskedFilter, Violations, all_or_return, some_member_ids, within_bounds};
 use super::encode::Shown;
 use super::introductions::introducer;
+use super::leads::{Lead, Leads, leads};
 use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, LIMIT_DEFAULT, LIMIT_MAX};
 use crate::domain::{Error, MemberId, Reason, StatusId, Topic, TopicSet, Violation};
 use crate::engine::{State, TopicMatch};
@@ -47,7 +48,7 @@ pub async fn suggest_introductions(
         let view = filter.view(state, &how)?;
         let member = find(&view, &member)?;
         let exclude = exclude.iter().filter_map(|id| state.graph().find(id.as_str())).collect();
-        let (matches, found) = match matches(state, &topics, &view, how.viewer(state), budget) {
+        let (matches, mut found) = match matches(state, &topics, &view, how.viewer(state), budget) {
             Ok(matches) => {
                 let evidence: Option<TopicEvidence> = matches.as_ref().map(evidence);
                 let (topics, limit) = (evidence.as_ref(), limit as usize);
@@ -60,9 +61,18 @@ pub async fn suggest_introductions(
             }
             Err(limit) => (None, Suggestions { suggestions: Vec::new(), extent: Extent::ended(limit, 1) }),
         };
+        let leads = match leads_among(state, &topics, &found, (&view, how.viewer(state)), budget) {
+            Ok(leads) => leads,
+            Err(limit) => {
+                // The suggestions stand, without this reason.
+                found.extent = found.extent.and(Extent::ended(limit, 3));
+                Leads::new()
+            }
+        };
         let suggestions = found.suggestions.iter().map(|suggestion| {
             let matched = matches.as_ref().and_then(|matches| matches.get(&suggestion.member));
-            told(how.shown(state), &view, suggestion, matched)
+            let leads = leads.get(&suggestion.member).map(Vec::as_slice).unwrap_or_default();
+            told(how.shown(state), &view, suggestion, matched.map(|matched| (matched, leads)))
         });
         let suggestions = suggestions.collect();
         let info = how.info(state, found.extent, budget)?;
@@ -94,15 +104,35 @@ fn matches(
     state.topic_evidence(topics, view, viewer, budget).map(Some)
 }
 
+/// Who leads on the topics asked for, if anybody suggested may.
+fn leads_among(
+    state: &State,
+    topics: &TopicSet,
+    found: &Suggestions,
+    view: (&View<'_>, Viewer),
+    budget: &mut Budget<'_>,
+) -> Result<Leads, Limit> {
+    if found.suggestions.is_empty() || !found.extent.is_complete() {
+        return Ok(Leads::new());
+    }
+    leads(state, view, topics, budget)
+}
+
 fn evidence(matches: &Matches) -> TopicEvidence {
     matches.iter().map(|(member, matched)| (*member, matched.cosine)).collect()
 }
 
 /// A suggestion with its evidence.
-fn told(shown: Shown<'_>, view: &View<'_>, suggestion: &Suggestion, matched: Option<&TopicMatch>) -> pb::Suggestion {
+fn told(
+    shown: Shown<'_>,
+    view: &View<'_>,
+    suggestion: &Suggestion,
+    on_topics: Option<(&TopicMatch, &[Lead])>,
+) -> pb::Suggestion {
+    let matched = on_topics.map(|(matched, _)| matched);
     let id = |ix: MemberIx| shown.state.graph().id(ix).to_string();
     let mut reasons: Vec<pb::Reason> = chain_reasons(suggestion, id);
-    reasons.extend(matched.map(|matched| topic_reasons(suggestion, matched)).unwrap_or_default());
+    reasons.extend(on_topics.map(|(matched, leads)| topic_reasons(suggestion, matched, leads)).unwrap_or_default());
     let parts = matched.map(|matched| matched.parts.as_slice()).unwrap_or_default();
     let statuses = matched.map(|matched| matched.statuses.as_slice()).unwrap_or_default();
     let introducers = suggestion.introducers.iter().map(|found| introducer(shown, view, found));
@@ -138,15 +168,16 @@ fn chain_reasons(suggestion: &Suggestion, id: impl Fn(MemberIx) -> String) -> Ve
     reasons.chain(others).collect()
 }
 
-/// The topics and statuses behind the match, the greatest share first. A topic's part is shared evenly by the interest and
-/// the statuses on it.
-fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch) -> Vec<pb::Reason> {
+/// The topics and statuses behind the match, the greatest share first. A topic's part is shared evenly by the interest, the
+/// statuses and the lead on it.
+fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch, leads: &[Lead]) -> Vec<pb::Reason> {
     let of_score = if suggestion.k > 0.0 { suggestion.topic_match / (1.0 + suggestion.topic_match) } else { 0.0 };
     let statuses = telling_statuses(matched);
     let share = |topic: &Topic| {
         let part = matched.parts.iter().find(|(other, _)| other == topic).map_or(0.0, |(_, part)| *part);
         let by_interest = usize::from(matched.interests.contains(topic));
-        let holders = by_interest + statuses.iter().filter(|(_, topics)| topics.contains(topic)).count();
+        let by_lead = usize::from(leads.iter().any(|lead| lead.topic == *topic));
+        let holders = by_interest + by_lead + statuses.iter().filter(|(_, topics)| topics.contains(topic)).count();
         of_score * part / holders.max(1) as f64
     };
     let of_interest = |topic: &Topic| pb::Reason {
@@ -160,9 +191,18 @@ fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch) -> Vec<pb::Reaso
             topics: topics.iter().map(ToString::to_string).collect(),
         })),
     };
+    let of_lead = |lead: &Lead| pb::Reason {
+        share: share(&lead.topic),
+        reason: Some(pb::reason::Reason::Leader(pb::LeaderReason {
+            topic: lead.topic.to_string(),
+            place: lead.place as i32,
+            audience: lead.audience as i32,
+        })),
+    };
     let interests = matched.interests.iter().map(of_interest);
-    let mut reasons: Vec<pb::Reason> = interests.chain(statuses.iter().map(of_status)).collect();
-    // Stable: interests by name, then statuses newest first, among equal shares.
+    let mut reasons: Vec<pb::Reason> =
+        interests.chain(statuses.iter().map(of_status)).chain(leads.iter().map(of_lead)).collect();
+    // Stable: interests by name, then statuses newest first, then leads by topic, among equal shares.
     reasons.sort_by(|a, b| b.share.total_cmp(&a.share));
     reasons
 }

@@ -103,6 +103,11 @@ impl Known {
                     assert!(member.topics.contains(&topic.topic) && topics.contains(&topic.topic), "{reason:?}");
                     by_topics += reason.share;
                 }
+                Why::Leader(leader) => {
+                    assert!(topics.contains(&leader.topic) && leader.audience > 0, "{reason:?}");
+                    assert!((1..=10).contains(&leader.place), "{reason:?}");
+                    by_topics += reason.share;
+                }
                 Why::Status(why) => {
                     let status = self.statuses.iter().find(|status| status.id == why.status_id).unwrap();
                     assert!(status.author_id == to && Known::is_live(status), "{reason:?}: {status:?}");
@@ -162,6 +167,58 @@ async fn every_reason_holds_and_shares_are_all_of_the_score() {
         assert_eq!(suggest(&kith, &request).await, suggestions);
     }
     kith.stop().await.unwrap();
+}
+
+/// What a suggestion tells of leading: topic, place and audience.
+fn leads_told(suggestion: &Suggestion) -> BTreeSet<(String, i32, i32)> {
+    let leader = |reason: &Reason| match reason.reason.clone().unwrap() {
+        Why::Leader(leader) => Some((leader.topic, leader.place, leader.audience)),
+        _ => None,
+    };
+    suggestion.reasons.iter().filter_map(leader).collect()
+}
+
+#[tokio::test]
+async fn leading_on_a_topic_is_a_reason_as_leaders_are_listed() {
+    let kith = Kith::in_memory().await;
+    let mut records = whole_world(9, 60);
+    // Everybody may be suggested, and a third of them posts now.
+    records.retain(|record| !matches!(record.record, Some(import_record::Record::Block(_))));
+    for record in &mut records {
+        if let Some(import_record::Record::Member(member)) = &mut record.record {
+            member.privacy = None;
+        }
+    }
+    let known = Known::of(&records);
+    let topics: Vec<String> = ["privacy", "go"].map(str::to_owned).into();
+    for (n, author) in known.members.iter().step_by(3).enumerate() {
+        let (topics, post_time) = (vec![topics[n % 2].clone()], Some(at(AS_OF_S - n as i64 * 86_400)));
+        let post = Status { topics, post_time, ..status(&format!("now {n}"), &author.id, "Well") };
+        records.push(ImportRecord { record: Some(import_record::Record::Status(post)), position: 0 });
+    }
+    kith.data().import(tokio_stream::iter(batches(&records))).await.unwrap();
+    let mut told = 0;
+    for (n, member) in known.members.iter().step_by(6).enumerate() {
+        // Now as the service sees it, now as the member does.
+        let viewer_id = if n % 2 == 0 { String::new() } else { member.id.clone() };
+        let read = Some(ReadOptions { viewer_id, ..as_of().unwrap() });
+        let mut leads: BTreeMap<String, BTreeSet<(String, i32, i32)>> = BTreeMap::new();
+        for topic in &topics {
+            let request =
+                ListLeadersRequest { topic: topic.clone(), limit: 10, read: read.clone(), ..Default::default() };
+            let leaders = kith.introductions().list_leaders(request).await.unwrap().into_inner().leaders;
+            for (leader, place) in leaders.into_iter().zip(1..).filter(|(leader, _)| leader.audience > 0) {
+                leads.entry(leader.member_id).or_default().insert((topic.clone(), place, leader.audience));
+            }
+        }
+        let request = SuggestIntroductionsRequest { read, ..about(&member.id, &topics) };
+        for suggestion in suggest(&kith, &request).await {
+            let expected = leads.remove(&suggestion.member_id).unwrap_or_default();
+            told += expected.len();
+            assert_eq!(leads_told(&suggestion), expected, "{suggestion:?}");
+        }
+    }
+    assert!(told > 5, "{told}");
 }
 
 #[tokio::test]

@@ -237,7 +237,7 @@ fn class_of(reason: &Reason) -> &'static str {
     match &reason.reason {
         Some(Why::Mutual(_)) => "mutual",
         Some(Why::Chain(_) | Why::OtherChains(_)) => "walk",
-        Some(Why::Topic(_)) => "topic",
+        Some(Why::Topic(_) | Why::Leader(_)) => "topic",
         Some(Why::Status(_)) => "post",
         None => "unknown",
     }

@@ -1,0 +1,49 @@
+//! Who leads on the topics that suggestions are asked about: a reason to meet them.
+
+use std::collections::HashMap;
+
+use crate::domain::{Topic, TopicSet};
+use crate::engine::State;
+use crate::graph::{Budget, Limit, MemberIx, Sharer, View, Viewer, leaders};
+
+/// The first so many leaders of a topic are told of as such.
+const LEADERS_TOLD_MAX: usize = 10;
+/// Members on a topic whose leaders are looked for: among more it would take longer than the suggestions do.
+const ON_TOPIC_MAX: usize = 1_000;
+
+/// That a member leads on a topic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lead {
+    pub topic: Topic,
+    /// Its place among the topic's leaders, from 1.
+    pub place: usize,
+    /// How many members on the topic pay attention to it; 1 at least.
+    pub audience: usize,
+}
+
+/// By member, on what it leads.
+pub type Leads = HashMap<MemberIx, Vec<Lead>>;
+
+/// The first leaders of each topic, as `ListLeaders` has them of the same view.
+pub fn leads(
+    state: &State,
+    (view, viewer): (&View<'_>, Viewer),
+    topics: &TopicSet,
+    budget: &mut Budget<'_>,
+) -> Result<Leads, Limit> {
+    let mut found = Leads::new();
+    for topic in topics.iter() {
+        let sharing = state.sharing_on(topic, view, viewer, budget)?;
+        if sharing.len() > ON_TOPIC_MAX {
+            continue;
+        }
+        let sharers: Vec<Sharer> = sharing.into_iter().map(|sharing| sharing.sharer).collect();
+        for (leader, place) in leaders(view, &sharers, budget)?.into_iter().take(LEADERS_TOLD_MAX).zip(1..) {
+            let audience = leader.readers.len();
+            if audience > 0 {
+                found.entry(leader.member).or_default().push(Lead { topic: topic.clone(), place, audience });
+            }
+        }
+    }
+    Ok(found)
+}
