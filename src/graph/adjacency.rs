@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use super::half_edge::{HalfEdge, HalfEdgeKey, MemberIx};
+use super::half_edge::{HalfEdge, HalfEdgeKey, KindIx, MemberIx};
 use super::packed::{List, pack};
 use super::pages::Pages;
 
@@ -327,6 +327,21 @@ impl<'g> HalfEdges<'g> {
         one.into_iter().chain(chunks).flat_map(List::iter)
     }
 
+    /// Whether some half-edge leads to or from another member.
+    pub fn has_neighbor(self, other: MemberIx) -> bool {
+        let has = |list: List<'_>| list.neighbors().binary_search(&other.0).is_ok();
+        match self.0 {
+            Lists::One(list) => has(list),
+            Lists::Hub(hub) => {
+                let least = Some((other, KindIx(0), false));
+                let begins = hub.chunks.binary_search_by(|words| unpack_chunk(words).first_key().cmp(&least));
+                let at = begins.unwrap_or_else(|after| after);
+                let before = at.checked_sub(1).and_then(|before| hub.chunks.get(before));
+                before.into_iter().chain(hub.chunks.get(at)).any(|words| has(unpack_chunk(words)))
+            }
+        }
+    }
+
     pub fn get(self, key: HalfEdgeKey) -> Option<HalfEdge> {
         match self.0 {
             Lists::One(list) => list.get(key),
@@ -380,6 +395,11 @@ mod tests {
                 );
             }
             assert_eq!(halves.get((MemberIx(1_000), KindIx(0), false)), None);
+            for other in (0..1_000).step_by(29).chain([1_000]).map(MemberIx) {
+                let has = content.range((member, (other, KindIx(0), false))..).next();
+                let has = has.is_some_and(|((owner, (neighbor, ..)), _)| (*owner, *neighbor) == (member, other));
+                assert_eq!(halves.has_neighbor(other), has);
+            }
         }
     }
 

@@ -160,6 +160,7 @@ impl Graph {
         if before.is_none() {
             self.edges += 1;
             self.kinds.count(kind, 1);
+            self.privacy.mark_neighbors(from, to);
         }
         before.map(|half| half.tie())
     }

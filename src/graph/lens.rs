@@ -26,6 +26,7 @@ pub enum Viewer {
     Member(MemberIx),
 }
 
+/// Lists that were looked through, as in the graph; empty for one of which nothing is left out.
 type Lists = FrozenMap<MemberIx, Box<[u32]>, SmallHasher>;
 
 /// What is left out of a graph.
@@ -115,18 +116,35 @@ impl<'g> Lens<'g> {
 
     /// A member's half-edges that are not left out.
     pub fn half_edges(&self, member: MemberIx) -> HalfEdges<'_> {
-        if let Some(words) = self.lists.get(&member) {
-            return HalfEdges::of_list(unpack_chunk(words));
-        }
         let all = self.graph.half_edges(member);
-        if !self.is_gone(member) && all.iter().all(|half| self.passes(member, &half)) {
+        if self.is_whole(member, all) {
             return all;
         }
-        let left: Vec<HalfEdge> = match self.is_gone(member) {
-            true => Vec::new(),
-            false => all.iter().filter(|half| self.passes(member, half)).collect(),
+        let words = self.lists.get(&member).unwrap_or_else(|| self.lists.insert(member, self.left(member, all)));
+        if words.is_empty() { all } else { HalfEdges::of_list(unpack_chunk(words)) }
+    }
+
+    /// Whether it is plain that nothing of a member's list is left out, without looking through it.
+    fn is_whole(&self, member: MemberIx, all: HalfEdges<'_>) -> bool {
+        let shows_all = self.viewer == Viewer::Service || self.graph.privacy.shows_all_edges(member);
+        let has_gone = || match self.gone.len() < all.len() {
+            true => self.gone.iter().any(|gone| all.has_neighbor(*gone)),
+            false => all.iter().any(|half| self.gone.contains(&half.neighbor())),
         };
-        HalfEdges::of_list(unpack_chunk(self.lists.insert(member, chunk(&left).to_vec().into())))
+        shows_all
+            && self.introducing.is_empty()
+            && !(self.parts_apart && self.graph.has_blocks(member))
+            && (self.gone.is_empty() || !self.is_gone(member) && !has_gone())
+    }
+
+    /// What is left of a member's list, as it is kept; empty if it is all of it.
+    fn left(&self, member: MemberIx, all: HalfEdges<'_>) -> Box<[u32]> {
+        let is_gone = self.is_gone(member);
+        if !is_gone && all.iter().all(|half| self.passes(member, &half)) {
+            return Box::default();
+        }
+        let left: Vec<HalfEdge> = all.iter().filter(|half| !is_gone && self.passes(member, half)).collect();
+        chunk(&left).to_vec().into()
     }
 
     fn passes(&self, member: MemberIx, half: &HalfEdge) -> bool {

@@ -13,7 +13,10 @@ const PAGE_MEMBERS: usize = 4_096;
 /// In a member's byte, above the bits of its own privacy: some edge of it has a visibility of its own, some block is by or of it.
 const HIDES_EDGES: u8 = 16;
 const BLOCKS: u8 = 32;
+/// A neighbor's edges are not for everyone, or were not once: it stays when they are again, and lists are looked through for nothing.
+const NEAR_HIDING: u8 = 64;
 const OWN: u8 = 15;
+const OWN_VISIBILITY: u8 = 3;
 
 /// A half-edge: the member it belongs to, and its key there.
 type HalfEdgePlace = (MemberIx, HalfEdgeKey);
@@ -65,7 +68,25 @@ impl PrivacyTable {
 
     #[inline]
     pub fn edges_visibility(&self, member: MemberIx) -> Visibility {
-        Visibility::ALL.get(usize::from(self.byte(member) & 3)).copied().unwrap_or(Visibility::Parties)
+        Visibility::ALL.get(usize::from(self.byte(member) & OWN_VISIBILITY)).copied().unwrap_or(Visibility::Parties)
+    }
+
+    /// Whether all edges of a member are for everyone, as far as its own byte tells.
+    #[inline]
+    pub fn shows_all_edges(&self, member: MemberIx) -> bool {
+        self.byte(member) & (OWN_VISIBILITY | HIDES_EDGES | NEAR_HIDING) == 0
+    }
+
+    /// To be told of every edge between two.
+    pub fn mark_neighbors(&mut self, one: MemberIx, other: MemberIx) {
+        if self.hiding_members == 0 {
+            return;
+        }
+        for (member, neighbor) in [(one, other), (other, one)] {
+            if self.edges_visibility(member) != Visibility::Everyone {
+                self.set_flag(neighbor, NEAR_HIDING, true);
+            }
+        }
     }
 
     #[inline]
@@ -132,6 +153,15 @@ impl Graph {
 
     pub fn set_privacy(&mut self, member: MemberIx, privacy: Privacy) {
         self.privacy.set_privacy(member, privacy);
+        if privacy.edges_visibility != Visibility::Everyone {
+            let edges = self.adjacency.get(member).into_iter().flat_map(|edges| edges.iter());
+            edges.for_each(|half| self.privacy.set_flag(half.neighbor(), NEAR_HIDING, true));
+        }
+    }
+
+    /// Whether it is known of a member that some neighbor hides its edges.
+    pub fn is_near_hiding(&self, member: MemberIx) -> bool {
+        self.privacy.byte(member) & NEAR_HIDING != 0
     }
 
     /// An edge's own visibility; of a symmetric kind in either order.

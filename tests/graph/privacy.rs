@@ -134,9 +134,13 @@ impl World {
         }
     }
 
-    pub fn put_privacy(&self, graph: &mut Graph) {
+    pub fn put_members_privacy(&self, graph: &mut Graph) {
         let privacies: Vec<_> = self.privacy.iter().map(|(id, privacy)| (graph.find(id).unwrap(), *privacy)).collect();
         privacies.into_iter().for_each(|(ix, privacy)| graph.set_privacy(ix, privacy));
+    }
+
+    /// Of edges, and blocks.
+    pub fn put_other_privacy(&self, graph: &mut Graph) {
         for edge in &self.edges {
             let (from, to) = (graph.find(&edge.from).unwrap(), graph.find(&edge.to).unwrap());
             graph.set_edge_visibility(from, KindIx(self.kinds[edge.kind].place), to, edge.visibility);

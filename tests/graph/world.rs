@@ -182,7 +182,8 @@ impl World {
             builder.edge(at(&edge.from), kind, at(&edge.to), self.tie_of(edge));
         }
         let mut graph = builder.build();
-        self.put_privacy(&mut graph);
+        self.put_members_privacy(&mut graph);
+        self.put_other_privacy(&mut graph);
         graph
     }
 
@@ -212,11 +213,19 @@ impl World {
         }
         let mut edges: Vec<&WorldEdge> = self.edges.iter().collect();
         rng.shuffle(&mut edges);
+        // Members may hide their edges before they have any.
+        let early = rng.bool();
+        if early {
+            self.put_members_privacy(&mut graph);
+        }
         for edge in edges {
             self.put_with_detours(&mut graph, edge, rng);
         }
+        if !early {
+            self.put_members_privacy(&mut graph);
+        }
+        self.put_other_privacy(&mut graph);
         // What a snapshot holds stays as it was when its original goes on.
-        self.put_privacy(&mut graph);
         let snapshot = graph.clone();
         for id in &self.members {
             let member = graph.find(id).unwrap();
