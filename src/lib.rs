@@ -12,6 +12,8 @@ pub mod app;
 pub mod cli;
 pub mod domain;
 pub mod engine;
+#[cfg(test)]
+mod fuzz;
 pub mod graph;
 pub mod proto;
 pub mod server;

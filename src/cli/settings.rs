@@ -151,8 +151,12 @@ impl Settings {
                 return BTreeMap::new();
             }
         };
+        self.keys_of(path, &text)
+    }
+
+    fn keys_of(&mut self, path: &Path, text: &str) -> BTreeMap<String, (OsString, Origin)> {
         let at = |byte: usize| text.get(..byte).map_or(1, |before| 1 + before.matches('\n').count());
-        let (table, errors) = DeTable::parse_recoverable(&text);
+        let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let line = at(error.span().map_or(0, |span| span.start));
             self.wrong.push(format!("{}:{line}: {}", path.display(), error.message()));
@@ -276,4 +280,19 @@ fn nearest<'a>(key: &str, command: &'a Command) -> Option<&'a str> {
     let names = names.filter(|name| *name != FILE_FLAG);
     let (distance, name) = names.map(|name| (strsim::levenshtein(key, name), name)).min()?;
     (distance <= 2).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_of_settings_breaks_the_start() {
+        let whole = "# of the example\nlisten = \"127.0.0.1:50051\"\nmax_calls = 64\ninsecure = true\nlog = 'info'\n";
+        crate::fuzz::fuzz("settings", [whole.as_bytes().to_vec()], |bytes| {
+            let mut settings = Settings::default();
+            settings.keys_of(Path::new("kith.toml"), &String::from_utf8_lossy(bytes));
+            if settings.wrong.is_empty() { Ok(()) } else { Err(settings.wrong) }
+        });
+    }
 }

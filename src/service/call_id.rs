@@ -58,7 +58,7 @@ impl fmt::Display for CallId {
 
 impl<'a> Trace<'a> {
     /// `VERSION-TRACE-PARENT-FLAGS`; versions to come may add to the end.
-    fn parse(text: &'a str) -> Option<Trace<'a>> {
+    pub(super) fn parse(text: &'a str) -> Option<Trace<'a>> {
         let mut parts = text.split('-');
         let mut hex = |digits: usize| {
             let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);

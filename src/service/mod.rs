@@ -28,6 +28,8 @@ mod edge_lists;
 mod edges;
 mod encode;
 mod export;
+#[cfg(test)]
+mod fuzz;
 mod import;
 mod introductions;
 mod leaders;

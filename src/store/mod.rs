@@ -11,6 +11,8 @@ mod commit_codec;
 mod error;
 mod event_codec;
 mod frame;
+#[cfg(test)]
+mod fuzz;
 mod layout;
 mod log;
 mod memory;

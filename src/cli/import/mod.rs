@@ -1,6 +1,8 @@
 //! `kith import`: reads files and streams them to a running server.
 
 mod columns;
+#[cfg(test)]
+mod fuzz;
 mod ndjson;
 mod read;
 mod report;

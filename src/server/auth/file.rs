@@ -121,6 +121,16 @@ mod tests {
     }
 
     #[test]
+    fn no_file_breaks_a_server() {
+        let token =
+            format!("[[callers]]\nname = \"feed\"\nroles = [\"read\"]\ntoken_sha256 = [\"{}\"]\n", "ab".repeat(32));
+        let name = "[[callers]]\nname = \"web\"\nroles = [\"read\", \"write\"]\ncertificates = [\"web.example\"]\n";
+        let seeds = [token.clone(), name.to_owned(), token + name].map(String::into_bytes);
+        let file = AccessFile(PathBuf::from("callers.toml"));
+        crate::fuzz::fuzz("callers", seeds, |bytes| file.make(&[bytes.to_vec()]).map(|_| ()));
+    }
+
+    #[test]
     fn what_is_wrong_with_a_file_is_said_without_its_secrets() {
         let hash = "ab".repeat(32);
         let entry = |rest: &str| format!("[[callers]]\nname = \"feed\"\nroles = [\"read\"]\n{rest}\n");
