@@ -14,6 +14,8 @@ const DEGREE_MIN: f64 = 0.25;
 const UNITS: f64 = (1u64 << 32) as f64;
 /// A list so many times as long as those that are looked for in it is not looked through: they are looked up.
 const LOOKED_UP_FROM: u64 = 16;
+/// Walks of two steps that room is made for before they are taken: 1 MiB of them.
+const WALKS_RESERVED_MAX: usize = 1 << 16;
 
 /// Of how many members the walks take which steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,8 +143,9 @@ impl<'v, 'g> Walk<'v, 'g> {
         self.cut(&mut first);
         // What arrives at a member is summed in the order of the first steps' ids.
         first.sort_by_cached_key(|step| view.graph().id(step.0));
-        let second = |step: &(MemberIx, f64)| usize::try_from(view.degree(step.0)).unwrap_or(usize::MAX);
-        self.walks.reserve(first.iter().map(|step| second(step).min(self.breadth.steps_max)).sum());
+        // No more than a bounded part of what the budget may not allow; and lists are not looked through for it.
+        let second = |step: &(MemberIx, f64)| view.graph().half_edges(step.0).len().min(self.breadth.steps_max);
+        self.walks.reserve(first.iter().map(second).sum::<usize>().min(WALKS_RESERVED_MAX));
         for (member, strength) in first {
             let degree = self.steps(member, &mut steps, budget)?;
             self.cut(&mut steps);
