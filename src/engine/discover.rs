@@ -101,7 +101,7 @@ pub fn discovered_chain<'s>(
     budget: &mut Budget<'_>,
 ) -> (View<'s>, Option<Path>, Option<Limit>) {
     let record = state.statuses.get(&item.status).expect("a discovered status is stored");
-    let view = state.travelled(&record.status, Viewer::Member(viewer), as_of);
+    let view = state.travelled(&record.status.audience.filter, Viewer::Member(viewer), as_of);
     let query = PathQuery { k: 1, max_hops: item.hop, ranking: Ranking::Hops };
     let found = find_paths(&view, viewer, state.author_of(record), &query, budget);
     (view, found.paths.into_iter().next(), found.extent.limit)

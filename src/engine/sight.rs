@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::digest::filter_hash;
+use super::records::Stored;
 use super::state::State;
 use crate::domain::limits::HOPS_MAX;
-use crate::domain::{EdgeFilter, MemberId, Status, StatusId, TimeMs};
+use crate::domain::{Edge, EdgeFilter, EdgeKey, MemberId, Status, StatusId, TimeMs};
 use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer, distances};
+
+/// Statuses whose audiences are searched for together: a search for each of a short page would be one for each status that is hidden.
+const LOOKED_FOR_AT_ONCE: usize = 1_000;
 
 /// A status and the member that posted it.
 pub type Posted<'s> = (MemberIx, &'s Status);
@@ -21,9 +25,19 @@ impl State {
         }
     }
 
-    /// The graph a status travels through to a viewer.
-    pub fn travelled(&self, status: &Status, viewer: Viewer, as_of: TimeMs) -> View<'_> {
-        View::unfiltered(&self.graph, as_of).narrowed(&status.audience.filter).seen_by(viewer)
+    /// The graph through which a status of such an audience travels to a viewer.
+    pub(super) fn travelled(&self, audience: &EdgeFilter, viewer: Viewer, as_of: TimeMs) -> View<'_> {
+        View::unfiltered(&self.graph, as_of).narrowed(audience).seen_by(viewer)
+    }
+
+    /// An edge by its key, if a viewer's graph has it; of a symmetric kind in either order.
+    pub fn edge_in(&self, view: &View<'_>, key: &EdgeKey) -> Option<Stored<Edge>> {
+        let (from, kind, to) = self.locate(key)?;
+        if view.shows_edge(from, kind, to) { self.edge_at(from, kind, to) } else { None }
+    }
+
+    fn posted(&self, author: MemberIx, id: &StatusId) -> Posted<'_> {
+        (author, &self.statuses.get(id).expect("an author's status is stored").status)
     }
 
     /// An author's live statuses, newest first, then by id. Looking at them is work; none counts as visited, for not all may be seen.
@@ -36,9 +50,9 @@ impl State {
         let mut live = Vec::new();
         for id in self.statuses_of(author, None) {
             budget.pass(1)?;
-            let status = &self.statuses.get(id).expect("an author's status is stored").status;
-            if status.is_live(as_of) {
-                live.push((author, status));
+            let posted = self.posted(author, id);
+            if posted.1.is_live(as_of) {
+                live.push(posted);
             }
         }
         Ok(live)
@@ -77,14 +91,15 @@ impl State {
         while seen.len() < most {
             let next: Vec<Posted<'_>> = self
                 .statuses_of(author, after.take())
-                .take(most)
-                .map(|id| (author, &self.statuses.get(id).expect("an author's status is stored").status))
+                .take(most.max(LOOKED_FOR_AT_ONCE))
+                .map(|id| self.posted(author, id))
                 .collect();
             let Some((_, last)) = next.last() else { break };
             budget.pass(next.len() as u64)?;
             after = Some((last.post_time, last.id.clone()));
             seen.extend(self.seen(viewer, next, as_of, budget)?.into_iter().map(|(_, status)| status));
         }
+        seen.truncate(most);
         Ok(seen)
     }
 
@@ -105,7 +120,7 @@ impl State {
             if filter.excludes(self.graph.id(viewer)) {
                 continue;
             }
-            let view = View::unfiltered(&self.graph, as_of).narrowed(filter).seen_by(Viewer::Member(viewer));
+            let view = self.travelled(filter, Viewer::Member(viewer), as_of);
             let authors: Vec<MemberIx> = by_author.keys().copied().collect();
             let (hops, within) = budget.unseen(|budget| distances(&view, viewer, &authors, max_hops, budget));
             extent = extent.and(within);

@@ -155,7 +155,7 @@ impl State {
     }
 
     /// The indices of a key's members and kind, if all exist.
-    pub fn locate(&self, key: &EdgeKey) -> Option<(MemberIx, KindIx, MemberIx)> {
+    pub(super) fn locate(&self, key: &EdgeKey) -> Option<(MemberIx, KindIx, MemberIx)> {
         let from = self.graph.find(key.from.as_str())?;
         let to = self.graph.find(key.to.as_str())?;
         Some((from, self.graph.find_kind(key.kind.as_str())?, to))

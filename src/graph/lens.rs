@@ -59,11 +59,11 @@ impl<'g> Lens<'g> {
 
     /// As a viewer sees it: whoever is blocked by it, or blocks it, is gone.
     pub fn of(self, viewer: Viewer) -> Lens<'g> {
-        let mut lens = Lens { viewer, lists: Lists::default(), ..self };
-        if let Viewer::Member(viewer) = viewer {
-            lens.gone.extend(lens.graph.privacy.apart_from(viewer));
+        let lens = Lens { viewer, lists: Lists::default(), ..self };
+        match viewer {
+            Viewer::Member(viewer) => lens.past_blocks_of(viewer),
+            Viewer::Service | Viewer::Stranger => lens,
         }
-        lens
     }
 
     /// Without those who are blocked by a member, or block it.
@@ -76,16 +76,13 @@ impl<'g> Lens<'g> {
     /// As far as a member may be introduced along it.
     pub fn for_introductions_of(self, member: MemberIx) -> Lens<'g> {
         let parts_apart = self.graph.block_count() > 0;
-        let mut lens = Lens { parts_apart, lists: Lists::default(), ..self };
-        lens.gone.extend(lens.graph.privacy.apart_from(member));
-        lens
+        Lens { parts_apart, ..self.past_blocks_of(member) }
     }
 
     /// As far as there are members who would introduce these two.
     pub fn introducing(self, ends: [MemberIx; 2]) -> Lens<'g> {
-        let mut lens = Lens { lists: Lists::default(), ..self };
+        let mut lens = self.past_blocks_of(ends[1]);
         lens.introducing.push(ends);
-        lens.gone.extend(lens.graph.privacy.apart_from(ends[1]));
         lens
     }
 

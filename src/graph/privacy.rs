@@ -159,11 +159,6 @@ impl Graph {
         }
     }
 
-    /// Whether it is known of a member that some neighbor hides its edges.
-    pub fn is_near_hiding(&self, member: MemberIx) -> bool {
-        self.privacy.byte(member) & NEAR_HIDING != 0
-    }
-
     /// An edge's own visibility; of a symmetric kind in either order.
     pub fn edge_visibility(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Visibility {
         self.privacy.half_edge_visibility(from, (to, kind, false))

@@ -8,8 +8,8 @@ use tonic::Request;
 use super::Service;
 use super::call::Asked;
 use super::decode::{Violations, all_or_return, member_ids};
-use super::reach::{ReachOf, Subject, member_subject, status_subject};
-use crate::domain::{Error, MemberId, Reason, Violation};
+use super::reach::{ReachOf, Subject, subject};
+use crate::domain::{Error, MemberId, Reason, StatusId, Violation};
 use crate::engine::State;
 use crate::graph::{Budget, Direction, Extent, MemberIx, View, distances, members_within};
 use crate::proto::v1 as pb;
@@ -18,14 +18,9 @@ pub async fn check_reach(
     service: &Service,
     call: Request<pb::CheckReachRequest>,
 ) -> Result<pb::CheckReachResponse, Error> {
-    use pb::check_reach_request::Subject;
     let (metadata, _, message) = call.into_parts();
     let mut wrong = Violations::default();
-    let subject = match &message.subject {
-        None => Err(Violation::required("subject").into()),
-        Some(Subject::MemberId(id)) => member_subject(id),
-        Some(Subject::StatusId(id)) => status_subject(id),
-    };
+    let subject = subject!(message, check_reach_request);
     let of = wrong.check(ReachOf::decode(subject, message.filter, message.max_hops));
     let viewers = wrong.check(member_ids("viewer_ids", &message.viewer_ids));
     let asked = wrong.check(service.asked(&metadata, message.read, None));

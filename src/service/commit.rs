@@ -49,3 +49,11 @@ impl Service {
         })
     }
 }
+
+/// The error of the change that was refused, with its place in the list that the changes are of.
+pub(super) fn refused_in(field: &str, refusal: Refusal) -> Error {
+    match refusal.change {
+        Some(index) => refusal.error.within(&format!("{field}[{index}]")),
+        None => refusal.error,
+    }
+}

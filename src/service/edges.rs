@@ -5,12 +5,12 @@ use std::mem::take;
 use tonic::{Request, Response, Status};
 
 use super::call::{Plain, respond};
-use super::decode::{self, Violations, all_or_return, edge_key, edge_put, etag_precondition, interaction};
+use super::commit::refused_in;
+use super::decode::{self, Violations, all_or_return, batch, edge_key, edge_put, etag_precondition, interaction};
 use super::edge_lists::{count_edges, list_edges};
 use super::request_id::request;
 use super::{Service, encode};
-use crate::domain::limits::BATCH_MAX;
-use crate::domain::{Change, Error, KindName, Reason, Resource, Violation};
+use crate::domain::{Change, Error, KindName, Resource, Violation};
 use crate::engine::State;
 use crate::graph::Budget;
 use crate::proto::v1 as pb;
@@ -94,11 +94,8 @@ async fn get_edge(service: &Service, call: Request<pb::GetEdgeRequest>) -> Resul
     all_or_return!(wrong; key, asked);
     let how = asked.clone();
     let answer = move |state: &State, _: &mut Budget<'_>| {
-        let view = how.view(state);
-        let place = state.locate(&key).filter(|(from, kind, to)| view.shows_edge(*from, *kind, *to));
-        let stored = place.and_then(|(from, kind, to)| state.edge_at(from, kind, to));
         let name = || format!("{} {} {}", key.from, key.kind, key.to);
-        let stored = stored.ok_or_else(|| Error::not_found(Resource::Edge, name()))?;
+        let stored = state.edge_in(&how.view(state), &key).ok_or_else(|| Error::not_found(Resource::Edge, name()))?;
         let edge = Some(how.shown(state).edge(stored));
         Ok(pb::GetEdgeResponse { edge, revision: state.revision().to_string() })
     };
@@ -124,30 +121,12 @@ async fn record_interactions(
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
     let request = wrong.check(request("RecordInteractions", &request_id, &message));
-    let changes = wrong.check(interactions(message.interactions, service));
-    all_or_return!(wrong; request, changes);
-    let recorded = |state: &State, _: &[_]| pb::RecordInteractionsResponse { revision: state.revision().to_string() };
-    service.commit(changes, request, recorded).await.map_err(|refusal| match refusal.change {
-        Some(index) => refusal.error.within(&format!("interactions[{index}]")),
-        None => refusal.error,
-    })
-}
-
-fn interactions(messages: Vec<pb::Interaction>, service: &Service) -> Result<Vec<Change>, Violations> {
-    if messages.is_empty() {
-        return Err(Violation::required("interactions").into());
-    }
-    if messages.len() > BATCH_MAX {
-        let message = format!("must hold at most {BATCH_MAX} interactions");
-        return Err(Violation::new("interactions", Reason::TooMany, message).into());
-    }
     let now = service.engine.now();
-    let mut wrong = Violations::default();
-    let records = messages.into_iter().enumerate();
-    let records =
-        records.filter_map(|(i, message)| wrong.check_in(&format!("interactions[{i}]"), interaction(message, now)));
-    let changes = records.map(|record| Change::RecordInteractions { record }).collect();
-    if wrong.is_empty() { Ok(changes) } else { Err(wrong) }
+    let records = wrong.check(batch("interactions", message.interactions, |message| interaction(message, now)));
+    all_or_return!(wrong; request, records);
+    let changes = records.into_iter().map(|record| Change::RecordInteractions { record }).collect();
+    let recorded = |state: &State, _: &[_]| pb::RecordInteractionsResponse { revision: state.revision().to_string() };
+    service.commit(changes, request, recorded).await.map_err(|refusal| refused_in("interactions", refusal))
 }
 
 async fn put_kind(service: &Service, mut message: pb::PutKindRequest) -> Result<pb::PutKindResponse, Error> {

@@ -93,23 +93,24 @@ impl ReachOf {
     }
 }
 
-pub(super) fn member_subject(id: &str) -> Decoded<Subject> {
-    Ok(Subject::Member(MemberId::parse("member_id", id)?))
+/// The subject of a request, whose `oneof` is a type of its own in each.
+macro_rules! subject {
+    ($message:ident, $request:ident) => {{
+        use $crate::proto::v1::$request::Subject as Asked;
+        match &$message.subject {
+            None => Err(Violation::required("subject").into()),
+            Some(Asked::MemberId(id)) => MemberId::parse("member_id", id).map(Subject::Member).map_err(Into::into),
+            Some(Asked::StatusId(id)) => StatusId::parse("status_id", id).map(Subject::Status).map_err(Into::into),
+        }
+    }};
 }
 
-pub(super) fn status_subject(id: &str) -> Decoded<Subject> {
-    Ok(Subject::Status(StatusId::parse("status_id", id)?))
-}
+pub(super) use subject;
 
 async fn get_reach(service: &Service, call: Request<pb::GetReachRequest>) -> Result<pb::GetReachResponse, Error> {
-    use pb::get_reach_request::Subject;
     let (metadata, _, message) = call.into_parts();
     let mut wrong = Violations::default();
-    let subject = match &message.subject {
-        None => Err(Violation::required("subject").into()),
-        Some(Subject::MemberId(id)) => member_subject(id),
-        Some(Subject::StatusId(id)) => status_subject(id),
-    };
+    let subject = subject!(message, get_reach_request);
     let of = wrong.check(ReachOf::decode(subject, message.filter, message.max_hops));
     let asked = wrong.check(service.asked(&metadata, message.read, None));
     all_or_return!(wrong; of, asked);
@@ -138,15 +139,10 @@ fn reach_hop(hop: &ReachHop) -> pb::ReachHop {
 }
 
 async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> Result<pb::ListReachResponse, Error> {
-    use pb::list_reach_request::Subject;
     let (metadata, _, message) = call.into_parts();
     let listing = Listing::new("ListReach", &same_on_every_page(&message));
     let mut wrong = Violations::default();
-    let subject = match &message.subject {
-        None => Err(Violation::required("subject").into()),
-        Some(Subject::MemberId(id)) => member_subject(id),
-        Some(Subject::StatusId(id)) => status_subject(id),
-    };
+    let subject = subject!(message, list_reach_request);
     let of = wrong.check(ReachOf::decode(subject, message.filter, message.max_hops));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));

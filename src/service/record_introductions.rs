@@ -3,7 +3,8 @@
 use std::mem::take;
 
 use super::Service;
-use super::decode::{Violations, all_or_return, introductions};
+use super::commit::refused_in;
+use super::decode::{Violations, all_or_return, batch, introduction};
 use super::request_id::request;
 use crate::domain::{Change, Error};
 use crate::engine::State;
@@ -16,12 +17,11 @@ pub async fn record_introductions(
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
     let request = wrong.check(request("RecordIntroductions", &request_id, &message));
-    let introductions = wrong.check(introductions(message.introductions, service.engine.now()));
+    let now = service.engine.now();
+    let introductions =
+        wrong.check(batch("introductions", message.introductions, |message| introduction(message, now)));
     all_or_return!(wrong; request, introductions);
     let changes = introductions.into_iter().map(|introduction| Change::RecordIntroduction { introduction }).collect();
     let recorded = |state: &State, _: &[_]| pb::RecordIntroductionsResponse { revision: state.revision().to_string() };
-    service.commit(changes, request, recorded).await.map_err(|refusal| match refusal.change {
-        Some(index) => refusal.error.within(&format!("introductions[{index}]")),
-        None => refusal.error,
-    })
+    service.commit(changes, request, recorded).await.map_err(|refusal| refused_in("introductions", refusal))
 }

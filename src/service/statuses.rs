@@ -171,11 +171,12 @@ async fn list_outcomes(
         own_status(state, &how, &id)?;
         let view = how.view(state);
         let keys = state.outcomes_of(&id, after.as_ref());
-        let keys = keys.filter(|key| state.locate(key).is_some_and(|(from, kind, to)| view.shows_edge(from, kind, to)));
-        let (keys, next_page_token) =
-            page(keys, size, |key| listing.token(how.as_of, &[key.from.as_str(), key.kind.as_str(), key.to.as_str()]));
-        let edges = keys.into_iter().filter_map(|key| state.edge(key));
-        let edges = edges.map(|edge| how.shown(state).edge(edge)).collect();
+        let edges = keys.filter_map(|key| state.edge_in(&view, key));
+        let (edges, next_page_token) = page(edges, size, |last| {
+            let EdgeKey { from, kind, to } = &last.value.key;
+            listing.token(how.as_of, &[from.as_str(), kind.as_str(), to.as_str()])
+        });
+        let edges = edges.into_iter().map(|edge| how.shown(state).edge(edge)).collect();
         Ok(pb::ListOutcomesResponse { edges, next_page_token, revision: state.revision().to_string() })
     };
     service.query(&asked, move |state, _| answer(state)).await

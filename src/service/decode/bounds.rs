@@ -1,6 +1,6 @@
 //! Numbers, times and lists of ids, within their bounds.
 
-use super::Violations;
+use super::{Decoded, Violations};
 use crate::domain::limits::{BATCH_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 use crate::domain::{MemberId, Reason, TimeMs, Violation};
 
@@ -28,6 +28,22 @@ pub fn time(field: &str, value: prost_types::Timestamp) -> Result<TimeMs, Violat
 
 pub fn optional_time(field: &str, value: Option<prost_types::Timestamp>) -> Result<Option<TimeMs>, Violation> {
     value.map(|value| time(field, value)).transpose()
+}
+
+/// 1 to 1,000 messages of a repeated field, each decoded, in the order given.
+pub fn batch<M, T>(field: &str, messages: Vec<M>, decode: impl Fn(M) -> Decoded<T>) -> Decoded<Vec<T>> {
+    if messages.is_empty() {
+        return Err(Violation::required(field).into());
+    }
+    if messages.len() > BATCH_MAX {
+        let message = format!("must hold at most {BATCH_MAX} {field}");
+        return Err(Violation::new(field, Reason::TooMany, message).into());
+    }
+    let mut wrong = Violations::default();
+    let decoded = messages.into_iter().enumerate();
+    let decoded =
+        decoded.filter_map(|(i, message)| wrong.check_in(&format!("{field}[{i}]"), decode(message))).collect();
+    if wrong.is_empty() { Ok(decoded) } else { Err(wrong) }
 }
 
 /// 1 to 1,000 ids of members, in the order given.

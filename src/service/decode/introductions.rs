@@ -2,27 +2,11 @@
 
 use super::bounds::time;
 use super::{Decoded, Violations, all_or_return};
-use crate::domain::limits::{BATCH_MAX, INTRODUCTION_AHEAD_MS, INTRODUCTIONS_MAX};
+use crate::domain::limits::{INTRODUCTION_AHEAD_MS, INTRODUCTIONS_MAX};
 use crate::domain::{Day, DayOfAsks, IntroducerTally, Introduction, MemberId, Reason, Stage, TimeMs, Violation};
 use crate::proto::v1 as pb;
 
-/// 1 to 1,000 introductions; `now` is the time of one without.
-pub fn introductions(messages: Vec<pb::Introduction>, now: TimeMs) -> Decoded<Vec<Introduction>> {
-    if messages.is_empty() {
-        return Err(Violation::required("introductions").into());
-    }
-    if messages.len() > BATCH_MAX {
-        let message = format!("must hold at most {BATCH_MAX} introductions");
-        return Err(Violation::new("introductions", Reason::TooMany, message).into());
-    }
-    let mut wrong = Violations::default();
-    let decoded = messages.into_iter().enumerate();
-    let decoded =
-        decoded.filter_map(|(i, message)| wrong.check_in(&format!("introductions[{i}]"), introduction(message, now)));
-    let decoded = decoded.collect();
-    if wrong.is_empty() { Ok(decoded) } else { Err(wrong) }
-}
-
+/// `now` is the time of one without.
 pub fn introduction(message: pb::Introduction, now: TimeMs) -> Decoded<Introduction> {
     let mut wrong = Violations::default();
     let introducer = wrong.check(MemberId::parse("introducer_id", &message.introducer_id));

@@ -7,10 +7,10 @@ mod filter;
 mod introductions;
 mod resources;
 
-pub use bounds::{member_ids, optional_time, page_size, some_member_ids, within_bounds};
+pub use bounds::{batch, member_ids, optional_time, page_size, some_member_ids, within_bounds};
 pub use change::{ChangeName, change, import_change, member_update};
 pub use filter::AskedFilter;
-pub use introductions::introductions;
+pub use introductions::introduction;
 pub use resources::{block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 
 use crate::domain::{Error, Violation};
