@@ -87,7 +87,7 @@ impl Engine {
         &self.figures
     }
 
-    /// Commands that wait for the writer.
+    /// What waits for the writer: commands, and now and then a question about the store or a checkpoint to install.
     pub fn orders_waiting(&self) -> usize {
         self.orders.max_capacity() - self.orders.capacity()
     }

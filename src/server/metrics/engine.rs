@@ -145,7 +145,11 @@ impl Writing<'_> {
 
     fn writes(&mut self, engine: &Engine) -> Result<(), Error> {
         let figures = engine.figures();
-        self.gauge("kith_write_queue", "Commands that wait for the writer", engine.orders_waiting() as u64)?;
+        self.gauge(
+            "kith_write_queue",
+            "Orders that wait for the writer: commands, and what is asked of the store",
+            engine.orders_waiting() as u64,
+        )?;
         self.count("kith_commands", "Commands put on disk", &figures.commands)?;
         self.histogram("kith_batch_commands", "Commands put on disk together", &figures.batch_commands)?;
         self.histogram("kith_append_seconds", "What writing and syncing a batch took", &figures.append_seconds)?;
