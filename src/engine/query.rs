@@ -24,6 +24,8 @@ const AT_ONCE_EDGES_MAX: u64 = 8_192;
 const SHORT_EDGES_MAX: u64 = 1_000_000;
 /// What a query may look at for each edge that it may visit: most of it may be what its viewer may not see.
 const WORK_PER_EDGE_MAX: u64 = 4;
+/// What lanes' threads have of the processor beside one of niceness 0, when there is too little for both: a third.
+const LANE_NICENESS: i32 = 5;
 /// Queries waiting for a turn in a lane, for each that runs there; more are refused at once.
 const WAITING_PER_TURN: usize = 64;
 /// When to ask again after such a refusal.
@@ -66,6 +68,7 @@ impl Engine {
             })?;
             let run = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
+                give_way();
                 let done = attempt.within(edges, counted);
                 (attempt, done)
             });
@@ -76,6 +79,17 @@ impl Engine {
             };
         }
         Err(Error::Internal("a query without a bound met it".to_owned()))
+    }
+}
+
+/// Makes its thread the lesser one when there are more than processors. Without it, the threads that answer point reads, refusals and
+/// health wait until a traversal has had its slice, which is some milliseconds.
+fn give_way() {
+    thread_local!(static GIVES_WAY: Cell<bool> = const { Cell::new(false) });
+    if !GIVES_WAY.replace(true)
+        && let Err(error) = rustix::process::setpriority_process(None, LANE_NICENESS)
+    {
+        tracing::debug!("a thread's priority cannot be set: {error}");
     }
 }
 
@@ -240,6 +254,48 @@ mod tests {
         assert_eq!(visits(&engine, 100, Some(7)).await, (7, vec![7]));
         assert_eq!(visits(&engine, 1 << 20, Some(once)).await, (once, vec![once]));
         assert_eq!(visits(&engine, 1 << 20, Some(once + 5)).await, (once + 5, vec![once, once + 5]));
+        drop(engine);
+        end.join();
+    }
+
+    /// How long a query goes on, from when it should have ended to when it has.
+    async fn goes_on(engine: &Engine, deadline: Option<Instant>, patience: Duration) -> Duration {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let tell = Mutex::new(Some(tell));
+        let query = move |_: &State, budget: &mut Budget<'_>| {
+            while budget.visit(1).is_ok() {}
+            if !budget.is_exhausted() {
+                let _ = tell.lock().unwrap().take().unwrap().send(Instant::now());
+            }
+            Ok(())
+        };
+        let options = QueryOptions { deadline, ..QueryOptions::default() };
+        let answer = tokio::time::timeout(patience, engine.query(options, query)).await;
+        assert_eq!(answer.is_ok(), deadline.is_some());
+        let over = deadline.unwrap_or_else(Instant::now);
+        let ended = tokio::time::timeout(Duration::from_secs(20), told).await.expect("the query ends").unwrap();
+        ended.saturating_duration_since(over)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn work_ends_with_its_deadline_and_with_its_caller() {
+        let options = EngineOptions { queries_max: 1, edges_visited_max: u64::MAX, ..EngineOptions::default() };
+        let (engine, end) = Engine::open(Box::new(MemoryStore::new(StoreId(1))), options).unwrap();
+        let (soon, long) = (Duration::from_millis(30), Duration::from_secs(20));
+        let (mut late, mut left) = (Vec::new(), Vec::new());
+        for _ in 0..9 {
+            late.push(goes_on(&engine, Some(Instant::now() + soon), long).await);
+            left.push(goes_on(&engine, None, soon).await);
+        }
+        for (what, mut took) in [("its deadline", late), ("its caller", left)] {
+            took.sort();
+            println!("a query goes on after {what} for {:?} (median of 9; at most {:?})", took[4], took[8]);
+            // Of times alone: other tests run beside this one.
+            assert!(
+                std::env::var_os("KITH_TIMES").is_none() || took[4] <= Duration::from_millis(10),
+                "{what}: {took:?}"
+            );
+        }
         drop(engine);
         end.join();
     }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body as HttpBody, Frame};
 use hyper::body::Incoming;
 use prost::bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep};
@@ -19,6 +19,7 @@ use tonic::codegen::http::HeaderMap;
 use tonic::{Code, Status};
 
 use super::admission::Turn;
+use super::assembly::Assembly;
 use super::metrics::Handling;
 use crate::domain::Error;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
@@ -45,6 +46,7 @@ const RETRY_MS: u64 = 250;
 /// What a caller sends.
 pub struct RequestBody {
     inner: Incoming,
+    assembly: Assembly,
     received: Arc<Received>,
     /// Counted in `received`: never more than one message, for the earlier ones have been handed on.
     counted: usize,
@@ -54,7 +56,7 @@ pub struct RequestBody {
 
 impl RequestBody {
     pub fn new(inner: Incoming, received: Arc<Received>, silence_max: Duration) -> RequestBody {
-        RequestBody { inner, received, counted: 0, silence_max, silence: None }
+        RequestBody { inner, assembly: Assembly::default(), received, counted: 0, silence_max, silence: None }
     }
 
     fn count(&mut self, bytes: usize) -> Result<(), Error> {
@@ -81,23 +83,29 @@ impl HttpBody for RequestBody {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) else {
-            return self.silent(context).map(|error| Some(Err(to_status(error))));
-        };
-        self.silence = None;
-        Poll::Ready(frame.map(|frame| {
-            let frame = frame.map_err(|error| Status::from_error(Box::new(error)))?;
-            self.count(frame.data_ref().map_or(0, Bytes::len)).map_err(to_status)?;
-            Ok(frame)
-        }))
+        loop {
+            let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) else {
+                return self.silent(context).map(|error| Some(Err(to_status(error))));
+            };
+            self.silence = None;
+            let piece = match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(piece))) => piece,
+                Some(Err(error)) => return Poll::Ready(Some(Err(Status::from_error(Box::new(error))))),
+                // A caller's trailers say nothing.
+                Some(Ok(Err(_))) => continue,
+                None => return Poll::Ready(self.assembly.rest().map(|rest| Ok(Frame::data(rest)))),
+            };
+            if let Err(error) = self.count(piece.len()) {
+                return Poll::Ready(Some(Err(to_status(error))));
+            }
+            if let Some(messages) = self.assembly.push(piece) {
+                return Poll::Ready(Some(Ok(Frame::data(messages))));
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.assembly.is_empty() && self.inner.is_end_stream()
     }
 }
 

@@ -1,10 +1,8 @@
 //! The accept loop: how many connections there are, how long they may be silent, and how they end.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -23,8 +21,9 @@ use tonic::codegen::http::{Request, Response};
 use super::auth::Peer;
 use super::body::{AnswerBody, Waiting};
 use super::calls::{Calls, HEADER_BYTES_MAX, Line};
+use super::conduct::{Conduct, LetThrough, is_abuse};
 use super::connection::Connection;
-use super::metrics::ConnectionMetrics;
+use super::places::{Place, Places};
 use super::reload::Newest;
 use super::tls::names;
 
@@ -73,49 +72,10 @@ pub struct Listener {
     pub tls: Option<Newest<ServerConfig>>,
 }
 
-/// The connections there are, by address.
-#[derive(Debug, Default)]
-struct Places {
-    taken: Mutex<HashMap<IpAddr, usize>>,
-    metrics: ConnectionMetrics,
-}
-
-/// A connection's place, given back when it is dropped.
-struct Place(Arc<Places>, IpAddr);
-
-impl Place {
-    fn take(places: &Arc<Places>, address: IpAddr, limits: &ConnectionLimits) -> Option<Place> {
-        let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = taken.values().sum();
-        let of_address = taken.get(&address).copied().unwrap_or_default();
-        if all >= limits.connections || of_address >= limits.connections_per_address {
-            places.metrics.refused.inc();
-            return None;
-        }
-        taken.insert(address, of_address + 1);
-        places.metrics.accepted.inc();
-        places.metrics.open.inc();
-        Some(Place(places.clone(), address))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.metrics.open.dec();
-        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.1);
-            }
-        }
-    }
-}
-
 impl Listener {
     /// Serves until `stop` is true or gone; then calls under way have the drain time, and what is left is ended.
     pub async fn run(self, drain: Duration, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Places { metrics: self.calls.metrics.connections.clone(), ..Places::default() });
+        let places = Arc::new(Places::new(self.calls.metrics.connections.clone()));
         let stopping = stop.clone();
         let mut connections = JoinSet::new();
         loop {
@@ -163,16 +123,22 @@ struct Serving {
 impl Serving {
     async fn run(mut self, stream: TcpStream, place: Place) {
         set_up(&stream);
+        tokio::select! {
+            () = place.forgiven() => {}
+            () = stopped(&mut self.stop) => return,
+        }
         let greeting = self.limits.greeting;
+        let let_through = LetThrough::default();
+        let conduct = Conduct::new(self.limits.streams, let_through.clone());
         let handshakes_failed = &self.calls.metrics.connections.handshakes_failed;
         let (connection, names) = match &mut self.tls {
-            None => (Connection::plain(stream, greeting), Vec::new()),
+            None => (Connection::plain(stream, greeting, conduct), Vec::new()),
             Some(tls) => {
                 let acceptor = TlsAcceptor::from(tls.borrow_and_update().clone());
                 match timeout(greeting, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         let names = names(stream.get_ref().1);
-                        (Connection::encrypted(stream, greeting), names)
+                        (Connection::encrypted(stream, greeting, conduct), names)
                     }
                     Ok(Err(error)) => {
                         handshakes_failed.inc();
@@ -186,8 +152,8 @@ impl Serving {
             }
         };
         let waiting = Arc::new(Waiting::default());
-        let line = Arc::new(Line { peer: Peer { address: place.1, names }, waiting: waiting.clone() });
-        let answering = Answering { calls: self.calls, line };
+        let line = Arc::new(Line { peer: Peer { address: place.address(), names }, waiting: waiting.clone() });
+        let answering = Answering { calls: self.calls, line, let_through };
         let served = http2(&self.limits).serve_connection(TokioIo::new(connection), answering);
         let mut served = pin!(served);
         let mut look = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
@@ -197,6 +163,9 @@ impl Serving {
                 ended = served.as_mut() => {
                     if let Err(error) = ended {
                         tracing::debug!("a connection ended badly: {error}");
+                        if is_abuse(&error) {
+                            place.thrown_out();
+                        }
                     }
                     return;
                 }
@@ -261,6 +230,7 @@ fn http2(limits: &ConnectionLimits) -> http2::Builder<TokioExecutor> {
 struct Answering {
     calls: Arc<Calls>,
     line: Arc<Line>,
+    let_through: LetThrough,
 }
 
 impl Service<Request<Incoming>> for Answering {
@@ -269,6 +239,7 @@ impl Service<Request<Incoming>> for Answering {
     type Future = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.let_through.one_more();
         let (calls, line) = (self.calls.clone(), self.line.clone());
         Box::pin(async move { Ok(calls.answer(&line, request).await) })
     }
@@ -287,20 +258,5 @@ mod tests {
         set_up(&accepted);
         assert!(accepted.nodelay().unwrap());
         assert!(SockRef::from(&accepted).keepalive().unwrap());
-    }
-
-    #[test]
-    fn there_are_no_more_connections_than_places() {
-        let places = Arc::new(Places::default());
-        let limits = ConnectionLimits { connections: 3, connections_per_address: 2, ..Default::default() };
-        let (here, there) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
-        let take = |address| Place::take(&places, address, &limits);
-        let first = take(here);
-        let second = take(here);
-        assert!(first.is_some() && second.is_some() && take(here).is_none());
-        let third = take(there);
-        assert!(third.is_some() && take(there).is_none());
-        drop(first);
-        assert!(take(there).is_some());
     }
 }

@@ -3,9 +3,10 @@
 //! | file | holds |
 //! |---|---|
 //! | `listener.rs`, `connection.rs` | connections: accepted, greeted, bounded, drained |
+//! | `places.rs`, `conduct.rs` | how many there may be, and whose are ended for what they do |
 //! | `tls.rs`, `auth/`, `reload.rs` | certificates, callers and their roles, read again when their files change |
 //! | `methods.rs` | every RPC, with the role it needs |
-//! | `calls.rs`, `body.rs` | the way of a call: who makes it, its turn, deadline and end |
+//! | `calls.rs`, `body.rs`, `assembly.rs` | the way of a call: who makes it, its turn, deadline and end |
 //! | `admission.rs`, `quota.rs` | how much may be under way, and how much may be asked for |
 //! | `audit.rs` | who wrote, and who was refused |
 //! | `metrics/` | what is counted, and the page it is read from |
@@ -13,15 +14,18 @@
 //! | `probes.rs` | a listener for nothing but health |
 
 mod admission;
+mod assembly;
 mod audit;
 mod auth;
 mod body;
 mod calls;
+mod conduct;
 mod connection;
 mod health;
 mod listener;
 mod methods;
 mod metrics;
+mod places;
 mod probes;
 mod quota;
 mod reflection;

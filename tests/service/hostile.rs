@@ -1,12 +1,13 @@
 //! Clients that mean harm, or are broken: each is at it while a bystander asks, and while the server is told to stop.
 //!
 //! `KITH_HOSTILE_SECONDS` makes each attack longer than the short form that every run has. Figures are printed; the bounds that are
-//! asserted leave room for machines that do other work too.
+//! asserted leave room for machines that do other work too. `KITH_TIMES=1 KITH_HOSTILE_SECONDS=10 … -- --test-threads 1`, on a machine
+//! that does nothing else, holds them to the bar: twice what the bystander waits alone.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use kith::app::{AppOptions, ConnectionLimits, StoreOptions};
@@ -14,6 +15,8 @@ use kith::proto::v1::member_service_client::MemberServiceClient;
 use kith::proto::v1::{GetMemberRequest, ListMembersRequest, PutMemberRequest};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 use tonic::{Code, Request};
 
 use crate::frames::*;
@@ -25,6 +28,7 @@ const BYSTANDER_P99_MAX: Duration = Duration::from_millis(500);
 const RESIDENT_MIB_MAX: u64 = 700;
 const STOP_MAX: Duration = Duration::from_secs(4);
 
+/// A server that leaves the processor to the bystander when that asks for it, as if the two had a machine each.
 struct Served {
     child: Child,
     address: SocketAddr,
@@ -39,8 +43,9 @@ impl Drop for Served {
 
 impl Served {
     fn start(folder: &std::path::Path) -> Served {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
+        let mut command = Command::new("nice");
         command
+            .args(["-n", "10", env!("CARGO_BIN_EXE_kith")])
             .args(["serve", "--listen", "127.0.0.1:0", "--drain-seconds", "1", "--log", "off", "--data"])
             .arg(folder);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -93,23 +98,46 @@ async fn p99(address: SocketAddr, time: Duration) -> Duration {
     took[took.len() * 99 / 100]
 }
 
-type Attack = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// An attack that goes on, again and again until it is dropped: whatever the server does to it is right. An attacker has a machine
+/// of its own; this one has a thread, and what is left of the processor when the server and the bystander want none.
+struct Attack {
+    end: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
 
-/// Does it again and again until it is dropped: whatever the server does to it is right.
-fn again<F: Future<Output = std::io::Result<()>> + Send + 'static>(
-    attack: impl Fn(SocketAddr) -> F + Send + 'static,
-    address: SocketAddr,
-) -> Attack {
-    Box::pin(async move {
-        loop {
-            let _ = attack(address).await;
-            tokio::task::yield_now().await;
-        }
-    })
+impl Attack {
+    fn on<F: Future<Output = std::io::Result<()>>>(
+        address: SocketAddr,
+        attack: impl Fn(SocketAddr) -> F + Send + 'static,
+    ) -> Attack {
+        let (end, mut ended) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let thread = std::fs::read_link("/proc/thread-self").unwrap();
+            let idle = Command::new("chrt").args(["--idle", "--pid", "0"]).arg(thread.file_name().unwrap()).output();
+            if !idle.is_ok_and(|output| output.status.success()) {
+                println!("no chrt here: the attack competes for the processor");
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                while ended.try_recv() == Err(TryRecvError::Empty) {
+                    tokio::select! {
+                        _ = attack(address) => tokio::task::yield_now().await,
+                        _ = &mut ended => return,
+                    }
+                }
+            });
+        });
+        Attack { end, thread }
+    }
+
+    fn end(self) {
+        let _ = self.end.send(());
+        self.thread.join().unwrap();
+    }
 }
 
 /// Runs it beside a bystander, then stops the server while it goes on.
-async fn withstands<F: Future<Output = std::io::Result<()>> + Send + 'static>(
+async fn withstands<F: Future<Output = std::io::Result<()>>>(
     name: &str,
     attack: impl Fn(SocketAddr) -> F + Send + 'static,
 ) {
@@ -119,15 +147,17 @@ async fn withstands<F: Future<Output = std::io::Result<()>> + Send + 'static>(
     members.put_member(PutMemberRequest { member: Some(member("ana")), ..Default::default() }).await.unwrap();
     let time = attack_time();
     let alone = p99(served.address, time).await;
-    let going_on = tokio::spawn(again(attack, served.address));
+    let going_on = Attack::on(served.address, attack);
     let beside = p99(served.address, time).await;
     let resident = served.resident_mib();
     let stop = served.stopped().await;
-    going_on.abort();
+    going_on.end();
     println!(
         "{name}: bystander's p99 {alone:?} alone, {beside:?} beside it; {resident} MiB at most; stopped in {stop:?}"
     );
-    assert!(beside < BYSTANDER_P99_MAX, "{name}: the bystander waits {beside:?}");
+    // Of times alone: other tests run beside this one.
+    let bar = if std::env::var_os("KITH_TIMES").is_some() { 2 * alone } else { BYSTANDER_P99_MAX };
+    assert!(beside <= bar, "{name}: the bystander waits {beside:?}");
     assert!(resident < RESIDENT_MIB_MAX, "{name}: {resident} MiB");
     assert!(stop < STOP_MAX, "{name}: it stops in {stop:?}");
 }

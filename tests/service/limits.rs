@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use kith::app::StoreOptions;
 use kith::proto::v1::data_service_client::DataServiceClient;
 use kith::proto::v1::*;
 use tonic::{Code, Request};
 
-use crate::harness::{Kith, PATIENCE, edge, member, reason, status};
+use crate::harness::{Kith, PATIENCE, edge, member, options, reason, status};
 use crate::raw::{Wire, call};
 
 fn text(value: &str) -> String {
@@ -39,6 +40,35 @@ async fn a_message_within_the_bound_is_read() {
     let put = PutMemberRequest { member: Some(long), ..Default::default() };
     let refused = kith.members().put_member(put).await.unwrap_err();
     assert_eq!((refused.code(), &*reason(&refused)), (Code::InvalidArgument, "TOO_LONG"));
+}
+
+#[tokio::test]
+async fn bytes_on_their_way_in_are_bounded_and_given_back() {
+    let mut served = options(StoreOptions::Memory);
+    served.server.received_bytes = 1_024 * 1_024;
+    let kith = Kith::start(served).await;
+    for (bytes, code, why) in [
+        (1_500_000, Code::ResourceExhausted, "OVERLOADED"),
+        (900_000, Code::InvalidArgument, "TOO_LONG"),
+        (1_500_000, Code::ResourceExhausted, "OVERLOADED"),
+        (900_000, Code::InvalidArgument, "TOO_LONG"),
+    ] {
+        let long = Member { display_name: "a".repeat(bytes), ..member("ana") };
+        let put = PutMemberRequest { member: Some(long), ..Default::default() };
+        let refused = kith.members().put_member(put).await.unwrap_err();
+        assert_eq!((refused.code(), &*reason(&refused)), (code, why), "{bytes} bytes");
+    }
+    kith.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_who_falls_silent_within_its_messages_is_not_waited_for() {
+    let mut served = options(StoreOptions::Memory);
+    served.server.silence = Duration::from_millis(100);
+    let kith = Kith::start(served).await;
+    let ended = tokio::time::timeout(PATIENCE, kith.data().import(endless_import())).await.unwrap().unwrap_err();
+    assert_eq!((ended.code(), &*reason(&ended)), (Code::ResourceExhausted, "OVERLOADED"));
+    kith.stop().await.unwrap();
 }
 
 #[tokio::test]

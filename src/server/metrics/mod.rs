@@ -41,6 +41,8 @@ pub struct ConnectionMetrics {
     pub accepted: Counter,
     /// For want of a place.
     pub refused: Counter,
+    /// For what their peers did.
+    pub thrown_out: Counter,
     pub handshakes_failed: Counter,
 }
 
@@ -76,6 +78,7 @@ impl Metrics {
         registry.register("kith_connections", "Connections that are open", connections.open);
         registry.register("kith_connections_accepted", "Connections accepted", connections.accepted);
         registry.register("kith_connections_refused", "Connections closed for want of a place", connections.refused);
+        registry.register("kith_connections_thrown_out", "Connections ended for abuse", connections.thrown_out);
         registry.register("kith_tls_handshakes_failed", "TLS handshakes that failed", connections.handshakes_failed);
         registry.register(
             "kith_viewer_quota_refusals",
