@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::digest::Digest;
+use super::progress::Progress;
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
 use super::requests::Answered;
 use super::state::State;
@@ -125,7 +126,7 @@ fn times(stamps: Stamps) -> Times {
 
 /// The store's state: its newest checkpoint and the commits after it. Also what the checkpoint covers.
 pub fn load(store: &mut dyn Store) -> Result<(State, Covered), StoreError> {
-    let mut fold = Fold { state: State::empty(store.id().0), rows: Some(Rows::default()), head: None };
+    let mut fold = Fold::new(State::empty(store.id().0));
     store.load(&mut fold)?;
     fold.finish_rows()?;
     let covered = fold.head.map(|head| Covered { sequence: head.sequence, time: head.time });
@@ -154,7 +155,7 @@ impl State {
 
     /// The state that a backup is of.
     pub fn from_backup(backup: &mut BackupReader<impl Read>) -> Result<State, StoreError> {
-        let mut fold = Fold { state: State::empty(backup.store.0), rows: Some(Rows::default()), head: None };
+        let mut fold = Fold::new(State::empty(backup.store.0));
         read_backup(backup, &mut fold)?;
         fold.finish_rows()?;
         Ok(fold.state)
@@ -162,6 +163,10 @@ impl State {
 }
 
 impl Fold {
+    fn new(state: State) -> Fold {
+        Fold { state, rows: Some(Rows::default()), head: None, progress: Progress::default() }
+    }
+
     /// Makes a state of the rows of the checkpoint, once they are all there.
     fn finish_rows(&mut self) -> Result<(), StoreError> {
         let Some(rows) = self.rows.take() else { return Ok(()) };
@@ -234,6 +239,7 @@ struct Fold {
     /// Rows that still make a state; none once commits have begun.
     rows: Option<Rows>,
     head: Option<CheckpointHead>,
+    progress: Progress,
 }
 
 /// What has to be gathered whole before a graph can be built of it.
@@ -251,11 +257,13 @@ struct Rows {
 
 impl Loader for Fold {
     fn head(&mut self, head: &CheckpointHead) -> Result<(), StoreError> {
+        self.progress.expects(head);
         self.head = Some(head.clone());
         Ok(())
     }
 
     fn row(&mut self, row: Row) -> Result<(), StoreError> {
+        self.progress.row();
         let rows = self.rows.as_mut().ok_or_else(|| damaged("a row follows a commit"))?;
         match row {
             Row::Kind { slot, .. } if usize::from(slot) >= KINDS_MAX => return Err(damaged("a kind has no place")),
@@ -295,6 +303,7 @@ impl Loader for Fold {
 
     fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
         self.finish_rows()?;
+        self.progress.commit();
         self.state.replay(&commit)
     }
 }

@@ -17,6 +17,7 @@ mod feed;
 mod figures;
 mod introductions;
 mod leaders;
+mod progress;
 mod query;
 mod records;
 mod requests;

@@ -215,6 +215,15 @@ impl<'g> View<'g> {
         self.half_edges(member).len() as u64
     }
 
+    /// The same, charged where all must be looked through to know how many the viewer may see.
+    pub(super) fn weigh(&self, member: MemberIx, budget: &mut Budget<'_>) -> Result<u64, Limit> {
+        let degree = self.degree(member);
+        if self.lens.is_some() {
+            budget.pass(degree)?;
+        }
+        Ok(degree)
+    }
+
     /// The steps of a list this way with their edges' spheres, in index order: to a neighbor once for each edge.
     #[inline]
     pub(super) fn for_each_edge(
@@ -342,6 +351,10 @@ impl<'g> View<'g> {
 
     /// Pair strength from one member to another; none if no edge leads there.
     pub fn pair(&self, from: MemberIx, to: MemberIx) -> Option<f64> {
+        // Most members have no edge to most others; that takes one search to know, not one for each kind.
+        if !self.half_edges(from).has_neighbor(to) {
+            return None;
+        }
         let edges = self.edges_between(from, to);
         (!edges.is_empty()).then(|| pair_strength(edges.into_iter().map(|(_, strength)| strength)))
     }

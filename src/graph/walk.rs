@@ -24,13 +24,24 @@ pub struct Breadth {
     pub steps_max: usize,
     /// The members two steps away at which most arrives are stepped on from; of equal ones those whose ids come first.
     pub middle_max: usize,
+    /// Half-edges looked through for second steps. Members with few go first, for a member hands on what arrives in parts as small as
+    /// it has many: hubs take nearly all of the time, and bring next to nothing.
+    pub second_edges_max: u64,
+    /// The same for third steps.
+    pub third_edges_max: u64,
 }
 
 impl Breadth {
     /// All of them: K in full.
-    pub const ALL: Breadth = Breadth { steps_max: usize::MAX, middle_max: usize::MAX };
+    pub const ALL: Breadth = Breadth {
+        steps_max: usize::MAX,
+        middle_max: usize::MAX,
+        second_edges_max: u64::MAX,
+        third_edges_max: u64::MAX,
+    };
     /// Enough for the same answers nearly always, and bounded however many steps there are.
-    pub const STRONGEST: Breadth = Breadth { steps_max: 200, middle_max: 100 };
+    pub const STRONGEST: Breadth =
+        Breadth { steps_max: 200, middle_max: 100, second_edges_max: 1 << 14, third_edges_max: 1 << 13 };
 }
 
 /// The walks of two and three steps from one member.
@@ -136,11 +147,44 @@ impl<'v, 'g> Walk<'v, 'g> {
         self.is_cut |= keep_greatest(steps, self.breadth.steps_max, |step| step.1, |step| graph.id(step.0));
     }
 
+    /// Leaves those with the fewest half-edges, as many as may be looked through and at least one; of equal ones those whose ids come first.
+    fn leave_hubs_out<T: Copy>(
+        &mut self,
+        items: &mut Vec<T>,
+        edges_max: u64,
+        member: impl Fn(&T) -> MemberIx,
+        budget: &mut Budget<'_>,
+    ) -> Result<(), Limit> {
+        if edges_max == u64::MAX {
+            return Ok(());
+        }
+        let degrees: Result<Vec<u64>, Limit> = items.iter().map(|item| self.view.weigh(member(item), budget)).collect();
+        let mut degrees = degrees?;
+        if degrees.iter().sum::<u64>() <= edges_max {
+            return Ok(());
+        }
+        let graph = self.view.graph();
+        let mut order: Vec<usize> = (0..items.len()).collect();
+        order.sort_unstable_by_key(|&at| (degrees[at], graph.id(member(&items[at]))));
+        let mut edges = 0;
+        for &at in &order {
+            edges += degrees[at];
+            if edges > edges_max && at != order[0] {
+                degrees[at] = u64::MAX;
+                self.is_cut = true;
+            }
+        }
+        let mut at = 0..;
+        items.retain(|_| at.next().is_some_and(|at| degrees[at] < u64::MAX));
+        Ok(())
+    }
+
     pub fn two_steps(&mut self, budget: &mut Budget<'_>) -> Result<(), Limit> {
         let (view, mut first, mut steps) = (self.view, Vec::new(), Vec::new());
         self.steps(self.from, &mut first, budget)?;
         let joined: Vec<MemberIx> = first.iter().map(|step| step.0).collect();
         self.cut(&mut first);
+        self.leave_hubs_out(&mut first, self.breadth.second_edges_max, |step| step.0, budget)?;
         // What arrives at a member is summed in the order of the first steps' ids.
         first.sort_by_cached_key(|step| view.graph().id(step.0));
         // No more than a bounded part of what the budget may not allow; and lists are not looked through for it.
@@ -181,8 +225,9 @@ impl<'v, 'g> Walk<'v, 'g> {
             let ids = || graph.id(a.member).cmp(graph.id(b.member));
             a.arriving.total_cmp(&b.arriving).then_with(ids)
         });
+        let left_out = self.leave_hubs_out(&mut middle, self.breadth.third_edges_max, |middle| middle.member, budget);
         let two_steps: Vec<f64> = self.arrived.iter().map(|member| self.sums.get(member.0)).collect();
-        let stepped = self.step_on(&mut middle, budget);
+        let stepped = left_out.and_then(|()| self.step_on(&mut middle, budget));
         if stepped.is_err() {
             self.arrived.iter().zip(two_steps).for_each(|(member, sum)| *self.sums.entry(member.0).0 = sum);
             self.arrived.truncate(self.two_steps);

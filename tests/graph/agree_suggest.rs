@@ -86,7 +86,8 @@ pub fn suggestions_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) ->
     assert_eq!(some.suggestions, all.suggestions[..ask.limit.min(all.suggestions.len())]);
     one_introducer_has_but_some(&all.suggestions, view, names, ask);
     let mut bits = told(names, &all.suggestions);
-    for breadth in [Breadth { steps_max: 1, middle_max: 1 }, Breadth { steps_max: 3, middle_max: 2 }] {
+    for (steps_max, middle_max, edges) in [(1, 1, u64::MAX), (3, 2, u64::MAX), (200, 100, 7), (3, 2, 3)] {
+        let breadth = Breadth { steps_max, middle_max, second_edges_max: edges, third_edges_max: edges };
         let found = ask_for_some(view, names, ask, (everyone, breadth, None));
         found.iter().for_each(|suggestion| part_of_it_is(suggestion, names, ask, &candidates));
         are_in_order(&found, names);

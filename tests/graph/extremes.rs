@@ -177,3 +177,22 @@ fn a_star_of_stars() {
     assert_eq!(hops, [1, 999, 999, 999 * 999]);
     assert!(budget.visited() <= graph.edges() + 2_000, "the leaves of the last hop are not opened");
 }
+
+#[test]
+fn hubs_are_left_out_of_the_strongest_walks_but_for_who_knows_nobody_else() {
+    // 0 knows 1 with ten friends, and the hub 2, who has 40,000; 3 knows the hub alone.
+    let (few, hub) = (10..20, 20..40_020);
+    let pairs = [(0, 1), (0, 2), (3, 2)].into_iter().chain(few.map(|i| (1, i))).chain(hub.map(|i| (2, i)));
+    let (graph, at) = graph_of(40_020, pairs);
+    let view = View::unfiltered(&graph, NOW);
+    let exclude = SmallSet::default();
+    let breadth = Breadth { third_edges_max: 0, ..Breadth::STRONGEST };
+    let query = SuggestQuery { breadth, max_steps: 2, ..SuggestQuery::exact(&exclude, 30) };
+    let mut budget = Budget::unlimited();
+    let found = suggest(&view, at[0], &query, &mut budget).suggestions;
+    let members: Vec<_> = found.iter().map(|suggestion| suggestion.member).collect();
+    assert_eq!(members, (10..20).map(|i| at[i]).collect::<Vec<_>>());
+    assert!(budget.visited() < 1_000, "{} edges, the hub's are not among them", budget.visited());
+    let found = suggest(&view, at[3], &query, &mut Budget::unlimited()).suggestions;
+    assert_eq!(found.len(), 30, "who knows a hub alone walks through it");
+}

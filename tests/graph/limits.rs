@@ -244,7 +244,7 @@ pub fn signals_are_heeded(oracle: &Oracle, graph: &Graph, view: &View<'_>) {
         },
         &|budget| {
             let exclude = SmallSet::default();
-            let breadth = Breadth { steps_max: 150, middle_max: 10 };
+            let breadth = Breadth { steps_max: 150, middle_max: 10, second_edges_max: 30_000, third_edges_max: 30_000 };
             let query = SuggestQuery { breadth, ..SuggestQuery::exact(&exclude, 10) };
             suggest(view, from, &query, budget).extent.limit
         },
