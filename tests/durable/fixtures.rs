@@ -1,30 +1,72 @@
-//! Stores that earlier versions wrote open, and hold what they held. `fixtures/format-1` is one of format 1.
+//! Stores that earlier versions wrote open, and hold what they held. `fixtures/format-1` is one of format 1; 3 has privacy, blocks and
+//! tallies besides. None was kept of format 2, which no version was released with.
 //!
 //! A version with a new format adds a folder of its own: `KITH_WRITE_FIXTURE=folder cargo test --release --test durable fixture`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use kith::domain::{Change, Precondition};
+use kith::domain::{Block, Change, Day, Introduction, Member, Precondition, Privacy, Stage, Visibility};
 use kith::engine::{Engine, EngineOptions};
 use kith::store::Store;
 
 use crate::support::*;
 
-/// The content digest and the sequence of the store that was written.
-const DIGEST: u128 = 246_777_730_035_447_432_230_909_114_662_769_055_003;
-const SEQUENCE: u64 = 9;
-
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/durable/fixtures/format-1")
+/// A store that was written.
+struct Fixture {
+    folder: &'static str,
+    digest: u128,
+    sequence: u64,
+    /// Members, edges, statuses, blocks and tallies.
+    counts: [u64; 5],
 }
+
+const FIXTURES: [Fixture; 2] = [
+    Fixture {
+        folder: "format-1",
+        digest: 246_777_730_035_447_432_230_909_114_662_769_055_003,
+        sequence: 9,
+        counts: [4, 2, 2, 0, 0],
+    },
+    Fixture {
+        folder: "format-3",
+        digest: 221_981_523_348_187_849_406_663_955_856_384_759_168,
+        sequence: 15,
+        counts: [4, 2, 2, 2, 2],
+    },
+];
 
 /// What a fixture holds: everything there is, some of it under a checkpoint and the rest behind it.
 fn write(folder: &Path) {
     let options = |checkpoint_log_bytes_min| EngineOptions { checkpoint_log_bytes_min, ..EngineOptions::default() };
     let post = |id: &str| Change::PostStatus { status: sample_status(id, "ann") };
     let delete = Change::DeleteMember { id: member_id("gone"), precondition: Precondition::None, allow_missing: false };
-    let before = vec![put_bare("ann"), put_bare("nosy"), put_edge("ann", "friend", "bob"), post("s1")];
-    let after = vec![put_edge("bob", "follows", "cy"), put_edge("ann", "client", "gone"), post("s2"), delete];
+    let block = |of: &str| Change::BlockMember { block: Block { by: member_id("ann"), of: member_id(of) } };
+    let hidden = |id: &str| {
+        let privacy = Privacy { edges_visibility: Visibility::Connections, ..Privacy::default() };
+        put_member(Member { privacy, ..Member::bare(member_id(id)) })
+    };
+    let introduced = |introducer: &str, stage, day| {
+        let introduction = Introduction { introducer: member_id(introducer), stage, day: Day(day) };
+        Change::RecordIntroduction { introduction }
+    };
+    let before = vec![
+        put_bare("ann"),
+        hidden("nosy"),
+        put_edge("ann", "friend", "bob"),
+        post("s1"),
+        block("nosy"),
+        introduced("bob", Stage::Asked, 19_675),
+    ];
+    let after = vec![
+        put_edge("bob", "follows", "cy"),
+        put_edge("ann", "client", "gone"),
+        post("s2"),
+        hidden("cy"),
+        block("cy"),
+        introduced("bob", Stage::Accepted, 19_676),
+        introduced("cy", Stage::Asked, 19_676),
+        delete,
+    ];
     block_on(async {
         for (bytes_min, changes) in [(1, before), (u64::MAX, after)] {
             let (engine, end) = open_engine(folder, options(bytes_min)).unwrap();
@@ -32,8 +74,8 @@ fn write(folder: &Path) {
                 let n = n as u128 + u128::from(bytes_min);
                 engine.write(vec![change], Some(request(n, n)), |_, _| b"answer".to_vec()).await.unwrap();
             }
-            let first = folder.join("generation-00000000000000000001");
-            wait_until(|| bytes_min > 1 || !first.exists()).await;
+            let covered = || engine.figures().checkpoint_sequence.get();
+            wait_until(|| bytes_min > 1 || covered() >= 2).await;
             drop(engine);
             end.join();
         }
@@ -41,12 +83,17 @@ fn write(folder: &Path) {
 }
 
 #[test]
-fn a_store_of_format_1_opens_to_what_it_held() {
+fn fixtures_open_to_what_they_held() {
     if let Some(folder) = std::env::var_os("KITH_WRITE_FIXTURE") {
         return write(Path::new(&folder));
     }
+    FIXTURES.iter().for_each(opens_to_what_it_held);
+}
+
+fn opens_to_what_it_held(fixture: &Fixture) {
     let copy = tempfile::tempdir().unwrap();
-    copy_folder(&fixture(), copy.path());
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/durable/fixtures").join(fixture.folder);
+    copy_folder(&kept, copy.path());
     let mut store = open_sled(copy.path()).unwrap();
     let loaded = load(&mut store);
     let head = loaded.head.unwrap();
@@ -55,8 +102,9 @@ fn a_store_of_format_1_opens_to_what_it_held() {
     drop(store);
     let (engine, end) = Engine::open(Box::new(open_sled(copy.path()).unwrap()), EngineOptions::default()).unwrap();
     let state = engine.state();
-    assert_eq!((state.digest(), state.sequence()), (DIGEST, SEQUENCE));
-    assert_eq!((state.member_count(), state.edge_count(), state.status_count()), (4, 2, 2));
+    let counts =
+        [state.member_count(), state.edge_count(), state.status_count(), state.block_count(), state.tally_count()];
+    assert_eq!((state.digest(), state.sequence(), counts), (fixture.digest, fixture.sequence, fixture.counts));
     let again = block_on(engine.write(vec![put_bare("ann")], Some(request(1, 1)), |_, _| b"another".to_vec()));
     // A day has passed since, or not: the request is remembered or forgotten.
     assert!([b"answer".to_vec(), b"another".to_vec()].contains(&again.unwrap()));
