@@ -147,7 +147,8 @@ impl<'v, 'g> Walk<'v, 'g> {
         self.is_cut |= keep_greatest(steps, self.breadth.steps_max, |step| step.1, |step| graph.id(step.0));
     }
 
-    /// Leaves those with the fewest half-edges, as many as may be looked through and at least one; of equal ones those whose ids come first.
+    /// Leaves those with the fewest half-edges, as many as may be looked through and at least one; of equal ones those whose ids come
+    /// first. In no order of meaning.
     fn leave_hubs_out<T: Copy>(
         &mut self,
         items: &mut Vec<T>,
@@ -158,24 +159,22 @@ impl<'v, 'g> Walk<'v, 'g> {
         if edges_max == u64::MAX {
             return Ok(());
         }
-        let degrees: Result<Vec<u64>, Limit> = items.iter().map(|item| self.view.weigh(member(item), budget)).collect();
-        let mut degrees = degrees?;
-        if degrees.iter().sum::<u64>() <= edges_max {
+        let graph = self.view.graph();
+        let weighed = items.iter().map(|item| Ok((self.view.weigh(member(item), budget)?, *item)));
+        let mut weighed: Vec<(u64, T)> = weighed.collect::<Result<_, Limit>>()?;
+        if weighed.iter().map(|(degree, _)| degree).sum::<u64>() <= edges_max {
             return Ok(());
         }
-        let graph = self.view.graph();
-        let mut order: Vec<usize> = (0..items.len()).collect();
-        order.sort_unstable_by_key(|&at| (degrees[at], graph.id(member(&items[at]))));
+        weighed.sort_unstable_by_key(|(degree, item)| (*degree, graph.id(member(item))));
         let mut edges = 0;
-        for &at in &order {
-            edges += degrees[at];
-            if edges > edges_max && at != order[0] {
-                degrees[at] = u64::MAX;
-                self.is_cut = true;
-            }
-        }
-        let mut at = 0..;
-        items.retain(|_| at.next().is_some_and(|at| degrees[at] < u64::MAX));
+        let within = weighed.iter().take_while(|(degree, _)| {
+            edges += degree;
+            edges <= edges_max
+        });
+        let left = within.count().max(1);
+        self.is_cut |= left < items.len();
+        items.clear();
+        items.extend(weighed.into_iter().take(left).map(|(_, item)| item));
         Ok(())
     }
 
@@ -220,12 +219,12 @@ impl<'v, 'g> Walk<'v, 'g> {
         let most = self.breadth.middle_max;
         let was_cut = self.is_cut;
         self.is_cut |= keep_greatest(&mut middle, most, |middle| middle.arriving, |middle| graph.id(middle.member));
+        let left_out = self.leave_hubs_out(&mut middle, self.breadth.third_edges_max, |middle| middle.member, budget);
         // By what arrives, and by id where as much does: ids are seldom looked at.
         middle.sort_unstable_by(|a, b| {
             let ids = || graph.id(a.member).cmp(graph.id(b.member));
             a.arriving.total_cmp(&b.arriving).then_with(ids)
         });
-        let left_out = self.leave_hubs_out(&mut middle, self.breadth.third_edges_max, |middle| middle.member, budget);
         let two_steps: Vec<f64> = self.arrived.iter().map(|member| self.sums.get(member.0)).collect();
         let stepped = left_out.and_then(|()| self.step_on(&mut middle, budget));
         if stepped.is_err() {

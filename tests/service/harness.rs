@@ -23,6 +23,11 @@ use tonic_types::StatusExt;
 /// Longer than anything a test waits for takes.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Whether times are held to their bars: on a machine that does nothing else.
+pub fn bars_hold() -> bool {
+    std::env::var_os("KITH_TIMES").is_some()
+}
+
 /// A running server.
 pub struct Kith {
     pub address: SocketAddr,

@@ -20,7 +20,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tonic::{Code, Request};
 
 use crate::frames::*;
-use crate::harness::{Kith, PATIENCE, connect, member, options, reason};
+use crate::harness::{Kith, PATIENCE, bars_hold, connect, member, options, reason};
 use crate::raw;
 
 /// A bystander's slowest answers may take so long, whatever goes on.
@@ -156,7 +156,7 @@ async fn withstands<F: Future<Output = std::io::Result<()>>>(
         "{name}: bystander's p99 {alone:?} alone, {beside:?} beside it; {resident} MiB at most; stopped in {stop:?}"
     );
     // Of times alone: other tests run beside this one.
-    let bar = if std::env::var_os("KITH_TIMES").is_some() { 2 * alone } else { BYSTANDER_P99_MAX };
+    let bar = if bars_hold() { 2 * alone } else { BYSTANDER_P99_MAX };
     assert!(beside <= bar, "{name}: the bystander waits {beside:?}");
     assert!(resident < RESIDENT_MIB_MAX, "{name}: {resident} MiB");
     assert!(stop < STOP_MAX, "{name}: it stops in {stop:?}");

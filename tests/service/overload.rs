@@ -15,7 +15,7 @@ use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::harness::{Kith, connect, edge, options, reason};
+use crate::harness::{Kith, bars_hold, connect, edge, options, reason};
 
 const MEMBERS: usize = 20_000;
 const TICK: Duration = Duration::from_millis(5);
@@ -57,10 +57,6 @@ async fn ask(channel: Channel, tally: Arc<Mutex<Tally>>) {
             tally.refused.push(took);
         }
     }
-}
-
-fn bars_hold() -> bool {
-    std::env::var_os("KITH_TIMES").is_some()
 }
 
 fn time() -> Duration {
