@@ -24,12 +24,14 @@ impl Act<'_> {
         Act { now, events: Some(events) }
     }
 
-    pub fn replayed(now: TimeMs) -> Act<'static> {
-        Act { now, events: None }
+    pub fn told(now: TimeMs, events: Option<&mut Vec<Event>>) -> Act<'_> {
+        Act { now, events }
     }
 
     pub fn tell(&mut self, event: impl FnOnce() -> Event) {
         if let Some(events) = &mut self.events {
+            // Most changes leave one thing behind.
+            events.reserve_exact(1);
             events.push(event());
         }
     }

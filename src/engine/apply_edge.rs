@@ -9,12 +9,12 @@ use super::state::{Mention, State};
 use super::{Applied, Effect, digest};
 use crate::domain::{
     Edge, EdgeKey, EdgePut, Error, Event, InteractionRecord, KindName, Member, MemberId, Origin, Precondition, Privacy,
-    Reason, Resource, Status, StatusId, Violation,
+    Reason, Resource, Status, StatusId, Violation, Visibility,
 };
 use crate::graph::{KindIx, MemberIx, Runs, add_interactions};
 
 /// An edge's `from` end, kind and `to` end, as it is kept.
-type EdgePlace = (MemberIx, KindIx, MemberIx);
+pub(super) type EdgePlace = (MemberIx, KindIx, MemberIx);
 
 impl State {
     pub(super) fn put_edge(
@@ -26,15 +26,10 @@ impl State {
     ) -> Result<Applied, Error> {
         let kind = self.registered(&put.key.kind, "edge.kind")?;
         let key = self.kept_key(&put.key, kind);
-        let (from, to) = (self.graph.find(key.from.as_str()), self.graph.find(key.to.as_str()));
-        let before = from.zip(to).and_then(|(from, to)| self.edge_of(&key, (from, kind, to)));
+        let ends = [self.graph.find(key.from.as_str()), self.graph.find(key.to.as_str())];
+        let before = ends[0].zip(ends[1]).and_then(|(from, to)| self.edge_of(&key, (from, kind, to)));
         check(precondition, before.as_ref(), "edge")?;
-        if let Some(status) = put.origin.as_ref().and_then(|origin| origin.status.as_ref())
-            && !self.statuses.contains_key(status)
-        {
-            let message = "no such status";
-            return Err(Error::precondition("edge.origin.status_id", Reason::StatusMissing, message));
-        }
+        self.check_origin(put)?;
         if !allow_missing_members {
             self.require_member(&put.key.from, "edge.from_id")?;
             self.require_member(&put.key.to, "edge.to_id")?;
@@ -53,12 +48,20 @@ impl State {
                 self.add_member(act, &Member::bare(id.clone()))
             })
         };
-        let place = (end(from, &after.key.from), kind, end(to, &after.key.to));
+        let place = (end(ends[0], &after.key.from), kind, end(ends[1], &after.key.to));
         self.store_edge(act, place, before.as_ref(), &after);
         Ok(applied)
     }
 
-    fn registered(&self, kind: &KindName, field: &str) -> Result<KindIx, Error> {
+    pub(super) fn check_origin(&self, put: &EdgePut) -> Result<(), Error> {
+        let status = put.origin.as_ref().and_then(|origin| origin.status.as_ref());
+        if status.is_none_or(|status| self.statuses.contains_key(status)) {
+            return Ok(());
+        }
+        Err(Error::precondition("edge.origin.status_id", Reason::StatusMissing, "no such status"))
+    }
+
+    pub(super) fn registered(&self, kind: &KindName, field: &str) -> Result<KindIx, Error> {
         self.graph.find_kind(kind.as_str()).ok_or_else(|| {
             let message = format!("no kind {:?} is registered", kind.as_str());
             Violation::new(field, Reason::UnknownKind, message).into()
@@ -66,12 +69,12 @@ impl State {
     }
 
     /// The key an edge is kept under.
-    fn kept_key(&self, key: &EdgeKey, kind: KindIx) -> EdgeKey {
+    pub(super) fn kept_key(&self, key: &EdgeKey, kind: KindIx) -> EdgeKey {
         if self.graph.kind(kind).symmetric { key.clone().smaller_first() } else { key.clone() }
     }
 
     /// The edge at a place, which has this key.
-    fn edge_of(&self, key: &EdgeKey, (from, kind, to): EdgePlace) -> Option<Stored<Edge>> {
+    pub(super) fn edge_of(&self, key: &EdgeKey, (from, kind, to): EdgePlace) -> Option<Stored<Edge>> {
         let record = self.edge_record(from, kind, to)?;
         Some(Stored::of(record.facts().edge(key.clone()), record.times))
     }
@@ -86,7 +89,14 @@ impl State {
     }
 
     /// Writes an edge whose members and kind exist in the place of what was there.
-    fn store_edge(
+    fn store_edge(&mut self, act: &mut Act<'_>, place: EdgePlace, before: Option<&Stored<Edge>>, after: &Edge) {
+        let (from, kind, to) = place;
+        self.graph.put_edge(from, kind, to, tie(after));
+        self.store_record(act, place, before, after);
+    }
+
+    /// The same for all but the graph's adjacency.
+    pub(super) fn store_record(
         &mut self,
         act: &mut Act<'_>,
         (from, kind, to): EdgePlace,
@@ -103,9 +113,10 @@ impl State {
         }
         self.digest.add(digest::edge_hash(after));
         self.index_origin(after);
-        self.graph.put_edge(from, kind, to, tie(after));
-        self.graph.set_edge_visibility(from, kind, to, after.visibility);
-        self.edge_list(from).insert(EdgeRecord::new(EdgeFacts::of(after.clone()), kind, to, times));
+        if after.visibility != before.map_or(Visibility::default(), |before| before.value.visibility) {
+            self.graph.set_edge_visibility(from, kind, to, after.visibility);
+        }
+        self.edge_list(from).insert(EdgeRecord::new(EdgeFacts::of(after), kind, to, times));
         act.tell(|| Event::EdgePut { edge: after.clone(), create_time: times.create });
     }
 

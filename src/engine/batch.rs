@@ -3,17 +3,20 @@
 use tokio::sync::oneshot;
 
 use super::apply::Act;
+use super::apply_edges::{Due, go_together};
+use super::disk::COMMANDS_TOGETHER;
 use super::requests::Answered;
+use super::revision::Revision;
 use super::state::State;
 use super::writer::{ImportOrder, Respond, WriteOrder};
-use super::{Effect, ImportedBatch, Refusal, now};
-use crate::domain::{Change, Command, Error, Event, Reason, Request, TimeMs, Violation};
+use super::{Applied, Effect, ImportedBatch, Refusal, now};
+use crate::domain::{Change, Command, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
 use crate::store::{Commit, StoreError};
 
 /// Commands that go to disk together at most.
 const COMMANDS_MAX: usize = 1_024;
 /// Changes in them at most, so that a batch of imports stays in memory's bounds.
-const CHANGES_MAX: usize = 16_384;
+const CHANGES_MAX: usize = 65_536;
 
 /// An answer that waits for its batch to be on disk.
 pub enum Answer {
@@ -33,22 +36,45 @@ impl Answer {
 
 /// Commands applied to a copy of the state, on their way to the disk.
 pub struct Batch {
+    state: State,
+    commits: Vec<Commit>,
+    answers: Vec<Answer>,
+    /// Taken, and not applied yet: those that come one after the other are applied together.
+    imports: Vec<ImportOrder>,
+    changes: usize,
+}
+
+/// A batch that is ready to be written.
+pub struct AppliedBatch {
     pub state: State,
     pub commits: Vec<Commit>,
     pub answers: Vec<Answer>,
-    changes: usize,
 }
 
 impl Batch {
     pub fn new(state: &State) -> Batch {
-        Batch { state: state.clone(), commits: Vec::new(), answers: Vec::new(), changes: 0 }
+        let state = state.clone();
+        Batch { state, commits: Vec::new(), answers: Vec::new(), imports: Vec::new(), changes: 0 }
     }
 
     pub fn has_room(&self) -> bool {
-        self.commits.len() < COMMANDS_MAX && self.changes < CHANGES_MAX
+        self.commits.len() + self.imports.len() < COMMANDS_MAX && self.changes < CHANGES_MAX
+    }
+
+    /// Whether more of what waits would make more of the batch's way to the disk: enough writes do, and imports gain by numbers.
+    pub fn is_worth_writing(&self) -> bool {
+        self.commits.len() >= COMMANDS_TOGETHER && self.imports.is_empty()
+    }
+
+    /// All that was taken, applied.
+    pub fn apply(mut self) -> AppliedBatch {
+        self.apply_imports();
+        let Batch { state, commits, answers, .. } = self;
+        AppliedBatch { state, commits, answers }
     }
 
     pub fn write(&mut self, order: WriteOrder) {
+        self.apply_imports();
         match self.write_answer(order.changes, order.request, order.respond) {
             Ok(bytes) => self.answers.push(Answer::Write(order.reply, bytes)),
             Err(error) => drop(order.reply.send(Err(error))),
@@ -113,26 +139,47 @@ impl Batch {
     }
 
     pub fn import(&mut self, order: ImportOrder) {
+        self.changes += order.changes.len();
+        self.imports.push(order);
+    }
+
+    fn apply_imports(&mut self) {
+        let orders = std::mem::take(&mut self.imports);
+        if orders.is_empty() {
+            return;
+        }
         let time = self.next_time();
-        let mut results = Vec::with_capacity(order.changes.len());
+        let mut events: Vec<Vec<Event>> = vec![Vec::new(); orders.iter().map(|order| order.changes.len()).sum()];
+        let (results, sequences) = self.state.import(&orders, time, &mut events);
+        let (mut results, mut events) = (results.into_iter(), events.into_iter());
+        for (order, sequence) in orders.into_iter().zip(sequences) {
+            let results = results.by_ref().take(order.changes.len()).collect();
+            let events = events.by_ref().take(order.changes.len());
+            self.imported(order, time, sequence, results, events);
+        }
+    }
+
+    /// Puts down an import that was applied.
+    fn imported(
+        &mut self,
+        order: ImportOrder,
+        time: TimeMs,
+        sequence: Sequence,
+        results: Vec<Result<Applied, Error>>,
+        events: impl Iterator<Item = Vec<Event>>,
+    ) {
         // The log holds what was carried out, so that replaying it can refuse nothing.
-        let (mut changes, mut events) = (Vec::new(), Vec::new());
-        for change in order.changes {
-            let mut left_behind = Vec::new();
-            let result = self.state.apply(&mut Act::recorded(time, &mut left_behind), &change);
-            if result.as_ref().is_ok_and(|done| done.effect != Effect::Unchanged) {
-                changes.push(change);
-                events.push(left_behind);
-            }
-            results.push(result);
-        }
+        let applied = order.changes.into_iter().zip(&results).zip(events);
+        let applied = applied.filter(|((_, result), _)| has_effect(result));
+        let (changes, events): (Vec<Change>, Vec<Vec<Event>>) =
+            applied.map(|((change, _), events)| (change, events)).unzip();
         if !changes.is_empty() {
-            self.state.sequence += 1;
             self.state.time = time;
-            self.push(Command { time, request: None, changes }, Vec::new(), events);
+            let command = Command { time, request: None, changes };
+            self.commits.push(Commit { sequence, command, answer: Vec::new(), events });
         }
-        let imported = ImportedBatch { results, revision: self.state.revision() };
-        self.answers.push(Answer::Import(order.reply, imported));
+        let revision = Revision::new(self.state.store_id, sequence);
+        self.answers.push(Answer::Import(order.reply, ImportedBatch { results, revision }));
     }
 
     /// Time never goes back from one command to the next, whatever the clock does.
@@ -146,23 +193,78 @@ impl Batch {
     }
 }
 
+fn has_effect(result: &Result<Applied, Error>) -> bool {
+    result.as_ref().is_ok_and(|done| done.effect != Effect::Unchanged)
+}
+
+/// Where each of some pieces ends that lie one after the other.
+fn ends_of(lens: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
+    lens.scan(0, |end, len| {
+        *end += len;
+        Some(*end)
+    })
+}
+
 impl State {
-    /// Applies a commit read from the log. It was accepted once, so a refusal means damage.
-    pub(super) fn replay(&mut self, commit: &Commit) -> Result<(), StoreError> {
+    /// Applies imports: what came of each change, what it left behind, and the sequence after each import.
+    fn import(
+        &mut self,
+        orders: &[ImportOrder],
+        time: TimeMs,
+        events: &mut [Vec<Event>],
+    ) -> (Vec<Result<Applied, Error>>, Vec<Sequence>) {
+        let changes = orders.iter().flat_map(|order| &order.changes);
+        let due = changes.zip(events).map(|(change, events)| Due { now: time, change, events: Some(events) });
+        let mut due: Vec<Due<'_>> = due.collect();
+        let (mut results, mut sequences) = (Vec::with_capacity(due.len()), Vec::with_capacity(orders.len()));
+        let (mut begin, mut ends) = (0, ends_of(orders.iter().map(|order| order.changes.len())).peekable());
+        for together in due.chunk_by_mut(|one, next| go_together(one, next)) {
+            results.extend(self.apply_together(together));
+            // Only edges are put before the import before them has its sequence, and they do not ask for it.
+            while let Some(end) = ends.next_if(|end| *end <= results.len()) {
+                self.sequence += u64::from(results[begin..end].iter().any(has_effect));
+                sequences.push(self.sequence);
+                begin = end;
+            }
+        }
+        sequences.resize(orders.len(), self.sequence);
+        (results, sequences)
+    }
+
+    /// Applies commits read from the log. They were accepted once, so a refusal means damage.
+    pub(super) fn replay(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
+        let changes = commits.iter().flat_map(|Commit { command, .. }| {
+            command.changes.iter().map(|change| Due { now: command.time, change, events: None })
+        });
+        let mut due: Vec<Due<'_>> = changes.collect();
+        let ends = ends_of(commits.iter().map(|commit| commit.command.changes.len()));
+        let (mut done, mut left) = (0, commits.iter().zip(ends).peekable());
+        for together in due.chunk_by_mut(|one, next| go_together(one, next)) {
+            for result in self.apply_together(together) {
+                done += 1;
+                result.map_err(|error| {
+                    let sequence = left.find(|(_, end)| *end >= done).map_or(0, |(commit, _)| commit.sequence);
+                    let what = format!("log, sequence {sequence}: a change that was accepted is refused: {error}");
+                    StoreError::Damaged { what }
+                })?;
+            }
+            while let Some((commit, _)) = left.next_if(|(_, end)| *end <= done) {
+                self.replayed(commit);
+            }
+        }
+        left.for_each(|(commit, _)| self.replayed(commit));
+        Ok(())
+    }
+
+    /// Notes that a commit is carried out.
+    fn replayed(&mut self, commit: &Commit) {
         let command = &commit.command;
         self.requests.expire(command.time);
-        let mut act = Act::replayed(command.time);
-        for change in &command.changes {
-            self.apply(&mut act, change).map_err(|error| StoreError::Damaged {
-                what: format!("log, sequence {}: a change that was accepted is refused: {error}", commit.sequence),
-            })?;
-        }
         self.sequence = commit.sequence;
         self.time = command.time;
         if let Some(request) = command.request {
             self.remember(request, command.time, &command.changes, &commit.answer);
         }
-        Ok(())
     }
 
     fn remember(&mut self, request: Request, time: TimeMs, changes: &[Change], answer: &[u8]) {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
-use super::batch::{Answer, Batch};
+use super::batch::{Answer, AppliedBatch, Batch};
 use super::figures::Figures;
 use super::state::State;
 use crate::domain::{Error, Reason};
@@ -119,10 +119,10 @@ impl Disk {
 
     /// Writes a batch that began with the newest state, when the one before it is done with: if that one failed, this one has
     /// never happened either. None if the thread has ended badly.
-    pub fn write(&mut self, batch: Batch) -> Option<()> {
+    pub fn write(&mut self, batch: AppliedBatch) -> Option<()> {
         self.settle()?;
         let before = std::mem::replace(&mut self.outcome, Ok(()));
-        let Batch { state, commits, answers, .. } = batch;
+        let AppliedBatch { state, commits, answers } = batch;
         if before.is_err() || commits.is_empty() {
             answers.into_iter().for_each(|answer| answer.give(&before));
             return Some(());

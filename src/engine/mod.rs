@@ -5,6 +5,7 @@
 
 mod apply;
 mod apply_edge;
+mod apply_edges;
 mod batch;
 mod blocks;
 mod checkpoint;
@@ -90,6 +91,16 @@ pub struct ImportedBatch {
     pub revision: Revision,
 }
 
+/// An import that was begun. It is carried out even if nobody waits for its end.
+pub struct ImportUnderWay(oneshot::Receiver<Result<ImportedBatch, Error>>);
+
+impl ImportUnderWay {
+    /// What it did; on disk when this returns. If it is dropped meanwhile, it can be called again.
+    pub async fn end(&mut self) -> Result<ImportedBatch, Error> {
+        (&mut self.0).await.map_err(|_| stopped())?
+    }
+}
+
 /// Why a command was refused, and which of its changes was the cause, if one was.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
@@ -117,6 +128,8 @@ pub struct EngineOptions {
     pub queries_max: usize,
     /// Bytes of commands after which a new checkpoint is written, at least.
     pub checkpoint_log_bytes_min: u64,
+    /// The same for each member and edge.
+    pub checkpoint_log_bytes_per_resource: u64,
     /// How much of the log is kept behind a checkpoint for those who read changes, and for how long.
     pub log_keep_bytes_max: u64,
     pub log_keep_age_max: Duration,
@@ -131,6 +144,8 @@ impl Default for EngineOptions {
             edges_visited_max: EDGES_VISITED_MAX,
             queries_max: 2 * cores,
             checkpoint_log_bytes_min: 64 * 1_024 * 1_024,
+            // About what the checkpoint itself takes.
+            checkpoint_log_bytes_per_resource: 16,
             log_keep_bytes_max: 256 * 1_024 * 1_024,
             log_keep_age_max: Duration::from_secs(24 * 3_600),
             erase_within: Duration::from_secs(24 * 3_600),
@@ -204,12 +219,23 @@ impl Engine {
 
     /// Carries out each change alone: one that is refused does not hinder the others. On disk when it returns.
     pub async fn import(&self, changes: Vec<Change>) -> Result<ImportedBatch, Error> {
+        self.begin_import(changes).await?.end().await
+    }
+
+    /// Puts an import in the writer's queue. Those that are begun one after the other are carried out in that order, and go
+    /// to the disk together.
+    pub async fn begin_import(&self, changes: Vec<Change>) -> Result<ImportUnderWay, Error> {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Import(ImportOrder { changes, reply }), answer).await?
+        self.queue(Order::Import(ImportOrder { changes, reply })).await?;
+        Ok(ImportUnderWay(answer))
+    }
+
+    async fn queue(&self, order: Order) -> Result<(), Error> {
+        self.orders.send(order).await.map_err(|_| stopped())
     }
 
     async fn order<T>(&self, order: Order, answer: oneshot::Receiver<T>) -> Result<T, Error> {
-        self.orders.send(order).await.map_err(|_| stopped())?;
+        self.queue(order).await?;
         answer.await.map_err(|_| stopped())
     }
 

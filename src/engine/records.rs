@@ -114,9 +114,16 @@ impl EdgeFacts {
         Tie { pinned: self.pinned, faded: self.history.faded, last_s: self.history.last_s }
     }
 
-    pub fn of(edge: Edge) -> EdgeFacts {
+    pub fn of(edge: &Edge) -> EdgeFacts {
         let Edge { key: _, pinned, history, since, visibility, note, origin } = edge;
-        EdgeFacts { pinned, history, since, visibility, note, origin }
+        EdgeFacts {
+            pinned: *pinned,
+            history: *history,
+            since: *since,
+            visibility: *visibility,
+            note: note.clone(),
+            origin: origin.clone(),
+        }
     }
 
     pub fn edge(self, key: EdgeKey) -> Edge {

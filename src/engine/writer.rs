@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::batch::Batch;
 use super::checkpoint::Covered;
-use super::disk::{COMMANDS_TOGETHER, Disk};
+use super::disk::Disk;
 use super::state::State;
 use super::{Applied, EngineOptions, Figures, ImportedBatch, Refusal, StoreFigures, checkpoint};
 use crate::domain::{Change, Error, Precondition, Request, Sequence, TimeMs, builtin_kinds};
@@ -26,8 +26,6 @@ const IDLE_MAX: Duration = Duration::from_secs(5);
 const ERASE_AFTER_START: Duration = Duration::from_secs(3_600);
 /// After a checkpoint that could not be written.
 const CHECKPOINT_RETRY: Duration = Duration::from_secs(30);
-/// A checkpoint is due when the log takes so many bytes for each member and edge: about what the checkpoint itself takes.
-const CHECKPOINT_BYTES_PER_RESOURCE: u64 = 16;
 
 pub type Respond = Box<dyn FnOnce(&State, &[Applied]) -> Vec<u8> + Send>;
 
@@ -136,6 +134,7 @@ impl Writer {
             let mut batch = self.disk.batch();
             self.take(&mut batch, first);
             self.fill(&mut batch, &mut inbox, clock);
+            let batch = batch.apply();
             let written = self.disk.settle().map(|()| self.look_after_the_store());
             if written.and_then(|()| self.disk.write(batch)).is_none() {
                 tracing::error!("the thread that writes to the disk has ended; nothing is written any more");
@@ -149,7 +148,7 @@ impl Writer {
     fn fill(&mut self, batch: &mut Batch, inbox: &mut mpsc::Receiver<Order>, clock: &Runtime) {
         while batch.has_room() {
             let free = self.disk.is_free();
-            if free && batch.commits.len() >= COMMANDS_TOGETHER {
+            if free && batch.is_worth_writing() {
                 break;
             }
             let order = match inbox.try_recv() {
@@ -225,7 +224,7 @@ impl Writer {
         }
         let state = self.published.borrow().clone();
         let resources = state.member_count() + state.edge_count();
-        let due = self.options.checkpoint_log_bytes_min.max(resources * CHECKPOINT_BYTES_PER_RESOURCE);
+        let due = self.options.checkpoint_log_bytes_min.max(resources * self.options.checkpoint_log_bytes_per_resource);
         let Some(store) = self.disk.store() else { return };
         if store.log_bytes() < due && !(erase_now && state.erased > self.covered.sequence) {
             return;
@@ -306,6 +305,7 @@ fn register_builtin_kinds(store: &mut dyn Store, publish: &watch::Sender<Arc<Sta
     let (reply, _) = oneshot::channel();
     let mut batch = Batch::new(&publish.borrow());
     batch.import(ImportOrder { changes, reply });
+    let batch = batch.apply();
     store.append(&batch.commits)?;
     publish.send_replace(Arc::new(batch.state));
     Ok(())

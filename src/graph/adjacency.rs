@@ -87,6 +87,20 @@ impl Adjacency {
         before
     }
 
+    /// Puts many half-edges, each with the member it is of; of several with a member and a key, one is put. Each segment is written
+    /// once, however many of them are in it.
+    pub fn insert_all(&mut self, mut halves: Vec<(MemberIx, HalfEdge)>) {
+        halves.sort_unstable_by_key(|(member, half)| (*member, half.key()));
+        let segment_of = |member: MemberIx| member.0 as usize / SEGMENT_MEMBERS;
+        for together in halves.chunk_by(|one, other| segment_of(one.0) == segment_of(other.0)) {
+            let Some(segment) = self.segments.get_mut(segment_of(together[0].0)) else { continue };
+            match together {
+                [(member, half)] => segment.change(member.0 as usize % SEGMENT_MEMBERS, half.key(), Some(*half)),
+                _ => *segment = segment.with_all(together),
+            }
+        }
+    }
+
     pub fn remove(&mut self, member: MemberIx, key: HalfEdgeKey) -> Option<HalfEdge> {
         let before = self.get(member)?.get(key)?;
         self.change(member, key, None);
@@ -190,11 +204,36 @@ impl Segment {
         for other in 0..SEGMENT_MEMBERS {
             if other == at {
                 copy.push(halves);
-                continue;
+            } else {
+                copy.push_list(self.list(other));
             }
-            match self.list(other).0 {
-                Lists::Hub(hub) => copy.push_hub(hub.clone()),
-                Lists::One(list) => copy.push_words(list.len(), list.words()),
+        }
+        copy.build()
+    }
+
+    /// A copy with half-edges put into its lists. They are in the order of their members and keys.
+    fn with_all(&self, halves: &[(MemberIx, HalfEdge)]) -> Segment {
+        let mut copy = SegmentBuilder::default();
+        copy.words.reserve(self.words.len() + 4 * halves.len());
+        let mut left = halves;
+        let mut merged = Vec::new();
+        for at in 0..SEGMENT_MEMBERS {
+            let here = left.iter().take_while(|(member, _)| member.0 as usize % SEGMENT_MEMBERS == at).count();
+            let (new, others) = left.split_at(here);
+            left = others;
+            match self.list(at).0 {
+                _ if new.is_empty() => copy.push_list(self.list(at)),
+                Lists::Hub(hub) => {
+                    let mut hub = hub.clone();
+                    new.iter().for_each(|(_, half)| hub.change(half.key(), Some(*half)));
+                    copy.push_hub(hub);
+                }
+                Lists::One(list) => {
+                    merged.clear();
+                    merged.extend(list.iter());
+                    new.iter().for_each(|(_, half)| change(&mut merged, half.key(), Some(*half)));
+                    copy.push(&merged);
+                }
             }
         }
         copy.build()
@@ -218,9 +257,14 @@ impl SegmentBuilder {
         pack(halves, &mut self.words);
     }
 
-    fn push_words(&mut self, len: usize, words: &[u32]) {
-        self.heads.push((self.words.len(), len as u32));
-        self.words.extend_from_slice(words);
+    fn push_list(&mut self, list: HalfEdges<'_>) {
+        match list.0 {
+            Lists::Hub(hub) => self.push_hub(hub.clone()),
+            Lists::One(list) => {
+                self.heads.push((self.words.len(), list.len() as u32));
+                self.words.extend_from_slice(list.words());
+            }
+        }
     }
 
     fn push_hub(&mut self, hub: Hub) {
@@ -413,7 +457,16 @@ mod tests {
             // One list is long enough to be a hub's of many chunks, another becomes a hub and a list again.
             let member = [3, 3, 3, 17, random.u32(..MEMBERS)][random.usize(..5)];
             let half = random_half(&mut random);
-            if random.u32(..3) < if step % 20_000 < 10_000 { 2 } else { 1 } {
+            if step % 64 == 0 {
+                let puts =
+                    (0..random.usize(..40)).map(|_| random.choice(&[3, 3, 17, 18, random.u32(..MEMBERS)]).copied());
+                let mut puts: Vec<_> = puts.flatten().map(|m| (MemberIx(m), random_half(&mut random))).collect();
+                puts.sort_unstable_by_key(|(member, half)| (*member, half.key()));
+                puts.dedup_by_key(|(member, half)| (*member, half.key()));
+                content.extend(puts.iter().map(|(member, half)| ((member.0, half.key()), *half)));
+                random.shuffle(&mut puts);
+                adjacency.insert_all(puts);
+            } else if random.u32(..3) < if step % 20_000 < 10_000 { 2 } else { 1 } {
                 assert_eq!(adjacency.insert(MemberIx(member), half), content.insert((member, half.key()), half));
             } else {
                 let key = content.range((member, half.key())..).next().map_or(half.key(), |(key, _)| key.1);

@@ -9,6 +9,7 @@ use super::kinds::Kinds;
 use super::pages::Pages;
 use super::privacy::PrivacyTable;
 use super::strength::Tie;
+use crate::domain::limits::KINDS_MAX;
 use crate::domain::{Kind, MemberId, Visibility};
 
 /// Members, kinds and edges. A clone shares all that neither changes; cloning copies a few roots.
@@ -80,6 +81,11 @@ impl Graph {
 
     pub fn find(&self, id: &str) -> Option<MemberIx> {
         self.ids.find(id)
+    }
+
+    /// The members of many ids: much faster than one after the other.
+    pub fn find_all(&self, ids: &[&MemberId]) -> Vec<Option<MemberIx>> {
+        self.ids.find_all(ids)
     }
 
     /// How many places there are; every member's index is below.
@@ -165,6 +171,25 @@ impl Graph {
         before.map(|half| half.tie())
     }
 
+    /// Puts many edges, each at most once; `new` are those that were not there. Much less work than one after the other.
+    pub fn put_edges(&mut self, puts: &[EdgeToPut]) {
+        let mut news = [0; KINDS_MAX];
+        let mut all = Vec::with_capacity(2 * puts.len());
+        for &EdgeToPut { from, kind, to, tie, new } in puts {
+            let (out, back) = halves(from, kind, to, tie, self.kinds.get(kind).symmetric);
+            all.extend([(from, out), (to, back)]);
+            if new {
+                news[usize::from(kind.0)] += 1;
+                self.privacy.mark_neighbors(from, to);
+            }
+        }
+        self.adjacency.insert_all(all);
+        self.edges += news.iter().sum::<u64>();
+        for (kind, &new) in news.iter().enumerate().filter(|(_, new)| **new > 0) {
+            self.kinds.count(KindIx(kind as u8), new as i64);
+        }
+    }
+
     /// Removes an edge; of a symmetric kind in either order.
     pub fn remove_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Tie> {
         let symmetric = self.kinds.get(kind).symmetric;
@@ -175,6 +200,16 @@ impl Graph {
         self.kinds.count(kind, -1);
         Some(before.tie())
     }
+}
+
+/// An edge to be put, and whether it was not there before.
+#[derive(Debug, Clone, Copy)]
+pub struct EdgeToPut {
+    pub from: MemberIx,
+    pub kind: KindIx,
+    pub to: MemberIx,
+    pub tie: Tie,
+    pub new: bool,
 }
 
 /// An edge's two half-edges: the one at `from`, and the one at `to`.

@@ -104,6 +104,17 @@ impl Ids {
         self.0.get(&Sought(prefix(id), id) as &dyn Prefixed).copied()
     }
 
+    /// The places of many. They are looked for in order, so that one finds near what the one before it has just read.
+    pub fn find_all(&self, ids: &[&MemberId]) -> Vec<Option<MemberIx>> {
+        let mut order: Vec<(Prefix, usize)> = ids.iter().map(|id| prefix(id.as_str())).zip(0..).collect();
+        order.sort_unstable();
+        let mut found = vec![None; ids.len()];
+        for (prefix, at) in order {
+            found[at] = self.0.get(&Sought(prefix, ids[at].as_str()) as &dyn Prefixed).copied();
+        }
+        found
+    }
+
     pub fn insert(&mut self, id: MemberId, ix: MemberIx) {
         self.0.insert(PrefixedId { prefix: prefix(id.as_str()), id }, ix);
     }
@@ -151,6 +162,10 @@ mod tests {
             assert_eq!(ids.find(text), Some(MemberIx(i as u32)));
         }
         assert_eq!(ids.find("abc"), None);
+        let sought = ["é€𝄞", "abc", "abcdefghijklmnop", "abcdefghijklmnopa", "a", "a"];
+        let sought = sought.map(|text| MemberId::parse("id", text).unwrap());
+        let found: Vec<_> = sought.iter().map(|id| ids.find(id.as_str())).collect();
+        assert_eq!(ids.find_all(&sought.iter().collect::<Vec<_>>()), found);
         texts.sort();
         assert!(ids.after(None).map(|(id, _)| id.as_str()).eq(texts));
         let third = MemberId::parse("id", texts[2]).unwrap();

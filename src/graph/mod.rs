@@ -37,7 +37,7 @@ mod walk;
 pub use adjacency::HalfEdges;
 pub use budget::{Budget, Extent, Limit, NeverStop, Stop, StopReason};
 pub use distance::{distance, distances};
-pub use graph::{Graph, GraphBuilder};
+pub use graph::{EdgeToPut, Graph, GraphBuilder};
 pub use half_edge::{Direction, HalfEdge, HalfEdgeKey, KindIx, MemberIx};
 pub use introducers::{Introducer, introducers};
 pub use leaders::{Leader, Sharer, leaders};

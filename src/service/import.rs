@@ -1,5 +1,8 @@
-//! `DataService.Import`: a stream of batches, each on disk before the next is taken.
+//! `DataService.Import`: a stream of batches, carried out in their order, a few on their way to the disk while the next are taken.
 
+use std::collections::VecDeque;
+
+use prost::Message;
 use tonic::{Status, Streaming};
 
 use super::Service;
@@ -8,8 +11,12 @@ use super::decode::import_change;
 use super::status::{in_import, reason_proto};
 use crate::domain::limits::{BATCH_MAX, IMPORT_ERRORS_MAX};
 use crate::domain::{Change, Error, Reason, Resource, Violation};
-use crate::engine::{Applied, Effect};
+use crate::engine::{Applied, Effect, ImportUnderWay, ImportedBatch};
 use crate::proto::v1 as pb;
+
+/// Encoded bytes of batches that are on their way to the disk, beyond which no further one is taken. Enough that the writer always
+/// has some to carry out together while the disk syncs others.
+const UNDER_WAY_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
 /// The outcome, or the status the stream was broken off with.
 pub async fn import(
@@ -17,27 +24,80 @@ pub async fn import(
     mut stream: Streaming<pb::ImportRequest>,
 ) -> Result<Result<pb::ImportResponse, Error>, Status> {
     let mut tally = Tally::default();
+    let mut under_way = UnderWay::default();
     let mut revision = service.engine.state().revision();
-    while let Some(message) = stream.message().await? {
+    let mut ended = false;
+    while !ended || !under_way.batches.is_empty() {
+        let message = tokio::select! {
+            biased;
+            ended = under_way.oldest_ended() => match ended {
+                Ok((begun, batch)) => {
+                    begun.refused.into_iter().for_each(|(position, error)| tally.refuse(position, error));
+                    if let Some(batch) = batch {
+                        revision = batch.revision;
+                        let results = begun.positions.into_iter().zip(batch.results);
+                        results.for_each(|(position, result)| tally.count(position, result));
+                    }
+                    continue;
+                }
+                Err(error) => return Ok(Err(error)),
+            },
+            message = stream.message(), if !ended && under_way.bytes < UNDER_WAY_BYTES_MAX => message?,
+        };
+        let Some(message) = message else {
+            ended = true;
+            continue;
+        };
         if let Err(violation) = check_size(&message) {
             return Ok(Err(violation.into()));
         }
-        let changes = tally.decode(service, message);
-        if changes.is_empty() {
-            continue;
-        }
-        let (positions, changes): (Vec<i64>, Vec<Change>) = changes.into_iter().unzip();
-        about_to_write(&changes);
-        match service.engine.import(changes).await {
-            Ok(batch) => {
-                revision = batch.revision;
-                positions.iter().zip(batch.results).for_each(|(position, result)| tally.count(*position, result));
+        let (mut begun, changes) = tally.decode(service, message);
+        if !changes.is_empty() {
+            about_to_write(&changes);
+            match service.engine.begin_import(changes).await {
+                Ok(batch) => begun.batch = Some(batch),
+                Err(error) => return Ok(Err(error)),
             }
-            Err(error) => return Ok(Err(error)),
         }
+        under_way.push(begun);
     }
     tally.response.revision = revision.to_string();
     Ok(Ok(tally.response))
+}
+
+/// Batches that the writer was given and has not answered, in order.
+#[derive(Default)]
+struct UnderWay {
+    batches: VecDeque<Begun>,
+    bytes: usize,
+}
+
+/// What has become of a message's records before the writer has answered.
+struct Begun {
+    bytes: usize,
+    /// Those that are not well-formed.
+    refused: Vec<(i64, Error)>,
+    /// Of those that the writer was given, if there are any.
+    positions: Vec<i64>,
+    batch: Option<ImportUnderWay>,
+}
+
+impl UnderWay {
+    fn push(&mut self, begun: Begun) {
+        self.bytes += begun.bytes;
+        self.batches.push_back(begun);
+    }
+
+    /// Waits until the oldest is on disk; for ever if there is none.
+    async fn oldest_ended(&mut self) -> Result<(Begun, Option<ImportedBatch>), Error> {
+        let imported = match self.batches.front_mut().map(|oldest| &mut oldest.batch) {
+            Some(Some(batch)) => Some(batch.end().await?),
+            _ => None,
+        };
+        let Some(oldest) = self.batches.pop_front() else { return std::future::pending().await };
+        self.bytes -= oldest.bytes;
+        Ok((oldest, imported))
+    }
 }
 
 fn check_size(message: &pb::ImportRequest) -> Result<(), Violation> {
@@ -57,19 +117,24 @@ struct Tally {
 }
 
 impl Tally {
-    /// The message's records that are well-formed, with their positions; the others are refused here.
-    fn decode(&mut self, service: &Service, message: pb::ImportRequest) -> Vec<(i64, Change)> {
+    /// The message's records that are well-formed; the others are refused here.
+    fn decode(&mut self, service: &Service, message: pb::ImportRequest) -> (Begun, Vec<Change>) {
         let now = service.engine.now();
+        let bytes = message.encoded_len();
+        let mut begun = Begun { bytes, refused: Vec::new(), positions: Vec::new(), batch: None };
         let mut changes = Vec::with_capacity(message.records.len());
         for record in message.records {
             self.response.received += 1;
             let position = if record.position == 0 { self.response.received } else { record.position };
             match import_change(record, message.allow_missing_members, now) {
-                Ok(change) => changes.push((position, change)),
-                Err(wrong) => self.refuse(position, wrong.into()),
+                Ok(change) => {
+                    begun.positions.push(position);
+                    changes.push(change);
+                }
+                Err(wrong) => begun.refused.push((position, wrong.into())),
             }
         }
-        changes
+        (begun, changes)
     }
 
     fn count(&mut self, position: i64, result: Result<Applied, Error>) {

@@ -83,6 +83,16 @@ fn some_put(random: &mut Rng) -> EdgePut {
     }
 }
 
+/// What imports mostly are made of: many edges, the same one several times among them.
+pub fn some_puts(random: &mut Rng) -> Vec<Change> {
+    let some = |random: &mut Rng| Change::PutEdge {
+        put: some_put(random),
+        precondition: Precondition::None,
+        allow_missing_members: random.bool(),
+    };
+    (0..random.usize(1..30)).map(|_| some(random)).collect()
+}
+
 fn some_visibility(random: &mut Rng) -> Visibility {
     // Mostly everyone, as it is.
     Visibility::ALL[[0, 0, 1, 2][random.usize(0..4)]]

@@ -9,7 +9,7 @@ use kith::domain::{
 use kith::engine::{Applied, Engine, EngineOptions, Hashed, State, Stored, WriterEnd};
 use kith::store::MemoryStore;
 
-use crate::commands::some_change;
+use crate::commands::{some_change, some_puts};
 use crate::naive::{Dated, Done, Naive, Refused, version};
 use crate::support::*;
 use crate::verify::assert_sound;
@@ -75,10 +75,17 @@ impl<'a> Pair<'a> {
         let state = self.engine().state();
         let count = if self.random.u8(0..3) == 0 { self.random.usize(2..7) } else { 1 };
         let changes: Vec<Change> = (0..count).map(|_| some_change(&mut self.random, &state, &self.etags)).collect();
-        if self.random.u8(0..4) == 0 {
-            self.import(changes).await
-        } else {
-            self.write(changes).await
+        match self.random.u8(0..8) {
+            0 => self.import(vec![changes]).await,
+            1 => {
+                let mut imports = vec![changes];
+                for _ in 0..self.random.usize(1..4) {
+                    imports.push(some_puts(&mut self.random));
+                }
+                self.random.shuffle(&mut imports);
+                self.import(imports).await
+            }
+            _ => self.write(changes).await,
         }
         assert_eq!(self.engine().state().sequence(), self.sequence);
     }
@@ -111,14 +118,30 @@ impl<'a> Pair<'a> {
         );
     }
 
-    async fn import(&mut self, changes: Vec<Change>) {
-        let imported = self.engine().import(changes.clone()).await.unwrap();
-        let now = self.committed();
-        let apply = |change| self.naive.apply(now.unwrap_or_default(), change);
-        let expected: Vec<Result<Done, Refused>> = changes.iter().map(apply).collect();
-        let found: Vec<_> = imported.results.iter().map(|r| r.as_ref().map(done).map_err(refused)).collect();
-        assert_eq!(found, expected, "{changes:#?}");
-        assert_eq!(imported.revision.sequence(), self.sequence);
+    /// Imports that are begun before the first has ended.
+    async fn import(&mut self, imports: Vec<Vec<Change>>) {
+        let mut begun = Vec::new();
+        for changes in &imports {
+            begun.push(self.engine().begin_import(changes.clone()).await.unwrap());
+        }
+        let mut ended = Vec::new();
+        for import in &mut begun {
+            ended.push(import.end().await.unwrap());
+        }
+        let mut commits = self.watch.take_commits().into_iter();
+        for (changes, imported) in imports.iter().zip(ended) {
+            let kept = imported.revision.sequence() > self.sequence;
+            let commit = kept.then(|| commits.next().unwrap());
+            self.sequence += u64::from(kept);
+            assert!(commit.as_ref().is_none_or(|commit| commit.sequence == self.sequence));
+            assert_eq!(imported.revision.sequence(), self.sequence);
+            let now = commit.map_or(TimeMs::default(), |commit| commit.command.time);
+            let expected: Vec<Result<Done, Refused>> = changes.iter().map(|c| self.naive.apply(now, c)).collect();
+            let found: Vec<_> = imported.results.iter().map(|r| r.as_ref().map(done).map_err(refused)).collect();
+            assert_eq!(found, expected, "{changes:#?}");
+            assert_eq!(kept, expected.iter().flatten().any(|effect| effect.0 != "Unchanged"));
+        }
+        assert!(commits.next().is_none());
     }
 
     /// Compares everything, and notes the etags.

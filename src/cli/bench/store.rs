@@ -76,7 +76,12 @@ pub async fn store(network: &Network, folder: &Path) -> Result<Stored, Failure> 
 
 /// Starts with a checkpoint due at the next write, writes, and waits until the log is folded into it.
 async fn write_checkpoint(folder: &Path) -> Result<(), Failure> {
-    let options = EngineOptions { checkpoint_log_bytes_min: 1, log_keep_bytes_max: 0, ..EngineOptions::default() };
+    let options = EngineOptions {
+        checkpoint_log_bytes_min: 1,
+        checkpoint_log_bytes_per_resource: 0,
+        log_keep_bytes_max: 0,
+        ..EngineOptions::default()
+    };
     let (host, engine, _) = host::kith(Some(folder.to_owned()), options).await?;
     drop(engine);
     let log_bytes = info(&host).await?.log_bytes;

@@ -239,7 +239,7 @@ mod tests {
         for (sequence, change) in (1..).zip(changes()) {
             let request = Request { id: RequestId(u128::from(sequence)), fingerprint: 0 };
             let command = Command { time: TimeMs(sequence as i64), request: Some(request), changes: vec![change] };
-            state.replay(&Commit { sequence, command, answer: vec![1], events: Vec::new() }).unwrap();
+            state.replay(&[Commit { sequence, command, answer: vec![1], events: Vec::new() }]).unwrap();
         }
         state
     }

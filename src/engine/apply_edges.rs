@@ -1,0 +1,133 @@
+//! Many puts of edges at once. What comes of them is the same as of one after the other, for a fraction of the work: members are
+//! looked for in the order of their ids, records are written in the order of their places, and the graph's segments once each.
+
+use std::collections::HashMap;
+
+use super::apply::Act;
+use super::apply_edge::EdgePlace;
+use super::records::{edge_after_put, tie};
+use super::state::State;
+use super::{Applied, Effect};
+use crate::domain::{Change, EdgePut, Error, Event, Member, MemberId, Precondition, Reason, TimeMs};
+use crate::graph::{EdgeToPut, MemberIx};
+
+/// A change among many, when it is carried out, and where what it leaves behind is told, if anybody asks.
+pub(super) struct Due<'a> {
+    pub now: TimeMs,
+    pub change: &'a Change,
+    pub events: Option<&'a mut Vec<Event>>,
+}
+
+/// An unconditional put of an edge.
+struct Put<'a> {
+    act: Act<'a>,
+    put: &'a EdgePut,
+    allow_missing_members: bool,
+}
+
+/// Whether two changes may be carried out together, in any order but for puts of the same edge.
+pub(super) fn go_together(one: &Due<'_>, next: &Due<'_>) -> bool {
+    [one, next].iter().all(|due| matches!(due.change, Change::PutEdge { precondition: Precondition::None, .. }))
+}
+
+impl State {
+    /// Carries out changes that go together, or one.
+    pub(super) fn apply_together(&mut self, due: &mut [Due<'_>]) -> Vec<Result<Applied, Error>> {
+        if let [Due { now, change, events }] = due {
+            return vec![self.apply(&mut Act::told(*now, events.as_deref_mut()), change)];
+        }
+        let puts = due.iter_mut().filter_map(|Due { now, change, events }| match change {
+            Change::PutEdge { put, allow_missing_members, .. } => {
+                let act = Act::told(*now, events.as_deref_mut());
+                Some(Put { act, put, allow_missing_members: *allow_missing_members })
+            }
+            _ => None,
+        });
+        self.put_edges(puts.collect())
+    }
+
+    fn put_edges(&mut self, mut puts: Vec<Put<'_>>) -> Vec<Result<Applied, Error>> {
+        let mut places = Vec::with_capacity(puts.len());
+        let mut results = self.place_edges(&mut puts, &mut places);
+        // Puts of one edge stay in their order.
+        places.sort_unstable();
+        let mut to_put: Vec<EdgeToPut> = Vec::with_capacity(places.len());
+        for (place, at) in places {
+            let (effect, edge) = self.put_record(&mut puts[at], place);
+            if let Ok(applied) = &mut results[at] {
+                applied.effect = effect;
+            }
+            let Some(edge) = edge else { continue };
+            match to_put.last_mut() {
+                Some(last) if (last.from, last.kind, last.to) == place => last.tie = edge.tie,
+                _ => to_put.push(edge),
+            }
+        }
+        self.graph.put_edges(&to_put);
+        results
+    }
+
+    /// Where each edge that is not refused goes, in the order of the puts. Members that are missing are added.
+    fn place_edges(
+        &mut self,
+        puts: &mut [Put<'_>],
+        places: &mut Vec<(EdgePlace, usize)>,
+    ) -> Vec<Result<Applied, Error>> {
+        let ids: Vec<&MemberId> = puts.iter().flat_map(|put| [&put.put.key.from, &put.put.key.to]).collect();
+        let found = self.graph.find_all(&ids);
+        let mut added = HashMap::new();
+        let placed = puts.iter_mut().zip(found.chunks_exact(2)).enumerate().map(|(at, (put, found))| {
+            let (place, applied) = self.place_edge(put, found, &mut added)?;
+            places.push((place, at));
+            Ok(applied)
+        });
+        placed.collect()
+    }
+
+    fn place_edge<'a>(
+        &mut self,
+        Put { act, put, allow_missing_members }: &mut Put<'a>,
+        found: &[Option<MemberIx>],
+        added: &mut HashMap<&'a MemberId, MemberIx>,
+    ) -> Result<(EdgePlace, Applied), Error> {
+        let kind = self.registered(&put.key.kind, "edge.kind")?;
+        self.check_origin(put)?;
+        let ids = [(&put.key.from, "edge.from_id"), (&put.key.to, "edge.to_id")];
+        let mut ends = [None; 2];
+        for (end, (found, (id, field))) in ends.iter_mut().zip(found.iter().zip(ids)) {
+            *end = found.or_else(|| added.get(id).copied());
+            if end.is_none() && !*allow_missing_members {
+                return Err(Error::precondition(field, Reason::MemberMissing, "no such member"));
+            }
+        }
+        let swapped = self.graph.kind(kind).symmetric && put.key.from > put.key.to;
+        let mut applied = Applied::of(Effect::Created);
+        // Members are added in the order of the key that the edge is kept under.
+        for end in if swapped { [1, 0] } else { [0, 1] } {
+            if ends[end].is_none() {
+                applied.members_created += 1;
+                let ix = self.add_member(act, &Member::bare(ids[end].0.clone()));
+                added.insert(ids[end].0, ix);
+                ends[end] = Some(ix);
+            }
+        }
+        let [Some(from), Some(to)] = ends else { unreachable!("both ends were found or added") };
+        let (from, to) = if swapped { (to, from) } else { (from, to) };
+        Ok(((from, kind, to), applied))
+    }
+
+    /// Writes all of an edge but its part of the graph, which is given back unless nothing changes.
+    fn put_record(&mut self, put: &mut Put<'_>, place: EdgePlace) -> (Effect, Option<EdgeToPut>) {
+        let (from, kind, to) = place;
+        let key = self.kept_key(&put.put.key, kind);
+        let before = self.edge_of(&key, place);
+        let after = edge_after_put(put.put, key, before.as_ref().map(|stored| &stored.value));
+        let new = before.is_none();
+        if before.as_ref().is_some_and(|before| before.value == after) {
+            return (Effect::Unchanged, None);
+        }
+        self.store_record(&mut put.act, place, before.as_ref(), &after);
+        let effect = if new { Effect::Created } else { Effect::Updated };
+        (effect, Some(EdgeToPut { from, kind, to, tie: tie(&after), new }))
+    }
+}
