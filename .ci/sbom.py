@@ -1,14 +1,23 @@
 #!/usr/bin/env python3
-"""sbom.py [TARGET]: what the binary is made of, as CycloneDX 1.5, on the standard output. The same lock file gives the same text."""
+"""sbom.py [TARGET]: what the binary is made of, as CycloneDX 1.5, on the standard output: the packages of the lock file, and the C library
+of this machine, which is linked in too. The same of both gives the same text."""
 
 import json
+import platform
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGET = sys.argv[1] if len(sys.argv) > 1 else "x86_64-unknown-linux-musl"
+TARGET = sys.argv[1] if len(sys.argv) > 1 else "x86_64-unknown-linux-gnu"
+
+
+def c_library():
+    name, version = platform.libc_ver()
+    purl = f"pkg:generic/{name}@{version}"
+    licenses = [{"expression": "LGPL-2.1-or-later"}]
+    return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl, "licenses": licenses}
 
 
 def main():
@@ -34,7 +43,7 @@ def main():
         described["purl"] = reference(identity)
         if package.get("license"):
             # Old packages write `MIT/Apache-2.0` for what SPDX calls OR.
-            described["licenses"] = [{"expression": package["license"].replace("/", " OR ")}]
+            described["licenses"] = [{"expression": " OR ".join(map(str.strip, package["license"].split("/")))}]
         checksum = checksums.get((package["name"], package["version"]))
         if checksum:
             described["hashes"] = [{"alg": "SHA-256", "content": checksum}]
@@ -53,7 +62,7 @@ def main():
         "specVersion": "1.5",
         "version": 1,
         "metadata": {"component": component(root, "application")},
-        "components": [component(identity, "library") for identity in order if identity != root],
+        "components": [component(identity, "library") for identity in order if identity != root] + [c_library()],
         "dependencies": [{"ref": reference(i), "dependsOn": sorted(map(reference, needs(i)))} for i in order],
     }
     print(json.dumps(bom, indent=1))
