@@ -190,6 +190,7 @@ impl Meetings<'_> {
             about += &format!(", on {}", suggestion.shared_topics.join(", "));
         }
         sheet.text((left, top + 40.0), Anchor::Start, "quiet", &fit(&about, 70));
+        sheet.bar((left, top + 49.0), (right - left, 5.0), 1.5, "track");
         let mut x = left;
         for reason in &suggestion.reasons {
             let width = (right - left) * reason.share;

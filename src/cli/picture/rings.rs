@@ -114,14 +114,14 @@ impl Rings<'_> {
     /// Names are written when there is room for each of them on its ring.
     fn has_names(&self) -> bool {
         self.hops.values().enumerate().all(|(ring, members)| {
-            let along = TAU * self.middle(ring) - GAP;
+            let along = TAU * self.named(ring) - GAP;
             members.len() as f64 * LABEL_PITCH <= along
         })
     }
 
-    /// The radius that a ring's dots are around.
-    fn middle(&self, ring: usize) -> f64 {
-        INNER + BAND * (ring as f64 + 0.42)
+    /// The radius of a ring's dots when they have names, which are written from there outwards.
+    fn named(&self, ring: usize) -> f64 {
+        INNER + BAND * (ring as f64 + 0.28)
     }
 
     /// One where that leaves dots large enough to see; round numbers otherwise.
@@ -135,7 +135,7 @@ impl Rings<'_> {
     }
 
     fn capacity(&self, ring: usize, pitch: f64) -> usize {
-        self.rows(ring, pitch).iter().map(|(_, dots)| dots).sum()
+        capacity_of(&self.rows(ring, pitch))
     }
 
     /// Circles of dots within a ring's band: their radii, and how many dots each holds.
@@ -153,7 +153,7 @@ impl Rings<'_> {
         // What the same spheres lead to stands together: personal first, crossing last.
         members.sort_by_key(|(id, mask)| (order(*mask), id.clone()));
         if self.has_names() {
-            let (radius, all) = (self.middle(ring), members.len() as f64);
+            let (radius, all) = (self.named(ring), members.len() as f64);
             let gap = GAP / radius;
             for (i, (id, mask)) in members.iter().enumerate() {
                 let angle = gap / 2.0 + (TAU - gap) * (i as f64 + 0.5) / all;
@@ -193,10 +193,11 @@ impl Rings<'_> {
             pitch -= 0.25;
         }
         let rows = self.rows(ring, pitch);
-        let room: usize = rows.iter().map(|(_, dots)| dots).sum();
+        let rows = fewest(&rows, masks.len());
+        let room = capacity_of(rows);
         let mut places: Vec<(f64, f64)> = Vec::new();
         let mut room_before = 0;
-        for (radius, dots) in rows {
+        for &(radius, dots) in rows {
             // Each row takes its part of the dots, all rows together all of them.
             let share = |room_so_far: usize| room_so_far * masks.len() / room.max(1);
             let dots_here = share(room_before + dots) - share(room_before);
@@ -249,6 +250,16 @@ impl Rings<'_> {
             sheet.text((x + 5.0, below + 18.0 * i as f64), Anchor::Start, "quiet", note);
         }
     }
+}
+
+fn capacity_of(rows: &[(f64, usize)]) -> usize {
+    rows.iter().map(|(_, dots)| dots).sum()
+}
+
+/// Rows for so many dots, in the middle of all: few dots on few rows make a ring, on many they make a spray.
+fn fewest(rows: &[(f64, usize)], dots: usize) -> &[(f64, usize)] {
+    let fewer = if rows.len().is_multiple_of(2) { &rows[1.min(rows.len())..] } else { &rows[..rows.len() - 1] };
+    if fewer.is_empty() || capacity_of(fewer) < dots { rows } else { fewest(fewer, dots) }
 }
 
 /// One mask for each dot: so many members of one set of spheres, or what is left of it.

@@ -12,13 +12,13 @@ use crate::proto::v1::Sphere;
 const STYLE: &str = "\
 .page{fill:#fff;stroke:#dee2e6}text{font-family:system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;font-size:13px;fill:#212529}\
 .title{font-size:19px;font-weight:600}.quiet{fill:#5c636a;font-size:12px}.strong{font-weight:600}.small{font-size:11px}\
-.disc{fill:#f1f3f5;stroke:#495057;stroke-width:2}.ring{fill:none;stroke:#ced4da}.card{fill:#f8f9fa;stroke:#dee2e6}\
+.disc{fill:#f1f3f5;stroke:#495057;stroke-width:2}.ring{fill:none;stroke:#ced4da}.card{fill:#f8f9fa;stroke:#dee2e6}.track{fill:#e9ecef}\
 .line{fill:none;stroke-linecap:round}.halo{stroke:#fff;stroke-width:5;paint-order:stroke;stroke-linejoin:round}\
 .personal{--c:#d55e00}.professional{--c:#1971c2}.public{--c:#0b7a55}.unknown{--c:#868e96}.crossing{--c:#9c36b5}\
 .topic{--c:#b8860b}.post{--c:#c2255c}.mutual{--c:#495057}.walk{--c:#868e96}\
 .fill{fill:var(--c)}.stroke{stroke:var(--c)}.ink{fill:var(--c)}.hollow{fill:none;stroke:var(--c);stroke-width:1.6;stroke-dasharray:2.4 1.6}\
 @media (prefers-color-scheme:dark){.page{fill:#0d1117;stroke:#30363d}text{fill:#e6edf3}.quiet{fill:#9aa4af}\
-.disc{fill:#21262d;stroke:#adb5bd}.ring{stroke:#3d444d}.card{fill:#161b22;stroke:#30363d}.halo{stroke:#0d1117}\
+.disc{fill:#21262d;stroke:#adb5bd}.ring{stroke:#3d444d}.card{fill:#161b22;stroke:#30363d}.track{fill:#30363d}.halo{stroke:#0d1117}\
 .personal{--c:#ff922b}.professional{--c:#4dabf7}.public{--c:#38d9a9}.unknown{--c:#adb5bd}.crossing{--c:#e599f7}\
 .topic{--c:#ffd43b}.post{--c:#faa2c1}.mutual{--c:#dee2e6}.walk{--c:#868e96}}";
 
