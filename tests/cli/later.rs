@@ -23,7 +23,7 @@ const ASKED: [&[&str]; 7] = [
 ];
 
 /// The compiled clock.
-fn clock(folder: &Path) -> PathBuf {
+pub fn clock(folder: &Path) -> PathBuf {
     let library = folder.join("clock.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/clock.c");
     let mut cc = Command::new("cc");

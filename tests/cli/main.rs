@@ -10,6 +10,7 @@ mod harness;
 mod later;
 mod pictures;
 mod queries;
+mod readme;
 mod shell;
 mod verify;
 #[path = "../service/whole_world.rs"]
