@@ -6,12 +6,23 @@ use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 use clap::{Args, value_parser};
+use tonic::codegen::http::Uri;
 
-use crate::app::{CallLimits, ConnectionLimits, Rate, ServerOptions, TlsFiles};
+use crate::app::{CallLimits, Collector, ConnectionLimits, Rate, ServerOptions, TlsFiles};
 
 /// Whole numbers from 1.
 fn positive() -> RangedU64ValueParser<u32> {
     RangedU64ValueParser::new().range(1..)
+}
+
+fn collector_endpoint(text: &str) -> Result<Uri, &'static str> {
+    let uri = text.parse::<Uri>().ok();
+    let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.port().is_some());
+    uri.filter(|uri| matches!(uri.path(), "" | "/")).ok_or("http://HOST:PORT or https://HOST:PORT is wanted")
+}
+
+fn part(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|part| (0.0..=1.0).contains(part)).ok_or("a number from 0 to 1 is wanted")
 }
 
 #[derive(Debug, Args)]
@@ -26,6 +37,16 @@ pub struct ListenArgs {
     /// Where health alone can be asked, without TLS and without saying who asks: for probes. It says nothing else.
     #[arg(long, env = "KITH_HEALTH_LISTEN", value_name = "ADDR")]
     health_listen: Option<SocketAddr>,
+    /// The collector of traces (OpenTelemetry, OTLP over gRPC) that is sent a span of each call. Spans say which RPC it was, how it
+    /// ended and when: nothing of what was asked or answered.
+    #[arg(long, env = "KITH_OTLP_ENDPOINT", value_name = "URL", value_parser = collector_endpoint)]
+    otlp_endpoint: Option<Uri>,
+    /// The authorities that the collector's certificate must come from, in PEM: for an endpoint of https.
+    #[arg(long, env = "KITH_OTLP_CA", value_name = "FILE")]
+    otlp_ca: Option<PathBuf>,
+    /// How many of the calls without a `traceparent` are traced: 1 is all, and so it is when not given. Others are as their callers say.
+    #[arg(long, env = "KITH_OTLP_SAMPLE", value_name = "PART", value_parser = part)]
+    otlp_sample: Option<f64>,
     /// Listen on an address that others can reach, without encryption or without asking who they are.
     #[arg(long, env = "KITH_INSECURE", value_parser = BoolishValueParser::new())]
     insecure: bool,
@@ -81,12 +102,14 @@ pub struct ListenArgs {
 }
 
 /// Settings that say nothing without another.
-pub const NEEDS: [(&str, &str); 5] = [
+pub const NEEDS: [(&str, &str); 7] = [
     ("tls-cert", "tls-key"),
     ("tls-key", "tls-cert"),
     ("tls-client-ca", "tls-cert"),
     ("caller-burst", "caller-rate"),
     ("viewer-burst", "viewer-rate"),
+    ("otlp-ca", "otlp-endpoint"),
+    ("otlp-sample", "otlp-endpoint"),
 ];
 
 /// The server's own bound, as a flag's default.
@@ -116,6 +139,11 @@ impl ListenArgs {
         ServerOptions {
             metrics: self.metrics_listen,
             health: self.health_listen,
+            collector: self.otlp_endpoint.clone().map(|endpoint| Collector {
+                endpoint,
+                authorities: self.otlp_ca.clone(),
+                sampled: self.otlp_sample.unwrap_or(1.0),
+            }),
             insecure: self.insecure,
             tls,
             access: self.auth.clone(),

@@ -27,6 +27,7 @@ use super::methods::{Method, Shape, method};
 use super::metrics::{Handling, Metrics};
 use super::quota::Viewers;
 use super::reload::Newest;
+use super::spans::Spans;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::domain::{Error, Reason, Violation};
 use crate::service::{CallId, CallNotes, grpc_timeout, to_status, without_viewer};
@@ -65,6 +66,7 @@ pub struct Calls {
     pub silence_max: Duration,
     pub audit: Audit,
     pub metrics: Metrics,
+    pub spans: Option<Spans>,
 }
 
 /// A connection, as its calls see it.
@@ -88,7 +90,8 @@ impl Calls {
         let waiting = line.waiting.clone();
         let method = method(request.uri().path());
         let id = CallId::of(request.headers());
-        let mut handling = self.metrics.calls.begin(method, id.clone());
+        let span = self.spans.as_ref().and_then(|spans| spans.begin(method, request.headers()));
+        let mut handling = self.metrics.calls.begin(method, id.clone(), span);
         match self.admit(&id, &line.peer, method, &request) {
             Ok(admitted) => self.carry_out(id, line, admitted, handling, request).await,
             Err(error) => {

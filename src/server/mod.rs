@@ -10,6 +10,7 @@
 //! | `admission.rs`, `quota.rs` | how much may be under way, and how much may be asked for |
 //! | `audit.rs` | who wrote, and who was refused |
 //! | `metrics/` | what is counted, and the page it is read from |
+//! | `spans.rs` | each call's span, for a collector of traces |
 //! | `routes.rs`, `health.rs`, `reflection.rs` | the services |
 //! | `probes.rs` | a listener for nothing but health |
 
@@ -31,6 +32,7 @@ mod quota;
 mod reflection;
 mod reload;
 mod routes;
+mod spans;
 mod tls;
 
 use std::net::SocketAddr;
@@ -55,11 +57,13 @@ use listener::Listener;
 use metrics::{EngineMetrics, Metrics, Page, Reloads};
 use probes::Probes;
 use quota::Viewers;
+use spans::Spans;
 
 pub use admission::CallLimits;
 pub use body::panics;
 pub use listener::ConnectionLimits;
 pub use quota::Rate;
+pub use spans::Collector;
 pub use tls::TlsFiles;
 
 /// Where and how to serve.
@@ -70,6 +74,8 @@ pub struct ServerOptions {
     pub metrics: Option<SocketAddr>,
     /// Where health alone can be asked, unencrypted and by all who reach it; nowhere else than at `listen` when none.
     pub health: Option<SocketAddr>,
+    /// Where each call's span goes; nowhere when none.
+    pub collector: Option<Collector>,
     /// Whether to listen where others can reach it, though nothing is encrypted or nobody is asked who they are.
     pub insecure: bool,
     pub tls: Option<TlsFiles>,
@@ -94,6 +100,7 @@ impl ServerOptions {
             listen,
             metrics: None,
             health: None,
+            collector: None,
             insecure: false,
             tls: None,
             access: None,
@@ -139,6 +146,8 @@ pub enum ServerError {
     NobodyNamed,
     #[error("{0}")]
     File(String),
+    #[error("--otlp-endpoint {0}")]
+    Collector(String),
     #[error("cannot listen on {address}: {error}")]
     Bind { address: SocketAddr, error: std::io::Error },
     #[error("the server ended badly: {0}")]
@@ -152,6 +161,7 @@ pub struct Server {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
     metrics: Metrics,
+    spans: Option<Spans>,
     engine_metrics: EngineMetrics,
     /// Ends with the server; its page holds the engine.
     metrics_page: JoinSet<()>,
@@ -188,6 +198,7 @@ impl Server {
         let metrics = Metrics::default();
         let tls = followed(options.tls, metrics.reloads("tls")).await?;
         let access = followed(options.access.map(AccessFile), metrics.reloads("auth")).await?;
+        let spans = options.collector.as_ref().map(Spans::to).transpose().map_err(ServerError::Collector)?;
         let (socket, address) = bind(options.listen).await?;
         let (engine_metrics, mut metrics_page, mut metrics_address) = (EngineMetrics::default(), JoinSet::new(), None);
         if let Some(listen) = options.metrics {
@@ -214,6 +225,7 @@ impl Server {
             silence_max: options.silence,
             audit: Default::default(),
             metrics: metrics.clone(),
+            spans: spans.clone(),
         };
         let listener = Listener { socket, calls: Arc::new(calls), limits: options.connections, tls };
         let (stop, stopped) = watch::channel(false);
@@ -222,6 +234,7 @@ impl Server {
             address,
             metrics_address,
             metrics,
+            spans,
             engine_metrics,
             metrics_page,
             health,
@@ -270,6 +283,9 @@ impl Server {
             probes.end().await?;
         }
         self.metrics_page.shutdown().await;
+        if let Some(spans) = self.spans {
+            spans.end().await;
+        }
         Ok(())
     }
 }

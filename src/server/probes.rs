@@ -51,6 +51,7 @@ impl Probes {
             silence_max: SILENCE_MAX,
             audit: Default::default(),
             metrics,
+            spans: None,
         };
         let limits = ConnectionLimits {
             connections: CONNECTIONS_MAX,

@@ -65,23 +65,30 @@ fn all_that_is_wrong_is_told_at_once_with_where_it_came_from() {
     let data = folder.path().join("store");
     let file = written(
         folder.path(),
-        "max_cals = 5\nmax_streams = 0\naudit = 'some'\nlisten = ['a']\nauth = 'callers.toml'\n",
+        "max_cals = 5\nmax_streams = 0\naudit = 'some'\nlisten = ['a']\nauth = 'callers.toml'\notlp_sample = 1.5\n",
     );
     let data_flag = data.to_str().unwrap();
     let args = ["--config", &file, "--data", data_flag, "--max-calls", "many", "--tls-cert", "server.pem"];
-    let environment = [("KITH_LISTEN", "nowhere"), ("KITH_INSECURE", "perhaps"), ("KITH_VIEWER_BURST", "5")];
+    let environment = [
+        ("KITH_LISTEN", "nowhere"),
+        ("KITH_INSECURE", "perhaps"),
+        ("KITH_VIEWER_BURST", "5"),
+        ("KITH_OTLP_ENDPOINT", "collector:4317"),
+    ];
     for name in ["serve", "config"] {
         let told = run(&[&[name][..], &args[..]].concat(), &environment);
         assert_eq!(told.code, Some(2), "{name}: {}", told.err);
         for wrong in [
-            "9 settings are wrong".to_owned(),
+            "11 settings are wrong".to_owned(),
             format!("{file}:1: max_cals is no setting; max_calls is"),
             format!("{file}:2: max_streams = 0: 0 is not in 1.."),
             format!("{file}:3: audit = some: one of these is wanted: off, denials, all"),
             format!("{file}:4: listen: text, a number, true or false is wanted"),
+            format!("{file}:6: otlp_sample = 1.5: a number from 0 to 1 is wanted"),
             "--max-calls many: invalid digit".to_owned(),
             "KITH_LISTEN=nowhere: invalid socket address".to_owned(),
             "KITH_INSECURE=perhaps: true or false is wanted".to_owned(),
+            "KITH_OTLP_ENDPOINT=collector:4317: http://HOST:PORT or https://HOST:PORT is wanted".to_owned(),
             "tls-cert (flag): needs tls-key too".to_owned(),
             "viewer-burst (KITH_VIEWER_BURST): needs viewer-rate too".to_owned(),
         ] {

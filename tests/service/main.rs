@@ -28,6 +28,7 @@ mod reflection;
 mod secured;
 mod shutdown;
 mod smoke;
+mod spans;
 mod suggestions;
 mod verify;
 mod viewers;

@@ -12,6 +12,7 @@ use tonic::Code;
 
 use crate::domain::Error;
 use crate::server::methods::{METHODS_MAX, Method, Shape};
+use crate::server::spans::CallSpan;
 use crate::service::CallId;
 
 /// Point reads take microseconds, long reaches seconds; streams live longer than any of these.
@@ -102,10 +103,10 @@ impl CallMetrics {
     }
 
     /// A call has begun; none is a method that is not served.
-    pub fn begin(self: &Arc<CallMetrics>, method: Option<Method>, id: CallId) -> Handling {
+    pub fn begin(self: &Arc<CallMetrics>, method: Option<Method>, id: CallId, span: Option<Box<CallSpan>>) -> Handling {
         let place = method.map_or(METHODS_MAX - 1, |method| method.place);
         self.of_method(place, method).started.inc();
-        Handling { metrics: self.clone(), id, place, method, begun: Instant::now(), ended: false }
+        Handling { metrics: self.clone(), id, span, place, method, begun: Instant::now(), ended: false }
     }
 
     pub fn refused(&self, error: &Error) {
@@ -147,6 +148,8 @@ impl CallMetrics {
 pub struct Handling {
     metrics: Arc<CallMetrics>,
     id: CallId,
+    /// Ends with it.
+    span: Option<Box<CallSpan>>,
     place: usize,
     method: Option<Method>,
     begun: Instant,
@@ -160,6 +163,9 @@ impl Handling {
             return;
         }
         let of_method = self.metrics.of_method(self.place, self.method);
+        if let Some(span) = self.span.take() {
+            span.ended(code);
+        }
         let code = code as usize;
         let handled = of_method.handled[code].get_or_init(|| {
             let labels = EndLabels { method: of_method.labels.clone(), grpc_code: CODES[code] };
@@ -192,12 +198,12 @@ mod tests {
     fn a_call_ends_once_and_one_that_is_given_up_is_canceled() {
         let metrics = Arc::new(CallMetrics::default());
         let id = || CallId::of(&HeaderMap::new());
-        let mut answered = metrics.begin(method("/kith.v1.PathService/FindPaths"), id());
+        let mut answered = metrics.begin(method("/kith.v1.PathService/FindPaths"), id(), None);
         answered.ended(Code::Ok);
         answered.ended(Code::Internal);
         drop(answered);
-        drop(metrics.begin(method("/kith.v1.DataService/Watch"), id()));
-        metrics.begin(None, id()).ended(Code::Unimplemented);
+        drop(metrics.begin(method("/kith.v1.DataService/Watch"), id(), None));
+        metrics.begin(None, id(), None).ended(Code::Unimplemented);
         let mut registry = Registry::default();
         metrics.register(&mut registry);
         let mut page = String::new();
