@@ -118,6 +118,10 @@ def check_ports(name, by_kind):
     for policy in by_kind.get("NetworkPolicy", []):
         let_in = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
         check(let_in == ports.keys(), f"{name}: the policy lets {let_in} in, the pod has {set(ports)}")
+        let_out = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+        collector = [variable["value"] for variable in container["env"] if variable["name"] == "KITH_OTLP_ENDPOINT"]
+        called = {int(url.rsplit(":", 1)[1].strip("/")) for url in collector}
+        check(let_out == (called | {53} if called else set()), f"{name}: the policy lets out to {let_out}, kith calls {called}")
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         check(container[probe]["grpc"]["port"] == ports["health"], f"{name}: {probe} asks another port than health")
     listens = {variable["name"]: variable.get("value", "") for variable in container["env"]}
@@ -189,13 +193,14 @@ def check_environment(name, kith, variables):
 
 def secrets(folder):
     """What the secrets hold that the chart mounts."""
-    for name in ("tls", "client-ca", "auth"):
+    for name in ("tls", "client-ca", "auth", "traces-ca"):
         (folder / name).mkdir(parents=True)
     files = ["-keyout", folder / "tls/tls.key", "-out", folder / "tls/tls.crt"]
     new = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=kith"]
     made = run("openssl", "req", *new, "-addext", "subjectAltName=DNS:kith", *files)
     check(made.returncode == 0, f"openssl made no certificate: {made.stderr}")
-    shutil.copy(folder / "tls/tls.crt", folder / "client-ca/ca.crt")
+    for name in ("client-ca", "traces-ca"):
+        shutil.copy(folder / "tls/tls.crt", folder / name / "ca.crt")
     caller = '[[callers]]\nname = "feed"\nroles = ["read"]\n'
     (folder / "auth/auth.toml").write_text(f'{caller}token_sha256 = ["{"0" * 64}"]\n')
 

@@ -58,6 +58,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with include "kith.tlsSecret" . }}{{ $secrets = append $secrets (dict "name" "tls" "secret" .) }}{{ end -}}
 {{- with .Values.tls.clientCaSecret }}{{ $secrets = append $secrets (dict "name" "client-ca" "secret" .) }}{{ end -}}
 {{- with .Values.auth.existingSecret }}{{ $secrets = append $secrets (dict "name" "auth" "secret" .) }}{{ end -}}
+{{- with .Values.traces.caSecret }}{{ $secrets = append $secrets (dict "name" "traces-ca" "secret" .) }}{{ end -}}
 {{ $secrets | toJson }}
 {{- end -}}
 
@@ -110,6 +111,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.auth.existingSecret }}
 - name: KITH_AUTH
   value: /etc/kith/auth/auth.toml
+{{- end }}
+{{- with .Values.traces.endpoint }}
+- name: KITH_OTLP_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+{{- if .Values.traces.caSecret }}
+- name: KITH_OTLP_CA
+  value: /etc/kith/traces-ca/ca.crt
+{{- end }}
+{{- if not (kindIs "invalid" .Values.traces.sample) }}
+- name: KITH_OTLP_SAMPLE
+  value: {{ .Values.traces.sample | quote }}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
