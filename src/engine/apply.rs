@@ -3,13 +3,14 @@
 //! Every change is checked before anything is touched, so a refused change leaves the state as it was.
 
 use super::digest::Hashed;
+use super::edge_list::EdgeList;
 use super::records::{MemberRecord, Stored, Times};
 use super::state::State;
 use super::{Applied, Effect, digest};
 use crate::domain::{
     Change, Error, Event, Kind, KindName, Member, MemberId, MemberPatch, Precondition, Reason, Resource, TimeMs,
 };
-use crate::graph::{MemberIx, Runs};
+use crate::graph::MemberIx;
 
 /// When a change is carried out, and who is told what it leaves behind.
 pub(super) struct Act<'a> {
@@ -167,7 +168,7 @@ impl State {
         let record = MemberRecord::new(member, Times::new(act.now));
         if ix.0 as usize == self.members.len() {
             self.members.push(record);
-            self.edges.push(Runs::default());
+            self.edges.push(EdgeList::default());
         } else {
             *self.members.get_mut(ix.0 as usize).expect("a reused slot exists") = record;
         }

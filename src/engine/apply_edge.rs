@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::apply::{Act, check, missing};
+use super::edge_list::EdgeList;
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Stored, Times, edge_after_put, tie};
 use super::state::{Mention, State};
 use super::{Applied, Effect, digest};
@@ -11,7 +12,7 @@ use crate::domain::{
     Edge, EdgeKey, EdgePut, Error, Event, InteractionRecord, KindName, Member, MemberId, Origin, Precondition, Privacy,
     Reason, Resource, Status, StatusId, Violation, Visibility,
 };
-use crate::graph::{KindIx, MemberIx, Runs, add_interactions};
+use crate::graph::{KindIx, MemberIx, add_interactions};
 
 /// An edge's `from` end, kind and `to` end, as it is kept.
 pub(super) type EdgePlace = (MemberIx, KindIx, MemberIx);
@@ -76,7 +77,7 @@ impl State {
     /// The edge at a place, which has this key.
     pub(super) fn edge_of(&self, key: &EdgeKey, (from, kind, to): EdgePlace) -> Option<Stored<Edge>> {
         let record = self.edge_record(from, kind, to)?;
-        Some(Stored::of(record.facts().edge(key.clone()), record.times))
+        Some(Stored::of(record.facts.edge(key.clone()), record.times))
     }
 
     pub(super) fn require_member(&self, id: &MemberId, field: &str) -> Result<(), Error> {
@@ -116,11 +117,11 @@ impl State {
         if after.visibility != before.map_or(Visibility::default(), |before| before.value.visibility) {
             self.graph.set_edge_visibility(from, kind, to, after.visibility);
         }
-        self.edge_list(from).insert(EdgeRecord::new(EdgeFacts::of(after), kind, to, times));
+        self.edge_list(from).insert(&EdgeRecord { to, kind, times, facts: EdgeFacts::of(after) });
         act.tell(|| Event::EdgePut { edge: after.clone(), create_time: times.create });
     }
 
-    fn edge_list(&mut self, from: MemberIx) -> &mut Runs<EdgeRecord> {
+    fn edge_list(&mut self, from: MemberIx) -> &mut EdgeList {
         self.edges.get_mut(from.0 as usize).expect("every member of the graph has a list of edges")
     }
 
@@ -170,7 +171,7 @@ impl State {
         self.digest.remove(digest::edge_hash(&before.value));
         self.unindex_origin(&before.value);
         self.graph.remove_edge(from, kind, to);
-        self.edge_list(from).remove(&(to, kind));
+        self.edge_list(from).remove((to, kind));
     }
 
     pub(super) fn record_interactions(

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::digest::Digest;
+use super::edge_list::{EdgeList, EdgeListBuilder, EdgeListKey};
 use super::progress::Progress;
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
 use super::requests::Answered;
 use super::state::State;
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{Privacy, Sequence, TimeMs, Visibility};
-use crate::graph::{GraphBuilder, KindIx, MemberIx, Runs};
+use crate::graph::{GraphBuilder, KindIx, MemberIx, Pages, Tie};
 use crate::store::{
     BackupPacker, BackupReader, CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row,
     Stamps, Store, StoreError, StoreId, read_backup,
@@ -103,8 +104,8 @@ fn numbers_of(numbers: &[u32], one: MemberIx, other: MemberIx) -> (u32, u32) {
     (numbers[one.0 as usize], numbers[other.0 as usize])
 }
 
-fn edge_row(numbers: &[u32], from: MemberIx, record: &EdgeRecord) -> EdgeRow {
-    let facts = record.facts();
+fn edge_row(numbers: &[u32], from: MemberIx, record: EdgeRecord) -> EdgeRow {
+    let facts = record.facts;
     EdgeRow {
         from: numbers[from.0 as usize],
         kind: record.kind.0,
@@ -186,8 +187,8 @@ impl Fold {
     fn finish_rows(&mut self) -> Result<(), StoreError> {
         let Some(rows) = self.rows.take() else { return Ok(()) };
         let state = &mut self.state;
-        state.edges = rows.edges.iter().map(|list| Runs::from_sorted(list)).collect();
-        state.graph = rows.builder.build();
+        state.edges = rows.edges.build(rows.members);
+        state.graph = rows.builder.build_with(|| edges_of(&state.edges));
         for (member, privacy) in rows.privacies {
             state.graph.set_privacy(member, privacy);
         }
@@ -220,13 +221,9 @@ impl Fold {
 impl Rows {
     fn edge(&mut self, row: EdgeRow) -> Result<(), StoreError> {
         let (from, kind, to) = (MemberIx(row.from), KindIx(row.kind), MemberIx(row.to));
-        let members = self.edges.len() as u32;
+        let members = self.members;
         if row.from >= members || row.to >= members || row.from == row.to || !self.builder.has_kind(kind) {
             return Err(damaged("an edge names a member or kind that is not there"));
-        }
-        let list = &mut self.edges[row.from as usize];
-        if list.last().is_some_and(|last| (last.to, last.kind) >= (to, kind)) {
-            return Err(damaged("edges are out of order"));
         }
         let facts = EdgeFacts {
             pinned: row.pinned,
@@ -236,15 +233,60 @@ impl Rows {
             note: row.note,
             origin: row.origin,
         };
-        self.builder.edge(from, kind, to, facts.tie());
         if facts.origin.is_some() {
             self.with_origin.push((from, kind, to));
         }
         if facts.visibility != Visibility::default() {
             self.visibilities.push((from, kind, to, facts.visibility));
         }
-        list.push(EdgeRecord::new(facts, kind, to, times(row.stamps)));
+        self.edges.push(from, &EdgeRecord { to, kind, times: times(row.stamps), facts })
+    }
+}
+
+/// What the graph needs of all edges.
+fn edges_of(lists: &Pages<EdgeList>) -> impl Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)> {
+    (0..).zip(lists.iter()).flat_map(edges_from)
+}
+
+fn edges_from((from, list): (u32, &EdgeList)) -> impl Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)> {
+    list.ties().map(move |(to, kind, tie)| (MemberIx(from), kind, to, tie))
+}
+
+/// Every member's list of edges, which come in the order of their `from` ends.
+#[derive(Default)]
+struct EdgeLists {
+    /// Of the members before the one whose edges come now.
+    whole: Vec<EdgeList>,
+    open: EdgeListBuilder,
+    last: Option<EdgeListKey>,
+}
+
+impl EdgeLists {
+    fn push(&mut self, from: MemberIx, record: &EdgeRecord) -> Result<(), StoreError> {
+        if self.whole.len() < from.0 as usize {
+            self.fill(from.0);
+        }
+        if self.whole.len() > from.0 as usize || self.last >= Some(record.key()) {
+            return Err(damaged("edges are out of order"));
+        }
+        self.last = Some(record.key());
+        self.open.push(record);
         Ok(())
+    }
+
+    /// Ends the lists of all members before this one.
+    fn fill(&mut self, member: u32) {
+        self.whole.push(self.open.build());
+        self.whole.resize_with(member as usize, EdgeList::default);
+        self.last = None;
+    }
+
+    /// Of so many members.
+    fn build(mut self, members: u32) -> Pages<EdgeList> {
+        if self.whole.len() < members as usize {
+            self.fill(members);
+        }
+        self.whole.into_iter().collect()
     }
 }
 
@@ -265,7 +307,8 @@ struct Fold {
 #[derive(Default)]
 struct Rows {
     builder: GraphBuilder,
-    edges: Vec<Vec<EdgeRecord>>,
+    members: u32,
+    edges: EdgeLists,
     statuses: Vec<StatusRecord>,
     /// Edges that came of something, to be indexed.
     with_origin: Vec<(MemberIx, KindIx, MemberIx)>,
@@ -294,7 +337,7 @@ impl Loader for Fold {
                 if member.privacy != Privacy::default() {
                     rows.privacies.push((ix, member.privacy));
                 }
-                rows.edges.push(Vec::new());
+                rows.members += 1;
             }
             Row::Edge(row) => rows.edge(row)?,
             Row::Status { status, stamps } => rows.statuses.push(StatusRecord { status, times: times(stamps) }),
@@ -304,13 +347,13 @@ impl Loader for Fold {
                 self.state.requests.insert(id, answered);
             }
             Row::Block { by, of } => {
-                let members = rows.edges.len() as u32;
+                let members = rows.members;
                 if by >= members || of >= members || by == of {
                     return Err(damaged("a block names a member that is not there"));
                 }
                 rows.blocks.push((MemberIx(by), MemberIx(of)));
             }
-            Row::Tally { introducer, .. } if introducer as usize >= rows.edges.len() => {
+            Row::Tally { introducer, .. } if introducer >= rows.members => {
                 return Err(damaged("a tally is of a member that is not there"));
             }
             Row::Tally { introducer, tally } => {

@@ -46,9 +46,9 @@ impl State {
     /// The edges kept with a member, by kind and `to`.
     fn edges_from<'s>(&'s self, from: MemberIx, ranks: &[u8; KINDS_MAX]) -> impl Iterator<Item = Edge> + use<'s> {
         let list = self.edges.get(from.0 as usize).into_iter().flat_map(|list| list.iter());
-        let mut records: Vec<&EdgeRecord> = list.collect();
+        let mut records: Vec<EdgeRecord> = list.collect();
         records.sort_unstable_by_key(|record| (ranks[usize::from(record.kind.0)], self.graph.id(record.to)));
-        let edge = move |record: &EdgeRecord| record.facts().edge(self.key_of(from, record.kind, record.to));
+        let edge = move |record: EdgeRecord| record.facts.edge(self.key_of(from, record.kind, record.to));
         records.into_iter().map(edge)
     }
 }

@@ -12,6 +12,8 @@ mod checkpoint;
 mod digest;
 mod discover;
 mod disk;
+mod edge_chunk;
+mod edge_list;
 mod evidence;
 mod export;
 mod feed;

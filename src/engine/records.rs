@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::digest::{Hashed, etag};
+use super::edge_list::EdgeListKey;
 use crate::domain::{
     Edge, EdgeKey, EdgePut, History, Member, MemberId, Origin, Privacy, Status, Strength, TimeMs, TopicSet, Visibility,
 };
-use crate::graph::{Keyed, KindIx, MemberIx, Tie};
+use crate::graph::{KindIx, MemberIx, Tie};
 
 /// A resource with what the server knows of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,38 +133,18 @@ impl EdgeFacts {
     }
 }
 
-/// An edge without what the graph has of it, kept in the list of its `from` end. 32 bytes for most edges.
-#[derive(Debug, Clone)]
+/// An edge without its `from` end, in whose list it is kept.
+#[derive(Debug, Clone, PartialEq)]
 pub struct EdgeRecord {
     pub to: MemberIx,
     pub kind: KindIx,
-    pub visibility: Visibility,
     pub times: Times,
-    /// None when there are none but the defaults.
-    facts: Option<Arc<EdgeFacts>>,
-}
-
-const _: () = assert!(size_of::<EdgeRecord>() == 32);
-
-impl Keyed for EdgeRecord {
-    type Key = (MemberIx, KindIx);
-
-    fn key(&self) -> Self::Key {
-        (self.to, self.kind)
-    }
+    pub facts: EdgeFacts,
 }
 
 impl EdgeRecord {
-    pub fn new(facts: EdgeFacts, kind: KindIx, to: MemberIx, times: Times) -> EdgeRecord {
-        let visibility = facts.visibility;
-        // It has a place of its own, so that it takes no allocation.
-        let facts = EdgeFacts { visibility: Visibility::default(), ..facts };
-        let facts = (facts != EdgeFacts::default()).then(|| Arc::new(facts));
-        EdgeRecord { to, kind, visibility, times, facts }
-    }
-
-    pub fn facts(&self) -> EdgeFacts {
-        EdgeFacts { visibility: self.visibility, ..self.facts.as_deref().cloned().unwrap_or_default() }
+    pub fn key(&self) -> EdgeListKey {
+        (self.to, self.kind)
     }
 }
 

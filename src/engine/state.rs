@@ -10,6 +10,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use super::digest::Digest;
+use super::edge_list::EdgeList;
 use super::records::{EdgeRecord, MemberRecord, StatusRecord, Stored, Times};
 use super::requests::Requests;
 use super::revision::Revision;
@@ -17,7 +18,7 @@ use super::topics::TopicIndex;
 use crate::domain::{
     Edge, EdgeKey, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId, TimeMs,
 };
-use crate::graph::{Graph, KindIx, MemberIx, Pages, Runs, edge_strength};
+use crate::graph::{Graph, KindIx, MemberIx, Pages, edge_strength};
 
 /// The place of a status in its author's list: newest first, then by id.
 pub(super) type AuthorPlace = (MemberIx, Reverse<TimeMs>, StatusId);
@@ -48,7 +49,7 @@ pub struct State {
     /// By member's index.
     pub(super) members: Pages<MemberRecord>,
     /// By the index of the edge's `from` end.
-    pub(super) edges: Pages<Runs<EdgeRecord>>,
+    pub(super) edges: Pages<EdgeList>,
     pub(super) statuses: OrdMap<StatusId, Arc<StatusRecord>>,
     pub(super) by_author: OrdSet<AuthorPlace>,
     pub(super) outcomes: OrdSet<(StatusId, EdgeKey)>,
@@ -146,12 +147,11 @@ impl State {
     pub fn edge_at(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Stored<Edge>> {
         let (from, to) = self.kept_order(from, kind, to);
         let record = self.edge_record(from, kind, to)?;
-        let value = record.facts().edge(self.key_of(from, kind, to));
-        Some(Stored::of(value, record.times))
+        Some(Stored::of(record.facts.edge(self.key_of(from, kind, to)), record.times))
     }
 
-    pub(super) fn edge_record(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<&EdgeRecord> {
-        self.edges.get(from.0 as usize)?.get(&(to, kind))
+    pub(super) fn edge_record(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<EdgeRecord> {
+        self.edges.get(from.0 as usize)?.get((to, kind))
     }
 
     /// The indices of a key's members and kind, if all exist.

@@ -458,9 +458,9 @@ mod tests {
             let member = [3, 3, 3, 17, random.u32(..MEMBERS)][random.usize(..5)];
             let half = random_half(&mut random);
             if step % 64 == 0 {
-                let puts =
-                    (0..random.usize(..40)).map(|_| random.choice(&[3, 3, 17, 18, random.u32(..MEMBERS)]).copied());
-                let mut puts: Vec<_> = puts.flatten().map(|m| (MemberIx(m), random_half(&mut random))).collect();
+                let members: Vec<u32> = (0..random.usize(..40)).map(|_| random.u32(..MEMBERS)).collect();
+                let member = |near: u32| MemberIx(if near < 20 { 3 } else { near });
+                let mut puts: Vec<_> = members.iter().map(|&near| (member(near), random_half(&mut random))).collect();
                 puts.sort_unstable_by_key(|(member, half)| (*member, half.key()));
                 puts.dedup_by_key(|(member, half)| (*member, half.key()));
                 content.extend(puts.iter().map(|(member, half)| ((member.0, half.key()), *half)));

@@ -246,11 +246,34 @@ impl GraphBuilder {
         self.edges.push((from, kind, to, tie));
     }
 
+    pub fn build(mut self) -> Graph {
+        let edges = std::mem::take(&mut self.edges);
+        self.build_with(|| edges.iter().copied())
+    }
+
+    /// The same with edges that are kept elsewhere, in the place of those that were added. They are gone through twice.
+    pub fn build_with<Edges>(self, edges: impl Fn() -> Edges) -> Graph
+    where
+        Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)>,
+    {
+        let GraphBuilder { mut graph, nodes, .. } = self;
+        graph.lay_out(nodes.len(), edges);
+        graph.ids = Ids::of(&nodes);
+        graph.names = nodes.into_iter().map(Some).collect();
+        graph
+    }
+}
+
+impl Graph {
     /// Counts each member's half-edges, lays them out in one array, and cuts each member's part, sorted, into a list.
-    pub fn build(self) -> Graph {
-        let GraphBuilder { mut graph, nodes, edges } = self;
-        let mut ends = vec![0usize; nodes.len() + 1];
-        for (from, _, to, _) in &edges {
+    fn lay_out<Edges>(&mut self, members: usize, edges: impl Fn() -> Edges)
+    where
+        Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)>,
+    {
+        let mut ends = vec![0usize; members + 1];
+        for (from, kind, to, _) in edges() {
+            self.kinds.count(kind, 1);
+            self.edges += 1;
             ends[from.0 as usize + 1] += 1;
             ends[to.0 as usize + 1] += 1;
         }
@@ -258,26 +281,18 @@ impl GraphBuilder {
             ends[i] += ends[i - 1];
         }
         let nothing = HalfEdge::new(MemberIx(0), KindIx(0), false, false, Tie::default());
-        let mut halves_of = vec![nothing; edges.len() * 2];
+        let mut halves_of = vec![nothing; ends[members]];
         let mut next = ends.clone();
-        for &(from, kind, to, tie) in &edges {
-            let (out, back) = halves(from, kind, to, tie, graph.kinds.get(kind).symmetric);
+        for (from, kind, to, tie) in edges() {
+            let (out, back) = halves(from, kind, to, tie, self.kinds.get(kind).symmetric);
             for (member, half) in [(from, out), (to, back)] {
                 halves_of[next[member.0 as usize]] = half;
                 next[member.0 as usize] += 1;
             }
-            graph.kinds.count(kind, 1);
         }
-        graph.edges = edges.len() as u64;
-        drop(edges);
-        for i in 0..nodes.len() {
+        for i in 0..members {
             halves_of[ends[i]..ends[i + 1]].sort_unstable_by_key(HalfEdge::key);
         }
-        graph.adjacency = Adjacency::from_lists(ends.windows(2).map(|own| &halves_of[own[0]..own[1]]));
-        for (i, id) in nodes.iter().enumerate() {
-            graph.ids.insert(id.clone(), MemberIx(i as u32));
-        }
-        graph.names = nodes.into_iter().map(Some).collect();
-        graph
+        self.adjacency = Adjacency::from_lists(ends.windows(2).map(|own| &halves_of[own[0]..own[1]]));
     }
 }

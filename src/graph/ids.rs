@@ -100,6 +100,15 @@ fn prefix(text: &str) -> Prefix {
 pub struct Ids(OrdMap<PrefixedId, MemberIx>);
 
 impl Ids {
+    /// Of members in the order of their places. What is put in order is put in near what was put before.
+    pub fn of(names: &[MemberId]) -> Ids {
+        let mut order: Vec<(Prefix, u32)> = names.iter().map(|id| prefix(id.as_str())).zip(0..).collect();
+        order.sort_unstable();
+        let mut ids = Ids::default();
+        order.into_iter().for_each(|(_, place)| ids.insert(names[place as usize].clone(), MemberIx(place)));
+        ids
+    }
+
     pub fn find(&self, id: &str) -> Option<MemberIx> {
         self.0.get(&Sought(prefix(id), id) as &dyn Prefixed).copied()
     }

@@ -177,8 +177,9 @@ mod tests {
         Audience, Change, Command, EdgeFilter, EdgePut, History, Kind, KindName, Member, Origin, Precondition, Request,
         RequestId, Sequence, Sphere, Status, TimeMs, TopicSet,
     };
+    use crate::engine::edge_list::EdgeList;
     use crate::engine::records::{EdgeRecord, MemberRecord};
-    use crate::graph::{Graph, KindIx, Runs, Tie};
+    use crate::graph::{Graph, KindIx, Tie};
     use crate::store::Commit;
 
     fn id(text: &str) -> MemberId {
@@ -353,8 +354,9 @@ mod tests {
         });
         assert_eq!(found, ["edges: bob follows ann: the edge of the graph has no record"]);
         let stray = |s: &mut State, from: &str, to: MemberIx, kind| {
-            let record = EdgeRecord::new(Default::default(), kind, to, Default::default());
-            s.edges.get_mut(place(s, from).0 as usize).unwrap().insert(record);
+            let (times, facts) = Default::default();
+            let record = EdgeRecord { to, kind, times, facts };
+            s.edges.get_mut(place(s, from).0 as usize).unwrap().insert(&record);
         };
         let found = but_digest(findings(|s| stray(s, "bob", place(s, "ann"), FRIEND)));
         let wanted = [
@@ -367,8 +369,8 @@ mod tests {
         assert_eq!(findings(|s| stray(s, "bob", place(s, "ann"), KindIx(9))), nowhere);
         let found = findings(|s| {
             let list = s.edges.get_mut(place(s, "ann").0 as usize).unwrap();
-            let twice: Vec<EdgeRecord> = list.iter().chain(list.iter()).cloned().collect();
-            *list = Runs::from_sorted(&twice);
+            let twice: Vec<EdgeRecord> = list.iter().chain(list.iter()).collect();
+            *list = EdgeList::from_sorted(&twice);
         });
         assert_eq!(but_digest(found), ["edges: ann: the member's edges are out of order"]);
     }

@@ -39,7 +39,7 @@ impl State {
                     check.find("edges", self.graph.id(ix).as_str(), "the member's edges are out of order")?;
                 }
                 before = Some(place);
-                if let Some(edge) = self.verify_edge(ix, record, check)? {
+                if let Some(edge) = self.verify_edge(ix, &record, check)? {
                     expected.digest.add(edge_hash(&edge));
                     expected.origin(&edge);
                 }
@@ -62,7 +62,7 @@ impl State {
             return Ok(None);
         };
         let key = EdgeKey { from: from_id.clone(), kind: kind.name.clone(), to: to_id.clone() };
-        let facts = record.facts();
+        let facts = &record.facts;
         let mut find = |message| check.find("edges", edge_name(&key), message);
         if kind.symmetric && from_id > to_id {
             find("the symmetric edge is kept under its greater id")?;
@@ -85,7 +85,7 @@ impl State {
         {
             find("the status it came of is not there")?;
         }
-        Ok(Some(facts.edge(key)))
+        Ok(Some(record.facts.clone().edge(key)))
     }
 
     /// Whether every edge that the graph has of a member, and that is kept with it, has a record.
