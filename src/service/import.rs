@@ -27,6 +27,8 @@ pub async fn import(
     let mut under_way = UnderWay::default();
     let mut revision = service.engine.state().revision();
     let mut ended = false;
+    // What ends the stream is told when all that came before it is there.
+    let mut refused = None;
     while !ended || !under_way.batches.is_empty() {
         let message = tokio::select! {
             biased;
@@ -49,7 +51,8 @@ pub async fn import(
             continue;
         };
         if let Err(violation) = check_size(&message) {
-            return Ok(Err(violation.into()));
+            (ended, refused) = (true, Some(violation));
+            continue;
         }
         let (mut begun, changes) = tally.decode(service, message);
         if !changes.is_empty() {
@@ -60,6 +63,9 @@ pub async fn import(
             }
         }
         under_way.push(begun);
+    }
+    if let Some(violation) = refused {
+        return Ok(Err(violation.into()));
     }
     tally.response.revision = revision.to_string();
     Ok(Ok(tally.response))

@@ -103,15 +103,20 @@ async fn a_thousand_refusals_are_named_and_all_are_counted() {
 #[tokio::test]
 async fn a_message_out_of_bounds_ends_the_stream_and_what_came_before_stays() {
     let kith = Kith::in_memory().await;
-    let good = batch(vec![record(Record::Member(member("ada")))]);
+    // So many that they are still on their way when the bad one comes.
+    const GOOD: i64 = 40;
     for (bad, reason) in [(vec![], "REQUIRED"), (vec![record(Record::Member(member("b"))); 1_001], "TOO_MANY")] {
-        let refused = kith.data().import(iter(vec![good.clone(), batch(bad)])).await.unwrap_err();
+        let of = |i: i64| (0..1_000).map(move |m| record(Record::Member(member(&format!("{reason}-{i}-{m}")))));
+        let good = (0..GOOD).map(|i| batch(of(i).collect()));
+        let messages: Vec<ImportRequest> = good.chain([batch(bad)]).collect();
+        let before = kith.admin().get_server_info(GetServerInfoRequest::default()).await.unwrap().into_inner().members;
+        let refused = kith.data().import(iter(messages)).await.unwrap_err();
         let details = refused.get_error_details();
         assert_eq!(details.error_info().unwrap().reason, reason);
         assert_eq!(details.bad_request().unwrap().field_violations[0].field, "records");
+        let info = kith.admin().get_server_info(GetServerInfoRequest::default()).await.unwrap().into_inner();
+        assert_eq!(info.members, before + GOOD * 1_000);
     }
-    let info = kith.admin().get_server_info(GetServerInfoRequest::default()).await.unwrap().into_inner();
-    assert_eq!(info.members, 1);
     kith.stop().await.unwrap();
 }
 
