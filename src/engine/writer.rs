@@ -22,6 +22,9 @@ use crate::store::{FinishedCheckpoint, LogKeep, Store, StoreError};
 
 /// How often a writer that has nothing to write looks whether a checkpoint is due.
 const IDLE_MAX: Duration = Duration::from_secs(5);
+/// While nobody writes, a checkpoint is due at this part of the log that it is due at otherwise: a start is sooner over with it,
+/// and it takes the disk's time from nobody.
+const DUE_WHEN_IDLE: u64 = 8;
 /// When bytes of erased members go that an earlier run has left, at the latest.
 const ERASE_AFTER_START: Duration = Duration::from_secs(3_600);
 /// After a checkpoint that could not be written.
@@ -127,7 +130,7 @@ impl Writer {
                 Err(TryRecvError::Disconnected) => break,
                 Err(TryRecvError::Empty) => match self.wait(&mut inbox, clock) {
                     Waited::Order(order) => order,
-                    Waited::InVain => continue,
+                    Waited::InVain | Waited::Idle => continue,
                     Waited::Ended => break,
                 },
             };
@@ -171,14 +174,17 @@ impl Writer {
             tokio::select! {
                 order = inbox.recv() => order.map_or(Waited::Ended, Waited::Order),
                 done = self.disk.done() => done.map_or(Waited::Ended, |()| Waited::InVain),
-                () = tokio::time::sleep(IDLE_MAX) => {
-                    self.trim_log();
-                    Waited::InVain
-                }
+                () = tokio::time::sleep(IDLE_MAX) => Waited::Idle,
             }
         });
-        if let Waited::InVain = waited {
-            self.look_after_the_store();
+        match waited {
+            Waited::Idle => {
+                self.trim_log();
+                self.look_after_the_store();
+                self.checkpoint_if_due(DUE_WHEN_IDLE);
+            }
+            Waited::InVain => self.look_after_the_store(),
+            Waited::Order(_) | Waited::Ended => {}
         }
         waited
     }
@@ -211,10 +217,11 @@ impl Writer {
             self.erased = erased;
             self.erase_by = self.erase_by.or_else(|| Instant::now().checked_add(self.options.erase_within));
         }
-        self.checkpoint_if_due();
+        self.checkpoint_if_due(1);
     }
 
-    fn checkpoint_if_due(&mut self) {
+    /// Begins one if the log is as long as it may grow without, divided by `part`.
+    fn checkpoint_if_due(&mut self, part: u64) {
         let erase_now = passed(self.erase_by);
         if erase_now && self.published.borrow().erased <= self.covered.sequence {
             self.trim_log();
@@ -226,7 +233,7 @@ impl Writer {
         let resources = state.member_count() + state.edge_count();
         let due = self.options.checkpoint_log_bytes_min.max(resources * self.options.checkpoint_log_bytes_per_resource);
         let Some(store) = self.disk.store() else { return };
-        if store.log_bytes() < due && !(erase_now && state.erased > self.covered.sequence) {
+        if store.log_bytes() < due / part && !(erase_now && state.erased > self.covered.sequence) {
             return;
         }
         match store.begin_checkpoint(&checkpoint::head(&state)) {
@@ -327,6 +334,8 @@ fn passed(time: Option<Instant>) -> bool {
 enum Waited {
     Order(Order),
     InVain,
+    /// Nothing came for `IDLE_MAX`.
+    Idle,
     /// Nobody is left to give one.
     Ended,
 }

@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use imbl::Vector;
-
 use super::half_edge::{HalfEdge, HalfEdgeKey, KindIx, MemberIx};
+use super::hub::{Hub, change, unpack_chunk};
 use super::packed::{List, pack};
 use super::pages::Pages;
 
@@ -17,8 +16,6 @@ const SEGMENT_MEMBERS: usize = 16;
 const LIST_MAX: usize = 256;
 /// A hub that has shrunk to so many is a list again.
 const HUB_MIN: usize = LIST_MAX / 2;
-/// Half-edges in a hub's chunk at most.
-const CHUNK_MAX: usize = 512;
 /// In the place of a list's length: the list is a hub's.
 const HUB: u32 = 0xFFFF;
 
@@ -34,13 +31,6 @@ struct Segment {
     words: Arc<[u32]>,
     /// Lists kept apart, by the member's place in the segment.
     hubs: Option<Arc<Vec<(u8, Hub)>>>,
-}
-
-/// A long list in chunks; each is its length and its words.
-#[derive(Debug, Clone, Default)]
-struct Hub {
-    len: usize,
-    chunks: Vector<Arc<[u32]>>,
 }
 
 /// One member's half-edges, in the order of their keys.
@@ -281,55 +271,6 @@ impl SegmentBuilder {
     }
 }
 
-impl Hub {
-    fn new(halves: &[HalfEdge]) -> Hub {
-        // Two thirds full: the next ones find room.
-        Hub { len: halves.len(), chunks: halves.chunks(CHUNK_MAX * 2 / 3).map(chunk).collect() }
-    }
-
-    fn change(&mut self, key: HalfEdgeKey, half: Option<HalfEdge>) {
-        // The chunk it is in or would go into: the last that begins at or before it, or the first.
-        let begins = self.chunks.binary_search_by(|words| unpack_chunk(words).first_key().cmp(&Some(key)));
-        let at = begins.unwrap_or_else(|after| after.saturating_sub(1));
-        let mut halves: Vec<HalfEdge> =
-            self.chunks.get(at).map_or(Vec::new(), |words| unpack_chunk(words).iter().collect());
-        let before = halves.len();
-        change(&mut halves, key, half);
-        self.len = self.len + halves.len() - before;
-        if halves.is_empty() {
-            self.chunks.remove(at);
-        } else if halves.len() > CHUNK_MAX {
-            let (first, second) = halves.split_at(halves.len() / 2);
-            self.chunks.set(at, chunk(first));
-            self.chunks.insert(at + 1, chunk(second));
-        } else {
-            self.chunks.set(at, chunk(&halves));
-        }
-    }
-}
-
-fn change(halves: &mut Vec<HalfEdge>, key: HalfEdgeKey, half: Option<HalfEdge>) {
-    match (halves.binary_search_by_key(&key, HalfEdge::key), half) {
-        (Ok(at), Some(half)) => halves[at] = half,
-        (Ok(at), None) => {
-            halves.remove(at);
-        }
-        (Err(at), Some(half)) => halves.insert(at, half),
-        (Err(_), None) => {}
-    }
-}
-
-pub(super) fn chunk(halves: &[HalfEdge]) -> Arc<[u32]> {
-    let mut words = vec![halves.len() as u32];
-    pack(halves, &mut words);
-    words.into()
-}
-
-#[inline]
-pub(super) fn unpack_chunk(words: &[u32]) -> List<'_> {
-    List::unpack(words[0] as usize, &words[1..])
-}
-
 impl<'g> HalfEdges<'g> {
     /// Of nobody.
     #[inline]
@@ -362,6 +303,15 @@ impl<'g> HalfEdges<'g> {
         }
     }
 
+    /// One of these lists; none beyond the last.
+    #[inline]
+    pub(super) fn list(self, at: usize) -> Option<List<'g>> {
+        match self.0 {
+            Lists::One(list) => (at == 0).then_some(list),
+            Lists::Hub(hub) => hub.chunks.get(at).map(|words| unpack_chunk(words)),
+        }
+    }
+
     pub fn iter(self) -> impl Iterator<Item = HalfEdge> + 'g {
         let (one, hub) = match self.0 {
             Lists::One(list) => (Some(list), None),
@@ -373,17 +323,31 @@ impl<'g> HalfEdges<'g> {
 
     /// Whether some half-edge leads to or from another member.
     pub fn has_neighbor(self, other: MemberIx) -> bool {
-        let has = |list: List<'_>| list.neighbors().binary_search(&other.0).is_ok();
-        match self.0 {
-            Lists::One(list) => has(list),
+        self.places_of(other).next().is_some()
+    }
+
+    /// The half-edges that lead to or from another member.
+    pub(super) fn between(self, other: MemberIx) -> impl Iterator<Item = HalfEdge> + 'g {
+        self.places_of(other).map(|(list, at)| list.half_edge(at))
+    }
+
+    fn places_of(self, other: MemberIx) -> impl Iterator<Item = (List<'g>, usize)> {
+        let first = match self.0 {
+            Lists::One(_) => 0,
             Lists::Hub(hub) => {
                 let least = Some((other, KindIx(0), false));
                 let begins = hub.chunks.binary_search_by(|words| unpack_chunk(words).first_key().cmp(&least));
-                let at = begins.unwrap_or_else(|after| after);
-                let before = at.checked_sub(1).and_then(|before| hub.chunks.get(before));
-                before.into_iter().chain(hub.chunks.get(at)).any(|words| has(unpack_chunk(words)))
+                begins.unwrap_or_else(|after| after.saturating_sub(1))
             }
-        }
+        };
+        let lists = (first..).map_while(move |at| self.list(at));
+        // A hub's chunks may part them.
+        let lists = lists.take_while(move |list| list.neighbors().first().is_some_and(|&first| first <= other.0));
+        lists.flat_map(move |list| {
+            let begin = list.neighbors().partition_point(|&neighbor| neighbor < other.0);
+            let end = begin + list.neighbors()[begin..].iter().take_while(|&&neighbor| neighbor == other.0).count();
+            (begin..end).map(move |at| (list, at))
+        })
     }
 
     pub fn get(self, key: HalfEdgeKey) -> Option<HalfEdge> {

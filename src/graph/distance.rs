@@ -19,14 +19,27 @@ struct Side<'s> {
     /// Where the members of the last hop begin.
     last: usize,
     hops: u32,
-    /// What the next hop looks at.
-    edges: u64,
+    next: NextHop,
+}
+
+/// What the next hop looks at, once that was asked.
+#[derive(Debug, Default)]
+struct NextHop(Option<u64>);
+
+impl NextHop {
+    fn edges(&mut self, view: &View<'_>, last_hop: &[MemberIx]) -> u64 {
+        *self.0.get_or_insert_with(|| last_hop.iter().map(|&member| view.degree(member)).sum())
+    }
 }
 
 impl<'s> Side<'s> {
-    fn new(view: &View<'_>, direction: Direction, mark: u8, seen: &'s mut Vec<MemberIx>, end: MemberIx) -> Side<'s> {
+    fn new(direction: Direction, mark: u8, seen: &'s mut Vec<MemberIx>, end: MemberIx) -> Side<'s> {
         seen.push(end);
-        Side { direction, mark, seen, last: 0, hops: 0, edges: view.degree(end) }
+        Side { direction, mark, seen, last: 0, hops: 0, next: NextHop::default() }
+    }
+
+    fn edges(&mut self, view: &View<'_>) -> u64 {
+        self.next.edges(view, &self.seen[self.last..])
     }
 
     fn is_at_its_end(&self) -> bool {
@@ -35,21 +48,17 @@ impl<'s> Side<'s> {
 
     /// Goes one hop further; whether it met a member of the other side.
     fn step(&mut self, view: &View<'_>, marks: &mut [u8], budget: &mut Budget<'_>) -> Result<bool, Limit> {
-        let hop = self.last..self.seen.len();
+        let (hop, edges) = (self.last..self.seen.len(), self.edges(view));
         self.hops += 1;
         self.last = hop.end;
+        self.next = NextHop::default();
         let (own, other) = (self.mark, AHEAD + BEHIND - self.mark);
-        let (edges, seen) = (self.edges, &mut *self.seen);
-        let met = step(view, self.direction, hop, edges, seen, budget, |member| {
+        step(view, self.direction, hop, edges, self.seen, budget, |member| {
             let mark = &mut marks[member.0 as usize];
             let news = if *mark & other != 0 { News::Met } else { News::of(*mark & own == 0) };
             *mark |= own;
             news
-        })?;
-        if !met {
-            self.edges = self.seen[self.last..].iter().map(|&member| view.degree(member)).sum();
-        }
-        Ok(met)
+        })
     }
 }
 
@@ -118,13 +127,13 @@ pub fn distance(
     }
     let mut scratch = lease(view.graph().places());
     let Scratch { marks, seen: [seen_ahead, seen_behind], .. } = &mut *scratch;
-    let mut ahead = Side::new(view, Direction::Forward, AHEAD, seen_ahead, from);
-    let mut behind = Side::new(view, Direction::Backward, BEHIND, seen_behind, to);
+    let mut ahead = Side::new(Direction::Forward, AHEAD, seen_ahead, from);
+    let mut behind = Side::new(Direction::Backward, BEHIND, seen_behind, to);
     marks[from.0 as usize] = AHEAD;
     marks[to.0 as usize] = BEHIND;
     while ahead.hops + behind.hops < max_hops && !ahead.is_at_its_end() && !behind.is_at_its_end() {
         let ruled_out = ahead.hops + behind.hops;
-        let side = if ahead.edges <= behind.edges { &mut ahead } else { &mut behind };
+        let side = if ahead.edges(view) <= behind.edges(view) { &mut ahead } else { &mut behind };
         if side.step(view, marks, budget).map_err(|limit| (limit, ruled_out))? {
             return Ok(Some(ruled_out + 1));
         }
@@ -138,8 +147,7 @@ struct Target {
     seen: Vec<MemberIx>,
     /// Where the members of the last hop begin.
     last: usize,
-    /// What the next hop looks at.
-    edges: u64,
+    next: NextHop,
 }
 
 /// Hops from one member to each of the targets, none beyond `max_hops`; 0 to itself. One search ahead, shared, and one back
@@ -178,25 +186,31 @@ fn search(
     found: &mut Vec<(MemberIx, u32)>,
     budget: &mut Budget<'_>,
 ) -> Result<(), (Limit, u32)> {
+    if let &[only] = sought {
+        // Either side may end it in the midst of a hop.
+        found.extend(distance(view, from, only, max_hops, budget)?.map(|hops| (only, hops)));
+        return Ok(());
+    }
     let mut scratch = lease(view.graph().places());
     let Scratch { marks, seen: [seen, _], .. } = &mut *scratch;
     seen.push(from);
     marks[from.0 as usize] = AHEAD;
-    let target = |&member: &MemberIx| Target { member, seen: vec![member], last: 0, edges: view.degree(member) };
+    let target = |&member: &MemberIx| Target { member, seen: vec![member], last: 0, next: NextHop::default() };
     let mut open: Vec<Target> = sought.iter().map(target).collect();
-    let (mut last, mut edges) = (0, view.degree(from));
+    let (mut last, mut next) = (0, NextHop::default());
     for hops in 1..=max_hops {
         open.retain(|target| target.last < target.seen.len());
         if open.is_empty() || last == seen.len() {
             break;
         }
         let limited = |limit| (limit, hops - 1);
-        if edges <= open.iter().map(|target| target.edges).sum() {
+        let edges = next.edges(view, &seen[last..]);
+        if edges <= open.iter_mut().map(|target| target.edges(view)).sum() {
             let hop = last..seen.len();
             last = hop.end;
+            next = NextHop::default();
             let look = |member: MemberIx| News::of(std::mem::replace(&mut marks[member.0 as usize], AHEAD) == 0);
             step(view, Direction::Forward, hop, edges, seen, budget, look).map_err(limited)?;
-            edges = seen[last..].iter().map(|&member| view.degree(member)).sum();
             open.retain(|target| {
                 let met = target.seen[target.last..].iter().any(|member| marks[member.0 as usize] != 0);
                 if met {
@@ -220,11 +234,16 @@ fn search(
 }
 
 impl Target {
+    fn edges(&mut self, view: &View<'_>) -> u64 {
+        self.next.edges(view, &self.seen[self.last..])
+    }
+
     /// One hop further back; whether it met the search ahead. Its marks are taken back: the next target makes its own.
     fn step(&mut self, view: &View<'_>, marks: &mut [u8], budget: &mut Budget<'_>) -> Result<bool, Limit> {
         self.seen.iter().for_each(|member| marks[member.0 as usize] |= BEHIND);
-        let hop = self.last..self.seen.len();
+        let (hop, edges) = (self.last..self.seen.len(), self.edges(view));
         self.last = hop.end;
+        self.next = NextHop::default();
         let look = |member: MemberIx| {
             let mark = &mut marks[member.0 as usize];
             let news = if *mark & AHEAD != 0 { News::Met } else { News::of(*mark == 0) };
@@ -233,11 +252,8 @@ impl Target {
             }
             news
         };
-        let met = step(view, Direction::Backward, hop, self.edges, &mut self.seen, budget, look);
+        let met = step(view, Direction::Backward, hop, edges, &mut self.seen, budget, look);
         self.seen.iter().for_each(|member| marks[member.0 as usize] &= !BEHIND);
-        if met == Ok(false) {
-            self.edges = self.seen[self.last..].iter().map(|&member| view.degree(member)).sum();
-        }
         met
     }
 }

@@ -9,9 +9,10 @@ use std::fmt;
 
 use elsa::FrozenMap;
 
-use super::adjacency::{HalfEdges, chunk, unpack_chunk};
+use super::adjacency::HalfEdges;
 use super::graph::Graph;
 use super::half_edge::{HalfEdge, MemberIx};
+use super::hub::{chunk, unpack_chunk};
 use super::small_hash::{SmallHasher, SmallSet};
 use crate::domain::Visibility;
 

@@ -9,6 +9,7 @@ mod distance;
 #[allow(clippy::module_inception)]
 mod graph;
 mod half_edge;
+mod hub;
 mod ids;
 mod inspect;
 mod introducers;
@@ -25,6 +26,7 @@ mod reach;
 mod reasons;
 mod scratch;
 mod search;
+mod seeker;
 mod shortest;
 mod small_hash;
 mod steps;

@@ -7,9 +7,13 @@
 //!
 //! One table, searched from both ends, bounds every subspace from below. Where the table's own best walk avoids the prefix it
 //! is the answer; only otherwise is the subspace searched, guided by the table.
+//!
+//! Where as many paths are known as are asked for, the last of them is a bound: walks that no path within it can go on from are
+//! neither tabled nor searched. What the table says of others may then be too much, but never within the bound.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use super::budget::{Budget, Limit};
@@ -39,9 +43,22 @@ pub(super) struct PathSearch<'v, 'g> {
     to: MemberIx,
     hops_max: u32,
     ranking: Ranking,
+    bound: Option<Bound>,
     /// Only members that some walk within the bound may pass; never `from` or `to`.
     table: SmallMap<MemberIx, Row>,
     links: SmallMap<MemberIx, Links>,
+}
+
+/// Nothing above it is looked for.
+struct Bound {
+    weight: Weight,
+    /// No path has fewer hops.
+    hops_min: u32,
+    /// What the first and the last step weigh at least.
+    first: Weight,
+    last: Weight,
+    /// And any step.
+    step: Weight,
 }
 
 /// Paths that begin with `prefix` and do not step on to any of `forbidden`.
@@ -63,7 +80,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
     pub fn new(view: &'v View<'g>, from: MemberIx, to: MemberIx, hops_max: u32, ranking: Ranking) -> Self {
         let table = SmallMap::with_hasher(SmallHasher);
         let links = SmallMap::with_hasher(SmallHasher);
-        PathSearch { view, from, to, hops_max, ranking, table, links }
+        PathSearch { view, from, to, hops_max, ranking, bound: None, table, links }
     }
 
     /// The best `k` paths within the bound on hops, the best first.
@@ -109,15 +126,28 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         Ok(paths)
     }
 
+    /// Leaves out whatever ranks below a path: as many as are asked for are known to rank no lower. By strength only, where no
+    /// path has fewer than `hops_min` hops.
+    pub fn rank_no_lower_than(&mut self, path: &Path, hops_min: u32, budget: &mut Budget<'_>) -> Result<(), Limit> {
+        let (first, last) = self.least_step_weights(budget)?;
+        let weight = (path.cost.0 + ChainCost::HAND_OVER.0) << HOP_BITS | Weight::from(path.hops());
+        self.bound = Some(Bound { weight, hops_min, first, last, step: self.step_weight(1.0) });
+        Ok(())
+    }
+
     /// No path of more hops costs less: it hands over once for each hop of the bound, begins at `from` and ends at `to`.
     pub fn least_cost_beyond(&mut self, budget: &mut Budget<'_>) -> Result<ChainCost, Limit> {
-        let mut first = u64::MAX;
-        let mut last = u64::MAX;
-        let least = |least: &mut u64, strength| *least = (*least).min(ChainCost::of_pair(strength).0);
-        self.view.for_each_pair(self.from, Direction::Forward, budget, |_, strength| least(&mut first, strength))?;
-        self.view.for_each_pair(self.to, Direction::Backward, budget, |_, strength| least(&mut last, strength))?;
-        let hand_overs = u64::from(self.hops_max) * ChainCost::HAND_OVER.0;
-        Ok(ChainCost(hand_overs.saturating_add(first).saturating_add(last)))
+        let (first, last) = self.least_step_weights(budget)?;
+        let between = Weight::from(self.hops_max - 1) * self.step_weight(1.0);
+        Ok(self.chain_cost(first.saturating_add(between).saturating_add(last)))
+    }
+
+    /// Of the steps from `from`, and of those to `to`.
+    fn least_step_weights(&self, budget: &mut Budget<'_>) -> Result<(Weight, Weight), Limit> {
+        let (mut first, mut last) = (0f64, 0f64);
+        self.view.for_each_pair(self.from, Direction::Forward, budget, |_, strength| first = first.max(strength))?;
+        self.view.for_each_pair(self.to, Direction::Backward, budget, |_, strength| last = last.max(strength))?;
+        Ok((self.step_weight(first), self.step_weight(last)))
     }
 
     // Weights.
@@ -150,6 +180,21 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         let links: Links = links.into_iter().map(|(next, strength)| (next, self.step_weight(strength))).collect();
         self.links.insert(member, links.clone());
         Ok(links)
+    }
+
+    // The bound.
+
+    /// Whether a walk of so many hops at one end may be part of a path that is looked for, where the step at the other end weighs
+    /// at least `other_end`.
+    fn may_count(&self, weight: Weight, hops: u32, other_end: fn(&Bound) -> Weight) -> bool {
+        self.bound.as_ref().is_none_or(|bound| {
+            let between = bound.hops_min.saturating_sub(hops + 1);
+            weight + Weight::from(between) * bound.step + other_end(bound) <= bound.weight
+        })
+    }
+
+    fn is_above_bound(&self, weight: Weight) -> bool {
+        self.bound.as_ref().is_some_and(|bound| weight > bound.weight)
     }
 
     // The table.
@@ -186,7 +231,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
             for &(member, strength) in &steps {
                 if member != self.from && member != self.to {
                     let weight = self.step_weight(strength) + onwards;
-                    if self.lower(member, hops, weight) {
+                    if self.may_count(weight, hops, |bound| bound.first) && self.lower(member, hops, weight) {
                         better.insert(member);
                     }
                 }
@@ -209,18 +254,35 @@ impl<'v, 'g> PathSearch<'v, 'g> {
 
     /// The members at 1, 2, … hops forward, not through `to`.
     fn layers_ahead(&mut self, hops: u32, budget: &mut Budget<'_>) -> Result<Vec<Vec<MemberIx>>, Limit> {
-        let mut seen = super::view::member_set();
-        seen.extend([self.from, self.to]);
+        let mut known: SmallMap<MemberIx, Weight> = SmallMap::with_hasher(SmallHasher);
         let mut layers: Vec<Vec<MemberIx>> = Vec::new();
-        let mut frontier = vec![self.from];
-        for _ in 0..hops {
-            let mut next = Vec::new();
-            for member in frontier {
-                let links = self.links(member, budget)?;
-                next.extend(links.iter().map(|link| link.0).filter(|&ahead| seen.insert(ahead)));
+        let mut frontier = vec![(self.from, 0)];
+        for hop in 1..=hops {
+            let mut new = Vec::new();
+            let mut better = super::view::member_set();
+            for (member, walked) in frontier {
+                for &(ahead, step) in self.links(member, budget)?.iter() {
+                    let weight = walked + step;
+                    if ahead == self.from || ahead == self.to || !self.may_count(weight, hop, |bound| bound.last) {
+                        continue;
+                    }
+                    match known.entry(ahead) {
+                        Entry::Vacant(entry) => {
+                            entry.insert(weight);
+                            new.push(ahead);
+                            better.insert(ahead);
+                        }
+                        // More may be within the bound from there than a shorter walk has told.
+                        Entry::Occupied(mut entry) if self.bound.is_some() && weight < *entry.get() => {
+                            entry.insert(weight);
+                            better.insert(ahead);
+                        }
+                        Entry::Occupied(_) => {}
+                    }
+                }
             }
-            frontier = next.clone();
-            layers.push(next);
+            frontier = better.into_iter().map(|member| (member, known[&member])).collect();
+            layers.push(new);
         }
         Ok(layers)
     }
@@ -256,8 +318,9 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         let links = self.links(subspace.last(), budget)?;
         let steps = links.iter().filter(|(next, _)| subspace.allows(*next));
         let least = steps.map(|&(next, weight)| self.bound_through(next, weight, hops)).min();
-        if let Some(weight) = least.filter(|&weight| weight != NO_WALK) {
-            queue.push(Reverse((subspace.prefix_weight + weight, Best::AtLeast, subspace)));
+        let least = least.filter(|&weight| weight != NO_WALK).map(|weight| subspace.prefix_weight + weight);
+        if let Some(weight) = least.filter(|&weight| !self.is_above_bound(weight)) {
+            queue.push(Reverse((weight, Best::AtLeast, subspace)));
         }
         Ok(())
     }
@@ -300,7 +363,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         let mut known = SmallMap::with_hasher(SmallHasher);
         let hops = self.hops_left(&subspace.prefix);
         let least = self.least_avoiding(subspace, subspace.last(), hops, &mut known, budget)?;
-        if least == NO_WALK {
+        if least == NO_WALK || self.is_above_bound(subspace.prefix_weight + least) {
             return Ok(None);
         }
         let mut members = subspace.prefix.clone();

@@ -87,7 +87,7 @@ pub fn find_paths(view: &View<'_>, from: MemberIx, to: MemberIx, query: &PathQue
     for hops_max in shortest.hops..=query.max_hops {
         let mut search = PathSearch::new(view, from, to, hops_max, query.ranking);
         if hops_max > shortest.hops {
-            match search.best(query.k, budget) {
+            match best_within(&mut search, &found.paths, shortest.hops, query.k, budget) {
                 Ok(paths) => found.paths = paths,
                 Err(limit) => return found.end(limit, hops_max - 1),
             }
@@ -99,6 +99,23 @@ pub fn find_paths(view: &View<'_>, from: MemberIx, to: MemberIx, query: &PathQue
         }
     }
     found
+}
+
+/// The best `k` within the search's hops, where the best of fewer hops are known, and how many the shortest has.
+fn best_within(
+    search: &mut PathSearch<'_, '_>,
+    known: &[Path],
+    hops_min: u32,
+    k: usize,
+    budget: &mut Budget<'_>,
+) -> Result<Vec<Path>, Limit> {
+    // By hops, so many would have been enough.
+    if known.len() == k
+        && let Some(last) = known.last()
+    {
+        search.rank_no_lower_than(last, hops_min, budget)?;
+    }
+    search.best(k, budget)
 }
 
 /// Whether no path of more hops than were searched can be among the best `k`.

@@ -342,19 +342,14 @@ impl<'g> View<'g> {
         if self.excludes(to) {
             return Vec::new();
         }
-        let halves = self.half_edges(from);
-        let edges = self.graph.kinds().filter_map(|(kind, _)| halves.get((to, kind, false)));
-        let passing = edges.filter(|half| self.gates[usize::from(half.label())] & FORWARD != 0);
+        let passing = self.half_edges(from).between(to);
+        let passing = passing.filter(|half| self.gates[usize::from(half.label())] & FORWARD != 0);
         let strengths = passing.map(|half| (half.kind(), self.strength(half.label(), half.tie_words())));
         strengths.filter(|(_, strength)| *strength >= self.min_strength).collect()
     }
 
     /// Pair strength from one member to another; none if no edge leads there.
     pub fn pair(&self, from: MemberIx, to: MemberIx) -> Option<f64> {
-        // Most members have no edge to most others; that takes one search to know, not one for each kind.
-        if !self.half_edges(from).has_neighbor(to) {
-            return None;
-        }
         let edges = self.edges_between(from, to);
         (!edges.is_empty()).then(|| pair_strength(edges.into_iter().map(|(_, strength)| strength)))
     }

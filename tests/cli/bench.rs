@@ -12,8 +12,12 @@ fn a_short_bench_measures_everything() {
     assert_eq!((&report["members"], &report["rounds"]), (&2_000.into(), &2.into()));
     let rows = report["rows"].as_array().unwrap();
     let row = |what: &str| rows.iter().find(|row| row["query"] == what).unwrap_or_else(|| panic!("no {what} in {out}"));
-    for what in ["import, durable / index built", "page of 100 neighbors, 64 in flight", "durable writes, 64 in flight"]
-    {
+    for what in [
+        "import, durable / index built",
+        "page of 100 neighbors, 64 in flight",
+        "durable writes, 64 in flight",
+        "distance beside writers, p99 / alone",
+    ] {
         let row = row(what);
         let figure = |side: &str| row[side]["value"].as_f64().unwrap();
         assert!(figure("kith") > 0.0 && figure("limit") > 0.0, "{row}");
@@ -26,6 +30,9 @@ fn a_short_bench_measures_everything() {
         }
         let ratio = |name: &str| row["ratio"][name].as_f64().unwrap();
         assert!(ratio("least") <= ratio("median") && ratio("median") <= ratio("greatest"), "{row}");
+    }
+    for what in ["start to SERVING", "memory an edge, all of a server", "the same, most while it starts", "disk an edge"] {
+        assert!(row(what)["kith"]["value"].as_f64().unwrap() > 0.0, "{}", row(what));
     }
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "the temporary store is removed");
 }

@@ -19,6 +19,7 @@ mod remembered;
 mod server;
 mod settings;
 mod shim;
+mod soak;
 mod stops;
 mod trace;
 mod writer;

@@ -114,6 +114,13 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// What Linux says it occupies.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it runs");
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1_024
+    }
+
     pub async fn channels(&self) -> Vec<Channel> {
         let mut channels = Vec::new();
         for _ in 0..CHANNELS {

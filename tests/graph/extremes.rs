@@ -1,4 +1,7 @@
-//! Shapes that break careless traversals: no answer takes more than the edges it may visit.
+//! Shapes that break careless traversals: no answer takes more than the edges it may visit. What the largest take of time is
+//! printed, by the edge visited (`--nocapture`).
+
+use std::time::Instant;
 
 use kith::domain::{Kind, KindName, Sphere, TimeMs};
 use kith::graph::*;
@@ -26,6 +29,15 @@ fn id(member: usize) -> String {
     format!("{member:07}")
 }
 
+/// Asks, and prints what it took.
+fn told<T>(what: &str, budget: &mut Budget<'_>, ask: impl FnOnce(&mut Budget<'_>) -> T) -> T {
+    let (before, begun) = (budget.visited(), Instant::now());
+    let answer = ask(budget);
+    let (took, visited) = (begun.elapsed(), budget.visited() - before);
+    println!("{what}: {took:?}, {visited} edges, {:.1} ns each", took.as_nanos() as f64 / visited.max(1) as f64);
+    answer
+}
+
 fn best(k: usize, max_hops: u32, ranking: Ranking) -> PathQuery {
     PathQuery { k, max_hops, ranking }
 }
@@ -37,13 +49,16 @@ fn a_path_of_1_000_000_members() {
     let view = View::unfiltered(&graph, NOW);
     // As many hops as there are, in one answer: nothing recurses.
     let mut budget = Budget::unlimited();
-    let answer = reach(&view, at[0], n as u32, &mut budget);
+    let answer = told("path of 10⁶: reach of all", &mut budget, |budget| reach(&view, at[0], n as u32, budget));
     assert_eq!(answer.hops.len(), n - 1);
     assert!(answer.hops.iter().all(|hop| hop.members == 1));
     // Once in all, and once for its only sphere.
     assert!(budget.visited() <= 4 * n as u64);
     let mut budget = Budget::unlimited();
-    assert_eq!(distance(&view, at[0], at[n - 1], u32::MAX, &mut budget), Ok(Some(n as u32 - 1)));
+    let hops = told("path of 10⁶: distance of its ends", &mut budget, |budget| {
+        distance(&view, at[0], at[n - 1], u32::MAX, budget)
+    });
+    assert_eq!(hops, Ok(Some(n as u32 - 1)));
     assert!(budget.visited() <= 2 * n as u64);
     let found = find_paths(&view, at[10], at[16], &best(50, 6, Ranking::Strength), &mut Budget::unlimited());
     assert_eq!(found.paths.iter().map(|path| path.members.clone()).collect::<Vec<_>>(), [at[10..=16].to_vec()]);
@@ -60,13 +75,14 @@ fn a_clique_of_200_at_3_hops() {
     let (graph, at) = graph_of(200, (0..200).flat_map(|a| (0..a).map(move |b| (b, a))));
     let view = View::unfiltered(&graph, NOW);
     let mut budget = Budget::unlimited();
-    let answer = reach(&view, at[7], 3, &mut budget);
+    let answer = told("clique of 200: reach", &mut budget, |budget| reach(&view, at[7], 3, budget));
     assert_eq!(answer.hops.len(), 1);
     assert_eq!(answer.hops[0].members, 199);
     assert!(budget.visited() <= 2 * n * n);
     for ranking in [Ranking::Hops, Ranking::Strength] {
         let mut budget = Budget::new(20 * n * n, &NeverStop);
-        let found = find_paths(&view, at[7], at[3], &best(50, 3, ranking), &mut budget);
+        let what = format!("clique of 200: 50 paths by {ranking:?}");
+        let found = told(&what, &mut budget, |budget| find_paths(&view, at[7], at[3], &best(50, 3, ranking), budget));
         assert!(found.optimal);
         assert_eq!((found.shortest_path_count, found.paths.len()), (1, 50));
         // Straight, then through each of the others by id.
@@ -128,23 +144,31 @@ fn a_hub_of_1_000_000_edges() {
     let view = View::unfiltered(&graph, NOW);
     let edges = graph.edges();
     let mut budget = Budget::unlimited();
-    assert_eq!(distance(&view, at[5], at[9], 6, &mut budget), Ok(Some(2)));
+    let hops = told("hub of 10⁶: distance", &mut budget, |budget| distance(&view, at[5], at[9], 6, budget));
+    assert_eq!(hops, Ok(Some(2)));
     assert!(budget.visited() <= edges + 2, "the hub is opened once");
     let mut budget = Budget::unlimited();
     let targets: Vec<_> = (1..=100).map(|i| at[i * 7]).collect();
-    let (hops, _) = distances(&view, at[5], &targets, 6, &mut budget);
+    let (hops, _) =
+        told("hub of 10⁶: 100 distances", &mut budget, |budget| distances(&view, at[5], &targets, 6, budget));
     assert!(hops.iter().all(|hops| *hops == Some(2)));
     assert!(budget.visited() <= edges + 200, "the hub is opened once for all of them");
-    let found =
-        find_paths(&view, at[1], at[2], &best(1, 6, Ranking::Hops), &mut Budget::new(2 * edges + 8, &NeverStop));
+    let mut budget = Budget::new(2 * edges + 8, &NeverStop);
+    let found = told("hub of 10⁶: shortest path", &mut budget, |budget| {
+        find_paths(&view, at[1], at[2], &best(1, 6, Ranking::Hops), budget)
+    });
     assert_eq!((found.optimal, found.shortest_path_count), (true, 1));
     let mut budget = Budget::unlimited();
-    assert_eq!(members_within(&view, at[1], Direction::Backward, 2, &mut budget).0.at_hop(2).len(), n - 2);
+    let within = told("hub of 10⁶: members within 2", &mut budget, |budget| {
+        members_within(&view, at[1], Direction::Backward, 2, budget)
+    });
+    assert_eq!(within.0.at_hop(2).len(), n - 2);
     assert!(budget.visited() <= edges + 1);
     let exclude = SmallSet::default();
     let query = SuggestQuery { max_steps: 2, ..SuggestQuery::exact(&exclude, 3) };
     let mut budget = Budget::unlimited();
-    let suggested = suggest(&view, at[9], &query, &mut budget).suggestions;
+    let suggested = told("hub of 10⁶: suggestions", &mut budget, |budget| suggest(&view, at[9], &query, budget));
+    let suggested = suggested.suggestions;
     assert_eq!(suggested.iter().map(|s| s.member).collect::<Vec<_>>(), at[1..=3].to_vec());
     assert!(budget.visited() <= edges + 8);
     // A write beside a reader that holds on to what there was.
@@ -166,14 +190,18 @@ fn a_star_of_stars() {
     let view = View::unfiltered(&graph, NOW);
     let (one, other) = (at[2], at[2 + 7 * (leaves + 1)]);
     let mut budget = Budget::unlimited();
-    assert_eq!(distance(&view, one, other, 6, &mut budget), Ok(Some(4)));
+    let hops = told("star of stars: distance", &mut budget, |budget| distance(&view, one, other, 6, budget));
+    assert_eq!(hops, Ok(Some(4)));
     assert!(budget.visited() <= 4 * 1_000 + 8, "no star but theirs is opened");
     let mut budget = Budget::unlimited();
-    let found = find_paths(&view, one, other, &best(1, 6, Ranking::Hops), &mut budget);
+    let found = told("star of stars: shortest path", &mut budget, |budget| {
+        find_paths(&view, one, other, &best(1, 6, Ranking::Hops), budget)
+    });
     assert_eq!((found.shortest_path_count, found.paths[0].hops()), (1, 4));
     assert!(budget.visited() <= 10 * 1_000, "{}", budget.visited());
     let mut budget = Budget::unlimited();
-    let hops: Vec<u32> = reach(&view, one, 4, &mut budget).hops.iter().map(|hop| hop.members).collect();
+    let answer = told("star of stars: reach", &mut budget, |budget| reach(&view, one, 4, budget));
+    let hops: Vec<u32> = answer.hops.iter().map(|hop| hop.members).collect();
     assert_eq!(hops, [1, 999, 999, 999 * 999]);
     assert!(budget.visited() <= graph.edges() + 2_000, "the leaves of the last hop are not opened");
 }

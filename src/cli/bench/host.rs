@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -41,17 +41,15 @@ async fn on<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(error.to_string())).map_err(Failure::new)
 }
 
-/// Kith over a store; its engine's handle must be dropped before it is stopped. And how long it took to start.
-pub async fn kith(store: Option<PathBuf>, engine: EngineOptions) -> Result<(Host, Engine, Duration), Failure> {
+/// Kith over a store; its engine's handle must be dropped before it is stopped.
+pub async fn kith(store: Option<PathBuf>, engine: EngineOptions) -> Result<(Host, Engine), Failure> {
     let runtime = runtime(KITH)?;
     let options = AppOptions {
         store: store.map_or(StoreOptions::Memory, StoreOptions::Folder),
         server: ServerOptions { drain: DRAIN, ..ServerOptions::at(SocketAddr::from(([127, 0, 0, 1], 0))) },
         engine,
     };
-    let begun = Instant::now();
     let app = on(&runtime, async { App::start(options).await.map_err(|error| error.to_string()) }).await?;
-    let took = begun.elapsed();
     let (address, engine) = (app.address(), app.engine());
     let (stop, stopped) = oneshot::channel();
     let ended = runtime.spawn(async move {
@@ -60,7 +58,7 @@ pub async fn kith(store: Option<PathBuf>, engine: EngineOptions) -> Result<(Host
         };
         app.run_until(until).await.map_err(|error| error.to_string())
     });
-    Ok((Host { address, name: KITH, stop, runtime, ended: Some(ended) }, engine, took))
+    Ok((Host { address, name: KITH, stop, runtime, ended: Some(ended) }, engine))
 }
 
 /// The server that does nothing.

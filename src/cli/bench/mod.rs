@@ -4,12 +4,14 @@
 //! on both. The limits: for a query the same computation on static arrays (`benches/limits`), for a call a tonic server that
 //! does nothing, for a write `append + fdatasync`. Ratios are what counts; times depend on the machine and its load.
 
+mod alone;
 mod graphs;
 mod host;
 mod kernels;
 #[path = "../../../benches/limits/mod.rs"]
 mod limits;
 mod messages;
+mod mixed;
 #[path = "../../../benches/network.rs"]
 mod network;
 mod reads;
@@ -43,6 +45,7 @@ use rpc::Target;
 /// Measurements that are not of a kernel, as `--only` takes them.
 const PAGES: &str = "neighbors";
 const WRITES: &str = "writes";
+const MIXED: &str = "mixed";
 const STORE: &str = "store";
 
 /// What `kith bench` takes.
@@ -63,7 +66,7 @@ pub struct BenchArgs {
     /// Seconds after which no further query is begun; those left out are named.
     #[arg(long, value_name = "S", default_value_t = 1_800, value_parser = clap::value_parser!(u64).range(1..))]
     at_most_s: u64,
-    /// Measure this only (again for more): neighbors, writes, store, or a query's name, as in `suggest-2`.
+    /// Measure this only (again for more): neighbors, writes, mixed, store, or a query's name, as in `suggest-2`.
     #[arg(long, value_name = "NAME", value_parser = measurement)]
     only: Vec<String>,
     /// Where the store is kept while it is measured; among the temporary files when not given.
@@ -78,7 +81,7 @@ pub struct BenchArgs {
 }
 
 fn measurement(name: &str) -> Result<String, String> {
-    let known: Vec<&str> = [PAGES, WRITES, STORE].into_iter().chain(Kernel::ALL.map(Kernel::name)).collect();
+    let known: Vec<&str> = [PAGES, WRITES, MIXED, STORE].into_iter().chain(Kernel::ALL.map(Kernel::name)).collect();
     if known.contains(&name) { Ok(name.to_owned()) } else { Err(format!("there are {}", known.join(", "))) }
 }
 
@@ -125,6 +128,9 @@ pub async fn run(args: BenchArgs) -> Result<(), Failure> {
     rows.extend(measured(&args, &bench, &mut has_time).await?);
     if args.wants(WRITES) && has_time(WRITES) {
         rows.extend(writes::rows(&bench, &folder.0).await?);
+    }
+    if args.wants(MIXED) && has_time(MIXED) {
+        rows.extend(mixed::rows(&bench, &limits(&network)).await?);
     }
     drop(bench);
     drop(state);

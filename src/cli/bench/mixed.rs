@@ -1,0 +1,57 @@
+//! Readers beside writers at full speed: a read never waits for a write, so it should take about as long as alone.
+
+use fastrand::Rng;
+
+use super::kernels::Kernel;
+use super::limits::Limits;
+use super::messages;
+use super::reads::Bench;
+use super::rows::{Goal, Row, figures, timed};
+use super::rpc::{Calls, Load};
+use crate::cli::failure::Failure;
+
+/// Single durable writes on their way at once.
+const WRITERS: usize = 16;
+
+/// Reads alone and beside writers, one in flight: a page of edges, and a query.
+pub async fn rows(bench: &Bench<'_>, limits: &Limits) -> Result<Vec<Row>, Failure> {
+    let mut rng = Rng::with_seed(bench.effort.seed);
+    let writes = messages::writes(bench.network, &mut rng);
+    let mut reads = vec![("page of 100 neighbors", messages::pages(bench.network, &mut rng))];
+    reads.extend(bench.calls(Kernel::Distance, limits).map(|calls| ("distance", calls)));
+    let mut rows = Vec::new();
+    for (what, calls) in reads {
+        let (mut times, mut rates) = (Vec::new(), Vec::new());
+        for round in 0..bench.effort.rounds {
+            // Who comes second has the warmer machine: in turn.
+            let (alone, (beside, written)) = if round.is_multiple_of(2) {
+                let alone = load(bench, &calls, 1).await?;
+                (alone, both(bench, &calls, &writes).await?)
+            } else {
+                let beside = both(bench, &calls, &writes).await?;
+                (load(bench, &calls, 1).await?, beside)
+            };
+            rates.push((written.calls_per_s, load(bench, &writes, WRITERS).await?.calls_per_s));
+            times.extend(beside.samples.round().zip(alone.samples.round()));
+        }
+        rows.extend(timed(format!("{what} beside writers, p50 / alone"), &times, |r| r.0.p50 / r.1.p50, None));
+        let p99: Vec<(f64, f64)> = times.iter().map(|(beside, alone)| (beside.p99, alone.p99)).collect();
+        rows.extend(figures(
+            format!("{what} beside writers, p99 / alone"),
+            "µs",
+            &p99,
+            Some(Goal::at_most((2.0, 1.5))),
+        ));
+        rows.extend(figures(format!("  the {WRITERS} writers beside it / alone"), "writes/s", &rates, None));
+    }
+    Ok(rows)
+}
+
+async fn load(bench: &Bench<'_>, calls: &Calls, in_flight: usize) -> Result<Load, Failure> {
+    bench.servers.kith.load(calls, in_flight, bench.effort.round).await
+}
+
+async fn both(bench: &Bench<'_>, reads: &Calls, writes: &Calls) -> Result<(Load, Load), Failure> {
+    let (read, written) = tokio::join!(load(bench, reads, 1), load(bench, writes, WRITERS));
+    Ok((read?, written?))
+}

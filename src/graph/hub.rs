@@ -1,0 +1,68 @@
+//! The list of a member with very many edges, in chunks: a change writes one of them anew.
+
+use std::sync::Arc;
+
+use imbl::Vector;
+
+use super::half_edge::{HalfEdge, HalfEdgeKey};
+use super::packed::{List, pack};
+
+/// Half-edges in a chunk at most.
+const CHUNK_MAX: usize = 512;
+
+/// A long list in chunks; each is its length and its words.
+#[derive(Debug, Clone, Default)]
+pub struct Hub {
+    pub len: usize,
+    pub chunks: Vector<Arc<[u32]>>,
+}
+
+impl Hub {
+    pub fn new(halves: &[HalfEdge]) -> Hub {
+        // Two thirds full: the next ones find room.
+        Hub { len: halves.len(), chunks: halves.chunks(CHUNK_MAX * 2 / 3).map(chunk).collect() }
+    }
+
+    pub fn change(&mut self, key: HalfEdgeKey, half: Option<HalfEdge>) {
+        // The chunk it is in or would go into: the last that begins at or before it, or the first.
+        let begins = self.chunks.binary_search_by(|words| unpack_chunk(words).first_key().cmp(&Some(key)));
+        let at = begins.unwrap_or_else(|after| after.saturating_sub(1));
+        let mut halves: Vec<HalfEdge> =
+            self.chunks.get(at).map_or(Vec::new(), |words| unpack_chunk(words).iter().collect());
+        let before = halves.len();
+        change(&mut halves, key, half);
+        self.len = self.len + halves.len() - before;
+        if halves.is_empty() {
+            self.chunks.remove(at);
+        } else if halves.len() > CHUNK_MAX {
+            let (first, second) = halves.split_at(halves.len() / 2);
+            self.chunks.set(at, chunk(first));
+            self.chunks.insert(at + 1, chunk(second));
+        } else {
+            self.chunks.set(at, chunk(&halves));
+        }
+    }
+}
+
+/// Puts a half-edge among others that are in order, or removes the one of the key.
+pub fn change(halves: &mut Vec<HalfEdge>, key: HalfEdgeKey, half: Option<HalfEdge>) {
+    match (halves.binary_search_by_key(&key, HalfEdge::key), half) {
+        (Ok(at), Some(half)) => halves[at] = half,
+        (Ok(at), None) => {
+            halves.remove(at);
+        }
+        (Err(at), Some(half)) => halves.insert(at, half),
+        (Err(_), None) => {}
+    }
+}
+
+pub fn chunk(halves: &[HalfEdge]) -> Arc<[u32]> {
+    let mut words = vec![halves.len() as u32];
+    pack(halves, &mut words);
+    words.into()
+}
+
+#[inline]
+pub fn unpack_chunk(words: &[u32]) -> List<'_> {
+    List::unpack(words[0] as usize, &words[1..])
+}
