@@ -19,6 +19,7 @@ mod lens;
 mod mutuals;
 mod packed;
 mod pages;
+mod path_bound;
 mod path_search;
 mod paths;
 mod privacy;

@@ -8,8 +8,8 @@
 //! One table, searched from both ends, bounds every subspace from below. Where the table's own best walk avoids the prefix it
 //! is the answer; only otherwise is the subspace searched, guided by the table.
 //!
-//! Where as many paths are known as are asked for, the last of them is a bound: walks that no path within it can go on from are
-//! neither tabled nor searched. What the table says of others may then be too much, but never within the bound.
+//! With a bound on the cost, walks that no path within it can go on from are neither tabled nor searched. What the table says of
+//! others may then be too much, but never where a path within the bound passes.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,6 +18,7 @@ use std::rc::Rc;
 
 use super::budget::{Budget, Limit};
 use super::half_edge::{Direction, MemberIx};
+use super::path_bound::Bound;
 use super::paths::{Path, Ranking};
 use super::small_hash::{SmallHasher, SmallMap};
 use super::strength::ChainCost;
@@ -26,7 +27,7 @@ use crate::domain::MemberId;
 use crate::domain::limits::HOPS_MAX;
 
 /// A sum over steps, least for the best: hops above cost, or cost above hops. Costs of 6 hops stay below 2⁴³.
-type Weight = u64;
+pub(super) type Weight = u64;
 const NO_WALK: Weight = Weight::MAX;
 const COST_BITS: u32 = 44;
 const HOP_BITS: u32 = 3;
@@ -47,18 +48,6 @@ pub(super) struct PathSearch<'v, 'g> {
     /// Only members that some walk within the bound may pass; never `from` or `to`.
     table: SmallMap<MemberIx, Row>,
     links: SmallMap<MemberIx, Links>,
-}
-
-/// Nothing above it is looked for.
-struct Bound {
-    weight: Weight,
-    /// No path has fewer hops.
-    hops_min: u32,
-    /// What the first and the last step weigh at least.
-    first: Weight,
-    last: Weight,
-    /// And any step.
-    step: Weight,
 }
 
 /// Paths that begin with `prefix` and do not step on to any of `forbidden`.
@@ -126,34 +115,35 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         Ok(paths)
     }
 
-    /// Leaves out whatever ranks below a path: as many as are asked for are known to rank no lower. By strength only, where no
-    /// path has fewer than `hops_min` hops.
-    pub fn rank_no_lower_than(&mut self, path: &Path, hops_min: u32, budget: &mut Budget<'_>) -> Result<(), Limit> {
-        let (first, last) = self.least_step_weights(budget)?;
-        let weight = (path.cost.0 + ChainCost::HAND_OVER.0) << HOP_BITS | Weight::from(path.hops());
-        self.bound = Some(Bound { weight, hops_min, first, last, step: self.step_weight(1.0) });
-        Ok(())
+    /// Leaves out, from here on, whatever costs more; by strength only, where no path has fewer than `hops_min` hops. Ends are what
+    /// `least_step_costs` gives.
+    pub fn leave_out_above(&mut self, cost: ChainCost, hops_min: u32, ends: [ChainCost; 2]) {
+        // Of equal cost is whatever has so many hops.
+        let weight = (cost.0 + ChainCost::HAND_OVER.0) << HOP_BITS | Weight::from(self.hops_max);
+        let ends = ends.map(|end| self.step_weight(end));
+        self.bound = Some(Bound::new(weight, hops_min, self.step_weight(ChainCost(0)), ends));
+        self.table.clear();
     }
 
-    /// No path of more hops costs less: it hands over once for each hop of the bound, begins at `from` and ends at `to`.
-    pub fn least_cost_beyond(&mut self, budget: &mut Budget<'_>) -> Result<ChainCost, Limit> {
-        let (first, last) = self.least_step_weights(budget)?;
-        let between = Weight::from(self.hops_max - 1) * self.step_weight(1.0);
-        Ok(self.chain_cost(first.saturating_add(between).saturating_add(last)))
+    /// Whether there may be paths that were left out.
+    pub fn left_out(&self) -> bool {
+        self.bound.as_ref().is_some_and(|bound| bound.has_passed)
     }
 
-    /// Of the steps from `from`, and of those to `to`.
-    fn least_step_weights(&self, budget: &mut Budget<'_>) -> Result<(Weight, Weight), Limit> {
-        let (mut first, mut last) = (0f64, 0f64);
-        self.view.for_each_pair(self.from, Direction::Forward, budget, |_, strength| first = first.max(strength))?;
-        self.view.for_each_pair(self.to, Direction::Backward, budget, |_, strength| last = last.max(strength))?;
-        Ok((self.step_weight(first), self.step_weight(last)))
+    fn within(&mut self, is_within: impl FnOnce(&mut Bound) -> bool) -> bool {
+        self.bound.as_mut().is_none_or(is_within)
+    }
+
+    /// Leaves out nothing any more.
+    pub fn leave_out_nothing(&mut self) {
+        self.bound = None;
+        self.table.clear();
     }
 
     // Weights.
 
-    fn step_weight(&self, strength: f64) -> Weight {
-        let cost = ChainCost::of_pair(strength).0 + ChainCost::HAND_OVER.0;
+    fn step_weight(&self, pair: ChainCost) -> Weight {
+        let cost = pair.0 + ChainCost::HAND_OVER.0;
         match self.ranking {
             Ranking::Hops => (1 << COST_BITS) | cost,
             Ranking::Strength => (cost << HOP_BITS) | 1,
@@ -177,37 +167,25 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         }
         let mut links = Vec::new();
         self.view.for_each_pair(member, Direction::Forward, budget, |next, strength| links.push((next, strength)))?;
-        let links: Links = links.into_iter().map(|(next, strength)| (next, self.step_weight(strength))).collect();
+        let links = links.into_iter().map(|(next, strength)| (next, self.step_weight(ChainCost::of_pair(strength))));
+        let links: Links = links.collect();
         self.links.insert(member, links.clone());
         Ok(links)
     }
 
-    // The bound.
-
-    /// Whether a walk of so many hops at one end may be part of a path that is looked for, where the step at the other end weighs
-    /// at least `other_end`.
-    fn may_count(&self, weight: Weight, hops: u32, other_end: fn(&Bound) -> Weight) -> bool {
-        self.bound.as_ref().is_none_or(|bound| {
-            let between = bound.hops_min.saturating_sub(hops + 1);
-            weight + Weight::from(between) * bound.step + other_end(bound) <= bound.weight
-        })
-    }
-
-    fn is_above_bound(&self, weight: Weight) -> bool {
-        self.bound.as_ref().is_some_and(|bound| weight > bound.weight)
-    }
-
     // The table.
 
-    /// Backwards from `to` for half of the hops, then forwards to meet it: the members near `from` look one step ahead.
+    /// Backwards from `to` for half of the hops, or of the weight that is the bound; then forwards to meet it: the members near `from`
+    /// look one step ahead.
     fn fill_table(&mut self, budget: &mut Budget<'_>) -> Result<(), Limit> {
-        let half = self.hops_max / 2;
+        let back = if self.bound.is_some() { self.hops_max - 1 } else { self.hops_max / 2 };
+        let ahead = if self.bound.is_some() { self.hops_max - 1 } else { self.hops_max - back - 1 };
         let mut improved = vec![(self.to, 0)];
-        for hops in 1..=half {
+        for hops in 1..=back {
             improved = self.relax_backwards(&improved, hops, budget)?;
         }
-        let layers = self.layers_ahead(self.hops_max - half - 1, budget)?;
-        for hops in half + 1..self.hops_max {
+        let layers = self.layers_ahead(ahead, budget)?;
+        for hops in self.hops_max - ahead..self.hops_max {
             // Only prefixes of so many hops leave this many.
             for member in layers[..(self.hops_max - hops) as usize].iter().flatten() {
                 self.look_ahead(*member, hops, budget)?;
@@ -226,12 +204,17 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         let mut better = super::view::member_set();
         let mut steps = Vec::new();
         for &(next, onwards) in improved {
+            if !self.within(|bound| bound.may_go_on(onwards, Bound::BACK)) {
+                continue;
+            }
             steps.clear();
             self.view.for_each_pair(next, Direction::Backward, budget, |m, strength| steps.push((m, strength)))?;
             for &(member, strength) in &steps {
                 if member != self.from && member != self.to {
-                    let weight = self.step_weight(strength) + onwards;
-                    if self.may_count(weight, hops, |bound| bound.first) && self.lower(member, hops, weight) {
+                    let weight = self.step_weight(ChainCost::of_pair(strength)) + onwards;
+                    if self.within(|bound| bound.may_count(weight, hops, Bound::BACK))
+                        && self.lower(member, hops, weight)
+                    {
                         better.insert(member);
                     }
                 }
@@ -261,9 +244,14 @@ impl<'v, 'g> PathSearch<'v, 'g> {
             let mut new = Vec::new();
             let mut better = super::view::member_set();
             for (member, walked) in frontier {
+                if !self.within(|bound| bound.may_go_on(walked, Bound::AHEAD)) {
+                    continue;
+                }
                 for &(ahead, step) in self.links(member, budget)?.iter() {
                     let weight = walked + step;
-                    if ahead == self.from || ahead == self.to || !self.may_count(weight, hop, |bound| bound.last) {
+                    if [self.from, self.to].contains(&ahead)
+                        || !self.within(|bound| bound.may_count(weight, hop, Bound::AHEAD))
+                    {
                         continue;
                     }
                     match known.entry(ahead) {
@@ -319,7 +307,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         let steps = links.iter().filter(|(next, _)| subspace.allows(*next));
         let least = steps.map(|&(next, weight)| self.bound_through(next, weight, hops)).min();
         let least = least.filter(|&weight| weight != NO_WALK).map(|weight| subspace.prefix_weight + weight);
-        if let Some(weight) = least.filter(|&weight| !self.is_above_bound(weight)) {
+        if let Some(weight) = least.filter(|&weight| self.within(|bound| bound.admits(weight))) {
             queue.push(Reverse((weight, Best::AtLeast, subspace)));
         }
         Ok(())
@@ -363,7 +351,8 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         let mut known = SmallMap::with_hasher(SmallHasher);
         let hops = self.hops_left(&subspace.prefix);
         let least = self.least_avoiding(subspace, subspace.last(), hops, &mut known, budget)?;
-        if least == NO_WALK || self.is_above_bound(subspace.prefix_weight + least) {
+        let weight = subspace.prefix_weight.saturating_add(least);
+        if least == NO_WALK || !self.within(|bound| bound.admits(weight)) {
             return Ok(None);
         }
         let mut members = subspace.prefix.clone();
@@ -382,7 +371,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
             }
             left -= self.take_least_id(&mut members, &ties);
         }
-        Ok(Some((subspace.prefix_weight + least, members)))
+        Ok(Some((weight, members)))
     }
 
     /// The table's best walk of the least ids, unless it meets the prefix.

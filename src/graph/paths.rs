@@ -1,10 +1,10 @@
 //! Paths: how one member could have found another, the best first.
 //!
-//! The bound on hops is deepened from the distance upwards. At each bound `path_search` lists the best paths within it, and
-//! the deepening ends once no longer path can be among the best.
+//! The shortest come first, with the strongest of them. By hops, the bound on hops is then deepened from the distance upwards; by
+//! strength, a bound on the cost from the least that a longer path can have. `path_search` lists the best paths within a bound.
 
 use super::budget::{Budget, Extent, Limit};
-use super::half_edge::MemberIx;
+use super::half_edge::{Direction, MemberIx};
 use super::path_search::PathSearch;
 use super::shortest::shortest_paths;
 use super::strength::ChainCost;
@@ -84,54 +84,83 @@ pub fn find_paths(view: &View<'_>, from: MemberIx, to: MemberIx, query: &PathQue
     };
     found.shortest_path_count = shortest.count;
     found.paths = shortest.best;
-    for hops_max in shortest.hops..=query.max_hops {
-        let mut search = PathSearch::new(view, from, to, hops_max, query.ranking);
-        if hops_max > shortest.hops {
-            match best_within(&mut search, &found.paths, shortest.hops, query.k, budget) {
-                Ok(paths) => found.paths = paths,
-                Err(limit) => return found.end(limit, hops_max - 1),
-            }
-        }
-        match none_better_beyond(&found.paths, query, &mut search, budget) {
-            Ok(true) => break,
-            Ok(false) => {}
-            Err(limit) => return found.end(limit, hops_max),
-        }
+    let longer = match query.ranking {
+        Ranking::Hops => by_hops(view, (from, to), shortest.hops, query, &mut found, budget),
+        Ranking::Strength => by_strength(view, (from, to), shortest.hops, query, &mut found, budget),
+    };
+    match longer {
+        Ok(()) => found,
+        Err((limit, searched)) => found.end(limit, searched),
     }
-    found
 }
 
-/// The best `k` within the search's hops, where the best of fewer hops are known, and how many the shortest has.
-fn best_within(
-    search: &mut PathSearch<'_, '_>,
-    known: &[Path],
-    hops_min: u32,
-    k: usize,
-    budget: &mut Budget<'_>,
-) -> Result<Vec<Path>, Limit> {
-    // By hops, so many would have been enough.
-    if known.len() == k
-        && let Some(last) = known.last()
-    {
-        search.rank_no_lower_than(last, hops_min, budget)?;
-    }
-    search.best(k, budget)
-}
-
-/// Whether no path of more hops than were searched can be among the best `k`.
-fn none_better_beyond(
-    paths: &[Path],
+/// Goes on with longer paths, hop by hop, until there are as many as are asked for. On a limit, the hops that were searched.
+fn by_hops(
+    view: &View<'_>,
+    (from, to): (MemberIx, MemberIx),
+    shortest: u32,
     query: &PathQuery,
-    search: &mut PathSearch<'_, '_>,
+    found: &mut Paths,
     budget: &mut Budget<'_>,
-) -> Result<bool, Limit> {
-    Ok(paths.len() == query.k
-        && match query.ranking {
-            Ranking::Hops => true,
-            // Of equal strength, the one of fewer hops is the better.
-            Ranking::Strength => {
-                let least_beyond = search.least_cost_beyond(budget)?;
-                paths.last().is_none_or(|last| last.cost <= least_beyond)
-            }
-        })
+) -> Result<(), (Limit, u32)> {
+    for hops_max in shortest + 1..=query.max_hops {
+        if found.paths.len() == query.k {
+            break;
+        }
+        let mut search = PathSearch::new(view, from, to, hops_max, query.ranking);
+        found.paths = search.best(query.k, budget).map_err(|limit| (limit, hops_max - 1))?;
+    }
+    Ok(())
+}
+
+/// Looks for longer paths that are stronger than some of the shortest, or that are missing: first for those that cost hardly more
+/// than a longer path must, then for more and more. What is visited grows with the cost much faster than the cost.
+fn by_strength(
+    view: &View<'_>,
+    (from, to): (MemberIx, MemberIx),
+    shortest: u32,
+    query: &PathQuery,
+    found: &mut Paths,
+    budget: &mut Budget<'_>,
+) -> Result<(), (Limit, u32)> {
+    if shortest == query.max_hops {
+        return Ok(());
+    }
+    let limited = |limit| (limit, shortest);
+    let ends = least_step_costs(view, (from, to), budget).map_err(limited)?;
+    // A longer path hands over once for each hop of the shortest, begins at `from` and ends at `to`.
+    let least_beyond = ChainCost(u64::from(shortest) * ChainCost::HAND_OVER.0 + ends[0].0 + ends[1].0);
+    // As many as are asked for cost no more than this.
+    let enough = if found.paths.len() == query.k { found.paths.last().map(|last| last.cost) } else { None };
+    if enough.is_some_and(|enough| enough <= least_beyond) {
+        return Ok(());
+    }
+    let mut search = PathSearch::new(view, from, to, query.max_hops, query.ranking);
+    for hand_overs in BEYOND_LEAST {
+        let cost = ChainCost(least_beyond.0 + hand_overs * ChainCost::HAND_OVER.0);
+        search.leave_out_above(enough.map_or(cost, |enough| enough.min(cost)), shortest, ends);
+        let paths = search.best(query.k, budget).map_err(limited)?;
+        if paths.len() == query.k || !search.left_out() {
+            found.paths = paths;
+            return Ok(());
+        }
+    }
+    search.leave_out_nothing();
+    found.paths = search.best(query.k, budget).map_err(limited)?;
+    Ok(())
+}
+
+/// What a path is let cost at first, and then, beyond the least, in hand-overs.
+const BEYOND_LEAST: [u64; 4] = [1, 2, 4, 8];
+
+/// What the first step costs at least, and the last.
+fn least_step_costs(
+    view: &View<'_>,
+    (from, to): (MemberIx, MemberIx),
+    budget: &mut Budget<'_>,
+) -> Result<[ChainCost; 2], Limit> {
+    let (mut first, mut last) = (0f64, 0f64);
+    view.for_each_pair(from, Direction::Forward, budget, |_, strength| first = first.max(strength))?;
+    view.for_each_pair(to, Direction::Backward, budget, |_, strength| last = last.max(strength))?;
+    Ok([first, last].map(ChainCost::of_pair))
 }

@@ -31,7 +31,9 @@ fn a_short_bench_measures_everything() {
         let ratio = |name: &str| row["ratio"][name].as_f64().unwrap();
         assert!(ratio("least") <= ratio("median") && ratio("median") <= ratio("greatest"), "{row}");
     }
-    for what in ["start to SERVING", "memory an edge, all of a server", "the same, most while it starts", "disk an edge"] {
+    for what in
+        ["start to SERVING", "memory an edge, all of a server", "the same, most while it starts", "disk an edge"]
+    {
         assert!(row(what)["kith"]["value"].as_f64().unwrap() > 0.0, "{}", row(what));
     }
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "the temporary store is removed");
