@@ -29,8 +29,8 @@ pub struct ServeArgs {
     /// Edges that one query may visit at most.
     #[arg(long, env = "KITH_MAX_EDGES_VISITED", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), default_value_t = EngineOptions::default().edges_visited_max)]
     max_edges_visited: u64,
-    /// Bytes of commands on disk after which a new checkpoint is written, at least. A start reads what
-    /// came after the newest checkpoint again.
+    /// Bytes of commands on disk after which a new checkpoint is written, at least; after an eighth of
+    /// them while nothing is written. A start reads what came after the newest checkpoint again.
     #[arg(long, env = "KITH_CHECKPOINT_LOG_BYTES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), default_value_t = EngineOptions::default().checkpoint_log_bytes_min)]
     checkpoint_log_bytes: u64,
     /// Bytes of the log that are kept behind a checkpoint for those who watch changes.

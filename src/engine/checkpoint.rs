@@ -3,8 +3,10 @@
 //! Members are numbered anew, without the gaps that erased ones left; an edge names its ends by these numbers.
 
 use std::io::Read;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
 use super::digest::Digest;
 use super::edge_list::{EdgeList, EdgeListBuilder, EdgeListKey};
@@ -13,8 +15,8 @@ use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
 use super::requests::Answered;
 use super::state::State;
 use crate::domain::limits::KINDS_MAX;
-use crate::domain::{Privacy, Sequence, TimeMs, Visibility};
-use crate::graph::{GraphBuilder, KindIx, MemberIx, Pages, Tie};
+use crate::domain::{MemberId, Privacy, Sequence, TimeMs, Visibility};
+use crate::graph::{GraphBuilder, Ids, KindIx, MemberIx, Pages, Tie};
 use crate::store::{
     BackupPacker, BackupReader, CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row,
     Stamps, Store, StoreError, StoreId, read_backup,
@@ -188,7 +190,8 @@ impl Fold {
         let Some(rows) = self.rows.take() else { return Ok(()) };
         let state = &mut self.state;
         state.edges = rows.edges.build(rows.members);
-        state.graph = rows.builder.build_with(|| edges_of(&state.edges));
+        let ids = rows.ids.end(rows.builder.ids());
+        state.graph = rows.builder.build_with(ids, || edges_of(&state.edges), at_once);
         for (member, privacy) in rows.privacies {
             state.graph.set_privacy(member, privacy);
         }
@@ -221,6 +224,7 @@ impl Fold {
 impl Rows {
     fn edge(&mut self, row: EdgeRow) -> Result<(), StoreError> {
         let (from, kind, to) = (MemberIx(row.from), KindIx(row.kind), MemberIx(row.to));
+        self.ids.begin(self.builder.ids());
         let members = self.members;
         if row.from >= members || row.to >= members || row.from == row.to || !self.builder.has_kind(kind) {
             return Err(damaged("an edge names a member or kind that is not there"));
@@ -250,6 +254,43 @@ fn edges_of(lists: &Pages<EdgeList>) -> impl Iterator<Item = (MemberIx, KindIx, 
 
 fn edges_from((from, list): (u32, &EdgeList)) -> impl Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)> {
     list.ties().map(move |(to, kind, tie)| (MemberIx(from), kind, to, tie))
+}
+
+/// Runs two halves of a work on a thread each, if there is one to be had.
+fn at_once<T: Send>(half: &(dyn Fn(usize) -> T + Sync)) -> [T; 2] {
+    thread::scope(|scope| {
+        let first = thread::Builder::new().spawn_scoped(scope, || half(0));
+        let second = half(1);
+        let first = first.map_or_else(|_| half(0), |thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        [first, second]
+    })
+}
+
+/// The index of the members' ids, which a thread makes while the edges are read. A load that is refused meanwhile leaves the thread
+/// behind; it ends by itself.
+#[derive(Default)]
+struct IdsBegun {
+    has_begun: bool,
+    /// None if there was none to be had.
+    thread: Option<JoinHandle<Ids>>,
+}
+
+impl IdsBegun {
+    fn begin(&mut self, ids: &[MemberId]) {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
+        let ids = ids.to_vec();
+        self.thread = thread::Builder::new().spawn(move || Ids::of(&ids)).ok();
+    }
+
+    /// It is as if it was made here: a thread's panic goes on.
+    fn end(self, ids: &[MemberId]) -> Ids {
+        match self.thread {
+            Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            None => Ids::of(ids),
+        }
+    }
 }
 
 /// Every member's list of edges, which come in the order of their `from` ends.
@@ -308,6 +349,7 @@ struct Fold {
 struct Rows {
     builder: GraphBuilder,
     members: u32,
+    ids: IdsBegun,
     edges: EdgeLists,
     statuses: Vec<StatusRecord>,
     /// Edges that came of something, to be indexed.
@@ -330,6 +372,7 @@ impl Loader for Fold {
         match row {
             Row::Kind { slot, .. } if usize::from(slot) >= KINDS_MAX => return Err(damaged("a kind has no place")),
             Row::Kind { slot, kind } => rows.builder.kind(KindIx(slot), kind),
+            Row::Member { .. } if rows.ids.has_begun => return Err(damaged("a member follows an edge")),
             Row::Member { member, stamps } => {
                 let ix = rows.builder.member(member.id.clone());
                 self.state.topics.add_interests(ix, &member.topics);

@@ -128,7 +128,7 @@ pub struct EngineOptions {
     pub edges_visited_max: u64,
     /// Queries computed at once that are not small; more wait.
     pub queries_max: usize,
-    /// Bytes of commands after which a new checkpoint is written, at least.
+    /// Bytes of commands after which a new checkpoint is written, at least; of an eighth, while nothing is asked of the writer.
     pub checkpoint_log_bytes_min: u64,
     /// The same for each member and edge.
     pub checkpoint_log_bytes_per_resource: u64,

@@ -22,8 +22,8 @@ use crate::store::{FinishedCheckpoint, LogKeep, Store, StoreError};
 
 /// How often a writer that has nothing to write looks whether a checkpoint is due.
 const IDLE_MAX: Duration = Duration::from_secs(5);
-/// While nobody writes, a checkpoint is due at this part of the log that it is due at otherwise: a start is sooner over with it,
-/// and it takes the disk's time from nobody.
+/// While nobody asks the writer for anything, a checkpoint is due at this part of the log that it is due at otherwise: a start is
+/// sooner over with it, and it takes the disk's time from nobody.
 const DUE_WHEN_IDLE: u64 = 8;
 /// When bytes of erased members go that an earlier run has left, at the latest.
 const ERASE_AFTER_START: Duration = Duration::from_secs(3_600);
@@ -233,7 +233,7 @@ impl Writer {
         let resources = state.member_count() + state.edge_count();
         let due = self.options.checkpoint_log_bytes_min.max(resources * self.options.checkpoint_log_bytes_per_resource);
         let Some(store) = self.disk.store() else { return };
-        if store.log_bytes() < due / part && !(erase_now && state.erased > self.covered.sequence) {
+        if store.log_bytes() < (due / part).max(1) && !(erase_now && state.erased > self.covered.sequence) {
             return;
         }
         match store.begin_checkpoint(&checkpoint::head(&state)) {

@@ -11,7 +11,7 @@ use super::packed::{List, pack};
 use super::pages::Pages;
 
 /// Members whose lists share a segment.
-const SEGMENT_MEMBERS: usize = 16;
+pub(super) const SEGMENT_MEMBERS: usize = 16;
 /// Half-edges in a segment's list at most; a longer one is a hub's.
 const LIST_MAX: usize = 256;
 /// A hub that has shrunk to so many is a list again.
@@ -23,6 +23,23 @@ const HUB: u32 = 0xFFFF;
 #[derive(Debug, Clone, Default)]
 pub struct Adjacency {
     segments: Pages<Segment>,
+}
+
+/// The lists of members side by side, the first in a place that is a multiple of `SEGMENT_MEMBERS`.
+pub struct Segments(Vec<Segment>);
+
+impl Segments {
+    /// Each list in the order of its keys.
+    pub fn of_lists<'a>(lists: impl Iterator<Item = &'a [HalfEdge]>) -> Segments {
+        let mut lists = lists.peekable();
+        let segments = std::iter::from_fn(|| {
+            lists.peek()?;
+            let mut segment = SegmentBuilder::default();
+            lists.by_ref().take(SEGMENT_MEMBERS).for_each(|list| segment.push(list));
+            Some(segment.build())
+        });
+        Segments(segments.collect())
+    }
 }
 
 /// First a word for each member: where its list begins in the lower half, how long it is in the upper one. Then the lists.
@@ -45,15 +62,14 @@ enum Lists<'g> {
 
 impl Adjacency {
     /// Of lists by place, each in the order of its keys.
+    #[cfg(test)]
     pub fn from_lists<'a>(lists: impl Iterator<Item = &'a [HalfEdge]>) -> Adjacency {
-        let mut lists = lists.peekable();
-        let segments = std::iter::from_fn(|| {
-            lists.peek()?;
-            let mut segment = SegmentBuilder::default();
-            lists.by_ref().take(SEGMENT_MEMBERS).for_each(|list| segment.push(list));
-            Some(segment.build())
-        });
-        Adjacency { segments: segments.collect() }
+        Adjacency::of([Segments::of_lists(lists)])
+    }
+
+    /// Of segments that follow one another.
+    pub fn of(segments: impl IntoIterator<Item = Segments>) -> Adjacency {
+        Adjacency { segments: segments.into_iter().flat_map(|segments| segments.0).collect() }
     }
 
     /// Makes room for one more member, at the end.

@@ -2,7 +2,7 @@
 
 use imbl::Vector;
 
-use super::adjacency::{Adjacency, HalfEdges};
+use super::adjacency::{Adjacency, HalfEdges, SEGMENT_MEMBERS, Segments};
 use super::half_edge::{HalfEdge, KindIx, MemberIx};
 use super::ids::Ids;
 use super::kinds::Kinds;
@@ -232,7 +232,7 @@ impl GraphBuilder {
     }
 
     pub fn has_kind(&self, ix: KindIx) -> bool {
-        self.graph.kinds.iter().any(|(known, _)| known == ix)
+        self.graph.kinds.get_any(ix).is_some()
     }
 
     /// Adds a member of a new id; the first is at 0, and so on.
@@ -246,27 +246,40 @@ impl GraphBuilder {
         self.edges.push((from, kind, to, tie));
     }
 
-    pub fn build(mut self) -> Graph {
-        let edges = std::mem::take(&mut self.edges);
-        self.build_with(|| edges.iter().copied())
+    /// The ids of the members added so far.
+    pub fn ids(&self) -> &[MemberId] {
+        &self.nodes
     }
 
-    /// The same with edges that are kept elsewhere, in the place of those that were added. They are gone through twice.
-    pub fn build_with<Edges>(self, edges: impl Fn() -> Edges) -> Graph
+    pub fn build(mut self) -> Graph {
+        let edges = std::mem::take(&mut self.edges);
+        let ids = Ids::of(&self.nodes);
+        self.build_with(ids, || edges.iter().copied(), |half| [half(0), half(1)])
+    }
+
+    /// The same with the index of its members' ids, and with edges that are kept elsewhere, in the place of those that were added.
+    /// They are gone through three times. `both` runs the halves of the work, 0 and 1, in any order or at once.
+    pub fn build_with<Edges>(self, ids: Ids, edges: impl Fn() -> Edges + Sync, both: impl Both<Segments>) -> Graph
     where
         Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)>,
     {
         let GraphBuilder { mut graph, nodes, .. } = self;
-        graph.lay_out(nodes.len(), edges);
-        graph.ids = Ids::of(&nodes);
+        graph.lay_out(nodes.len(), edges, both);
+        graph.ids = ids;
         graph.names = nodes.into_iter().map(Some).collect();
         graph
     }
 }
 
+/// Runs a function with 0 and with 1.
+pub trait Both<T>: FnOnce(&(dyn Fn(usize) -> T + Sync)) -> [T; 2] {}
+
+impl<T, F: FnOnce(&(dyn Fn(usize) -> T + Sync)) -> [T; 2]> Both<T> for F {}
+
 impl Graph {
-    /// Counts each member's half-edges, lays them out in one array, and cuts each member's part, sorted, into a list.
-    fn lay_out<Edges>(&mut self, members: usize, edges: impl Fn() -> Edges)
+    /// Counts each member's half-edges, lays them out in one array for each half of them, and cuts each member's part, sorted, into
+    /// a list.
+    fn lay_out<Edges>(&mut self, members: usize, edges: impl Fn() -> Edges + Sync, both: impl Both<Segments>)
     where
         Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)>,
     {
@@ -280,19 +293,30 @@ impl Graph {
         for i in 1..ends.len() {
             ends[i] += ends[i - 1];
         }
-        let nothing = HalfEdge::new(MemberIx(0), KindIx(0), false, false, Tie::default());
-        let mut halves_of = vec![nothing; ends[members]];
-        let mut next = ends.clone();
-        for (from, kind, to, tie) in edges() {
-            let (out, back) = halves(from, kind, to, tie, self.kinds.get(kind).symmetric);
-            for (member, half) in [(from, out), (to, back)] {
-                halves_of[next[member.0 as usize]] = half;
-                next[member.0 as usize] += 1;
+        // Where half of the half-edges come before it, at the begin of a segment.
+        let middle =
+            ends.partition_point(|&end| end < ends[members] / 2).next_multiple_of(SEGMENT_MEMBERS).min(members);
+        let kinds = &self.kinds;
+        let half = |second: usize| {
+            let own = if second == 0 { 0..middle } else { middle..members };
+            let all_before = ends[own.start];
+            let nothing = HalfEdge::new(MemberIx(0), KindIx(0), false, false, Tie::default());
+            let mut halves_of = vec![nothing; ends[own.end] - all_before];
+            let mut next: Vec<usize> = ends[own.clone()].iter().map(|end| end - all_before).collect();
+            for (from, kind, to, tie) in edges() {
+                let (out, back) = halves(from, kind, to, tie, kinds.get(kind).symmetric);
+                for (member, half) in [(from.0 as usize, out), (to.0 as usize, back)] {
+                    if own.contains(&member) {
+                        let place = &mut next[member - own.start];
+                        halves_of[*place] = half;
+                        *place += 1;
+                    }
+                }
             }
-        }
-        for i in 0..members {
-            halves_of[ends[i]..ends[i + 1]].sort_unstable_by_key(HalfEdge::key);
-        }
-        self.adjacency = Adjacency::from_lists(ends.windows(2).map(|own| &halves_of[own[0]..own[1]]));
+            let places = || own.clone().map(|i| ends[i] - all_before..ends[i + 1] - all_before);
+            places().for_each(|place| halves_of[place].sort_unstable_by_key(HalfEdge::key));
+            Segments::of_lists(places().map(|place| &halves_of[place]))
+        };
+        self.adjacency = Adjacency::of(both(&half));
     }
 }

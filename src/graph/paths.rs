@@ -60,11 +60,14 @@ impl Paths {
         Paths { paths: Vec::new(), shortest_path_count: 0, extent, optimal: true, strength_bound: None }
     }
 
-    /// Ends at a limit: a path that is missing has more hops than were searched, so as many hand-overs at least.
-    fn end(mut self, limit: Limit, hops_searched: u32) -> Paths {
+    /// Ends at a limit: a path that is missing has more hops than were searched, so as many hand-overs at least, or it is no better
+    /// than the last of as many as were asked for.
+    fn end(mut self, limit: Limit, hops_searched: u32, k: usize) -> Paths {
         self.extent = Extent::ended(limit, hops_searched);
         self.optimal = false;
-        self.strength_bound = Some(ChainCost(u64::from(hops_searched) * ChainCost::HAND_OVER.0).strength());
+        let beyond = ChainCost(u64::from(hops_searched) * ChainCost::HAND_OVER.0);
+        let last = if self.paths.len() == k { self.paths.last() } else { None };
+        self.strength_bound = Some(last.map_or(beyond, |last| last.cost.min(beyond)).strength());
         self
     }
 }
@@ -80,7 +83,7 @@ pub fn find_paths(view: &View<'_>, from: MemberIx, to: MemberIx, query: &PathQue
     let shortest = match shortest_paths(view, (from, to), query.max_hops, query.k, budget) {
         Ok(Some(shortest)) => shortest,
         Ok(None) => return found,
-        Err((limit, ruled_out)) => return found.end(limit, ruled_out),
+        Err((limit, ruled_out)) => return found.end(limit, ruled_out, query.k),
     };
     found.shortest_path_count = shortest.count;
     found.paths = shortest.best;
@@ -90,7 +93,7 @@ pub fn find_paths(view: &View<'_>, from: MemberIx, to: MemberIx, query: &PathQue
     };
     match longer {
         Ok(()) => found,
-        Err((limit, searched)) => found.end(limit, searched),
+        Err((limit, searched)) => found.end(limit, searched, query.k),
     }
 }
 

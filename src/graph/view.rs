@@ -339,19 +339,26 @@ impl<'g> View<'g> {
 
     /// The kinds by which one member can step to another, with their edges' strengths, by kind's place. None if either is excluded.
     pub fn edges_between(&self, from: MemberIx, to: MemberIx) -> Vec<(KindIx, f32)> {
-        if self.excludes(to) {
-            return Vec::new();
-        }
-        let passing = self.half_edges(from).between(to);
-        let passing = passing.filter(|half| self.gates[usize::from(half.label())] & FORWARD != 0);
-        let strengths = passing.map(|half| (half.kind(), self.strength(half.label(), half.tie_words())));
-        strengths.filter(|(_, strength)| *strength >= self.min_strength).collect()
+        self.edges_among(self.half_edges(from), to).collect()
     }
 
     /// Pair strength from one member to another; none if no edge leads there.
     pub fn pair(&self, from: MemberIx, to: MemberIx) -> Option<f64> {
-        let edges = self.edges_between(from, to);
-        (!edges.is_empty()).then(|| pair_strength(edges.into_iter().map(|(_, strength)| strength)))
+        self.pair_among(self.half_edges(from), to)
+    }
+
+    /// The same by the half-edges of the one: a viewer's are not found anew for each other one.
+    pub(super) fn pair_among(&self, halves: HalfEdges<'_>, to: MemberIx) -> Option<f64> {
+        let mut strengths = self.edges_among(halves, to).map(|(_, strength)| strength).peekable();
+        strengths.peek()?;
+        Some(pair_strength(strengths))
+    }
+
+    fn edges_among(&self, halves: HalfEdges<'_>, to: MemberIx) -> impl Iterator<Item = (KindIx, f32)> {
+        let between = if self.excludes(to) { HalfEdges::none() } else { halves }.between(to);
+        let passing = between.filter(|half| self.gates[usize::from(half.label())] & FORWARD != 0);
+        let strengths = passing.map(|half| (half.kind(), self.strength(half.label(), half.tie_words())));
+        strengths.filter(|(_, strength)| *strength >= self.min_strength)
     }
 }
 

@@ -10,11 +10,11 @@ use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size};
 use super::page::{Listing, page};
 use crate::domain::{Error, KindName, MemberId, Reason, Violation};
 use crate::engine::State;
-use crate::graph::{Budget, HalfEdge, MemberIx, View};
+use crate::graph::{Budget, Graph, HalfEdge, MemberIx, View};
 use crate::proto::v1 as pb;
 
 /// An edge's place in its member's list: the other end, the kind, and whether it only leads in.
-type Place = (MemberId, KindName, bool);
+type Place<'s> = (&'s MemberId, &'s KindName, bool);
 
 /// Which of a member's edges are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,16 +101,17 @@ pub async fn list_edges(
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let view = edges.filter.view(state, &how)?;
         let (from, mut halves) = edges_after(&edges, &view, after.as_ref(), budget)?;
-        first_in_order(&mut halves, size + 1, |half| place_of(state, half));
+        first_in_order(&mut halves, size + 1, |half| place_of(state.graph(), half));
         let (halves, next_page_token) = page(halves, size, |last| {
-            let (other, kind, leads_in) = place_of(state, last);
+            let (other, kind, leads_in) = place_of(state.graph(), last);
             listing.token(how.as_of, &[other.as_str(), kind.as_str(), if leads_in { "in" } else { "out" }])
         });
         let edges = halves.iter().filter_map(|half| {
             let (from, to) = if half.leads_out() { (from, half.neighbor()) } else { (half.neighbor(), from) };
             state.edge_at(from, half.kind(), to)
         });
-        let edges = edges.map(|edge| how.shown(state).edge(edge)).collect();
+        let shown = how.shown(state);
+        let edges = edges.map(|edge| shown.edge(edge)).collect();
         Ok(pb::ListEdgesResponse { edges, next_page_token, revision: state.revision().to_string() })
     };
     service.query(&asked, answer).await
@@ -120,16 +121,12 @@ pub async fn list_edges(
 fn edges_after(
     edges: &EdgesOf,
     view: &View<'_>,
-    after: Option<&Place>,
+    after: Option<&(MemberId, KindName, bool)>,
     budget: &mut Budget<'_>,
 ) -> Result<(MemberIx, Vec<HalfEdge>), Error> {
     let graph = view.graph();
-    let comes_after = |half: &HalfEdge| {
-        after.is_none_or(|(other, kind, leads_in)| {
-            let here = (graph.id(half.neighbor()), &graph.kind(half.kind()).name, !half.leads_out());
-            here > (other, kind, *leads_in)
-        })
-    };
+    let comes_after =
+        |half: &HalfEdge| after.is_none_or(|(other, kind, leads_in)| place_of(graph, half) > (other, kind, *leads_in));
     let mut halves = Vec::new();
     let member = edges.for_each(view, budget, |half| {
         if comes_after(&half) {
@@ -139,9 +136,8 @@ fn edges_after(
     Ok((member, halves))
 }
 
-fn place_of(state: &State, half: &HalfEdge) -> Place {
-    let graph = state.graph();
-    (graph.id(half.neighbor()).clone(), graph.kind(half.kind()).name.clone(), !half.leads_out())
+fn place_of<'s>(graph: &'s Graph, half: &HalfEdge) -> Place<'s> {
+    (graph.id(half.neighbor()), &graph.kind(half.kind()).name, !half.leads_out())
 }
 
 /// Keeps the first `count` items, in order: a page of a hub's edges without sorting them all.
@@ -153,7 +149,7 @@ fn first_in_order<T, K: Ord>(items: &mut Vec<T>, count: usize, key: impl Fn(&T) 
     items.sort_by_cached_key(key);
 }
 
-fn place(place: &[String]) -> Result<Place, Violation> {
+fn place(place: &[String]) -> Result<(MemberId, KindName, bool), Violation> {
     let other = MemberId::parse("page_token", &place[0])?;
     Ok((other, KindName::parse("page_token", &place[1])?, place[2] == "in"))
 }

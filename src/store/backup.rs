@@ -5,7 +5,7 @@
 use std::io::{ErrorKind, Read};
 
 use super::frame;
-use super::layout::{CheckpointPacker, ChunkEntry, HEAD_KEY, RowCounter, chunk_key, read_head};
+use super::layout::{CheckpointPacker, ChunkEntry, HEAD_KEY, RowCounter, chunk_key, read_head, unpack_chunk};
 use super::{CheckpointHead, Loader, Row, StoreError, StoreId};
 
 const MAGIC: &[u8; 8] = b"KITHBKUP";
@@ -146,7 +146,7 @@ pub fn read_backup(
         if key == HEAD_KEY {
             head = Some(read_head(&value)?);
         } else {
-            rows.read_chunk(chunks, &value, loader)?;
+            rows.give(unpack_chunk(chunks, &value)?, loader)?;
             chunks += 1;
         }
     }

@@ -177,14 +177,15 @@ fn sort(row: &Row) -> u8 {
     }
 }
 
-/// Gives every row of a chunk to `take`.
-pub fn unpack<E: From<Malformed>>(chunk: &[u8], mut take: impl FnMut(Row) -> Result<(), E>) -> Result<u64, E> {
+/// Every row of a chunk.
+pub fn unpack(chunk: &[u8]) -> Result<Vec<Row>, Malformed> {
     let mut from = Decoder::new(chunk);
     let sort = from.byte()?;
-    let rows = from.number()?;
+    let count = from.number()?;
     let mut before = Before::default();
-    for _ in 0..rows {
-        take(unpack_row(sort, &mut from, &mut before)?)?;
+    let mut rows = Vec::with_capacity(count.min(CHUNK_ROWS_MAX) as usize);
+    for _ in 0..count {
+        rows.push(unpack_row(sort, &mut from, &mut before)?);
     }
     from.end()?;
     Ok(rows)

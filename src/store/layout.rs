@@ -1,5 +1,8 @@
 //! Keys and values of a checkpoint, whatever keeps them: its head, and its chunks by number.
 
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
 use super::chunks::{ChunkPacker, decode_head, encode_head, unpack};
 use super::codec::Malformed;
 use super::{CheckpointHead, Commit, Loader, Row, StoreError, frame};
@@ -52,21 +55,34 @@ impl CheckpointPacker {
 }
 
 /// Looks a stored value up by its key.
-type Get<'a, V> = dyn FnMut(&[u8]) -> Result<Option<V>, StoreError> + 'a;
+type Get<'a, V> = dyn Fn(&[u8]) -> Result<Option<V>, StoreError> + Sync + 'a;
 
-/// Reads a checkpoint, if its head is there: the head, then the rows of every chunk, checked against the head's counts.
-pub fn read_checkpoint<V: AsRef<[u8]>>(get: &mut Get<'_, V>, loader: &mut dyn Loader) -> Result<Sequence, StoreError> {
+/// Chunks that are read and unpacked before their rows are taken.
+const CHUNKS_AHEAD: usize = 16;
+
+/// Reads a checkpoint, if its head is there: the head, then the rows of every chunk, checked against the head's counts. A thread
+/// reads ahead of the loader.
+pub fn read_checkpoint<V: AsRef<[u8]>>(get: &Get<'_, V>, loader: &mut dyn Loader) -> Result<Sequence, StoreError> {
     let Some(value) = get(&HEAD_KEY)? else { return Ok(0) };
     let (head, chunks) = read_head(value.as_ref())?;
     loader.head(&head)?;
-    let mut rows = RowCounter::default();
-    for number in 0..chunks {
-        let missing = || StoreError::Damaged { what: format!("{}: is missing", chunk_place(number)) };
-        let value = get(&chunk_key(number))?.ok_or_else(missing)?;
-        rows.read_chunk(number, value.as_ref(), loader)?;
-    }
-    rows.check(&head)?;
+    let mut counter = RowCounter::default();
+    thread::scope(|scope| {
+        let (ahead, read) = sync_channel(CHUNKS_AHEAD);
+        // Ends when all are read, or when nobody waits for more.
+        let read_all =
+            move || (0..chunks).map(|number| read_chunk(get, number)).try_for_each(|chunk| ahead.send(chunk));
+        thread::Builder::new().spawn_scoped(scope, read_all)?;
+        read.into_iter().try_for_each(|chunk| counter.give(chunk?, loader))
+    })?;
+    counter.check(&head)?;
     Ok(head.sequence)
+}
+
+fn read_chunk<V: AsRef<[u8]>>(get: &Get<'_, V>, number: u64) -> Result<Vec<Row>, StoreError> {
+    let missing = || StoreError::Damaged { what: format!("{}: is missing", chunk_place(number)) };
+    let value = get(&chunk_key(number))?.ok_or_else(missing)?;
+    unpack_chunk(number, value.as_ref())
 }
 
 /// The head in its framed value, and how many chunks there are.
@@ -80,22 +96,23 @@ fn chunk_place(number: u64) -> String {
     format!("checkpoint, chunk {number}")
 }
 
+/// The rows of a chunk in its framed value.
+pub fn unpack_chunk(number: u64, value: &[u8]) -> Result<Vec<Row>, StoreError> {
+    let place = || chunk_place(number);
+    let payload = frame::open(&chunk_key(number), value, &place)?;
+    unpack(payload).map_err(|malformed| damaged(&place(), malformed))
+}
+
 /// Counts the rows that were read, by their order.
 #[derive(Default)]
 pub struct RowCounter([u64; 7]);
 
 impl RowCounter {
-    /// Gives the rows of a chunk in its framed value to the loader.
-    pub fn read_chunk(&mut self, number: u64, value: &[u8], loader: &mut dyn Loader) -> Result<(), StoreError> {
-        let place = || chunk_place(number);
-        let payload = frame::open(&chunk_key(number), value, &place)?;
-        let rows = unpack(payload, |row| {
+    /// Gives rows to the loader.
+    pub fn give(&mut self, rows: Vec<Row>, loader: &mut dyn Loader) -> Result<(), StoreError> {
+        rows.into_iter().try_for_each(|row| {
             self.0[row.order()] += 1;
-            loader.row(row).map_err(Unpacking::Refused)
-        });
-        rows.map(|_| ()).map_err(|error| match error {
-            Unpacking::Malformed(malformed) => damaged(&place(), malformed),
-            Unpacking::Refused(refused) => refused,
+            loader.row(row)
         })
     }
 
@@ -107,18 +124,6 @@ impl RowCounter {
         }
         let what = format!("checkpoint: its rows {:?} are not as many as its head tells", self.0);
         Err(StoreError::Damaged { what })
-    }
-}
-
-/// Why a chunk could not be read: its bytes, or the one who takes the rows.
-enum Unpacking {
-    Malformed(Malformed),
-    Refused(StoreError),
-}
-
-impl From<Malformed> for Unpacking {
-    fn from(malformed: Malformed) -> Unpacking {
-        Unpacking::Malformed(malformed)
     }
 }
 

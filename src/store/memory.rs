@@ -53,7 +53,7 @@ impl Store for MemoryStore {
 
     fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError> {
         let kept = self.kept().clone();
-        let after = read_checkpoint(&mut |key| Ok(kept.checkpoint.get(key).cloned()), loader)?;
+        let after = read_checkpoint(&|key| Ok(kept.checkpoint.get(key).cloned()), loader)?;
         let mut reader = LogReader::new(after);
         for (key, value) in kept.log.range(log_key(after + 1).to_vec()..) {
             loader.commit(reader.read(key, value)?)?;
@@ -204,7 +204,7 @@ impl CheckpointWriter for MemoryCheckpoint {
         let (last, head) = self.packer.finish();
         self.bytes.extend(last.map(|(key, value)| (key.to_vec(), value)));
         self.bytes.insert(HEAD_KEY.to_vec(), head);
-        read_checkpoint(&mut |key| Ok(self.bytes.get(key)), &mut Discard)?;
+        read_checkpoint(&|key| Ok(self.bytes.get(key)), &mut Discard)?;
         Ok(FinishedCheckpoint::new(self.sequence, self.bytes))
     }
 }

@@ -61,7 +61,7 @@ fn write(folder: &Path, id: StoreId, backup: &mut BackupReader<impl Read>) -> Re
     backup.next_entry()?;
     let (head, _) = read_head(&head)?;
     database.sync_creation()?;
-    read_checkpoint(&mut |key| database.get(key), &mut Discard)?;
+    read_checkpoint(&|key| database.get(key), &mut Discard)?;
     drop(database);
     Log::create(&folder.join(LOG), id, head.sequence + 1)?;
     TailFile::create(folder, head.sequence)?;

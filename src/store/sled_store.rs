@@ -162,7 +162,7 @@ impl Store for SledStore {
 
     fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError> {
         let database = SledDatabase::open(&generation_folder(&self.folder, self.file.generation))?;
-        self.checkpoint = read_checkpoint(&mut |key| database.get(key), loader)?;
+        self.checkpoint = read_checkpoint(&|key| database.get(key), loader)?;
         // Every generation but the first was begun by a checkpoint.
         if self.checkpoint == 0 && self.file.generation > 1 {
             return Err(StoreError::Damaged { what: "checkpoint: its head is missing".to_owned() });
@@ -265,7 +265,7 @@ impl CheckpointWriter for SledCheckpoint {
         self.waiting.push((HEAD_KEY.to_vec(), head));
         self.write_waiting()?;
         self.database.sync_creation()?;
-        read_checkpoint(&mut |key| self.database.get(key), &mut Discard)?;
+        read_checkpoint(&|key| self.database.get(key), &mut Discard)?;
         Ok(FinishedCheckpoint::new(self.sequence, self.written))
     }
 }
