@@ -243,6 +243,7 @@ impl Rows {
         if facts.visibility != Visibility::default() {
             self.visibilities.push((from, kind, to, facts.visibility));
         }
+        self.builder.count_edge(from, kind, to);
         self.edges.push(from, &EdgeRecord { to, kind, times: times(row.stamps), facts })
     }
 }

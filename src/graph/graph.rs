@@ -223,6 +223,8 @@ pub struct GraphBuilder {
     graph: Graph,
     nodes: Vec<MemberId>,
     edges: Vec<(MemberIx, KindIx, MemberIx, Tie)>,
+    /// How many half-edges each member has.
+    degrees: Vec<u32>,
 }
 
 impl GraphBuilder {
@@ -238,12 +240,22 @@ impl GraphBuilder {
     /// Adds a member of a new id; the first is at 0, and so on.
     pub fn member(&mut self, id: MemberId) -> MemberIx {
         self.nodes.push(id);
+        self.degrees.push(0);
         MemberIx(self.nodes.len() as u32 - 1)
     }
 
     /// Adds an edge between two members added before, of a kind registered before; each edge once.
     pub fn edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie) {
+        self.count_edge(from, kind, to);
         self.edges.push((from, kind, to, tie));
+    }
+
+    /// The same with an edge that `build_with` will be given.
+    pub fn count_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) {
+        self.graph.kinds.count(kind, 1);
+        self.graph.edges += 1;
+        self.degrees[from.0 as usize] += 1;
+        self.degrees[to.0 as usize] += 1;
     }
 
     /// The ids of the members added so far.
@@ -257,14 +269,14 @@ impl GraphBuilder {
         self.build_with(ids, || edges.iter().copied(), |half| [half(0), half(1)])
     }
 
-    /// The same with the index of its members' ids, and with edges that are kept elsewhere, in the place of those that were added.
-    /// They are gone through three times. `both` runs the halves of the work, 0 and 1, in any order or at once.
+    /// The same with the index of its members' ids, and with edges that are kept elsewhere and were counted, in the place of those
+    /// that were added. They are gone through twice. `both` runs the halves of the work, 0 and 1, in any order or at once.
     pub fn build_with<Edges>(self, ids: Ids, edges: impl Fn() -> Edges + Sync, both: impl Both<Segments>) -> Graph
     where
         Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)>,
     {
-        let GraphBuilder { mut graph, nodes, .. } = self;
-        graph.lay_out(nodes.len(), edges, both);
+        let GraphBuilder { mut graph, nodes, degrees, .. } = self;
+        graph.lay_out(&degrees, edges, both);
         graph.ids = ids;
         graph.names = nodes.into_iter().map(Some).collect();
         graph
@@ -277,25 +289,20 @@ pub trait Both<T>: FnOnce(&(dyn Fn(usize) -> T + Sync)) -> [T; 2] {}
 impl<T, F: FnOnce(&(dyn Fn(usize) -> T + Sync)) -> [T; 2]> Both<T> for F {}
 
 impl Graph {
-    /// Counts each member's half-edges, lays them out in one array for each half of them, and cuts each member's part, sorted, into
-    /// a list.
-    fn lay_out<Edges>(&mut self, members: usize, edges: impl Fn() -> Edges + Sync, both: impl Both<Segments>)
+    /// Lays out as many half-edges as each member has in one array for each half of them, and cuts each member's part, sorted, into a
+    /// list.
+    fn lay_out<Edges>(&mut self, degrees: &[u32], edges: impl Fn() -> Edges + Sync, both: impl Both<Segments>)
     where
         Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)>,
     {
-        let mut ends = vec![0usize; members + 1];
-        for (from, kind, to, _) in edges() {
-            self.kinds.count(kind, 1);
-            self.edges += 1;
-            ends[from.0 as usize + 1] += 1;
-            ends[to.0 as usize + 1] += 1;
-        }
-        for i in 1..ends.len() {
-            ends[i] += ends[i - 1];
-        }
+        let (mut all, mut ends) = (0, vec![0]);
+        ends.extend(degrees.iter().map(|degree| {
+            all += *degree as usize;
+            all
+        }));
         // Where half of the half-edges come before it, at the begin of a segment.
-        let middle =
-            ends.partition_point(|&end| end < ends[members] / 2).next_multiple_of(SEGMENT_MEMBERS).min(members);
+        let members = degrees.len();
+        let middle = ends.partition_point(|&end| end < all / 2).next_multiple_of(SEGMENT_MEMBERS).min(members);
         let kinds = &self.kinds;
         let half = |second: usize| {
             let own = if second == 0 { 0..middle } else { middle..members };
@@ -303,7 +310,8 @@ impl Graph {
             let nothing = HalfEdge::new(MemberIx(0), KindIx(0), false, false, Tie::default());
             let mut halves_of = vec![nothing; ends[own.end] - all_before];
             let mut next: Vec<usize> = ends[own.clone()].iter().map(|end| end - all_before).collect();
-            for (from, kind, to, tie) in edges() {
+            // Faster than step by step: iterators within iterators are loops within loops.
+            edges().for_each(|(from, kind, to, tie)| {
                 let (out, back) = halves(from, kind, to, tie, kinds.get(kind).symmetric);
                 for (member, half) in [(from.0 as usize, out), (to.0 as usize, back)] {
                     if own.contains(&member) {
@@ -312,7 +320,7 @@ impl Graph {
                         *place += 1;
                     }
                 }
-            }
+            });
             let places = || own.clone().map(|i| ends[i] - all_before..ends[i + 1] - all_before);
             places().for_each(|place| halves_of[place].sort_unstable_by_key(HalfEdge::key));
             Segments::of_lists(places().map(|place| &halves_of[place]))

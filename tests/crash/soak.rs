@@ -61,7 +61,8 @@ async fn import(channel: Channel, random: &mut Rng) {
 
 /// One question, of a kind and about members at random.
 async fn ask(channel: &Channel, random: &mut Rng) -> Result<(), Refused> {
-    let (a, b) = (id(random.usize(..MEMBERS)), id(random.usize(..MEMBERS)));
+    let (a, b) = (random.usize(..MEMBERS), random.usize(1..MEMBERS));
+    let (a, b) = (id(a), id((a + b) % MEMBERS));
     let mut paths = PathServiceClient::new(channel.clone());
     let mut edges = EdgeServiceClient::new(channel.clone());
     match random.u8(..8) {
@@ -91,7 +92,7 @@ async fn ask(channel: &Channel, random: &mut Rng) -> Result<(), Refused> {
             let mut all = DataServiceClient::new(channel.clone()).watch(WatchRequest::default()).await?.into_inner();
             // Goes away before the stream has told all; when nobody writes any more it tells nothing.
             for _ in 0..random.u8(..20) {
-                if let Ok(told) = timeout(Duration::from_secs(1), all.message()).await {
+                if let Ok(told) = timeout(Duration::from_millis(100), all.message()).await {
                     told?;
                 }
             }
@@ -133,11 +134,12 @@ fn median(bytes: &[u64]) -> f64 {
     bytes[bytes.len() / 2] as f64
 }
 
-/// What the server holds, once a second or more often, until the end.
-async fn watch_memory(server: &Server, duration: Duration) -> Vec<u64> {
+/// What the server holds, once a second or more often, until the end or until a caller has failed.
+async fn watch_memory(server: &Server, callers: &JoinSet<[u64; 2]>, duration: Duration) -> Vec<u64> {
+    let all = callers.len();
     let begun = Instant::now();
     let mut held = Vec::new();
-    while begun.elapsed() < duration {
+    while begun.elapsed() < duration && callers.len() == all {
         held.push(server.resident_bytes());
         if held.len().is_multiple_of(60) {
             println!("{:>6.0} s  {:.1} MiB", begun.elapsed().as_secs_f64(), held[held.len() - 1] as f64 / 1_048_576.0);
@@ -171,7 +173,7 @@ async fn memory_is_flat_under_a_mixed_load() {
             calls
         });
     }
-    let held = watch_memory(&server, duration).await;
+    let held = watch_memory(&server, &callers, duration).await;
     let calls = callers.join_all().await.into_iter().fold([0; 2], |sum, calls| [sum[0] + calls[0], sum[1] + calls[1]]);
     let third = held.len() / 3;
     let (middle, last) = (median(&held[third..2 * third]), median(&held[2 * third..]));
