@@ -60,14 +60,12 @@ impl Paths {
         Paths { paths: Vec::new(), shortest_path_count: 0, extent, optimal: true, strength_bound: None }
     }
 
-    /// Ends at a limit: a path that is missing has more hops than were searched, so as many hand-overs at least, or it is no better
-    /// than the last of as many as were asked for.
-    fn end(mut self, limit: Limit, hops_searched: u32, k: usize) -> Paths {
+    /// Ends at a limit: a path that is missing has more hops than were searched, so as many hand-overs at least; or there are as many
+    /// as were asked for, and the last of them has no fewer.
+    fn end(mut self, limit: Limit, hops_searched: u32) -> Paths {
         self.extent = Extent::ended(limit, hops_searched);
         self.optimal = false;
-        let beyond = ChainCost(u64::from(hops_searched) * ChainCost::HAND_OVER.0);
-        let last = if self.paths.len() == k { self.paths.last() } else { None };
-        self.strength_bound = Some(last.map_or(beyond, |last| last.cost.min(beyond)).strength());
+        self.strength_bound = Some(ChainCost(u64::from(hops_searched) * ChainCost::HAND_OVER.0).strength());
         self
     }
 }
@@ -83,7 +81,7 @@ pub fn find_paths(view: &View<'_>, from: MemberIx, to: MemberIx, query: &PathQue
     let shortest = match shortest_paths(view, (from, to), query.max_hops, query.k, budget) {
         Ok(Some(shortest)) => shortest,
         Ok(None) => return found,
-        Err((limit, ruled_out)) => return found.end(limit, ruled_out, query.k),
+        Err((limit, ruled_out)) => return found.end(limit, ruled_out),
     };
     found.shortest_path_count = shortest.count;
     found.paths = shortest.best;
@@ -93,7 +91,7 @@ pub fn find_paths(view: &View<'_>, from: MemberIx, to: MemberIx, query: &PathQue
     };
     match longer {
         Ok(()) => found,
-        Err((limit, searched)) => found.end(limit, searched, query.k),
+        Err((limit, searched)) => found.end(limit, searched),
     }
 }
 
@@ -129,18 +127,23 @@ fn by_strength(
     if shortest == query.max_hops {
         return Ok(());
     }
-    let limited = |limit| (limit, shortest);
-    let ends = least_step_costs(view, (from, to), budget).map_err(limited)?;
-    // A longer path hands over once for each hop of the shortest, begins at `from` and ends at `to`.
-    let least_beyond = ChainCost(u64::from(shortest) * ChainCost::HAND_OVER.0 + ends[0].0 + ends[1].0);
     // As many as are asked for cost no more than this.
     let enough = if found.paths.len() == query.k { found.paths.last().map(|last| last.cost) } else { None };
-    if enough.is_some_and(|enough| enough <= least_beyond) {
+    let is_settled = |least_beyond: ChainCost| enough.is_some_and(|enough| enough <= least_beyond);
+    // A longer path hands over once for each hop of the shortest, begins at `from` and ends at `to`.
+    let hand_overs = ChainCost(u64::from(shortest) * ChainCost::HAND_OVER.0);
+    if is_settled(hand_overs) {
+        return Ok(());
+    }
+    let limited = |limit| (limit, shortest);
+    let ends = least_step_costs(view, (from, to), budget).map_err(limited)?;
+    let least_beyond = ChainCost(hand_overs.0 + ends[0].0 + ends[1].0);
+    if is_settled(least_beyond) {
         return Ok(());
     }
     let mut search = PathSearch::new(view, from, to, query.max_hops, query.ranking);
-    for hand_overs in BEYOND_LEAST {
-        let cost = ChainCost(least_beyond.0 + hand_overs * ChainCost::HAND_OVER.0);
+    for more in BEYOND_LEAST {
+        let cost = ChainCost(least_beyond.0 + more * ChainCost::HAND_OVER.0);
         search.leave_out_above(enough.map_or(cost, |enough| enough.min(cost)), shortest, ends);
         let paths = search.best(query.k, budget).map_err(limited)?;
         if paths.len() == query.k || !search.left_out() {

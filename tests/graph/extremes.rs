@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use kith::domain::{Kind, KindName, Sphere, TimeMs};
+use kith::domain::{Kind, KindName, Sphere, Strength, TimeMs};
 use kith::graph::*;
 
 use crate::limits::signals_are_heeded;
@@ -176,6 +176,21 @@ fn a_hub_of_1_000_000_edges() {
     assert!(graph.remove_edge(at[0], FRIEND, at[500_000]).is_some());
     assert_eq!((graph.half_edges(at[0]).len(), before.half_edges(at[0]).len()), (n - 2, n - 1));
     assert!(graph.tie(at[500_000], FRIEND, at[0]).is_none() && before.tie(at[500_000], FRIEND, at[0]).is_some());
+}
+
+#[test]
+fn a_hub_at_the_end_is_not_opened_for_a_path_that_nothing_can_beat() {
+    let mut builder = GraphBuilder::default();
+    let name = KindName::parse("name", "friend").unwrap();
+    builder.kind(FRIEND, Kind::new(name, Sphere::Personal, true, 1.0, 86_400_000).unwrap());
+    let at: Vec<_> = (0..1_000).map(|i| builder.member(member_id(&id(i)))).collect();
+    let sure = Tie { pinned: Strength::parse("strength", 1.0).ok(), ..Tie::default() };
+    [(0, 1), (0, 2), (1, 3), (2, 3)].iter().for_each(|&(a, b)| builder.edge(at[a], FRIEND, at[b], sure));
+    (4..1_000).for_each(|i| builder.edge(at[3], FRIEND, at[i], Tie::default()));
+    let graph = builder.build();
+    let view = View::unfiltered(&graph, NOW);
+    let found = find_paths(&view, at[0], at[3], &best(1, 6, Ranking::Strength), &mut Budget::new(100, &NeverStop));
+    assert_eq!((found.optimal, found.shortest_path_count, found.paths[0].hops()), (true, 2, 2));
 }
 
 #[test]
