@@ -45,7 +45,8 @@ async fn import(channel: Channel, random: &mut Rng) {
     let mut records: Vec<Record> = (0..MEMBERS).map(member).collect();
     for from in 0..MEMBERS {
         // Some know many: half of the friends are among the first members.
-        let other = |n: usize, random: &mut Rng| random.usize(..if n % 2 == 0 { MEMBERS } else { MEMBERS / 50 });
+        let other =
+            |n: usize, random: &mut Rng| random.usize(..if n.is_multiple_of(2) { MEMBERS } else { MEMBERS / 50 });
         let others = (0..FRIENDS).map(|n| other(n, random)).filter(|to| *to != from);
         records.extend(others.map(|to| Record::Edge(friend(from, to))).collect::<Vec<_>>());
     }
