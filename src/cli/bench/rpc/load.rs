@@ -17,7 +17,7 @@ const CONNECTIONS_MAX: usize = 4;
 
 /// A server, with connections to it.
 pub struct Target<'a> {
-    host: &'a Host,
+    pub host: &'a Host,
     channels: Vec<Channel>,
 }
 
