@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 use super::settings::PATIENCE;
 
@@ -40,7 +40,7 @@ impl Start {
     pub fn logging_to(data: &Path, log: &Path) -> Start {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-        command.args(["--checkpoint-log-bytes", &CHECKPOINT_LOG_BYTES.to_string()]);
+        command.env("KITH_CHECKPOINT_LOG_BYTES", CHECKPOINT_LOG_BYTES.to_string());
         Start { command, log: log.to_owned() }
     }
 
@@ -121,11 +121,14 @@ impl Server {
         line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1_024
     }
 
+    pub fn endpoint(&self) -> Endpoint {
+        Channel::from_shared(format!("http://{}", self.address)).unwrap().timeout(PATIENCE)
+    }
+
     pub async fn channels(&self) -> Vec<Channel> {
         let mut channels = Vec::new();
         for _ in 0..CHANNELS {
-            let endpoint = Channel::from_shared(format!("http://{}", self.address)).unwrap();
-            channels.push(endpoint.timeout(PATIENCE).connect().await.unwrap());
+            channels.push(self.endpoint().connect().await.unwrap());
         }
         channels
     }

@@ -17,7 +17,7 @@ use kith::proto::v1::*;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tonic::Status as Refused;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 use super::server::{Server, Start};
 use super::settings::{seed, setting};
@@ -61,7 +61,7 @@ async fn import(channel: Channel, random: &mut Rng) {
 }
 
 /// One question, of a kind and about members at random.
-async fn ask(channel: &Channel, random: &mut Rng) -> Result<(), Refused> {
+async fn ask(channel: &Channel, endpoint: &Endpoint, random: &mut Rng) -> Result<(), Refused> {
     let (a, b) = (random.usize(..MEMBERS), random.usize(1..MEMBERS));
     let (a, b) = (id(a), id((a + b) % MEMBERS));
     let mut paths = PathServiceClient::new(channel.clone());
@@ -90,7 +90,9 @@ async fn ask(channel: &Channel, random: &mut Rng) -> Result<(), Refused> {
             IntroductionServiceClient::new(channel.clone()).suggest_introductions(request).await?;
         }
         5 => {
-            let mut all = DataServiceClient::new(channel.clone()).watch(WatchRequest::default()).await?.into_inner();
+            // On a connection of its own: a client's library ends one on which it has given up very many streams.
+            let own = endpoint.connect().await.map_err(|error| Refused::unavailable(error.to_string()))?;
+            let mut all = DataServiceClient::new(own).watch(WatchRequest::default()).await?.into_inner();
             // Goes away before the stream has told all; when nobody writes any more it tells nothing.
             for _ in 0..random.u8(..20) {
                 if let Ok(told) = timeout(Duration::from_millis(100), all.message()).await {
@@ -162,12 +164,17 @@ async fn memory_is_flat_under_a_mixed_load() {
     let mut callers = JoinSet::new();
     for caller in 0..READERS + WRITERS {
         let channel = channels[caller % channels.len()].clone();
+        let endpoint = server.endpoint();
         let mut random = Rng::with_seed(seed ^ ((caller as u64 + 1) << 32));
         callers.spawn(async move {
             let mut calls = [0u64; 2];
             while Instant::now() < until {
                 let writes = caller >= READERS;
-                let done = if writes { change(&channel, &mut random).await } else { ask(&channel, &mut random).await };
+                let done = if writes {
+                    change(&channel, &mut random).await
+                } else {
+                    ask(&channel, &endpoint, &mut random).await
+                };
                 done.unwrap_or_else(|refused| panic!("KITH_SEED={seed}: {refused:?}"));
                 calls[usize::from(writes)] += 1;
             }
