@@ -350,11 +350,7 @@ impl<'g> HalfEdges<'g> {
     fn places_of(self, other: MemberIx) -> impl Iterator<Item = (List<'g>, usize)> {
         let first = match self.0 {
             Lists::One(_) => 0,
-            Lists::Hub(hub) => {
-                let least = Some((other, KindIx(0), false));
-                let begins = hub.chunks.binary_search_by(|words| unpack_chunk(words).first_key().cmp(&least));
-                begins.unwrap_or_else(|after| after.saturating_sub(1))
-            }
+            Lists::Hub(hub) => hub.chunk_of((other, KindIx(0), false)),
         };
         let lists = (first..).map_while(move |at| self.list(at));
         // A hub's chunks may part them.
@@ -369,11 +365,7 @@ impl<'g> HalfEdges<'g> {
     pub fn get(self, key: HalfEdgeKey) -> Option<HalfEdge> {
         match self.0 {
             Lists::One(list) => list.get(key),
-            Lists::Hub(hub) => {
-                let begins = hub.chunks.binary_search_by(|words| unpack_chunk(words).first_key().cmp(&Some(key)));
-                let at = begins.or_else(|after| after.checked_sub(1).ok_or(())).ok()?;
-                unpack_chunk(hub.chunks.get(at)?).get(key)
-            }
+            Lists::Hub(hub) => unpack_chunk(hub.chunks.get(hub.chunk_of(key))?).get(key),
         }
     }
 }

@@ -23,10 +23,14 @@ impl Hub {
         Hub { len: halves.len(), chunks: halves.chunks(CHUNK_MAX * 2 / 3).map(chunk).collect() }
     }
 
-    pub fn change(&mut self, key: HalfEdgeKey, half: Option<HalfEdge>) {
-        // The chunk it is in or would go into: the last that begins at or before it, or the first.
+    /// The chunk a key is in or would go into: the last that begins at or before it, or the first.
+    pub fn chunk_of(&self, key: HalfEdgeKey) -> usize {
         let begins = self.chunks.binary_search_by(|words| unpack_chunk(words).first_key().cmp(&Some(key)));
-        let at = begins.unwrap_or_else(|after| after.saturating_sub(1));
+        begins.unwrap_or_else(|after| after.saturating_sub(1))
+    }
+
+    pub fn change(&mut self, key: HalfEdgeKey, half: Option<HalfEdge>) {
+        let at = self.chunk_of(key);
         let mut halves: Vec<HalfEdge> =
             self.chunks.get(at).map_or(Vec::new(), |words| unpack_chunk(words).iter().collect());
         let before = halves.len();

@@ -10,6 +10,9 @@ use super::shortest::shortest_paths;
 use super::strength::ChainCost;
 use super::view::View;
 
+/// What a path is let cost at first, and then, beyond the least, in hand-overs.
+const BEYOND_LEAST: [u64; 4] = [1, 2, 4, 8];
+
 /// What makes a path better than another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ranking {
@@ -85,88 +88,87 @@ pub fn find_paths(view: &View<'_>, from: MemberIx, to: MemberIx, query: &PathQue
     };
     found.shortest_path_count = shortest.count;
     found.paths = shortest.best;
-    let longer = match query.ranking {
-        Ranking::Hops => by_hops(view, (from, to), shortest.hops, query, &mut found, budget),
-        Ranking::Strength => by_strength(view, (from, to), shortest.hops, query, &mut found, budget),
+    let longer = Longer { view, from, to, shortest: shortest.hops, query };
+    let ended = match query.ranking {
+        Ranking::Hops => longer.by_hops(&mut found.paths, budget),
+        Ranking::Strength => longer.by_strength(&mut found.paths, budget),
     };
-    match longer {
+    match ended {
         Ok(()) => found,
         Err((limit, searched)) => found.end(limit, searched),
     }
 }
 
-/// Goes on with longer paths, hop by hop, until there are as many as are asked for. On a limit, the hops that were searched.
-fn by_hops(
-    view: &View<'_>,
-    (from, to): (MemberIx, MemberIx),
+/// Goes on from the shortest paths to longer ones.
+struct Longer<'v, 'g> {
+    view: &'v View<'g>,
+    from: MemberIx,
+    to: MemberIx,
+    /// The hops of the shortest.
     shortest: u32,
-    query: &PathQuery,
-    found: &mut Paths,
-    budget: &mut Budget<'_>,
-) -> Result<(), (Limit, u32)> {
-    for hops_max in shortest + 1..=query.max_hops {
-        if found.paths.len() == query.k {
-            break;
-        }
-        let mut search = PathSearch::new(view, from, to, hops_max, query.ranking);
-        found.paths = search.best(query.k, budget).map_err(|limit| (limit, hops_max - 1))?;
-    }
-    Ok(())
+    query: &'v PathQuery,
 }
 
-/// Looks for longer paths that are stronger than some of the shortest, or that are missing: first for those that cost hardly more
-/// than a longer path must, then for more and more. What is visited grows with the cost much faster than the cost.
-fn by_strength(
-    view: &View<'_>,
-    (from, to): (MemberIx, MemberIx),
-    shortest: u32,
-    query: &PathQuery,
-    found: &mut Paths,
-    budget: &mut Budget<'_>,
-) -> Result<(), (Limit, u32)> {
-    if shortest == query.max_hops {
-        return Ok(());
+impl Longer<'_, '_> {
+    fn search(&self, hops_max: u32) -> PathSearch<'_, '_> {
+        PathSearch::new(self.view, self.from, self.to, hops_max, self.query.ranking)
     }
-    // As many as are asked for cost no more than this.
-    let enough = if found.paths.len() == query.k { found.paths.last().map(|last| last.cost) } else { None };
-    let is_settled = |least_beyond: ChainCost| enough.is_some_and(|enough| enough <= least_beyond);
-    // A longer path hands over once for each hop of the shortest, begins at `from` and ends at `to`.
-    let hand_overs = ChainCost(u64::from(shortest) * ChainCost::HAND_OVER.0);
-    if is_settled(hand_overs) {
-        return Ok(());
+
+    /// Hop by hop, until there are as many as are asked for. On a limit, the hops that were searched.
+    fn by_hops(&self, paths: &mut Vec<Path>, budget: &mut Budget<'_>) -> Result<(), (Limit, u32)> {
+        let k = self.query.k;
+        for hops_max in self.shortest + 1..=self.query.max_hops {
+            if paths.len() == k {
+                break;
+            }
+            *paths = self.search(hops_max).best(k, budget).map_err(|limit| (limit, hops_max - 1))?;
+        }
+        Ok(())
     }
-    let limited = |limit| (limit, shortest);
-    let ends = least_step_costs(view, (from, to), budget).map_err(limited)?;
-    let least_beyond = ChainCost(hand_overs.0 + ends[0].0 + ends[1].0);
-    if is_settled(least_beyond) {
-        return Ok(());
-    }
-    let mut search = PathSearch::new(view, from, to, query.max_hops, query.ranking);
-    for more in BEYOND_LEAST {
-        let cost = ChainCost(least_beyond.0 + more * ChainCost::HAND_OVER.0);
-        search.leave_out_above(enough.map_or(cost, |enough| enough.min(cost)), shortest, ends);
-        let paths = search.best(query.k, budget).map_err(limited)?;
-        if paths.len() == query.k || !search.left_out() {
-            found.paths = paths;
+
+    /// Looks for those that are stronger than some of the shortest, or that are missing: first for those that cost hardly more than
+    /// a longer path must, then for more and more. What is visited grows with the cost much faster than the cost. On a limit, the
+    /// hops that were searched.
+    fn by_strength(&self, paths: &mut Vec<Path>, budget: &mut Budget<'_>) -> Result<(), (Limit, u32)> {
+        let PathQuery { k, max_hops, .. } = *self.query;
+        if self.shortest == max_hops {
             return Ok(());
         }
+        // As many as are asked for cost no more than this.
+        let enough = if paths.len() == k { paths.last().map(|last| last.cost) } else { None };
+        let is_settled = |least_beyond: ChainCost| enough.is_some_and(|enough| enough <= least_beyond);
+        // A longer path hands over once for each hop of the shortest, begins at `from` and ends at `to`.
+        let hand_overs = ChainCost(u64::from(self.shortest) * ChainCost::HAND_OVER.0);
+        if is_settled(hand_overs) {
+            return Ok(());
+        }
+        let limited = |limit| (limit, self.shortest);
+        let ends = self.least_step_costs(budget).map_err(limited)?;
+        let least_beyond = ChainCost(hand_overs.0 + ends[0].0 + ends[1].0);
+        if is_settled(least_beyond) {
+            return Ok(());
+        }
+        let mut search = self.search(max_hops);
+        for more in BEYOND_LEAST {
+            let cost = ChainCost(least_beyond.0 + more * ChainCost::HAND_OVER.0);
+            search.leave_out_above(enough.map_or(cost, |enough| enough.min(cost)), self.shortest, ends);
+            let found = search.best(k, budget).map_err(limited)?;
+            if found.len() == k || !search.left_out() {
+                *paths = found;
+                return Ok(());
+            }
+        }
+        search.leave_out_nothing();
+        *paths = search.best(k, budget).map_err(limited)?;
+        Ok(())
     }
-    search.leave_out_nothing();
-    found.paths = search.best(query.k, budget).map_err(limited)?;
-    Ok(())
-}
 
-/// What a path is let cost at first, and then, beyond the least, in hand-overs.
-const BEYOND_LEAST: [u64; 4] = [1, 2, 4, 8];
-
-/// What the first step costs at least, and the last.
-fn least_step_costs(
-    view: &View<'_>,
-    (from, to): (MemberIx, MemberIx),
-    budget: &mut Budget<'_>,
-) -> Result<[ChainCost; 2], Limit> {
-    let (mut first, mut last) = (0f64, 0f64);
-    view.for_each_pair(from, Direction::Forward, budget, |_, strength| first = first.max(strength))?;
-    view.for_each_pair(to, Direction::Backward, budget, |_, strength| last = last.max(strength))?;
-    Ok([first, last].map(ChainCost::of_pair))
+    /// What the first step costs at least, and the last.
+    fn least_step_costs(&self, budget: &mut Budget<'_>) -> Result<[ChainCost; 2], Limit> {
+        let Longer { view, from, to, .. } = *self;
+        let (mut first, mut last) = (0f64, 0f64);
+        view.for_each_pair(from, Direction::Forward, budget, |_, strength| first = first.max(strength))?;
+        view.for_each_pair(to, Direction::Backward, budget, |_, strength| last = last.max(strength))?;
+        Ok([first, last].map(ChainCost::of_pair))
+    }
 }

@@ -15,12 +15,16 @@ const FRIEND: KindIx = KindIx(0);
 
 /// Members `0000000`, `0000001`, … joined by pairs, and the oracle's ids of them: without its matrices.
 fn graph_of(members: usize, pairs: impl Iterator<Item = (usize, usize)>) -> (Graph, Vec<MemberIx>) {
+    graph_of_ties(members, pairs.map(|(a, b)| (a, b, Tie::default())))
+}
+
+fn graph_of_ties(members: usize, edges: impl Iterator<Item = (usize, usize, Tie)>) -> (Graph, Vec<MemberIx>) {
     let mut builder = GraphBuilder::default();
     let name = KindName::parse("name", "friend").unwrap();
     builder.kind(FRIEND, Kind::new(name, Sphere::Personal, true, 1.0, 86_400_000).unwrap());
     let places: Vec<_> = (0..members).map(|i| builder.member(member_id(&id(i)))).collect();
-    for (a, b) in pairs {
-        builder.edge(places[a], FRIEND, places[b], Tie::default());
+    for (a, b, tie) in edges {
+        builder.edge(places[a], FRIEND, places[b], tie);
     }
     (builder.build(), places)
 }
@@ -180,14 +184,9 @@ fn a_hub_of_1_000_000_edges() {
 
 #[test]
 fn a_hub_at_the_end_is_not_opened_for_a_path_that_nothing_can_beat() {
-    let mut builder = GraphBuilder::default();
-    let name = KindName::parse("name", "friend").unwrap();
-    builder.kind(FRIEND, Kind::new(name, Sphere::Personal, true, 1.0, 86_400_000).unwrap());
-    let at: Vec<_> = (0..1_000).map(|i| builder.member(member_id(&id(i)))).collect();
     let sure = Tie { pinned: Strength::parse("strength", 1.0).ok(), ..Tie::default() };
-    [(0, 1), (0, 2), (1, 3), (2, 3)].iter().for_each(|&(a, b)| builder.edge(at[a], FRIEND, at[b], sure));
-    (4..1_000).for_each(|i| builder.edge(at[3], FRIEND, at[i], Tie::default()));
-    let graph = builder.build();
+    let short = [(0, 1), (0, 2), (1, 3), (2, 3)].map(|(a, b)| (a, b, sure));
+    let (graph, at) = graph_of_ties(1_000, short.into_iter().chain((4..1_000).map(|i| (3, i, Tie::default()))));
     let view = View::unfiltered(&graph, NOW);
     let found = find_paths(&view, at[0], at[3], &best(1, 6, Ranking::Strength), &mut Budget::new(100, &NeverStop));
     assert_eq!((found.optimal, found.shortest_path_count, found.paths[0].hops()), (true, 2, 2));

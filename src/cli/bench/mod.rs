@@ -129,9 +129,6 @@ pub async fn run(args: BenchArgs) -> Result<(), Failure> {
     if args.wants(WRITES) && has_time(WRITES) {
         rows.extend(writes::rows(&bench, &folder.0).await?);
     }
-    if args.wants(MIXED) && has_time(MIXED) {
-        rows.extend(mixed::rows(&bench, &limits(&network)).await?);
-    }
     drop(bench);
     drop(state);
     drop(stored.engine);
@@ -162,7 +159,7 @@ pub async fn run(args: BenchArgs) -> Result<(), Failure> {
     say(&format!("\nleft out for want of time: {}\n", left_out.join(", ")))
 }
 
-/// The queries there is time for.
+/// The queries there is time for, and reads beside writes.
 async fn measured(
     args: &BenchArgs,
     bench: &Bench<'_>,
@@ -174,7 +171,7 @@ async fn measured(
         rows.extend(bench.point_reads("page of 100 neighbors", &calls).await?);
     }
     let wanted: Vec<Kernel> = Kernel::ALL.into_iter().filter(|kernel| args.wants(kernel.name())).collect();
-    if wanted.is_empty() {
+    if wanted.is_empty() && !args.wants(MIXED) {
         return Ok(rows);
     }
     let mut limits = limits(bench.network);
@@ -191,6 +188,9 @@ async fn measured(
         if [Kernel::Distance, Kernel::Suggest2].contains(&kernel) {
             rows.extend(bench.many_in_flight(kernel, &limits).await?);
         }
+    }
+    if args.wants(MIXED) && has_time(MIXED) {
+        rows.extend(mixed::rows(bench, &limits).await?);
     }
     Ok(rows)
 }
