@@ -2,6 +2,7 @@
 //!
 //! `edge_chunk.rs` has the bytes.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use imbl::Vector;
@@ -56,8 +57,15 @@ impl EdgeList {
 
     pub fn get(&self, key: EdgeListKey) -> Option<EdgeRecord> {
         let (_, chunk) = self.chunk_of(key)?;
-        let found = Reader::of(chunk).find(|packed| packed.key() >= key)?;
+        let found = Reader::of(chunk).from_key(key)?;
         (found.key() == key).then(|| found.unpack())
+    }
+
+    /// Brings its first bytes into the processor's cache.
+    pub fn fetch(&self) {
+        if let Chunks::One(chunk) = &self.0 {
+            black_box(chunk.first().copied());
+        }
     }
 
     /// The chunk a key is in or would go into: the last that begins at or before it, or the first.

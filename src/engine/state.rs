@@ -150,6 +150,24 @@ impl State {
         Some(Stored::of(record.facts.edge(self.key_of(from, kind, to)), record.times))
     }
 
+    /// Edges by their ends' indices, without those that there are none of. Their lists are all looked at first: what is not in the
+    /// processor's cache is fetched at the same time, and not one after the other.
+    pub fn edges_at(
+        &self,
+        ends: impl IntoIterator<Item = (MemberIx, KindIx, MemberIx)>,
+    ) -> impl Iterator<Item = Stored<Edge>> {
+        let kept = ends.into_iter().map(|(from, kind, to)| {
+            let (from, to) = self.kept_order(from, kind, to);
+            (from, kind, to, self.edges.get(from.0 as usize))
+        });
+        let kept: Vec<_> = kept.collect();
+        kept.iter().filter_map(|(.., list)| *list).for_each(EdgeList::fetch);
+        kept.into_iter().filter_map(|(from, kind, to, list)| {
+            let record = list?.get((to, kind))?;
+            Some(Stored::of(record.facts.edge(self.key_of(from, kind, to)), record.times))
+        })
+    }
+
     pub(super) fn edge_record(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<EdgeRecord> {
         self.edges.get(from.0 as usize)?.get((to, kind))
     }

@@ -9,8 +9,8 @@ use imbl::OrdMap;
 use super::half_edge::MemberIx;
 use crate::domain::MemberId;
 
-/// The first bytes of an id.
-type Prefix = [u64; 2];
+/// The first sixteen bytes of an id. Of two ids, the one with the lesser prefix is the lesser one.
+pub type Prefix = [u64; 2];
 
 /// An id with its first sixteen bytes before it: most comparisons end there, without a look at the text elsewhere in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl PartialOrd for PrefixedId {
     }
 }
 
-fn prefix(text: &str) -> Prefix {
+pub fn prefix(text: &str) -> Prefix {
     let mut bytes = [0; 16];
     let len = text.len().min(16);
     bytes[..len].copy_from_slice(&text.as_bytes()[..len]);

@@ -41,7 +41,7 @@ pub use budget::{Budget, Extent, Limit, NeverStop, Stop, StopReason};
 pub use distance::{distance, distances};
 pub use graph::{EdgeToPut, Graph, GraphBuilder};
 pub use half_edge::{Direction, HalfEdge, HalfEdgeKey, KindIx, MemberIx};
-pub use ids::Ids;
+pub use ids::{Ids, Prefix as IdPrefix, prefix as id_prefix};
 pub use introducers::{Introducer, introducers};
 pub use leaders::{Leader, Sharer, leaders};
 pub use lens::Viewer;

@@ -126,7 +126,7 @@ impl Calls {
         let method = method.ok_or(Error::Unimplemented)?;
         let turn = match (&caller, method.shape) {
             (None, Shape::Unary) => None,
-            (None, Shape::Stream) => Some(self.admission.admit(&peer.address.to_string().into(), Shape::Stream)?),
+            (None, Shape::Stream) => Some(self.admission.admit(&peer.address_text, Shape::Stream)?),
             (Some(caller), shape) => Some(self.admission.admit(&caller.name, shape)?),
         };
         let routes = match caller {
@@ -177,7 +177,7 @@ impl Calls {
             }));
         };
         let authorization = headers.get("authorization").cloned();
-        let peer = Peer { address: peer.address, names: peer.names.clone() };
+        let peer = peer.clone();
         let (mut access, expires) = (self.access.clone(), caller.expires);
         access.mark_unchanged();
         Some(Box::pin(async move {

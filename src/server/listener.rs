@@ -152,7 +152,7 @@ impl Serving {
             }
         };
         let waiting = Arc::new(Waiting::default());
-        let line = Arc::new(Line { peer: Peer { address: place.address(), names }, waiting: waiting.clone() });
+        let line = Arc::new(Line { peer: Peer::new(place.address(), names), waiting: waiting.clone() });
         let answering = Answering { calls: self.calls, line, let_through };
         let served = http2(&self.limits).serve_connection(TokioIo::new(connection), answering);
         let mut served = pin!(served);

@@ -10,11 +10,25 @@ use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size};
 use super::page::{Listing, page};
 use crate::domain::{Error, KindName, MemberId, Reason, Violation};
 use crate::engine::State;
-use crate::graph::{Budget, Graph, HalfEdge, MemberIx, View};
+use crate::graph::{Budget, Graph, HalfEdge, IdPrefix, MemberIx, View, id_prefix};
 use crate::proto::v1 as pb;
 
-/// An edge's place in its member's list: the other end, the kind, and whether it only leads in.
-type Place<'s> = (&'s MemberId, &'s KindName, bool);
+/// An edge's place in its member's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place<'s> {
+    /// Of the other end's id. It comes first, for most comparisons end there.
+    prefix: IdPrefix,
+    other: &'s MemberId,
+    kind: &'s KindName,
+    /// And does not lead out.
+    leads_in: bool,
+}
+
+impl<'s> Place<'s> {
+    fn new(other: &'s MemberId, kind: &'s KindName, leads_in: bool) -> Place<'s> {
+        Place { prefix: id_prefix(other.as_str()), other, kind, leads_in }
+    }
+}
 
 /// Which of a member's edges are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,60 +110,74 @@ pub async fn list_edges(
     let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
     let asked = wrong.check(service.asked_plainly(&metadata, plain, after.as_ref().and_then(Option::as_ref)));
     all_or_return!(wrong; edges, size, after, asked);
-    let after = after.map(|token| place(&token.place)).transpose()?;
+    let after = after.map(|token| place_after(&token.place)).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let view = edges.filter.view(state, &how)?;
-        let (from, mut halves) = edges_after(&edges, &view, after.as_ref(), budget)?;
-        first_in_order(&mut halves, size + 1, |half| place_of(state.graph(), half));
-        let (halves, next_page_token) = page(halves, size, |last| {
-            let (other, kind, leads_in) = place_of(state.graph(), last);
-            listing.token(how.as_of, &[other.as_str(), kind.as_str(), if leads_in { "in" } else { "out" }])
+        let after = after.as_ref().map(|(other, kind, leads_in)| Place::new(other, kind, *leads_in));
+        let (next, found) = (Vec::new(), Vec::new());
+        let mut first = FirstEdges { graph: state.graph(), after, count: size + 1, next, found };
+        let from = edges.for_each(&view, budget, |half| first.push(half))?;
+        let (found, next_page_token) = page(first.in_order(), size, |(Place { other, kind, leads_in, .. }, _)| {
+            listing.token(how.as_of, &[other.as_str(), kind.as_str(), if *leads_in { "in" } else { "out" }])
         });
-        let edges = halves.iter().filter_map(|half| {
+        let ends = found.iter().map(|(_, half)| {
             let (from, to) = if half.leads_out() { (from, half.neighbor()) } else { (half.neighbor(), from) };
-            state.edge_at(from, half.kind(), to)
+            (from, half.kind(), to)
         });
         let shown = how.shown(state);
-        let edges = edges.map(|edge| shown.edge(edge)).collect();
+        let edges = state.edges_at(ends).map(|edge| shown.edge(edge)).collect();
         Ok(pb::ListEdgesResponse { edges, next_page_token, revision: state.revision().to_string() })
     };
     service.query(&asked, answer).await
 }
 
-/// The edges asked for that come after a place.
-fn edges_after(
-    edges: &EdgesOf,
-    view: &View<'_>,
-    after: Option<&(MemberId, KindName, bool)>,
-    budget: &mut Budget<'_>,
-) -> Result<(MemberIx, Vec<HalfEdge>), Error> {
-    let graph = view.graph();
-    let comes_after =
-        |half: &HalfEdge| after.is_none_or(|(other, kind, leads_in)| place_of(graph, half) > (other, kind, *leads_in));
-    let mut halves = Vec::new();
-    let member = edges.for_each(view, budget, |half| {
-        if comes_after(&half) {
-            halves.push(half);
+/// The first edges in order, of those after a place: a page of a hub's edges without sorting or keeping them all.
+struct FirstEdges<'s> {
+    graph: &'s Graph,
+    after: Option<Place<'s>>,
+    count: usize,
+    /// Not placed yet.
+    next: Vec<HalfEdge>,
+    /// The first of those that are, and some more.
+    found: Vec<(Place<'s>, HalfEdge)>,
+}
+
+/// Edges that are placed together.
+const BLOCK: usize = 256;
+
+impl<'s> FirstEdges<'s> {
+    fn push(&mut self, half: HalfEdge) {
+        self.next.push(half);
+        if self.next.len() == BLOCK {
+            self.place();
         }
-    })?;
-    Ok((member, halves))
-}
-
-fn place_of<'s>(graph: &'s Graph, half: &HalfEdge) -> Place<'s> {
-    (graph.id(half.neighbor()), &graph.kind(half.kind()).name, !half.leads_out())
-}
-
-/// Keeps the first `count` items, in order: a page of a hub's edges without sorting them all.
-fn first_in_order<T, K: Ord>(items: &mut Vec<T>, count: usize, key: impl Fn(&T) -> K) {
-    if items.len() > count {
-        items.select_nth_unstable_by(count, |a, b| key(a).cmp(&key(b)));
-        items.truncate(count);
     }
-    items.sort_by_cached_key(key);
+
+    /// All names first, then what is in them: what is not in the processor's cache is fetched at the same time, and not one after
+    /// the other.
+    fn place(&mut self) {
+        let names: Vec<&MemberId> = self.next.iter().map(|half| self.graph.id(half.neighbor())).collect();
+        let placed = names.into_iter().zip(self.next.drain(..)).map(|(name, half)| {
+            let kind = &self.graph.kind(half.kind()).name;
+            (Place::new(name, kind, !half.leads_out()), half)
+        });
+        self.found.extend(placed.filter(|(place, _)| self.after.is_none_or(|after| *place > after)));
+        if self.found.len() >= 2 * self.count + BLOCK {
+            self.found.select_nth_unstable_by(self.count, |a, b| a.0.cmp(&b.0));
+            self.found.truncate(self.count);
+        }
+    }
+
+    fn in_order(mut self) -> Vec<(Place<'s>, HalfEdge)> {
+        self.place();
+        self.found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.found.truncate(self.count);
+        self.found
+    }
 }
 
-fn place(place: &[String]) -> Result<(MemberId, KindName, bool), Violation> {
+fn place_after(place: &[String]) -> Result<(MemberId, KindName, bool), Violation> {
     let other = MemberId::parse("page_token", &place[0])?;
     Ok((other, KindName::parse("page_token", &place[1])?, place[2] == "in"))
 }

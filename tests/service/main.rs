@@ -22,6 +22,7 @@ mod metric_names;
 mod metrics;
 mod mirror;
 mod overload;
+mod pages;
 mod probes;
 mod raw;
 mod reflection;

@@ -58,11 +58,19 @@ pub struct Caller {
 }
 
 /// What is known of a connection's other end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     pub address: IpAddr,
+    /// The same in words, made once for all of its calls.
+    pub address_text: Arc<str>,
     /// The DNS names and URIs of its certificate, which one of the trusted authorities signed.
     pub names: Vec<String>,
+}
+
+impl Peer {
+    pub fn new(address: IpAddr, names: Vec<String>) -> Peer {
+        Peer { address, address_text: address.to_string().into(), names }
+    }
 }
 
 /// Who may call.
@@ -97,7 +105,7 @@ impl Access {
     pub fn identify(&self, peer: &Peer, authorization: Option<&[u8]>) -> Result<Caller, Error> {
         let known = match self {
             Access::Open => {
-                return Ok(Caller { name: peer.address.to_string().into(), roles: Roles::ALL, expires: None });
+                return Ok(Caller { name: peer.address_text.clone(), roles: Roles::ALL, expires: None });
             }
             Access::Known(known) => known,
         };

@@ -56,7 +56,7 @@ pub fn member(stored: Stored<Member>) -> pb::Member {
 fn member_put(member: Member) -> pb::Member {
     pb::Member {
         topics: topics(&member.topics),
-        id: member.id.to_string(),
+        id: member.id.as_str().to_owned(),
         display_name: member.display_name,
         headline: member.headline,
         labels: member.labels,
@@ -139,9 +139,9 @@ fn edge_put(edge: Edge) -> pb::Edge {
     let Edge { key, pinned, history, since, visibility: shown, note, origin } = edge;
     let last = TimeMs(i64::from(history.last_s) * 1_000);
     pb::Edge {
-        from_id: key.from.to_string(),
-        kind: key.kind.to_string(),
-        to_id: key.to.to_string(),
+        from_id: key.from.as_str().to_owned(),
+        kind: key.kind.as_str().to_owned(),
+        to_id: key.to.as_str().to_owned(),
         pinned_strength: pinned.map(|pinned| pinned.get()),
         interactions: i64::try_from(history.count).unwrap_or(i64::MAX),
         last_interaction_time: (history.count > 0).then(|| timestamp(last)),
