@@ -246,7 +246,9 @@ mod tests {
 
     #[test]
     fn hex_is_as_formatted() {
-        [0, 1, 0xA0, 0x0123_4567_89AB_CDEF, u64::MAX].map(|number| assert_eq!(hex(number), format!("{number:016x}")));
+        for number in [0, 1, 0xA0, 0x0123_4567_89AB_CDEF, u64::MAX] {
+            assert_eq!(hex(number), format!("{number:016x}"));
+        }
     }
 
     #[test]

@@ -35,8 +35,9 @@ pub struct Figures {
 /// Of the queries in one lane.
 #[derive(Debug, Default)]
 pub struct LaneFigures {
-    /// Begun; one that goes on in the next lane is begun there again.
+    /// Begun; one that goes on in the next lane, or begins again there, counts there too.
     pub queries: Counter,
+    /// By tries that ended here.
     pub edges_visited: Counter,
     /// Refused, because too many waited.
     pub refused: Counter,

@@ -2,8 +2,9 @@
 //!
 //! What a query will take is not known before it has run: two members may be neighbors or six hops apart. So each is
 //! tried on its caller's thread within a small budget, which is enough for point reads and most paths. One that it is not
-//! enough for begins again in the short lane with more, and in the long lane with all it may have, as in feedback
-//! scheduling. What is done twice is less than what comes after it.
+//! enough for begins again in the short lane with more, as in feedback scheduling. One that is long after all goes on in the
+//! long lane if there is a turn to be had at once, and begins again when there is one otherwise: those who wait hold no memory.
+//! What is done twice is less than what comes after it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -55,21 +56,27 @@ impl Engine {
         let work_max = self.options.edges_visited_max.saturating_mul(WORK_PER_EDGE_MAX);
         let cancelled = Arc::new(AtomicBool::new(false));
         let _cancel_when_dropped = CancelWhenDropped(cancelled.clone());
-        let signal = Signal { cancelled, deadline: options.deadline, said: Cell::new(None) };
+        let (turn, next) = (Cell::new(None), Cell::new(None));
+        let signal = Signal { cancelled, deadline: options.deadline, said: Cell::new(None), turn, next };
         let mut attempt = Attempt { query, state, signal, edges_max, work_max, figures: self.figures.clone() };
         if let Some(done) = attempt.within(AT_ONCE_EDGES_MAX, |figures| &figures.at_once) {
             return done;
         }
-        let counted: [fn(&Figures) -> &LaneFigures; 2] = [|figures| &figures.short, |figures| &figures.long];
-        let lanes = [(&self.lanes.short, SHORT_EDGES_MAX), (&self.lanes.long, u64::MAX)];
-        for ((lane, edges), counted) in lanes.into_iter().zip(counted) {
+        let Lanes { short, long } = &self.lanes;
+        let lanes: [(_, _, _, fn(&Figures) -> &LaneFigures); 2] = [
+            (short, Some(long), SHORT_EDGES_MAX, |figures| &figures.short),
+            (long, None, u64::MAX, |figures| &figures.long),
+        ];
+        for (lane, next, edges, counted) in lanes {
             let turn = lane.turn().await.inspect_err(|_| {
                 counted(&self.figures).refused.inc();
             })?;
+            attempt.signal.turn.set(Some(turn));
+            attempt.signal.next.set(next.cloned());
             let run = tokio::task::spawn_blocking(move || {
-                let _turn = turn;
                 give_way();
                 let done = attempt.within(edges, counted);
+                attempt.signal.turn.take();
                 (attempt, done)
             });
             let ended = run.await.map_err(|error| Error::Internal(format!("a query ended badly: {error}")))?;
@@ -111,12 +118,17 @@ impl<Q> Attempt<Q> {
     where
         Q: Fn(&State, &mut Budget<'_>) -> Result<T, Error>,
     {
-        let mut budget = Budget::new(self.edges_max, &self.signal).with_work_max(edges.min(self.work_max));
+        let mut budget = Budget::new(self.edges_max, &self.signal).with_work_max(self.work_max).with_share(edges);
+        let had_a_share = budget.is_provisional();
         let done = (self.query)(&self.state, &mut budget);
-        let lane = counted(&self.figures);
+        let mut lane = counted(&self.figures);
         lane.queries.inc();
+        if had_a_share && !budget.is_provisional() {
+            lane = &self.figures.long;
+            lane.queries.inc();
+        }
         lane.edges_visited.inc_by(budget.visited());
-        if edges < self.work_max && budget.is_exhausted() {
+        if budget.is_provisional() && budget.is_exhausted() {
             return None;
         }
         self.figures.ended(&budget, self.signal.said.get());
@@ -157,6 +169,11 @@ impl Lane {
     pub fn load(&self) -> LaneLoad {
         let running = self.turns_max - self.turns.available_permits();
         LaneLoad { running, waiting: self.waiting.load(Ordering::Relaxed) }
+    }
+
+    /// None if others run or wait.
+    fn turn_at_once(&self) -> Option<OwnedSemaphorePermit> {
+        self.turns.clone().try_acquire_owned().ok()
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
@@ -200,9 +217,23 @@ struct Signal {
     deadline: Option<Instant>,
     /// What it has told the query, for the count of those that were ended.
     said: Cell<Option<StopReason>>,
+    /// The one that it runs on, in a lane.
+    turn: Cell<Option<OwnedSemaphorePermit>>,
+    /// Where it may go on when it is longer than its lane is for.
+    next: Cell<Option<Lane>>,
 }
 
 impl Stop for Signal {
+    /// It takes a turn of the next lane for that, and gives its own back.
+    fn may_go_on(&self) -> bool {
+        let turn = self.next.take().and_then(|lane| lane.turn_at_once());
+        let goes_on = turn.is_some();
+        if goes_on {
+            self.turn.set(turn);
+        }
+        goes_on
+    }
+
     fn stop(&self) -> Option<StopReason> {
         let stop = if self.cancelled.load(Ordering::Relaxed) {
             Some(StopReason::Cancelled)
@@ -249,7 +280,20 @@ mod tests {
         let (once, short) = (AT_ONCE_EDGES_MAX, SHORT_EDGES_MAX);
         assert_eq!(visits(&engine, once, None).await, (once, vec![once]));
         assert_eq!(visits(&engine, once + 1, None).await, (once + 1, vec![once, once + 1]));
-        assert_eq!(visits(&engine, short + 1, None).await, (short + 1, vec![once, short, short + 1]));
+        // One that is long goes on if there is a turn, and begins again when there is one if not.
+        assert_eq!(visits(&engine, short + 1, None).await, (short + 1, vec![once, short + 1]));
+        let long = engine.lanes.long.clone();
+        let taken = long.turn().await.unwrap();
+        let free_it_when_it_is_waited_for = async {
+            while long.load().waiting == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            drop(taken);
+        };
+        let both = async { tokio::join!(visits(&engine, short + 1, None), free_it_when_it_is_waited_for) };
+        let (visited, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.expect("it is waited for");
+        assert_eq!(visited, (short + 1, vec![once, short, short + 1]));
+        assert_eq!((long.load(), engine.lanes.short.load()), (LaneLoad { running: 0, waiting: 0 }, long.load()));
         // Its own bound is no reason to begin again.
         assert_eq!(visits(&engine, 100, Some(7)).await, (7, vec![7]));
         assert_eq!(visits(&engine, 1 << 20, Some(once)).await, (once, vec![once]));

@@ -3,6 +3,11 @@
 /// Asked now and then whether to stop. The graph core reads no clock; whoever runs a query brings one.
 pub trait Stop {
     fn stop(&self) -> Option<StopReason>;
+
+    /// Asked when a query has used up its first share of work: whether it may go on to all that it may have.
+    fn may_go_on(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +73,8 @@ const VISITS_PER_POLL: u64 = 1_024;
 pub struct Budget<'a> {
     edges_max: u64,
     work_max: u64,
+    /// Of that, what it may take for now.
+    share: u64,
     visited: u64,
     work: u64,
     next_poll: u64,
@@ -81,6 +88,7 @@ impl<'a> Budget<'a> {
         Budget {
             edges_max: edges_visited_max,
             work_max: u64::MAX,
+            share: u64::MAX,
             visited: 0,
             work: 0,
             next_poll: 0,
@@ -92,7 +100,12 @@ impl<'a> Budget<'a> {
 
     /// No more work than this, whatever of it is visited.
     pub fn with_work_max(self, work_max: u64) -> Budget<'a> {
-        Budget { work_max, ..self }
+        Budget { work_max, share: work_max, ..self }
+    }
+
+    /// No more than this for now. What comes of a query that needs more, and may not go on, is thrown away: it begins again.
+    pub fn with_share(self, share: u64) -> Budget<'a> {
+        Budget { share: share.min(self.work_max), ..self }
     }
 
     /// No bound, no signal.
@@ -112,13 +125,45 @@ impl<'a> Budget<'a> {
         Ok(())
     }
 
+    /// All work with so much more of it, if there is room for that.
+    #[inline]
+    fn with(&mut self, edges: u64) -> Result<u64, Limit> {
+        let work = self.work.saturating_add(edges);
+        if work > self.share {
+            if self.is_provisional() && self.stop.may_go_on() {
+                self.share = self.work_max;
+            }
+            if work > self.share {
+                self.exhausted = true;
+                return Err(Limit::EdgesVisited);
+            }
+        }
+        Ok(work)
+    }
+
+    /// Whether it has but a share for now.
+    pub fn is_provisional(&self) -> bool {
+        self.share < self.work_max
+    }
+
+    /// Ends a query early that has but a share, and will look at so many half-edges at least: sooner than when it is used up.
+    pub fn foresee(&mut self, edges: impl IntoIterator<Item = u64>) -> Result<(), Limit> {
+        if !self.is_provisional() {
+            return Ok(());
+        }
+        let mut foreseen = 0u64;
+        for edges in edges {
+            foreseen = foreseen.saturating_add(edges);
+            if self.work.saturating_add(foreseen) > self.share {
+                return self.with(foreseen).map(drop);
+            }
+        }
+        Ok(())
+    }
+
     /// So many more are looked at that do not count as visited.
     pub fn pass(&mut self, edges: u64) -> Result<(), Limit> {
-        let work = self.work.saturating_add(edges);
-        if work > self.work_max {
-            self.exhausted = true;
-            return Err(Limit::EdgesVisited);
-        }
+        let work = self.with(edges)?;
         self.work = work;
         if work >= self.next_poll {
             self.next_poll = work + VISITS_PER_POLL;
@@ -138,11 +183,7 @@ impl<'a> Budget<'a> {
             self.limited = true;
             return Err(Limit::EdgesVisited);
         }
-        if self.work.saturating_add(edges) > self.work_max {
-            self.exhausted = true;
-            return Err(Limit::EdgesVisited);
-        }
-        Ok(())
+        self.with(edges).map(drop)
     }
 
     /// Charges half-edges that were afforded and need not be looked at.
@@ -153,10 +194,9 @@ impl<'a> Budget<'a> {
 
     /// What is left for searches that decide what may be seen: as much work, none of it visited.
     pub fn unseen<T>(&mut self, search: impl FnOnce(&mut Budget<'_>) -> T) -> T {
-        let mut inner = Budget::new(u64::MAX, self.stop).with_work_max(self.work_max.saturating_sub(self.work));
+        let mut inner = Budget { edges_max: u64::MAX, visited: 0, limited: false, ..*self };
         let found = search(&mut inner);
-        self.work = self.work.saturating_add(inner.work);
-        self.exhausted |= inner.exhausted;
+        *self = Budget { edges_max: self.edges_max, visited: self.visited, limited: self.limited, ..inner };
         found
     }
 
@@ -178,6 +218,8 @@ impl<'a> Budget<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     struct Always(StopReason);
@@ -186,6 +228,37 @@ mod tests {
         fn stop(&self) -> Option<StopReason> {
             Some(self.0)
         }
+    }
+
+    struct GoesOn(Cell<u32>);
+
+    impl Stop for GoesOn {
+        fn stop(&self) -> Option<StopReason> {
+            None
+        }
+
+        fn may_go_on(&self) -> bool {
+            self.0.set(self.0.get() + 1);
+            true
+        }
+    }
+
+    #[test]
+    fn it_goes_on_where_it_may_and_ends_as_soon_as_that_is_sure_where_not() {
+        let limit = Err(Limit::EdgesVisited);
+        let shared = |stop| Budget::new(100, stop).with_work_max(50).with_share(10);
+        let mut budget = shared(&NeverStop);
+        assert_eq!((budget.foresee([4, 6]), budget.foresee([4, 6, 1]), budget.is_exhausted()), (Ok(()), limit, true));
+        assert_eq!((budget.visit(10), budget.visit(1), budget.is_provisional()), (Ok(()), limit, true));
+
+        let goes_on = GoesOn(Cell::new(0));
+        let mut budget = shared(&goes_on);
+        assert_eq!((budget.visit(10), goes_on.0.get()), (Ok(()), 0));
+        assert_eq!(budget.unseen(|inner| inner.visit(1)), Ok(()));
+        assert_eq!((budget.is_provisional(), budget.is_exhausted(), goes_on.0.get()), (false, false, 1));
+        // All it may have is all it may have; what is only foreseen ends nothing any more.
+        assert_eq!((budget.foresee([1_000]), budget.visit(39), budget.visit(1)), (Ok(()), Ok(()), limit));
+        assert_eq!((budget.visited(), budget.is_exhausted(), goes_on.0.get()), (49, true, 1));
     }
 
     #[test]

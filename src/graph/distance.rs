@@ -205,7 +205,9 @@ fn search(
         }
         let limited = |limit| (limit, hops - 1);
         let edges = next.edges(view, &seen[last..]);
-        if edges <= open.iter_mut().map(|target| target.edges(view)).sum() {
+        let backwards = open.iter_mut().map(|target| target.edges(view)).sum();
+        budget.foresee([edges.min(backwards)]).map_err(limited)?;
+        if edges <= backwards {
             let hop = last..seen.len();
             last = hop.end;
             next = NextHop::default();

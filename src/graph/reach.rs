@@ -115,6 +115,7 @@ fn step(
     budget: &mut Budget<'_>,
 ) -> Result<(), Limit> {
     let begin = arriving.len();
+    view.foresee_steps(arriving.iter().map(|(member, _)| member), budget)?;
     for at in 0..begin {
         let (member, searches) = arriving[at];
         view.for_each_step(member, Direction::Backward, budget, |neighbor, sphere| {

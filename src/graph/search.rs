@@ -50,13 +50,16 @@ pub fn members_within(
     while (ends.len() as u32) < max_hops {
         let hop = last..seen.len();
         last = hop.end;
-        let stepped = hop.into_iter().try_for_each(|at| {
-            view.for_each_step(seen[at], direction, budget, |neighbor, _| {
-                let mark = &mut marks[neighbor.0 as usize];
-                if *mark == 0 {
-                    *mark = 1;
-                    seen.push(neighbor);
-                }
+        let foreseen = view.foresee_steps(&seen[hop.clone()], budget);
+        let stepped = foreseen.and_then(|()| {
+            hop.into_iter().try_for_each(|at| {
+                view.for_each_step(seen[at], direction, budget, |neighbor, _| {
+                    let mark = &mut marks[neighbor.0 as usize];
+                    if *mark == 0 {
+                        *mark = 1;
+                        seen.push(neighbor);
+                    }
+                })
             })
         });
         if let Err(limit) = stepped {

@@ -224,6 +224,16 @@ impl<'g> View<'g> {
         Ok(degree)
     }
 
+    /// Ends a query that has but a share of its work if the steps from these members are more than what is left of that. Lists are
+    /// not looked through for it, of which a viewer may see less.
+    pub(super) fn foresee_steps<'m>(
+        &self,
+        members: impl IntoIterator<Item = &'m MemberIx>,
+        budget: &mut Budget<'_>,
+    ) -> Result<(), Limit> {
+        budget.foresee(members.into_iter().map(|&member| self.graph.half_edges(member).len() as u64))
+    }
+
     /// The steps of a list this way with their edges' spheres, in index order: to a neighbor once for each edge.
     #[inline]
     pub(super) fn for_each_edge(

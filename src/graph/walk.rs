@@ -184,6 +184,7 @@ impl<'v, 'g> Walk<'v, 'g> {
         let joined: Vec<MemberIx> = first.iter().map(|step| step.0).collect();
         self.cut(&mut first);
         self.leave_hubs_out(&mut first, self.breadth.second_edges_max, |step| step.0, budget)?;
+        view.foresee_steps(first.iter().map(|(member, _)| member), budget)?;
         // What arrives at a member is summed in the order of the first steps' ids.
         first.sort_by_cached_key(|step| view.graph().id(step.0));
         // No more than a bounded part of what the budget may not allow; and lists are not looked through for it.
@@ -240,6 +241,7 @@ impl<'v, 'g> Walk<'v, 'g> {
     }
 
     fn step_on(&mut self, middle: &mut [Middle], budget: &mut Budget<'_>) -> Result<(), Limit> {
+        self.view.foresee_steps(middle.iter().map(|middle| &middle.member), budget)?;
         let mut steps = Vec::new();
         for middle in middle {
             middle.degree = self.steps(middle.member, &mut steps, budget)?;

@@ -115,7 +115,7 @@ impl Writing<'_> {
         let by_lane = |count: fn(&LaneFigures) -> &Counter| lanes.map(|(lane, of)| (("lane", lane), count(of).get()));
         self.counter(
             "kith_queries",
-            "Queries begun, by lane; one that goes on in the next lane is begun there again",
+            "Queries begun, by lane; one that goes on in the next lane counts there too",
             &by_lane(|of| &of.queries),
         )?;
         self.counter(
