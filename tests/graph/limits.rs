@@ -47,6 +47,33 @@ impl Stop for StopAfter {
     }
 }
 
+/// Lets a query go on, and counts how often it was asked.
+struct GoesOn(Cell<u32>);
+
+impl Stop for GoesOn {
+    fn stop(&self) -> Option<StopReason> {
+        None
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.0.set(self.0.get() + 1);
+        true
+    }
+}
+
+/// A question that has but a share for now ends before its answer, or the answer is whole; one that may go on ends with it.
+fn shares_hold(question: Question, asked: &Asked<'_>, visits: u64, rng: &mut Rng) {
+    let share = rng.u64(..=visits);
+    let mut budget = Budget::new(u64::MAX, &NeverStop).with_share(share);
+    let thrown_away = question(asked, &mut budget).is_err();
+    assert_eq!((budget.is_exhausted(), budget.is_provisional()), (thrown_away, true));
+    let goes_on = GoesOn(Cell::new(0));
+    let mut budget = Budget::new(u64::MAX, &goes_on).with_share(share);
+    assert_eq!(question(asked, &mut budget), Ok(()));
+    assert_eq!((budget.visited(), budget.is_exhausted()), (visits, false));
+    assert_eq!(goes_on.0.get(), u32::from(thrown_away));
+}
+
 /// A budget of just what a question visits is enough; any smaller one ends it,
 /// with an answer that is right as far as it says.
 pub fn budgets_hold(asked: &Asked<'_>, rng: &mut Rng) {
@@ -57,6 +84,7 @@ pub fn budgets_hold(asked: &Asked<'_>, rng: &mut Rng) {
         let mut enough = Budget::new(visits, &NeverStop);
         assert_eq!(question(asked, &mut enough), Ok(()));
         assert_eq!(enough.visited(), visits);
+        shares_hold(question, asked, visits, rng);
         if visits == 0 {
             continue;
         }
