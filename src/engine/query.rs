@@ -63,10 +63,8 @@ impl Engine {
             return done;
         }
         let Lanes { short, long } = &self.lanes;
-        let lanes: [(_, _, _, fn(&Figures) -> &LaneFigures); 2] = [
-            (short, Some(long), SHORT_EDGES_MAX, |figures| &figures.short),
-            (long, None, u64::MAX, |figures| &figures.long),
-        ];
+        let counted: [fn(&Figures) -> &LaneFigures; 2] = [|figures| &figures.short, |figures| &figures.long];
+        let lanes = [(short, Some(long), SHORT_EDGES_MAX, counted[0]), (long, None, u64::MAX, counted[1])];
         for (lane, next, edges, counted) in lanes {
             let turn = lane.turn().await.inspect_err(|_| {
                 counted(&self.figures).refused.inc();

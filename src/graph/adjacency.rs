@@ -3,6 +3,7 @@
 //! Sixteen neighbors in the order of places share one array of words, a segment. A change writes one segment anew, which is a
 //! few thousand bytes, and the pages above it. A list that would make that much more is kept apart, in chunks: a hub.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use super::half_edge::{HalfEdge, HalfEdgeKey, KindIx, MemberIx};
@@ -308,6 +309,14 @@ impl<'g> HalfEdges<'g> {
 
     pub fn is_empty(self) -> bool {
         self.len() == 0
+    }
+
+    /// Brings the first of them into the processor's cache.
+    #[inline]
+    pub(super) fn fetch(self) {
+        if let Lists::One(list) = self.0 {
+            black_box(list.neighbors().first().copied());
+        }
     }
 
     /// Goes through the lists that the half-edges are kept in, in order.
