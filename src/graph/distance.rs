@@ -1,6 +1,6 @@
 //! Distance: hops of a shortest path, exact, because it decides who may see what.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use super::budget::{Budget, Extent, Limit};
 use super::half_edge::{Direction, MemberIx};
@@ -82,7 +82,7 @@ impl News {
 pub(super) fn step(
     view: &View<'_>,
     direction: Direction,
-    mut hop: Range<usize>,
+    hop: std::ops::Range<usize>,
     edges: u64,
     seen: &mut Vec<MemberIx>,
     budget: &mut Budget<'_>,
@@ -90,28 +90,25 @@ pub(super) fn step(
 ) -> Result<bool, Limit> {
     budget.afford(edges)?;
     let end_of_hop = budget.visited() + edges;
-    let mut met = false;
-    while !hop.is_empty() {
-        let (lists, count) = view.half_edges_of(&seen[hop.clone()]);
-        hop.start += count;
-        for half_edges in &lists[..count] {
-            half_edges.try_for_each_list(|list| {
-                budget.visit(list.len() as u64)?;
-                let flow = view.for_each_edge(list, direction, |neighbor, _| match look(neighbor) {
-                    News::New => {
-                        seen.push(neighbor);
-                        ControlFlow::Continue(())
-                    }
-                    News::Old => ControlFlow::Continue(()),
-                    News::Met => ControlFlow::Break(()),
-                });
-                met |= flow.is_break();
-                Ok(())
-            })?;
-            if met {
-                budget.skip(end_of_hop - budget.visited());
-                return Ok(true);
-            }
+    for at in hop.clone() {
+        view.fetch(&seen[hop.start..hop.end], at - hop.start);
+        let mut met = false;
+        view.half_edges(seen[at]).try_for_each_list(|list| {
+            budget.visit(list.len() as u64)?;
+            let flow = view.for_each_edge(list, direction, |neighbor, _| match look(neighbor) {
+                News::New => {
+                    seen.push(neighbor);
+                    ControlFlow::Continue(())
+                }
+                News::Old => ControlFlow::Continue(()),
+                News::Met => ControlFlow::Break(()),
+            });
+            met |= flow.is_break();
+            Ok(())
+        })?;
+        if met {
+            budget.skip(end_of_hop - budget.visited());
+            return Ok(true);
         }
     }
     Ok(false)

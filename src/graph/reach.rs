@@ -117,27 +117,23 @@ fn step(
     let begin = arriving.len();
     view.foresee_steps(arriving.iter().map(|(member, _)| member), budget)?;
     let members: Vec<MemberIx> = arriving.iter().map(|(member, _)| *member).collect();
-    let mut at = 0;
-    while at < begin {
-        let (lists, count) = view.half_edges_of(&members[at..]);
-        for list in &lists[..count] {
-            let (_, searches) = arriving[at];
-            at += 1;
-            view.for_each_step_of(*list, Direction::Backward, budget, |neighbor, sphere| {
-                let mark = &mut marks[neighbor.0 as usize];
-                let new = searches & (sphere | ANY) & !*mark;
-                if new == 0 {
-                    return;
-                }
-                if *mark == 0 {
-                    seen.push(neighbor);
-                }
-                if *mark >> NEXT == 0 {
-                    arriving.push((neighbor, 0));
-                }
-                *mark |= new | new << NEXT;
-            })?;
-        }
+    for at in 0..begin {
+        view.fetch(&members, at);
+        let (member, searches) = arriving[at];
+        view.for_each_step(member, Direction::Backward, budget, |neighbor, sphere| {
+            let mark = &mut marks[neighbor.0 as usize];
+            let new = searches & (sphere | ANY) & !*mark;
+            if new == 0 {
+                return;
+            }
+            if *mark == 0 {
+                seen.push(neighbor);
+            }
+            if *mark >> NEXT == 0 {
+                arriving.push((neighbor, 0));
+            }
+            *mark |= new | new << NEXT;
+        })?;
     }
     for (member, searches) in &mut arriving[begin..] {
         let mark = &mut marks[member.0 as usize];

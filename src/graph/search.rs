@@ -1,8 +1,6 @@
 //! Breadth-first search: who is how many hops away.
 
-use std::ops::Range;
-
-use super::budget::{Budget, Extent, Limit};
+use super::budget::{Budget, Extent};
 use super::half_edge::{Direction, MemberIx};
 use super::scratch::{Scratch, lease};
 use super::view::View;
@@ -54,8 +52,15 @@ pub fn members_within(
         last = hop.end;
         let foreseen = view.foresee_steps(&seen[hop.clone()], budget);
         let stepped = foreseen.and_then(|()| {
-            step(view, hop, direction, seen, budget, |neighbor| {
-                std::mem::replace(&mut marks[neighbor.0 as usize], 1) == 0
+            hop.clone().try_for_each(|at| {
+                view.fetch(&seen[hop.start..hop.end], at - hop.start);
+                view.for_each_step(seen[at], direction, budget, |neighbor, _| {
+                    let mark = &mut marks[neighbor.0 as usize];
+                    if *mark == 0 {
+                        *mark = 1;
+                        seen.push(neighbor);
+                    }
+                })
             })
         });
         if let Err(limit) = stepped {
@@ -69,27 +74,4 @@ pub fn members_within(
     }
     let members = seen[1..1 + ends.last().copied().unwrap_or(0)].to_vec();
     (Within { members, ends }, extent)
-}
-
-/// One hop from the members seen in a range, appending those that are new.
-fn step(
-    view: &View<'_>,
-    mut hop: Range<usize>,
-    direction: Direction,
-    seen: &mut Vec<MemberIx>,
-    budget: &mut Budget<'_>,
-    mut is_new: impl FnMut(MemberIx) -> bool,
-) -> Result<(), Limit> {
-    while !hop.is_empty() {
-        let (lists, count) = view.half_edges_of(&seen[hop.clone()]);
-        hop.start += count;
-        for list in &lists[..count] {
-            view.for_each_step_of(*list, direction, budget, |neighbor, _| {
-                if is_new(neighbor) {
-                    seen.push(neighbor);
-                }
-            })?;
-        }
-    }
-    Ok(())
 }

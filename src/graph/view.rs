@@ -44,8 +44,8 @@ fn gate(direction: Direction) -> u8 {
     }
 }
 
-/// Members whose half-edges are looked up at the same time.
-const TOGETHER: usize = 16;
+/// Members whose half-edges are fetched at the same time.
+const FETCHED_AT_ONCE: usize = 16;
 
 impl<'g> View<'g> {
     /// The whole graph.
@@ -212,18 +212,15 @@ impl<'g> View<'g> {
         }
     }
 
-    /// The half-edges of the first of these members, as many as there are places for; of how many. All are looked up before any are
-    /// walked: what is not in the processor's cache is fetched at the same time, and not one after the other.
+    /// Of members that are stepped from one after the other: at every sixteenth, what the next ones' half-edges begin with is brought
+    /// into the processor's cache, at the same time for all of them.
     #[inline]
-    pub(super) fn half_edges_of(&self, members: &[MemberIx]) -> ([HalfEdges<'_>; TOGETHER], usize) {
+    pub(super) fn fetch(&self, members: &[MemberIx], at: usize) {
         // A viewer's own lists are made when they are asked for: not before it is their turn.
-        let count = members.len().min(if self.lens.is_some() { 1 } else { TOGETHER });
-        let mut lists = [HalfEdges::none(); TOGETHER];
-        for (list, &member) in lists.iter_mut().zip(&members[..count]) {
-            *list = self.half_edges(member);
+        if at.is_multiple_of(FETCHED_AT_ONCE) && members.len() > at + 1 && self.lens.is_none() {
+            let next = &members[at..members.len().min(at + FETCHED_AT_ONCE)];
+            next.iter().for_each(|&member| self.half_edges(member).fetch());
         }
-        lists[..count].iter().for_each(|list| list.fetch());
-        (lists, count)
     }
 
     /// How many half-edges are looked at when one steps from the member.
@@ -289,21 +286,9 @@ impl<'g> View<'g> {
         member: MemberIx,
         direction: Direction,
         budget: &mut Budget<'_>,
-        found: impl FnMut(MemberIx, u8),
-    ) -> Result<(), Limit> {
-        self.for_each_step_of(self.half_edges(member), direction, budget, found)
-    }
-
-    /// The same of a member's half-edges.
-    #[inline]
-    pub(super) fn for_each_step_of(
-        &self,
-        half_edges: HalfEdges<'_>,
-        direction: Direction,
-        budget: &mut Budget<'_>,
         mut found: impl FnMut(MemberIx, u8),
     ) -> Result<(), Limit> {
-        half_edges.try_for_each_list(|list| {
+        self.half_edges(member).try_for_each_list(|list| {
             budget.visit(list.len() as u64)?;
             let _ = self.for_each_edge(list, direction, |neighbor, spheres| {
                 found(neighbor, spheres);
