@@ -305,7 +305,7 @@ impl Head {
 }
 
 impl<'a> Reader<'a> {
-    /// The first record whose key is not less than this one. Those before it are passed over, which takes a third of reading them.
+    /// The first record whose key is not less than this one. Those before it are passed over, not read.
     pub fn seek(mut self, key: EdgeListKey) -> Option<Packed<'a>> {
         loop {
             let head = self.head()?;

@@ -169,7 +169,7 @@ impl Lane {
         LaneLoad { running, waiting: self.waiting.load(Ordering::Relaxed) }
     }
 
-    /// None if others run or wait.
+    /// None if all are taken; those who wait come first.
     fn turn_at_once(&self) -> Option<OwnedSemaphorePermit> {
         self.turns.clone().try_acquire_owned().ok()
     }

@@ -4,7 +4,7 @@
 pub trait Stop {
     fn stop(&self) -> Option<StopReason>;
 
-    /// Asked when a query has used up its first share of work: whether it may go on to all that it may have.
+    /// Asked when a query needs more than its first share of work: whether it may go on to all that it may have.
     fn may_go_on(&self) -> bool {
         false
     }
@@ -146,19 +146,30 @@ impl<'a> Budget<'a> {
         self.share < self.work_max
     }
 
-    /// Ends a query early that has but a share, and will look at so many half-edges at least: sooner than when it is used up.
+    /// A query that has but a share is about to visit so many half-edges: if they are more than that, it goes on with all it may have,
+    /// or it ends now and not when its share is used up. A guess ends nothing for good.
     pub fn foresee(&mut self, edges: impl IntoIterator<Item = u64>) -> Result<(), Limit> {
-        if !self.is_provisional() {
+        // One that ends with what it may visit ends in its share.
+        let share_left = self.share.saturating_sub(self.work);
+        if !self.is_provisional() || self.edges_max.saturating_sub(self.visited) <= share_left {
             return Ok(());
         }
         let mut foreseen = 0u64;
-        for edges in edges {
+        let is_more = edges.into_iter().any(|edges| {
             foreseen = foreseen.saturating_add(edges);
-            if self.work.saturating_add(foreseen) > self.share {
-                return self.with(foreseen).map(drop);
-            }
+            foreseen > share_left
+        });
+        if !is_more {
+            return Ok(());
         }
-        Ok(())
+        if self.stop.may_go_on() {
+            self.share = self.work_max;
+            return Ok(());
+        }
+        // What it does until it has ended is thrown away: nothing more of it.
+        self.share = self.work;
+        self.exhausted = true;
+        Err(Limit::EdgesVisited)
     }
 
     /// So many more are looked at that do not count as visited.
@@ -248,8 +259,12 @@ mod tests {
         let limit = Err(Limit::EdgesVisited);
         let shared = |stop| Budget::new(100, stop).with_work_max(50).with_share(10);
         let mut budget = shared(&NeverStop);
-        assert_eq!((budget.foresee([4, 6]), budget.foresee([4, 6, 1]), budget.is_exhausted()), (Ok(()), limit, true));
-        assert_eq!((budget.visit(10), budget.visit(1), budget.is_provisional()), (Ok(()), limit, true));
+        assert_eq!((budget.visit(9), budget.foresee([1]), budget.is_exhausted()), (Ok(()), Ok(()), false));
+        assert_eq!((budget.foresee([1, 1]), budget.is_exhausted(), budget.is_provisional()), (limit, true, true));
+        assert_eq!((budget.visit(1), budget.visited()), (limit, 9));
+        // Its own bound is no reason to begin again.
+        let mut budget = Budget::new(10, &NeverStop).with_share(10);
+        assert_eq!((budget.foresee([1_000]), budget.visit(11), budget.is_exhausted()), (Ok(()), limit, false));
 
         let goes_on = GoesOn(Cell::new(0));
         let mut budget = shared(&goes_on);
@@ -259,6 +274,10 @@ mod tests {
         // All it may have is all it may have; what is only foreseen ends nothing any more.
         assert_eq!((budget.foresee([1_000]), budget.visit(39), budget.visit(1)), (Ok(()), Ok(()), limit));
         assert_eq!((budget.visited(), budget.is_exhausted(), goes_on.0.get()), (49, true, 1));
+        // Nor when it is let go on.
+        let goes_on = GoesOn(Cell::new(0));
+        let mut budget = shared(&goes_on);
+        assert_eq!((budget.foresee([1_000]), budget.visit(50), budget.is_exhausted()), (Ok(()), Ok(()), false));
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub(super) fn step(
     budget.afford(edges)?;
     let end_of_hop = budget.visited() + edges;
     for at in hop.clone() {
-        view.fetch(&seen[hop.start..hop.end], at - hop.start);
+        view.fetch(at - hop.start, seen[at..hop.end].iter().copied());
         let mut met = false;
         view.half_edges(seen[at]).try_for_each_list(|list| {
             budget.visit(list.len() as u64)?;
@@ -207,7 +207,6 @@ fn search(
         let limited = |limit| (limit, hops - 1);
         let edges = next.edges(view, &seen[last..]);
         let backwards = open.iter_mut().map(|target| target.edges(view)).sum();
-        budget.foresee([edges.min(backwards)]).map_err(limited)?;
         if edges <= backwards {
             let hop = last..seen.len();
             last = hop.end;
@@ -222,6 +221,7 @@ fn search(
                 !met
             });
         } else {
+            budget.foresee([backwards]).map_err(limited)?;
             let mut still_open = Vec::with_capacity(open.len());
             for mut target in open {
                 if target.step(view, marks, budget).map_err(limited)? {

@@ -116,9 +116,8 @@ fn step(
 ) -> Result<(), Limit> {
     let begin = arriving.len();
     view.foresee_steps(arriving.iter().map(|(member, _)| member), budget)?;
-    let members: Vec<MemberIx> = arriving.iter().map(|(member, _)| *member).collect();
     for at in 0..begin {
-        view.fetch(&members, at);
+        view.fetch(at, arriving[at..begin].iter().map(|(member, _)| *member));
         let (member, searches) = arriving[at];
         view.for_each_step(member, Direction::Backward, budget, |neighbor, sphere| {
             let mark = &mut marks[neighbor.0 as usize];

@@ -53,7 +53,7 @@ pub fn members_within(
         let foreseen = view.foresee_steps(&seen[hop.clone()], budget);
         let stepped = foreseen.and_then(|()| {
             hop.clone().try_for_each(|at| {
-                view.fetch(&seen[hop.start..hop.end], at - hop.start);
+                view.fetch(at - hop.start, seen[at..hop.end].iter().copied());
                 view.for_each_step(seen[at], direction, budget, |neighbor, _| {
                     let mark = &mut marks[neighbor.0 as usize];
                     if *mark == 0 {

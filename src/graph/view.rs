@@ -212,14 +212,13 @@ impl<'g> View<'g> {
         }
     }
 
-    /// Of members that are stepped from one after the other: at every sixteenth, what the next ones' half-edges begin with is brought
-    /// into the processor's cache, at the same time for all of them.
+    /// Before members are stepped from one after the other, of which this is the `at`th: at every sixteenth, what the half-edges of the
+    /// next ones begin with is brought into the processor's cache, at the same time for all of them.
     #[inline]
-    pub(super) fn fetch(&self, members: &[MemberIx], at: usize) {
+    pub(super) fn fetch(&self, at: usize, next: impl ExactSizeIterator<Item = MemberIx>) {
         // A viewer's own lists are made when they are asked for: not before it is their turn.
-        if at.is_multiple_of(FETCHED_AT_ONCE) && members.len() > at + 1 && self.lens.is_none() {
-            let next = &members[at..members.len().min(at + FETCHED_AT_ONCE)];
-            next.iter().for_each(|&member| self.half_edges(member).fetch());
+        if at.is_multiple_of(FETCHED_AT_ONCE) && next.len() > 1 && self.lens.is_none() {
+            next.take(FETCHED_AT_ONCE).for_each(|member| self.half_edges(member).fetch());
         }
     }
 
@@ -238,13 +237,16 @@ impl<'g> View<'g> {
         Ok(degree)
     }
 
-    /// Ends a query that has but a share of its work if the steps from these members are more than what is left of that. Lists are
-    /// not looked through for it, of which a viewer may see less.
+    /// The steps from these members are about to be taken: see `Budget::foresee`. Of a viewer's own lists nothing is foreseen: what it
+    /// may not see must not decide how soon a query ends.
     pub(super) fn foresee_steps<'m>(
         &self,
         members: impl IntoIterator<Item = &'m MemberIx>,
         budget: &mut Budget<'_>,
     ) -> Result<(), Limit> {
+        if self.lens.is_some() {
+            return Ok(());
+        }
         budget.foresee(members.into_iter().map(|&member| self.graph.half_edges(member).len() as u64))
     }
 
