@@ -252,12 +252,7 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> u64 {
-        let first = self.byte();
-        if first < 0x80 { u64::from(first) } else { self.rest_of_number(first) }
-    }
-
-    fn rest_of_number(&mut self, first: u8) -> u64 {
-        let (mut value, mut shift) = (u64::from(first & 0x7F), 7);
+        let (mut value, mut shift) = (0, 0);
         loop {
             let byte = self.byte();
             value |= u64::from(byte & 0x7F) << shift;
@@ -289,101 +284,38 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What a record begins with.
-struct Head {
-    to: MemberIx,
-    kind: KindIx,
-    /// Which parts follow.
-    flags: u8,
-    create: TimeMs,
-}
+impl<'a> Iterator for Reader<'a> {
+    type Item = Packed<'a>;
 
-impl Head {
-    fn has(&self, flag: u8) -> bool {
-        self.flags & flag != 0
-    }
-}
-
-impl<'a> Reader<'a> {
-    /// The first record whose key is not less than this one. Those before it are passed over, not read.
-    pub fn seek(mut self, key: EdgeListKey) -> Option<Packed<'a>> {
-        loop {
-            let head = self.head()?;
-            if (head.to, head.kind) >= key {
-                return Some(self.parts(&head));
-            }
-            self.pass_over(&head);
-        }
-    }
-
-    fn head(&mut self) -> Option<Head> {
+    fn next(&mut self) -> Option<Packed<'a>> {
         if self.at >= self.bytes.len() {
             return None;
         }
         let to = self.before.to.wrapping_add(self.number() as u32);
         let (kind, flags) = (self.byte(), self.byte());
+        let there = |flag: u8| flags & flag != 0;
         let create_ms = self.before.create_ms.wrapping_add(self.signed());
+        let update_ms = if there(UPDATED) { create_ms.wrapping_add(self.signed()) } else { create_ms };
         self.before = Before { to, create_ms };
-        Some(Head { to: MemberIx(to), kind: KindIx(kind), flags, create: TimeMs(create_ms) })
-    }
-
-    fn parts(&mut self, head: &Head) -> Packed<'a> {
-        let create = head.create;
-        let update = if head.has(UPDATED) { TimeMs(create.0.wrapping_add(self.signed())) } else { create };
-        let pinned = head.has(PINNED).then(|| f32::from_le_bytes(self.word()));
-        let history = head.has(HISTORY).then(|| {
+        let pinned = there(PINNED).then(|| f32::from_le_bytes(self.word()));
+        let history = there(HISTORY).then(|| {
             let (count, faded) = (self.number(), f32::from_le_bytes(self.word()));
             History { count, faded, last_s: u32::from_le_bytes(self.word()) }
         });
-        let since = head.has(SINCE).then(|| TimeMs(self.signed()));
-        let visibility = head.has(VISIBILITY).then(|| self.byte());
-        Packed {
-            to: head.to,
-            kind: head.kind,
-            times: Times { create, update },
+        let since = there(SINCE).then(|| TimeMs(self.signed()));
+        let visibility = there(VISIBILITY).then(|| self.byte());
+        Some(Packed {
+            to: MemberIx(to),
+            kind: KindIx(kind),
+            times: Times { create: TimeMs(create_ms), update: TimeMs(update_ms) },
             // It was a strength when it was written.
             pinned: pinned.and_then(|strength| Strength::parse("pinned_strength", strength).ok()),
             history: history.unwrap_or_default(),
             since,
             visibility: visibility.map_or(Visibility::default(), visibility_of),
-            note: if head.has(NOTE) { self.text() } else { "" },
-            origin: if head.has(ORIGIN) { PackedOrigin::Bytes(self.blob()) } else { PackedOrigin::None },
-        }
-    }
-
-    /// The same parts, unread.
-    fn pass_over(&mut self, head: &Head) {
-        if head.has(UPDATED) {
-            self.number();
-        }
-        if head.has(PINNED) {
-            self.at += 4;
-        }
-        if head.has(HISTORY) {
-            self.number();
-            self.at += 8;
-        }
-        if head.has(SINCE) {
-            self.number();
-        }
-        if head.has(VISIBILITY) {
-            self.at += 1;
-        }
-        if head.has(NOTE) {
-            self.blob();
-        }
-        if head.has(ORIGIN) {
-            self.blob();
-        }
-    }
-}
-
-impl<'a> Iterator for Reader<'a> {
-    type Item = Packed<'a>;
-
-    fn next(&mut self) -> Option<Packed<'a>> {
-        let head = self.head()?;
-        Some(self.parts(&head))
+            note: if there(NOTE) { self.text() } else { "" },
+            origin: if there(ORIGIN) { PackedOrigin::Bytes(self.blob()) } else { PackedOrigin::None },
+        })
     }
 }
 

@@ -57,7 +57,7 @@ impl EdgeList {
 
     pub fn get(&self, key: EdgeListKey) -> Option<EdgeRecord> {
         let (_, chunk) = self.chunk_of(key)?;
-        let found = Reader::of(chunk).seek(key)?;
+        let found = Reader::of(chunk).find(|packed| packed.key() >= key)?;
         (found.key() == key).then(|| found.unpack())
     }
 

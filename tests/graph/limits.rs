@@ -286,3 +286,29 @@ pub fn signals_are_heeded(oracle: &Oracle, graph: &Graph, view: &View<'_>) {
         }
     }
 }
+
+#[test]
+fn it_goes_on_where_it_may_and_ends_as_soon_as_that_is_sure_where_not() {
+    let limit = Err(Limit::EdgesVisited);
+    let shared = |stop| Budget::new(100, stop).with_work_max(50).with_share(10);
+    let mut budget = shared(&NeverStop);
+    assert_eq!((budget.visit(9), budget.foresee([1]), budget.is_exhausted()), (Ok(()), Ok(()), false));
+    assert_eq!((budget.foresee([1, 1]), budget.is_exhausted(), budget.is_provisional()), (limit, true, true));
+    assert_eq!((budget.visit(1), budget.visited()), (limit, 9));
+    // Its own bound is no reason to begin again.
+    let mut budget = Budget::new(10, &NeverStop).with_share(10);
+    assert_eq!((budget.foresee([1_000]), budget.visit(11), budget.is_exhausted()), (Ok(()), limit, false));
+
+    let goes_on = GoesOn(Cell::new(0));
+    let mut budget = shared(&goes_on);
+    assert_eq!((budget.visit(10), goes_on.0.get()), (Ok(()), 0));
+    assert_eq!(budget.unseen(|inner| inner.visit(1)), Ok(()));
+    assert_eq!((budget.is_provisional(), budget.is_exhausted(), goes_on.0.get()), (false, false, 1));
+    // All it may have is all it may have; what is only foreseen ends nothing any more.
+    assert_eq!((budget.foresee([1_000]), budget.visit(39), budget.visit(1)), (Ok(()), Ok(()), limit));
+    assert_eq!((budget.visited(), budget.is_exhausted(), goes_on.0.get()), (49, true, 1));
+    // Nor when it is let go on.
+    let goes_on = GoesOn(Cell::new(0));
+    let mut budget = shared(&goes_on);
+    assert_eq!((budget.foresee([1_000]), budget.visit(50), budget.is_exhausted()), (Ok(()), Ok(()), false));
+}
