@@ -30,7 +30,7 @@ use super::reload::Newest;
 use super::spans::Spans;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::domain::{Error, Reason, Violation};
-use crate::service::{CallId, CallNotes, grpc_timeout, to_status, without_viewer};
+use crate::service::{CallId, CallNotes, CallerId, grpc_timeout, to_status, without_viewer};
 
 /// A call is ended a little before its caller's own clock ends it, so that the caller hears it from the server.
 const WAY_BACK: Duration = Duration::from_millis(2);
@@ -213,7 +213,8 @@ impl Calls {
         let Admitted { method, caller, turn, mut routes, mut until } = admitted;
         let body = |body| Body::new(RequestBody::new(body, self.received.clone(), self.silence_max));
         let sees_all = caller.as_ref().is_none_or(|caller| caller.roles.allow(Role::Service));
-        let notes = CallNotes::new(id.clone(), self.viewers.clone(), sees_all);
+        let caller_id = caller.as_ref().map_or_else(CallerId::nobody, Caller::id);
+        let notes = CallNotes::new(id.clone(), self.viewers.clone(), caller_id, sees_all);
         let handler = notes.clone().scope(caught(method.name, routes.call(request.map(body))));
         let answer = match &mut until {
             None => handler.await,

@@ -24,9 +24,26 @@ pub trait ViewerQuota: Send + Sync {
 pub struct CallNotes {
     id: CallId,
     viewers: Arc<dyn ViewerQuota>,
+    caller: CallerId,
     /// Whether the caller may read on nobody's behalf.
     sees_all: bool,
     subjects: Mutex<Subjects>,
+}
+
+/// Who makes a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerId {
+    /// What its share of the server's resources is counted under: its name if callers are known, its address otherwise.
+    pub share: Arc<str>,
+    /// Its name, if callers are known: what is its own alone (request ids) is kept under it.
+    pub name: Option<Arc<str>>,
+}
+
+impl CallerId {
+    /// Counted for work that no call asked for, and for handlers that run without a listener.
+    pub fn nobody() -> CallerId {
+        CallerId { share: "".into(), name: None }
+    }
 }
 
 /// What a call wrote: ids and keys alone, never names, texts or topics.
@@ -40,8 +57,8 @@ pub struct Subjects {
 }
 
 impl CallNotes {
-    pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, sees_all: bool) -> Arc<CallNotes> {
-        Arc::new(CallNotes { id, viewers, sees_all, subjects: Mutex::default() })
+    pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, caller: CallerId, sees_all: bool) -> Arc<CallNotes> {
+        Arc::new(CallNotes { id, viewers, caller, sees_all, subjects: Mutex::default() })
     }
 
     /// Runs a handler that can make these notes.
@@ -57,6 +74,12 @@ impl CallNotes {
 /// What the logs know the call by that a handler works on.
 pub(super) fn current_id() -> Option<CallId> {
     CURRENT.try_with(|notes| notes.id.clone()).ok()
+}
+
+/// Who makes the call that a handler works on.
+#[expect(dead_code, reason = "shares and request ids are about to be counted by it")]
+pub(super) fn current_caller() -> CallerId {
+    CURRENT.try_with(|notes| notes.caller.clone()).unwrap_or_else(|_| CallerId::nobody())
 }
 
 /// To be called by every read with the viewer it is made for, if any, before anything is computed.
@@ -148,7 +171,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-request-id", "order-17".parse().unwrap());
         headers.insert("traceparent", format!("00-{}-{}-01", "a1".repeat(16), "b2".repeat(8)).parse().unwrap());
-        let notes = CallNotes::new(CallId::of(&headers), Arc::new(NoQuota), true);
+        let notes = CallNotes::new(CallId::of(&headers), Arc::new(NoQuota), CallerId::nobody(), true);
         let refused = notes.scope(async { to_status(Error::Internal("the cause".to_owned())) }).await;
         assert!(!refused.message().contains("the cause"));
         let told = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -85,7 +85,7 @@ fn tables(entries: Vec<CallerEntry>) -> Result<Tables, String> {
         if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
             return Err(format!("caller {name:?}: a name has no colon and no control character"));
         }
-        let caller = Caller { name: name.as_str().into(), roles: Roles::of(entry.roles), expires: None };
+        let caller = Caller { name: name.as_str().into(), known: true, roles: Roles::of(entry.roles), expires: None };
         for digits in &entry.token_sha256 {
             let hash = from_hex(digits).ok_or_else(|| format!("caller {name}: token_sha256 must be 64 hex digits"))?;
             if by_token.insert(hash, caller.clone()).is_some() {

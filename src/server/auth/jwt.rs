@@ -88,7 +88,7 @@ impl Jwts {
             return Err("nbf is no number".to_owned());
         }
         let roles = claims.get(&self.roles_claim).map(roles).unwrap_or_default();
-        Ok(Caller { name: format!("jwt:{subject}").into(), roles, expires })
+        Ok(Caller { name: format!("jwt:{subject}").into(), known: true, roles, expires })
     }
 }
 

@@ -13,6 +13,7 @@ use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 
 use crate::domain::Error;
+use crate::service::CallerId;
 pub use file::AccessFile;
 use jwt::Jwts;
 
@@ -52,9 +53,18 @@ impl Roles {
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub name: Arc<str>,
+    /// Whether it showed who it is; its name is its address otherwise.
+    pub known: bool,
     pub roles: Roles,
     /// When what it showed is no longer valid.
     pub expires: Option<SystemTime>,
+}
+
+impl Caller {
+    /// Who it is for the handlers of its calls.
+    pub fn id(&self) -> CallerId {
+        CallerId { share: self.name.clone(), name: self.known.then(|| self.name.clone()) }
+    }
 }
 
 /// What is known of a connection's other end.
@@ -105,7 +115,7 @@ impl Access {
     pub fn identify(&self, peer: &Peer, authorization: Option<&[u8]>) -> Result<Caller, Error> {
         let known = match self {
             Access::Open => {
-                return Ok(Caller { name: peer.address_text.clone(), roles: Roles::ALL, expires: None });
+                return Ok(Caller { name: peer.address_text.clone(), known: false, roles: Roles::ALL, expires: None });
             }
             Access::Known(known) => known,
         };
