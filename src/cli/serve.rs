@@ -43,6 +43,10 @@ pub struct ServeArgs {
     /// watchers that are behind it have to export again.
     #[arg(long, env = "KITH_ERASE_WITHIN_SECONDS", value_name = "S", default_value_t = EngineOptions::default().erase_within.as_secs())]
     erase_within_seconds: u64,
+    /// Believe the wall clock at this start, however far ahead of the last write it is. Without it writes are refused
+    /// when that is more than 30 days.
+    #[arg(long, env = "KITH_ACCEPT_CLOCK")]
+    accept_clock: bool,
     /// What goes to the audit log, a part of the log with the target `audit`: off, denials, or all: denials and every write.
     #[arg(long, env = "KITH_AUDIT", value_name = "WHAT", value_enum, default_value_t = Audited::All)]
     audit: Audited,
@@ -76,6 +80,7 @@ impl ServeArgs {
             log_keep_bytes_max: self.log_retention_bytes,
             log_keep_age_max: Duration::from_secs(self.log_retention_seconds),
             erase_within: Duration::from_secs(self.erase_within_seconds),
+            accept_clock: self.accept_clock,
             ..EngineOptions::default()
         }
     }

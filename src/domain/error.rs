@@ -63,6 +63,7 @@ pub enum Reason {
     PermissionDenied,
     QuotaExceeded,
     ViewerMismatch,
+    ClockNotAccepted,
 }
 
 /// What a request names that is not there.

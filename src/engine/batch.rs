@@ -1,15 +1,18 @@
 //! Commands on their way to the disk: checked and applied to a copy of the state, not yet published.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::apply::Act;
 use super::apply_edges::{Due, go_together};
+use super::clock::Clock;
 use super::disk::COMMANDS_TOGETHER;
 use super::requests::Answered;
 use super::revision::Revision;
 use super::state::State;
 use super::writer::{ImportOrder, Respond, WriteOrder};
-use super::{Applied, Effect, ImportedBatch, Refusal, now};
+use super::{Applied, Effect, ImportedBatch, Refusal};
 use crate::domain::{Change, Command, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
 use crate::store::{Commit, StoreError};
 
@@ -42,6 +45,7 @@ pub struct Batch {
     /// Taken, and not applied yet: those that come one after the other are applied together.
     imports: Vec<ImportOrder>,
     changes: usize,
+    clock: Arc<Clock>,
 }
 
 /// A batch that is ready to be written.
@@ -52,9 +56,9 @@ pub struct AppliedBatch {
 }
 
 impl Batch {
-    pub fn new(state: &State) -> Batch {
+    pub fn new(state: &State, clock: Arc<Clock>) -> Batch {
         let state = state.clone();
-        Batch { state, commits: Vec::new(), answers: Vec::new(), imports: Vec::new(), changes: 0 }
+        Batch { state, commits: Vec::new(), answers: Vec::new(), imports: Vec::new(), changes: 0, clock }
     }
 
     pub fn has_room(&self) -> bool {
@@ -182,9 +186,9 @@ impl Batch {
         self.answers.push(Answer::Import(order.reply, ImportedBatch { results, revision }));
     }
 
-    /// Time never goes back from one command to the next, whatever the clock does.
+    /// When a command is accepted. Time never goes back from one to the next.
     fn next_time(&self) -> TimeMs {
-        now().max(self.state.time)
+        self.clock.now().max(self.state.time)
     }
 
     fn push(&mut self, command: Command, answer: Vec<u8>, events: Vec<Vec<Event>>) {

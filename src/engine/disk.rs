@@ -10,6 +10,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::batch::{Answer, AppliedBatch, Batch};
+use super::clock::Clock;
 use super::figures::Figures;
 use super::state::State;
 use crate::domain::{Error, Reason};
@@ -33,6 +34,7 @@ pub struct Disk {
     /// What came of the last batch.
     outcome: Outcome,
     figures: Arc<Figures>,
+    clock: Arc<Clock>,
 }
 
 /// A batch with its state ready to be published.
@@ -47,6 +49,7 @@ impl Disk {
         store: Box<dyn Store>,
         publish: watch::Sender<Arc<State>>,
         figures: Arc<Figures>,
+        clock: Arc<Clock>,
     ) -> Result<Disk, StoreError> {
         let (batches, mut inbox) = mpsc::channel::<(Box<dyn Store>, Written)>(1);
         let (back, returned) = mpsc::channel(1);
@@ -62,7 +65,7 @@ impl Disk {
         let thread = thread::Builder::new().name("kith-disk".to_owned()).spawn(serve);
         let thread = Some(thread.map_err(|error| StoreError::Io(error.to_string()))?);
         let (store, batches) = (Some(store), Some(batches));
-        Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()), figures })
+        Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()), figures, clock })
     }
 
     /// A batch that begins with all that was given to the disk.
@@ -71,7 +74,7 @@ impl Disk {
             // What came of the last one is known: this one does not begin with what has failed.
             self.outcome = Ok(());
         }
-        Batch::new(&self.newest)
+        Batch::new(&self.newest, self.clock.clone())
     }
 
     /// The store, if no batch is under way.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::clock::Clock;
 use super::records::{Stored, Times};
 use super::revision::Revision;
 use super::state::State;
@@ -22,6 +23,7 @@ const READ_TOGETHER: usize = 1_024;
 /// A place in the sequence of writes, from which changes are followed. It does not keep the engine alive.
 pub struct Feed {
     published: watch::Receiver<Arc<State>>,
+    clock: Arc<Clock>,
     /// None while a thread reads with it.
     cursor: Option<Box<dyn LogCursor>>,
     /// The last commit read.
@@ -70,7 +72,13 @@ impl Engine {
             return Err(too_old(store_id, earliest));
         }
         let cursor = Some(self.log.cursor(after));
-        Ok(Feed { published: self.published.clone(), cursor, read: after, waiting: VecDeque::new() })
+        Ok(Feed {
+            published: self.published.clone(),
+            clock: self.clock.clone(),
+            cursor,
+            read: after,
+            waiting: VecDeque::new(),
+        })
     }
 }
 
@@ -78,6 +86,11 @@ impl Feed {
     /// The newest state there is.
     pub fn state(&self) -> Arc<State> {
         self.published.borrow().clone()
+    }
+
+    /// The log's own time.
+    pub fn now(&self) -> TimeMs {
+        self.clock.now()
     }
 
     /// What the next command left behind; none if there was no command for so long.

@@ -9,6 +9,7 @@ mod apply_edges;
 mod batch;
 mod blocks;
 mod checkpoint;
+mod clock;
 mod digest;
 mod discover;
 mod disk;
@@ -32,10 +33,11 @@ mod verify;
 mod writer;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use clock::{Clock, ClockFigures, SetTime, SystemTimeSource, TimeSource};
 pub use digest::Hashed;
 pub use discover::{DiscoverQuery, Discovered, DiscoveredStatus, discover, discovered_chain};
 pub use evidence::TopicMatch;
@@ -53,7 +55,7 @@ pub use verify::{Verified, Verifier, verify_log};
 use crate::domain::limits::EDGES_VISITED_MAX;
 use crate::domain::{Change, Error, Reason, Request, TimeMs};
 use crate::store::{LogSource, Store, StoreError};
-use writer::{ImportOrder, Order, WriteOrder, Writer};
+use writer::{Common, ImportOrder, Order, WriteOrder, Writer};
 
 /// How long a read waits for `min_revision` to be applied.
 const REVISION_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -137,6 +139,8 @@ pub struct EngineOptions {
     pub log_keep_age_max: Duration,
     /// How long bytes of an erased member may stay in the log.
     pub erase_within: Duration,
+    /// Believes the wall clock at the start, however far ahead of the last command it is.
+    pub accept_clock: bool,
 }
 
 impl Default for EngineOptions {
@@ -151,6 +155,7 @@ impl Default for EngineOptions {
             log_keep_bytes_max: 256 * 1_024 * 1_024,
             log_keep_age_max: Duration::from_secs(24 * 3_600),
             erase_within: Duration::from_secs(24 * 3_600),
+            accept_clock: false,
         }
     }
 }
@@ -172,6 +177,7 @@ pub struct Engine {
     lanes: Lanes,
     options: EngineOptions,
     figures: Arc<Figures>,
+    clock: Arc<Clock>,
 }
 
 /// Ends when the writer has, its store synced and closed.
@@ -189,20 +195,32 @@ impl WriterEnd {
 impl Engine {
     /// Loads the store's state and starts the writer. A new store gets the built-in kinds as its first command.
     pub fn open(store: Box<dyn Store>, options: EngineOptions) -> Result<(Engine, WriterEnd), StoreError> {
+        Engine::open_at(store, options, Arc::new(SystemTimeSource))
+    }
+
+    /// Does the same with clocks of the caller's choice.
+    pub fn open_at(
+        store: Box<dyn Store>,
+        options: EngineOptions,
+        source: Arc<dyn TimeSource>,
+    ) -> Result<(Engine, WriterEnd), StoreError> {
         let mut store = store;
         let (state, covered) = checkpoint::load(store.as_mut())?;
+        let last = (state.sequence > 0).then_some(state.time);
+        let clock = Arc::new(Clock::start(source, last, options.accept_clock));
         let state = Arc::new(state);
         let log = store.log();
         let (publish, published) = watch::channel(state);
         let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
         let figures = Arc::new(Figures::default());
-        let writer = Writer::new(store, publish, orders.downgrade(), options, covered, figures.clone())?;
+        let common = Common { options, figures: figures.clone(), clock: clock.clone() };
+        let writer = Writer::new(store, publish, orders.downgrade(), covered, common)?;
         let thread = std::thread::Builder::new()
             .name("kith-writer".to_owned())
             .spawn(move || writer.run(inbox))
             .map_err(|error| StoreError::Io(error.to_string()))?;
         let lanes = Lanes::new(&options);
-        Ok((Engine { orders, published, log, lanes, options, figures }, WriterEnd(thread)))
+        Ok((Engine { orders, published, log, lanes, options, figures, clock }, WriterEnd(thread)))
     }
 
     /// Carries out one command, all of its changes or none; on disk when it returns.
@@ -214,6 +232,7 @@ impl Engine {
         request: Option<Request>,
         respond: impl FnOnce(&State, &[Applied]) -> Vec<u8> + Send + 'static,
     ) -> Result<Vec<u8>, Refusal> {
+        self.clock.check_write().map_err(Refusal::of_all)?;
         let (reply, answer) = oneshot::channel();
         let order = WriteOrder { changes, request, respond: Box::new(respond), reply };
         self.order(Order::Write(order), answer).await.map_err(Refusal::of_all)?
@@ -227,6 +246,7 @@ impl Engine {
     /// Puts an import in the writer's queue. Those that are begun one after the other are carried out in that order, and go
     /// to the disk together.
     pub async fn begin_import(&self, changes: Vec<Change>) -> Result<ImportUnderWay, Error> {
+        self.clock.check_write()?;
         let (reply, answer) = oneshot::channel();
         self.queue(Order::Import(ImportOrder { changes, reply })).await?;
         Ok(ImportUnderWay(answer))
@@ -265,9 +285,13 @@ impl Engine {
         }
     }
 
-    /// The wall clock.
+    /// The log's own time, by which everything that is kept is live, expires and is dated.
     pub fn now(&self) -> TimeMs {
-        now()
+        self.clock.now()
+    }
+
+    pub fn clock_figures(&self) -> ClockFigures {
+        self.clock.figures()
     }
 
     pub fn options(&self) -> EngineOptions {
@@ -289,10 +313,4 @@ impl Engine {
 /// What callers are told when the engine ends.
 pub fn stopped() -> Error {
     Error::Unavailable { reason: Reason::NotReady, message: "the server is stopping".to_owned(), retry_after_ms: 1_000 }
-}
-
-/// Milliseconds since 1970; a clock before that counts as 1970.
-pub fn now() -> TimeMs {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    TimeMs(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }

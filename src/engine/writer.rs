@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::batch::Batch;
 use super::checkpoint::Covered;
+use super::clock::Clock;
 use super::disk::Disk;
 use super::state::State;
 use super::{Applied, EngineOptions, Figures, ImportedBatch, Refusal, StoreFigures, checkpoint};
@@ -51,12 +52,20 @@ pub enum Order {
     CheckpointWritten(Result<FinishedCheckpoint, StoreError>),
 }
 
+/// What the writer shares with the engine's handles.
+pub struct Common {
+    pub options: EngineOptions,
+    pub figures: Arc<Figures>,
+    pub clock: Arc<Clock>,
+}
+
 pub struct Writer {
     disk: Disk,
     published: watch::Receiver<Arc<State>>,
     /// For the checkpoint thread's report; weak, so that the writer ends when no engine handle is left.
     orders: mpsc::WeakSender<Order>,
     options: EngineOptions,
+    clock: Arc<Clock>,
     /// By the newest checkpoint.
     covered: Covered,
     checkpoint: Option<UnderWay>,
@@ -78,20 +87,20 @@ impl Writer {
         mut store: Box<dyn Store>,
         publish: watch::Sender<Arc<State>>,
         orders: mpsc::WeakSender<Order>,
-        options: EngineOptions,
         covered: Covered,
-        figures: Arc<Figures>,
+        Common { options, figures, clock }: Common,
     ) -> Result<Writer, StoreError> {
         if publish.borrow().sequence() == 0 {
-            register_builtin_kinds(&mut *store, &publish)?;
+            register_builtin_kinds(&mut *store, &publish, &clock)?;
         }
         let published = publish.subscribe();
         let erased = published.borrow().erased;
         let mut writer = Writer {
-            disk: Disk::new(store, publish, figures.clone())?,
+            disk: Disk::new(store, publish, figures.clone(), clock.clone())?,
             published,
             orders,
             options,
+            clock,
             covered,
             checkpoint: None,
             checkpoint_not_before: None,
@@ -179,6 +188,8 @@ impl Writer {
         });
         match waited {
             Waited::Idle => {
+                // A clock that nobody reads is read all the same: a jump is to be seen.
+                self.clock.now();
                 self.trim_log();
                 self.look_after_the_store();
                 self.checkpoint_if_due(DUE_WHEN_IDLE);
@@ -288,6 +299,7 @@ impl Writer {
         let keep = LogKeep {
             bytes_max: self.options.log_keep_bytes_max,
             age_max: self.options.log_keep_age_max,
+            now: self.clock.now(),
             erased: if passed(self.erase_by) { self.published.borrow().erased } else { 0 },
         };
         let Some(store) = self.disk.store() else { return };
@@ -305,12 +317,16 @@ impl Writer {
     }
 }
 
-fn register_builtin_kinds(store: &mut dyn Store, publish: &watch::Sender<Arc<State>>) -> Result<(), StoreError> {
+fn register_builtin_kinds(
+    store: &mut dyn Store,
+    publish: &watch::Sender<Arc<State>>,
+    clock: &Arc<Clock>,
+) -> Result<(), StoreError> {
     let put = |kind| Change::PutKind { kind, precondition: Precondition::None };
     let changes = builtin_kinds().into_iter().map(put).collect();
     // Nobody waits for the answer.
     let (reply, _) = oneshot::channel();
-    let mut batch = Batch::new(&publish.borrow());
+    let mut batch = Batch::new(&publish.borrow(), clock.clone());
     batch.import(ImportOrder { changes, reply });
     let batch = batch.apply();
     store.append(&batch.commits)?;

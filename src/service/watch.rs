@@ -15,7 +15,7 @@ use super::streamed::MESSAGE_BYTES_ENOUGH;
 use super::{Service, encode, to_status};
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Error, Reason, TimeMs, Violation};
-use crate::engine::{Changed, Changes, Feed, State, now, stopped};
+use crate::engine::{Changed, Changes, Feed, State, stopped};
 use crate::proto::v1 as pb;
 use crate::proto::v1::resource_change::Change;
 
@@ -97,7 +97,7 @@ async fn send_all(mut feed: Feed, heartbeat: Duration, outlet: &Outlet) -> Resul
             }
             None => {
                 let revision = feed.state().revision().to_string();
-                let commit_time = Some(encode::timestamp(now()));
+                let commit_time = Some(encode::timestamp(feed.now()));
                 // A watcher that takes nothing knows already that the stream lives.
                 let _ = outlet.try_send(Ok(pb::WatchResponse { revision, commit_time, changes: Vec::new() }));
             }

@@ -35,7 +35,7 @@ pub use restore::{remove_content, restore};
 pub use rows::{CheckpointHead, EdgeRow, Row, Stamps};
 pub use sled_store::SledStore;
 
-use crate::domain::{Command, Event, Sequence};
+use crate::domain::{Command, Event, Sequence, TimeMs};
 
 /// A store's own id, made at its creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +86,10 @@ pub trait Store: Send {
 #[derive(Debug, Clone, Copy)]
 pub struct LogKeep {
     pub bytes_max: u64,
-    /// Since it was written.
+    /// Since its commands were accepted, by the log's own time.
     pub age_max: Duration,
+    /// That time now.
+    pub now: TimeMs,
     /// Nothing up to this sequence stays: a member was erased there.
     pub erased: Sequence,
 }

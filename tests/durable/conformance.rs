@@ -329,8 +329,9 @@ fn a_checkpoint_that_fails_before_the_swap_leaves_the_log_in_use() {
     assert_eq!(load(&mut open_sled(folder.path()).unwrap()).commits, commits(1..=4));
 }
 
-const KEEP_NOTHING: LogKeep = LogKeep { bytes_max: 0, age_max: Duration::ZERO, erased: 0 };
-const KEEP_ALL: LogKeep = LogKeep { bytes_max: u64::MAX, age_max: Duration::MAX, erased: 0 };
+const NOW: TimeMs = TimeMs(1_800_000_000_000);
+const KEEP_NOTHING: LogKeep = LogKeep { bytes_max: 0, age_max: Duration::ZERO, now: NOW, erased: 0 };
+const KEEP_ALL: LogKeep = LogKeep { bytes_max: u64::MAX, age_max: Duration::MAX, now: NOW, erased: 0 };
 
 /// All that a cursor gives of a log, up to a sequence.
 fn read_log(log: &dyn LogSource, after: u64, through: u64) -> Result<Vec<Commit>, StoreError> {

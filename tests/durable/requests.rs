@@ -1,16 +1,17 @@
 //! Request ids, revisions, many writers at once, and a store that fails.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
-use kith::domain::{Change, Command, Error, Precondition, Reason, Request, TimeMs};
-use kith::engine::{Engine, EngineOptions, Refusal, Revision};
-use kith::store::{Commit, MemoryStore, Store, StoreError};
+use kith::domain::{Change, Error, Precondition, Reason, Request, TimeMs};
+use kith::engine::{ClockFigures, Engine, EngineOptions, Refusal, Revision, SetTime, WriterEnd};
+use kith::store::{MemoryStore, Store, StoreError};
 
 use crate::support::*;
 use crate::watched::Watch;
 
 const HOUR_MS: i64 = 3_600 * 1_000;
+const BEGUN: TimeMs = TimeMs(1_800_000_000_000);
 
 fn open(store: impl Store + 'static) -> (Engine, kith::engine::WriterEnd) {
     Engine::open(Box::new(store), EngineOptions::default()).unwrap()
@@ -85,22 +86,84 @@ fn a_refused_write_is_not_remembered() {
     });
 }
 
+/// An engine whose clocks are set by hand.
+fn open_at(store: &MemoryStore, time: &Arc<SetTime>) -> (Engine, WriterEnd) {
+    Engine::open_at(Box::new(store.clone()), EngineOptions::default(), time.clone()).unwrap()
+}
+
 #[test]
 fn a_request_is_answered_for_a_day_and_carried_out_anew_after_it() {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     for (hours, answered) in [(23, true), (25, false)] {
-        let mut memory = MemoryStore::new(STORE_ID);
-        let command =
-            Command { time: TimeMs(now - hours * HOUR_MS), request: Some(request(1, 1)), changes: vec![put_bare("a")] };
-        memory
-            .append(&[Commit { sequence: 1, command, answer: 1u64.to_le_bytes().to_vec(), events: vec![Vec::new()] }])
-            .unwrap();
+        let (memory, time) = (MemoryStore::new(STORE_ID), SetTime::at(BEGUN));
         block_on(async {
-            let (engine, _end) = open(memory);
+            let (engine, _end) = open_at(&memory, &time);
+            assert_eq!(write(&engine, "a", Some(request(1, 1))).await, Ok(2));
+            time.pass_ms(hours * HOUR_MS);
             let answer = write(&engine, "a", Some(request(1, 1))).await;
-            assert_eq!(answer, Ok(if answered { 1 } else { 2 }), "after {hours} hours");
+            assert_eq!(answer, Ok(if answered { 2 } else { 3 }), "after {hours} hours");
         });
     }
+}
+
+#[test]
+fn a_retry_is_never_counted_twice_whatever_the_clock_does() {
+    let year = 365 * 24 * HOUR_MS;
+    let (memory, time) = (MemoryStore::new(STORE_ID), SetTime::at(BEGUN));
+    let dated = |engine: &Engine, id: &str| engine.state().member(id).unwrap().create_time;
+    block_on(async {
+        let (engine, end) = open_at(&memory, &time);
+        let first = write(&engine, "a", Some(request(1, 1))).await;
+        for jump in [year, -year, -year, year] {
+            time.jump_ms(jump);
+            time.pass_ms(100);
+            write(&engine, &format!("at {jump}"), None).await.unwrap();
+            engine.import(vec![put_bare(&format!("imported at {jump}"))]).await.unwrap();
+            assert_eq!(write(&engine, "a", Some(request(1, 1))).await, first, "after a jump of {jump} ms");
+        }
+        write(&engine, "b", None).await.unwrap();
+        assert_eq!(dated(&engine, "b"), TimeMs(BEGUN.0 + 400));
+        assert_eq!(engine.clock_figures(), ClockFigures { apart_ms: 0, jumps: 4, waits: false });
+        drop(engine);
+        end.join();
+        time.jump_ms(year);
+        let (engine, end) = open_at(&memory, &time);
+        let refused = |error: Error| assert_eq!(reason(error).0, Reason::ClockNotAccepted);
+        refused(write(&engine, "a", Some(request(1, 1))).await.unwrap_err().error);
+        refused(engine.import(vec![put_bare("c")]).await.unwrap_err());
+        assert!(engine.state().member("a").is_some(), "reads are served");
+        drop(engine);
+        end.join();
+        let options = EngineOptions { accept_clock: true, ..EngineOptions::default() };
+        let (engine, _end) = Engine::open_at(Box::new(memory), options, time).unwrap();
+        write(&engine, "c", None).await.unwrap();
+        assert_eq!(dated(&engine, "c"), TimeMs(BEGUN.0 + 400 + year), "it was accepted");
+    });
+}
+
+#[test]
+fn the_log_is_kept_for_watchers_by_its_own_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let time = SetTime::at(BEGUN);
+    let options = EngineOptions { checkpoint_log_bytes_min: 1, ..EngineOptions::default() };
+    let (engine, end) = Engine::open_at(Box::new(open_sled(folder.path()).unwrap()), options, time.clone()).unwrap();
+    block_on(async {
+        let from = engine.state().revision().to_string();
+        let covered = || engine.figures().checkpoint_sequence.get();
+        time.jump_ms(48 * HOUR_MS);
+        for n in 0..20 {
+            let before = covered();
+            write(&engine, &n.to_string(), None).await.unwrap();
+            wait_until(|| covered() > before || n < 10).await;
+        }
+        assert!(engine.feed("from", &from).await.is_ok(), "a jump of two days takes nothing from a watcher");
+        time.pass_ms(48 * HOUR_MS);
+        let before = covered();
+        write(&engine, "later", None).await.unwrap();
+        wait_until(|| covered() > before).await;
+        assert!(engine.feed("from", &from).await.is_err(), "two days that have passed do");
+    });
+    drop(engine);
+    end.join();
 }
 
 #[test]

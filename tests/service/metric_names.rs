@@ -12,8 +12,8 @@ use crate::harness::Kith;
 use crate::metrics::{ask_for_what_is_not_there, get, measured};
 
 /// Words of PromQL that are no metrics.
-const PROMQL: [&str; 10] =
-    ["sum", "by", "rate", "increase", "histogram_quantile", "min", "max", "time", "and", "label_values"];
+const PROMQL: [&str; 12] =
+    ["sum", "by", "rate", "increase", "histogram_quantile", "min", "max", "time", "and", "or", "abs", "label_values"];
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::timeout;
 
-use crate::engine::{Engine, LaneFigures, State, StoreFigures};
+use crate::engine::{ClockFigures, Engine, LaneFigures, State, StoreFigures};
 use crate::server::body::panics;
 use crate::service::resident_bytes;
 
@@ -143,8 +143,17 @@ impl Writing<'_> {
         self.gauges("kith_queries_waiting", "Queries that wait for one", &both(short.waiting, long.waiting))
     }
 
+    fn clock(&mut self, clock: ClockFigures) -> Result<(), Error> {
+        let apart = clock.apart_ms as f64 / 1_000.0;
+        self.gauge("kith_clock_apart_seconds", "The wall clock less the log's own time", apart)?;
+        let waits = u64::from(clock.waits);
+        self.gauge("kith_clock_waits", "1 while writes wait for the wall clock to be accepted, else 0", waits)?;
+        self.counter("kith_clock_jumps", "Jumps of the wall clock, which were not followed", &[(("", ""), clock.jumps)])
+    }
+
     fn writes(&mut self, engine: &Engine) -> Result<(), Error> {
         let figures = engine.figures();
+        self.clock(engine.clock_figures())?;
         self.gauge(
             "kith_write_queue",
             "Orders that wait for the writer: commands, and what is asked of the store",

@@ -18,7 +18,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
-use crate::engine::now;
+use crate::engine::{SystemTimeSource, TimeSource};
 
 pub use calls::{CallMetrics, Handling};
 pub use engine::EngineMetrics;
@@ -87,7 +87,7 @@ impl Metrics {
         );
         registry.register("kith_reloads", "Files read anew when they changed: done, or failed and not used", reloads);
         registry.register("kith_serving", "1 while the server says SERVING, else 0", serving);
-        let start = ConstGauge::new(now().0 as f64 / 1_000.0);
+        let start = ConstGauge::new(SystemTimeSource.wall_us() as f64 / 1_000_000.0);
         registry.register("process_start_time_seconds", "When the server started, in seconds since 1970", start);
         registry.register_collector(Box::new(engine));
         registry

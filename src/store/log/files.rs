@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use super::segment::{FRAME_HEADER_BYTES, FrameHeader, HEADER_BYTES, SegmentHeader};
-use crate::domain::Sequence;
+use crate::domain::{Sequence, TimeMs};
 use crate::store::{Commit, LogCursor, LogSource, StoreError, StoreId};
 
 const SUFFIX: &str = ".log";
@@ -25,8 +25,8 @@ pub struct Segment {
     pub first: Sequence,
     /// Of its frames.
     pub bytes: u64,
-    /// When it was last written to.
-    pub written: SystemTime,
+    /// When its last commit was accepted; of one that was not read since the start, when its file was last written.
+    pub written: TimeMs,
 }
 
 impl LogFiles {
@@ -43,7 +43,9 @@ impl LogFiles {
             let first = name.strip_suffix(SUFFIX).and_then(|stem| stem.parse().ok());
             if let Some(first) = first.filter(|&first| name == LogFiles::name(first)) {
                 let about = entry.metadata()?;
-                segments.push(Segment { first, bytes: about.len(), written: about.modified()? });
+                let since_1970 = about.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+                let written = TimeMs(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX));
+                segments.push(Segment { first, bytes: about.len(), written });
             }
         }
         segments.sort_by_key(|segment| segment.first);

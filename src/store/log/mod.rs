@@ -10,13 +10,12 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 pub use files::LogFiles;
 
 use super::store_file::sync_folder;
 use super::{Commit, LogKeep, StoreError, StoreId, check_order};
-use crate::domain::Sequence;
+use crate::domain::{Sequence, TimeMs};
 use files::Segment;
 use segment::{FRAME_HEADER_BYTES, Found, HEADER_BYTES, SegmentHeader, found_at, frame, frame_after};
 
@@ -32,6 +31,8 @@ pub struct Log {
     files: Arc<LogFiles>,
     active: Active,
     last: Sequence,
+    /// When that was accepted, as far as it is known.
+    last_time: TimeMs,
     /// Bytes of frames that the checkpoint does not cover.
     pending_bytes: u64,
     /// The active segment may hold what was refused: the next commit goes to a segment of its own, which ends this one.
@@ -82,7 +83,9 @@ impl Log {
         for (i, &first) in firsts.iter().enumerate().skip(needed) {
             let mut take_pending = |commit: Commit| if commit.sequence > checkpoint { take(commit) } else { Ok(()) };
             let segment = read_segment(&files, first, firsts.get(i + 1).copied(), &mut take_pending)?;
-            files.segments()[i].bytes = segment.end as u64;
+            let about = &mut files.segments()[i];
+            about.bytes = segment.end as u64;
+            about.written = segment.last_time.unwrap_or(about.written);
             if first > checkpoint {
                 pending_bytes += (segment.end - HEADER_BYTES) as u64;
             }
@@ -93,8 +96,9 @@ impl Log {
         if last < known {
             return Err(damaged(&format!("log: it ends at sequence {last}, and {known} was acknowledged")));
         }
+        let last_time = files.segments().last().map_or(TimeMs(0), |segment| segment.written);
         let active = read.into_active(&files)?;
-        Ok(Log { files, active, last, pending_bytes, doubtful: false })
+        Ok(Log { files, active, last, last_time, pending_bytes, doubtful: false })
     }
 
     /// Bytes of the frames that no checkpoint covers yet.
@@ -118,9 +122,9 @@ impl Log {
         }
         self.active.end += frame.len() as u64;
         self.pending_bytes += frame.len() as u64;
-        self.last = last.sequence;
+        (self.last, self.last_time) = (last.sequence, last.command.time);
         if let Some(segment) = self.files.segments().last_mut() {
-            (segment.bytes, segment.written) = (self.active.end, SystemTime::now());
+            (segment.bytes, segment.written) = (self.active.end, self.last_time);
         }
         Ok(())
     }
@@ -153,17 +157,18 @@ impl Log {
         self.doubtful = false;
         let mut segments = self.files.segments();
         segments.retain(|segment| segment.first != header.first);
-        segments.push(Segment { first: header.first, bytes: self.active.end, written: SystemTime::now() });
+        segments.push(Segment { first: header.first, bytes: self.active.end, written: self.last_time });
         Ok(())
     }
 
     /// Removes the segments that the checkpoint covers and `keep` does not ask for, the oldest first.
     pub fn trim(&mut self, checkpoint: Sequence, keep: &LogKeep) -> Result<(), StoreError> {
         let segments = self.files.segments().clone();
+        let age_max_ms = i64::try_from(keep.age_max.as_millis()).unwrap_or(i64::MAX);
         let mut bytes: u64 = segments.iter().map(|segment| segment.bytes).sum();
         let mut removed = 0;
         for (segment, next) in segments.iter().zip(segments.iter().skip(1)) {
-            let old = segment.written.elapsed().is_ok_and(|age| age > keep.age_max);
+            let old = keep.now.0.saturating_sub(segment.written.0) > age_max_ms;
             let asked_to_go = segment.first <= keep.erased || bytes > keep.bytes_max || old;
             if next.first > checkpoint + 1 || !asked_to_go {
                 break;
@@ -245,6 +250,8 @@ fn create_segment(folder: &Path, header: SegmentHeader) -> Result<(File, u64), C
 struct ReadSegment {
     header: SegmentHeader,
     last: Sequence,
+    /// When its last commit was accepted, if it has one.
+    last_time: Option<TimeMs>,
     /// Where the last frame ends.
     end: usize,
     bytes: usize,
@@ -262,7 +269,7 @@ fn read_segment(
     let name = LogFiles::name(first);
     let bytes = fs::read(files.path(first))?;
     let header = SegmentHeader::decode(&bytes, files.store, first, &name)?;
-    let (mut at, mut expected) = (HEADER_BYTES, first);
+    let (mut at, mut expected, mut last_time) = (HEADER_BYTES, first, None);
     let stopped = loop {
         if next == Some(expected) {
             break None;
@@ -271,6 +278,7 @@ fn read_segment(
             Found::Frame { first, commits, end } if first == expected && !commits.is_empty() => {
                 expected += commits.len() as u64;
                 at = end;
+                last_time = commits.last().map(|commit| commit.command.time);
                 commits.into_iter().try_for_each(&mut *take)?;
             }
             Found::Frame { first, .. } => {
@@ -286,7 +294,7 @@ fn read_segment(
         return Err(damaged(&format!("{name}: {how}, and more follows")));
     }
     let torn = bytes[at.min(bytes.len())..].iter().any(|&byte| byte != 0);
-    Ok(ReadSegment { header, last: expected - 1, end: at, bytes: bytes.len(), torn })
+    Ok(ReadSegment { header, last: expected - 1, last_time, end: at, bytes: bytes.len(), torn })
 }
 
 impl ReadSegment {
