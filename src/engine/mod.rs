@@ -28,6 +28,7 @@ mod requests;
 mod revision;
 mod sight;
 mod state;
+mod stored_export;
 mod topics;
 mod verify;
 mod writer;
@@ -50,6 +51,7 @@ pub use records::Stored;
 pub use revision::Revision;
 pub use sight::Posted;
 pub use state::State;
+pub use stored_export::{StoredExportError, StoredTotals, export_stored};
 pub use verify::{Verified, Verifier, verify_log};
 
 use crate::domain::limits::EDGES_VISITED_MAX;
