@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::edge::{check_interactions, check_weight, edge_violations};
 use super::{
     Block, Edge, EdgeKey, History, IntroducerTally, Introduction, Kind, KindName, Member, MemberId, Origin, Privacy,
-    Status, StatusId, Strength, TimeMs, TopicSet, Violation, Visibility,
+    Reason, Secret, Status, StatusId, Strength, TimeMs, TopicSet, Violation, Visibility,
 };
 
 /// One write: its changes are applied in order, all or none.
@@ -109,6 +109,10 @@ pub enum Change {
         introducer: MemberId,
         tally: IntroducerTally,
     },
+    /// What the store keeps for itself: page tokens are authenticated with it. No caller asks for it.
+    KeepSecret {
+        secret: Secret,
+    },
 }
 
 impl Change {
@@ -129,7 +133,10 @@ impl Change {
             Change::BlockMember { block } | Change::UnblockMember { block, .. } => vec![&block.by, &block.of],
             Change::RecordIntroduction { introduction } => vec![&introduction.introducer],
             Change::PutIntroducerTally { introducer, .. } => vec![introducer],
-            Change::PutKind { .. } | Change::DeleteKind { .. } | Change::DeleteStatus { .. } => Vec::new(),
+            Change::PutKind { .. }
+            | Change::DeleteKind { .. }
+            | Change::DeleteStatus { .. }
+            | Change::KeepSecret { .. } => Vec::new(),
         }
     }
 }
@@ -168,13 +175,24 @@ pub struct EdgePut {
     pub visibility: Visibility,
     pub note: String,
     pub origin: Option<Origin>,
+    /// The end on whose behalf alone it is put: a new edge waits for the other end's put. None: for both.
+    pub asked_by: Option<MemberId>,
 }
 
 impl EdgePut {
     /// An edge of which only the key is known.
     pub fn bare(key: EdgeKey) -> EdgePut {
         let visibility = Visibility::default();
-        EdgePut { key, pinned: None, history: None, since: None, visibility, note: String::new(), origin: None }
+        EdgePut {
+            key,
+            pinned: None,
+            history: None,
+            since: None,
+            visibility,
+            note: String::new(),
+            origin: None,
+            asked_by: None,
+        }
     }
 
     /// Sets the history from its three fields as an edge message has them; a weight of 0 stands for all of `count`.
@@ -193,9 +211,9 @@ impl EdgePut {
 
     /// The put that leaves an edge as it is behind.
     pub fn of(edge: &Edge) -> EdgePut {
-        let Edge { key, pinned, history, since, visibility, note, origin } = edge.clone();
+        let Edge { key, pinned, history, since, visibility, note, origin, asked_by } = edge.clone();
         let history = (history != History::default()).then_some(history);
-        EdgePut { key, pinned, history, since, visibility, note, origin }
+        EdgePut { key, pinned, history, since, visibility, note, origin, asked_by }
     }
 
     /// The edge it leaves behind under a key, where there was none before.
@@ -203,11 +221,16 @@ impl EdgePut {
         // An origin without anything in it is none.
         let origin = self.origin.clone().filter(|origin| *origin != Origin::default());
         let (pinned, since, visibility, note) = (self.pinned, self.since, self.visibility, self.note.clone());
-        Edge { key, pinned, history: self.history.unwrap_or_default(), since, visibility, note, origin }
+        let (history, asked_by) = (self.history.unwrap_or_default(), self.asked_by.clone());
+        Edge { key, pinned, history, since, visibility, note, origin, asked_by }
     }
 
     pub fn violations(&self) -> Vec<Violation> {
-        edge_violations(&self.note, self.origin.as_ref())
+        let mut found = edge_violations(&self.note, self.origin.as_ref());
+        if self.asked_by.as_ref().is_some_and(|id| *id != self.key.from && *id != self.key.to) {
+            found.push(Violation::new("asked_by_id", Reason::OutOfRange, "must be from_id or to_id"));
+        }
+        found
     }
 }
 

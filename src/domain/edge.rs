@@ -53,6 +53,8 @@ pub struct Edge {
     pub visibility: Visibility,
     pub note: String,
     pub origin: Option<Origin>,
+    /// The end that asked for it, while the other one has not accepted: until then the edge is pending, and walked by nobody.
+    pub asked_by: Option<MemberId>,
 }
 
 /// What an edge came of.

@@ -64,6 +64,7 @@ pub enum Reason {
     QuotaExceeded,
     ViewerMismatch,
     ClockNotAccepted,
+    EdgePending,
 }
 
 /// What a request names that is not there.

@@ -24,9 +24,29 @@ pub struct Kind {
     pub prior: f64,
     /// Time in which an interaction's weight halves.
     pub half_life_ms: DurationMs,
+    /// Whether statuses whose audience names no kinds travel along its edges: of a symmetric kind from hop to hop, of a directed one
+    /// those of `to` itself to `from`, and no further.
+    pub carries_statuses: bool,
 }
 
+/// The kinds a new store starts with: name, sphere, symmetric, prior.
+const BUILTIN: [(&str, Sphere, bool, f64); 7] = [
+    ("spouse", Sphere::Personal, true, 4.0),
+    ("family", Sphere::Personal, true, 2.0),
+    ("friend", Sphere::Personal, true, 1.0),
+    ("neighbor", Sphere::Personal, true, 0.5),
+    ("colleague", Sphere::Professional, true, 1.0),
+    ("client", Sphere::Professional, true, 0.7),
+    ("follows", Sphere::Public, false, 0.3),
+];
+
 impl Kind {
+    /// Whether a kind carries statuses of which that is not said: those built in do, and no other.
+    pub fn carries_unless_said(name: &KindName, symmetric: bool) -> bool {
+        BUILTIN.iter().any(|&(known, _, as_built_in, _)| name.as_str() == known && symmetric == as_built_in)
+    }
+
+    /// A kind that carries statuses as far as that goes without saying.
     pub fn new(
         name: KindName,
         sphere: Sphere,
@@ -41,29 +61,20 @@ impl Kind {
             return Err(Violation::new("half_life", Reason::OutOfRange, "must be from one minute to 100 years"));
         }
         // -0.0 and 0.0 are one prior: the digest hashes its bits.
-        Ok(Kind { name, sphere, symmetric, prior: prior + 0.0, half_life_ms })
+        let carries_statuses = Kind::carries_unless_said(&name, symmetric);
+        Ok(Kind { name, sphere, symmetric, prior: prior + 0.0, half_life_ms, carries_statuses })
     }
 }
 
 /// The kinds a new store starts with; each can be changed, and deleted while unused.
 pub fn builtin_kinds() -> Vec<Kind> {
-    use Sphere::{Personal, Professional, Public};
-    [
-        ("spouse", Personal, true, 4.0),
-        ("family", Personal, true, 2.0),
-        ("friend", Personal, true, 1.0),
-        ("neighbor", Personal, true, 0.5),
-        ("colleague", Professional, true, 1.0),
-        ("client", Professional, true, 0.7),
-        ("follows", Public, false, 0.3),
-    ]
-    .into_iter()
-    .map(|(name, sphere, symmetric, prior)| Kind {
+    let kind = |&(name, sphere, symmetric, prior): &(&str, Sphere, bool, f64)| Kind {
         name: KindName::parse("name", name).expect("built-in kind names are valid"),
         sphere,
         symmetric,
         prior,
         half_life_ms: HALF_LIFE_DEFAULT_MS,
-    })
-    .collect()
+        carries_statuses: true,
+    };
+    BUILTIN.iter().map(kind).collect()
 }

@@ -15,6 +15,7 @@ mod kind;
 pub mod limits;
 mod member;
 mod privacy;
+mod secret;
 mod status;
 mod time;
 
@@ -29,6 +30,7 @@ pub use introduction::{Day, DayOfAsks, IntroducerTally, Introduction, Stage};
 pub use kind::{Kind, Sphere, builtin_kinds};
 pub use member::Member;
 pub use privacy::{Block, Privacy, Visibility};
+pub use secret::Secret;
 pub use status::{Audience, Status};
 pub use time::{DurationMs, TimeMs};
 

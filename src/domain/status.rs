@@ -26,9 +26,9 @@ pub struct Audience {
 }
 
 impl Status {
-    /// Posted, and not yet expired.
-    pub fn is_live(&self, as_of: TimeMs) -> bool {
-        self.post_time <= as_of && self.expire_time.is_none_or(|end| as_of < end)
+    /// Posted, and not yet expired. Which time it is judged at is decided in one place: `engine::LiveAt`.
+    pub fn is_live(&self, at: TimeMs) -> bool {
+        self.post_time <= at && self.expire_time.is_none_or(|end| at < end)
     }
 
     /// Every rule the status breaks; none means it may be stored.

@@ -10,7 +10,7 @@ use super::{Applied, Effect, digest};
 use crate::domain::{
     Change, Error, Event, Kind, KindName, Member, MemberId, MemberPatch, Precondition, Reason, Resource, TimeMs,
 };
-use crate::graph::MemberIx;
+use crate::graph::{KindIx, MemberIx};
 
 /// When a change is carried out, and who is told what it leaves behind.
 pub(super) struct Act<'a> {
@@ -66,6 +66,7 @@ impl State {
             Change::UnblockMember { block, allow_missing } => self.unblock_member(act, block, *allow_missing),
             Change::RecordIntroduction { introduction } => self.record_introduction(act, introduction),
             Change::PutIntroducerTally { introducer, tally } => self.put_introducer_tally(act, introducer, tally),
+            Change::KeepSecret { secret } => self.keep_secret(act, *secret),
         }
     }
 
@@ -84,7 +85,7 @@ impl State {
             return Ok(Applied::of(Effect::Unchanged));
         }
         let ix = self.graph.find_kind(kind.name.as_str()).expect("the kind was found before");
-        if before.value.symmetric != kind.symmetric && self.graph.kind_uses(ix) > 0 {
+        if before.value.symmetric != kind.symmetric && self.has_edges_of(ix) {
             let message = "can't be changed while edges of the kind exist";
             return Err(Error::precondition("kind.symmetric", Reason::KindInUse, message));
         }
@@ -109,14 +110,18 @@ impl State {
         };
         let ix = self.graph.find_kind(name.as_str()).expect("the kind was found before");
         let in_audience = |kinds: &[KindName]| kinds.binary_search(name).is_ok();
-        if self.graph.kind_uses(ix) > 0 || self.statuses.values().any(|s| in_audience(&s.status.audience.filter.kinds))
-        {
+        if self.has_edges_of(ix) || self.statuses.values().any(|s| in_audience(&s.status.audience.filter.kinds)) {
             return Err(Error::precondition("name", Reason::KindInUse, "edges or audiences of statuses use the kind"));
         }
         self.graph.remove_kind(ix);
         self.digest.remove(digest::kind_hash(&before.value));
         act.tell(|| Event::KindDeleted { name: name.clone() });
         Ok(Applied::of(Effect::Deleted))
+    }
+
+    /// Whether edges are of a kind, pending ones too.
+    fn has_edges_of(&self, kind: KindIx) -> bool {
+        self.graph.kind_uses(kind) > 0 || self.pending.has_kind(kind)
     }
 
     fn put_member(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::apply::{Act, check, missing};
 use super::edge_list::EdgeList;
+use super::pending::PendingEdge;
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Stored, Times, edge_after_put, tie};
 use super::state::{Mention, State};
 use super::{Applied, Effect, digest};
@@ -74,10 +75,15 @@ impl State {
         if self.graph.kind(kind).symmetric { key.clone().smaller_first() } else { key.clone() }
     }
 
-    /// The edge at a place, which has this key.
+    /// The edge at a place, pending or not, which has this key.
     pub(super) fn edge_of(&self, key: &EdgeKey, (from, kind, to): EdgePlace) -> Option<Stored<Edge>> {
-        let record = self.edge_record(from, kind, to)?;
+        let Some(record) = self.edge_record(from, kind, to) else { return self.pending_edge((from, kind, to)) };
         Some(Stored::of(record.facts.edge(key.clone()), record.times))
+    }
+
+    /// The same by the place alone.
+    pub(super) fn edge_of_kind(&self, place: EdgePlace) -> Option<Stored<Edge>> {
+        self.edge_of(&self.key_of(place.0, place.1, place.2), place)
     }
 
     pub(super) fn require_member(&self, id: &MemberId, field: &str) -> Result<(), Error> {
@@ -91,8 +97,10 @@ impl State {
 
     /// Writes an edge whose members and kind exist in the place of what was there.
     fn store_edge(&mut self, act: &mut Act<'_>, place: EdgePlace, before: Option<&Stored<Edge>>, after: &Edge) {
-        let (from, kind, to) = place;
-        self.graph.put_edge(from, kind, to, tie(after));
+        if after.asked_by.is_none() {
+            let (from, kind, to) = place;
+            self.graph.put_edge(from, kind, to, tie(after));
+        }
         self.store_record(act, place, before, after);
     }
 
@@ -100,7 +108,7 @@ impl State {
     pub(super) fn store_record(
         &mut self,
         act: &mut Act<'_>,
-        (from, kind, to): EdgePlace,
+        place: EdgePlace,
         before: Option<&Stored<Edge>>,
         after: &Edge,
     ) {
@@ -114,10 +122,19 @@ impl State {
         }
         self.digest.add(digest::edge_hash(after));
         self.index_origin(after);
-        if after.visibility != before.map_or(Visibility::default(), |before| before.value.visibility) {
-            self.graph.set_edge_visibility(from, kind, to, after.visibility);
+        if after.asked_by.is_some() {
+            self.put_pending(place, PendingEdge { edge: after.clone(), times });
+        } else {
+            let stood = before.filter(|before| before.value.asked_by.is_none());
+            if before.is_some() && stood.is_none() {
+                self.remove_pending(place);
+            }
+            let (from, kind, to) = place;
+            if after.visibility != stood.map_or(Visibility::default(), |before| before.value.visibility) {
+                self.graph.set_edge_visibility(from, kind, to, after.visibility);
+            }
+            self.edge_list(from).insert(&EdgeRecord { to, kind, times, facts: EdgeFacts::of(after) });
         }
-        self.edge_list(from).insert(&EdgeRecord { to, kind, times, facts: EdgeFacts::of(after) });
         act.tell(|| Event::EdgePut { edge: after.clone(), create_time: times.create });
     }
 
@@ -170,6 +187,9 @@ impl State {
         let (from, to) = self.kept_order(from, kind, to);
         self.digest.remove(digest::edge_hash(&before.value));
         self.unindex_origin(&before.value);
+        if before.value.asked_by.is_some() {
+            return self.remove_pending((from, kind, to));
+        }
         self.graph.remove_edge(from, kind, to);
         self.edge_list(from).remove((to, kind));
     }
@@ -185,6 +205,13 @@ impl State {
         let found = place.and_then(|place| Some((place, self.edge_of(&key, place)?)));
         let (place, before) =
             found.ok_or_else(|| Error::not_found(Resource::Edge, format!("{}-{}-{}", key.from, key.kind, key.to)))?;
+        if before.value.asked_by.is_some() {
+            return Err(Error::precondition(
+                "kind",
+                Reason::EdgePending,
+                "the edge is pending: it counts no interactions",
+            ));
+        }
         let mut after = before.value.clone();
         after.history = add_interactions(after.history, self.graph.kind(kind), record.count, record.time_s);
         self.store_edge(act, place, Some(&before), &after);
@@ -312,7 +339,11 @@ impl State {
             let (from, to) = if half.leads_out() { (ix, half.neighbor()) } else { (half.neighbor(), ix) };
             self.remove_edge(from, half.kind(), to);
         }
-        halves.len() as u64
+        let pending = self.pending_places(ix);
+        for &(from, kind, to) in &pending {
+            self.remove_edge(from, kind, to);
+        }
+        (halves.len() + pending.len()) as u64
     }
 
     fn erase_mentions(&mut self, act: &mut Act<'_>, id: &MemberId) {

@@ -18,7 +18,7 @@ pub(super) struct Due<'a> {
     pub events: Option<&'a mut Vec<Event>>,
 }
 
-/// An unconditional put of an edge.
+/// An unconditional put of an edge for both its ends.
 struct Put<'a> {
     act: Act<'a>,
     put: &'a EdgePut,
@@ -27,7 +27,11 @@ struct Put<'a> {
 
 /// Whether two changes may be carried out together, in any order but for puts of the same edge.
 pub(super) fn go_together(one: &Due<'_>, next: &Due<'_>) -> bool {
-    [one, next].iter().all(|due| matches!(due.change, Change::PutEdge { precondition: Precondition::None, .. }))
+    let is_plain = |due: &&Due<'_>| match due.change {
+        Change::PutEdge { put, precondition: Precondition::None, .. } => put.asked_by.is_none(),
+        _ => false,
+    };
+    [one, next].iter().all(is_plain)
 }
 
 impl State {
@@ -123,11 +127,13 @@ impl State {
         let before = self.edge_of(&key, place);
         let after = edge_after_put(put.put, key, before.as_ref().map(|stored| &stored.value));
         let new = before.is_none();
+        // One that was pending is new to the graph.
+        let new_to_graph = before.as_ref().is_none_or(|before| before.value.asked_by.is_some());
         if before.as_ref().is_some_and(|before| before.value == after) {
             return (Effect::Unchanged, None);
         }
         self.store_record(&mut put.act, place, before.as_ref(), &after);
         let effect = if new { Effect::Created } else { Effect::Updated };
-        (effect, Some(EdgeToPut { from, kind, to, tie: tie(&after), new }))
+        (effect, Some(EdgeToPut { from, kind, to, tie: tie(&after), new: new_to_graph }))
     }
 }

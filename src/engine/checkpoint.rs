@@ -10,10 +10,12 @@ use std::thread::{self, JoinHandle};
 
 use super::digest::Digest;
 use super::edge_list::{EdgeList, EdgeListBuilder, EdgeListKey};
+use super::pending::PendingEdge;
 use super::progress::Progress;
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
 use super::requests::Answered;
 use super::state::State;
+use super::token_key::TokenKey;
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{MemberId, Privacy, Sequence, TimeMs, Visibility};
 use crate::graph::{GraphBuilder, Ids, KindIx, MemberIx, Pages, Tie};
@@ -43,8 +45,10 @@ pub fn head(state: &State) -> CheckpointHead {
         requests: state.requests.len() as u64,
         blocks: state.graph.block_count(),
         tallies: state.tally_count(),
+        pending: state.pending_count(),
         digest: state.digest.0,
         erased: state.erased,
+        secret: state.secret(),
     }
 }
 
@@ -99,7 +103,15 @@ pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Res
     blocks.into_iter().try_for_each(|(by, of)| take(Row::Block { by, of }))?;
     let tallies = state.graph.iter_members().filter_map(|ix| Some((ix, state.introducer_tally(ix)?.clone())));
     let mut tallies = tallies.map(|(ix, tally)| Row::Tally { introducer: numbers[ix.0 as usize], tally });
-    tallies.try_for_each(take)
+    tallies.try_for_each(&mut take)?;
+    let pending = state.pending().map(|(from, kind, to, pending)| {
+        let record = EdgeRecord { to, kind, times: pending.times, facts: EdgeFacts::of(&pending.edge) };
+        let asked_by_to = pending.edge.asked_by.as_ref() == Some(&pending.edge.key.to);
+        (edge_row(&numbers, from, record), asked_by_to)
+    });
+    let mut pending: Vec<(EdgeRow, bool)> = pending.collect();
+    pending.sort_unstable_by_key(|(edge, _)| (edge.from, edge.to, edge.kind));
+    pending.into_iter().try_for_each(|(edge, asked_by_to)| take(Row::Pending { edge, asked_by_to }))
 }
 
 fn numbers_of(numbers: &[u32], one: MemberIx, other: MemberIx) -> (u32, u32) {
@@ -205,6 +217,17 @@ impl Fold {
             let edge = state.edge_at(from, kind, to).ok_or_else(|| damaged("an edge is out of order"))?;
             state.index_origin(&edge.value);
         }
+        for (row, asked_by_to) in rows.pending {
+            let place = (MemberIx(row.from), KindIx(row.kind), MemberIx(row.to));
+            if state.edge_of_kind(place).is_some() {
+                return Err(damaged("an edge both stands and is pending, or is pending twice"));
+            }
+            let times = times(row.stamps);
+            let mut edge = facts(row).edge(state.key_of(place.0, place.1, place.2));
+            edge.asked_by = Some(if asked_by_to { edge.key.to.clone() } else { edge.key.from.clone() });
+            state.index_origin(&edge);
+            state.put_pending(place, PendingEdge { edge, times });
+        }
         for record in rows.statuses {
             if state.graph.find(record.status.author.as_str()).is_none() {
                 return Err(damaged("a status has no author"));
@@ -215,6 +238,7 @@ impl Fold {
         state.sequence = head.sequence;
         state.time = head.time;
         state.erased = head.erased;
+        state.token_key = head.secret.map(|secret| Arc::new(TokenKey::new(secret)));
         // The sum over a million members' records is not taken again at every start: rows carry checksums, and `verify` takes it.
         state.digest = Digest(head.digest);
         if self::head(state) == *head { Ok(()) } else { Err(damaged("its counts are not those its head tells")) }
@@ -225,18 +249,8 @@ impl Rows {
     fn edge(&mut self, row: EdgeRow) -> Result<(), StoreError> {
         let (from, kind, to) = (MemberIx(row.from), KindIx(row.kind), MemberIx(row.to));
         self.ids.begin(self.builder.ids());
-        let members = self.members;
-        if row.from >= members || row.to >= members || row.from == row.to || !self.builder.has_kind(kind) {
-            return Err(damaged("an edge names a member or kind that is not there"));
-        }
-        let facts = EdgeFacts {
-            pinned: row.pinned,
-            history: row.history,
-            since: row.since,
-            visibility: row.visibility,
-            note: row.note,
-            origin: row.origin,
-        };
+        self.check_ends(&row)?;
+        let (times, facts) = (times(row.stamps), facts(row));
         if facts.origin.is_some() {
             self.with_origin.push((from, kind, to));
         }
@@ -244,7 +258,28 @@ impl Rows {
             self.visibilities.push((from, kind, to, facts.visibility));
         }
         self.builder.count_edge(from, kind, to);
-        self.edges.push(from, &EdgeRecord { to, kind, times: times(row.stamps), facts })
+        self.edges.push(from, &EdgeRecord { to, kind, times, facts })
+    }
+}
+
+impl Rows {
+    fn check_ends(&self, row: &EdgeRow) -> Result<(), StoreError> {
+        let members = self.members;
+        if row.from >= members || row.to >= members || row.from == row.to || !self.builder.has_kind(KindIx(row.kind)) {
+            return Err(damaged("an edge names a member or kind that is not there"));
+        }
+        Ok(())
+    }
+}
+
+fn facts(row: EdgeRow) -> EdgeFacts {
+    EdgeFacts {
+        pinned: row.pinned,
+        history: row.history,
+        since: row.since,
+        visibility: row.visibility,
+        note: row.note,
+        origin: row.origin,
     }
 }
 
@@ -358,6 +393,8 @@ struct Rows {
     privacies: Vec<(MemberIx, Privacy)>,
     visibilities: Vec<(MemberIx, KindIx, MemberIx, Visibility)>,
     blocks: Vec<(MemberIx, MemberIx)>,
+    /// With whether `to` asked.
+    pending: Vec<(EdgeRow, bool)>,
 }
 
 impl Loader for Fold {
@@ -402,6 +439,10 @@ impl Loader for Fold {
             }
             Row::Tally { introducer, tally } => {
                 self.state.tallies.insert(MemberIx(introducer), Arc::new(tally));
+            }
+            Row::Pending { edge, asked_by_to } => {
+                rows.check_ends(&edge)?;
+                rows.pending.push((edge, asked_by_to));
             }
         }
         Ok(())

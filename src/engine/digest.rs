@@ -60,6 +60,7 @@ pub fn kind_hash(kind: &Kind) -> u128 {
     bytes.number(u64::from(kind.symmetric));
     bytes.number(kind.prior.to_bits());
     bytes.number(kind.half_life_ms);
+    bytes.unless_default(u8::from(kind.carries_statuses != Kind::carries_unless_said(&kind.name, kind.symmetric)));
     bytes.hash()
 }
 
@@ -91,6 +92,8 @@ pub fn edge_hash(edge: &Edge) -> u128 {
         bytes.text(&origin.note);
     }
     bytes.unless_default(edge.visibility.number());
+    // Above the numbers of visibilities.
+    bytes.unless_default(edge.asked_by.as_ref().map_or(0, |id| if *id == edge.key.from { 16 } else { 17 }));
     bytes.hash()
 }
 

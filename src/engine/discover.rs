@@ -2,13 +2,11 @@
 
 use std::cmp::Reverse;
 
+use super::live::StatusReader;
 use super::sight::Posted;
 use super::state::State;
 use crate::domain::{Status, StatusId, TimeMs, TopicSet};
-use crate::graph::{
-    Budget, Direction, Extent, Limit, MemberIx, Path, PathQuery, Ranking, View, Viewer, Within, find_paths,
-    members_within,
-};
+use crate::graph::{Budget, Direction, Extent, Limit, MemberIx, Path, View, Viewer, Ways, Within, members_within};
 
 /// What to look for.
 #[derive(Debug, Clone)]
@@ -42,13 +40,13 @@ pub fn discover(
     state: &State,
     viewer: MemberIx,
     query: &DiscoverQuery,
-    as_of: TimeMs,
+    reader: &StatusReader,
     budget: &mut Budget<'_>,
 ) -> Discovered {
-    let everything = View::unfiltered(&state.graph, as_of).seen_by(Viewer::Member(viewer));
+    let everything = View::unfiltered(&state.graph, reader.as_of).seen_by(Viewer::Member(viewer));
     let (near, extent) = members_within(&everything, viewer, Direction::Forward, query.max_hops, budget);
-    let (statuses, looked_at) = asked_for(state, &near, query, as_of, budget);
-    let (hops, within) = state.hops_to_statuses(viewer, &statuses, query.max_hops, as_of, budget);
+    let (statuses, looked_at) = asked_for(state, &near, query, reader, budget);
+    let (hops, within) = state.hops_to_statuses(viewer, &statuses, query.max_hops, reader, budget);
     let mut extent = extent.and(looked_at).and(within);
     let mut items: Vec<DiscoveredStatus> = statuses
         .iter()
@@ -73,7 +71,7 @@ fn asked_for<'s>(
     state: &'s State,
     near: &Within,
     query: &DiscoverQuery,
-    as_of: TimeMs,
+    reader: &StatusReader,
     budget: &mut Budget<'_>,
 ) -> (Vec<Posted<'s>>, Extent) {
     let is_asked_for = |status: &Status| {
@@ -82,7 +80,7 @@ fn asked_for<'s>(
     };
     let mut found = Vec::new();
     for (author, hop) in near.iter() {
-        match state.live_statuses(author, as_of, budget) {
+        match state.live_statuses(author, reader.live_at, budget) {
             Ok(live) => found.extend(live.into_iter().filter(|(_, status)| is_asked_for(status))),
             // Those near come hop by hop.
             Err(limit) => return (found, Extent::ended(limit, hop.saturating_sub(1))),
@@ -91,18 +89,17 @@ fn asked_for<'s>(
     (found, Extent::complete(query.max_hops))
 }
 
-/// The chain that carries a status to the viewer: the strongest of the shortest paths to its author under its audience, with the graph
-/// it was found in. No chain if a limit ended the search for it.
+/// The chain that carries a status to the viewer: the strongest of the shortest paths to its author under its audience, with the ways
+/// it was found among. No chain if a limit ended the search for it.
 pub fn discovered_chain<'s>(
     state: &'s State,
     viewer: MemberIx,
     item: &DiscoveredStatus,
     as_of: TimeMs,
     budget: &mut Budget<'_>,
-) -> (View<'s>, Option<Path>, Option<Limit>) {
+) -> (Ways<'s>, Option<Path>, Option<Limit>) {
     let record = state.statuses.get(&item.status).expect("a discovered status is stored");
-    let view = state.travelled(&record.status.audience.filter, Viewer::Member(viewer), as_of);
-    let query = PathQuery { k: 1, max_hops: item.hop, ranking: Ranking::Hops };
-    let found = find_paths(&view, viewer, state.author_of(record), &query, budget);
-    (view, found.paths.into_iter().next(), found.extent.limit)
+    let ways = state.ways_to(&record.status.audience.filter, Viewer::Member(viewer), as_of);
+    let found = ways.chain(viewer, state.author_of(record), item.hop, budget);
+    (ways, found.paths.into_iter().next(), found.extent.limit)
 }

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::live::StatusReader;
 use super::sight::Posted;
 use super::state::State;
 use super::topics::idf;
 use crate::domain::{Status, StatusId, Topic, TopicSet};
-use crate::graph::{Budget, Limit, MemberIx, View, Viewer};
+use crate::graph::{Budget, Limit, MemberIx, View};
 
 /// How a member's topics match those asked for, and the evidence.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,10 +32,10 @@ impl State {
         &self,
         asked: &TopicSet,
         view: &View<'_>,
-        viewer: Viewer,
+        reader: &StatusReader,
         budget: &mut Budget<'_>,
     ) -> Result<HashMap<MemberIx, TopicMatch>, Limit> {
-        let on_topics = self.on_topics(asked.iter(), view, viewer, budget)?;
+        let on_topics = self.on_topics(asked.iter(), view, reader, budget)?;
         let rarity = Rarity::new(self, view);
         let mut found = HashMap::new();
         for (member, statuses) in on_topics {
@@ -52,7 +53,7 @@ impl State {
         &'s self,
         topics: impl Iterator<Item = &'t Topic>,
         view: &View<'_>,
-        viewer: Viewer,
+        reader: &StatusReader,
         budget: &mut Budget<'_>,
     ) -> Result<OnTopics<'s>, Limit> {
         let mut found = OnTopics::new();
@@ -66,9 +67,9 @@ impl State {
         }
         let mut live: Vec<Posted<'_>> = Vec::new();
         for &member in found.keys() {
-            live.extend(self.live_statuses(member, view.as_of(), budget)?);
+            live.extend(self.live_statuses(member, reader.live_at, budget)?);
         }
-        for (author, status) in self.seen(viewer, live, view.as_of(), budget)? {
+        for (author, status) in self.seen(reader, live, budget)? {
             found.entry(author).or_default().push(status);
         }
         Ok(found)

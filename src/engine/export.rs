@@ -18,7 +18,7 @@ pub enum Record {
 }
 
 impl State {
-    /// Kinds by name; members and statuses by id; edges by `from`, kind and `to`; blocks by who blocks whom; tallies by whose they are.
+    /// Kinds by name; members and statuses by id; edges by `from`, kind and `to`, then the pending ones; blocks by who blocks whom; tallies by whose they are.
     /// What a record names comes before it: a status's author and kinds, an edge's ends, kind and the status it came of.
     pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
         let kinds = self.kinds().into_iter().map(|stored| Record::Kind(stored.value));
@@ -27,10 +27,18 @@ impl State {
         let statuses = self.statuses.values().map(|record| Record::Status(record.status.clone()));
         let ranks = self.kind_ranks();
         let edges = by_id().flat_map(move |ix| self.edges_from(ix, &ranks)).map(Record::Edge);
+        let pending = self.pending_by_key().into_iter().map(Record::Edge);
         let blocks = by_id().flat_map(|ix| self.blocks_by(ix)).map(Record::Block);
         let tallies = by_id().filter_map(|ix| Some((self.graph.id(ix).clone(), self.introducer_tally(ix)?.clone())));
         let tallies = tallies.map(|(introducer, tally)| Record::IntroducerTally(introducer, tally));
-        kinds.chain(members).chain(statuses).chain(edges).chain(blocks).chain(tallies)
+        kinds.chain(members).chain(statuses).chain(edges).chain(pending).chain(blocks).chain(tallies)
+    }
+
+    /// Pending edges by `from`, kind and `to`.
+    fn pending_by_key(&self) -> Vec<Edge> {
+        let mut pending: Vec<Edge> = self.pending().map(|(_, _, _, pending)| pending.edge.clone()).collect();
+        pending.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        pending
     }
 
     /// Each kind's place in the order of names, by its index.

@@ -2,9 +2,10 @@
 
 use std::iter::once;
 
+use super::live::StatusReader;
 use super::state::State;
 use crate::domain::{Status, StatusId, Topic};
-use crate::graph::{Budget, Limit, Sharer, View, Viewer};
+use crate::graph::{Budget, Limit, Sharer, View};
 
 /// After so long a status counts half.
 const SHARING_HALF_LIFE_MS: f64 = 30.0 * 24.0 * 3_600.0 * 1_000.0;
@@ -24,11 +25,11 @@ impl State {
         &self,
         topic: &Topic,
         view: &View<'_>,
-        viewer: Viewer,
+        reader: &StatusReader,
         budget: &mut Budget<'_>,
     ) -> Result<Vec<Sharing>, Limit> {
         let mut found = Vec::new();
-        for (member, statuses) in self.on_topics(once(topic), view, viewer, budget)? {
+        for (member, statuses) in self.on_topics(once(topic), view, reader, budget)? {
             let is_interested = self.member_record(member).topics().is_some_and(|topics| topics.contains(topic));
             let shared: Vec<&Status> =
                 statuses.iter().filter(|status| status.topics.contains(topic)).copied().collect();

@@ -21,6 +21,8 @@ mod feed;
 mod figures;
 mod introductions;
 mod leaders;
+mod live;
+mod pending;
 mod progress;
 mod query;
 mod records;
@@ -28,7 +30,7 @@ mod requests;
 mod revision;
 mod sight;
 mod state;
-mod stored_export;
+mod token_key;
 mod topics;
 mod verify;
 mod writer;
@@ -45,13 +47,14 @@ pub use evidence::TopicMatch;
 pub use export::Record;
 pub use feed::{Changed, Changes, Feed};
 pub use figures::{Figures, LaneFigures, LaneLoad};
+pub use live::{LiveAt, StatusReader};
 use query::Lanes;
 pub use query::QueryOptions;
 pub use records::Stored;
 pub use revision::Revision;
 pub use sight::Posted;
 pub use state::State;
-pub use stored_export::{StoredExportError, StoredTotals, export_stored};
+pub use token_key::TokenKey;
 pub use verify::{Verified, Verifier, verify_log};
 
 use crate::domain::limits::EDGES_VISITED_MAX;
@@ -180,6 +183,7 @@ pub struct Engine {
     options: EngineOptions,
     figures: Arc<Figures>,
     clock: Arc<Clock>,
+    token_key: Arc<TokenKey>,
 }
 
 /// Ends when the writer has, its store synced and closed.
@@ -195,7 +199,7 @@ impl WriterEnd {
 }
 
 impl Engine {
-    /// Loads the store's state and starts the writer. A new store gets the built-in kinds as its first command.
+    /// Loads the store's state and starts the writer. A new store gets the built-in kinds and its secret as its first command.
     pub fn open(store: Box<dyn Store>, options: EngineOptions) -> Result<(Engine, WriterEnd), StoreError> {
         Engine::open_at(store, options, Arc::new(SystemTimeSource))
     }
@@ -217,12 +221,14 @@ impl Engine {
         let figures = Arc::new(Figures::default());
         let common = Common { options, figures: figures.clone(), clock: clock.clone() };
         let writer = Writer::new(store, publish, orders.downgrade(), covered, common)?;
+        let token_key = published.borrow().token_key.clone();
+        let token_key = token_key.ok_or_else(|| StoreError::Io("the store has no key for page tokens".to_owned()))?;
         let thread = std::thread::Builder::new()
             .name("kith-writer".to_owned())
             .spawn(move || writer.run(inbox))
             .map_err(|error| StoreError::Io(error.to_string()))?;
         let lanes = Lanes::new(&options);
-        Ok((Engine { orders, published, log, lanes, options, figures, clock }, WriterEnd(thread)))
+        Ok((Engine { orders, published, log, lanes, options, figures, clock, token_key }, WriterEnd(thread)))
     }
 
     /// Carries out one command, all of its changes or none; on disk when it returns.
@@ -294,6 +300,11 @@ impl Engine {
 
     pub fn clock_figures(&self) -> ClockFigures {
         self.clock.figures()
+    }
+
+    /// What page tokens are authenticated with.
+    pub fn token_key(&self) -> &Arc<TokenKey> {
+        &self.token_key
     }
 
     pub fn options(&self) -> EngineOptions {

@@ -25,8 +25,14 @@ impl Default for Progress {
 
 impl Progress {
     pub fn expects(&mut self, head: &CheckpointHead) {
-        self.rows_max =
-            head.kinds + head.members + head.edges + head.statuses + head.requests + head.blocks + head.tallies;
+        self.rows_max = head.kinds
+            + head.members
+            + head.edges
+            + head.statuses
+            + head.requests
+            + head.blocks
+            + head.tallies
+            + head.pending;
     }
 
     pub fn row(&mut self) {

@@ -98,7 +98,7 @@ impl MemberRecord {
     }
 }
 
-/// What is known of an edge beside its key and times.
+/// What is known of an edge that stands, beside its key and times.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EdgeFacts {
     pub pinned: Option<Strength>,
@@ -116,7 +116,7 @@ impl EdgeFacts {
     }
 
     pub fn of(edge: &Edge) -> EdgeFacts {
-        let Edge { key: _, pinned, history, since, visibility, note, origin } = edge;
+        let Edge { key: _, pinned, history, since, visibility, note, origin, asked_by: _ } = edge;
         EdgeFacts {
             pinned: *pinned,
             history: *history,
@@ -129,7 +129,7 @@ impl EdgeFacts {
 
     pub fn edge(self, key: EdgeKey) -> Edge {
         let EdgeFacts { pinned, history, since, visibility, note, origin } = self;
-        Edge { key, pinned, history, since, visibility, note, origin }
+        Edge { key, pinned, history, since, visibility, note, origin, asked_by: None }
     }
 }
 
@@ -153,11 +153,16 @@ pub fn tie(edge: &Edge) -> Tie {
     Tie { pinned: edge.pinned, faded: edge.history.faded, last_s: edge.history.last_s }
 }
 
-/// The edge a put leaves behind: the put's fields, and the history there was unless it brings its own.
+/// The edge a put leaves behind: the put's fields, and the history there was unless it brings its own. What stands stays so, whoever
+/// puts it, and what is pending stands once it is put for both ends, or for the one that did not ask.
 pub fn edge_after_put(put: &EdgePut, key: EdgeKey, before: Option<&Edge>) -> Edge {
     let mut after = put.edge(key);
-    if let Some(before) = before.filter(|_| put.history.is_none()) {
+    let Some(before) = before else { return after };
+    if put.history.is_none() {
         after.history = before.history;
+    }
+    if after.asked_by != before.asked_by {
+        after.asked_by = None;
     }
     after
 }

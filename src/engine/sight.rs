@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::digest::filter_hash;
+use super::live::{LiveAt, StatusReader};
 use super::records::Stored;
 use super::state::State;
 use crate::domain::limits::HOPS_MAX;
 use crate::domain::{Edge, EdgeFilter, EdgeKey, MemberId, Status, StatusId, TimeMs};
-use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer, distances};
+use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer, Ways};
 
 /// Statuses whose audiences are searched for together: a search for each of a short page would be one for each status that is hidden.
 const LOOKED_FOR_AT_ONCE: usize = 1_000;
@@ -25,15 +26,34 @@ impl State {
         }
     }
 
-    /// The graph through which a status of such an audience travels to a viewer.
-    pub(super) fn travelled(&self, audience: &EdgeFilter, viewer: Viewer, as_of: TimeMs) -> View<'_> {
-        View::unfiltered(&self.graph, as_of).narrowed(audience).seen_by(viewer)
+    /// The ways by which a status of such an audience travels, of those that a view has. An audience that names no kinds means those
+    /// that carry statuses.
+    pub fn ways<'s>(&self, view: View<'s>, audience: &EdgeFilter) -> Ways<'s> {
+        let view = view.narrowed(audience);
+        Ways::of_statuses(match audience.kinds.is_empty() {
+            true => view.of_kinds(|kind| kind.carries_statuses),
+            false => view,
+        })
+    }
+
+    /// The ways by which a status of such an audience travels to a viewer.
+    pub(super) fn ways_to(&self, audience: &EdgeFilter, viewer: Viewer, as_of: TimeMs) -> Ways<'_> {
+        self.ways(View::unfiltered(&self.graph, as_of).seen_by(viewer), audience)
     }
 
     /// An edge by its key, if a viewer's graph has it; of a symmetric kind in either order.
     pub fn edge_in(&self, view: &View<'_>, key: &EdgeKey) -> Option<Stored<Edge>> {
         let (from, kind, to) = self.locate(key)?;
         if view.shows_edge(from, kind, to) { self.edge_at(from, kind, to) } else { None }
+    }
+
+    /// The same, or a pending edge that the viewer is shown.
+    pub fn edge_or_pending_in(&self, view: &View<'_>, viewer: Viewer, key: &EdgeKey) -> Option<Stored<Edge>> {
+        self.edge_in(view, key).or_else(|| {
+            let (from, kind, to) = self.locate(key)?;
+            let pending = self.edge_at(from, kind, to).filter(|edge| edge.value.asked_by.is_some());
+            pending.filter(|_| self.shows_pending(view, viewer, (from, to)))
+        })
     }
 
     fn posted(&self, author: MemberIx, id: &StatusId) -> Posted<'_> {
@@ -44,14 +64,14 @@ impl State {
     pub fn live_statuses(
         &self,
         author: MemberIx,
-        as_of: TimeMs,
+        live_at: LiveAt,
         budget: &mut Budget<'_>,
     ) -> Result<Vec<Posted<'_>>, Limit> {
         let mut live = Vec::new();
         for id in self.statuses_of(author, None) {
             budget.pass(1)?;
             let posted = self.posted(author, id);
-            if posted.1.is_live(as_of) {
+            if live_at.admits(posted.1) {
                 live.push(posted);
             }
         }
@@ -61,16 +81,15 @@ impl State {
     /// Those of the statuses that a viewer may see, in the order given: the service sees all.
     pub fn seen<'s>(
         &self,
-        viewer: Viewer,
+        reader: &StatusReader,
         statuses: Vec<Posted<'s>>,
-        as_of: TimeMs,
         budget: &mut Budget<'_>,
     ) -> Result<Vec<Posted<'s>>, Limit> {
-        match viewer {
+        match reader.viewer {
             Viewer::Service => Ok(statuses),
             Viewer::Stranger => Ok(Vec::new()),
             Viewer::Member(member) => {
-                let (hops, extent) = self.hops_to_statuses(member, &statuses, HOPS_MAX, as_of, budget);
+                let (hops, extent) = self.hops_to_statuses(member, &statuses, HOPS_MAX, reader, budget);
                 extent.limit.map_or(Ok(()), Err)?;
                 Ok(statuses.into_iter().zip(hops).filter_map(|(status, hop)| hop.map(|_| status)).collect())
             }
@@ -81,10 +100,9 @@ impl State {
     pub fn seen_of(
         &self,
         author: MemberIx,
-        viewer: Viewer,
+        reader: &StatusReader,
         mut after: Option<(TimeMs, StatusId)>,
         most: usize,
-        as_of: TimeMs,
         budget: &mut Budget<'_>,
     ) -> Result<Vec<&Status>, Limit> {
         let mut seen = Vec::new();
@@ -97,7 +115,7 @@ impl State {
             let Some((_, last)) = next.last() else { break };
             budget.pass(next.len() as u64)?;
             after = Some((last.post_time, last.id.clone()));
-            seen.extend(self.seen(viewer, next, as_of, budget)?.into_iter().map(|(_, status)| status));
+            seen.extend(self.seen(reader, next, budget)?.into_iter().map(|(_, status)| status));
         }
         seen.truncate(most);
         Ok(seen)
@@ -111,18 +129,18 @@ impl State {
         viewer: MemberIx,
         statuses: &[Posted<'_>],
         max_hops: u32,
-        as_of: TimeMs,
+        reader: &StatusReader,
         budget: &mut Budget<'_>,
     ) -> (Vec<Option<u32>>, Extent) {
         let mut found = vec![None; statuses.len()];
         let mut extent = Extent::complete(max_hops);
-        for (filter, by_author) in by_audience(viewer, statuses, as_of, &mut found) {
+        for (filter, by_author) in by_audience(viewer, statuses, reader.live_at, &mut found) {
             if filter.excludes(self.graph.id(viewer)) {
                 continue;
             }
-            let view = self.travelled(filter, Viewer::Member(viewer), as_of);
+            let ways = self.ways_to(filter, Viewer::Member(viewer), reader.as_of);
             let authors: Vec<MemberIx> = by_author.keys().copied().collect();
-            let (hops, within) = budget.unseen(|budget| distances(&view, viewer, &authors, max_hops, budget));
+            let (hops, within) = budget.unseen(|budget| ways.distances(viewer, &authors, max_hops, budget));
             extent = extent.and(within);
             for (posted, hop) in by_author.values().zip(hops) {
                 for &at in posted {
@@ -141,7 +159,7 @@ type ByAuthor = BTreeMap<MemberIx, Vec<usize>>;
 fn by_audience<'s>(
     viewer: MemberIx,
     statuses: &[Posted<'s>],
-    as_of: TimeMs,
+    live_at: LiveAt,
     found: &mut [Option<u32>],
 ) -> Vec<(&'s EdgeFilter, ByAuthor)> {
     // By hash: filters have no order of their own.
@@ -149,7 +167,7 @@ fn by_audience<'s>(
     for (at, &(author, status)) in statuses.iter().enumerate() {
         if author == viewer {
             found[at] = Some(0);
-        } else if status.is_live(as_of) {
+        } else if live_at.admits(status) {
             let filter = &status.audience.filter;
             let (_, by_author) = groups.entry(filter_hash(filter)).or_insert_with(|| (filter, BTreeMap::new()));
             by_author.entry(author).or_default().push(at);

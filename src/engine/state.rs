@@ -11,9 +11,11 @@ use imbl::{OrdMap, OrdSet};
 
 use super::digest::Digest;
 use super::edge_list::EdgeList;
+use super::pending::Pending;
 use super::records::{EdgeRecord, MemberRecord, StatusRecord, Stored, Times};
 use super::requests::Requests;
 use super::revision::Revision;
+use super::token_key::TokenKey;
 use super::topics::TopicIndex;
 use crate::domain::{
     Edge, EdgeKey, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId, TimeMs,
@@ -50,6 +52,8 @@ pub struct State {
     pub(super) members: Pages<MemberRecord>,
     /// By the index of the edge's `from` end.
     pub(super) edges: Pages<EdgeList>,
+    /// Edges that one end has asked for: the graph has none of them.
+    pub(super) pending: Pending,
     pub(super) statuses: OrdMap<StatusId, Arc<StatusRecord>>,
     pub(super) by_author: OrdSet<AuthorPlace>,
     pub(super) outcomes: OrdSet<(StatusId, EdgeKey)>,
@@ -61,6 +65,8 @@ pub struct State {
     pub(super) digest: Digest,
     /// The last command that erased a member; 0 if none did.
     pub(super) erased: Sequence,
+    /// None before the first command, and in a store that an older version wrote until it is served.
+    pub(super) token_key: Option<Arc<TokenKey>>,
 }
 
 impl State {
@@ -73,6 +79,7 @@ impl State {
             graph: Graph::new(),
             members: Pages::default(),
             edges: Pages::default(),
+            pending: Pending::default(),
             statuses: OrdMap::new(),
             by_author: OrdSet::new(),
             outcomes: OrdSet::new(),
@@ -82,6 +89,7 @@ impl State {
             requests: Requests::default(),
             digest: Digest::default(),
             erased: 0,
+            token_key: None,
         }
     }
 
@@ -137,13 +145,13 @@ impl State {
         self.members.get(ix.0 as usize).expect("every member of the graph has a record")
     }
 
-    /// An edge by its key; of a symmetric kind in either order.
+    /// An edge by its key, pending or not; of a symmetric kind in either order.
     pub fn edge(&self, key: &EdgeKey) -> Option<Stored<Edge>> {
         let (from, kind, to) = self.locate(key)?;
         self.edge_at(from, kind, to)
     }
 
-    /// An edge by its ends' indices; of a symmetric kind in either order.
+    /// An edge by its ends' indices, pending or not; of a symmetric kind in either order.
     pub fn edge_at(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Stored<Edge>> {
         let (from, to) = self.kept_order(from, kind, to);
         self.kept_edge(from, kind, to)
@@ -166,7 +174,7 @@ impl State {
 
     /// Of ends in the order that their edge is kept in.
     fn kept_edge(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Stored<Edge>> {
-        let record = self.edge_record(from, kind, to)?;
+        let Some(record) = self.edge_record(from, kind, to) else { return self.pending_edge((from, kind, to)) };
         Some(Stored::of(record.facts.edge(self.key_of(from, kind, to)), record.times))
     }
 

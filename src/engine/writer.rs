@@ -17,6 +17,7 @@ use super::checkpoint::Covered;
 use super::clock::Clock;
 use super::disk::Disk;
 use super::state::State;
+use super::token_key::new_secret;
 use super::{Applied, EngineOptions, Figures, ImportedBatch, Refusal, StoreFigures, checkpoint};
 use crate::domain::{Change, Error, Precondition, Request, Sequence, TimeMs, builtin_kinds};
 use crate::store::{FinishedCheckpoint, LogKeep, Store, StoreError};
@@ -82,7 +83,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Takes over a loaded store; a new one gets the built-in kinds.
+    /// Takes over a loaded store.
     pub fn new(
         mut store: Box<dyn Store>,
         publish: watch::Sender<Arc<State>>,
@@ -90,9 +91,7 @@ impl Writer {
         covered: Covered,
         Common { options, figures, clock }: Common,
     ) -> Result<Writer, StoreError> {
-        if publish.borrow().sequence() == 0 {
-            register_builtin_kinds(&mut *store, &publish, &clock)?;
-        }
+        begin(&mut *store, &publish, &clock)?;
         let published = publish.subscribe();
         let erased = published.borrow().erased;
         let mut writer = Writer {
@@ -317,16 +316,21 @@ impl Writer {
     }
 }
 
-fn register_builtin_kinds(
-    store: &mut dyn Store,
-    publish: &watch::Sender<Arc<State>>,
-    clock: &Arc<Clock>,
-) -> Result<(), StoreError> {
+/// What a store has from its begin: a new one gets the built-in kinds, and one without a secret gets that.
+fn begin(store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, clock: &Arc<Clock>) -> Result<(), StoreError> {
+    let state = publish.borrow().clone();
     let put = |kind| Change::PutKind { kind, precondition: Precondition::None };
-    let changes = builtin_kinds().into_iter().map(put).collect();
+    let kinds = if state.sequence() == 0 { builtin_kinds() } else { Vec::new() };
+    let mut changes: Vec<Change> = kinds.into_iter().map(put).collect();
+    if state.secret().is_none() {
+        changes.push(Change::KeepSecret { secret: new_secret()? });
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
     // Nobody waits for the answer.
     let (reply, _) = oneshot::channel();
-    let mut batch = Batch::new(&publish.borrow(), clock.clone());
+    let mut batch = Batch::new(&state, clock.clone());
     batch.import(ImportOrder { changes, reply });
     let batch = batch.apply();
     store.append(&batch.commits)?;

@@ -41,7 +41,7 @@ pub struct HalfEdge {
 
 impl HalfEdge {
     /// The end an edge leads out of, and `leads_in` too where its kind is symmetric.
-    pub(super) fn new(neighbor: MemberIx, kind: KindIx, leads_out: bool, leads_in: bool, tie: Tie) -> HalfEdge {
+    pub fn new(neighbor: MemberIx, kind: KindIx, leads_out: bool, leads_in: bool, tie: Tie) -> HalfEdge {
         // A sum of nothing is −0, and its sign is not the mark of what is pinned.
         let weight = tie.pinned.map_or(tie.faded.abs().to_bits(), |strength| strength.get().to_bits() | PINNED);
         HalfEdge { neighbor, label: label_of(kind, leads_out, leads_in), tie: [weight, tie.last_s] }

@@ -4,6 +4,7 @@
 //! is exact. No I/O, no async, no clock. Internal indices are dense and short-lived; order and ties are always by id.
 
 mod adjacency;
+mod audience;
 mod budget;
 mod distance;
 #[allow(clippy::module_inception)]
@@ -37,6 +38,7 @@ mod view;
 mod walk;
 
 pub use adjacency::HalfEdges;
+pub use audience::Ways;
 pub use budget::{Budget, Extent, Limit, NeverStop, Stop, StopReason};
 pub use distance::{distance, distances};
 pub use graph::{EdgeToPut, Graph, GraphBuilder};

@@ -41,15 +41,57 @@ pub struct Reach {
 /// Who can see `of` within `max_hops`: breadth-first, backwards along attention; by all spheres and by each one alone at once
 /// (Then et al. 2014). On a limit, whole hops only, and nothing of the spheres.
 pub fn reach(view: &View<'_>, of: MemberIx, max_hops: u32, budget: &mut Budget<'_>) -> Reach {
+    reach_beside(view, of, max_hops, |_| Ok(Direct::new()), budget)
+}
+
+/// Members in index order, each once, and the spheres of edges that lead from them to another.
+pub(super) type Direct = Vec<(MemberIx, u8)>;
+
+/// The same, beside some whom an edge leads to `of` that nobody goes on along.
+pub(super) fn reach_beside(
+    view: &View<'_>,
+    of: MemberIx,
+    max_hops: u32,
+    direct: impl FnOnce(&mut Budget<'_>) -> Result<Direct, Limit>,
+    budget: &mut Budget<'_>,
+) -> Reach {
     let mut scratch = lease(view.graph().places());
     let (ends, extent) = search(view, of, max_hops, &mut scratch, budget);
+    if extent.exact_through_hop == 0 {
+        return Reach { hops: Vec::new(), extent };
+    }
+    let direct = match direct(budget) {
+        Ok(direct) => direct,
+        Err(limit) => return Reach { hops: Vec::new(), extent: Extent::ended(limit, 0) },
+    };
     let Scratch { marks, seen: [seen, _], .. } = &mut *scratch;
-    let hops = ends.windows(2).zip(1..).map(|(ends, hop)| {
-        let here = &seen[ends[0]..ends[1]];
+    let mut hops: Vec<Vec<MemberIx>> = Vec::new();
+    if !direct.is_empty() {
+        let is_direct = |member: &MemberIx| direct.binary_search_by_key(member, |direct| direct.0).is_ok();
+        hops.push(direct.iter().map(|direct| direct.0).collect());
+        for (ends, hop) in ends.windows(2).zip(0..) {
+            let others = seen[ends[0]..ends[1]].iter().copied().filter(|member| !is_direct(member));
+            if hop == 0 { hops[0].extend(others) } else { hops.push(others.collect()) }
+        }
+        for &(member, spheres) in &direct {
+            if marks[member.0 as usize] == 0 {
+                seen.push(member);
+            }
+            marks[member.0 as usize] |= spheres | ANY;
+        }
+        while hops.last().is_some_and(Vec::is_empty) {
+            hops.pop();
+        }
+    }
+    let counted = |(here, hop): (&[MemberIx], u32)| {
         let spheres = extent.is_complete().then(|| SphereSplit::of(here, marks));
         ReachHop { hop, members: here.len() as u32, spheres }
-    });
-    Reach { hops: hops.collect(), extent }
+    };
+    let hops = match hops.is_empty() {
+        true => ends.windows(2).map(|ends| &seen[ends[0]..ends[1]]).zip(1..).map(counted).collect(),
+        false => hops.iter().map(Vec::as_slice).zip(1..).map(counted).collect(),
+    };
+    Reach { hops, extent }
 }
 
 /// Those among whom `reach` counts as crossing: whom no single sphere leads to `of` within `max_hops`. By hop, then id. On a limit
@@ -173,7 +215,7 @@ pub fn reach_list(
     (list, extent)
 }
 
-fn by_hop_and_id(view: &View<'_>, list: &mut [(u32, MemberIx)]) {
+pub(super) fn by_hop_and_id(view: &View<'_>, list: &mut [(u32, MemberIx)]) {
     let graph = view.graph();
     list.sort_unstable_by(|a, b| (a.0, graph.id(a.1)).cmp(&(b.0, graph.id(b.1))));
 }

@@ -99,12 +99,18 @@ impl<'g> View<'g> {
             (filter.kinds.is_empty() || filter.kinds.binary_search(&kind.name).is_ok())
                 && (filter.spheres.is_empty() || filter.spheres.contains(&kind.sphere))
         };
-        let passing = self.graph.kinds().filter(|(_, kind)| passes(kind));
-        self.kinds &= passing.fold(0, |mask, (ix, _)| mask | 1 << ix.0);
+        self = self.of_kinds(passes);
         if let Some(least) = filter.min_strength {
             self.min_strength = self.min_strength.max(least.get());
         }
         self.excluded.extend(filter.exclude.iter().filter_map(|id| self.graph.find(id.as_str())));
+        self
+    }
+
+    /// This view with edges of some kinds alone.
+    pub fn of_kinds(mut self, passes: impl Fn(&Kind) -> bool) -> View<'g> {
+        let passing = self.graph.kinds().filter(|(_, kind)| passes(kind));
+        self.kinds &= passing.fold(0, |mask, (ix, _)| mask | 1 << ix.0);
         for (ix, kind) in self.graph.kinds() {
             self.set_gates(ix, kind);
         }
@@ -170,6 +176,11 @@ impl<'g> View<'g> {
 
     pub fn excludes(&self, member: MemberIx) -> bool {
         !self.excluded.is_empty() && self.excluded.contains(&member)
+    }
+
+    /// Whether edges of a kind pass.
+    pub fn admits_kind(&self, kind: KindIx) -> bool {
+        self.kinds >> kind.0 & 1 == 1
     }
 
     /// Whether any kind of edge passes.

@@ -3,7 +3,7 @@
 use std::mem::take;
 
 use super::decode::{Violations, all_or_return, block_within, page_size};
-use super::page::{Listing, page};
+use super::page::page;
 use super::request_id::request;
 use super::{Service, encode};
 use crate::domain::{Change, Error, MemberId, Resource};
@@ -43,7 +43,7 @@ pub async fn unblock_member(
 
 pub async fn list_blocks(service: &Service, message: pb::ListBlocksRequest) -> Result<pb::ListBlocksResponse, Error> {
     let same = pb::ListBlocksRequest { member_id: message.member_id.clone(), ..Default::default() };
-    let listing = Listing::new("ListBlocks", &same);
+    let listing = service.listing("ListBlocks", &same);
     let mut wrong = Violations::default();
     let member = wrong.check(MemberId::parse("member_id", &message.member_id));
     let size = wrong.check(page_size(message.page_size));

@@ -11,7 +11,7 @@ use super::encode::timestamp;
 use super::page::PageToken;
 use super::{Service, caller, to_status};
 use crate::domain::{Error, MemberId, Reason, Resource, TimeMs, Violation};
-use crate::engine::{QueryOptions, State};
+use crate::engine::{QueryOptions, State, StatusReader};
 use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer};
 use crate::proto::v1 as pb;
 
@@ -29,6 +29,8 @@ pub struct Asked {
     /// On whose behalf; the service's own if on nobody's.
     viewer: Option<MemberId>,
     pub as_of: TimeMs,
+    /// When it was asked. Whatever `as_of` is, statuses are live by this.
+    clock: TimeMs,
     pub require_complete: bool,
 }
 
@@ -46,13 +48,14 @@ impl Service {
         let edges_max = wrong.check_in("read", edges_visited_max(read.max_edges_visited));
         let viewer = wrong.check_in("read", viewer(&read.viewer_id));
         all_or_return!(wrong; as_of, edges_max, viewer);
-        let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or_else(|| self.engine.now());
+        let clock = self.engine.now();
+        let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or(clock);
         let options = QueryOptions {
             min_revision: read.min_revision,
             edges_visited_max: edges_max,
             deadline: deadline(metadata),
         };
-        Ok(Asked { options, read_in: Some("read"), viewer, as_of, require_complete: read.require_complete })
+        Ok(Asked { options, read_in: Some("read"), viewer, as_of, clock, require_complete: read.require_complete })
     }
 
     /// The same for reads that have no `ReadOptions`: what they have of it are fields of their own.
@@ -66,10 +69,11 @@ impl Service {
         let as_of = wrong.check(optional_time("as_of", plain.as_of));
         let viewer = wrong.check(viewer(&plain.viewer_id));
         all_or_return!(wrong; as_of, viewer);
-        let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or_else(|| self.engine.now());
+        let clock = self.engine.now();
+        let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or(clock);
         let min_revision = plain.min_revision;
         let options = QueryOptions { min_revision, edges_visited_max: None, deadline: deadline(metadata) };
-        Ok(Asked { options, read_in: None, viewer, as_of, require_complete: true })
+        Ok(Asked { options, read_in: None, viewer, as_of, clock, require_complete: true })
     }
 
     /// Runs a query within what was asked for, if its viewer may be asked for.
@@ -148,6 +152,11 @@ impl Asked {
 
     pub fn viewer(&self, state: &State) -> Viewer {
         state.viewer(self.viewer.as_ref())
+    }
+
+    /// How statuses are read: on whose behalf, and what is live.
+    pub fn status_reader(&self, state: &State) -> StatusReader {
+        state.status_reader(self.viewer.as_ref(), self.as_of, self.clock)
     }
 
     /// The whole graph as the viewer sees it.

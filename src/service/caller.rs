@@ -128,6 +128,7 @@ fn told(change: &Change) -> String {
         Change::UnblockMember { block, .. } => format!("unblock_member {}/{}", block.by, block.of),
         Change::RecordIntroduction { introduction } => format!("record_introduction {}", introduction.introducer),
         Change::PutIntroducerTally { introducer, .. } => format!("put_introducer_tally {introducer}"),
+        Change::KeepSecret { .. } => "keep_secret".to_owned(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::decode::{Violations, all_or_return, member_ids};
 use super::reach::{ReachOf, Subject, subject};
 use crate::domain::{Error, MemberId, Reason, StatusId, Violation};
 use crate::engine::State;
-use crate::graph::{Budget, Direction, Extent, MemberIx, View, distances, members_within};
+use crate::graph::{Budget, Extent, Graph, MemberIx, Ways};
 use crate::proto::v1 as pb;
 
 pub async fn check_reach(
@@ -28,10 +28,10 @@ pub async fn check_reach(
     all_or_return!(wrong; of, viewers, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let (view, subject, max_hops) = of.resolve(state, &how)?;
+        let (ways, subject, max_hops) = of.resolve(state, &how)?;
         let known: Vec<Option<MemberIx>> = viewers.iter().map(|id| state.graph().find(id.as_str())).collect();
         let max_hops = if is_for_its_author_alone(state, &of, &how) { 0 } else { max_hops };
-        let reach = Reach { view: &view, subject, max_hops };
+        let reach = Reach { graph: state.graph(), ways: &ways, subject, max_hops };
         let (hops, extent) = reach.hops_from(known.iter().flatten().copied(), budget);
         let info = how.info(state, extent, budget)?;
         let results = viewers.iter().zip(known).map(|(id, known)| checked(id, known.and_then(|ix| hops.get(&ix))));
@@ -57,7 +57,7 @@ fn is_for_its_author_alone(state: &State, of: &ReachOf, how: &Asked) -> bool {
         Subject::Status(id) => state.status(id.as_str()),
         Subject::Member(_) => None,
     };
-    status.is_some_and(|status| !status.value.is_live(how.as_of))
+    status.is_some_and(|status| !how.status_reader(state).live_at.admits(&status.value))
 }
 
 fn checked(id: &MemberId, hop: Option<&u32>) -> pb::ReachCheck {
@@ -66,7 +66,8 @@ fn checked(id: &MemberId, hop: Option<&u32>) -> pb::ReachCheck {
 
 /// Who is to be reached, and how far.
 struct Reach<'v, 'g> {
-    view: &'v View<'g>,
+    graph: &'g Graph,
+    ways: &'v Ways<'g>,
     subject: MemberIx,
     max_hops: u32,
 }
@@ -78,17 +79,17 @@ impl Reach<'_, '_> {
         viewers: impl Iterator<Item = MemberIx> + Clone,
         budget: &mut Budget<'_>,
     ) -> (HashMap<MemberIx, u32>, Extent) {
-        let graph = self.view.graph();
-        let (within, mut extent) = members_within(self.view, self.subject, Direction::Backward, self.max_hops, budget);
-        let mut found: HashMap<MemberIx, u32> = within.iter().collect();
+        let graph = self.graph;
+        let (within, mut extent) = self.ways.reach_list(self.subject, self.max_hops, budget);
+        let mut found: HashMap<MemberIx, u32> = within.into_iter().map(|(hop, member)| (member, hop)).collect();
         found.insert(self.subject, 0);
         for viewer in viewers.filter(|viewer| graph.has_blocks(*viewer) && *viewer != self.subject) {
             found.remove(&viewer);
             if graph.are_apart(viewer, self.subject) || self.max_hops == 0 {
                 continue;
             }
-            let view = self.view.clone().past_blocks_of(viewer);
-            let (hops, searched) = distances(&view, viewer, &[self.subject], self.max_hops, budget);
+            let ways = self.ways.clone().past_blocks_of(viewer);
+            let (hops, searched) = ways.distances(viewer, &[self.subject], self.max_hops, budget);
             extent = extent.and(searched);
             found.extend(hops[0].map(|hops| (viewer, hops)));
         }

@@ -115,7 +115,8 @@ impl Subject {
             Change::BlockMember { .. }
             | Change::UnblockMember { .. }
             | Change::RecordIntroduction { .. }
-            | Change::PutIntroducerTally { .. } => Subject::Bare,
+            | Change::PutIntroducerTally { .. }
+            | Change::KeepSecret { .. } => Subject::Bare,
         }
     }
 

@@ -8,7 +8,7 @@ use super::Service;
 use super::call::{Asked, find, read_on_every_page};
 use super::decode::{Violations, all_or_return, optional_time, page_size, within_bounds};
 use super::encode::Shown;
-use super::page::{Listing, page};
+use super::page::page;
 use super::statuses::status_place;
 use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, Reason, TopicSet, Violation};
@@ -21,7 +21,7 @@ pub async fn discover_statuses(
     call: Request<pb::DiscoverStatusesRequest>,
 ) -> Result<pb::DiscoverStatusesResponse, Error> {
     let (metadata, _, message) = call.into_parts();
-    let listing = Listing::new("DiscoverStatuses", &same_on_every_page(&message));
+    let listing = service.listing("DiscoverStatuses", &same_on_every_page(&message));
     let mut wrong = Violations::default();
     let viewer = wrong.check(MemberId::parse("viewer_id", &message.viewer_id));
     let topics = wrong.check(TopicSet::parse("topics", &message.topics));
@@ -38,7 +38,7 @@ pub async fn discover_statuses(
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let viewer = find(&how.view(state), &viewer)?;
-        let found = discover(state, viewer, &query, how.as_of, budget);
+        let found = discover(state, viewer, &query, &how.status_reader(state), budget);
         let start = after.as_ref().map_or(0, |(time, id)| {
             found.items.partition_point(|item| (Reverse(item.post_time), &item.status) <= (Reverse(*time), id))
         });
@@ -75,9 +75,9 @@ fn discovered(
     item: &DiscoveredStatus,
     budget: &mut Budget<'_>,
 ) -> (pb::DiscoveredStatus, Option<Limit>) {
-    let (view, chain, limit) = discovered_chain(shown.state, viewer, item, shown.as_of, budget);
+    let (ways, chain, limit) = discovered_chain(shown.state, viewer, item, shown.as_of, budget);
     let item = pb::DiscoveredStatus {
-        chain: chain.map(|chain| shown.path(&view, &chain)),
+        chain: chain.map(|chain| shown.path(ways.at(item.hop), &chain)),
         status: shown.state.status(item.status.as_str()).map(|stored| shown.status(stored)),
         hop: item.hop as i32,
     };
@@ -85,6 +85,8 @@ fn discovered(
 }
 
 fn same_on_every_page(message: &pb::DiscoverStatusesRequest) -> pb::DiscoverStatusesRequest {
-    let read = read_on_every_page(message.read.as_ref());
+    // It says no more than the request's own.
+    let read = message.read.clone().map(|read| pb::ReadOptions { viewer_id: String::new(), ..read });
+    let read = read_on_every_page(read.as_ref());
     pb::DiscoverStatusesRequest { page_size: 0, page_token: String::new(), read, ..message.clone() }
 }

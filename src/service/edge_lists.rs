@@ -7,7 +7,7 @@ use tonic::Request;
 use super::Service;
 use super::call::{Plain, cut_short, find};
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size};
-use super::page::{Listing, page};
+use super::page::page;
 use crate::domain::{Error, KindName, MemberId, Reason, Violation};
 use crate::engine::State;
 use crate::graph::{Budget, Graph, HalfEdge, IdPrefix, MemberIx, View, id_prefix};
@@ -74,6 +74,10 @@ impl EdgesOf {
         Ok(EdgesOf { member, leads, filter })
     }
 
+    fn admit(&self, view: &View<'_>, half: &HalfEdge) -> bool {
+        self.leads.admit(half) && view.passes_any_way(half)
+    }
+
     /// Shows each of the edges once, in no order that means anything to a caller.
     fn for_each(
         &self,
@@ -84,7 +88,7 @@ impl EdgesOf {
         let member = find(view, &self.member)?;
         view.half_edges(member).try_for_each_list(|list| -> Result<(), Error> {
             budget.visit(list.len() as u64).map_err(cut_short)?;
-            list.iter().filter(|half| self.leads.admit(half) && view.passes_any_way(half)).for_each(&mut found);
+            list.iter().filter(|half| self.admit(view, half)).for_each(&mut found);
             Ok(())
         })?;
         Ok(member)
@@ -102,7 +106,7 @@ pub async fn list_edges(
         min_revision: String::new(),
         ..message.clone()
     };
-    let listing = Listing::new("ListEdges", &asked);
+    let listing = service.listing("ListEdges", &asked);
     let mut wrong = Violations::default();
     let edges = wrong.check(EdgesOf::decode(&message.member_id, message.direction, message.filter));
     let size = wrong.check(page_size(message.page_size));
@@ -118,6 +122,12 @@ pub async fn list_edges(
         let (next, found) = (Vec::new(), Vec::new());
         let mut first = FirstEdges { graph: state.graph(), after, count: size + 1, next, found };
         let from = edges.for_each(&view, budget, |half| first.push(half))?;
+        for half in state.pending_halves(from, &view, how.viewer(state)) {
+            budget.visit(1).map_err(cut_short)?;
+            if edges.admit(&view, &half) {
+                first.push(half);
+            }
+        }
         let (found, next_page_token) = page(first.in_order(), size, |(Place { other, kind, leads_in, .. }, _)| {
             listing.token(how.as_of, &[other.as_str(), kind.as_str(), if *leads_in { "in" } else { "out" }])
         });

@@ -95,7 +95,8 @@ async fn get_edge(service: &Service, call: Request<pb::GetEdgeRequest>) -> Resul
     let how = asked.clone();
     let answer = move |state: &State, _: &mut Budget<'_>| {
         let name = || format!("{} {} {}", key.from, key.kind, key.to);
-        let stored = state.edge_in(&how.view(state), &key).ok_or_else(|| Error::not_found(Resource::Edge, name()))?;
+        let stored = state.edge_or_pending_in(&how.view(state), how.viewer(state), &key);
+        let stored = stored.ok_or_else(|| Error::not_found(Resource::Edge, name()))?;
         let edge = Some(how.shown(state).edge(stored));
         Ok(pb::GetEdgeResponse { edge, revision: state.revision().to_string() })
     };

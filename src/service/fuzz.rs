@@ -7,8 +7,8 @@ use super::call_id::Trace;
 use super::decode::{self, AskedFilter};
 use super::page::Listing;
 use super::request_id::request;
-use crate::domain::{Error, Reason, TimeMs, Violation};
-use crate::engine::Revision;
+use crate::domain::{Error, Reason, Secret, TimeMs, Violation};
+use crate::engine::{Revision, TokenKey};
 use crate::fuzz::fuzz;
 use crate::proto::v1 as pb;
 
@@ -32,6 +32,7 @@ fn records() -> Vec<pb::ImportRecord> {
         prior: 0.5,
         half_life: Some(prost_types::Duration { seconds: 60, nanos: 1_000_000 }),
         etag: text("0123456789abcdef"),
+        carries_statuses: Some(true),
     };
     let member = pb::Member {
         id: text("ann"),
@@ -54,6 +55,7 @@ fn records() -> Vec<pb::ImportRecord> {
         visibility: 3,
         note: text("n"),
         origin: Some(pb::Origin { status_id: text("s"), introducer_ids: vec![text("cy")], note: text("o") }),
+        asked_by_id: text("bob"),
         ..Default::default()
     };
     let status = pb::Status {
@@ -147,7 +149,8 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn no_token_breaks_a_list_or_a_read() {
-    let listing = Listing::new("ListMembers", &pb::ListMembersRequest::default());
+    let key = std::sync::Arc::new(TokenKey::new(Secret([7; 32])));
+    let listing = Listing::new(&key, "ListMembers", &pb::ListMembersRequest::default());
     let tokens = [&["ann"][..], &["ann", "friend", "in"]].map(|place| listing.token(NOW, place).into_bytes());
     fuzz("page tokens", tokens, |bytes| listing.parse(&text(bytes), 1));
     let revision = Revision::new(7 << 64, 9).to_string().into_bytes();

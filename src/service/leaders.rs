@@ -9,8 +9,8 @@ use super::call::find;
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, within_bounds};
 use crate::domain::limits::{HOPS_MAX, LIMIT_DEFAULT, LIMIT_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, StatusId, Topic};
-use crate::engine::State;
-use crate::graph::{Budget, Extent, Leader, Limit, MemberIx, Sharer, View, Viewer, distances, leaders};
+use crate::engine::{State, StatusReader};
+use crate::graph::{Budget, Extent, Leader, Limit, MemberIx, Sharer, View, distances, leaders};
 use crate::proto::v1 as pb;
 
 /// A leader's statuses and readers that are named.
@@ -50,7 +50,7 @@ pub async fn list_leaders(
         let view = filter.view(state, &how)?;
         let from = near.as_ref().map(|near| find(&view, &near.member)).transpose()?;
         let from = from.zip(near.as_ref().map(|near| near.max_hops));
-        let (leaders, extent) = match nearest(state, (&view, how.viewer(state)), &topic, from, budget) {
+        let (leaders, extent) = match nearest(state, (&view, &how.status_reader(state)), &topic, from, budget) {
             Ok(leaders) => (leaders, Extent::complete(HOPS_MAX)),
             // Scores are of all who read: of part of them they would be of something else.
             Err(limit) => (Vec::new(), Extent::ended(limit, 0)),
@@ -72,12 +72,12 @@ struct Found {
 /// The leaders of a topic; only those within so many hops of a member, if one is given.
 fn nearest(
     state: &State,
-    (view, viewer): (&View<'_>, Viewer),
+    (view, reader): (&View<'_>, &StatusReader),
     topic: &Topic,
     from: Option<(MemberIx, u32)>,
     budget: &mut Budget<'_>,
 ) -> Result<Vec<Found>, Limit> {
-    let sharing = state.sharing_on(topic, view, viewer, budget)?;
+    let sharing = state.sharing_on(topic, view, reader, budget)?;
     let sharers: Vec<Sharer> = sharing.iter().map(|sharing| sharing.sharer).collect();
     let mut statuses: HashMap<MemberIx, Vec<StatusId>> =
         sharing.into_iter().map(|sharing| (sharing.sharer.member, sharing.statuses)).collect();

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::domain::{Topic, TopicSet};
-use crate::engine::State;
-use crate::graph::{Budget, Limit, MemberIx, Sharer, View, Viewer, leaders};
+use crate::engine::{State, StatusReader};
+use crate::graph::{Budget, Limit, MemberIx, Sharer, View, leaders};
 
 /// The first so many leaders of a topic are told of as such.
 const LEADERS_TOLD_MAX: usize = 10;
@@ -27,13 +27,13 @@ pub type Leads = HashMap<MemberIx, Vec<Lead>>;
 /// The first leaders of each topic, as `ListLeaders` has them of the same view.
 pub fn leads(
     state: &State,
-    (view, viewer): (&View<'_>, Viewer),
+    (view, reader): (&View<'_>, &StatusReader),
     topics: &TopicSet,
     budget: &mut Budget<'_>,
 ) -> Result<Leads, Limit> {
     let mut found = Leads::new();
     for topic in topics.iter() {
-        let sharing = state.sharing_on(topic, view, viewer, budget)?;
+        let sharing = state.sharing_on(topic, view, reader, budget)?;
         if sharing.len() > ON_TOPIC_MAX {
             continue;
         }

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::blocks::{block_member, list_blocks, unblock_member};
 use super::call::{Plain, find, respond};
 use super::decode::{self, Violations, all_or_return, etag_precondition, member_ids, member_update, page_size};
-use super::page::{Listing, page};
+use super::page::page;
 use super::request_id::request;
 use super::{Service, encode};
 use crate::domain::{Change, Error, MemberId, Violation};
@@ -152,7 +152,7 @@ async fn list_members(
 ) -> Result<pb::ListMembersResponse, Error> {
     let (metadata, _, message) = call.into_parts();
     let same = pb::ListMembersRequest { viewer_id: message.viewer_id.clone(), ..Default::default() };
-    let listing = Listing::new("ListMembers", &same);
+    let listing = service.listing("ListMembers", &same);
     let mut wrong = Violations::default();
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 1));

@@ -49,6 +49,7 @@ mod watch;
 
 use tokio::sync::watch::Receiver;
 
+use page::Listing;
 use streamed::Streams;
 use watch::Watchers;
 
@@ -59,7 +60,6 @@ pub use admin::resident_bytes;
 pub use call::grpc_timeout;
 pub use call_id::CallId;
 pub use caller::{CallNotes, CallerId, Subjects, ViewerQuota, without_viewer};
-pub use encode::record;
 pub use status::to_status;
 
 /// Exports, backups and verifications at once: each holds on to a snapshot, and to a thread.
@@ -79,5 +79,10 @@ impl Service {
     pub fn new(engine: Engine, stopping: Receiver<bool>) -> Service {
         let start_time = engine.now();
         Service { engine, start_time, watchers: Watchers::new(stopping), streams: Streams::new(STREAMS_MAX) }
+    }
+
+    /// What the pages of a list belong to.
+    fn listing(&self, rpc: &str, request: &impl prost::Message) -> Listing {
+        Listing::new(self.engine.token_key(), rpc, request)
     }
 }

@@ -1,15 +1,19 @@
 //! Page tokens: where a page ended, for which request.
 //!
 //! A token is the hex digits of: a version byte, XXH3-64 of the request it belongs to, the pages' `as_of`, the place of the
-//! last item by its sort key, and a CRC-32 of all before. It holds no more than its caller was shown, so it is not signed.
+//! last item by its sort key, and a code of authentication of all before, by a key that the store keeps: what is in a token decides
+//! what comes next, and is kith's own.
+
+use std::sync::Arc;
 
 use prost::Message;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::domain::limits::PAGE_TOKEN_BYTES_MAX;
 use crate::domain::{Reason, TimeMs, Violation};
+use crate::engine::TokenKey;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Between the parts of a place; no id holds a control character.
 const SEPARATOR: char = '\u{1f}';
 const HEAD_BYTES: usize = 1 + 8 + 8;
@@ -24,42 +28,46 @@ pub struct PageToken {
 }
 
 /// What a token belongs to: the RPC, and its request without what may differ from page to page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listing(u64);
+#[derive(Debug, Clone)]
+pub struct Listing {
+    request: u64,
+    key: Arc<TokenKey>,
+}
 
 impl Listing {
     /// `request` is to have its page's size, its token and its ways of reading cleared.
-    pub fn new(rpc: &str, request: &impl Message) -> Listing {
+    pub fn new(key: &Arc<TokenKey>, rpc: &str, request: &impl Message) -> Listing {
         let mut bytes = rpc.as_bytes().to_vec();
         bytes.push(0);
         bytes.extend(request.encode_to_vec());
-        Listing(xxh3_64(&bytes))
+        Listing { request: xxh3_64(&bytes), key: key.clone() }
     }
 
     /// The token for the page after `place`.
-    pub fn token(self, as_of: TimeMs, place: &[&str]) -> String {
+    pub fn token(&self, as_of: TimeMs, place: &[&str]) -> String {
         let mut bytes = vec![VERSION];
-        bytes.extend(self.0.to_be_bytes());
+        bytes.extend(self.request.to_be_bytes());
         bytes.extend(as_of.0.to_be_bytes());
         bytes.extend(place.join(&SEPARATOR.to_string()).into_bytes());
-        bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        let mac = self.key.mac(&bytes);
+        bytes.extend(mac);
+        hex(&bytes)
     }
 
     /// Reads a token of this listing with so many parts in its place; none for the first page.
-    pub fn parse(self, token: &str, parts: usize) -> Result<Option<PageToken>, Violation> {
+    pub fn parse(&self, token: &str, parts: usize) -> Result<Option<PageToken>, Violation> {
         if token.is_empty() {
             return Ok(None);
         }
         let malformed = || Violation::new("page_token", Reason::Malformed, "is not a token kith has given");
         let bytes = unhex(token).ok_or_else(malformed)?;
-        let (body, crc) = bytes.split_last_chunk::<4>().ok_or_else(malformed)?;
-        if body.len() < HEAD_BYTES || body[0] != VERSION || crc32fast::hash(body).to_be_bytes() != *crc {
+        let (body, mac) = bytes.split_last_chunk().ok_or_else(malformed)?;
+        if body.len() < HEAD_BYTES || body[0] != VERSION || !self.key.admits(body, mac) {
             return Err(malformed());
         }
         let number =
             |range: std::ops::Range<usize>| body[range].iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
-        if number(1..9) != self.0 {
+        if number(1..9) != self.request {
             let message = "belongs to another request: only page_size may change from page to page";
             return Err(Violation::new("page_token", Reason::PageTokenMismatch, message));
         }
@@ -70,6 +78,15 @@ impl Listing {
         }
         Ok(Some(PageToken { as_of: TimeMs(number(9..17) as i64), place }))
     }
+}
+
+/// A page's token is as long as two ids: `format!` for each byte took longer than all else of it.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |four: u8| char::from(DIGITS[usize::from(four & 0xF)]);
+    let mut text = String::with_capacity(2 * bytes.len());
+    bytes.iter().for_each(|&byte| text.extend([digit(byte >> 4), digit(byte)]));
+    text
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -98,22 +115,32 @@ pub fn page<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Secret;
     use crate::proto::v1::ListMembersRequest;
 
     #[test]
     fn a_token_is_read_by_its_own_request_alone() {
-        let listing = Listing::new("ListMembers", &ListMembersRequest::default());
+        let key = Arc::new(TokenKey::new(Secret([1; 32])));
+        let listing = Listing::new(&key, "ListMembers", &ListMembersRequest::default());
         let token = listing.token(TimeMs(-5), &["3", "née"]);
         let read = listing.parse(&token, 2).unwrap().unwrap();
         assert_eq!(read, PageToken { as_of: TimeMs(-5), place: vec!["3".to_owned(), "née".to_owned()] });
         assert_eq!(listing.parse("", 2), Ok(None));
 
-        let reason = |listing: Listing, token: &str| listing.parse(token, 2).unwrap_err().reason;
-        let other = Listing::new("ListEdges", &ListMembersRequest::default());
-        assert_eq!(reason(other, &token), Reason::PageTokenMismatch);
+        let reason = |listing: &Listing, token: &str| listing.parse(token, 2).unwrap_err().reason;
+        let other = Listing::new(&key, "ListEdges", &ListMembersRequest::default());
+        assert_eq!(reason(&other, &token), Reason::PageTokenMismatch);
+        let elsewhere = Arc::new(TokenKey::new(Secret([2; 32])));
+        let elsewhere = Listing::new(&elsewhere, "ListMembers", &ListMembersRequest::default());
+        assert_eq!(reason(&elsewhere, &token), Reason::Malformed);
+        for at in 0..token.len() {
+            let mut forged = token.clone().into_bytes();
+            forged[at] = if forged[at] == b'0' { b'1' } else { b'0' };
+            assert_eq!(reason(&listing, &String::from_utf8(forged).unwrap()), Reason::Malformed, "digit {at}");
+        }
         let damaged = format!("02{}", &token[2..]);
         for wrong in [&token[2..], "0", "é", "zz", "00", &damaged, &"00".repeat(600)] {
-            assert_eq!(reason(listing, wrong), Reason::Malformed, "{wrong}");
+            assert_eq!(reason(&listing, wrong), Reason::Malformed, "{wrong}");
         }
     }
 

@@ -113,7 +113,7 @@ async fn list_mutuals(
     call: Request<pb::ListMutualsRequest>,
 ) -> Result<pb::ListMutualsResponse, Error> {
     let (metadata, _, message) = call.into_parts();
-    let listing = Listing::new("ListMutuals", &same_on_every_page(&message));
+    let listing = service.listing("ListMutuals", &same_on_every_page(&message));
     let mut wrong = Violations::default();
     let a = wrong.check(MemberId::parse("a_id", &message.a_id));
     let b = wrong.check(MemberId::parse("b_id", &message.b_id));
@@ -128,7 +128,7 @@ async fn list_mutuals(
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let view = filter.view(state, &how)?;
         let found = mutuals(&view, find(&view, &a)?, find(&view, &b)?, budget);
-        mutuals_page(&how, state, budget, found, after.as_ref(), size, listing)
+        mutuals_page(&how, state, budget, found, after.as_ref(), size, &listing)
     };
     service.query(&asked, answer).await
 }
@@ -140,7 +140,7 @@ fn mutuals_page(
     found: Result<Vec<crate::graph::Mutual>, crate::graph::Limit>,
     after: Option<&MemberId>,
     size: usize,
-    listing: Listing,
+    listing: &Listing,
 ) -> Result<pb::ListMutualsResponse, Error> {
     let (found, extent) = match found {
         Ok(found) => (found, Extent::complete(1)),

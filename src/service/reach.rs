@@ -8,15 +8,12 @@ use super::check_reach::check_reach;
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size, within_bounds};
 use super::discover::discover_statuses;
 use super::encode::Shown;
-use super::page::{Listing, page};
+use super::page::page;
 use super::statuses::own_status;
 use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, Reason, StatusId, Violation};
 use crate::engine::State;
-use crate::graph::{
-    Budget, Limit, MemberIx, PathQuery, Ranking, ReachHop, View, find_paths, reach, reach_crossing, reach_list,
-    sphere_switch,
-};
+use crate::graph::{Budget, Limit, MemberIx, ReachHop, Ways, sphere_switch};
 use crate::proto::v1 as pb;
 use crate::proto::v1::reach_service_server::ReachService;
 
@@ -73,21 +70,21 @@ impl ReachOf {
         Ok(ReachOf { subject, filter, max_hops })
     }
 
-    /// The member, the graph it is reached through, and the hops: a status's audience narrows both.
-    pub(super) fn resolve<'s>(&self, state: &'s State, how: &Asked) -> Result<(View<'s>, MemberIx, u32), Error> {
+    /// The member, the ways it is reached by, and the hops: a status's audience narrows both.
+    pub(super) fn resolve<'s>(&self, state: &'s State, how: &Asked) -> Result<(Ways<'s>, MemberIx, u32), Error> {
         let view = self.filter.view(state, how)?;
         let hops = |most: u32| if self.max_hops == 0 { most } else { self.max_hops };
         match &self.subject {
             Subject::Member(id) => {
                 let member = find(&view, id)?;
-                Ok((view, member, hops(REACH_HOPS_DEFAULT)))
+                Ok((Ways::all(view), member, hops(REACH_HOPS_DEFAULT)))
             }
             Subject::Status(id) => {
                 let status = own_status(state, how, id)?;
                 self.filter.require_admitted(&status.author)?;
                 let author = find(&view, &status.author)?;
                 let most = status.audience.max_hops;
-                Ok((view.narrowed(&status.audience.filter), author, hops(most).min(most)))
+                Ok((state.ways(view, &status.audience.filter), author, hops(most).min(most)))
             }
         }
     }
@@ -116,8 +113,8 @@ async fn get_reach(service: &Service, call: Request<pb::GetReachRequest>) -> Res
     all_or_return!(wrong; of, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let (view, member, max_hops) = of.resolve(state, &how)?;
-        let found = reach(&view, member, max_hops, budget);
+        let (ways, member, max_hops) = of.resolve(state, &how)?;
+        let found = ways.reach(member, max_hops, budget);
         let info = how.info(state, found.extent, budget)?;
         let hops: Vec<pb::ReachHop> = found.hops.iter().map(reach_hop).collect();
         let members = hops.iter().map(|hop| hop.members).sum();
@@ -140,7 +137,7 @@ fn reach_hop(hop: &ReachHop) -> pb::ReachHop {
 
 async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> Result<pb::ListReachResponse, Error> {
     let (metadata, _, message) = call.into_parts();
-    let listing = Listing::new("ListReach", &same_on_every_page(&message));
+    let listing = service.listing("ListReach", &same_on_every_page(&message));
     let mut wrong = Violations::default();
     let subject = subject!(message, list_reach_request);
     let of = wrong.check(ReachOf::decode(subject, message.filter, message.max_hops));
@@ -151,9 +148,9 @@ async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> R
     let after = after.map(|token| reach_place(&token.place)).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let (view, member, max_hops) = of.resolve(state, &how)?;
-        let search = if message.crossing_only { reach_crossing } else { reach_list };
-        let (list, mut extent) = search(&view, member, max_hops, budget);
+        let (ways, member, max_hops) = of.resolve(state, &how)?;
+        let search = if message.crossing_only { Ways::reach_crossing } else { Ways::reach_list };
+        let (list, mut extent) = search(&ways, member, max_hops, budget);
         let id = |ix| state.graph().id(ix);
         let start = after.as_ref();
         let start = start.map_or(0, |(hop, last)| list.partition_point(|(h, ix)| (*h, id(*ix)) <= (*hop, last)));
@@ -164,7 +161,7 @@ async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> R
         for (hop, ix) in items {
             let mut item = pb::ReachedMember { member_id: id(*ix).to_string(), hop: *hop as i32, ..Default::default() };
             if message.crossing_only {
-                let witnessed = witness(how.shown(state), &view, (*ix, member), *hop, &mut item, budget);
+                let witnessed = witness(how.shown(state), &ways, (*ix, member), *hop, &mut item, budget);
                 extent.limit = extent.limit.or(witnessed.err());
             }
             listed.push(item);
@@ -178,14 +175,14 @@ async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> R
 /// Shows by which chain a member is in reach, and where it changes to another part of life.
 fn witness(
     shown: Shown<'_>,
-    view: &View<'_>,
+    ways: &Ways<'_>,
     (from, to): (MemberIx, MemberIx),
     hops: u32,
     item: &mut pb::ReachedMember,
     budget: &mut Budget<'_>,
 ) -> Result<(), Limit> {
-    let query = PathQuery { k: 1, max_hops: hops, ranking: Ranking::Hops };
-    let found = find_paths(view, from, to, &query, budget);
+    let found = ways.chain(from, to, hops, budget);
+    let view = ways.at(hops);
     if let Some(limit) = found.extent.limit {
         return Err(limit);
     }

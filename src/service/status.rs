@@ -157,6 +157,7 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
         Reason::QuotaExceeded => ErrorReason::QuotaExceeded,
         Reason::ViewerMismatch => ErrorReason::ViewerMismatch,
         Reason::ClockNotAccepted => ErrorReason::ClockNotAccepted,
+        Reason::EdgePending => ErrorReason::EdgePending,
     }
 }
 

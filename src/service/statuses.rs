@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::call::{Asked, Plain, cut_short, find, respond};
 use super::decode::{self, Violations, all_or_return, etag_precondition, page_size};
-use super::page::{Listing, page};
+use super::page::page;
 use super::request_id::request;
 use super::{Service, encode};
 use crate::domain::{Change, EdgeKey, Error, KindName, MemberId, Resource, Status, StatusId, TimeMs, Violation};
@@ -88,7 +88,7 @@ async fn get_status(service: &Service, call: Request<pb::GetStatusRequest>) -> R
         let missing = || Error::not_found(Resource::Status, &id);
         let stored = state.status(id.as_str()).ok_or_else(missing)?;
         let author = state.graph().find(stored.value.author.as_str()).ok_or_else(missing)?;
-        let seen = state.seen(how.viewer(state), vec![(author, &stored.value)], how.as_of, budget);
+        let seen = state.seen(&how.status_reader(state), vec![(author, &stored.value)], budget);
         if seen.map_err(cut_short)?.is_empty() {
             return Err(missing());
         }
@@ -120,7 +120,7 @@ async fn list_statuses(
     let (metadata, _, message) = call.into_parts();
     let (author_id, viewer_id) = (message.author_id.clone(), message.viewer_id.clone());
     let same = pb::ListStatusesRequest { author_id, viewer_id, ..Default::default() };
-    let listing = Listing::new("ListStatuses", &same);
+    let listing = service.listing("ListStatuses", &same);
     let mut wrong = Violations::default();
     let author = wrong.check(MemberId::parse("author_id", &message.author_id));
     let size = wrong.check(page_size(message.page_size));
@@ -132,7 +132,7 @@ async fn list_statuses(
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let author = find(&how.view(state), &author)?;
-        let seen = state.seen_of(author, how.viewer(state), after.clone(), size + 1, how.as_of, budget);
+        let seen = state.seen_of(author, &how.status_reader(state), after.clone(), size + 1, budget);
         let (seen, next_page_token) = page(seen.map_err(cut_short)?, size, |last| {
             listing.token(how.as_of, &[&last.post_time.0.to_string(), last.id.as_str()])
         });
@@ -157,7 +157,7 @@ async fn list_outcomes(
     let (metadata, _, message) = call.into_parts();
     let (status_id, viewer_id) = (message.status_id.clone(), message.viewer_id.clone());
     let same = pb::ListOutcomesRequest { status_id, viewer_id, as_of: message.as_of, ..Default::default() };
-    let listing = Listing::new("ListOutcomes", &same);
+    let listing = service.listing("ListOutcomes", &same);
     let mut wrong = Violations::default();
     let id = wrong.check(StatusId::parse("status_id", &message.status_id));
     let size = wrong.check(page_size(message.page_size));

@@ -12,10 +12,10 @@ use super::introductions::introducer;
 use super::leads::{Lead, Leads, leads};
 use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, LIMIT_DEFAULT, LIMIT_MAX};
 use crate::domain::{Error, MemberId, Reason, StatusId, Topic, TopicSet, Violation};
-use crate::engine::{State, TopicMatch};
+use crate::engine::{State, StatusReader, TopicMatch};
 use crate::graph::{
     Asking, Breadth, Budget, Extent, Limit, MemberIx, SuggestQuery, Suggestion, Suggestions, TopicEvidence, View,
-    Viewer, suggest,
+    suggest,
 };
 use crate::proto::v1 as pb;
 
@@ -48,7 +48,8 @@ pub async fn suggest_introductions(
         let view = filter.view(state, &how)?;
         let member = find(&view, &member)?;
         let exclude = exclude.iter().filter_map(|id| state.graph().find(id.as_str())).collect();
-        let (matches, mut found) = match matches(state, &topics, &view, how.viewer(state), budget) {
+        let reader = how.status_reader(state);
+        let (matches, mut found) = match matches(state, &topics, &view, &reader, budget) {
             Ok(matches) => {
                 let evidence: Option<TopicEvidence> = matches.as_ref().map(evidence);
                 let (topics, limit) = (evidence.as_ref(), limit as usize);
@@ -61,7 +62,7 @@ pub async fn suggest_introductions(
             }
             Err(limit) => (None, Suggestions { suggestions: Vec::new(), extent: Extent::ended(limit, 1) }),
         };
-        let leads = match leads_among(state, &topics, &found, (&view, how.viewer(state)), budget) {
+        let leads = match leads_among(state, &topics, &found, (&view, &reader), budget) {
             Ok(leads) => leads,
             Err(limit) => {
                 // The suggestions stand, without this reason.
@@ -95,13 +96,13 @@ fn matches(
     state: &State,
     topics: &TopicSet,
     view: &View<'_>,
-    viewer: Viewer,
+    reader: &StatusReader,
     budget: &mut Budget<'_>,
 ) -> Result<Option<Matches>, Limit> {
     if topics.is_empty() {
         return Ok(None);
     }
-    state.topic_evidence(topics, view, viewer, budget).map(Some)
+    state.topic_evidence(topics, view, reader, budget).map(Some)
 }
 
 /// Who leads on the topics asked for, if anybody suggested may.
@@ -109,7 +110,7 @@ fn leads_among(
     state: &State,
     topics: &TopicSet,
     found: &Suggestions,
-    view: (&View<'_>, Viewer),
+    view: (&View<'_>, &StatusReader),
     budget: &mut Budget<'_>,
 ) -> Result<Leads, Limit> {
     if found.suggestions.is_empty() || !found.extent.is_complete() {

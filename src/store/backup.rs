@@ -10,7 +10,7 @@ use super::{CheckpointHead, Loader, Row, StoreError, StoreId};
 
 const MAGIC: &[u8; 8] = b"KITHBKUP";
 /// The format of backups this version writes.
-const BACKUP_FORMAT: u32 = 3;
+const BACKUP_FORMAT: u32 = 4;
 /// The oldest it reads: format 1 knows no privacy and no blocks, formats 1 and 2 no introductions.
 const BACKUP_FORMAT_OLDEST: u32 = 1;
 /// Magic (8), format (4), store id (16), CRC-32 of these (4).

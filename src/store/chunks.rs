@@ -18,6 +18,7 @@ const BLOCK: u8 = 5;
 /// Members with their privacy: format 1 knows none, and has `MEMBER`.
 const PRIVATE_MEMBER: u8 = 6;
 const TALLY: u8 = 7;
+const PENDING: u8 = 8;
 
 /// Which of an edge's optional parts follow.
 const PINNED: u8 = 1;
@@ -87,6 +88,10 @@ impl ChunkPacker {
             Row::Tally { introducer, tally } => {
                 self.to.number(u64::from(*introducer));
                 self.to.tally(tally);
+            }
+            Row::Pending { edge, asked_by_to } => {
+                self.edge(edge);
+                self.to.byte(u8::from(*asked_by_to));
             }
         }
         closed
@@ -174,6 +179,7 @@ fn sort(row: &Row) -> u8 {
         Row::Request { .. } => REQUEST,
         Row::Block { .. } => BLOCK,
         Row::Tally { .. } => TALLY,
+        Row::Pending { .. } => PENDING,
     }
 }
 
@@ -207,6 +213,7 @@ fn unpack_row(sort: u8, from: &mut Decoder<'_>, before: &mut Before) -> Result<R
         },
         BLOCK => Row::Block { by: from.small()?, of: from.small()? },
         TALLY => Row::Tally { introducer: from.small()?, tally: from.tally()? },
+        PENDING => Row::Pending { edge: unpack_edge(from, before)?, asked_by_to: from.flag()? },
         PRIVATE_MEMBER => {
             let mut member = from.member()?;
             member.privacy = from.privacy()?;
@@ -265,13 +272,11 @@ pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
     }
     to.wide(head.digest);
     to.number(head.erased);
-    // A head of format 1 ends here, one of format 2 with the next.
-    if head.blocks > 0 || head.tallies > 0 {
-        to.number(head.blocks);
-    }
-    if head.tallies > 0 {
-        to.number(head.tallies);
-    }
+    // A head of format 1 ends here, one of format 2 with the next, one of format 3 with the one after it.
+    to.number(head.blocks);
+    to.number(head.tallies);
+    to.number(head.pending);
+    to.option(head.secret.as_ref(), Encoder::secret);
     to.bytes
 }
 
@@ -284,8 +289,23 @@ pub fn decode_head(bytes: &[u8]) -> Result<(CheckpointHead, u64), Malformed> {
     let (digest, erased) = (from.wide()?, from.number()?);
     let blocks = if from.is_at_end() { 0 } else { from.number()? };
     let tallies = if from.is_at_end() { 0 } else { from.number()? };
+    let pending = if from.is_at_end() { 0 } else { from.number()? };
+    let secret = if from.is_at_end() { None } else { from.option(Decoder::secret)? };
     from.end()?;
-    let head =
-        CheckpointHead { sequence, time, kinds, members, edges, statuses, requests, blocks, tallies, digest, erased };
+    let head = CheckpointHead {
+        sequence,
+        time,
+        kinds,
+        members,
+        edges,
+        statuses,
+        requests,
+        blocks,
+        tallies,
+        pending,
+        digest,
+        erased,
+        secret,
+    };
     Ok((head, chunks))
 }

@@ -5,9 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::{
-    Audience, Block, Day, DayOfAsks, EdgeFilter, EdgeKey, EdgePut, History, IntroducerTally, Introduction, Kind,
-    KindName, Member, MemberId, Origin, Privacy, Sphere, Stage, Status, StatusId, Strength, TimeMs, Topic, TopicSet,
-    Visibility,
+    Audience, Block, Day, DayOfAsks, EdgeFilter, EdgeKey, EdgePut, History, IntroducerTally, Introduction, KindName,
+    Member, MemberId, Origin, Privacy, Sphere, Stage, Status, StatusId, Strength, TimeMs, Topic, TopicSet, Visibility,
 };
 
 /// Bytes that are not what was written.
@@ -21,6 +20,7 @@ const SINCE: u8 = 4;
 const NOTE: u8 = 8;
 const ORIGIN: u8 = 16;
 const VISIBILITY: u8 = 32;
+const ASKED_BY: u8 = 64;
 
 /// Writes values one after the other.
 #[derive(Default)]
@@ -102,14 +102,6 @@ impl Encoder {
         self.signed(time.0);
     }
 
-    pub fn kind(&mut self, kind: &Kind) {
-        self.name(kind.name.as_str());
-        self.sphere(kind.sphere);
-        self.byte(u8::from(kind.symmetric));
-        self.double(kind.prior);
-        self.number(kind.half_life_ms);
-    }
-
     pub fn sphere(&mut self, sphere: Sphere) {
         self.byte(match sphere {
             Sphere::Personal => 1,
@@ -180,7 +172,8 @@ impl Encoder {
                 | part(put.since.is_some(), SINCE)
                 | part(!put.note.is_empty(), NOTE)
                 | part(put.origin.is_some(), ORIGIN)
-                | part(put.visibility != Visibility::default(), VISIBILITY),
+                | part(put.visibility != Visibility::default(), VISIBILITY)
+                | part(put.asked_by.is_some(), ASKED_BY),
         );
         if let Some(pinned) = put.pinned {
             self.single(pinned.get());
@@ -199,6 +192,9 @@ impl Encoder {
         }
         if put.visibility != Visibility::default() {
             self.visibility(put.visibility);
+        }
+        if let Some(id) = &put.asked_by {
+            self.byte(u8::from(*id == put.key.to));
         }
     }
 
@@ -234,7 +230,7 @@ impl Encoder {
     }
 }
 
-type Read<T> = Result<T, Malformed>;
+pub(super) type Read<T> = Result<T, Malformed>;
 
 impl<'a> Decoder<'a> {
     pub fn new(bytes: &'a [u8]) -> Decoder<'a> {
@@ -256,7 +252,7 @@ impl<'a> Decoder<'a> {
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
         self.take(N)?.try_into().map_err(|_| Malformed("bytes are missing"))
     }
 
@@ -362,13 +358,6 @@ impl<'a> Decoder<'a> {
         Strength::parse("strength", self.single()?).map_err(|_| Malformed("a strength is out of range"))
     }
 
-    pub fn kind(&mut self) -> Read<Kind> {
-        let name = self.kind_name()?;
-        let (sphere, symmetric) = (self.sphere()?, self.flag()?);
-        Kind::new(name, sphere, symmetric, self.double()?, self.number()?)
-            .map_err(|_| Malformed("a kind is out of range"))
-    }
-
     pub fn sphere(&mut self) -> Read<Sphere> {
         match self.byte()? {
             1 => Ok(Sphere::Personal),
@@ -449,6 +438,9 @@ impl<'a> Decoder<'a> {
         }
         if parts & VISIBILITY != 0 {
             put.visibility = self.visibility()?;
+        }
+        if parts & ASKED_BY != 0 {
+            put.asked_by = Some(if self.flag()? { put.key.to.clone() } else { put.key.from.clone() });
         }
         Ok(put)
     }

@@ -118,6 +118,10 @@ fn encode_change(to: &mut Encoder, change: &Change) {
             to.name(introducer.as_str());
             to.tally(tally);
         }
+        Change::KeepSecret { secret } => {
+            to.byte(17);
+            to.secret(secret);
+        }
     }
 }
 
@@ -168,6 +172,7 @@ fn decode_change(from: &mut Decoder<'_>) -> Result<Change, Malformed> {
         }
         15 => Change::RecordIntroduction { introduction: from.introduction()? },
         16 => Change::PutIntroducerTally { introducer: from.member_id()?, tally: from.tally()? },
+        17 => Change::KeepSecret { secret: from.secret()? },
         _ => return Err(Malformed("a change is of no known kind")),
     })
 }

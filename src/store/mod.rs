@@ -7,6 +7,7 @@
 mod backup;
 mod chunks;
 mod codec;
+mod codec_kinds;
 mod commit_codec;
 mod error;
 mod event_codec;

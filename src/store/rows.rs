@@ -1,7 +1,8 @@
 //! The rows of a checkpoint.
 
 use crate::domain::{
-    History, IntroducerTally, Kind, Member, MemberId, Origin, RequestId, Sequence, Status, Strength, TimeMs, Visibility,
+    History, IntroducerTally, Kind, Member, MemberId, Origin, RequestId, Secret, Sequence, Status, Strength, TimeMs,
+    Visibility,
 };
 
 /// What a checkpoint is of.
@@ -17,9 +18,13 @@ pub struct CheckpointHead {
     pub requests: u64,
     pub blocks: u64,
     pub tallies: u64,
+    /// Pending edges.
+    pub pending: u64,
     pub digest: u128,
     /// The last command that erased a member; 0 if none did.
     pub erased: Sequence,
+    /// What the store keeps for itself; formats 1 to 3 know of none.
+    pub secret: Option<Secret>,
 }
 
 /// When a resource was first and last changed.
@@ -68,6 +73,12 @@ pub enum Row {
         introducer: u32,
         tally: IntroducerTally,
     },
+    /// An edge that one of its ends asked for; sorted as edges are.
+    Pending {
+        edge: EdgeRow,
+        /// Whether that is `to`.
+        asked_by_to: bool,
+    },
 }
 
 impl Row {
@@ -81,6 +92,7 @@ impl Row {
             Row::Request { .. } => 4,
             Row::Block { .. } => 5,
             Row::Tally { .. } => 6,
+            Row::Pending { .. } => 7,
         }
     }
 }

@@ -9,8 +9,8 @@ use std::path::Path;
 use super::{StoreError, StoreId};
 
 /// The format of the store's layout this version writes.
-pub const STORE_FORMAT: u32 = 3;
-/// The oldest it reads: format 1 knows no privacy and no blocks, formats 1 and 2 no introductions.
+pub const STORE_FORMAT: u32 = 4;
+/// The oldest it reads: format 1 knows no privacy and no blocks, formats 1 and 2 no introductions, 1 to 3 neither consent nor a secret.
 const STORE_FORMAT_OLDEST: u32 = 1;
 const MAGIC: &[u8; 4] = b"KITH";
 const NAME: &str = "STORE";
@@ -113,6 +113,6 @@ mod tests {
         bytes[4] = 9;
         let crc = crc32fast::hash(&bytes[..32]).to_le_bytes();
         bytes[32..].copy_from_slice(&crc);
-        assert_eq!(StoreFile::decode(&bytes), Err(StoreError::UnknownFormat { found: 9, known: 3 }));
+        assert_eq!(StoreFile::decode(&bytes), Err(StoreError::UnknownFormat { found: 9, known: STORE_FORMAT }));
     }
 }

@@ -55,7 +55,8 @@ fn some_kind(random: &mut Rng) -> Kind {
     let sphere = Sphere::ALL[random.usize(0..3)];
     // "nowhere" is never put.
     let name = kind_name(KINDS[random.usize(0..KINDS.len() - 1)]);
-    Kind::new(name, sphere, random.bool(), f64::from(random.u8(0..3)), 60_000 << random.u32(0..12)).unwrap()
+    let kind = Kind::new(name, sphere, random.bool(), f64::from(random.u8(0..3)), 60_000 << random.u32(0..12)).unwrap();
+    Kind { carries_statuses: random.bool(), ..kind }
 }
 
 fn some_origin(random: &mut Rng) -> Origin {
@@ -72,8 +73,11 @@ fn some_history(random: &mut Rng) -> History {
 }
 
 fn some_put(random: &mut Rng) -> EdgePut {
+    let key = some_key(random);
+    let asked_by = [None, None, None, Some(key.from.clone()), Some(key.to.clone())][random.usize(0..5)].clone();
     EdgePut {
-        key: some_key(random),
+        key,
+        asked_by,
         pinned: maybe(random, |random| Strength::parse("s", random.f32().max(0.01)).unwrap()),
         history: maybe(random, some_history),
         since: maybe(random, |random| TimeMs(random.i64(-9_000..9_000))),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use kith::domain::{
-    Day, DayOfAsks, History, IntroducerTally, Kind, Member, Origin, Privacy, RequestId, Sphere, Strength, TimeMs,
-    TopicSet, Visibility,
+    Day, DayOfAsks, History, IntroducerTally, Kind, Member, Origin, Privacy, RequestId, Secret, Sphere, Strength,
+    TimeMs, TopicSet, Visibility,
 };
 use kith::store::{
     CheckpointHead, Commit, EdgeRow, FinishedCheckpoint, LogKeep, LogSource, Row, Stamps, Store, StoreError,
@@ -85,8 +85,10 @@ fn head_of(rows: &[Row], sequence: u64) -> CheckpointHead {
         requests: count(4),
         blocks: count(5),
         tallies: count(6),
+        pending: count(7),
         digest: 0xfeed << 100,
         erased: sequence / 2,
+        secret: Some(Secret([sequence as u8; 32])),
     }
 }
 

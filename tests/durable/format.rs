@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use kith::domain::{
     Block, Change, Command, Day, DayOfAsks, EdgePut, Event, History, InteractionRecord, IntroducerTally, Introduction,
-    Kind, Member, MemberPatch, Origin, Precondition, Privacy, RequestId, Sphere, Stage, Strength, TimeMs, TopicSet,
-    Visibility,
+    Kind, Member, MemberPatch, Origin, Precondition, Privacy, RequestId, Secret, Sphere, Stage, Strength, TimeMs,
+    TopicSet, Visibility,
 };
 use kith::store::{BackupPacker, CheckpointHead, Commit, EdgeRow, MemoryStore, Row, Stamps, Store};
 
@@ -14,7 +14,7 @@ use crate::support::*;
 /// One of each change, and the log's value of the commit that holds it alone at sequence 7.
 fn changes() -> Vec<(Change, &'static str)> {
     let etag = || Precondition::Etag("e7a6".to_owned());
-    let kind = Kind::new(kind_name("reads"), Sphere::Public, false, 0.5, 60_000).unwrap();
+    let kind = reads();
     let patch = MemberPatch { headline: Some("h".to_owned()), labels: Some(BTreeMap::new()), ..Default::default() };
     let key = || edge_key("ann", "friend", "bob");
     let record = InteractionRecord { key: key(), count: 300, time_s: 1_700_000_000 };
@@ -97,6 +97,22 @@ fn changes() -> Vec<(Change, &'static str)> {
             Change::PutIntroducerTally { introducer: member_id("ann"), tally: tally() },
             "0174ac14ccf6a1abfef9620001100003616e6eac02020102da990101db99010400",
         ),
+        (
+            Change::KeepSecret { secret: Secret([0x5e; 32]) },
+            "01dcda0194f6a1abfef9620001115e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e00",
+        ),
+        (
+            Change::PutKind { kind: Kind { carries_statuses: true, ..reads() }, precondition: Precondition::Absent },
+            "01096195aaf6a1abfef962000101000572656164730302000000000000e03fe0d4030200",
+        ),
+        (
+            Change::PutEdge {
+                put: EdgePut { asked_by: Some(member_id("bob")), ..EdgePut::bare(key()) },
+                precondition: Precondition::None,
+                allow_missing_members: false,
+            },
+            "0129b9bb55f6a1abfef9620001060003616e6e0006667269656e640003626f624001000000",
+        ),
     ]
 }
 
@@ -130,6 +146,10 @@ fn tally() -> IntroducerTally {
     IntroducerTally::new(300, 2, 1, recent.to_vec()).unwrap()
 }
 
+fn reads() -> Kind {
+    Kind::new(kind_name("reads"), Sphere::Public, false, 0.5, 60_000).unwrap()
+}
+
 fn origin() -> Origin {
     Origin { status: Some(status_id("s")), introducers: vec![member_id("cy")], note: "o".to_owned() }
 }
@@ -143,6 +163,7 @@ fn whole_put() -> EdgePut {
         visibility: Visibility::Everyone,
         note: "n".to_owned(),
         origin: Some(origin()),
+        asked_by: None,
     }
 }
 
@@ -172,7 +193,7 @@ fn rows() -> Vec<Row> {
         stamps,
         ..bare(1, 0)
     };
-    let kind = Kind::new(kind_name("reads"), Sphere::Public, false, 0.5, 60_000).unwrap();
+    let kind = reads();
     let (id, fingerprint) = (RequestId(1), 0x0102 << 112);
     vec![
         Row::Kind { slot: 2, kind },
@@ -192,6 +213,7 @@ fn rows() -> Vec<Row> {
         },
         Row::Block { by: 0, of: 1 },
         Row::Tally { introducer: 1, tally: tally() },
+        Row::Pending { edge: bare(0, 1), asked_by_to: true },
     ]
 }
 
@@ -205,12 +227,14 @@ const HEAD: CheckpointHead = CheckpointHead {
     requests: 1,
     blocks: 1,
     tallies: 1,
+    pending: 1,
     digest: 0xfeed,
     erased: 5,
+    secret: Some(Secret([0x5e; 32])),
 };
 
 /// The checkpoint's keys and values.
-const CHECKPOINT: [(&str, &str); 8] = [
+const CHECKPOINT: [(&str, &str); 9] = [
     ("630000000000000000", "0171297abe000102000572656164730300000000000000e03fe0d403"),
     (
         "630000000000000001",
@@ -230,7 +254,11 @@ const CHECKPOINT: [(&str, &str); 8] = [
     ),
     ("630000000000000005", "01a5c1b10d05010001"),
     ("630000000000000006", "011b69febc070101ac02020102da990101db990104"),
-    ("68", "010d77c4d806b817010203010107edfe0000000000000000000000000000050101"),
+    ("630000000000000007", "0128798e39080100020002d00f01"),
+    (
+        "68",
+        "01152b632a06b817010203010108edfe000000000000000000000000000005010101015e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e",
+    ),
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -311,7 +339,7 @@ fn the_files_beside_sled_are_written_as_ever() {
     load(&mut store);
     store.append(&[commit(1, b"")]).unwrap();
     let bytes = |name: &str| hex(&std::fs::read(folder.path().join(name)).unwrap());
-    assert_eq!(bytes("STORE"), "4b49544803000000ffeeddccbbaa998877665544332211000100000000000000c14653d7");
+    assert_eq!(bytes("STORE"), "4b49544804000000ffeeddccbbaa99887766554433221100010000000000000092b55ad3");
     assert_eq!(bytes("TAIL"), "000000000000000069df22650100000000000000f7df88a9");
     assert!(folder.path().join("generation-00000000000000000001").is_dir());
 }
@@ -322,7 +350,7 @@ fn a_backup_is_written_as_ever() {
     let mut bytes = packer.header();
     rows().iter().for_each(|row| bytes.extend(packer.push(row).unwrap_or_default()));
     bytes.extend(packer.finish());
-    let mut wanted = "4b49544842 4b5550 03000000 ffeeddccbbaa99887766554433221100 f271b030".replace(' ', "");
+    let mut wanted = "4b49544842 4b5550 04000000 ffeeddccbbaa99887766554433221100 61d7f4d1".replace(' ', "");
     for (key, value) in CHECKPOINT {
         wanted += &format!("{}{}{value}", &key[..2], hex(&(value.len() as u32 / 2).to_le_bytes()));
     }
@@ -333,7 +361,7 @@ fn a_backup_is_written_as_ever() {
 fn events() -> Vec<(Change, Event, &'static str)> {
     let (time, before) = (TimeMs(1_700_000_000_123), TimeMs(1_700_000_000_000));
     let precondition = || Precondition::None;
-    let kind = || Kind::new(kind_name("reads"), Sphere::Public, false, 0.5, 60_000).unwrap();
+    let kind = reads;
     let delete = || Change::DeleteStatus { id: status_id("s"), precondition: Precondition::None, allow_missing: false };
     let put = |from: &str, to: &str| Change::PutEdge {
         put: EdgePut { key: edge_key(from, "friend", to), ..whole_put() },

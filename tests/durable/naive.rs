@@ -143,6 +143,8 @@ impl Naive {
                 false => missing("Block", *allow_missing),
             },
             Change::RecordIntroduction { introduction } => self.introduce(introduction),
+            // No caller asks for it, and it is in no answer.
+            Change::KeepSecret { .. } => Ok(CREATED),
             Change::PutIntroducerTally { introducer, tally } => {
                 if !self.members.contains_key(introducer) {
                     return refused("Precondition MemberMissing introducer_tally.member_id");
@@ -284,7 +286,14 @@ impl Naive {
             (None, None) => History::default(),
         };
         let EdgePut { pinned, since, visibility, note, .. } = edge.clone();
-        let after = Edge { key: key.clone(), pinned, history, since, visibility, note, origin };
+        let before = self.edges.get(&key).map(|before| before.value.asked_by.clone());
+        let asked_by = match (before, edge.asked_by.clone()) {
+            (None, asking) => asking,
+            (Some(Some(asked)), Some(asking)) if asked == asking => Some(asked),
+            // It stands, or does so now.
+            (Some(_), _) => None,
+        };
+        let after = Edge { key: key.clone(), pinned, history, since, visibility, note, origin, asked_by };
         let (effect, ..) = put(&mut self.edges, key, after, now);
         Ok((effect, 0, 0, created))
     }
@@ -293,6 +302,9 @@ impl Naive {
         let Some(key) = self.stored_key(&record.key) else { return refused("Invalid UnknownKind kind") };
         let half_life_s = self.kinds[&key.kind].value.half_life_ms as f64 / 1_000.0;
         let Some(edge) = self.edges.get_mut(&key) else { return refused("NotFound Edge") };
+        if edge.value.asked_by.is_some() {
+            return refused("Precondition EdgePending kind");
+        }
         let before = edge.value.history;
         let last_s = before.last_s.max(record.time_s);
         let left = |from_s: u32| libm::exp2(-(f64::from(last_s - from_s) / half_life_s));

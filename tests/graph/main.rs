@@ -5,6 +5,7 @@
 
 mod agree;
 mod agree_suggest;
+mod audience;
 mod case;
 mod examples;
 mod extremes;
@@ -65,6 +66,7 @@ fn agree_on_random_graphs() {
             let (view, names) = (case.view(graph), Names { graph, oracle: &case.oracle });
             agree::pairs_agree(&view, &names);
             agree::reach_agrees(&view, &names, &ask);
+            audience::audiences_agree(&view, &names, &ask, &case.world);
             agree::paths_agree(&view, &names, &ask);
             agree::mutuals_agree(&view, &names, &ask);
             agree::introducers_agree(&view, &names, &ask);

@@ -279,24 +279,3 @@ async fn a_topic_of_an_old_status_has_its_reason_too() {
     let is_oldest = |reason: &&Reason| matches!(&reason.reason, Some(Why::Status(why)) if why.status_id == "s0");
     assert!(suggestion.reasons.iter().find(is_oldest).is_some_and(|reason| reason.share > 0.1), "{suggestion:?}");
 }
-
-#[tokio::test]
-async fn a_status_speaks_for_its_author_from_when_it_is_posted_until_it_expires() {
-    let kith = Kith::in_memory().await;
-    kith.put_edge(edge("ana", "friend", "ben")).await;
-    kith.put_edge(edge("ben", "friend", "poster")).await;
-    let (post_time, expire_time) = (Some(at(AS_OF_S)), Some(at(AS_OF_S + 10)));
-    let post = Status { topics: vec!["go".to_owned()], post_time, expire_time, ..status("s", "poster", "Well") };
-    kith.statuses().post_status(PostStatusRequest { status: Some(post), ..Default::default() }).await.unwrap();
-    for (seconds, is_shown) in [(-1, false), (0, true), (9, true), (10, false)] {
-        let read = Some(ReadOptions { as_of: Some(at(AS_OF_S + seconds)), ..ReadOptions::default() });
-        let request = SuggestIntroductionsRequest { read: read.clone(), ..about("ana", &["go".to_owned()]) };
-        assert_eq!(suggest(&kith, &request).await.len(), usize::from(is_shown), "{seconds} s");
-        let request = ListLeadersRequest { topic: "go".to_owned(), read: read.clone(), ..Default::default() };
-        let leaders = kith.introductions().list_leaders(request).await.unwrap().into_inner().leaders;
-        assert_eq!(leaders.len(), usize::from(is_shown), "{seconds} s");
-        let request = DiscoverStatusesRequest { viewer_id: "ana".to_owned(), read, ..Default::default() };
-        let seen = kith.reach().discover_statuses(request).await.unwrap().into_inner().items;
-        assert_eq!(seen.len(), usize::from(is_shown), "{seconds} s");
-    }
-}

@@ -49,6 +49,7 @@ impl State {
         }
         self.verify_members(&mut expected, &mut check)?;
         self.verify_edges(&mut expected, &mut check)?;
+        self.verify_pending(&mut expected, &mut check)?;
         self.verify_statuses(&mut expected, &mut check)?;
         self.verify_blocks(&mut expected, &mut check)?;
         self.verify_tallies(&mut expected, &mut check)?;
@@ -98,7 +99,7 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    fn origin(&mut self, edge: &Edge) {
+    pub(super) fn origin(&mut self, edge: &Edge) {
         let Some(origin) = &edge.origin else { return };
         if let Some(status) = &origin.status {
             self.outcomes.insert((status.clone(), edge.key.clone()));

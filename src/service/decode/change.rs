@@ -172,7 +172,8 @@ fn with_precondition(mut change: Change, given: Precondition) -> Decoded<Change>
         | Change::BlockMember { .. }
         | Change::UnblockMember { .. }
         | Change::RecordIntroduction { .. }
-        | Change::PutIntroducerTally { .. } => {
+        | Change::PutIntroducerTally { .. }
+        | Change::KeepSecret { .. } => {
             let message = "is not for this change, which has conditions of its own";
             return Err(Violation::new("precondition", Reason::Malformed, message).into());
         }

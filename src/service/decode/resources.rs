@@ -100,7 +100,8 @@ pub fn kind(message: pb::Kind) -> Decoded<(Kind, Precondition)> {
     let half_life = wrong.check(half_life(message.half_life));
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; name, sphere, half_life, precondition);
-    let kind = Kind::new(name, sphere, message.symmetric, message.prior, half_life)?;
+    let mut kind = Kind::new(name, sphere, message.symmetric, message.prior, half_life)?;
+    kind.carries_statuses = message.carries_statuses.unwrap_or(kind.carries_statuses);
     Ok((kind, precondition))
 }
 
@@ -131,8 +132,10 @@ pub fn edge_put(message: pb::Edge) -> Decoded<(EdgePut, Precondition)> {
     let visibility = wrong.check(visibility("visibility", message.visibility));
     let origin = wrong.check_in("origin", message.origin.map(origin).transpose());
     let precondition = wrong.check(etag_precondition(&message.etag));
-    all_or_return!(wrong; key, pinned, history, since, visibility, origin, precondition);
-    let mut put = EdgePut { pinned, since, visibility, note: message.note, origin, ..EdgePut::bare(key) };
+    let asked_by = (!message.asked_by_id.is_empty()).then(|| MemberId::parse("asked_by_id", &message.asked_by_id));
+    let asked_by = wrong.check(asked_by.transpose());
+    all_or_return!(wrong; key, pinned, history, since, visibility, origin, precondition, asked_by);
+    let mut put = EdgePut { pinned, since, visibility, note: message.note, origin, asked_by, ..EdgePut::bare(key) };
     wrong.check(put.set_interactions(history.0, message.interaction_weight, history.1));
     wrong.extend(put.violations());
     if wrong.is_empty() { Ok((put, precondition)) } else { Err(wrong) }

@@ -23,7 +23,7 @@ pub fn totals(state: &State) -> pb::ContentTotals {
         kinds: state.kinds().len() as i64,
         members: state.member_count() as i64,
         statuses: state.status_count() as i64,
-        edges: state.edge_count() as i64,
+        edges: (state.edge_count() + state.pending_count()) as i64,
         content_digest: digest(state.digest()),
         blocks: state.block_count() as i64,
         introducer_tallies: state.tally_count() as i64,
@@ -112,6 +112,7 @@ fn kind_put(kind: Kind) -> pb::Kind {
         symmetric: kind.symmetric,
         prior: kind.prior,
         half_life: Some(half_life),
+        carries_statuses: Some(kind.carries_statuses),
         ..Default::default()
     }
 }
@@ -136,7 +137,7 @@ pub fn edge(state: &State, stored: Stored<Edge>, as_of: TimeMs) -> pb::Edge {
 }
 
 fn edge_put(edge: Edge) -> pb::Edge {
-    let Edge { key, pinned, history, since, visibility: shown, note, origin } = edge;
+    let Edge { key, pinned, history, since, visibility: shown, note, origin, asked_by } = edge;
     let last = TimeMs(i64::from(history.last_s) * 1_000);
     pb::Edge {
         from_id: key.from.as_str().to_owned(),
@@ -150,6 +151,7 @@ fn edge_put(edge: Edge) -> pb::Edge {
         visibility: visibility(shown).into(),
         note,
         origin: origin.map(origin_put),
+        asked_by_id: asked_by.map(|id| id.as_str().to_owned()).unwrap_or_default(),
         ..Default::default()
     }
 }
