@@ -43,6 +43,10 @@ pub struct ServeArgs {
     /// watchers that are behind it have to export again.
     #[arg(long, env = "KITH_ERASE_WITHIN_SECONDS", value_name = "S", default_value_t = EngineOptions::default().erase_within.as_secs())]
     erase_within_seconds: u64,
+    /// MiB of memory that the request ids of the last 24 hours may take, with their answers. When they do, writes with
+    /// a new id are refused; of callers with a name each leaves the others half of what they do not take.
+    #[arg(long, env = "KITH_REQUEST_IDS_MIB", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 20), default_value_t = EngineOptions::default().request_ids_bytes_max >> 20)]
+    request_ids_mib: u64,
     /// Believe the wall clock at this start, however far ahead of the last write it is. Without it writes are refused
     /// when that is more than 30 days.
     #[arg(long, env = "KITH_ACCEPT_CLOCK")]
@@ -80,6 +84,7 @@ impl ServeArgs {
             log_keep_bytes_max: self.log_retention_bytes,
             log_keep_age_max: Duration::from_secs(self.log_retention_seconds),
             erase_within: Duration::from_secs(self.erase_within_seconds),
+            request_ids_bytes_max: self.request_ids_mib << 20,
             accept_clock: self.accept_clock,
             ..EngineOptions::default()
         }

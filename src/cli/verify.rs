@@ -97,6 +97,7 @@ fn summary(checked: &CheckedStore) -> VerifySummary {
         blocks: checked.blocks as i64,
         introducer_tallies: checked.introducer_tallies as i64,
         edges: checked.edges as i64,
+        state_digest: format!("{:032x}", checked.verified.whole),
     }
 }
 

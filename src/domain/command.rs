@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::edge::{check_interactions, check_weight, edge_violations};
 use super::{
     Block, Edge, EdgeKey, History, IntroducerTally, Introduction, Kind, KindName, Member, MemberId, Origin, Privacy,
@@ -22,8 +24,26 @@ pub struct Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
     pub id: RequestId,
+    /// Whose it is: the same id of another caller is another request.
+    pub scope: Scope,
     /// Hash of the request's body: another body under the same id is refused.
     pub fingerprint: u128,
+}
+
+/// A caller, as its request ids are told apart from those of others: a hash of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope(pub u64);
+
+impl Scope {
+    /// Callers that have no name share one: a retry may come from another address.
+    pub const SHARED: Scope = Scope(0);
+    /// Of requests from before there were scopes: whoever has the id.
+    pub const ANY: Scope = Scope(1);
+
+    /// The scope of a caller's name, if callers have names.
+    pub fn of(name: Option<&str>) -> Scope {
+        name.map_or(Scope::SHARED, |name| Scope(xxh3_64(name.as_bytes()).max(2)))
+    }
 }
 
 /// A UUID's 128 bits.

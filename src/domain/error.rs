@@ -65,6 +65,7 @@ pub enum Reason {
     ViewerMismatch,
     ClockNotAccepted,
     EdgePending,
+    RequestIdsFull,
 }
 
 /// What a request names that is not there.

@@ -19,7 +19,7 @@ mod secret;
 mod status;
 mod time;
 
-pub use command::{Change, Command, EdgePut, InteractionRecord, MemberPatch, Precondition, Request, RequestId};
+pub use command::{Change, Command, EdgePut, InteractionRecord, MemberPatch, Precondition, Request, RequestId, Scope};
 pub use edge::{Edge, EdgeKey, History, Origin};
 pub use error::{Error, Reason, Resource, Violation};
 pub use event::Event;

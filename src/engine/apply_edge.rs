@@ -327,7 +327,7 @@ impl State {
         self.digest.remove(digest::member_hash(&before.value));
         *self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record") = MemberRecord::default();
         self.graph.remove_member(ix);
-        self.requests.erase(id);
+        self.requests.erase(id.as_str());
         self.erased = self.sequence + 1;
         act.tell(|| Event::MemberDeleted { id: id.clone() });
         Ok(applied)

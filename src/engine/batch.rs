@@ -1,5 +1,6 @@
 //! Commands on their way to the disk: checked and applied to a copy of the state, not yet published.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -8,11 +9,11 @@ use super::apply::Act;
 use super::apply_edges::{Due, go_together};
 use super::clock::Clock;
 use super::disk::COMMANDS_TOGETHER;
-use super::requests::Answered;
+use super::requests::{Answered, named};
 use super::revision::Revision;
 use super::state::State;
-use super::writer::{ImportOrder, Respond, WriteOrder};
-use super::{Applied, Effect, ImportedBatch, Refusal};
+use super::writer::{Common, ImportOrder, Respond, WriteOrder};
+use super::{Applied, Effect, EngineOptions, ImportedBatch, Refusal};
 use crate::domain::{Change, Command, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
 use crate::store::{Commit, StoreError};
 
@@ -23,7 +24,8 @@ const CHANGES_MAX: usize = 65_536;
 
 /// An answer that waits for its batch to be on disk.
 pub enum Answer {
-    Write(oneshot::Sender<Result<Vec<u8>, Refusal>>, Vec<u8>),
+    /// A refusal waits, too: it may have been judged on what is not on disk yet.
+    Write(oneshot::Sender<Result<Vec<u8>, Refusal>>, Result<Vec<u8>, Refusal>),
     Import(oneshot::Sender<Result<ImportedBatch, Error>>, ImportedBatch),
 }
 
@@ -31,7 +33,9 @@ impl Answer {
     /// Gives it to its caller, or the error that kept the batch off the disk. A caller that is gone has nobody to tell.
     pub fn give(self, outcome: &Result<(), Error>) {
         match self {
-            Answer::Write(reply, bytes) => drop(reply.send(outcome.clone().map(|()| bytes).map_err(Refusal::of_all))),
+            Answer::Write(reply, answer) => {
+                drop(reply.send(outcome.clone().map_err(Refusal::of_all).and(answer)));
+            }
             Answer::Import(reply, imported) => drop(reply.send(outcome.clone().map(|()| imported))),
         }
     }
@@ -46,6 +50,7 @@ pub struct Batch {
     imports: Vec<ImportOrder>,
     changes: usize,
     clock: Arc<Clock>,
+    limits: EngineOptions,
 }
 
 /// A batch that is ready to be written.
@@ -56,9 +61,9 @@ pub struct AppliedBatch {
 }
 
 impl Batch {
-    pub fn new(state: &State, clock: Arc<Clock>) -> Batch {
-        let state = state.clone();
-        Batch { state, commits: Vec::new(), answers: Vec::new(), imports: Vec::new(), changes: 0, clock }
+    pub fn new(state: &State, common: &Common) -> Batch {
+        let (state, clock, limits) = (state.clone(), common.clock.clone(), common.options);
+        Batch { state, commits: Vec::new(), answers: Vec::new(), imports: Vec::new(), changes: 0, clock, limits }
     }
 
     pub fn has_room(&self) -> bool {
@@ -79,10 +84,8 @@ impl Batch {
 
     pub fn write(&mut self, order: WriteOrder) {
         self.apply_imports();
-        match self.write_answer(order.changes, order.request, order.respond) {
-            Ok(bytes) => self.answers.push(Answer::Write(order.reply, bytes)),
-            Err(error) => drop(order.reply.send(Err(error))),
-        }
+        let answer = self.write_answer(order.changes, order.request, order.respond);
+        self.answers.push(Answer::Write(order.reply, answer));
     }
 
     fn write_answer(
@@ -92,9 +95,12 @@ impl Batch {
         respond: Respond,
     ) -> Result<Vec<u8>, Refusal> {
         let time = self.next_time();
-        self.state.requests.expire(time);
-        if let Some(answer) = request.and_then(|request| self.answered(request)) {
-            return answer.map_err(Refusal::of_all);
+        if let Some(request) = request {
+            if let Some(answer) = self.answered(request, time) {
+                return answer.map_err(Refusal::of_all);
+            }
+            let room = self.state.requests.check_room(request.scope, self.limits.request_ids_bytes_max, time);
+            room.map_err(Refusal::of_all)?;
         }
         // Only a command of several changes can fail half-way; a single one is checked before it touches anything.
         let before = (changes.len() > 1).then(|| self.state.clone());
@@ -120,6 +126,7 @@ impl Batch {
         }
         self.state.sequence += 1;
         self.state.time = time;
+        self.state.requests.expire(time);
         let answer = respond(&self.state, &applied);
         if let Some(request) = request {
             self.state.remember(request, time, &changes, &answer);
@@ -130,13 +137,13 @@ impl Batch {
     }
 
     /// The answer a request was given before, or the refusal of another body under its id.
-    fn answered(&self, request: Request) -> Option<Result<Vec<u8>, Error>> {
-        let answered = self.state.requests.get(request.id)?;
+    fn answered(&self, request: Request, time: TimeMs) -> Option<Result<Vec<u8>, Error>> {
+        let answered = self.state.requests.get(request.scope, request.id, time)?;
         if answered.fingerprint != request.fingerprint {
             let message = "was used with another body in the last 24 hours";
             return Some(Err(Violation::new("request_id", Reason::RequestIdReused, message).into()));
         }
-        Some(answered.answer.as_deref().map(<[u8]>::to_vec).ok_or_else(|| {
+        Some(answered.answer.ok_or_else(|| {
             let message = "was carried out; its answer went with a member it named that was erased since";
             Error::precondition("request_id", Reason::AnswerErased, message)
         }))
@@ -179,6 +186,7 @@ impl Batch {
             applied.map(|((change, _), events)| (change, events)).unzip();
         if !changes.is_empty() {
             self.state.time = time;
+            self.state.requests.expire(time);
             let command = Command { time, request: None, changes };
             self.commits.push(Commit { sequence, command, answer: Vec::new(), events });
         }
@@ -272,13 +280,19 @@ impl State {
     }
 
     fn remember(&mut self, request: Request, time: TimeMs, changes: &[Change], answer: &[u8]) {
-        let mut members: Vec<_> = changes.iter().flat_map(Change::members).cloned().collect();
-        // What is erased already is not written down again.
-        members.retain(|id| self.graph.find(id.as_str()).is_some());
-        members.sort_unstable();
-        members.dedup();
-        let (fingerprint, sequence) = (request.fingerprint, self.sequence);
-        let answered = Answered { fingerprint, time, sequence, answer: Some(answer.into()), members: members.into() };
-        self.requests.insert(request.id, answered);
+        let Request { id, scope, fingerprint } = request;
+        let (answer, named) = (Some(answer.to_vec()), named_by(changes));
+        self.requests.insert(&Answered { scope, id, fingerprint, time, answer, named });
     }
+}
+
+/// Whom a request names, whether there is such a member or not: it may be made, and erased, later. But for those whom the request
+/// itself erases: they are not written down again.
+fn named_by(changes: &[Change]) -> Vec<u64> {
+    let mut names = BTreeMap::new();
+    for change in changes {
+        let erases = matches!(change, Change::DeleteMember { .. });
+        names.extend(change.members().into_iter().map(|id| (named(id.as_str()), !erases)));
+    }
+    names.into_iter().filter_map(|(hash, stays)| stays.then_some(hash)).collect()
 }

@@ -13,11 +13,11 @@ use super::edge_list::{EdgeList, EdgeListBuilder, EdgeListKey};
 use super::pending::PendingEdge;
 use super::progress::Progress;
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
-use super::requests::Answered;
+use super::requests::{Answered, named};
 use super::state::State;
 use super::token_key::TokenKey;
 use crate::domain::limits::KINDS_MAX;
-use crate::domain::{MemberId, Privacy, Sequence, TimeMs, Visibility};
+use crate::domain::{MemberId, Privacy, Scope, Sequence, TimeMs, Visibility};
 use crate::graph::{GraphBuilder, Ids, KindIx, MemberIx, Pages, Tie};
 use crate::store::{
     BackupPacker, BackupReader, CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row,
@@ -88,15 +88,8 @@ pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Res
     for record in state.statuses.values() {
         take(Row::Status { status: record.status.clone(), stamps: stamps(record.times) })?;
     }
-    for (id, answered) in state.requests.iter() {
-        take(Row::Request {
-            id,
-            fingerprint: answered.fingerprint,
-            time: answered.time,
-            sequence: answered.sequence,
-            answer: answered.answer.as_deref().map(<[u8]>::to_vec),
-            members: answered.members.to_vec(),
-        })?;
+    for Answered { scope, id, fingerprint, time, answer, named } in state.requests.iter() {
+        take(Row::Request { scope, id, fingerprint, time, answer, named })?;
     }
     let mut blocks: Vec<_> = state.graph.all_blocks().map(|(by, of)| numbers_of(&numbers, by, of)).collect();
     blocks.sort_unstable();
@@ -422,10 +415,13 @@ impl Loader for Fold {
             }
             Row::Edge(row) => rows.edge(row)?,
             Row::Status { status, stamps } => rows.statuses.push(StatusRecord { status, times: times(stamps) }),
-            Row::Request { id, fingerprint, time, sequence, answer, members } => {
-                let (answer, members) = (answer.map(Into::into), members.into());
-                let answered = Answered { fingerprint, time, sequence, answer, members };
-                self.state.requests.insert(id, answered);
+            Row::Request { scope, id, fingerprint, time, answer, named } => {
+                self.state.requests.insert(&Answered { scope, id, fingerprint, time, answer, named });
+            }
+            Row::SharedRequest { id, fingerprint, time, answer, members } => {
+                let named = members.iter().map(|id| named(id.as_str())).collect();
+                let answered = Answered { scope: Scope::ANY, id, fingerprint, time, answer, named };
+                self.state.requests.insert(&answered);
             }
             Row::Block { by, of } => {
                 let members = rows.members;

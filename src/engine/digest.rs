@@ -8,7 +8,12 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::domain::{Block, Edge, EdgeFilter, IntroducerTally, Kind, Member, MemberId, Sphere, Status, TimeMs};
+use super::records::Times;
+use super::requests::Answered;
+
+use crate::domain::{
+    Block, Edge, EdgeFilter, EdgeKey, IntroducerTally, Kind, Member, MemberId, Sphere, Status, TimeMs,
+};
 
 /// The sum of the hashes of all resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,9 +82,7 @@ pub fn member_hash(member: &Member) -> u128 {
 
 pub fn edge_hash(edge: &Edge) -> u128 {
     let mut bytes = Bytes::of(b'e');
-    bytes.text(edge.key.from.as_str());
-    bytes.text(edge.key.kind.as_str());
-    bytes.text(edge.key.to.as_str());
+    bytes.edge_key(&edge.key);
     bytes.optional(edge.pinned.map(|s| u64::from(s.get().to_bits())));
     bytes.number(edge.history.count);
     bytes.number(u64::from(edge.history.faded.to_bits()));
@@ -129,6 +132,19 @@ pub fn tally_hash(introducer: &MemberId, tally: &IntroducerTally) -> u128 {
     bytes.hash()
 }
 
+pub fn request_hash(answered: &Answered) -> u128 {
+    let Answered { scope, id, fingerprint, time, answer, named } = answered;
+    let mut bytes = Bytes::of(b'r');
+    bytes.number(scope.0);
+    bytes.wide(id.0);
+    bytes.wide(*fingerprint);
+    bytes.time(Some(*time));
+    bytes.optional(answer.as_ref().map(|answer| answer.len() as u64));
+    bytes.0.extend(answer.iter().flatten());
+    named.iter().for_each(|hash| bytes.number(*hash));
+    bytes.hash()
+}
+
 /// Tells filters apart.
 pub fn filter_hash(filter: &EdgeFilter) -> u128 {
     let mut bytes = Bytes::of(b'f');
@@ -153,16 +169,16 @@ fn hex(number: u64) -> String {
 }
 
 /// Fields one after the other, each of a fixed size or with its length before it, so that no two contents look alike.
-struct Bytes(Vec<u8>);
+pub(super) struct Bytes(Vec<u8>);
 
 impl Bytes {
-    fn of(resource: u8) -> Bytes {
+    pub fn of(resource: u8) -> Bytes {
         let mut bytes = Vec::with_capacity(160);
         bytes.push(resource);
         Bytes(bytes)
     }
 
-    fn number(&mut self, value: u64) {
+    pub fn number(&mut self, value: u64) {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
@@ -173,7 +189,22 @@ impl Bytes {
         }
     }
 
-    fn text(&mut self, text: &str) {
+    pub fn wide(&mut self, value: u128) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    pub fn edge_key(&mut self, key: &EdgeKey) {
+        self.text(key.from.as_str());
+        self.text(key.kind.as_str());
+        self.text(key.to.as_str());
+    }
+
+    pub fn times(&mut self, times: Times) {
+        self.time(Some(times.create));
+        self.time(Some(times.update));
+    }
+
+    pub fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.0.extend_from_slice(text.as_bytes());
     }
@@ -188,7 +219,7 @@ impl Bytes {
         self.number(value.unwrap_or_default());
     }
 
-    fn time(&mut self, time: Option<TimeMs>) {
+    pub fn time(&mut self, time: Option<TimeMs>) {
         self.optional(time.map(|t| t.0 as u64));
     }
 
@@ -216,7 +247,7 @@ impl Bytes {
         self.texts(filter.exclude.iter().map(|m| m.as_str()));
     }
 
-    fn hash(&self) -> u128 {
+    pub fn hash(&self) -> u128 {
         xxh3_128(&self.0)
     }
 }

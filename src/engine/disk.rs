@@ -10,9 +10,9 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::batch::{Answer, AppliedBatch, Batch};
-use super::clock::Clock;
 use super::figures::Figures;
 use super::state::State;
+use super::writer::Common;
 use crate::domain::{Error, Reason};
 use crate::store::{Commit, Store, StoreError};
 
@@ -33,8 +33,7 @@ pub struct Disk {
     newest: Arc<State>,
     /// What came of the last batch.
     outcome: Outcome,
-    figures: Arc<Figures>,
-    clock: Arc<Clock>,
+    common: Common,
 }
 
 /// A batch with its state ready to be published.
@@ -45,15 +44,10 @@ struct Written {
 }
 
 impl Disk {
-    pub fn new(
-        store: Box<dyn Store>,
-        publish: watch::Sender<Arc<State>>,
-        figures: Arc<Figures>,
-        clock: Arc<Clock>,
-    ) -> Result<Disk, StoreError> {
+    pub fn new(store: Box<dyn Store>, publish: watch::Sender<Arc<State>>, common: Common) -> Result<Disk, StoreError> {
         let (batches, mut inbox) = mpsc::channel::<(Box<dyn Store>, Written)>(1);
         let (back, returned) = mpsc::channel(1);
-        let (published, newest, counted) = (publish.clone(), publish.borrow().clone(), figures.clone());
+        let (published, newest, counted) = (publish.clone(), publish.borrow().clone(), common.figures.clone());
         let serve = move || {
             while let Some((mut store, written)) = inbox.blocking_recv() {
                 let outcome = written.carry_out(&mut *store, &published, &counted);
@@ -65,7 +59,7 @@ impl Disk {
         let thread = thread::Builder::new().name("kith-disk".to_owned()).spawn(serve);
         let thread = Some(thread.map_err(|error| StoreError::Io(error.to_string()))?);
         let (store, batches) = (Some(store), Some(batches));
-        Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()), figures, clock })
+        Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()), common })
     }
 
     /// A batch that begins with all that was given to the disk.
@@ -74,7 +68,7 @@ impl Disk {
             // What came of the last one is known: this one does not begin with what has failed.
             self.outcome = Ok(());
         }
-        Batch::new(&self.newest, self.clock.clone())
+        Batch::new(&self.newest, &self.common)
     }
 
     /// The store, if no batch is under way.
@@ -135,7 +129,7 @@ impl Disk {
         let written = Written { commits, answers, state: Arc::new(state) };
         self.newest = written.state.clone();
         if alone {
-            let outcome = written.carry_out(&mut *store, &self.publish, &self.figures);
+            let outcome = written.carry_out(&mut *store, &self.publish, &self.common.figures);
             self.take_back(Some((store, outcome)))?;
             self.outcome = Ok(());
             return Some(());

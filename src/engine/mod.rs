@@ -33,6 +33,7 @@ mod state;
 mod token_key;
 mod topics;
 mod verify;
+mod whole;
 mod writer;
 
 use std::sync::Arc;
@@ -144,6 +145,8 @@ pub struct EngineOptions {
     pub log_keep_age_max: Duration,
     /// How long bytes of an erased member may stay in the log.
     pub erase_within: Duration,
+    /// Memory that request ids of the last 24 hours may take, with their answers.
+    pub request_ids_bytes_max: u64,
     /// Believes the wall clock at the start, however far ahead of the last command it is.
     pub accept_clock: bool,
 }
@@ -160,6 +163,7 @@ impl Default for EngineOptions {
             log_keep_bytes_max: 256 * 1_024 * 1_024,
             log_keep_age_max: Duration::from_secs(24 * 3_600),
             erase_within: Duration::from_secs(24 * 3_600),
+            request_ids_bytes_max: 1_024 * 1_024 * 1_024,
             accept_clock: false,
         }
     }

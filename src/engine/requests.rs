@@ -1,146 +1,362 @@
 //! The request ids of the last 24 hours of writes, each with the answer it was given.
+//!
+//! There may be millions of them, so they are packed: entries stand in the order of their commands, numbered, and two ordered sets
+//! of numbers find them by their id and by the members that their requests named. A day is over by the log's time. What is older
+//! is not found any more; its memory is given back a little with each command, so that no command pays for a whole day.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet};
+use imbl::{OrdMap, OrdSet, Vector};
+use xxhash_rust::xxh3::xxh3_64;
 
+use super::digest::{Digest, request_hash};
 use super::verify::compare;
 use crate::domain::limits::REQUEST_ID_KEPT_MS;
-use crate::domain::{Error, Inspector, MemberId, RequestId, Sequence, TimeMs};
+use crate::domain::{Error, Inspector, Reason, RequestId, Scope, TimeMs};
 
-#[derive(Debug, Clone)]
+/// Forgotten with one command at most. A command brings one, so what is old does not pile up.
+const FORGOTTEN_TOGETHER: usize = 64;
+/// What an entry takes beside its answer and the members it names: itself, its place in the index of ids, and the allocation of what
+/// it keeps. Measured, see docs/OPERATIONS.md.
+const ENTRY_BYTES: u64 = 144;
+/// What a member takes that a request names: its hash in the entry and its place in the index of members.
+const NAMED_BYTES: u64 = 40;
+/// Whether an entry still has its answer: the first byte of what it keeps.
+const ANSWERED: u8 = 1;
+const ERASED: u8 = 0;
+
+/// A request that was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
+    pub scope: Scope,
+    pub id: RequestId,
     pub fingerprint: u128,
     pub time: TimeMs,
-    pub sequence: Sequence,
     /// None once a member it named was erased.
-    pub answer: Option<Arc<[u8]>>,
-    /// Whom the request named, but for those who are erased.
-    pub members: Arc<[MemberId]>,
+    pub answer: Option<Vec<u8>>,
+    /// Whom the request named, but for those who are erased: `named` of their ids.
+    pub named: Vec<u64>,
+}
+
+/// What a member is known by among those that requests named: no name is kept that would have to be erased.
+pub fn named(id: &str) -> u64 {
+    xxh3_64(id.as_bytes())
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    id: u128,
+    fingerprint: u128,
+    scope: u64,
+    time: TimeMs,
+    /// Whether the answer is there (1), how many members are named (2), their hashes (8 each), the answer.
+    kept: Arc<[u8]>,
+}
+
+impl Entry {
+    fn new(answered: &Answered) -> Entry {
+        let Answered { scope, id, fingerprint, time, answer, named } = answered;
+        let named = &named[..named.len().min(u16::MAX.into())];
+        let mut kept = vec![if answer.is_some() { ANSWERED } else { ERASED }];
+        kept.extend((named.len() as u16).to_le_bytes());
+        kept.extend(named.iter().flat_map(|hash| hash.to_le_bytes()));
+        kept.extend(answer.as_deref().unwrap_or_default());
+        Entry { id: id.0, fingerprint: *fingerprint, scope: scope.0, time: *time, kept: kept.into() }
+    }
+
+    /// The hashes of whom it names, and the answer.
+    fn parts(&self) -> (&[[u8; 8]], Option<&[u8]>) {
+        let [flag, low, high, rest @ ..] = &*self.kept else { return (&[], None) };
+        let count = usize::from(u16::from_le_bytes([*low, *high]));
+        let (hashes, answer) = rest.split_at_checked(8 * count).unwrap_or((rest, &[]));
+        (hashes.as_chunks().0, (*flag == ANSWERED).then_some(answer))
+    }
+
+    fn named(&self) -> impl Iterator<Item = u64> + '_ {
+        self.parts().0.iter().map(|hash| u64::from_le_bytes(*hash))
+    }
+
+    fn answered(&self) -> Answered {
+        Answered {
+            scope: Scope(self.scope),
+            id: RequestId(self.id),
+            fingerprint: self.fingerprint,
+            time: self.time,
+            answer: self.parts().1.map(<[u8]>::to_vec),
+            named: self.named().collect(),
+        }
+    }
+
+    /// What it takes in memory, about.
+    fn bytes(&self) -> u64 {
+        let (named, answer) = self.parts();
+        ENTRY_BYTES + NAMED_BYTES * named.len() as u64 + answer.map_or(0, <[u8]>::len) as u64
+    }
+
+    /// Where the index of ids has it.
+    fn key(&self) -> u64 {
+        key(self.id)
+    }
+}
+
+fn key(id: u128) -> u64 {
+    xxh3_64(&id.to_le_bytes())
+}
+
+/// An answer that is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub fingerprint: u128,
+    /// None once a member that the request named was erased.
+    pub answer: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct Requests {
-    by_id: OrdMap<RequestId, Answered>,
-    by_time: OrdSet<(TimeMs, RequestId)>,
-    by_member: OrdSet<(MemberId, RequestId)>,
+    entries: Vector<Entry>,
+    /// The number of the first entry.
+    first: u64,
+    /// By the hash of the id, then number.
+    by_id: OrdSet<(u64, u64)>,
+    /// By the hash of a member that is named, then number.
+    by_member: OrdSet<(u64, u64)>,
+    /// What the entries take, about: all of them, and those of each scope.
+    bytes: u64,
+    by_scope: OrdMap<u64, u64>,
 }
 
 impl Requests {
-    pub fn get(&self, id: RequestId) -> Option<&Answered> {
-        self.by_id.get(&id)
+    /// The answer that a caller was given under an id within a day before `now`. What was written before ids had a scope is
+    /// anybody's.
+    pub fn get(&self, scope: Scope, id: RequestId, now: TimeMs) -> Option<Found> {
+        let numbers = self.by_id.range((key(id.0), 0)..=(key(id.0), u64::MAX));
+        let entries = numbers.filter_map(|(_, number)| self.entry(*number));
+        let own = |entry: &&Entry| entry.scope == scope.0 || entry.scope == Scope::ANY.0;
+        let mut kept = entries.filter(|entry| entry.id == id.0 && entry.time >= first_kept(now)).filter(own);
+        // The newest of them, if one was forgotten and used again.
+        let entry = kept.next_back()?;
+        Some(Found { fingerprint: entry.fingerprint, answer: entry.parts().1.map(<[u8]>::to_vec) })
     }
 
-    pub fn insert(&mut self, id: RequestId, answered: Answered) {
-        self.by_time.insert((answered.time, id));
-        for member in answered.members.iter() {
-            self.by_member.insert((member.clone(), id));
+    /// Whether there is room for one more of a scope within `bytes_max`. A caller that has a name leaves the others half of what
+    /// they do not take themselves.
+    pub fn check_room(&self, scope: Scope, bytes_max: u64, now: TimeMs) -> Result<(), Error> {
+        // With the next command more goes than comes.
+        let frees = self.entries.get(FORGOTTEN_TOGETHER - 1).is_some_and(|entry| entry.time < first_kept(now));
+        let own = self.by_scope.get(&scope.0).copied().unwrap_or(0);
+        let left = bytes_max.saturating_sub(self.bytes - own);
+        let share = if scope == Scope::SHARED { left } else { left / 2 };
+        if frees || own + ENTRY_BYTES <= share {
+            return Ok(());
         }
-        self.by_id.insert(id, answered);
+        let message = "no more request ids of the last 24 hours are kept; write without one, later, or with --request-ids-mib raised";
+        Err(Error::Exhausted { reason: Reason::RequestIdsFull, message: message.to_owned() })
+    }
+
+    fn entry(&self, number: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    pub fn insert(&mut self, answered: &Answered) {
+        let (entry, number) = (Entry::new(answered), self.first + self.entries.len() as u64);
+        self.by_id.insert((entry.key(), number));
+        for hash in entry.named() {
+            self.by_member.insert((hash, number));
+        }
+        self.charge(&entry);
+        self.entries.push_back(entry);
+    }
+
+    fn charge(&mut self, entry: &Entry) {
+        self.bytes += entry.bytes();
+        *self.by_scope.entry(entry.scope).or_insert(0) += entry.bytes();
+    }
+
+    fn give_back(&mut self, entry: &Entry) {
+        self.bytes = self.bytes.saturating_sub(entry.bytes());
+        let left = self.by_scope.get(&entry.scope).map_or(0, |own| own.saturating_sub(entry.bytes()));
+        if left == 0 {
+            self.by_scope.remove(&entry.scope);
+        } else {
+            self.by_scope.insert(entry.scope, left);
+        }
     }
 
     /// Erases a member from what is kept of the requests that named it, and so their answers.
-    pub fn erase(&mut self, member: &MemberId) {
-        let from = self.by_member.range((member.clone(), RequestId(0))..);
-        let ids: Vec<RequestId> = from.take_while(|(named, _)| named == member).map(|(_, id)| *id).collect();
-        for id in ids {
-            self.by_member.remove(&(member.clone(), id));
-            if let Some(answered) = self.by_id.get_mut(&id) {
-                answered.answer = None;
-                answered.members = answered.members.iter().filter(|named| *named != member).cloned().collect();
-            }
+    pub fn erase(&mut self, member: &str) {
+        let hash = named(member);
+        let numbers: Vec<u64> = self.by_member.range((hash, 0)..=(hash, u64::MAX)).map(|(_, number)| *number).collect();
+        for number in numbers {
+            self.by_member.remove(&(hash, number));
+            let Some(before) = self.entry(number).cloned() else { continue };
+            let named = before.named().filter(|named| *named != hash).collect();
+            let after = Entry::new(&Answered { answer: None, named, ..before.answered() });
+            self.give_back(&before);
+            self.charge(&after);
+            self.entries.set((number - self.first) as usize, after);
         }
     }
 
-    /// Forgets what is older than a day at `now`. Part of every command, so that replaying the log forgets the same.
+    /// Forgets some of what is older than a day. Part of every command, so that replaying the log forgets the same.
     pub fn expire(&mut self, now: TimeMs) {
-        let first_kept = TimeMs(now.0.saturating_sub(REQUEST_ID_KEPT_MS as i64));
-        while let Some(&(time, id)) = self.by_time.get_min().filter(|(time, _)| *time < first_kept) {
-            self.by_time.remove(&(time, id));
-            if let Some(forgotten) = self.by_id.remove(&id) {
-                for member in forgotten.members.iter() {
-                    self.by_member.remove(&(member.clone(), id));
-                }
+        for _ in 0..FORGOTTEN_TOGETHER {
+            if self.entries.front().is_none_or(|entry| entry.time >= first_kept(now)) {
+                return;
             }
+            let Some(entry) = self.entries.pop_front() else { return };
+            self.by_id.remove(&(entry.key(), self.first));
+            for hash in entry.named() {
+                self.by_member.remove(&(hash, self.first));
+            }
+            self.give_back(&entry);
+            self.first += 1;
         }
     }
 
-    /// Checks the maps against each other. The callers of the two closures know who there is, and which commands.
-    pub fn inspect(
-        &self,
-        is_member: impl Fn(&MemberId) -> bool,
-        has_been: impl Fn(Sequence, TimeMs) -> bool,
-        inspector: &mut dyn Inspector,
-    ) -> Result<(), Error> {
-        let name = |id: RequestId| format!("{:032x}", id.0);
-        let mut by_time = BTreeSet::new();
-        let mut by_member = BTreeSet::new();
-        for (id, answered) in &self.by_id {
-            by_time.insert((answered.time, *id));
-            by_member.extend(answered.members.iter().map(|member| (member.clone(), *id)));
-            if !has_been(answered.sequence, answered.time) {
-                inspector.find("requests", name(*id), "it was answered after the last command")?;
+    /// Checks what is kept twice, and that nothing was answered after the last command.
+    pub fn inspect(&self, last: TimeMs, inspector: &mut dyn Inspector) -> Result<(), Error> {
+        let name = |number: u64| self.entry(number).map_or("?".to_owned(), |entry| format!("{:032x}", entry.id));
+        let (mut by_id, mut by_member, mut bytes) = (BTreeSet::new(), BTreeSet::new(), 0);
+        let mut before = TimeMs(i64::MIN);
+        for (entry, number) in self.entries.iter().zip(self.first..) {
+            by_id.insert((entry.key(), number));
+            by_member.extend(entry.named().map(|hash| (hash, number)));
+            bytes += entry.bytes();
+            if entry.time > last {
+                inspector.find("requests", name(number), "it was answered after the last command")?;
             }
-            if !answered.members.iter().all(&is_member) {
-                inspector.find("requests", name(*id), "it names a member that is not there")?;
+            if entry.time < before {
+                inspector.find("requests", name(number), "it is out of order")?;
             }
+            before = entry.time;
         }
-        compare("requests", &by_time, &self.by_time, |(_, id)| format!("{} by its time", name(*id)), inspector)?;
-        let name = |(member, id): &&(MemberId, RequestId)| format!("{} by {member}", name(*id));
-        compare("requests", &by_member, &self.by_member, name, inspector)
+        compare("requests", &by_id, &self.by_id, |(_, number)| format!("{} by its id", name(*number)), inspector)?;
+        let of_member = |(_, number): &&(u64, u64)| format!("{} by a member", name(*number));
+        compare("requests", &by_member, &self.by_member, of_member, inspector)?;
+        if bytes != self.bytes || bytes != self.by_scope.values().sum::<u64>() {
+            inspector.find("requests", "bytes".to_owned(), "they are not what the entries take")?;
+        }
+        Ok(())
+    }
+
+    pub fn digest(&self) -> Digest {
+        let mut digest = Digest::default();
+        self.iter().for_each(|answered| digest.add(request_hash(&answered)));
+        digest
     }
 
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.entries.len()
     }
 
-    /// In the order of their time, then id.
-    pub fn iter(&self) -> impl Iterator<Item = (RequestId, &Answered)> {
-        self.by_time.iter().map(|(_, id)| (*id, self.by_id.get(id).expect("both maps hold the same ids")))
+    /// What they take in memory, about.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
+
+    /// In the order of their commands.
+    pub fn iter(&self) -> impl Iterator<Item = Answered> + '_ {
+        self.entries.iter().map(Entry::answered)
+    }
+}
+
+/// What was answered before this is forgotten.
+fn first_kept(now: TimeMs) -> TimeMs {
+    TimeMs(now.0.saturating_sub(REQUEST_ID_KEPT_MS as i64))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answered(time: i64) -> Answered {
+    const DAY: i64 = REQUEST_ID_KEPT_MS as i64;
+    const MAX: u64 = 100 * ENTRY_BYTES;
+
+    fn answered(id: u128, time: i64, members: &[&str]) -> Answered {
         Answered {
+            scope: Scope::SHARED,
+            id: RequestId(id),
             fingerprint: 0,
             time: TimeMs(time),
-            sequence: 1,
-            answer: Some(Arc::from([])),
-            members: Arc::from([]),
+            answer: Some(Vec::new()),
+            named: members.iter().map(|id| named(id)).collect(),
         }
+    }
+
+    fn get(requests: &Requests, id: u128, now: i64) -> Option<bool> {
+        requests.get(Scope::SHARED, RequestId(id), TimeMs(now)).map(|found| found.answer.is_some())
     }
 
     #[test]
     fn an_erased_member_takes_the_answers_that_named_it_along() {
-        let id = |text: &str| MemberId::parse("id", text).unwrap();
-        let of = |members: &[&str]| Answered { members: members.iter().map(|text| id(text)).collect(), ..answered(0) };
         let mut requests = Requests::default();
-        requests.insert(RequestId(1), of(&["ann", "bob"]));
-        requests.insert(RequestId(2), of(&["bob"]));
-        requests.insert(RequestId(3), of(&["cy"]));
-        requests.erase(&id("ann"));
-        let left = |n| requests.get(RequestId(n)).map(|left| (left.answer.is_some(), left.members.to_vec()));
-        assert_eq!(left(1), Some((false, vec![id("bob")])));
-        assert_eq!(left(2), Some((true, vec![id("bob")])));
-        assert_eq!(left(3), Some((true, vec![id("cy")])));
+        requests.insert(&answered(1, 0, &["ann", "bob"]));
+        requests.insert(&answered(2, 0, &["bob"]));
+        requests.insert(&answered(3, 0, &["cy"]));
+        requests.erase("ann");
+        assert_eq!([1, 2, 3].map(|id| get(&requests, id, 0)), [Some(false), Some(true), Some(true)]);
+        assert_eq!(requests.iter().map(|left| left.named.len()).collect::<Vec<_>>(), [1, 1, 1]);
         requests.expire(TimeMs(i64::MAX));
-        assert_eq!((requests.len(), requests.by_member.len()), (0, 0));
+        assert_eq!((requests.len(), requests.by_member.len(), requests.by_id.len(), requests.bytes), (0, 0, 0, 0));
     }
 
     #[test]
     fn a_day_later_a_request_is_forgotten_and_not_before() {
-        let day = REQUEST_ID_KEPT_MS as i64;
         let mut requests = Requests::default();
-        requests.insert(RequestId(1), answered(0));
-        requests.insert(RequestId(2), answered(5));
-        requests.expire(TimeMs(day));
-        assert_eq!(requests.len(), 2);
-        requests.expire(TimeMs(day + 1));
-        assert_eq!(requests.iter().map(|(id, _)| id).collect::<Vec<_>>(), [RequestId(2)]);
+        requests.insert(&answered(1, 0, &[]));
+        requests.insert(&answered(2, 5, &[]));
+        requests.expire(TimeMs(DAY));
+        assert_eq!((requests.len(), get(&requests, 1, DAY)), (2, Some(true)));
+        assert_eq!(get(&requests, 1, DAY + 1), None, "what is not yet given back is not found either");
+        requests.expire(TimeMs(DAY + 1));
+        assert_eq!((requests.len(), get(&requests, 2, DAY + 1)), (1, Some(true)));
+    }
+
+    #[test]
+    fn a_quiet_day_is_paid_for_a_little_at_a_time() {
+        let mut requests = Requests::default();
+        (0..1_000).for_each(|id| requests.insert(&answered(id, 0, &["ann"])));
+        requests.expire(TimeMs(2 * DAY));
+        assert_eq!(requests.len(), 1_000 - FORGOTTEN_TOGETHER);
+        requests.insert(&answered(7, 2 * DAY, &[]));
+        assert_eq!(get(&requests, 7, 2 * DAY), Some(true), "an id that is over may be used again");
+        (0..20).for_each(|_| requests.expire(TimeMs(2 * DAY)));
+        assert_eq!(requests.len(), 1);
+    }
+
+    #[test]
+    fn an_id_belongs_to_the_caller_that_used_it() {
+        let mut requests = Requests::default();
+        let (one, other) = (Scope(11), Scope(12));
+        requests.insert(&Answered { scope: one, fingerprint: 1, ..answered(1, 0, &[]) });
+        requests.insert(&Answered { scope: other, fingerprint: 2, ..answered(1, 0, &[]) });
+        requests.insert(&Answered { scope: Scope::ANY, fingerprint: 3, ..answered(2, 0, &[]) });
+        let fingerprint = |scope, id| requests.get(scope, RequestId(id), TimeMs(0)).map(|found| found.fingerprint);
+        assert_eq!([one, other, Scope::SHARED].map(|scope| fingerprint(scope, 1)), [Some(1), Some(2), None]);
+        assert_eq!(
+            [one, Scope::SHARED].map(|scope| fingerprint(scope, 2)),
+            [Some(3); 2],
+            "from before there were scopes"
+        );
+    }
+
+    #[test]
+    fn a_caller_leaves_room_for_the_others_and_a_day_later_there_is_room_again() {
+        let mut requests = Requests::default();
+        let fill = |requests: &mut Requests, scope: Scope| {
+            let mut taken = 0;
+            while requests.check_room(scope, MAX, TimeMs(0)).is_ok() {
+                requests.insert(&Answered { scope, ..answered(taken, 0, &[]) });
+                taken += 1;
+            }
+            taken
+        };
+        assert_eq!(fill(&mut requests, Scope(11)), 50);
+        assert_eq!(fill(&mut requests, Scope(12)), 25);
+        assert_eq!(fill(&mut requests, Scope::SHARED), 25, "without names all that is left");
+        let full = requests.check_room(Scope::SHARED, MAX, TimeMs(0)).unwrap_err();
+        assert!(matches!(full, Error::Exhausted { reason: Reason::RequestIdsFull, .. }), "{full:?}");
+        assert!(requests.check_room(Scope::SHARED, MAX, TimeMs(DAY + 1)).is_ok());
     }
 }

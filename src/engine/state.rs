@@ -128,6 +128,16 @@ impl State {
         self.graph.edges()
     }
 
+    /// Request ids that are kept.
+    pub fn request_count(&self) -> u64 {
+        self.requests.len() as u64
+    }
+
+    /// What they take in memory, about.
+    pub fn request_bytes(&self) -> u64 {
+        self.requests.bytes()
+    }
+
     pub fn status_count(&self) -> u64 {
         self.statuses.len() as u64
     }

@@ -54,6 +54,7 @@ pub enum Order {
 }
 
 /// What the writer shares with the engine's handles.
+#[derive(Clone)]
 pub struct Common {
     pub options: EngineOptions,
     pub figures: Arc<Figures>,
@@ -89,13 +90,14 @@ impl Writer {
         publish: watch::Sender<Arc<State>>,
         orders: mpsc::WeakSender<Order>,
         covered: Covered,
-        Common { options, figures, clock }: Common,
+        common: Common,
     ) -> Result<Writer, StoreError> {
-        begin(&mut *store, &publish, &clock)?;
+        let Common { options, figures, clock } = common.clone();
+        begin(&mut *store, &publish, &common)?;
         let published = publish.subscribe();
         let erased = published.borrow().erased;
         let mut writer = Writer {
-            disk: Disk::new(store, publish, figures.clone(), clock.clone())?,
+            disk: Disk::new(store, publish, common)?,
             published,
             orders,
             options,
@@ -317,7 +319,7 @@ impl Writer {
 }
 
 /// What a store has from its begin: a new one gets the built-in kinds, and one without a secret gets that.
-fn begin(store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, clock: &Arc<Clock>) -> Result<(), StoreError> {
+fn begin(store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, common: &Common) -> Result<(), StoreError> {
     let state = publish.borrow().clone();
     let put = |kind| Change::PutKind { kind, precondition: Precondition::None };
     let kinds = if state.sequence() == 0 { builtin_kinds() } else { Vec::new() };
@@ -330,7 +332,7 @@ fn begin(store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, clock: &Arc
     }
     // Nobody waits for the answer.
     let (reply, _) = oneshot::channel();
-    let mut batch = Batch::new(&state, clock.clone());
+    let mut batch = Batch::new(&state, common);
     batch.import(ImportOrder { changes, reply });
     let batch = batch.apply();
     store.append(&batch.commits)?;

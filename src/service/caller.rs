@@ -77,7 +77,6 @@ pub(super) fn current_id() -> Option<CallId> {
 }
 
 /// Who makes the call that a handler works on.
-#[expect(dead_code, reason = "shares and request ids are about to be counted by it")]
 pub(super) fn current_caller() -> CallerId {
     CURRENT.try_with(|notes| notes.caller.clone()).unwrap_or_else(|_| CallerId::nobody())
 }

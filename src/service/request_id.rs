@@ -4,11 +4,12 @@ use prost::Message;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::domain::{Reason, Request, RequestId, Violation};
+use super::caller::current_caller;
+use crate::domain::{Reason, Request, RequestId, Scope, Violation};
 
 /// A request's id and the fingerprint of its body; none without an id.
 ///
-/// `body` is the request without its id; `rpc` keeps equal bodies of two RPCs apart.
+/// The id is the caller's own. `body` is the request without its id; `rpc` keeps equal bodies of two RPCs apart.
 pub fn request(rpc: &str, request_id: &str, body: &impl Message) -> Result<Option<Request>, Violation> {
     if request_id.is_empty() {
         return Ok(None);
@@ -18,7 +19,8 @@ pub fn request(rpc: &str, request_id: &str, body: &impl Message) -> Result<Optio
     let mut bytes = rpc.as_bytes().to_vec();
     bytes.push(0);
     bytes.extend(body.encode_to_vec());
-    Ok(Some(Request { id: RequestId(id.as_u128()), fingerprint: xxh3_128(&bytes) }))
+    let scope = Scope::of(current_caller().name.as_deref());
+    Ok(Some(Request { id: RequestId(id.as_u128()), scope, fingerprint: xxh3_128(&bytes) }))
 }
 
 #[cfg(test)]

@@ -156,6 +156,7 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
         Reason::PermissionDenied => ErrorReason::PermissionDenied,
         Reason::QuotaExceeded => ErrorReason::QuotaExceeded,
         Reason::ViewerMismatch => ErrorReason::ViewerMismatch,
+        Reason::RequestIdsFull => ErrorReason::RequestIdsFull,
         Reason::ClockNotAccepted => ErrorReason::ClockNotAccepted,
         Reason::EdgePending => ErrorReason::EdgePending,
     }

@@ -67,5 +67,6 @@ fn summary(state: &State, verified: Verified) -> pb::VerifySummary {
         blocks: state.block_count() as i64,
         introducer_tallies: state.tally_count() as i64,
         edges: state.edge_count() as i64,
+        state_digest: encode::digest(verified.whole),
     }
 }

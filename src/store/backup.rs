@@ -11,7 +11,7 @@ use super::{CheckpointHead, Loader, Row, StoreError, StoreId};
 const MAGIC: &[u8; 8] = b"KITHBKUP";
 /// The format of backups this version writes.
 const BACKUP_FORMAT: u32 = 4;
-/// The oldest it reads: format 1 knows no privacy and no blocks, formats 1 and 2 no introductions.
+/// The oldest it reads: FORMAT.md says what each lacks.
 const BACKUP_FORMAT_OLDEST: u32 = 1;
 /// Magic (8), format (4), store id (16), CRC-32 of these (4).
 const HEADER_BYTES: usize = 32;

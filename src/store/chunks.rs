@@ -2,7 +2,7 @@
 
 use super::codec::{Decoder, Encoder, Malformed};
 use super::{CheckpointHead, EdgeRow, Row, Stamps};
-use crate::domain::{History, RequestId, TimeMs, Visibility};
+use crate::domain::{History, RequestId, Scope, TimeMs, Visibility};
 
 /// A chunk is closed after so many rows, or when it has so many bytes.
 const CHUNK_ROWS_MAX: u64 = 512;
@@ -13,12 +13,14 @@ const KIND: u8 = 0;
 const MEMBER: u8 = 1;
 const EDGE: u8 = 2;
 const STATUS: u8 = 3;
-const REQUEST: u8 = 4;
+/// Requests without a scope, and with the names of the members in them: up to format 3.
+const SHARED_REQUEST: u8 = 4;
 const BLOCK: u8 = 5;
 /// Members with their privacy: format 1 knows none, and has `MEMBER`.
 const PRIVATE_MEMBER: u8 = 6;
 const TALLY: u8 = 7;
 const PENDING: u8 = 8;
+const REQUEST: u8 = 9;
 
 /// Which of an edge's optional parts follow.
 const PINNED: u8 = 1;
@@ -73,14 +75,16 @@ impl ChunkPacker {
                 self.to.status(status);
                 self.stamps(*stamps);
             }
-            Row::Request { id, fingerprint, time, sequence, answer, members } => {
+            Row::Request { scope, id, fingerprint, time, answer, named } => {
+                self.to.number(scope.0);
                 self.to.wide(id.0);
                 self.to.wide(*fingerprint);
                 self.to.time(*time);
-                self.to.number(*sequence);
                 self.to.option(answer.as_deref(), Encoder::blob);
-                self.to.list(members.iter(), |to, member| to.name(member.as_str()));
+                self.to.list(named.iter(), |to, hash| to.number(*hash));
             }
+            // Nothing makes such a row any more.
+            Row::SharedRequest { .. } => {}
             Row::Block { by, of } => {
                 self.to.number(u64::from(*by));
                 self.to.number(u64::from(*of));
@@ -177,6 +181,7 @@ fn sort(row: &Row) -> u8 {
         Row::Edge(_) => EDGE,
         Row::Status { .. } => STATUS,
         Row::Request { .. } => REQUEST,
+        Row::SharedRequest { .. } => SHARED_REQUEST,
         Row::Block { .. } => BLOCK,
         Row::Tally { .. } => TALLY,
         Row::Pending { .. } => PENDING,
@@ -203,13 +208,19 @@ fn unpack_row(sort: u8, from: &mut Decoder<'_>, before: &mut Before) -> Result<R
         MEMBER => Row::Member { member: from.member()?, stamps: unpack_stamps(from, before)? },
         EDGE => Row::Edge(unpack_edge(from, before)?),
         STATUS => Row::Status { status: from.status()?, stamps: unpack_stamps(from, before)? },
+        SHARED_REQUEST => {
+            let (id, fingerprint, time) = (RequestId(from.wide()?), from.wide()?, from.time()?);
+            from.number()?;
+            let answer = from.option(|from| from.blob().map(<[u8]>::to_vec))?;
+            Row::SharedRequest { id, fingerprint, time, answer, members: from.list(Decoder::member_id)? }
+        }
         REQUEST => Row::Request {
+            scope: Scope(from.number()?),
             id: RequestId(from.wide()?),
             fingerprint: from.wide()?,
             time: from.time()?,
-            sequence: from.number()?,
             answer: from.option(|from| from.blob().map(<[u8]>::to_vec))?,
-            members: from.list(Decoder::member_id)?,
+            named: from.list(Decoder::number)?,
         },
         BLOCK => Row::Block { by: from.small()?, of: from.small()? },
         TALLY => Row::Tally { introducer: from.small()?, tally: from.tally()? },

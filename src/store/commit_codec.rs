@@ -3,18 +3,28 @@
 use super::codec::{Decoder, Encoder, Malformed};
 use super::{Commit, event_codec};
 use crate::domain::{
-    Change, Command, InteractionRecord, MemberPatch, Precondition, Privacy, Request, RequestId, Sequence,
+    Change, Command, InteractionRecord, MemberPatch, Precondition, Privacy, Request, RequestId, Scope, Sequence,
 };
+
+/// Whether a request follows; up to format 3 it has no scope.
+const NO_REQUEST: u8 = 0;
+const SHARED_REQUEST: u8 = 1;
+const REQUEST: u8 = 2;
 
 /// The payload of a commit's frame; its sequence is its key.
 pub fn encode(commit: &Commit) -> Vec<u8> {
     let mut to = Encoder::default();
     to.time(commit.command.time);
-    to.option(commit.command.request, |to, request| {
-        to.wide(request.id.0);
-        to.wide(request.fingerprint);
-        to.blob(&commit.answer);
-    });
+    match commit.command.request {
+        None => to.byte(NO_REQUEST),
+        Some(Request { id, scope, fingerprint }) => {
+            to.byte(REQUEST);
+            to.wide(id.0);
+            to.wide(fingerprint);
+            to.blob(&commit.answer);
+            to.number(scope.0);
+        }
+    }
     let events = commit.events.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));
     to.number(commit.command.changes.len() as u64);
     for (change, events) in commit.command.changes.iter().zip(events) {
@@ -27,10 +37,15 @@ pub fn encode(commit: &Commit) -> Vec<u8> {
 pub fn decode(sequence: Sequence, payload: &[u8]) -> Result<Commit, Malformed> {
     let mut from = Decoder::new(payload);
     let time = from.time()?;
-    let request = from.option(|from| {
-        let request = Request { id: RequestId(from.wide()?), fingerprint: from.wide()? };
-        Ok((request, from.blob()?.to_vec()))
-    })?;
+    let request = match from.byte()? {
+        NO_REQUEST => None,
+        tag @ (SHARED_REQUEST | REQUEST) => {
+            let (id, fingerprint, answer) = (RequestId(from.wide()?), from.wide()?, from.blob()?.to_vec());
+            let scope = if tag == REQUEST { Scope(from.number()?) } else { Scope::ANY };
+            Some((Request { id, scope, fingerprint }, answer))
+        }
+        _ => return Err(Malformed("a request is of no known kind")),
+    };
     let changes = from.list(|from| {
         let change = decode_change(from)?;
         let events = event_codec::decode(from, &change, time)?;

@@ -1,8 +1,8 @@
 //! The rows of a checkpoint.
 
 use crate::domain::{
-    History, IntroducerTally, Kind, Member, MemberId, Origin, RequestId, Secret, Sequence, Status, Strength, TimeMs,
-    Visibility,
+    History, IntroducerTally, Kind, Member, MemberId, Origin, RequestId, Scope, Secret, Sequence, Status, Strength,
+    TimeMs, Visibility,
 };
 
 /// What a checkpoint is of.
@@ -54,13 +54,21 @@ pub enum Row {
         stamps: Stamps,
     },
     Request {
+        scope: Scope,
         id: RequestId,
         fingerprint: u128,
         time: TimeMs,
-        sequence: Sequence,
         /// None once a member it named was erased.
         answer: Option<Vec<u8>>,
-        /// Whom the request named, but for those who are erased.
+        /// Hashes of the members that the request named, but for those who are erased.
+        named: Vec<u64>,
+    },
+    /// A request as it was kept before format 4; it is only read.
+    SharedRequest {
+        id: RequestId,
+        fingerprint: u128,
+        time: TimeMs,
+        answer: Option<Vec<u8>>,
         members: Vec<MemberId>,
     },
     /// One member blocks another: their numbers.
@@ -89,7 +97,7 @@ impl Row {
             Row::Member { .. } => 1,
             Row::Edge(_) => 2,
             Row::Status { .. } => 3,
-            Row::Request { .. } => 4,
+            Row::Request { .. } | Row::SharedRequest { .. } => 4,
             Row::Block { .. } => 5,
             Row::Tally { .. } => 6,
             Row::Pending { .. } => 7,

@@ -10,7 +10,7 @@ use super::{StoreError, StoreId};
 
 /// The format of the store's layout this version writes.
 pub const STORE_FORMAT: u32 = 4;
-/// The oldest it reads: format 1 knows no privacy and no blocks, formats 1 and 2 no introductions, 1 to 3 neither consent nor a secret.
+/// The oldest it reads: format 1 knows no privacy and no blocks, formats 1 and 2 no introductions, 1 to 3 neither consent, a secret nor scopes.
 const STORE_FORMAT_OLDEST: u32 = 1;
 const MAGIC: &[u8; 4] = b"KITH";
 const NAME: &str = "STORE";

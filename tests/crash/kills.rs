@@ -9,7 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::{sleep, timeout};
 
-use super::reading::read;
+use super::reading::{read, state_digest};
 use super::server::Start;
 use super::settings::{PATIENCE, seed, setting};
 use super::writer::{Fleet, Run, Tally};
@@ -31,8 +31,8 @@ async fn a_killed_server_has_all_it_acknowledged_and_nothing_by_halves() {
     let (mut sum, mut checkpoints, mut log_bytes) = (Tally::default(), 0, 0);
     for round in 0..=rounds {
         let wrong = |what: String| panic!("round {round}, KITH_SEED={seed}: {what}");
-        let server = Start::new(&data).run().unwrap_or_else(wrong);
-        let channels = server.channels().await;
+        let mut server = Start::new(&data).run().unwrap_or_else(wrong);
+        let mut channels = server.channels().await;
         let found = read(&channels).await;
         let settled = fleet.settle(&found, &mut sum);
         settled.unwrap_or_else(|what| panic!("round {round}, KITH_SEED={seed}: {what}"));
@@ -41,6 +41,13 @@ async fn a_killed_server_has_all_it_acknowledged_and_nothing_by_halves() {
         fleet.retry(&channels).await;
         let compared = fleet.compare(&read(&channels).await);
         compared.unwrap_or_else(|what| panic!("round {round}, after the retries, KITH_SEED={seed}: {what}"));
+        if round % 10 == 5 {
+            let live = state_digest(&channels[0]).await;
+            server.kill();
+            server = Start::new(&data).run().unwrap_or_else(wrong);
+            channels = server.channels().await;
+            assert_eq!(state_digest(&channels[0]).await, live, "round {round}, KITH_SEED={seed}: live and replayed");
+        }
         fleet.begin();
         if round == rounds {
             break;

@@ -37,6 +37,19 @@ fn picked<K: Ord + Clone, V: Clone>(all: &BTreeMap<K, V>, mine: impl Fn(&K) -> b
     all.iter().filter(|(key, _)| mine(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
+/// The digest over all that a server holds, what cannot be read over the API too.
+pub async fn state_digest(channel: &Channel) -> String {
+    let mut events =
+        AdminServiceClient::new(channel.clone()).verify(VerifyRequest::default()).await.unwrap().into_inner();
+    while let Some(message) = events.message().await.unwrap() {
+        if let Some(verify_response::Event::Summary(summary)) = message.event {
+            assert_eq!(summary.findings, 0);
+            return summary.state_digest;
+        }
+    }
+    panic!("no summary came")
+}
+
 /// Reads everything. Nothing is to be written meanwhile.
 pub async fn read(channels: &[Channel]) -> Found {
     let info = info(&channels[0]).await;

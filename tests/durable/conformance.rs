@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use kith::domain::{
-    Day, DayOfAsks, History, IntroducerTally, Kind, Member, Origin, Privacy, RequestId, Secret, Sphere, Strength,
-    TimeMs, TopicSet, Visibility,
+    Day, DayOfAsks, History, IntroducerTally, Kind, Member, Origin, Privacy, RequestId, Scope, Secret, Sphere,
+    Strength, TimeMs, TopicSet, Visibility,
 };
 use kith::store::{
     CheckpointHead, Commit, EdgeRow, FinishedCheckpoint, LogKeep, LogSource, Row, Stamps, Store, StoreError,
@@ -51,12 +51,12 @@ fn rows(members: u32) -> Vec<Row> {
         })
     };
     let request = |n: u32| Row::Request {
+        scope: Scope(u64::from(n % 4) << 40),
         id: RequestId(n.into()),
         fingerprint: u128::MAX - u128::from(n),
         time: TimeMs(n.into()),
-        sequence: n.into(),
         answer: (!n.is_multiple_of(9)).then(|| vec![n as u8; n as usize % 40]),
-        members: (0..n % 3).map(|m| member_id(&format!("member {m} ü"))).collect(),
+        named: (0..n % 3).map(|m| u64::MAX - u64::from(m)).collect(),
     };
     let sorts = [0, 3].map(kind).into_iter().chain((0..members).map(member)).chain((0..members).map(edge));
     let block = |n: u32| Row::Block { by: n, of: n + 1 };
@@ -235,12 +235,12 @@ fn large_values_come_back() {
         let mut store = open();
         assert_eq!(load(store.as_mut()).commits, large);
         let request = |n: u64| Row::Request {
+            scope: Scope::SHARED,
             id: RequestId(n.into()),
             fingerprint: 1,
             time: TimeMs(n as i64),
-            sequence: n,
             answer: Some(noise(n, 1_500_000)),
-            members: Vec::new(),
+            named: Vec::new(),
         };
         let mut rows = rows(40_000);
         rows.extend((10_000..10_003).map(request));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use kith::domain::{
     Block, Change, Command, Day, DayOfAsks, EdgePut, Event, History, InteractionRecord, IntroducerTally, Introduction,
-    Kind, Member, MemberPatch, Origin, Precondition, Privacy, RequestId, Secret, Sphere, Stage, Strength, TimeMs,
-    TopicSet, Visibility,
+    Kind, Member, MemberPatch, Origin, Precondition, Privacy, Request, RequestId, Scope, Secret, Sphere, Stage,
+    Strength, TimeMs, TopicSet, Visibility,
 };
 use kith::store::{BackupPacker, CheckpointHead, Commit, EdgeRow, MemoryStore, Row, Stamps, Store};
 
@@ -204,12 +204,12 @@ fn rows() -> Vec<Row> {
         Row::Edge(whole),
         Row::Status { status: sample_status("s", "ann"), stamps },
         Row::Request {
+            scope: Scope(300),
             id,
             fingerprint,
             time: TimeMs(1_000),
-            sequence: 6,
             answer: Some(vec![0xab, 0xcd]),
-            members: vec![member_id("ann")],
+            named: vec![7, 1 << 60],
         },
         Row::Block { by: 0, of: 1 },
         Row::Tally { introducer: 1, tally: tally() },
@@ -250,7 +250,7 @@ const CHECKPOINT: [(&str, &str); 9] = [
     ),
     (
         "630000000000000004",
-        "011e2a065804010100000000000000000000000000000000000000000000000000000000000201d00f060102abcd010003616e6e",
+        "019faae8580901ac020100000000000000000000000000000000000000000000000000000000000201d00f0102abcd0207808080808080808010",
     ),
     ("630000000000000005", "01a5c1b10d05010001"),
     ("630000000000000006", "011b69febc070101ac02020102da990101db990104"),
@@ -323,13 +323,20 @@ fn every_change_is_written_and_read_as_ever() {
 #[test]
 fn a_request_is_written_with_its_answer_as_ever() {
     let mut commit = commit_of(put_bare("ann"));
-    commit.command.request = Some(request(1, 0x0102 << 112));
+    commit.command.request = Some(Request { scope: Scope(300), ..request(1, 0x0102 << 112) });
     commit.answer = vec![0xab, 0xcd];
-    let value = "01dc4d82e8f6a1abfef96201010000000000000000000000000000000000000000000000000000000000020102abcd01\
-         030003616e6e000000000000";
+    let value = "01b557cceff6a1abfef96202010000000000000000000000000000000000000000000000000000000000020102abcdac\
+         0201030003616e6e000000000000";
     let (found, read) = there_and_back(&commit, value);
     assert_eq!(found, value);
-    assert_eq!(read, [commit]);
+    assert_eq!(read, [commit.clone()]);
+    // Before format 4 a request had no scope.
+    let mut pinned = with_checkpoint();
+    let value = "01dc4d82e8f6a1abfef96201010000000000000000000000000000000000000000000000000000000000020102abcd01\
+         030003616e6e000000000000";
+    pinned.kept().log.insert(commit.sequence.to_be_bytes().to_vec(), unhex(value));
+    commit.command.request = Some(Request { scope: Scope::ANY, ..request(1, 0x0102 << 112) });
+    assert_eq!(load(&mut pinned).commits, [commit]);
 }
 
 #[test]

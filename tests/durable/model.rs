@@ -93,7 +93,9 @@ impl<'a> Pair<'a> {
     async fn write(&mut self, changes: Vec<Change>) {
         let respond =
             |_: &State, applied: &[Applied]| format!("{:?}", applied.iter().map(done).collect::<Vec<_>>()).into_bytes();
-        let written = self.engine().write(changes.clone(), None, respond).await;
+        // Under an id a command is kept even if it changes nothing.
+        let request = self.random.bool().then(|| request(self.random.u128(..), 7));
+        let written = self.engine().write(changes.clone(), request, respond).await;
         let now = self.committed();
         let before = self.naive.clone();
         // A refusal or a command without effect leaves no time behind, and needs none.
@@ -106,7 +108,8 @@ impl<'a> Pair<'a> {
             }
             None => {
                 let effects: Vec<Done> = expected.into_iter().map(Result::unwrap).collect();
-                assert_eq!(now.is_some(), effects.iter().any(|effect| effect.0 != "Unchanged"));
+                let has_effect = effects.iter().any(|effect| effect.0 != "Unchanged");
+                assert_eq!(now.is_some(), has_effect || request.is_some());
                 Ok(format!("{effects:?}"))
             }
         };
@@ -213,6 +216,11 @@ impl<'a> Pair<'a> {
         self.engine = Some(Engine::open(self.watch.on((self.open)()), self.options).unwrap());
         let after = self.engine().state();
         assert_eq!((after.digest(), after.revision()), (before.digest(), before.revision()));
+        assert_eq!(
+            after.state_digest(),
+            before.state_digest(),
+            "what is live and what is replayed are the same in all"
+        );
         self.compare();
     }
 }

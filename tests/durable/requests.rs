@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kith::domain::{Change, Error, Precondition, Reason, Request, TimeMs};
+use kith::domain::{Change, EdgePut, Error, Member, Origin, Precondition, Reason, Request, Scope, TimeMs};
 use kith::engine::{ClockFigures, Engine, EngineOptions, Refusal, Revision, SetTime, WriterEnd};
 use kith::store::{MemoryStore, Store, StoreError};
 
@@ -161,6 +161,145 @@ fn the_log_is_kept_for_watchers_by_its_own_time() {
         write(&engine, "later", None).await.unwrap();
         wait_until(|| covered() > before).await;
         assert!(engine.feed("from", &from).await.is_err(), "two days that have passed do");
+    });
+    drop(engine);
+    end.join();
+}
+
+/// Asks for an edge that came of an introduction by somebody who is not there yet.
+async fn put_introduced(engine: &Engine, by: &str, request: Request) -> Result<Vec<u8>, Error> {
+    let mut put = EdgePut::bare(edge_key("a", "friend", "b"));
+    put.origin = Some(Origin { introducers: vec![member_id(by)], ..Origin::default() });
+    let change = Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true };
+    let answer = by.as_bytes().to_vec();
+    engine.write(vec![change], Some(request), move |_, _| answer).await.map_err(|refusal| refusal.error)
+}
+
+fn delete(id: &str) -> Change {
+    Change::DeleteMember { id: member_id(id), precondition: Precondition::None, allow_missing: false }
+}
+
+#[test]
+fn who_was_named_before_it_existed_takes_its_answers_along_live_and_replayed() {
+    on_every_store(|reopen| {
+        let (engine, end) = Engine::open(reopen(), EngineOptions::default()).unwrap();
+        let live = block_on(async {
+            assert_eq!(put_introduced(&engine, "ghostly", request(1, 1)).await, Ok(b"ghostly".to_vec()));
+            // Imports that make the introducer are replayed together with what came before them.
+            engine.import(vec![put_edge("ghostly", "friend", "c")]).await.unwrap();
+            engine.write(vec![delete("ghostly")], Some(request(2, 2)), |_, _| b"gone".to_vec()).await.unwrap();
+            engine.state()
+        });
+        drop(engine);
+        end.join();
+        let (engine, end) = Engine::open(reopen(), EngineOptions::default()).unwrap();
+        assert_eq!(engine.state().state_digest(), live.state_digest());
+        assert!(engine.state().edge(&edge_key("a", "friend", "b")).unwrap().value.origin.is_none());
+        block_on(async {
+            let again = put_introduced(&engine, "ghostly", request(1, 1)).await;
+            assert!(matches!(again, Err(Error::Precondition(refused)) if refused.reason == Reason::AnswerErased));
+            let deleted = engine.write(vec![delete("ghostly")], Some(request(2, 2)), |_, _| Vec::new()).await;
+            assert_eq!(deleted, Ok(b"gone".to_vec()), "the answer to the delete itself names nobody");
+        });
+        drop(engine);
+        end.join();
+    });
+}
+
+#[test]
+fn ids_expire_in_a_store_that_only_imports_live_and_replayed() {
+    let (memory, time) = (MemoryStore::new(STORE_ID), SetTime::at(BEGUN));
+    let (engine, end) = open_at(&memory, &time);
+    let live = block_on(async {
+        for n in 0..200 {
+            write(&engine, "a", Some(request(n, n))).await.unwrap();
+        }
+        assert_eq!(engine.state().request_count(), 200);
+        time.pass_ms(25 * HOUR_MS);
+        for (n, left) in [(0, 136), (1, 72), (2, 8), (3, 0)] {
+            engine.import(vec![put_bare(&format!("imported {n}"))]).await.unwrap();
+            assert_eq!(engine.state().request_count(), left, "after import {n}");
+        }
+        write(&engine, "a", Some(request(7, 7))).await.unwrap();
+        engine.state()
+    });
+    drop(engine);
+    end.join();
+    let (engine, _end) = open_at(&memory, &time);
+    assert_eq!((engine.state().request_count(), engine.state().state_digest()), (1, live.state_digest()));
+}
+
+#[test]
+fn an_id_is_its_callers_own_and_when_they_fill_their_room_new_ones_are_refused() {
+    let options = EngineOptions { request_ids_bytes_max: 64 * 1_024, ..EngineOptions::default() };
+    let (engine, _end) = Engine::open(Box::new(MemoryStore::new(STORE_ID)), options).unwrap();
+    let of = |name: &str, id| Request { scope: Scope::of(Some(name)), ..request(id, id) };
+    block_on(async {
+        assert_eq!(write(&engine, "a", Some(of("mallory", 1))).await, Ok(2));
+        assert_eq!(write(&engine, "b", Some(of("alice", 1))).await, Ok(3), "an id cannot be squatted");
+        assert_eq!(write(&engine, "a", Some(of("mallory", 1))).await, Ok(2));
+        let mut full = None;
+        for id in 2..1_000 {
+            full = write(&engine, "a", Some(of("mallory", id))).await.err();
+            if full.is_some() {
+                break;
+            }
+        }
+        assert_eq!(reason(full.unwrap().error).0, Reason::RequestIdsFull);
+        assert_eq!(write(&engine, "a", Some(of("mallory", 1))).await, Ok(2), "what is kept is answered all the same");
+        assert!(write(&engine, "c", Some(of("alice", 2))).await.is_ok(), "one caller never fills another's room");
+        assert!(write(&engine, "d", None).await.is_ok());
+        assert!(engine.state().request_bytes() <= options.request_ids_bytes_max);
+    });
+}
+
+#[test]
+fn a_refusal_waits_for_what_it_was_judged_on() {
+    let (memory, watch) = (MemoryStore::new(STORE_ID), Watch::default());
+    let (engine, end) = Engine::open(watch.on(Box::new(memory.clone())), EngineOptions::default()).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        write(&engine, "x", None).await.unwrap();
+        let hold = watch.hold();
+        let put = |id: String| {
+            let engine = engine.clone();
+            tokio::spawn(async move { write(&engine, &id, None).await })
+        };
+        // The first goes to the disk alone; what comes meanwhile goes together, on the disk's own thread.
+        let mut first = vec![put("w".to_owned())];
+        wait_until(|| watch.appending()).await;
+        first.extend((0..20).map(|n| put(format!("g{n}"))));
+        let remove = || {
+            let engine = engine.clone();
+            tokio::spawn(async move { engine.write(vec![delete("x")], None, |_, _| Vec::new()).await })
+        };
+        let deleted = remove();
+        wait_until(|| engine.orders_waiting() >= 21).await;
+        hold.let_one_through();
+        wait_until(|| watch.appending() && engine.orders_waiting() == 0).await;
+        let judged = [
+            remove(),
+            tokio::spawn({
+                let engine = engine.clone();
+                async move {
+                    let member = Member::bare(member_id("g3"));
+                    let put = Change::PutMember { member, precondition: Precondition::Absent };
+                    engine.write(vec![put], None, |_, _| Vec::new()).await
+                }
+            }),
+        ];
+        wait_until(|| engine.orders_waiting() == 0).await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        assert!(judged.iter().all(|answer| !answer.is_finished()), "nothing of it is on disk");
+        watch.fail(StoreError::Full);
+        drop(hold);
+        for answer in judged {
+            assert_eq!(reason(answer.await.unwrap().unwrap_err().error).0, Reason::StorageFull);
+        }
+        assert_eq!(reason(deleted.await.unwrap().unwrap_err().error).0, Reason::StorageFull);
+        watch.recover();
+        assert!(engine.state().member("x").is_some() && engine.state().member("g3").is_none());
+        assert!(engine.write(vec![delete("x")], None, |_, _| Vec::new()).await.is_ok());
     });
     drop(engine);
     end.join();

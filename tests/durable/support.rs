@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use kith::domain::{
     Audience, Change, Command, EdgeFilter, EdgeKey, EdgePut, KindName, Member, MemberId, Precondition, Request,
-    RequestId, Sphere, Status, StatusId, Strength, TimeMs, TopicSet,
+    RequestId, Scope, Sphere, Status, StatusId, Strength, TimeMs, TopicSet,
 };
 use kith::engine::{Engine, EngineOptions, WriterEnd};
 use kith::store::{CheckpointHead, Commit, Loader, MemoryStore, Row, SledStore, Store, StoreError, StoreId};
@@ -92,7 +92,7 @@ pub fn put_edge(from: &str, kind: &str, to: &str) -> Change {
 }
 
 pub fn request(id: u128, fingerprint: u128) -> Request {
-    Request { id: RequestId(id), fingerprint }
+    Request { id: RequestId(id), scope: Scope::SHARED, fingerprint }
 }
 
 /// A commit that puts one member, answered with `answer` under a request id.

@@ -1,6 +1,6 @@
 //! A store that tells what was appended to it, and fails when told to.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use kith::store::{
     CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogKeep, LogSource, Store, StoreError,
@@ -9,7 +9,7 @@ use kith::store::{
 
 /// What a test sees of a store, and does to it.
 #[derive(Clone, Default)]
-pub struct Watch(Arc<Mutex<Seen>>);
+pub struct Watch(Arc<Mutex<Seen>>, Arc<Condvar>);
 
 #[derive(Default)]
 struct Seen {
@@ -20,6 +20,10 @@ struct Seen {
     fails_one_in: u64,
     appends: u64,
     commits_refused: u64,
+    /// Whether appends wait, how many of them need not, and whether one is under way.
+    held: bool,
+    let_through: u64,
+    appending: bool,
 }
 
 impl Watch {
@@ -53,9 +57,37 @@ impl Watch {
         self.0.lock().unwrap().fails_one_in = appends;
     }
 
+    /// From here on appends wait, until the hold is dropped.
+    pub fn hold(&self) -> Hold {
+        self.0.lock().unwrap().held = true;
+        Hold(self.clone())
+    }
+
+    /// Whether an append is under way.
+    pub fn appending(&self) -> bool {
+        self.0.lock().unwrap().appending
+    }
+
     /// How many commits were in appends that failed.
     pub fn commits_refused(&self) -> u64 {
         self.0.lock().unwrap().commits_refused
+    }
+}
+
+/// Keeps appends waiting.
+pub struct Hold(Watch);
+
+impl Hold {
+    pub fn let_one_through(&self) {
+        self.0.0.lock().unwrap().let_through += 1;
+        self.0.1.notify_all();
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap().held = false;
+        self.0.1.notify_all();
     }
 }
 
@@ -75,6 +107,10 @@ impl Store for Watched {
 
     fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
         let mut seen = self.watch.0.lock().unwrap();
+        seen.appending = true;
+        seen = self.watch.1.wait_while(seen, |seen| seen.held && seen.let_through == 0).unwrap();
+        seen.let_through = seen.let_through.saturating_sub(1);
+        seen.appending = false;
         if let Some(error) = &seen.fails {
             return Err(error.clone());
         }

@@ -99,6 +99,8 @@ impl Writing<'_> {
 
     fn state(&mut self, state: &State) -> Result<(), Error> {
         self.gauge("kith_members", "Members", state.member_count())?;
+        self.gauge("kith_request_ids", "Request ids of the last 24 hours", state.request_count())?;
+        self.gauge("kith_request_ids_bytes", "Memory that they take, about", state.request_bytes())?;
         self.gauge("kith_statuses", "Statuses", state.status_count())?;
         let mut edges = self.0.encode_descriptor("kith_edges", "Edges, by kind", None, MetricType::Gauge)?;
         for (ix, kind) in state.graph().kinds() {
@@ -153,6 +155,8 @@ impl Writing<'_> {
 
     fn writes(&mut self, engine: &Engine) -> Result<(), Error> {
         let figures = engine.figures();
+        let most = engine.options().request_ids_bytes_max;
+        self.gauge("kith_request_ids_bytes_max", "Memory that request ids may take", most)?;
         self.clock(engine.clock_figures())?;
         self.gauge(
             "kith_write_queue",
