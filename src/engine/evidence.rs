@@ -38,13 +38,15 @@ impl State {
         let on_topics = self.on_topics(asked.iter(), view, reader, budget)?;
         let rarity = Rarity::new(self, view);
         let mut found = HashMap::new();
-        for (member, statuses) in on_topics {
-            if let Some(matched) = self.topic_match(member, &statuses, asked, &rarity) {
-                budget.visit(1 + statuses.len() as u64)?;
-                found.insert(member, matched);
+        budget.whole(|budget| {
+            for (member, statuses) in on_topics {
+                if let Some(matched) = self.topic_match(member, &statuses, asked, &rarity) {
+                    budget.visit(1 + statuses.len() as u64)?;
+                    found.insert(member, matched);
+                }
             }
-        }
-        Ok(found)
+            Ok(found)
+        })
     }
 
     /// Those who may be on one of the topics, with all of their statuses that the viewer sees. Some have but statuses on it that it

@@ -2,6 +2,7 @@
 
 use std::iter::once;
 
+use super::evidence::OnTopics;
 use super::live::StatusReader;
 use super::state::State;
 use crate::domain::{Status, StatusId, Topic};
@@ -28,8 +29,19 @@ impl State {
         reader: &StatusReader,
         budget: &mut Budget<'_>,
     ) -> Result<Vec<Sharing>, Limit> {
+        let on_topics = self.on_topics(once(topic), view, reader, budget)?;
+        budget.whole(|budget| self.sharing_of(topic, view, on_topics, budget))
+    }
+
+    fn sharing_of(
+        &self,
+        topic: &Topic,
+        view: &View<'_>,
+        on_topics: OnTopics<'_>,
+        budget: &mut Budget<'_>,
+    ) -> Result<Vec<Sharing>, Limit> {
         let mut found = Vec::new();
-        for (member, statuses) in self.on_topics(once(topic), view, reader, budget)? {
+        for (member, statuses) in on_topics {
             let is_interested = self.member_record(member).topics().is_some_and(|topics| topics.contains(topic));
             let shared: Vec<&Status> =
                 statuses.iter().filter(|status| status.topics.contains(topic)).copied().collect();

@@ -66,6 +66,8 @@ impl Extent {
 
 /// Half-edges between two looks at the stop signal: some microseconds of work.
 const VISITS_PER_POLL: u64 = 1_024;
+/// The same in chunks of a long list.
+const CHUNKS_PER_POLL: u32 = 4;
 
 /// Counts what a query visits, and what work it is.
 ///
@@ -178,13 +180,37 @@ impl<'a> Budget<'a> {
         self.work = work;
         if work >= self.next_poll {
             self.next_poll = work + VISITS_PER_POLL;
-            match self.stop.stop() {
-                Some(StopReason::Deadline) => return Err(Limit::Deadline),
-                Some(StopReason::Cancelled) => return Err(Limit::Cancelled),
-                None => {}
-            }
+            return self.poll();
         }
         Ok(())
+    }
+
+    /// A part of a search that stands or falls as one: if the bound ends it, none of it counts as visited.
+    ///
+    /// In which order members are stepped from depends on their indices, so on the history of the store, and so would how far into a
+    /// part a search gets. How much a whole part takes depends on the content alone.
+    pub fn whole<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Limit>) -> Result<T, Limit> {
+        let before = self.visited;
+        let done = part(self);
+        if matches!(done, Err(Limit::EdgesVisited)) {
+            self.visited = before;
+        }
+        done
+    }
+
+    /// Asks whether to stop in the midst of a long list that was charged as a whole; `chunk` counts its chunks.
+    #[inline]
+    pub(super) fn heed(&mut self, chunk: &mut u32) -> Result<(), Limit> {
+        *chunk += 1;
+        if chunk.is_multiple_of(CHUNKS_PER_POLL) { self.poll() } else { Ok(()) }
+    }
+
+    fn poll(&mut self) -> Result<(), Limit> {
+        match self.stop.stop() {
+            Some(StopReason::Deadline) => Err(Limit::Deadline),
+            Some(StopReason::Cancelled) => Err(Limit::Cancelled),
+            None => Ok(()),
+        }
     }
 
     /// Whether so many half-edges more are within the bound. A search that looks at no part of a hop it can't afford, and is

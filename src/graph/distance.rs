@@ -221,7 +221,7 @@ fn search(
                 !met
             });
         } else {
-            budget.foresee([backwards]).map_err(limited)?;
+            budget.afford(backwards).map_err(limited)?;
             let mut still_open = Vec::with_capacity(open.len());
             for mut target in open {
                 if target.step(view, marks, budget).map_err(limited)? {

@@ -36,7 +36,7 @@ pub fn introducers(
     let view = &view.clone().for_introductions_of(member).introducing(member, target);
     let mut found = Vec::new();
     for hops_max in 2..=max_hops {
-        match introducers_within(view, member, target, hops_max, readiness, budget) {
+        match budget.whole(|budget| introducers_within(view, member, target, hops_max, readiness, budget)) {
             Ok(deeper) => found = deeper,
             Err(limit) => return (found, Extent::ended(limit, hops_max - 1)),
         }

@@ -23,8 +23,10 @@ pub fn mutuals(view: &View<'_>, a: MemberIx, b: MemberIx, budget: &mut Budget<'_
     let mut among_many = Seeker::new(many);
     let mut found = Vec::new();
     let mut last = None;
+    budget.visit(2 * few.len() as u64)?;
+    let mut chunk = 0;
     few.try_for_each_list(|list| {
-        budget.visit(2 * list.len() as u64)?;
+        budget.heed(&mut chunk)?;
         for member in list.neighbors().iter().map(|&neighbor| MemberIx(neighbor)) {
             // Once for all its edges.
             if last.replace(member) == Some(member) || [a, b].contains(&member) || !among_many.seek(member) {

@@ -432,7 +432,9 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         let mut steps: Vec<_> =
             allowed.map(|&(next, step)| (self.bound_through(next, step, hops), next, step)).collect();
         steps.retain(|step| step.0 != NO_WALK);
-        steps.sort_unstable();
+        // By id where they promise as much: how many are looked into depends on the order.
+        let id = |step: &(Weight, MemberIx, Weight)| self.view.graph().id(step.1);
+        steps.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a).cmp(id(b))));
         let mut least = NO_WALK;
         for (bound, next, step) in steps {
             if bound >= least {

@@ -121,7 +121,8 @@ impl Longer<'_, '_> {
             if paths.len() == k {
                 break;
             }
-            *paths = self.search(hops_max).best(k, budget).map_err(|limit| (limit, hops_max - 1))?;
+            *paths =
+                budget.whole(|budget| self.search(hops_max).best(k, budget)).map_err(|limit| (limit, hops_max - 1))?;
         }
         Ok(())
     }
@@ -152,14 +153,14 @@ impl Longer<'_, '_> {
         for more in BEYOND_LEAST {
             let cost = ChainCost(least_beyond.0 + more * ChainCost::HAND_OVER.0);
             search.leave_out_above(enough.map_or(cost, |enough| enough.min(cost)), self.shortest, ends);
-            let found = search.best(k, budget).map_err(limited)?;
+            let found = budget.whole(|budget| search.best(k, budget)).map_err(limited)?;
             if found.len() == k || !search.left_out() {
                 *paths = found;
                 return Ok(());
             }
         }
         search.leave_out_nothing();
-        *paths = search.best(k, budget).map_err(limited)?;
+        *paths = budget.whole(|budget| search.best(k, budget)).map_err(limited)?;
         Ok(())
     }
 

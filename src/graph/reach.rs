@@ -136,7 +136,7 @@ fn search(
             break;
         }
         let begin = arriving.len();
-        if let Err(limit) = step(view, arriving, marks, seen, budget) {
+        if let Err(limit) = budget.whole(|budget| step(view, arriving, marks, seen, budget)) {
             extent = Extent::ended(limit, hop);
             break;
         }

@@ -52,14 +52,16 @@ pub fn members_within(
         last = hop.end;
         let foreseen = view.foresee_steps(&seen[hop.clone()], budget);
         let stepped = foreseen.and_then(|()| {
-            hop.clone().try_for_each(|at| {
-                view.fetch(at - hop.start, seen[at..hop.end].iter().copied());
-                view.for_each_step(seen[at], direction, budget, |neighbor, _| {
-                    let mark = &mut marks[neighbor.0 as usize];
-                    if *mark == 0 {
-                        *mark = 1;
-                        seen.push(neighbor);
-                    }
+            budget.whole(|budget| {
+                hop.clone().try_for_each(|at| {
+                    view.fetch(at - hop.start, seen[at..hop.end].iter().copied());
+                    view.for_each_step(seen[at], direction, budget, |neighbor, _| {
+                        let mark = &mut marks[neighbor.0 as usize];
+                        if *mark == 0 {
+                            *mark = 1;
+                            seen.push(neighbor);
+                        }
+                    })
                 })
             })
         });

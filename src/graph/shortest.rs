@@ -73,7 +73,7 @@ pub fn shortest_paths(
             break;
         }
         if near.step(view, marks, budget).map_err(|limit| (limit, ruled_out))? {
-            let arcs = arcs(view, near, far, marks, budget);
+            let arcs = budget.whole(|budget| arcs(view, near, far, marks, budget));
             let arcs = arcs.map_err(|limit| (limit, ruled_out))?;
             let (count, best) = best(view, from, to, &arcs, k, budget).map_err(|limit| (limit, ruled_out))?;
             return Ok(Some(Shortest { hops: ruled_out + 1, count, best }));

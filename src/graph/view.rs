@@ -301,8 +301,11 @@ impl<'g> View<'g> {
         budget: &mut Budget<'_>,
         mut found: impl FnMut(MemberIx, u8),
     ) -> Result<(), Limit> {
-        self.half_edges(member).try_for_each_list(|list| {
-            budget.visit(list.len() as u64)?;
+        let halves = self.half_edges(member);
+        budget.visit(halves.len() as u64)?;
+        let mut chunk = 0;
+        halves.try_for_each_list(|list| {
+            budget.heed(&mut chunk)?;
             let _ = self.for_each_edge(list, direction, |neighbor, spheres| {
                 found(neighbor, spheres);
                 ControlFlow::Continue(())
@@ -326,8 +329,11 @@ impl<'g> View<'g> {
         let plain = self.min_strength == 0.0 && self.excluded.is_empty();
         // The fold of `pair_strength`, one edge at a time: a hub's chunks may part the edges of a pair. No strength is 0.
         let (mut last, mut sum) = (MemberIx(0), 0.0);
-        self.half_edges(member).try_for_each_list(|list| {
-            budget.visit(list.len() as u64)?;
+        let halves = self.half_edges(member);
+        budget.visit(halves.len() as u64)?;
+        let mut chunk = 0;
+        halves.try_for_each_list(|list| {
+            budget.heed(&mut chunk)?;
             let tied = list.tied();
             for (at, (&neighbor, &label)) in list.neighbors().iter().zip(list.labels()).enumerate() {
                 let neighbor = MemberIx(neighbor);

@@ -86,8 +86,9 @@ impl EdgesOf {
         mut found: impl FnMut(HalfEdge),
     ) -> Result<MemberIx, Error> {
         let member = find(view, &self.member)?;
-        view.half_edges(member).try_for_each_list(|list| -> Result<(), Error> {
-            budget.visit(list.len() as u64).map_err(cut_short)?;
+        let halves = view.half_edges(member);
+        budget.visit(halves.len() as u64).map_err(cut_short)?;
+        halves.try_for_each_list(|list| -> Result<(), Error> {
             list.iter().filter(|half| self.admit(view, half)).for_each(&mut found);
             Ok(())
         })?;

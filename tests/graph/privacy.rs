@@ -176,7 +176,19 @@ pub fn privacy_is(world: &World, graph: &Graph) {
     assert_eq!(bare.block_count(), 0);
 }
 
-/// Every query's answer, each with what it visited.
+/// A text with the members' ids in the place of their indices, which no two graphs need have in common.
+fn named(text: &str, graph: &Graph) -> String {
+    let mut pieces = text.split("MemberIx(");
+    let mut named = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (ix, rest) = piece.split_once(')').unwrap();
+        named += graph.id(MemberIx(ix.parse().unwrap())).as_str();
+        named += rest;
+    }
+    named
+}
+
+/// Every query's answer, each with what it visited; members by their ids.
 pub fn ask_everything(view: &View<'_>, names: &Names<'_>, ask: &Questions, edges_max: u64) -> Vec<String> {
     let (a, b, hops) = (names.ix(ask.a), names.ix(ask.b), ask.max_hops);
     let everyone: Vec<MemberIx> = (0..names.oracle.size()).map(|member| names.ix(member)).collect();
@@ -188,11 +200,16 @@ pub fn ask_everything(view: &View<'_>, names: &Names<'_>, ask: &Questions, edges
     let mut note = |answer: &dyn Fn(&mut Budget<'_>) -> String| {
         let mut budget = Budget::new(edges_max, &NeverStop);
         let answer = answer(&mut budget);
-        answers.push(format!("{answer} after {} edges", budget.visited()));
+        answers.push(named(&format!("{answer} after {} edges", budget.visited()), view.graph()));
     };
     note(&|budget| format!("{:?}", reach(view, a, hops, budget)));
     note(&|budget| format!("{:?}", reach_list(view, a, hops, budget)));
-    note(&|budget| format!("{:?}", members_within(view, a, Direction::Forward, hops, budget)));
+    note(&|budget| {
+        let (within, extent) = members_within(view, a, Direction::Forward, hops, budget);
+        let mut within: Vec<_> = within.iter().map(|(ix, hop)| (hop, names.at(ix))).collect();
+        within.sort_unstable();
+        format!("{within:?} {extent:?}")
+    });
     note(&|budget| format!("{:?}", distance(view, a, b, hops, budget)));
     note(&|budget| format!("{:?}", distances(view, a, &everyone, hops, budget)));
     note(&|budget| format!("{:?}", paths(Ranking::Hops, budget)));

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::env;
 
 use fastrand::Rng;
+use kith::app::StoreOptions;
 use kith::proto::v1::import_record::Record;
 use kith::proto::v1::*;
 use tokio_stream::iter;
@@ -13,7 +14,7 @@ use tonic::transport::Channel;
 use tonic_types::StatusExt;
 
 use super::ask::*;
-use super::harness::{Kith, edge, member, status};
+use super::harness::{Kith, edge, member, options, status};
 
 const KINDS: [&str; 4] = ["friend", "family", "colleague", "follows"];
 const TOPICS: [&str; 3] = ["privacy", "dogs", "rust"];
@@ -92,7 +93,24 @@ impl World {
             let (by, of) = (pick(random, ids).clone(), pick(random, ids).clone());
             world.put_block(by, of);
         }
+        if random.u8(..4) == 0 {
+            world.put_hub(random, ids);
+        }
         world
+    }
+
+    /// A member with a list longer than a chunk: what ends in the midst of it must not show how it is kept.
+    fn put_hub(&mut self, random: &mut Rng, ids: &[String]) {
+        let hub = pick(random, ids).clone();
+        for n in 0..random.usize(260..400) {
+            let id = format!("h{n}");
+            self.members.insert(id.clone(), member(&id));
+            for kind in ["colleague", "friend"].into_iter().take(random.usize(1..=2)) {
+                let (from, to) = if hub < id { (&hub, &id) } else { (&id, &hub) };
+                let key = (from.clone(), kind.to_owned(), to.clone());
+                self.edges.insert(key, edge(from, kind, to));
+            }
+        }
     }
 
     fn put_block(&mut self, by: String, of: String) {
@@ -174,10 +192,17 @@ impl World {
         records.map(|record| ImportRecord { record: Some(record), position: 0 }).collect()
     }
 
-    async fn served(&self) -> Kith {
-        let kith = Kith::in_memory().await;
-        let import = ImportRequest { records: self.records(), allow_missing_members: false };
-        let told = kith.data().import(iter([import])).await.unwrap().into_inner();
+    /// By a server of its own, with a limit of its own if it has one.
+    async fn served(&self, edges_visited_max: Option<u64>) -> Kith {
+        let mut options = options(StoreOptions::Memory);
+        options.engine.edges_visited_max = edges_visited_max.unwrap_or(options.engine.edges_visited_max);
+        let kith = Kith::start(options).await;
+        let records = self.records();
+        let imports: Vec<ImportRequest> = records
+            .chunks(1_000)
+            .map(|records| ImportRequest { records: records.to_vec(), allow_missing_members: false })
+            .collect();
+        let told = kith.data().import(iter(imports)).await.unwrap().into_inner();
         assert_eq!(told.refused, 0, "{:?}", told.errors);
         kith
     }
@@ -282,7 +307,7 @@ fn question(random: &mut Rng, ids: &[String], viewer: &str, introductions: bool)
     let read = Some(ReadOptions {
         viewer_id: text(viewer),
         as_of,
-        max_edges_visited: if random.u8(..4) == 0 { random.i64(1..40) } else { 0 },
+        max_edges_visited: some_budget(random),
         require_complete: random.u8(..8) == 0,
         ..Default::default()
     });
@@ -349,9 +374,18 @@ fn question(random: &mut Rng, ids: &[String], viewer: &str, introductions: bool)
     }
 }
 
+/// None, a small one, or one that ends in the midst of a hub's list.
+fn some_budget(random: &mut Rng) -> i64 {
+    match random.u8(..4) {
+        0 => random.i64(1..40),
+        1 => random.i64(1..1_600),
+        _ => 0,
+    }
+}
+
 /// What the viewer itself can discover.
 fn discovery(random: &mut Rng, viewer: &str) -> Ask {
-    let read = Some(ReadOptions { as_of: at(NOW), max_edges_visited: random.i64(..60).max(0), ..Default::default() });
+    let read = Some(ReadOptions { as_of: at(NOW), max_edges_visited: some_budget(random), ..Default::default() });
     let (topics, max_hops, page_size) = (some_topics(random), random.i32(0..=6), random.i32(0..3));
     discover_statuses(|r| {
         let viewer_id = text(viewer);
@@ -413,7 +447,10 @@ async fn ask_both(seed: u64, hidden: Hidden) -> (usize, usize) {
     let ids: Vec<String> = (0..random.usize(5..12)).map(|n| format!("m{n}")).collect();
     let viewer = pick(random, &ids).clone();
     let [one, other] = pair(random, hidden, &ids, &viewer);
-    let (one, other) = (one.served().await, other.served().await);
+    // What statuses there are is work that a server's limit bounds, whoever may see them.
+    let server_may_limit = [Hidden::Edge, Hidden::Visibility].contains(&hidden);
+    let limit = (server_may_limit && random.bool()).then(|| random.u64(100..800));
+    let (one, other) = (one.served(limit).await, other.served(limit).await);
     let revisions = (revision(&one).await, revision(&other).await);
     let both = async |ask: Ask| {
         let asked = (told(ask.clone(), &one.channel, &revisions.0), told(ask, &other.channel, &revisions.1));
