@@ -1,7 +1,7 @@
 //! The graph's kernels beside their limit programs, without a server: `cargo bench --bench kernels -- [members] [kernel…]`.
 //!
-//! `--privacy` asks on behalf of a viewer beside the service's own questions: on a graph where nobody hides anything, on one where one
-//! member does, and on one where every hundredth does.
+//! `--privacy` asks on behalf of viewers where 0, 1, 10 and 50 % of the members hide their edges and where a hub's followers do, beside the
+//! same questions on a graph that holds only what the viewer sees.
 //!
 //! `--instructions KERNEL` answers a fixed number of questions on a fixed graph instead, for `valgrind --tool=callgrind`:
 //! instructions executed do not depend on what else the machine does.
@@ -9,8 +9,7 @@
 use std::hint::black_box;
 
 use fastrand::Rng;
-use kith::cli::bench::{Kernel, KithAsk, Network, Round, Samples, build, limits, view};
-use kith::domain::{Privacy, Visibility};
+use kith::cli::bench::{Hiding, Kernel, KithAsk, Network, Round, Samples, What, build, limits, view};
 use kith::graph::{Graph, MemberIx, Viewer};
 
 const SEED: u64 = 1;
@@ -60,46 +59,52 @@ fn counted(run: &dyn Fn()) {
     black_box(run)();
 }
 
-/// A graph in which every so many-th member hides its edges.
-fn hiding(graph: &Graph, every: usize) -> Graph {
-    let mut hiding = graph.clone();
-    let privacy = Privacy { edges_visibility: Visibility::Parties, ..Privacy::default() };
-    graph.iter_members().skip(every / 2).step_by(every).for_each(|member| hiding.set_privacy(member, privacy));
-    hiding
-}
+/// Viewers whose questions are asked, each beside a graph of what it sees.
+const VIEWERS: usize = 4;
+/// Questions of one viewer at most, of a kernel that takes long an eighth of it.
+const PRIVACY_ASKS: usize = 800;
 
 fn privacy(members: u32) {
-    let network = Network::generate(members, SEED);
-    println!("{} members, {} edges, seed {SEED}; p50 in µs", network.members, network.edges.len());
-    let graph = build(&network);
-    let limits = limits(&network);
-    let (one, some) = (hiding(&graph, members as usize), hiding(&graph, 100));
-    println!("{:<34}{:>10}{:>16}{:>16}{:>16}", "", "service", "none hides", "one hides", "1 % hides");
-    for kernel in Kernel::ALL {
+    let count = Network::generate(members, SEED).edges.len();
+    println!("{members} members, {count} edges, seed {SEED}; a viewer's questions beside a graph of what it sees");
+    println!("{:<34}{:<14}{:>10}{:>10}{:>8}{:>8}", "", "", "p50 µs", "alone", "p50", "p99");
+    for what in What::ALL {
+        let hiding = Hiding::new(Network::generate(members, SEED), what, SEED);
+        let (network, graph, limits) = (&hiding.network, hiding.graph(), limits(&hiding.network));
         let mut rng = Rng::with_seed(SEED);
-        let mut rounds = Vec::new();
-        for _ in 0..ROUNDS {
-            let mut samples: [Samples; 4] = Default::default();
-            for _ in 0..kernel.asks_per_round() {
-                let ask = kernel.ask(&network, &limits, &mut rng);
-                let ask = KithAsk::new(&network, &graph, &ask).expect("the members exist");
-                let viewer = Viewer::Member(MemberIx(rng.u32(..members)));
-                // A view lasts as long as its query: what it has made of lists is made again.
-                samples[0].time(|| kernel.kith(&view(&graph), &ask));
-                for (samples, graph) in samples[1..].iter_mut().zip([&graph, &one, &some]) {
-                    samples.time(|| kernel.kith(&view(graph).seen_by(viewer), &ask));
+        let viewers: Vec<u32> = (0..VIEWERS).map(|_| rng.u32(1..members)).collect();
+        let alone: Vec<Graph> = viewers.iter().map(|viewer| hiding.graph_of(*viewer)).collect();
+        for kernel in Kernel::ALL {
+            let mut samples: [Samples; 2] = Default::default();
+            for (&viewer, alone) in viewers.iter().zip(&alone) {
+                let viewer = Viewer::Member(MemberIx(viewer));
+                for n in 0..PRIVACY_ASKS.min(kernel.asks_per_round() / 2) {
+                    let mut ask = kernel.ask(network, &limits, &mut rng);
+                    if n % 2 == 0 && ask.b != 0 {
+                        ask.a = hiding.subject().unwrap_or(ask.a);
+                    }
+                    let both = [alone, &graph];
+                    let mut asked = |at: usize| {
+                        let graph = both[at];
+                        let ask = KithAsk::new(network, graph, &ask).expect("the members exist");
+                        samples[at].time(|| kernel.kith(&view(graph).seen_by(viewer), &ask));
+                    };
+                    // Who comes second finds some of what it needs in the processor's cache.
+                    [[0, 1], [1, 0]][n % 2].into_iter().for_each(&mut asked);
                 }
             }
-            rounds.push(samples.map(|samples| samples.round().map_or(f64::NAN, |round| round.p50)));
+            if let [Some(alone), Some(whole)] = samples.map(Samples::round) {
+                println!(
+                    "{:<34}{:<14}{:>10.1}{:>10.1}{:>8.2}{:>8.2}",
+                    kernel.title(),
+                    what.title(),
+                    whole.p50,
+                    alone.p50,
+                    whole.p50 / alone.p50,
+                    whole.p99 / alone.p99
+                );
+            }
         }
-        let median = |figure: &dyn Fn(&[f64; 4]) -> f64| {
-            let mut all: Vec<f64> = rounds.iter().map(figure).collect();
-            all.sort_unstable_by(f64::total_cmp);
-            all[all.len() / 2]
-        };
-        let beside = |at: usize| format!("{:.1} {:.2}x", median(&|p50| p50[at]), median(&|p50| p50[at] / p50[0]));
-        let service = format!("{:.1}", median(&|p50| p50[0]));
-        println!("{:<34}{service:>10}{:>16}{:>16}{:>16}", kernel.title(), beside(1), beside(2), beside(3));
     }
 }
 

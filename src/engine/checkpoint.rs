@@ -197,12 +197,7 @@ impl Fold {
         state.edges = rows.edges.build(rows.members);
         let ids = rows.ids.end(rows.builder.ids());
         state.graph = rows.builder.build_with(ids, || edges_of(&state.edges), at_once);
-        for (member, privacy) in rows.privacies {
-            state.graph.set_privacy(member, privacy);
-        }
-        for (from, kind, to, visibility) in rows.visibilities {
-            state.graph.set_edge_visibility(from, kind, to, visibility);
-        }
+        state.graph.restrict_all(&rows.privacies, &rows.visibilities);
         for (by, of) in rows.blocks {
             state.graph.block(by, of);
         }

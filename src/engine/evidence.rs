@@ -36,7 +36,7 @@ impl State {
         budget: &mut Budget<'_>,
     ) -> Result<HashMap<MemberIx, TopicMatch>, Limit> {
         let on_topics = self.on_topics(asked.iter(), view, reader, budget)?;
-        let rarity = Rarity::new(self, view);
+        let rarity = Rarity::new(self, view, budget)?;
         let mut found = HashMap::new();
         budget.whole(|budget| {
             for (member, statuses) in on_topics {
@@ -61,8 +61,8 @@ impl State {
         let mut found = OnTopics::new();
         for topic in topics {
             for member in self.topics.members(topic) {
-                budget.pass(1)?;
                 if !view.is_gone(member) {
+                    budget.pass(1)?;
                     found.insert(member, Vec::new());
                 }
             }
@@ -115,25 +115,39 @@ impl State {
 /// How rare topics are among the members that a viewer sees.
 struct Rarity<'s> {
     state: &'s State,
-    gone: Vec<MemberIx>,
+    /// How many members there are, and how many of those that are not are interested in what.
+    members: u64,
+    gone: HashMap<&'s Topic, u64>,
     known: RefCell<HashMap<Topic, f64>>,
 }
 
+/// Members between two polls.
+const GONE_AT_ONCE: usize = 256;
+
 impl<'s> Rarity<'s> {
-    fn new(state: &'s State, view: &View<'_>) -> Rarity<'s> {
-        Rarity { state, gone: view.gone().collect(), known: RefCell::default() }
+    fn new(state: &'s State, view: &View<'_>, budget: &mut Budget<'_>) -> Result<Rarity<'s>, Limit> {
+        let all: Vec<MemberIx> = view.gone().collect();
+        let (mut gone, mut polled) = (HashMap::new(), 0);
+        for members in all.chunks(GONE_AT_ONCE) {
+            budget.heed(&mut polled)?;
+            for topic in members
+                .iter()
+                .filter_map(|member| state.member_record(*member).topics())
+                .flat_map(|topics| topics.iter())
+            {
+                *gone.entry(topic).or_insert(0) += 1;
+            }
+        }
+        let members = state.member_count() - all.len() as u64;
+        Ok(Rarity { state, members, gone, known: RefCell::default() })
     }
 
     /// Its inverse document frequency.
     fn of(&self, topic: &Topic) -> f64 {
         let known = self.known.borrow().get(topic).copied();
         known.unwrap_or_else(|| {
-            let is_on = |member: &&MemberIx| {
-                self.state.member_record(**member).topics().is_some_and(|topics| topics.contains(topic))
-            };
-            let gone = self.gone.iter().filter(is_on).count() as u64;
-            let members = self.state.member_count() - self.gone.len() as u64;
-            let idf = idf(members, self.state.topics.interested(topic) - gone);
+            let gone = self.gone.get(topic).copied().unwrap_or(0);
+            let idf = idf(self.members, self.state.topics.interested(topic) - gone);
             self.known.borrow_mut().insert(topic.clone(), idf);
             idf
         })

@@ -2,19 +2,26 @@
 //!
 //! Sixteen neighbors in the order of places share one array of words, a segment. A change writes one segment anew, which is a
 //! few thousand bytes, and the pages above it. A list that would make that much more is kept apart, in chunks: a hub.
+//!
+//! What is in a segment or a hub is for everyone. Half-edges that are not are kept apart from it, where nobody comes by who may not
+//! see them.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
-use super::half_edge::{HalfEdge, HalfEdgeKey, KindIx, MemberIx};
-use super::hub::{Hub, change, unpack_chunk};
+use super::half_edge::{HalfEdge, HalfEdgeKey, MemberIx};
+use super::half_edges::{HalfEdges, Lists};
+use super::hub::{Hub, change};
 use super::packed::{List, pack};
 use super::pages::Pages;
+use super::restricted::{Change, Class, Restricted};
+use super::row::{RowChange, merged};
 
 /// Members whose lists share a segment.
 pub(super) const SEGMENT_MEMBERS: usize = 16;
 /// Half-edges in a segment's list at most; a longer one is a hub's.
 const LIST_MAX: usize = 256;
+/// A hub is written anew as a whole when one in so many of its half-edges changes.
+const WRITTEN_ANEW: usize = 16;
 /// A hub that has shrunk to so many is a list again.
 const HUB_MIN: usize = LIST_MAX / 2;
 /// In the place of a list's length: the list is a hub's.
@@ -36,7 +43,7 @@ impl Segments {
         let segments = std::iter::from_fn(|| {
             lists.peek()?;
             let mut segment = SegmentBuilder::default();
-            lists.by_ref().take(SEGMENT_MEMBERS).for_each(|list| segment.push(list));
+            lists.by_ref().take(SEGMENT_MEMBERS).for_each(|list| segment.push(list, None));
             Some(segment.build())
         });
         Segments(segments.collect())
@@ -47,18 +54,21 @@ impl Segments {
 #[derive(Debug, Clone)]
 struct Segment {
     words: Arc<[u32]>,
-    /// Lists kept apart, by the member's place in the segment.
-    hubs: Option<Arc<Vec<(u8, Hub)>>>,
+    apart: Option<Arc<Apart>>,
 }
 
-/// One member's half-edges, in the order of their keys.
-#[derive(Debug, Clone, Copy)]
-pub struct HalfEdges<'g>(Lists<'g>);
+/// What a segment's words do not hold, each with its member's place in the segment.
+#[derive(Debug, Clone, Default)]
+struct Apart {
+    hubs: Vec<(u8, Hub)>,
+    restricted: Vec<(u8, Restricted)>,
+}
 
-#[derive(Debug, Clone, Copy)]
-enum Lists<'g> {
-    One(List<'g>),
-    Hub(&'g Hub),
+impl Apart {
+    #[inline]
+    fn restricted(&self, at: usize) -> Option<&Restricted> {
+        self.restricted.iter().find(|known| usize::from(known.0) == at).map(|known| &known.1)
+    }
 }
 
 impl Adjacency {
@@ -87,37 +97,51 @@ impl Adjacency {
         Some(self.segments.get(place / SEGMENT_MEMBERS)?.list(place % SEGMENT_MEMBERS))
     }
 
+    /// Those that are for everyone; none if there is no such place.
+    #[inline]
+    pub fn open(&self, member: MemberIx) -> Option<Lists<'_>> {
+        let place = member.0 as usize;
+        Some(self.segments.get(place / SEGMENT_MEMBERS)?.open(place % SEGMENT_MEMBERS))
+    }
+
+    /// Those that are not, if there are any.
+    pub fn restricted(&self, member: MemberIx) -> Option<&Restricted> {
+        let place = member.0 as usize;
+        self.segments.get(place / SEGMENT_MEMBERS)?.apart.as_ref()?.restricted(place % SEGMENT_MEMBERS)
+    }
+
     /// Puts a half-edge in the place of the one with its key, which is given back.
-    pub fn insert(&mut self, member: MemberIx, half: HalfEdge) -> Option<HalfEdge> {
+    pub fn insert(&mut self, member: MemberIx, half: HalfEdge, class: Class) -> Option<HalfEdge> {
         let before = self.get(member)?.get(half.key());
-        self.change(member, half.key(), Some(half));
+        self.change(&[Change::put(member, half, class)]);
         before
     }
 
-    /// Puts many half-edges, each with the member it is of; of several with a member and a key, one is put. Each segment is written
-    /// once, however many of them are in it.
-    pub fn insert_all(&mut self, mut halves: Vec<(MemberIx, HalfEdge)>) {
-        halves.sort_unstable_by_key(|(member, half)| (*member, half.key()));
-        let segment_of = |member: MemberIx| member.0 as usize / SEGMENT_MEMBERS;
-        for together in halves.chunk_by(|one, other| segment_of(one.0) == segment_of(other.0)) {
-            let Some(segment) = self.segments.get_mut(segment_of(together[0].0)) else { continue };
-            match together {
-                [(member, half)] => segment.change(member.0 as usize % SEGMENT_MEMBERS, half.key(), Some(*half)),
-                _ => *segment = segment.with_all(together),
-            }
-        }
+    /// Makes many changes; of several to a key of a member, one. Each segment is written once, however many of them are in it.
+    pub fn change_all(&mut self, mut changes: Vec<Change>) {
+        changes.sort_unstable_by_key(|change| (change.member, change.key));
+        changes.dedup_by_key(|change| (change.member, change.key));
+        let segment_of = |change: &Change| change.member.0 as usize / SEGMENT_MEMBERS;
+        let together = changes.chunk_by(|one, other| segment_of(one) == segment_of(other));
+        together.for_each(|together| self.change(together));
     }
 
     pub fn remove(&mut self, member: MemberIx, key: HalfEdgeKey) -> Option<HalfEdge> {
         let before = self.get(member)?.get(key)?;
-        self.change(member, key, None);
+        self.change(&[Change::remove(member, key)]);
         Some(before)
     }
 
-    fn change(&mut self, member: MemberIx, key: HalfEdgeKey, half: Option<HalfEdge>) {
-        let place = member.0 as usize;
-        if let Some(segment) = self.segments.get_mut(place / SEGMENT_MEMBERS) {
-            segment.change(place % SEGMENT_MEMBERS, key, half);
+    /// Makes changes to one segment, which are in order.
+    fn change(&mut self, changes: &[Change]) {
+        let Some(first) = changes.first() else { return };
+        let Some(segment) = self.segments.get_mut(first.member.0 as usize / SEGMENT_MEMBERS) else { return };
+        let (at, put) = (first.member.0 as usize % SEGMENT_MEMBERS, first.put);
+        let is_open = put.is_none_or(|(_, class)| class == Class::Everyone);
+        if changes.len() == 1 && is_open && segment.restricted(at).is_none() {
+            segment.change(at, first.key, put.map(|(half, _)| half));
+        } else {
+            *segment = segment.with_all(changes);
         }
     }
 
@@ -133,49 +157,55 @@ impl Adjacency {
 impl Segment {
     #[inline]
     fn list(&self, at: usize) -> HalfEdges<'_> {
+        HalfEdges::new(self.open(at), self.restricted(at).map(|restricted| &restricted.whole))
+    }
+
+    #[inline]
+    fn open(&self, at: usize) -> Lists<'_> {
         let begin_and_len = self.words[at];
         let (begin, len) = (begin_and_len & 0xFFFF, begin_and_len >> 16);
         if len == HUB {
-            return HalfEdges(self.hub(at));
+            return self.hub(at);
         }
-        HalfEdges(Lists::One(List::unpack(len as usize, &self.words[begin as usize..])))
+        Lists::One(List::unpack(len as usize, &self.words[begin as usize..]))
     }
 
-    fn hubs(&self) -> &[(u8, Hub)] {
-        self.hubs.as_ref().map_or(&[], |hubs| hubs)
+    #[inline]
+    fn restricted(&self, at: usize) -> Option<&Restricted> {
+        self.apart.as_ref().and_then(|apart| apart.restricted(at))
     }
 
     #[cold]
     fn hub(&self, at: usize) -> Lists<'_> {
-        let hub = self.hubs().iter().find(|hub| usize::from(hub.0) == at);
-        hub.map_or(HalfEdges::none().0, |hub| Lists::Hub(&hub.1))
+        let mut hubs = self.apart.iter().flat_map(|apart| apart.hubs.iter());
+        hubs.find(|hub| usize::from(hub.0) == at).map_or(Lists::default(), |hub| Lists::Hub(&hub.1))
     }
 
     /// Puts a half-edge, or removes the one of the key.
     fn change(&mut self, at: usize, key: HalfEdgeKey, half: Option<HalfEdge>) {
-        if let Lists::Hub(hub) = self.list(at).0 {
-            let mut hub = hub.clone();
-            hub.change(key, half);
-            if hub.len > HUB_MIN {
-                self.put_hub(at, hub);
-            } else {
-                let halves: Vec<HalfEdge> = HalfEdges(Lists::Hub(&hub)).iter().collect();
-                *self = self.with_list(at, &halves);
+        let list = match self.open(at) {
+            Lists::One(list) => list,
+            Lists::Hub(hub) => {
+                let mut hub = hub.clone();
+                hub.change(key, half);
+                if hub.len > HUB_MIN {
+                    self.put_hub(at, hub);
+                } else {
+                    let halves: Vec<HalfEdge> = Lists::Hub(&hub).iter().collect();
+                    *self = self.with_list(at, &halves);
+                }
+                return;
             }
-            return;
-        }
-        let list = self.list(at);
+        };
         let mut halves: Vec<HalfEdge> = Vec::with_capacity(list.len() + 1);
-        if let Lists::One(list) = list.0 {
-            halves.extend(list.iter());
-        }
+        halves.extend(list.iter());
         change(&mut halves, key, half);
         *self = self.with_list(at, &halves);
     }
 
     fn put_hub(&mut self, at: usize, hub: Hub) {
-        if let Some(hubs) = &mut self.hubs
-            && let Some(place) = Arc::make_mut(hubs).iter_mut().find(|known| usize::from(known.0) == at)
+        if let Some(apart) = &mut self.apart
+            && let Some(place) = Arc::make_mut(apart).hubs.iter_mut().find(|known| usize::from(known.0) == at)
         {
             place.1 = hub;
         }
@@ -183,7 +213,7 @@ impl Segment {
 
     /// A copy with another list for one member.
     fn with_list(&self, at: usize, halves: &[HalfEdge]) -> Segment {
-        match self.list(at).0 {
+        match self.open(at) {
             Lists::One(before) if halves.len() <= LIST_MAX => self.with_short_list(at, before, halves),
             _ => self.rebuilt(at, halves),
         }
@@ -203,44 +233,44 @@ impl Segment {
         for head in &mut words[at + 1..SEGMENT_MEMBERS] {
             *head = (*head & 0xFFFF).wrapping_add(longer) & 0xFFFF | *head & 0xFFFF_0000;
         }
-        Segment { words: words.into(), hubs: self.hubs.clone() }
+        Segment { words: words.into(), apart: self.apart.clone() }
     }
 
     fn rebuilt(&self, at: usize, halves: &[HalfEdge]) -> Segment {
         let mut copy = SegmentBuilder::default();
         for other in 0..SEGMENT_MEMBERS {
             if other == at {
-                copy.push(halves);
+                copy.push(halves, self.restricted(other).cloned());
             } else {
-                copy.push_list(self.list(other));
+                copy.push_list(self.open(other), self.restricted(other).cloned());
             }
         }
         copy.build()
     }
 
-    /// A copy with half-edges put into its lists. They are in the order of their members and keys.
-    fn with_all(&self, halves: &[(MemberIx, HalfEdge)]) -> Segment {
+    /// A copy with changes made to its lists. They are in the order of their members and keys.
+    fn with_all(&self, changes: &[Change]) -> Segment {
         let mut copy = SegmentBuilder::default();
-        copy.words.reserve(self.words.len() + 4 * halves.len());
-        let mut left = halves;
-        let mut merged = Vec::new();
+        copy.words.reserve(self.words.len() + 4 * changes.len());
+        let mut left = changes;
         for at in 0..SEGMENT_MEMBERS {
-            let here = left.iter().take_while(|(member, _)| member.0 as usize % SEGMENT_MEMBERS == at).count();
-            let (new, others) = left.split_at(here);
+            let here = left.iter().take_while(|change| change.member.0 as usize % SEGMENT_MEMBERS == at).count();
+            let (own, others) = left.split_at(here);
             left = others;
-            match self.list(at).0 {
-                _ if new.is_empty() => copy.push_list(self.list(at)),
-                Lists::Hub(hub) => {
+            if own.is_empty() {
+                copy.push_list(self.open(at), self.restricted(at).cloned());
+                continue;
+            }
+            let restricted = Restricted::changed(self.restricted(at), own);
+            let own: Vec<RowChange> =
+                own.iter().map(|change| change.to_row(|class| class == Class::Everyone)).collect();
+            match self.open(at) {
+                Lists::Hub(hub) if own.len() < hub.len / WRITTEN_ANEW => {
                     let mut hub = hub.clone();
-                    new.iter().for_each(|(_, half)| hub.change(half.key(), Some(*half)));
-                    copy.push_hub(hub);
+                    own.iter().for_each(|(key, half)| hub.change(*key, *half));
+                    copy.push_hub(hub, restricted);
                 }
-                Lists::One(list) => {
-                    merged.clear();
-                    merged.extend(list.iter());
-                    new.iter().for_each(|(_, half)| change(&mut merged, half.key(), Some(*half)));
-                    copy.push(&merged);
-                }
+                lists => copy.push(&merged(lists, &own), restricted),
             }
         }
         copy.build()
@@ -252,31 +282,39 @@ impl Segment {
 struct SegmentBuilder {
     heads: Vec<(usize, u32)>,
     words: Vec<u32>,
-    hubs: Vec<(u8, Hub)>,
+    apart: Apart,
 }
 
 impl SegmentBuilder {
-    fn push(&mut self, halves: &[HalfEdge]) {
+    fn push(&mut self, halves: &[HalfEdge], restricted: Option<Restricted>) {
         if halves.len() > LIST_MAX {
-            return self.push_hub(Hub::new(halves));
+            return self.push_hub(Hub::new(halves), restricted);
         }
+        self.push_restricted(restricted);
         self.heads.push((self.words.len(), halves.len() as u32));
         pack(halves, &mut self.words);
     }
 
-    fn push_list(&mut self, list: HalfEdges<'_>) {
-        match list.0 {
-            Lists::Hub(hub) => self.push_hub(hub.clone()),
+    fn push_list(&mut self, lists: Lists<'_>, restricted: Option<Restricted>) {
+        match lists {
+            Lists::Hub(hub) => self.push_hub(hub.clone(), restricted),
             Lists::One(list) => {
+                self.push_restricted(restricted);
                 self.heads.push((self.words.len(), list.len() as u32));
                 self.words.extend_from_slice(list.words());
             }
         }
     }
 
-    fn push_hub(&mut self, hub: Hub) {
-        self.hubs.push((self.heads.len() as u8, hub));
+    fn push_hub(&mut self, hub: Hub, restricted: Option<Restricted>) {
+        self.push_restricted(restricted);
+        self.apart.hubs.push((self.heads.len() as u8, hub));
         self.heads.push((self.words.len(), HUB));
+    }
+
+    /// What is restricted of the list that is pushed next.
+    fn push_restricted(&mut self, restricted: Option<Restricted>) {
+        self.apart.restricted.extend(restricted.map(|restricted| (self.heads.len() as u8, restricted)));
     }
 
     fn build(mut self) -> Segment {
@@ -284,98 +322,8 @@ impl SegmentBuilder {
         // Sixteen lists of the greatest length, all with ties, are some 13,000 words: 16 bits hold every beginning.
         let heads = self.heads.iter().map(|&(begin, len)| (begin + SEGMENT_MEMBERS) as u32 | len << 16);
         let words = heads.chain(self.words).collect();
-        Segment { words, hubs: (!self.hubs.is_empty()).then(|| Arc::new(self.hubs)) }
-    }
-}
-
-impl<'g> HalfEdges<'g> {
-    /// Of nobody.
-    #[inline]
-    pub fn none() -> HalfEdges<'g> {
-        HalfEdges(Lists::One(List::unpack(0, &[])))
-    }
-
-    pub(super) fn of_list(list: List<'g>) -> HalfEdges<'g> {
-        HalfEdges(Lists::One(list))
-    }
-
-    #[inline]
-    pub fn len(self) -> usize {
-        match self.0 {
-            Lists::One(list) => list.len(),
-            Lists::Hub(hub) => hub.len,
-        }
-    }
-
-    pub fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-
-    /// Brings the first of them into the processor's cache.
-    #[inline]
-    pub(super) fn fetch(self) {
-        if let Lists::One(list) = self.0 {
-            black_box(list.neighbors().first().copied());
-        }
-    }
-
-    /// Goes through the lists that the half-edges are kept in, in order.
-    #[inline]
-    pub fn try_for_each_list<E>(self, mut each: impl FnMut(List<'g>) -> Result<(), E>) -> Result<(), E> {
-        match self.0 {
-            Lists::One(list) => each(list),
-            Lists::Hub(hub) => hub.chunks.iter().try_for_each(|words| each(unpack_chunk(words))),
-        }
-    }
-
-    /// One of these lists; none beyond the last.
-    #[inline]
-    pub(super) fn list(self, at: usize) -> Option<List<'g>> {
-        match self.0 {
-            Lists::One(list) => (at == 0).then_some(list),
-            Lists::Hub(hub) => hub.chunks.get(at).map(|words| unpack_chunk(words)),
-        }
-    }
-
-    pub fn iter(self) -> impl Iterator<Item = HalfEdge> + 'g {
-        let (one, hub) = match self.0 {
-            Lists::One(list) => (Some(list), None),
-            Lists::Hub(hub) => (None, Some(hub)),
-        };
-        let chunks = hub.into_iter().flat_map(|hub| hub.chunks.iter().map(|words| unpack_chunk(words)));
-        one.into_iter().chain(chunks).flat_map(List::iter)
-    }
-
-    /// Whether some half-edge leads to or from another member.
-    pub fn has_neighbor(self, other: MemberIx) -> bool {
-        self.places_of(other).next().is_some()
-    }
-
-    /// The half-edges that lead to or from another member.
-    pub(super) fn between(self, other: MemberIx) -> impl Iterator<Item = HalfEdge> + 'g {
-        self.places_of(other).map(|(list, at)| list.half_edge(at))
-    }
-
-    fn places_of(self, other: MemberIx) -> impl Iterator<Item = (List<'g>, usize)> {
-        let first = match self.0 {
-            Lists::One(_) => 0,
-            Lists::Hub(hub) => hub.chunk_of((other, KindIx(0), false)),
-        };
-        let lists = (first..).map_while(move |at| self.list(at));
-        // A hub's chunks may part them.
-        let lists = lists.take_while(move |list| list.neighbors().first().is_some_and(|&first| first <= other.0));
-        lists.flat_map(move |list| {
-            let begin = list.neighbors().partition_point(|&neighbor| neighbor < other.0);
-            let end = begin + list.neighbors()[begin..].iter().take_while(|&&neighbor| neighbor == other.0).count();
-            (begin..end).map(move |at| (list, at))
-        })
-    }
-
-    pub fn get(self, key: HalfEdgeKey) -> Option<HalfEdge> {
-        match self.0 {
-            Lists::One(list) => list.get(key),
-            Lists::Hub(hub) => unpack_chunk(hub.chunks.get(hub.chunk_of(key))?).get(key),
-        }
+        let is_empty = self.apart.hubs.is_empty() && self.apart.restricted.is_empty();
+        Segment { words, apart: (!is_empty).then(|| Arc::new(self.apart)) }
     }
 }
 
@@ -403,6 +351,12 @@ mod tests {
         };
         let (out, back) = *random.choice(&[(true, true), (true, false), (false, true)]).unwrap();
         HalfEdge::new(MemberIx(random.u32(..1_000)), KindIx(*random.choice(&[0, 1, 63]).unwrap()), out, back, tie)
+    }
+
+    /// Most are for everyone.
+    fn random_class(random: &mut fastrand::Rng) -> Class {
+        let others = [Class::Connections, Class::OfNeighbor, Class::OfBoth, Class::Nobody];
+        if random.u8(..3) > 0 { Class::Everyone } else { *random.choice(&others).unwrap() }
     }
 
     fn check(adjacency: &Adjacency, content: &Content) {
@@ -446,9 +400,12 @@ mod tests {
                 puts.dedup_by_key(|(member, half)| (*member, half.key()));
                 content.extend(puts.iter().map(|(member, half)| ((member.0, half.key()), *half)));
                 random.shuffle(&mut puts);
-                adjacency.insert_all(puts);
+                let put = |(member, half): (MemberIx, HalfEdge)| Change::put(member, half, random_class(&mut random));
+                adjacency.change_all(puts.into_iter().map(put).collect());
             } else if random.u32(..3) < if step % 20_000 < 10_000 { 2 } else { 1 } {
-                assert_eq!(adjacency.insert(MemberIx(member), half), content.insert((member, half.key()), half));
+                let class = random_class(&mut random);
+                let before = adjacency.insert(MemberIx(member), half, class);
+                assert_eq!(before, content.insert((member, half.key()), half));
             } else {
                 let key = content.range((member, half.key())..).next().map_or(half.key(), |(key, _)| key.1);
                 assert_eq!(adjacency.remove(MemberIx(member), key), content.remove(&(member, key)));

@@ -113,10 +113,13 @@ impl<'g> Ways<'g> {
             return Ok(direct);
         }
         let directed = self.first.clone().of_kinds(|kind| !kind.symmetric);
-        directed.for_each_step(of, Direction::Backward, budget, |member, spheres| match direct.last_mut() {
-            Some(last) if last.0 == member => last.1 |= spheres,
-            _ => direct.push((member, spheres)),
-        })?;
+        directed.for_each_step(of, Direction::Backward, budget, |member, spheres| direct.push((member, spheres)))?;
+        direct.sort_unstable_by_key(|direct| direct.0);
+        direct.dedup_by(|next, kept| {
+            let is_same = next.0 == kept.0;
+            kept.1 |= if is_same { next.1 } else { 0 };
+            is_same
+        });
         Ok(direct)
     }
 

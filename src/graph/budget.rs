@@ -198,9 +198,9 @@ impl<'a> Budget<'a> {
         done
     }
 
-    /// Asks whether to stop in the midst of a long list that was charged as a whole; `chunk` counts its chunks.
+    /// Asks now and then whether to stop in the midst of what was charged as a whole, or is not charged; `chunk` counts its chunks.
     #[inline]
-    pub(super) fn heed(&mut self, chunk: &mut u32) -> Result<(), Limit> {
+    pub fn heed(&mut self, chunk: &mut u32) -> Result<(), Limit> {
         *chunk += 1;
         if chunk.is_multiple_of(CHUNKS_PER_POLL) { self.poll() } else { Ok(()) }
     }

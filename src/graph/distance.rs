@@ -126,6 +126,7 @@ pub fn distance(
     if from == to {
         return Ok(Some(0));
     }
+    view.prepare(budget).map_err(|limit| (limit, 0))?;
     let mut scratch = lease(view.graph().places());
     let Scratch { marks, seen: [seen_ahead, seen_behind], .. } = &mut *scratch;
     let mut ahead = Side::new(Direction::Forward, AHEAD, seen_ahead, from);
@@ -192,6 +193,7 @@ fn search(
         found.extend(distance(view, from, only, max_hops, budget)?.map(|hops| (only, hops)));
         return Ok(());
     }
+    view.prepare(budget).map_err(|limit| (limit, 0))?;
     let mut scratch = lease(view.graph().places());
     let Scratch { marks, seen: [seen, _], .. } = &mut *scratch;
     seen.push(from);

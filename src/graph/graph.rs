@@ -2,12 +2,14 @@
 
 use imbl::Vector;
 
-use super::adjacency::{Adjacency, HalfEdges, SEGMENT_MEMBERS, Segments};
+use super::adjacency::{Adjacency, SEGMENT_MEMBERS, Segments};
 use super::half_edge::{HalfEdge, KindIx, MemberIx};
+use super::half_edges::{HalfEdges, Lists};
 use super::ids::Ids;
 use super::kinds::Kinds;
 use super::pages::Pages;
 use super::privacy::PrivacyTable;
+use super::restricted::{Change, Restricted};
 use super::strength::Tie;
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{Kind, MemberId, Visibility};
@@ -147,10 +149,21 @@ impl Graph {
         self.edges
     }
 
-    /// A member's half-edges, by neighbor, kind and direction.
+    /// A member's half-edges, by neighbor, kind and direction, whoever may see them.
     #[inline]
     pub fn half_edges(&self, ix: MemberIx) -> HalfEdges<'_> {
         self.adjacency.get(ix).expect("a member's index names a member")
+    }
+
+    /// Those of them that are for everyone.
+    #[inline]
+    pub(super) fn open_half_edges(&self, ix: MemberIx) -> Lists<'_> {
+        self.adjacency.open(ix).expect("a member's index names a member")
+    }
+
+    /// Those that are not, if there are any.
+    pub(super) fn restricted(&self, ix: MemberIx) -> Option<&Restricted> {
+        self.adjacency.restricted(ix)
     }
 
     /// What is known of an edge's strength; of a symmetric kind in either order.
@@ -161,12 +174,13 @@ impl Graph {
     /// Puts an edge in the place of the one between the two of the kind; of a symmetric kind in either order.
     pub fn put_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie) -> Option<Tie> {
         let (out, back) = halves(from, kind, to, tie, self.kinds.get(kind).symmetric);
-        let before = self.adjacency.insert(from, out);
-        self.adjacency.insert(to, back);
+        let classes = [self.privacy.class(from, out.key()), self.privacy.class(to, back.key())];
+        let before = self.adjacency.insert(from, out, classes[0]);
+        self.adjacency.insert(to, back, classes[1]);
         if before.is_none() {
             self.edges += 1;
             self.kinds.count(kind, 1);
-            self.privacy.mark_neighbors(from, to);
+            self.mark_edge(from, to);
         }
         before.map(|half| half.tie())
     }
@@ -177,13 +191,13 @@ impl Graph {
         let mut all = Vec::with_capacity(2 * puts.len());
         for &EdgeToPut { from, kind, to, tie, new } in puts {
             let (out, back) = halves(from, kind, to, tie, self.kinds.get(kind).symmetric);
-            all.extend([(from, out), (to, back)]);
-            if new {
-                news[usize::from(kind.0)] += 1;
-                self.privacy.mark_neighbors(from, to);
+            for (member, half) in [(from, out), (to, back)] {
+                all.push(Change::put(member, half, self.privacy.class(member, half.key())));
             }
+            news[usize::from(kind.0)] += u64::from(new);
         }
-        self.adjacency.insert_all(all);
+        self.adjacency.change_all(all);
+        puts.iter().filter(|put| put.new).for_each(|put| self.mark_edge(put.from, put.to));
         self.edges += news.iter().sum::<u64>();
         for (kind, &new) in news.iter().enumerate().filter(|(_, new)| **new > 0) {
             self.kinds.count(KindIx(kind as u8), new as i64);
@@ -192,13 +206,26 @@ impl Graph {
 
     /// Removes an edge; of a symmetric kind in either order.
     pub fn remove_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Tie> {
-        let symmetric = self.kinds.get(kind).symmetric;
-        let before = self.adjacency.remove(from, (to, kind, false))?;
-        self.set_edge_visibility(from, kind, to, Visibility::Everyone);
-        self.adjacency.remove(to, (from, kind, !symmetric));
+        let [half, other] = self.ends(from, kind, to);
+        let before = self.adjacency.remove(half.0, half.1)?;
+        self.adjacency.remove(other.0, other.1);
+        self.privacy.set_edge([half, other], Visibility::Everyone);
+        self.mark_edge(from, to);
         self.edges -= 1;
         self.kinds.count(kind, -1);
         Some(before.tie())
+    }
+}
+
+impl Graph {
+    /// Takes note of an edge that is new or gone between two.
+    fn mark_edge(&mut self, one: MemberIx, other: MemberIx) {
+        for member in [one, other] {
+            if self.privacy.hides_anything() || self.privacy.admits_connections(member) {
+                self.mark_admitting(member);
+            }
+        }
+        self.privacy.mark_neighbors(one, other);
     }
 }
 

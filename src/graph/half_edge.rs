@@ -51,6 +51,12 @@ impl HalfEdge {
         HalfEdge { neighbor, label, tie }
     }
 
+    /// The other half of the same edge, which `owner` has this one of.
+    pub(super) fn other_half(&self, owner: MemberIx) -> HalfEdge {
+        let label = label_of(self.kind(), self.leads_in(), self.leads_out());
+        HalfEdge { neighbor: owner, label, tie: self.tie }
+    }
+
     pub(super) fn label(&self) -> u8 {
         self.label
     }

@@ -2,6 +2,8 @@
 
 use super::graph::Graph;
 use super::half_edge::{HalfEdge, MemberIx};
+use super::restricted::{Class, Restricted};
+use super::row::Row;
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{Error, Inspector, Kind, MemberId};
 
@@ -60,6 +62,9 @@ impl Graph {
             if let Some(fault) = self.half_edge_fault(ix, &half, kind) {
                 inspector.find(PLACE, self.name(id, &half), fault)?;
             }
+            if !self.stands_where_it_belongs(ix, &half) {
+                inspector.find(PLACE, self.name(id, &half), "the half-edge stands among those of other readers")?;
+            }
             // Of its two halves one counts: the one that leads out, or of both the one at the smaller place.
             if half.leads_out() && (!half.leads_in() || ix < half.neighbor()) {
                 counted.edges += 1;
@@ -89,6 +94,21 @@ impl Graph {
             Some(other) if other.tie() != half.tie() => Some("the edge's two halves differ in strength"),
             Some(_) => None,
         }
+    }
+
+    /// Whether a half-edge is in the rows of those that are for the same readers, and in no other.
+    fn stands_where_it_belongs(&self, ix: MemberIx, half: &HalfEdge) -> bool {
+        let class = self.privacy.class(ix, half.key());
+        let is_in = |row: Option<&Row>| row.is_some_and(|row| row.lists().get(half.key()).is_some());
+        let restricted = self.restricted(ix);
+        let rows = [
+            restricted.and_then(Restricted::all),
+            restricted.and_then(|restricted| restricted.to_connections.as_ref()),
+            restricted.and_then(|restricted| restricted.to_connections_of_both.as_ref()),
+        ];
+        let belongs = [class != Class::Everyone, class == Class::Connections, class == Class::OfBoth];
+        rows.map(is_in) == belongs
+            && restricted.is_some_and(Restricted::admits_connections) == self.privacy.admits_connections(ix)
     }
 
     /// The ends and kind of an edge, as far as they exist.
@@ -185,7 +205,7 @@ mod tests {
     }
 
     fn insert(ix: MemberIx, half: HalfEdge) -> impl Fn(&mut Graph) {
-        move |graph| assert!(graph.adjacency.insert(ix, half).is_none_or(|before| before != half))
+        move |graph| assert!(graph.adjacency.insert(ix, half, Class::Everyone).is_none_or(|before| before != half))
     }
 
     fn half(neighbor: MemberIx, kind: KindIx, out: bool, back: bool) -> HalfEdge {
@@ -243,6 +263,10 @@ mod tests {
 
     #[test]
     fn what_leads_nowhere_is_named() {
+        let moved = findings(|graph| {
+            graph.adjacency.insert(B, half(A, FRIEND, true, true), Class::Nobody);
+        });
+        assert!(moved.contains(&"graph: b friend a: the half-edge stands among those of other readers".to_owned()));
         let first = |findings: Vec<String>| findings[0].clone();
         assert_eq!(
             first(findings(insert(C, half(MemberIx(9), FRIEND, true, true)))),

@@ -67,6 +67,7 @@ pub fn leaders(view: &View<'_>, sharers: &[Sharer], budget: &mut Budget<'_>) -> 
 
 /// The members on the topic by id, but for those that are excluded.
 fn readers(view: &View<'_>, sharers: &[Sharer], budget: &mut Budget<'_>) -> Result<Vec<Reader>, Limit> {
+    view.prepare(budget)?;
     let admitted = sharers.iter().filter(|sharer| !view.excludes(sharer.member));
     let mut readers: Vec<Reader> =
         admitted.map(|sharer| Reader { member: sharer.member, sharing: sharer.sharing, onwards: Vec::new() }).collect();

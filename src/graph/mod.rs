@@ -4,12 +4,14 @@
 //! is exact. No I/O, no async, no clock. Internal indices are dense and short-lived; order and ties are always by id.
 
 mod adjacency;
+mod admitted;
 mod audience;
 mod budget;
 mod distance;
 #[allow(clippy::module_inception)]
 mod graph;
 mod half_edge;
+mod half_edges;
 mod hub;
 mod ids;
 mod inspect;
@@ -26,6 +28,8 @@ mod paths;
 mod privacy;
 mod reach;
 mod reasons;
+mod restricted;
+mod row;
 mod scratch;
 mod search;
 mod seeker;
@@ -37,12 +41,12 @@ mod suggest;
 mod view;
 mod walk;
 
-pub use adjacency::HalfEdges;
 pub use audience::Ways;
 pub use budget::{Budget, Extent, Limit, NeverStop, Stop, StopReason};
 pub use distance::{distance, distances};
 pub use graph::{EdgeToPut, Graph, GraphBuilder};
 pub use half_edge::{Direction, HalfEdge, HalfEdgeKey, KindIx, MemberIx};
+pub use half_edges::HalfEdges;
 pub use ids::{Ids, Prefix as IdPrefix, prefix as id_prefix};
 pub use introducers::{Introducer, introducers};
 pub use leaders::{Leader, Sharer, leaders};

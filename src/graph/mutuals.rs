@@ -17,7 +17,8 @@ pub struct Mutual {
 /// Whom both `a` and `b` have an edge to, by id; neither of them is one. The fewer edges of the two are gone through, and looked for
 /// among the others; that counts as visiting each twice.
 pub fn mutuals(view: &View<'_>, a: MemberIx, b: MemberIx, budget: &mut Budget<'_>) -> Result<Vec<Mutual>, Limit> {
-    let a_is_less = view.weigh(a, budget)? <= view.weigh(b, budget)?;
+    view.prepare(budget)?;
+    let a_is_less = view.degree(a) <= view.degree(b);
     let (of_a, of_b) = (view.half_edges(a), view.half_edges(b));
     let (few, many) = if a_is_less { (of_a, of_b) } else { (of_b, of_a) };
     let mut among_many = Seeker::new(many);
@@ -25,7 +26,7 @@ pub fn mutuals(view: &View<'_>, a: MemberIx, b: MemberIx, budget: &mut Budget<'_
     let mut last = None;
     budget.visit(2 * few.len() as u64)?;
     let mut chunk = 0;
-    few.try_for_each_list(|list| {
+    few.try_for_each_run(|list| {
         budget.heed(&mut chunk)?;
         for member in list.neighbors().iter().map(|&neighbor| MemberIx(neighbor)) {
             // Once for all its edges.

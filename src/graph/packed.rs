@@ -3,13 +3,19 @@
 //! The words of a list of `n`: `n` neighbors; `n` labels, four to a word; `n` bits that say which half-edges have a tie; then
 //! the ties, two words each. What a traversal looks at lies side by side: neighbors with neighbors, labels with labels.
 
+use std::ops::Range;
+
 use super::half_edge::{HalfEdge, HalfEdgeKey, MemberIx};
 
-/// Half-edges in the order of their keys.
+/// Half-edges in the order of their keys: a whole list, or a run of one.
 #[derive(Debug, Clone, Copy)]
 pub struct List<'g> {
-    len: usize,
-    /// Its own, and whatever comes after them.
+    /// Which of the list's half-edges these are.
+    begin: u32,
+    end: u32,
+    /// How many there are in the list.
+    whole: u32,
+    /// The list's own, and whatever comes after them.
     words: &'g [u32],
 }
 
@@ -38,45 +44,64 @@ impl<'g> List<'g> {
     /// Of `len` half-edges, at the beginning of these words.
     #[inline]
     pub(super) fn unpack(len: usize, words: &'g [u32]) -> List<'g> {
-        List { len, words }
+        List { begin: 0, end: len as u32, whole: len as u32, words }
     }
 
+    /// Some of these, by where they are among them.
+    pub(super) fn run(self, range: Range<usize>) -> List<'g> {
+        List { begin: self.begin + range.start as u32, end: self.begin + range.end as u32, ..self }
+    }
+
+    #[inline]
     pub fn len(self) -> usize {
-        self.len
+        (self.end - self.begin) as usize
     }
 
     pub fn is_empty(self) -> bool {
-        self.len == 0
+        self.len() == 0
+    }
+
+    fn range(self) -> Range<usize> {
+        self.begin as usize..self.end as usize
+    }
+
+    /// How many come before these in their list.
+    #[inline]
+    pub(super) fn begin(self) -> usize {
+        self.begin as usize
     }
 
     #[inline]
     pub(super) fn neighbors(self) -> &'g [u32] {
-        &self.words[..self.len]
+        &self.words[self.range()]
     }
 
     /// What each half-edge is beside its neighbor and its tie: see `HalfEdge::label`.
     #[inline]
     pub(super) fn labels(self) -> &'g [u8] {
-        let words = &self.words[self.len..][..self.len.div_ceil(4)];
-        &bytemuck::cast_slice(words)[..self.len]
+        let whole = self.whole as usize;
+        let words = &self.words[whole..][..whole.div_ceil(4)];
+        &bytemuck::cast_slice(words)[self.range()]
     }
 
-    /// A bit for each half-edge that has a tie.
+    /// A bit for each half-edge of the whole list that has a tie.
     #[inline]
     pub(super) fn tied(self) -> &'g [u32] {
-        let begin = self.len + self.len.div_ceil(4);
-        &self.words[begin..begin + self.len.div_ceil(32)]
+        let whole = self.whole as usize;
+        let begin = whole + whole.div_ceil(4);
+        &self.words[begin..begin + whole.div_ceil(32)]
     }
 
-    /// The ties in order, and whatever comes after them.
+    /// The ties of the whole list in order, and whatever comes after them.
     #[inline]
     pub(super) fn ties(self) -> &'g [u32] {
-        &self.words[words_before_ties(self.len)..]
+        &self.words[words_before_ties(self.whole as usize)..]
     }
 
     /// The words of a tie, zeros where there is none. As many ties come before it as bits are set before its own.
     #[inline]
     pub(super) fn tie(self, at: usize) -> [u32; 2] {
+        let at = self.begin() + at;
         if self.tied()[at / 32] >> (at % 32) & 1 == 0 {
             return [0, 0];
         }
@@ -115,9 +140,9 @@ impl<'g> List<'g> {
         self.find(key).ok().map(|at| self.half_edge(at))
     }
 
-    /// All its words.
+    /// All words of the list.
     pub(super) fn words(self) -> &'g [u32] {
         let ties = self.tied().iter().map(|bits| bits.count_ones() as usize).sum::<usize>();
-        &self.words[..words_before_ties(self.len) + 2 * ties]
+        &self.words[..words_before_ties(self.whole as usize) + 2 * ties]
     }
 }

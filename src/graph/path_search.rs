@@ -178,6 +178,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
     /// Backwards from `to` for half of the hops, or of the weight that is the bound; then forwards to meet it: the members near `from`
     /// look one step ahead.
     fn fill_table(&mut self, budget: &mut Budget<'_>) -> Result<(), Limit> {
+        self.view.prepare(budget)?;
         let back = if self.bound.is_some() { self.hops_max - 1 } else { self.hops_max / 2 };
         let ahead = if self.bound.is_some() { self.hops_max - 1 } else { self.hops_max - back - 1 };
         let mut improved = vec![(self.to, 0)];

@@ -109,8 +109,8 @@ struct Longer<'v, 'g> {
     query: &'v PathQuery,
 }
 
-impl Longer<'_, '_> {
-    fn search(&self, hops_max: u32) -> PathSearch<'_, '_> {
+impl<'v, 'g> Longer<'v, 'g> {
+    fn search(&self, hops_max: u32) -> PathSearch<'v, 'g> {
         PathSearch::new(self.view, self.from, self.to, hops_max, self.query.ranking)
     }
 

@@ -157,6 +157,7 @@ fn step(
     budget: &mut Budget<'_>,
 ) -> Result<(), Limit> {
     let begin = arriving.len();
+    view.prepare(budget)?;
     view.foresee_steps(arriving.iter().map(|(member, _)| member), budget)?;
     for at in 0..begin {
         view.fetch(at, arriving[at..begin].iter().map(|(member, _)| *member));

@@ -50,7 +50,8 @@ pub fn members_within(
     while (ends.len() as u32) < max_hops {
         let hop = last..seen.len();
         last = hop.end;
-        let foreseen = view.foresee_steps(&seen[hop.clone()], budget);
+        let prepared = view.prepare(budget);
+        let foreseen = prepared.and_then(|()| view.foresee_steps(&seen[hop.clone()], budget));
         let stepped = foreseen.and_then(|()| {
             budget.whole(|budget| {
                 hop.clone().try_for_each(|at| {

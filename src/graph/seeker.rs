@@ -1,12 +1,20 @@
 //! Looking for members among a member's neighbors, one after the other.
 
-use super::adjacency::HalfEdges;
 use super::half_edge::MemberIx;
+use super::half_edges::{HalfEdges, Lists};
 
 /// Finds members that come in index order, by galloping (Bentley & Yao 1976): what lies between two of them is skipped, so that
 /// few are found among many in far less time than it takes to go through these.
 pub struct Seeker<'g> {
-    halves: HalfEdges<'g>,
+    row: RowSeeker<'g>,
+    /// In the rows of what there is besides; and whoever is left out.
+    more: Vec<RowSeeker<'g>>,
+    without: &'g [MemberIx],
+}
+
+/// The same in one row.
+struct RowSeeker<'g> {
+    row: Lists<'g>,
     /// The list that it is in, and what is left of the neighbors in it.
     list: usize,
     left: &'g [u32],
@@ -14,19 +22,33 @@ pub struct Seeker<'g> {
 
 impl<'g> Seeker<'g> {
     pub fn new(halves: HalfEdges<'g>) -> Seeker<'g> {
-        Seeker { halves, list: 0, left: neighbors(halves, 0).unwrap_or(&[]) }
+        let more = halves.patch().into_iter().flat_map(|patch| patch.rows()).map(RowSeeker::new);
+        let without = halves.patch().map_or(&[][..], |patch| &patch.without[..]);
+        Seeker { row: RowSeeker::new(halves.lists()), more: more.collect(), without }
     }
 
     /// Whether a member is among the neighbors. It must not come before the one that was asked for last.
     #[inline]
     pub fn seek(&mut self, member: MemberIx) -> bool {
-        let halves = self.halves;
+        let is_there = self.row.seek(member) || self.more.iter_mut().any(|row| row.seek(member));
+        is_there && self.without.binary_search(&member).is_err()
+    }
+}
+
+impl<'g> RowSeeker<'g> {
+    fn new(row: Lists<'g>) -> RowSeeker<'g> {
+        RowSeeker { row, list: 0, left: neighbors(row, 0).unwrap_or(&[]) }
+    }
+
+    #[inline]
+    fn seek(&mut self, member: MemberIx) -> bool {
+        let row = self.row;
         if self.left.last().is_none_or(|&last| last < member.0) {
             self.list += 1;
             self.list += gallop(|ahead| {
-                neighbors(halves, self.list + ahead).is_some_and(|list| list.last().is_none_or(|&last| last < member.0))
+                neighbors(row, self.list + ahead).is_some_and(|list| list.last().is_none_or(|&last| last < member.0))
             });
-            self.left = neighbors(halves, self.list).unwrap_or(&[]);
+            self.left = neighbors(row, self.list).unwrap_or(&[]);
         }
         let skipped = gallop(|ahead| self.left.get(ahead).is_some_and(|&neighbor| neighbor < member.0));
         self.left = &self.left[skipped..];
@@ -34,8 +56,8 @@ impl<'g> Seeker<'g> {
     }
 }
 
-fn neighbors<'g>(halves: HalfEdges<'g>, list: usize) -> Option<&'g [u32]> {
-    halves.list(list).map(|list| list.neighbors())
+fn neighbors<'g>(row: Lists<'g>, list: usize) -> Option<&'g [u32]> {
+    row.list(list).map(|list| list.neighbors())
 }
 
 /// How many of a row come before something: of these it is true, of those after them it is not.

@@ -62,6 +62,7 @@ pub fn shortest_paths(
     k: usize,
     budget: &mut Budget<'_>,
 ) -> Result<Option<Shortest>, (Limit, u32)> {
+    view.prepare(budget).map_err(|limit| (limit, 0))?;
     let mut scratch = lease(view.graph().places());
     let Scratch { marks, seen: [seen_ahead, seen_behind], .. } = &mut *scratch;
     let mut ahead = Side::new(view, Direction::Forward, 0, seen_ahead, from, marks);

@@ -221,6 +221,7 @@ fn mark_not_suggested(
     seen: &mut Vec<MemberIx>,
     budget: &mut Budget<'_>,
 ) -> Result<(), Limit> {
+    view.prepare(budget)?;
     let mut mark = |member: MemberIx| {
         marks[member.0 as usize] = NOT_SUGGESTED;
         seen.push(member);

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use super::adjacency::HalfEdges;
 use super::budget::{Budget, Limit};
 use super::graph::Graph;
 use super::half_edge::{Direction, HalfEdge, KindIx, LABELS, MemberIx, kind_of, label_of, pinned_by, tie_of};
+use super::half_edges::HalfEdges;
 use super::lens::{Lens, Viewer};
 use super::packed::List;
 use super::small_hash::SmallSet;
@@ -162,8 +162,10 @@ impl<'g> View<'g> {
 
     /// Whether there is an edge and the viewer may see it, whatever the filter; of a symmetric kind in either order.
     pub fn shows_edge(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> bool {
-        let half = self.graph.half_edges(from).get((to, kind, false));
-        half.is_some_and(|half| self.lens.as_ref().is_none_or(|lens| lens.shows(from, &half)))
+        match &self.lens {
+            None => self.graph.half_edges(from).get((to, kind, false)).is_some(),
+            Some(lens) => lens.shows(from, kind, to),
+        }
     }
 
     pub fn graph(&self) -> &'g Graph {
@@ -227,9 +229,8 @@ impl<'g> View<'g> {
     /// next ones begin with is brought into the processor's cache, at the same time for all of them.
     #[inline]
     pub(super) fn fetch(&self, at: usize, next: impl ExactSizeIterator<Item = MemberIx>) {
-        // A viewer's own lists are made when they are asked for: not before it is their turn.
-        if at.is_multiple_of(FETCHED_AT_ONCE) && next.len() > 1 && self.lens.is_none() {
-            next.take(FETCHED_AT_ONCE).for_each(|member| self.half_edges(member).fetch());
+        if at.is_multiple_of(FETCHED_AT_ONCE) && next.len() > 1 {
+            next.take(FETCHED_AT_ONCE).for_each(|member| self.graph.open_half_edges(member).fetch());
         }
     }
 
@@ -239,26 +240,18 @@ impl<'g> View<'g> {
         self.half_edges(member).len() as u64
     }
 
-    /// The same, charged where all must be looked through to know how many the viewer may see.
-    pub(super) fn weigh(&self, member: MemberIx, budget: &mut Budget<'_>) -> Result<u64, Limit> {
-        let degree = self.degree(member);
-        if self.lens.is_some() {
-            budget.pass(degree)?;
-        }
-        Ok(degree)
+    /// To be called before half-edges are asked for: what a viewer of very many edges may see is charged for, and heeds a signal to stop.
+    pub fn prepare(&self, budget: &mut Budget<'_>) -> Result<(), Limit> {
+        self.lens.as_ref().map_or(Ok(()), |lens| lens.prepare(budget))
     }
 
-    /// The steps from these members are about to be taken: see `Budget::foresee`. Of a viewer's own lists nothing is foreseen: what it
-    /// may not see must not decide how soon a query ends.
+    /// The steps from these members are about to be taken: see `Budget::foresee`.
     pub(super) fn foresee_steps<'m>(
         &self,
         members: impl IntoIterator<Item = &'m MemberIx>,
         budget: &mut Budget<'_>,
     ) -> Result<(), Limit> {
-        if self.lens.is_some() {
-            return Ok(());
-        }
-        budget.foresee(members.into_iter().map(|&member| self.graph.half_edges(member).len() as u64))
+        budget.foresee(members.into_iter().map(|&member| self.degree(member)))
     }
 
     /// The steps of a list this way with their edges' spheres, in index order: to a neighbor once for each edge.
@@ -292,7 +285,8 @@ impl<'g> View<'g> {
         ControlFlow::Continue(())
     }
 
-    /// Every neighbor one step this way, in index order, once for each edge. Charges each half-edge of the member.
+    /// Every neighbor one step this way, once for each edge: by edges that all see first, then by others, each in index order. Charges each
+    /// half-edge of the member.
     #[inline]
     pub(super) fn for_each_step(
         &self,
@@ -327,20 +321,21 @@ impl<'g> View<'g> {
     ) -> Result<(), Limit> {
         let gate = gate(direction);
         let plain = self.min_strength == 0.0 && self.excluded.is_empty();
-        // The fold of `pair_strength`, one edge at a time: a hub's chunks may part the edges of a pair. No strength is 0.
+        // The fold of `pair_strength`, one edge at a time: a hub's chunks may part the edges of a pair, and so may its rows. No strength is 0.
         let (mut last, mut sum) = (MemberIx(0), 0.0);
         let halves = self.half_edges(member);
         budget.visit(halves.len() as u64)?;
         let mut chunk = 0;
-        halves.try_for_each_list(|list| {
+        halves.try_for_each_run(|list| {
             budget.heed(&mut chunk)?;
-            let tied = list.tied();
+            let (tied, begin) = (list.tied(), list.begin());
             for (at, (&neighbor, &label)) in list.neighbors().iter().zip(list.labels()).enumerate() {
                 let neighbor = MemberIx(neighbor);
                 if self.gates[usize::from(label)] & gate == 0 || !wanted(neighbor) {
                     continue;
                 }
-                let strength = if tied[at / 32] >> (at % 32) & 1 == 0 {
+                let bit = begin + at;
+                let strength = if tied[bit / 32] >> (bit % 32) & 1 == 0 {
                     self.untied[usize::from(kind_of(label).0)]
                 } else {
                     self.strength(label, list.tie(at))

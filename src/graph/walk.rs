@@ -149,21 +149,14 @@ impl<'v, 'g> Walk<'v, 'g> {
 
     /// Leaves those with the fewest half-edges, as many as may be looked through and at least one; of equal ones those whose ids come
     /// first. In no order of meaning.
-    fn leave_hubs_out<T: Copy>(
-        &mut self,
-        items: &mut Vec<T>,
-        edges_max: u64,
-        member: impl Fn(&T) -> MemberIx,
-        budget: &mut Budget<'_>,
-    ) -> Result<(), Limit> {
+    fn leave_hubs_out<T: Copy>(&mut self, items: &mut Vec<T>, edges_max: u64, member: impl Fn(&T) -> MemberIx) {
         if edges_max == u64::MAX {
-            return Ok(());
+            return;
         }
         let graph = self.view.graph();
-        let weighed = items.iter().map(|item| Ok((self.view.weigh(member(item), budget)?, *item)));
-        let mut weighed: Vec<(u64, T)> = weighed.collect::<Result<_, Limit>>()?;
+        let mut weighed: Vec<(u64, T)> = items.iter().map(|item| (self.view.degree(member(item)), *item)).collect();
         if weighed.iter().map(|(degree, _)| degree).sum::<u64>() <= edges_max {
-            return Ok(());
+            return;
         }
         weighed.sort_unstable_by_key(|(degree, item)| (*degree, graph.id(member(item))));
         let mut edges = 0;
@@ -175,7 +168,6 @@ impl<'v, 'g> Walk<'v, 'g> {
         self.is_cut |= left < items.len();
         items.clear();
         items.extend(weighed.into_iter().take(left).map(|(_, item)| item));
-        Ok(())
     }
 
     pub fn two_steps(&mut self, budget: &mut Budget<'_>) -> Result<(), Limit> {
@@ -183,12 +175,12 @@ impl<'v, 'g> Walk<'v, 'g> {
         self.steps(self.from, &mut first, budget)?;
         let joined: Vec<MemberIx> = first.iter().map(|step| step.0).collect();
         self.cut(&mut first);
-        self.leave_hubs_out(&mut first, self.breadth.second_edges_max, |step| step.0, budget)?;
+        self.leave_hubs_out(&mut first, self.breadth.second_edges_max, |step| step.0);
         view.foresee_steps(first.iter().map(|(member, _)| member), budget)?;
         // What arrives at a member is summed in the order of the first steps' ids.
         first.sort_by_cached_key(|step| view.graph().id(step.0));
-        // No more than a bounded part of what the budget may not allow; and lists are not looked through for it.
-        let second = |step: &(MemberIx, f64)| view.graph().half_edges(step.0).len().min(self.breadth.steps_max);
+        // No more than a bounded part of what the budget may not allow.
+        let second = |step: &(MemberIx, f64)| (view.degree(step.0) as usize).min(self.breadth.steps_max);
         self.walks.reserve(first.iter().map(second).sum::<usize>().min(WALKS_RESERVED_MAX));
         for (member, strength) in first {
             let degree = self.steps(member, &mut steps, budget)?;
@@ -220,14 +212,14 @@ impl<'v, 'g> Walk<'v, 'g> {
         let most = self.breadth.middle_max;
         let was_cut = self.is_cut;
         self.is_cut |= keep_greatest(&mut middle, most, |middle| middle.arriving, |middle| graph.id(middle.member));
-        let left_out = self.leave_hubs_out(&mut middle, self.breadth.third_edges_max, |middle| middle.member, budget);
+        self.leave_hubs_out(&mut middle, self.breadth.third_edges_max, |middle| middle.member);
         // By what arrives, and by id where as much does: ids are seldom looked at.
         middle.sort_unstable_by(|a, b| {
             let ids = || graph.id(a.member).cmp(graph.id(b.member));
             a.arriving.total_cmp(&b.arriving).then_with(ids)
         });
         let two_steps: Vec<f64> = self.arrived.iter().map(|member| self.sums.get(member.0)).collect();
-        let stepped = left_out.and_then(|()| self.step_on(&mut middle, budget));
+        let stepped = self.step_on(&mut middle, budget);
         if stepped.is_err() {
             self.arrived.iter().zip(two_steps).for_each(|(member, sum)| *self.sums.entry(member.0).0 = sum);
             self.arrived.truncate(self.two_steps);

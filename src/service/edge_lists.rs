@@ -86,6 +86,7 @@ impl EdgesOf {
         mut found: impl FnMut(HalfEdge),
     ) -> Result<MemberIx, Error> {
         let member = find(view, &self.member)?;
+        view.prepare(budget).map_err(cut_short)?;
         let halves = view.half_edges(member);
         budget.visit(halves.len() as u64).map_err(cut_short)?;
         halves.try_for_each_list(|list| -> Result<(), Error> {

@@ -24,9 +24,9 @@ struct Hubs {
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Hiding {
-    ByMember,
-    ByEdge,
-    ByBlock,
+    Member,
+    Edge,
+    Block,
 }
 
 impl Hubs {
@@ -70,7 +70,9 @@ impl Hubs {
         members.extend((0..self.members).map(Self::id));
         members.extend(hidden.iter().cloned());
         order.shuffle(&mut members);
-        members.iter().for_each(|id| drop(graph.add_member(member_id(id))));
+        for id in &members {
+            graph.add_member(member_id(id));
+        }
         let mut edges = self.edges();
         if with_hidden {
             edges.extend(hidden.iter().map(|id| (id.clone(), FOLLOWS, "hub".to_owned())));
@@ -83,21 +85,27 @@ impl Hubs {
             graph.put_edge(from, *kind, to, Tie::default());
         }
         let viewer = find(&graph, "viewer");
+        if with_hidden {
+            // A connection's edges are for its connections, and the viewer's own for its ends: it sees them all the same.
+            let privacy = Privacy { edges_visibility: Visibility::Connections, ..Privacy::default() };
+            graph.set_privacy(find(&graph, "other hub"), privacy);
+            graph.set_edge_visibility(viewer, FRIEND, find(&graph, "root"), Visibility::Parties);
+        }
         for id in &hidden {
             let ix = find(&graph, id);
             match self.hiding {
-                Hiding::ByMember => {
+                Hiding::Member => {
                     let privacy = Privacy { edges_visibility: Visibility::Parties, ..Privacy::default() };
                     graph.set_privacy(ix, privacy);
                 }
-                Hiding::ByEdge => {
+                Hiding::Edge => {
                     let halves: Vec<HalfEdge> = graph.half_edges(ix).iter().collect();
                     for half in halves {
                         let (from, to) = if half.leads_out() { (ix, half.neighbor()) } else { (half.neighbor(), ix) };
                         graph.set_edge_visibility(from, half.kind(), to, Visibility::Parties);
                     }
                 }
-                Hiding::ByBlock => drop(graph.block(ix, viewer)),
+                Hiding::Block => drop(graph.block(ix, viewer)),
             }
         }
         graph
@@ -153,7 +161,7 @@ impl Hubs {
 fn a_budget_ends_where_the_content_says() {
     let seeds = crate::setting("KITH_HUBS").unwrap_or(6);
     for seed in 0..seeds {
-        for hiding in [Hiding::ByMember, Hiding::ByEdge, Hiding::ByBlock] {
+        for hiding in [Hiding::Member, Hiding::Edge, Hiding::Block] {
             let mut order = Rng::with_seed(seed);
             let members = [300, 345, 400, 700, 1_500][order.usize(..5)];
             let hubs = Hubs { members, hidden: order.usize(1..4), hiding, random: seed };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use fastrand::Rng;
-use kith::domain::{Privacy, Visibility};
+use kith::domain::{Error, Finding, Inspector, Privacy, Visibility};
 use kith::graph::*;
 
 use crate::agree::readiness;
@@ -174,6 +174,34 @@ pub fn privacy_is(world: &World, graph: &Graph) {
         assert!(bare.unblock(by, of) && !bare.unblock(by, of));
     }
     assert_eq!(bare.block_count(), 0);
+    agrees_with_itself(graph);
+    // Whoever hid something shows it again.
+    for ix in graph.iter_members() {
+        bare.set_privacy(ix, Privacy::default());
+        agrees_with_itself(&bare);
+    }
+    for edge in &world.edges {
+        let (from, to) = (graph.find(&edge.from).unwrap(), graph.find(&edge.to).unwrap());
+        let kind = KindIx(world.kinds[edge.kind].place);
+        bare.set_edge_visibility(from, kind, to, Visibility::Everyone);
+        bare.remove_edge(from, kind, to);
+    }
+    agrees_with_itself(&bare);
+}
+
+/// Whatever a graph keeps twice agrees, where half-edges stand by their readers too.
+fn agrees_with_itself(graph: &Graph) {
+    struct NoFinding;
+    impl Inspector for NoFinding {
+        fn found(&mut self, finding: Finding) -> Result<(), Error> {
+            panic!("{finding}")
+        }
+
+        fn checked(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+    graph.inspect(&mut NoFinding).unwrap();
 }
 
 /// A text with the members' ids in the place of their indices, which no two graphs need have in common.

@@ -33,6 +33,7 @@ mod shutdown;
 mod smoke;
 mod spans;
 mod suggestions;
+mod times;
 mod verify;
 mod viewers;
 mod viewers_differ;

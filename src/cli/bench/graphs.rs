@@ -23,6 +23,11 @@ pub fn tie(traits: Traits) -> Tie {
 
 /// Kith's graph, built in memory at once.
 pub fn build(network: &Network) -> Graph {
+    build_of(network, |_| true)
+}
+
+/// The same of some of the edges, by their place.
+pub fn build_of(network: &Network, has_edge: impl Fn(usize) -> bool) -> Graph {
     let mut builder = GraphBuilder::default();
     for (i, kind) in kinds().into_iter().enumerate() {
         builder.kind(KindIx(i as u8), kind);
@@ -30,7 +35,7 @@ pub fn build(network: &Network) -> Graph {
     for member in 0..network.members {
         builder.member(MemberId::parse("id", &network.id(member)).expect("the network's ids are ids"));
     }
-    for &edge in &network.edges {
+    for (_, &edge) in network.edges.iter().enumerate().filter(|(at, _)| has_edge(*at)) {
         let traits = network.traits(edge);
         builder.edge(MemberIx(edge.0), KindIx(traits.kind as u8), MemberIx(edge.1), tie(traits));
     }

@@ -19,9 +19,9 @@ fn encoded(message: &impl Message) -> Bytes {
     message.encode_to_vec().into()
 }
 
-fn read() -> Option<ReadOptions> {
+fn read(viewer: &str) -> Option<ReadOptions> {
     let as_of = prost_types::Timestamp { seconds: i64::from(AS_OF_S), nanos: 0 };
-    Some(ReadOptions { as_of: Some(as_of), ..ReadOptions::default() })
+    Some(ReadOptions { as_of: Some(as_of), viewer_id: viewer.to_owned(), ..ReadOptions::default() })
 }
 
 /// A kernel's RPC; none for those that another one stands for.
@@ -36,32 +36,35 @@ pub fn path(kernel: Kernel) -> Option<&'static str> {
     })
 }
 
-/// The request that asks over gRPC what the kernel is asked.
-pub fn request(kernel: Kernel, network: &Network, ask: &Ask) -> Bytes {
+/// The request that asks over gRPC what the kernel is asked, on behalf of a viewer if one is named.
+pub fn request(kernel: Kernel, network: &Network, ask: &Ask, viewer: &str) -> Bytes {
+    let plain = || if viewer.is_empty() { None } else { read(viewer) };
     let (a, b) = (network.id(ask.a), network.id(ask.b));
     let paths = |k, ranking: Ranking| FindPathsRequest {
         from_id: a.clone(),
         to_id: b.clone(),
         k,
         ranking: ranking.into(),
-        read: read(),
+        read: read(viewer),
         ..FindPathsRequest::default()
     };
-    let distances = |to_ids| BatchGetDistancesRequest { from_id: a.clone(), to_ids, ..Default::default() };
+    let distances =
+        |to_ids| BatchGetDistancesRequest { from_id: a.clone(), to_ids, read: plain(), ..Default::default() };
     let reach = |max_hops| GetReachRequest {
         subject: Some(get_reach_request::Subject::MemberId(a.clone())),
         max_hops,
+        read: plain(),
         ..GetReachRequest::default()
     };
     let suggest = |max_steps, exact| SuggestIntroductionsRequest {
         member_id: a.clone(),
         max_steps,
         exact,
-        read: read(),
+        read: read(viewer),
         ..SuggestIntroductionsRequest::default()
     };
     match kernel {
-        Kernel::Mutuals => encoded(&ListMutualsRequest { a_id: a, b_id: b, read: read(), ..Default::default() }),
+        Kernel::Mutuals => encoded(&ListMutualsRequest { a_id: a, b_id: b, read: read(viewer), ..Default::default() }),
         Kernel::Distance => encoded(&distances(vec![b])),
         Kernel::Distances => encoded(&distances(ask.targets.iter().map(|&target| network.id(target)).collect())),
         Kernel::ShortestPath => encoded(&paths(1, Ranking::Hops)),

@@ -6,6 +6,7 @@
 
 mod alone;
 mod graphs;
+mod hiding;
 mod host;
 mod kernels;
 #[path = "../../../benches/limits/mod.rs"]
@@ -14,6 +15,7 @@ mod messages;
 mod mixed;
 #[path = "../../../benches/network.rs"]
 mod network;
+mod privacy;
 mod reads;
 mod report;
 mod rows;
@@ -30,6 +32,7 @@ use fastrand::Rng;
 use serde_json::json;
 
 pub use graphs::{build, limits};
+pub use hiding::{Hiding, What};
 pub use kernels::{Ask, Kernel, KithAsk, view};
 pub use limits::Limits;
 pub use network::Network;
@@ -47,6 +50,7 @@ const PAGES: &str = "neighbors";
 const WRITES: &str = "writes";
 const MIXED: &str = "mixed";
 const STORE: &str = "store";
+const PRIVACY: &str = "privacy";
 
 /// What `kith bench` takes.
 #[derive(Debug, Args)]
@@ -66,7 +70,7 @@ pub struct BenchArgs {
     /// Seconds after which no further query is begun; those left out are named.
     #[arg(long, value_name = "S", default_value_t = 1_800, value_parser = clap::value_parser!(u64).range(1..))]
     at_most_s: u64,
-    /// Measure this only (again for more): neighbors, writes, mixed, store, or a query's name, as in `suggest-2`.
+    /// Measure this only (again for more): neighbors, writes, mixed, store, privacy, or a query's name, as in `suggest-2`.
     #[arg(long, value_name = "NAME", value_parser = measurement)]
     only: Vec<String>,
     /// Where the store is kept while it is measured; among the temporary files when not given.
@@ -81,7 +85,8 @@ pub struct BenchArgs {
 }
 
 fn measurement(name: &str) -> Result<String, String> {
-    let known: Vec<&str> = [PAGES, WRITES, MIXED, STORE].into_iter().chain(Kernel::ALL.map(Kernel::name)).collect();
+    let known: Vec<&str> =
+        [PAGES, WRITES, MIXED, STORE, PRIVACY].into_iter().chain(Kernel::ALL.map(Kernel::name)).collect();
     if known.contains(&name) { Ok(name.to_owned()) } else { Err(format!("there are {}", known.join(", "))) }
 }
 
@@ -128,6 +133,9 @@ pub async fn run(args: BenchArgs) -> Result<(), Failure> {
     rows.extend(measured(&args, &bench, &mut has_time).await?);
     if args.wants(WRITES) && has_time(WRITES) {
         rows.extend(writes::rows(&bench, &folder.0).await?);
+    }
+    if args.wants(PRIVACY) && has_time(PRIVACY) {
+        rows.extend(privacy::rows(members, effort).await?);
     }
     drop(bench);
     drop(state);

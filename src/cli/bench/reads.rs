@@ -53,7 +53,8 @@ impl Bench<'_> {
             let (kith, limit) = self.kernel_round(kernel, limits, &asks, round)?;
             in_process.extend(kith.first(kith.len()).round().zip(limit.round()));
             if let Some(path) = messages::path(kernel) {
-                let requests: Vec<_> = asks.iter().map(|ask| messages::request(kernel, self.network, ask)).collect();
+                let requests: Vec<_> =
+                    asks.iter().map(|ask| messages::request(kernel, self.network, ask, "")).collect();
                 let (calls, empty) = self.beside_empty(&Calls::new(path, requests), 1, round).await?;
                 // Of the same questions: those that both had time for.
                 let both = kith.len().min(calls.samples.len());
@@ -161,7 +162,7 @@ impl Bench<'_> {
         let path = messages::path(kernel)?;
         let mut rng = Rng::with_seed(self.effort.seed);
         let asks = (0..kernel.asks_per_round()).map(|_| kernel.ask(self.network, limits, &mut rng));
-        Some(Calls::new(path, asks.map(|ask| messages::request(kernel, self.network, &ask)).collect()))
+        Some(Calls::new(path, asks.map(|ask| messages::request(kernel, self.network, &ask, "")).collect()))
     }
 
     /// Heavier queries with many in flight.

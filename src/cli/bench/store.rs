@@ -111,14 +111,23 @@ async fn info(host: &Host) -> Result<GetServerInfoResponse, Failure> {
 }
 
 async fn import(network: &Network, host: &Host) -> Result<(), Failure> {
+    import_all(host, records(network)).await
+}
+
+/// Everything of a network: its kinds, its members and its edges, in the order of their places.
+pub fn records(network: &Network) -> impl Iterator<Item = Record> {
+    let kinds = kinds().into_iter().map(|kind| Record::Kind(kind_message(&kind)));
+    let member = |member| Record::Member(Member { id: network.id(member), ..Member::default() });
+    let edges = network.edges.iter().map(|&edge| Record::Edge(edge_message(network, edge)));
+    kinds.chain((0..network.members).map(member)).chain(edges)
+}
+
+/// Imports records into a server.
+pub async fn import_all(host: &Host, records: impl Iterator<Item = Record>) -> Result<(), Failure> {
     let mut client = DataServiceClient::new(channel(host).await?);
     let (messages, stream) = mpsc::channel(MESSAGES_AHEAD);
     let feed = async move {
-        let kinds = kinds().into_iter().map(|kind| Record::Kind(kind_message(&kind)));
-        let members =
-            (0..network.members).map(|member| Record::Member(Member { id: network.id(member), ..Member::default() }));
-        let edges = network.edges.iter().map(|&edge| Record::Edge(edge_message(network, edge)));
-        let mut records = kinds.chain(members).chain(edges).map(|r| ImportRecord { record: Some(r), position: 0 });
+        let mut records = records.map(|record| ImportRecord { record: Some(record), position: 0 });
         loop {
             let records: Vec<ImportRecord> = records.by_ref().take(RECORDS_PER_MESSAGE).collect();
             // A server that hung up says why in its answer.

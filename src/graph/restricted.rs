@@ -1,0 +1,82 @@
+//! What is not for everyone of a member's half-edges, apart from what is, and by the reason for it.
+//!
+//! An edge is seen by its ends, and by those whom each end's privacy and its own visibility admit. Whoever is connected to one end finds
+//! there, in a row of its own, what that admits to: so a viewer gathers what it may see from its connections, and nobody's list is
+//! searched for it.
+
+use super::half_edge::{HalfEdge, HalfEdgeKey, MemberIx};
+use super::half_edges::Patch;
+use super::row::{Row, RowChange};
+
+/// Who may see a half-edge beside the two ends of its edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    Everyone,
+    /// Connections of its member: this end hides its edges, or the edge is for the connections of either end.
+    Connections,
+    /// Connections of its neighbor alone.
+    OfNeighbor,
+    /// Who is a connection of both.
+    OfBoth,
+    Nobody,
+}
+
+/// What happens to a half-edge.
+#[derive(Debug, Clone, Copy)]
+pub struct Change {
+    pub member: MemberIx,
+    pub key: HalfEdgeKey,
+    /// The half-edge that is there from then on, and whom it is for; none if there is none any more.
+    pub put: Option<(HalfEdge, Class)>,
+}
+
+impl Change {
+    pub fn put(member: MemberIx, half: HalfEdge, class: Class) -> Change {
+        Change { member, key: half.key(), put: Some((half, class)) }
+    }
+
+    pub fn remove(member: MemberIx, key: HalfEdgeKey) -> Change {
+        Change { member, key, put: None }
+    }
+
+    /// What that is to the row of those that are for everyone, or to another one.
+    pub fn to_row(self, belongs: impl Fn(Class) -> bool) -> RowChange {
+        (self.key, self.put.filter(|(_, class)| belongs(*class)).map(|(half, _)| half))
+    }
+}
+
+/// A member's half-edges that are not for everyone; at least one.
+#[derive(Debug, Clone)]
+pub struct Restricted {
+    /// All of them, for the service and the member itself.
+    pub whole: Patch,
+    /// Those that all connections of the member may see.
+    pub to_connections: Option<Row>,
+    /// Those that are seen by whoever is a connection of both ends.
+    pub to_connections_of_both: Option<Row>,
+}
+
+impl Restricted {
+    /// With changes that are in order; none if nothing is left.
+    pub fn changed(restricted: Option<&Restricted>, changes: &[Change]) -> Option<Restricted> {
+        let row = |before: Option<&Row>, belongs: &dyn Fn(Class) -> bool| {
+            let changes: Vec<RowChange> = changes.iter().map(|change| change.to_row(belongs)).collect();
+            Row::changed(before, &changes)
+        };
+        let whole = row(restricted.and_then(Restricted::all), &|class| class != Class::Everyone)?;
+        let before = restricted.and_then(|restricted| restricted.to_connections.as_ref());
+        let to_connections = row(before, &|class| class == Class::Connections);
+        let before = restricted.and_then(|restricted| restricted.to_connections_of_both.as_ref());
+        let to_connections_of_both = row(before, &|class| class == Class::OfBoth);
+        Some(Restricted { whole: Patch::of(Some(whole)), to_connections, to_connections_of_both })
+    }
+
+    pub fn all(&self) -> Option<&Row> {
+        self.whole.more[0].as_ref()
+    }
+
+    /// Whether there is anything that a connection may see.
+    pub fn admits_connections(&self) -> bool {
+        self.to_connections.is_some() || self.to_connections_of_both.is_some()
+    }
+}
