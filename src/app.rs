@@ -16,7 +16,7 @@ pub use offline::{
 
 pub use crate::engine::EngineOptions;
 use crate::engine::{Engine, WriterEnd};
-pub use crate::server::{CallLimits, Collector, ConnectionLimits, Rate, ServerOptions, TlsFiles};
+pub use crate::server::{CallLimits, Collector, ConnectionLimits, Rate, ReceivedLimits, ServerOptions, TlsFiles};
 use crate::server::{Server, ServerError};
 use crate::store::{MemoryStore, SledStore, Store, StoreError, StoreId};
 

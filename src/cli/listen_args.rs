@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
-use clap::{Args, value_parser};
+use clap::{Args, ValueEnum, value_parser};
 use tonic::codegen::http::Uri;
 
-use crate::app::{CallLimits, Collector, ConnectionLimits, Rate, ServerOptions, TlsFiles};
+use crate::app::{CallLimits, Collector, ConnectionLimits, Rate, ReceivedLimits, ServerOptions, TlsFiles};
 
 /// Whole numbers from 1.
 fn positive() -> RangedU64ValueParser<u32> {
@@ -96,9 +96,25 @@ pub struct ListenArgs {
     /// MiB of messages that may be on their way in at once.
     #[arg(long, env = "KITH_MAX_RECEIVED_MIB", value_name = "N", value_parser = value_parser!(u32).range(4..), default_value_t = 512)]
     max_received_mib: u32,
+    /// The same of each caller; a quarter of all when not given. Who has more makes way: its oldest message that is not whole is ended.
+    #[arg(long, env = "KITH_MAX_RECEIVED_MIB_PER_CALLER", value_name = "N", value_parser = value_parser!(u32).range(4..))]
+    max_received_mib_per_caller: Option<u32>,
+    /// Seconds that a connection may do nothing; then its client is asked to connect again when it has something to ask. A minute at
+    /// most for one on which nobody who is known has called.
+    #[arg(long, env = "KITH_MAX_IDLE_SECONDS", value_name = "S", value_parser = positive(), default_value_t = 1_800)]
+    max_idle_seconds: u32,
+    /// Whether tools like grpcurl can ask what the API is: of everybody, or with --auth of callers who are known.
+    #[arg(long, env = "KITH_REFLECTION", value_name = "WHETHER", default_value = "on")]
+    reflection: Switch,
     /// Seconds that calls under way have to end when the server is told to stop.
     #[arg(long, env = "KITH_DRAIN_SECONDS", value_name = "S", default_value_t = 10)]
     drain_seconds: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// Settings that say nothing without another.
@@ -111,6 +127,8 @@ pub const NEEDS: [(&str, &str); 7] = [
     ("otlp-ca", "otlp-endpoint"),
     ("otlp-sample", "otlp-endpoint"),
 ];
+
+const MIB: usize = 1_024 * 1_024;
 
 /// The server's own bound, as a flag's default.
 fn bound(own: usize) -> u32 {
@@ -136,6 +154,11 @@ impl ListenArgs {
             key,
             client_authorities: self.tls_client_ca.clone(),
         });
+        let mut received = ReceivedLimits::of(self.max_received_mib as usize * MIB);
+        if let Some(mib) = self.max_received_mib_per_caller {
+            received.bytes_per_caller = (mib as usize * MIB).min(received.bytes);
+        }
+        let idle = Duration::from_secs(self.max_idle_seconds.into());
         ServerOptions {
             metrics: self.metrics_listen,
             health: self.health_listen,
@@ -151,6 +174,8 @@ impl ListenArgs {
             connections: ConnectionLimits {
                 connections: self.max_connections as usize,
                 connections_per_address: self.max_connections_per_address as usize,
+                idle,
+                idle_unknown: own.connections.idle_unknown.min(idle),
                 ..own.connections
             },
             calls: CallLimits {
@@ -159,9 +184,11 @@ impl ListenArgs {
                 streams: self.max_streams as usize,
                 streams_per_caller: self.max_streams_per_caller as usize,
                 caller_rate: rate(self.caller_rate, self.caller_burst),
+                ..own.calls
             },
             viewer_rate: rate(self.viewer_rate, self.viewer_burst),
-            received_bytes: self.max_received_mib as usize * 1_024 * 1_024,
+            received,
+            reflection: self.reflection == Switch::On,
             ..own
         }
     }

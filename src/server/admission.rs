@@ -1,4 +1,8 @@
 //! How much is under way at once, in all and for each caller; and each caller's quota. Whoever is too many is told so at once.
+//!
+//! Two callers could fill all there is with what each of them may have. So the last quarter is for those who have less than an equal
+//! share, and when even that is taken, a caller's first few calls are taken beyond it: whoever asks little is hardly ever refused for
+//! what others ask.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,19 +21,52 @@ pub struct CallLimits {
     pub streams_per_caller: usize,
     /// What each caller may ask for; a call is a unit, and each further KiB of its answer another.
     pub caller_rate: Option<Rate>,
+    /// What one answer may have, if it is bounded.
+    pub answer_bytes: Option<usize>,
 }
 
 impl Default for CallLimits {
     fn default() -> CallLimits {
-        CallLimits { calls: 1_024, calls_per_caller: 512, streams: 4_096, streams_per_caller: 2_048, caller_rate: None }
+        CallLimits {
+            calls: 1_024,
+            calls_per_caller: 512,
+            streams: 4_096,
+            streams_per_caller: 2_048,
+            caller_rate: None,
+            answer_bytes: None,
+        }
     }
 }
+
+/// Who asks whether the server lives is nobody to it: counted by address, and apart from all others. Clients that balance over servers
+/// have a stream of `Watch` each.
+pub const OF_HEALTH: CallLimits = CallLimits {
+    calls: 4_096,
+    calls_per_caller: 1_024,
+    streams: 2_048,
+    streams_per_caller: 512,
+    caller_rate: None,
+    answer_bytes: None,
+};
+
+/// Answers of reflection are far longer than its questions. All of the API is a tenth of what one call is answered.
+pub const OF_REFLECTION: CallLimits = CallLimits {
+    calls: 64,
+    calls_per_caller: 16,
+    streams: 64,
+    streams_per_caller: 16,
+    // In units of a KiB.
+    caller_rate: Some(Rate { per_second: 256, burst: 16 * 1_024 }),
+    answer_bytes: Some(4 * 1_024 * 1_024),
+};
 
 /// Idle callers that are remembered for their buckets.
 const CALLERS_MAX: usize = 20_000;
 /// Retries are spread over this time, or they would all come back together.
 const RETRY_MS: std::ops::Range<u64> = 50..250;
 const ANSWER_UNIT_BYTES: f64 = 1_024.0;
+/// A caller's first calls, which are taken although all are under way that may be.
+const FIRST_CALLS: usize = 4;
 
 #[derive(Debug, Default)]
 struct Count {
@@ -55,6 +92,8 @@ struct OfCaller {
 #[derive(Debug, Default)]
 struct UnderWay {
     all: Count,
+    /// How many callers have some under way.
+    active: Count,
     callers: HashMap<Arc<str>, OfCaller>,
 }
 
@@ -86,16 +125,18 @@ impl Admission {
             Shape::Stream => (limits.streams, limits.streams_per_caller),
         };
         let mut under_way = self.lock();
-        let UnderWay { all, callers } = &mut *under_way;
-        if *all.of(shape) >= max {
-            return Err(overloaded("the server"));
-        }
+        let UnderWay { all, active, callers } = &mut *under_way;
         if callers.len() >= CALLERS_MAX {
             forget_idle(callers, limits.caller_rate);
         }
         let of_caller = callers.entry(caller.clone()).or_default();
-        if *of_caller.count.of(shape) >= max_per_caller {
+        let own = *of_caller.count.of(shape);
+        if own >= max_per_caller {
             return Err(overloaded("this caller"));
+        }
+        let others = *active.of(shape) - usize::from(own > 0);
+        if !has_room(max, *all.of(shape), own, others) {
+            return Err(overloaded("the server"));
         }
         if let Some(rate) = limits.caller_rate {
             let now = Instant::now();
@@ -104,12 +145,21 @@ impl Admission {
         }
         *of_caller.count.of(shape) += 1;
         *all.of(shape) += 1;
+        *active.of(shape) += usize::from(own == 0);
         Ok(Turn { admission: self.clone(), caller: caller.clone(), shape, answer_bytes: 0 })
     }
 
     fn lock(&self) -> MutexGuard<'_, UnderWay> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether one more is admitted of a caller that has `own` of `all` that are under way, beside so many others.
+fn has_room(max: usize, all: usize, own: usize, others: usize) -> bool {
+    // Shared with one who is yet to come.
+    let share = max / (others + 2);
+    let is_tight = all >= max - max / 4;
+    (all < max && (!is_tight || own < share.max(1))) || (own < FIRST_CALLS && all < max + max / 4)
 }
 
 fn overloaded(whose: &str) -> Error {
@@ -126,19 +176,29 @@ fn forget_idle(callers: &mut HashMap<Arc<str>, OfCaller>, rate: Option<Rate>) {
 }
 
 impl Turn {
-    pub fn answered(&mut self, bytes: usize) {
+    /// So much more of the answer goes out, if it may.
+    pub fn answered(&mut self, bytes: usize) -> Result<(), Error> {
         self.answer_bytes += bytes;
+        match self.admission.limits.answer_bytes {
+            Some(max) if self.answer_bytes > max => {
+                let message = format!("one call of this RPC is answered with {max} bytes at most; make another");
+                Err(Error::Overloaded { message, retry_after_ms: fastrand::u64(RETRY_MS) })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut under_way = self.admission.lock();
-        let UnderWay { all, callers } = &mut *under_way;
+        let UnderWay { all, active, callers } = &mut *under_way;
         *all.of(self.shape) -= 1;
         let many = callers.len() > CALLERS_MAX / 2;
         let Some(caller) = callers.get_mut(&self.caller) else { return };
-        *caller.count.of(self.shape) -= 1;
+        let left = caller.count.of(self.shape);
+        *left -= 1;
+        *active.of(self.shape) -= usize::from(*left == 0);
         match &mut caller.bucket {
             Some(bucket) => bucket.charge((self.answer_bytes as f64 / ANSWER_UNIT_BYTES).floor()),
             None if caller.count.calls + caller.count.streams == 0 && many => {
@@ -180,10 +240,42 @@ mod tests {
         let limits = CallLimits { caller_rate: Some(Rate { per_second: 1, burst: 3 }), ..Default::default() };
         let admission = Admission::new(limits);
         let ana = named("ana");
-        admission.admit(&ana, Shape::Unary).unwrap().answered(1_000);
-        admission.admit(&ana, Shape::Unary).unwrap().answered(10 * 1_024);
+        admission.admit(&ana, Shape::Unary).unwrap().answered(1_000).unwrap();
+        admission.admit(&ana, Shape::Unary).unwrap().answered(10 * 1_024).unwrap();
         let refused = admission.admit(&ana, Shape::Unary).unwrap_err();
         assert!(matches!(refused, Error::QuotaExceeded { retry_after_ms: 9_000..=10_100, .. }), "{refused:?}");
         assert!(admission.admit(&named("ben"), Shape::Unary).is_ok());
+    }
+    #[test]
+    fn who_asks_little_is_not_refused_for_those_who_ask_much() {
+        let limits = CallLimits { calls: 64, calls_per_caller: 48, ..Default::default() };
+        let admission = Admission::new(limits);
+        let take = |name: &str| {
+            let name = named(name);
+            std::iter::from_fn(|| admission.admit(&name, Shape::Unary).ok()).take(1_000).collect::<Vec<_>>()
+        };
+        let of_ana = take("ana");
+        assert_eq!(of_ana.len(), 48, "nobody else is there");
+        let of_ben = take("ben");
+        assert!(of_ben.len() >= 16, "{}: the rest is for those who have less", of_ben.len());
+        assert!(admission.admit(&named("ana"), Shape::Unary).is_err());
+        for name in ["cleo", "dan", "eva"] {
+            assert!(admission.admit(&named(name), Shape::Unary).is_ok(), "{name}");
+        }
+        // They are taken beyond all, and not without end.
+        let few: Vec<_> =
+            (0..1_000).filter_map(|at| admission.admit(&named(&at.to_string()), Shape::Unary).ok()).collect();
+        assert!(of_ana.len() + of_ben.len() + few.len() <= 64 + 16);
+        drop((of_ana, of_ben, few));
+        let under_way = admission.lock();
+        assert_eq!((under_way.all.calls, under_way.active.calls), (0, 0));
+    }
+
+    #[test]
+    fn an_answer_that_is_bounded_ends_there() {
+        let admission = Admission::new(CallLimits { answer_bytes: Some(1_000), ..Default::default() });
+        let mut turn = admission.admit(&named("ana"), Shape::Stream).unwrap();
+        turn.answered(1_000).unwrap();
+        assert!(matches!(turn.answered(1), Err(Error::Overloaded { .. })));
     }
 }

@@ -8,7 +8,7 @@ use prost::bytes::{Bytes, BytesMut};
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 
 /// Whether it is compressed, and its length in four bytes.
-const HEAD_BYTES: usize = 5;
+pub const HEAD_BYTES: usize = 5;
 
 #[derive(Debug, Default)]
 pub struct Assembly {
@@ -35,6 +35,19 @@ impl Assembly {
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
+
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+}
+
+/// Takes the first of some messages: whether it is compressed, and its content. None if there is no whole one.
+pub fn first_message<'b>(messages: &mut &'b [u8]) -> Option<(bool, &'b [u8])> {
+    let [compressed, length @ ..] = messages.first_chunk::<HEAD_BYTES>()?;
+    let end = HEAD_BYTES + u32::from_be_bytes(*length) as usize;
+    let message = messages.get(HEAD_BYTES..end)?;
+    *messages = &messages[end..];
+    Some((*compressed != 0, message))
 }
 
 /// Bytes of the messages that are whole.

@@ -47,7 +47,7 @@ impl Audit {
         drop(denials);
         let address = peer.address;
         tracing::warn!(
-            target: "audit", call = %id, trace_id = id.trace_id(), caller, %address, names = ?peer.names, rpc, why = %error,
+            target: "audit", call = %id, trace_id = id.trace_id(), caller, %address, names = ?peer.certificate.names, rpc, why = %error,
             untold, "denied"
         );
     }

@@ -19,55 +19,87 @@ use tonic::codegen::http::HeaderMap;
 use tonic::{Code, Status};
 
 use super::admission::Turn;
-use super::assembly::Assembly;
+use super::assembly::{Assembly, HEAD_BYTES, first_message};
 use super::metrics::Handling;
-use crate::domain::Error;
-use crate::domain::limits::MESSAGE_BYTES_MAX;
+use super::places::InUse;
+use super::received::Holding;
+use super::wire::Shapes;
+use crate::domain::{Error, Reason};
 use crate::service::to_status;
 
 /// Resolves with the error that a call ends with: its deadline has passed, or its caller may call no more.
 pub type Until = Pin<Box<dyn Future<Output = Error> + Send>>;
 
-/// Bytes of messages that are being received, in all calls.
-#[derive(Debug)]
-pub struct Received {
-    bytes: AtomicUsize,
-    max: usize,
+/// What messages of a call are measured by.
+#[derive(Clone)]
+pub struct Meter {
+    pub shapes: Arc<Shapes>,
+    /// The call's message among them; none of a call that is open to all.
+    pub message: Option<usize>,
+    /// No message may be longer.
+    pub bytes_max: usize,
 }
 
-impl Received {
-    pub fn up_to(max: usize) -> Received {
-        Received { bytes: AtomicUsize::new(0), max }
+impl Meter {
+    /// What is made of messages that came whole, beside their texts.
+    fn measure(&self, mut messages: &[u8]) -> Result<usize, Error> {
+        let mut takes = 0;
+        while let Some((compressed, message)) = first_message(&mut messages) {
+            if message.len() > self.bytes_max {
+                let message = format!("a message of this RPC may have {} bytes", self.bytes_max);
+                return Err(Error::Exhausted { reason: Reason::TooLong, message });
+            }
+            if let Some(shape) = self.message.filter(|_| !compressed) {
+                takes += self.shapes.measure(shape, message)?;
+            }
+        }
+        Ok(takes)
     }
 }
 
-const RETRY_MS: u64 = 250;
+/// What the last message of a call took, for as long as the call is being answered.
+pub type Kept = Arc<Mutex<Option<Holding>>>;
 
 /// What a caller sends.
 pub struct RequestBody {
     inner: Incoming,
     assembly: Assembly,
-    received: Arc<Received>,
-    /// Counted in `received`: never more than one message, for the earlier ones have been handed on.
-    counted: usize,
+    meter: Meter,
+    holding: Option<Holding>,
+    kept: Kept,
     silence_max: Duration,
     silence: Option<Pin<Box<Sleep>>>,
 }
 
+const RETRY_MS: u64 = 250;
+
 impl RequestBody {
-    pub fn new(inner: Incoming, received: Arc<Received>, silence_max: Duration) -> RequestBody {
-        RequestBody { inner, assembly: Assembly::default(), received, counted: 0, silence_max, silence: None }
+    pub fn new(inner: Incoming, meter: Meter, holding: Holding, kept: Kept, silence_max: Duration) -> RequestBody {
+        let assembly = Assembly::default();
+        RequestBody { inner, assembly, meter, holding: Some(holding), kept, silence_max, silence: None }
     }
 
-    fn count(&mut self, bytes: usize) -> Result<(), Error> {
-        let more = bytes.min(MESSAGE_BYTES_MAX.saturating_sub(self.counted));
-        self.counted += more;
-        let before = self.received.bytes.fetch_add(more, Ordering::Relaxed);
-        if more > 0 && before + more > self.received.max {
-            let message = "too many bytes of messages are being received".to_owned();
-            return Err(Error::Overloaded { message, retry_after_ms: RETRY_MS });
+    /// Takes the next piece; gives the messages that are whole now, if what they take may be taken.
+    fn take(&mut self, piece: Bytes) -> Result<Option<Bytes>, Error> {
+        let messages = self.assembly.push(piece);
+        let Some(holding) = &mut self.holding else { return Ok(messages) };
+        if let Some(messages) = &messages {
+            let takes = self.meter.measure(messages)?;
+            holding.whole(messages.len().saturating_add(takes))?;
         }
-        Ok(())
+        if !self.assembly.is_empty() {
+            if self.assembly.len() > self.meter.bytes_max.saturating_add(HEAD_BYTES) {
+                let message = format!("a message of this RPC may have {} bytes", self.meter.bytes_max);
+                return Err(Error::Exhausted { reason: Reason::TooLong, message });
+            }
+            holding.unfinished(self.assembly.len())?;
+        }
+        Ok(messages)
+    }
+
+    /// Whether the message has to give way to others'.
+    fn has_to_end(&mut self, context: &mut Context<'_>) -> Poll<Error> {
+        self.holding.as_mut().map_or(Poll::Pending, |holding| holding.poll_ended(context))
     }
 
     fn silent(&mut self, context: &mut Context<'_>) -> Poll<Error> {
@@ -84,6 +116,9 @@ impl HttpBody for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         loop {
+            if let Poll::Ready(error) = self.has_to_end(context) {
+                return Poll::Ready(Some(Err(to_status(error))));
+            }
             let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) else {
                 return self.silent(context).map(|error| Some(Err(to_status(error))));
             };
@@ -95,11 +130,10 @@ impl HttpBody for RequestBody {
                 Some(Ok(Err(_))) => continue,
                 None => return Poll::Ready(self.assembly.rest().map(|rest| Ok(Frame::data(rest)))),
             };
-            if let Err(error) = self.count(piece.len()) {
-                return Poll::Ready(Some(Err(to_status(error))));
-            }
-            if let Some(messages) = self.assembly.push(piece) {
-                return Poll::Ready(Some(Ok(Frame::data(messages))));
+            match self.take(piece) {
+                Ok(None) => {}
+                Ok(Some(messages)) => return Poll::Ready(Some(Ok(Frame::data(messages)))),
+                Err(error) => return Poll::Ready(Some(Err(to_status(error)))),
             }
         }
     }
@@ -111,7 +145,7 @@ impl HttpBody for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.received.bytes.fetch_sub(self.counted, Ordering::Relaxed);
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = self.holding.take();
     }
 }
 
@@ -160,6 +194,8 @@ pub struct AnswerBody {
     key: u64,
     method: &'static str,
     ended: bool,
+    /// The connection is in use for as long as this is there.
+    _in_use: Option<InUse>,
 }
 
 impl AnswerBody {
@@ -172,7 +208,24 @@ impl AnswerBody {
         waiting: Arc<Waiting>,
     ) -> Self {
         let key = waiting.new_key();
-        AnswerBody { inner, rest: Bytes::new(), until, turn, handling, waiting, key, method, ended: false }
+        AnswerBody {
+            inner,
+            rest: Bytes::new(),
+            until,
+            turn,
+            handling,
+            waiting,
+            key,
+            method,
+            ended: false,
+            _in_use: None,
+        }
+    }
+
+    /// The same, with what says that its connection is in use.
+    pub fn using(mut self, in_use: InUse) -> AnswerBody {
+        self._in_use = Some(in_use);
+        self
     }
 
     fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
@@ -203,8 +256,8 @@ impl AnswerBody {
             return Poll::Ready(ended);
         }
         let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
-        if let Some(turn) = &mut self.turn {
-            turn.answered(piece.len());
+        if let Some(Err(error)) = self.turn.as_mut().map(|turn| turn.answered(piece.len())) {
+            return Poll::Ready(Some(self.broken_off(to_status(error))));
         }
         Poll::Ready(Some(Frame::data(piece)))
     }

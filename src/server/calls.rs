@@ -15,19 +15,23 @@ use prost::bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::body::Body;
 use tonic::codegen::Service;
-use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::codegen::http::header::{ALLOW, CONTENT_TYPE};
+use tonic::codegen::http::{self, HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
 use super::admission::{Admission, Turn};
 use super::audit::Audit;
 use super::auth::{Access, Caller, Peer, Role};
-use super::body::{AnswerBody, Received, RequestBody, Until, Waiting, panicked};
+use super::body::{AnswerBody, Kept, Meter, RequestBody, Until, Waiting, panicked};
 use super::methods::{Method, Shape, method};
 use super::metrics::{Handling, Metrics};
+use super::places::Usage;
 use super::quota::Viewers;
+use super::received::Received;
 use super::reload::Newest;
 use super::spans::Spans;
+use super::wire::Shapes;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::domain::{Error, Reason, Violation};
 use crate::service::{CallId, CallNotes, CallerId, grpc_timeout, to_status, without_viewer};
@@ -35,6 +39,8 @@ use crate::service::{CallId, CallNotes, CallerId, grpc_timeout, to_status, witho
 /// A call is ended a little before its caller's own clock ends it, so that the caller hears it from the server.
 const WAY_BACK: Duration = Duration::from_millis(2);
 const NOT_READY_RETRY_MS: u64 = 1_000;
+/// Whoever waits for a time of the wall clock looks at it so often.
+const WALL_CLOCK_LOOK: Duration = Duration::from_secs(30);
 /// Names and values of a call's headers. HTTP/2 itself refuses four times as much, in its own words.
 pub const HEADER_BYTES_MAX: usize = 16 * 1_024;
 
@@ -60,6 +66,12 @@ pub struct Calls {
     pub of_engine: Option<Services>,
     pub access: Newest<Access>,
     pub admission: Admission,
+    /// Of calls that need no role, each kind apart: nobody is kept from writing by those who ask whether the server lives.
+    pub admission_of_health: Admission,
+    pub admission_of_reflection: Admission,
+    /// Whether reflection is served at all.
+    pub reflection: bool,
+    pub shapes: Arc<Shapes>,
     pub viewers: Arc<Viewers>,
     pub received: Arc<Received>,
     /// How long a call's messages may not come.
@@ -72,6 +84,9 @@ pub struct Calls {
 /// A connection, as its calls see it.
 pub struct Line {
     pub peer: Peer,
+    /// No other connection has it.
+    pub number: u64,
+    pub usage: Arc<Usage>,
     pub waiting: Arc<Waiting>,
 }
 
@@ -80,7 +95,7 @@ struct Admitted {
     method: Method,
     /// Nobody of an RPC that is open to all.
     caller: Option<Caller>,
-    turn: Option<Turn>,
+    turn: Turn,
     routes: Routes,
     until: Option<Until>,
 }
@@ -88,12 +103,22 @@ struct Admitted {
 impl Calls {
     pub async fn answer(&self, line: &Line, request: Request<Incoming>) -> Response<AnswerBody> {
         let waiting = line.waiting.clone();
+        if let Some(refused) = no_grpc(&request) {
+            self.metrics.calls.no_grpc();
+            taken_off_the_line(request.into_body()).await;
+            return refused.map(|body| AnswerBody::new(body, "", None, None, None, waiting));
+        }
         let method = method(request.uri().path());
         let id = CallId::of(request.headers());
         let span = self.spans.as_ref().and_then(|spans| spans.begin(method, request.headers()));
         let mut handling = self.metrics.calls.begin(method, id.clone(), span);
         match self.admit(&id, &line.peer, method, &request) {
-            Ok(admitted) => self.carry_out(id, line, admitted, handling, request).await,
+            Ok(admitted) => {
+                if admitted.caller.is_some() {
+                    line.usage.by_somebody();
+                }
+                self.carry_out(id, line, admitted, handling, request).await
+            }
             Err(error) => {
                 self.metrics.calls.refused(&error);
                 let refused = to_status(error);
@@ -118,18 +143,23 @@ impl Calls {
             let message = format!("a call's headers may have {HEADER_BYTES_MAX} bytes");
             return Err(Error::Exhausted { reason: Reason::TooLong, message });
         }
+        let method = method.filter(|method| self.reflection || !method.is_reflection());
+        let is_for_all =
+            |method: Method| method.need.is_none() && (!method.is_reflection() || self.access.borrow().is_open());
         let caller = match method {
-            Some(Method { need: None, .. }) => None,
+            Some(method) if is_for_all(method) => None,
             _ => Some(self.identified(id, peer, method, headers)?),
         };
         // Whether an RPC exists is told to those alone who may call.
         let method = method.ok_or(Error::Unimplemented)?;
-        let turn = match (&caller, method.shape) {
-            (None, Shape::Unary) => None,
-            (None, Shape::Stream) => Some(self.admission.admit(&peer.address_text, Shape::Stream)?),
-            (Some(caller), shape) => Some(self.admission.admit(&caller.name, shape)?),
+        let share = caller.as_ref().map_or(&peer.share, |caller| &caller.share);
+        let admission = match method.need {
+            Some(_) => &self.admission,
+            None if method.is_reflection() => &self.admission_of_reflection,
+            None => &self.admission_of_health,
         };
-        let routes = match caller {
+        let turn = admission.admit(share, method.shape)?;
+        let routes = match method.need {
             None => self.without_engine.clone(),
             Some(_) => {
                 let services = self.of_engine.as_ref().ok_or(Error::Unimplemented)?;
@@ -165,20 +195,27 @@ impl Calls {
         Ok(caller)
     }
 
-    /// What ends the call before it has ended by itself: its deadline; of a stream, also that its caller may call no more.
+    /// What ends the call before it has ended by itself: its deadline, the end of what its caller showed; of a stream, also that its
+    /// caller may call no more.
     fn until(&self, peer: &Peer, method: Method, caller: Option<&Caller>, headers: &HeaderMap) -> Option<Until> {
         let deadline = deadline(headers);
         let need = method.need.filter(|_| method.shape == Shape::Stream && !self.access.borrow().is_open());
-        let (Some(need), Some(caller)) = (need, caller) else {
-            let deadline = deadline?;
+        let expires = caller.and_then(|caller| caller.expires);
+        let expired = || Error::Unauthenticated("the token or certificate has expired".to_owned());
+        let (Some(need), Some(_)) = (need, caller) else {
+            if deadline.is_none() && expires.is_none() {
+                return None;
+            }
             return Some(Box::pin(async move {
-                sleep_until(deadline).await;
-                Error::DeadlineExceeded
+                tokio::select! {
+                    () = at(deadline) => Error::DeadlineExceeded,
+                    () = at_time(expires) => expired(),
+                }
             }));
         };
         let authorization = headers.get("authorization").cloned();
         let peer = peer.clone();
-        let (mut access, expires) = (self.access.clone(), caller.expires);
+        let mut access = self.access.clone();
         access.mark_unchanged();
         Some(Box::pin(async move {
             let still_may = |access: &Access| {
@@ -195,7 +232,7 @@ impl Calls {
             };
             tokio::select! {
                 () = at(deadline) => Error::DeadlineExceeded,
-                () = at_time(expires) => Error::Unauthenticated("the token has expired".to_owned()),
+                () = at_time(expires) => expired(),
                 () = revoked => Error::Unauthenticated("the caller may not go on: who may call has changed".to_owned()),
             }
         }))
@@ -209,9 +246,11 @@ impl Calls {
         mut handling: Handling,
         request: Request<Incoming>,
     ) -> Response<AnswerBody> {
-        let Line { peer, waiting } = line;
+        let Line { peer, waiting, .. } = line;
         let Admitted { method, caller, turn, mut routes, mut until } = admitted;
-        let body = |body| Body::new(RequestBody::new(body, self.received.clone(), self.silence_max));
+        // What the call's message takes is counted until it is answered, or its answer begins.
+        let kept = Kept::default();
+        let body = self.request_body(line, method, caller.as_ref(), kept.clone());
         let sees_all = caller.as_ref().is_none_or(|caller| caller.roles.allow(Role::Service));
         let caller_id = caller.as_ref().map_or_else(CallerId::nobody, Caller::id);
         let notes = CallNotes::new(id.clone(), self.viewers.clone(), caller_id, sees_all);
@@ -224,6 +263,7 @@ impl Calls {
                 error = until => refused(error),
             },
         };
+        drop(kept);
         let answer = in_kiths_words(answer);
         // In the headers of an answer that is nothing but an error.
         let ended = Status::from_header_map(answer.headers()).map(|status| status.code());
@@ -239,7 +279,32 @@ impl Calls {
         }
         let handling = ended.is_none().then_some(handling);
         let until = until.filter(|_| method.shape == Shape::Stream);
-        answer.map(|body| AnswerBody::new(body, method.name, until, turn, handling, waiting.clone()))
+        answer.map(|body| AnswerBody::new(body, method.name, until, Some(turn), handling, waiting.clone()))
+    }
+}
+
+/// What a call may send that needs no role: the name of a service, or of what reflection is to tell about.
+const OPEN_BYTES_MAX: usize = 16 * 1_024;
+/// And how long it may take.
+const OPEN_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+impl Calls {
+    fn request_body(
+        &self,
+        line: &Line,
+        method: Method,
+        caller: Option<&Caller>,
+        kept: Kept,
+    ) -> impl FnOnce(Incoming) -> Body + use<> {
+        let share = caller.map_or(&line.peer.share, |caller| &caller.share);
+        let holding = self.received.holding(share.clone(), line.number);
+        let message = self.shapes.request(method);
+        let bytes_max = if method.need.is_some() { MESSAGE_BYTES_MAX } else { OPEN_BYTES_MAX };
+        let meter = Meter { shapes: self.shapes.clone(), message, bytes_max };
+        // A tool that asks by reflection waits for its user.
+        let is_quick = method.need.is_none() && method.shape == Shape::Unary;
+        let silence_max = if is_quick { self.silence_max.min(OPEN_SILENCE_MAX) } else { self.silence_max };
+        move |body| Body::new(RequestBody::new(body, meter, holding, kept, silence_max))
     }
 }
 
@@ -267,12 +332,32 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-/// The same by the wall clock.
-async fn at_time(time: Option<SystemTime>) {
-    match time {
-        Some(time) => sleep(time.duration_since(SystemTime::now()).unwrap_or_default()).await,
-        None => pending().await,
+/// The same by the wall clock, which may be set meanwhile.
+pub async fn at_time(time: Option<SystemTime>) {
+    let Some(time) = time else { return pending().await };
+    while let Ok(left) = time.duration_since(SystemTime::now())
+        && !left.is_zero()
+    {
+        sleep(left.min(WALL_CLOCK_LOOK)).await;
     }
+}
+
+/// What is no gRPC is refused in the words of HTTP: its caller does not read gRPC's. 415 is gRPC's own rule for other contents.
+fn no_grpc<B>(request: &Request<B>) -> Option<Response<Body>> {
+    let content = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |content| content.as_bytes());
+    let is_grpc =
+        content.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')));
+    let status = match (request.method() == http::Method::POST, is_grpc) {
+        (true, true) => return None,
+        (false, _) => StatusCode::METHOD_NOT_ALLOWED,
+        (true, false) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    };
+    let mut refused = Response::new(Body::empty());
+    *refused.status_mut() = status;
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    Some(refused)
 }
 
 fn not_ready() -> Error {
@@ -333,6 +418,26 @@ mod tests {
     async fn a_panic_is_internal() {
         let answer = caught("Test/Test", async { panic!("for the test") }).await;
         assert_eq!(Status::from_header_map(answer.headers()).unwrap().code(), Code::Internal);
+    }
+
+    #[test]
+    fn what_is_no_grpc_is_refused_as_http() {
+        let status = |method: http::Method, content: Option<&str>| {
+            let mut request = Request::new(());
+            *request.method_mut() = method;
+            if let Some(content) = content {
+                request.headers_mut().insert(CONTENT_TYPE, content.parse().unwrap());
+            }
+            no_grpc(&request).map(|refused| refused.status().as_u16())
+        };
+        for right in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"] {
+            assert_eq!(status(http::Method::POST, Some(right)), None, "{right}");
+        }
+        for wrong in [None, Some(""), Some("application/json"), Some("application/grpc-web"), Some("application/grpcx")]
+        {
+            assert_eq!(status(http::Method::POST, wrong), Some(415), "{wrong:?}");
+        }
+        assert_eq!(status(http::Method::GET, Some("application/grpc")), Some(405));
     }
 
     #[test]

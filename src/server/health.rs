@@ -1,8 +1,14 @@
 //! `grpc.health.v1`, for the whole server ("") and for each service.
 
-use tonic_health::ServingStatus;
+use std::pin::Pin;
+
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthApi, HealthServer};
-use tonic_health::server::{HealthReporter, health_reporter};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::proto::v1;
 
@@ -19,31 +25,54 @@ const SERVICES: [&str; 9] = [
     v1::admin_service_server::SERVICE_NAME,
 ];
 
+/// All services live and end together: they share one status.
 #[derive(Clone)]
-pub struct Health(HealthReporter);
+pub struct Health(watch::Sender<ServingStatus>);
 
 /// NOT_SERVING at first: the state is yet to be loaded.
 pub async fn start() -> (Health, HealthServer<impl HealthApi>) {
-    let (reporter, service) = health_reporter();
-    let health = Health(reporter);
-    health.stop().await;
-    (health, service)
+    let (sender, newest) = watch::channel(ServingStatus::NotServing);
+    (Health(sender), HealthServer::new(Answers(newest)))
 }
 
 impl Health {
     /// SERVING from here on.
     pub async fn serving(&self) {
-        self.set(ServingStatus::Serving).await;
+        self.0.send_replace(ServingStatus::Serving);
     }
 
     /// NOT_SERVING from here on.
     pub async fn stop(&self) {
-        self.set(ServingStatus::NotServing).await;
+        self.0.send_replace(ServingStatus::NotServing);
+    }
+}
+
+struct Answers(watch::Receiver<ServingStatus>);
+
+fn answer(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse { status: status.into() }
+}
+
+#[tonic::async_trait]
+impl HealthApi for Answers {
+    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        if !SERVICES.contains(&&*request.get_ref().service) {
+            return Err(Status::not_found("there is no such service"));
+        }
+        let status = *self.0.borrow();
+        Ok(Response::new(answer(status)))
     }
 
-    async fn set(&self, status: ServingStatus) {
-        for service in SERVICES {
-            self.0.set_service_status(service, status).await;
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+    /// By the protocol of `grpc.health.v1`, a service that is not there is SERVICE_UNKNOWN on a stream that stays open, since it might
+    /// come. Here none ever does.
+    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        if !SERVICES.contains(&&*request.get_ref().service) {
+            let unknown = tokio_stream::once(Ok(answer(ServingStatus::ServiceUnknown)));
+            return Ok(Response::new(Box::pin(unknown.chain(tokio_stream::pending()))));
         }
+        let statuses = WatchStream::new(self.0.clone()).map(|status| Ok(answer(status)));
+        Ok(Response::new(Box::pin(statuses)))
     }
 }

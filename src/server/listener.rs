@@ -15,17 +15,16 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tonic::codegen::http::{Request, Response};
 
-use super::auth::Peer;
+use super::auth::{Peer, Shown};
 use super::body::{AnswerBody, Waiting};
-use super::calls::{Calls, HEADER_BYTES_MAX, Line};
+use super::calls::{Calls, HEADER_BYTES_MAX, Line, at_time};
 use super::conduct::{Conduct, LetThrough, is_abuse};
 use super::connection::Connection;
-use super::places::{Place, Places};
+use super::places::{Leave, Place, Places};
 use super::reload::Newest;
-use super::tls::names;
+use super::tls::{Tls, shown};
 
 /// What connections may do.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +37,10 @@ pub struct ConnectionLimits {
     pub greeting: Duration,
     /// How long an answer waits for its peer to take some of it; then the connection is ended.
     pub stall: Duration,
+    /// How long a connection may do nothing; then its peer is asked to come again when it has something to ask.
+    pub idle: Duration,
+    /// The same of one on which nobody who is known has called.
+    pub idle_unknown: Duration,
 }
 
 impl Default for ConnectionLimits {
@@ -48,6 +51,8 @@ impl Default for ConnectionLimits {
             streams: 1_024,
             greeting: Duration::from_secs(10),
             stall: Duration::from_secs(120),
+            idle: Duration::from_secs(1_800),
+            idle_unknown: Duration::from_secs(60),
         }
     }
 }
@@ -69,7 +74,7 @@ pub struct Listener {
     pub socket: TcpListener,
     pub calls: Arc<Calls>,
     pub limits: ConnectionLimits,
-    pub tls: Option<Newest<ServerConfig>>,
+    pub tls: Option<Newest<Tls>>,
 }
 
 impl Listener {
@@ -87,9 +92,9 @@ impl Listener {
                     Ok((stream, address)) => {
                         let address = address.ip().to_canonical();
                         // One that is too many is closed at once: its client finds out, and tries elsewhere or later.
-                        if let Some(place) = Place::take(&places, address, &self.limits) {
+                        if let Some((place, leave)) = Place::take(&places, address, &self.limits) {
                             let connection = self.connection(stopping.clone());
-                            connections.spawn(connection.run(stream, place));
+                            connections.spawn(connection.run(stream, place, leave));
                         }
                     }
                     Err(error) => {
@@ -116,64 +121,57 @@ impl Listener {
 struct Serving {
     calls: Arc<Calls>,
     limits: ConnectionLimits,
-    tls: Option<Newest<ServerConfig>>,
+    tls: Option<Newest<Tls>>,
     stop: watch::Receiver<bool>,
 }
 
 impl Serving {
-    async fn run(mut self, stream: TcpStream, place: Place) {
+    async fn run(mut self, stream: TcpStream, place: Place, mut leave: Leave) {
         set_up(&stream);
         tokio::select! {
             () = place.forgiven() => {}
+            _ = &mut leave => return,
             () = stopped(&mut self.stop) => return,
         }
-        let greeting = self.limits.greeting;
         let let_through = LetThrough::default();
-        let conduct = Conduct::new(self.limits.streams, let_through.clone());
-        let handshakes_failed = &self.calls.metrics.connections.handshakes_failed;
-        let (connection, names) = match &mut self.tls {
-            None => (Connection::plain(stream, greeting, conduct), Vec::new()),
-            Some(tls) => {
-                let acceptor = TlsAcceptor::from(tls.borrow_and_update().clone());
-                match timeout(greeting, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => {
-                        let names = names(stream.get_ref().1);
-                        (Connection::encrypted(stream, greeting, conduct), names)
-                    }
-                    Ok(Err(error)) => {
-                        handshakes_failed.inc();
-                        return tracing::debug!("a TLS handshake failed: {error}");
-                    }
-                    Err(_) => {
-                        handshakes_failed.inc();
-                        return;
-                    }
-                }
-            }
+        let greeted = tokio::select! {
+            greeted = self.greeted(stream, &let_through) => greeted,
+            _ = &mut leave => return,
         };
+        let Some((connection, certificate)) = greeted else { return };
         let waiting = Arc::new(Waiting::default());
-        let line = Arc::new(Line { peer: Peer::new(place.address(), names), waiting: waiting.clone() });
-        let answering = Answering { calls: self.calls, line, let_through };
+        let mut expired = pin!(at_time(certificate.expires));
+        let peer = Peer::new(place.address, certificate);
+        let line = Line { peer, number: place.number, usage: place.usage.clone(), waiting: waiting.clone() };
+        let answering = Answering { calls: self.calls.clone(), line: Arc::new(line), let_through };
         let served = http2(&self.limits).serve_connection(TokioIo::new(connection), answering);
         let mut served = pin!(served);
-        let mut look = interval((self.limits.stall / 4).max(Duration::from_millis(10)));
+        let mut look = interval((self.limits.stall.min(self.limits.idle_unknown) / 4).max(Duration::from_millis(10)));
         let mut leaving = false;
         loop {
             tokio::select! {
-                ended = served.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!("a connection ended badly: {error}");
-                        if is_abuse(&error) {
-                            place.thrown_out();
-                        }
+                ended = served.as_mut() => return left(ended, &place),
+                _ = look.tick() => {
+                    if waiting.longer_than(self.limits.stall) {
+                        return tracing::debug!("a connection that takes no answers is ended");
                     }
-                    return;
+                    let idle_max = if place.usage.is_known() { self.limits.idle } else { self.limits.idle_unknown };
+                    if place.usage.idle().is_some_and(|idle| idle > idle_max) {
+                        if leaving || !place.usage.is_known() {
+                            return tracing::debug!("a connection that does nothing is ended");
+                        }
+                        leaving = true;
+                        served.as_mut().graceful_shutdown();
+                    }
                 }
-                _ = look.tick() => if waiting.longer_than(self.limits.stall) {
-                    tracing::debug!("a connection that takes no answers is ended");
-                    return;
-                },
+                // Its place is another's.
+                _ = &mut leave => return tracing::debug!("a connection makes way for another"),
                 () = stopped(&mut self.stop), if !leaving => {
+                    leaving = true;
+                    served.as_mut().graceful_shutdown();
+                }
+                // Its client comes back with a handshake, and a new certificate if it has one.
+                () = expired.as_mut(), if !leaving => {
                     leaving = true;
                     served.as_mut().graceful_shutdown();
                 }
@@ -185,6 +183,44 @@ impl Serving {
             }
         }
     }
+
+    /// The connection, after its handshake if it is to be encrypted, and what its peer showed there.
+    async fn greeted(&mut self, stream: TcpStream, let_through: &LetThrough) -> Option<(Connection, Shown)> {
+        let greeting = self.limits.greeting;
+        let conduct = Conduct::new(self.limits.streams, let_through.clone());
+        let Some(tls) = &mut self.tls else {
+            return Some((Connection::plain(stream, greeting, conduct), Shown::default()));
+        };
+        let acceptor = TlsAcceptor::from(tls.borrow_and_update().config.clone());
+        let failed = || {
+            self.calls.metrics.connections.handshakes_failed.inc();
+        };
+        match timeout(greeting, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let certificate = shown(stream.get_ref().1);
+                Some((Connection::encrypted(stream, greeting, conduct), certificate))
+            }
+            Ok(Err(error)) => {
+                failed();
+                tracing::debug!("a TLS handshake failed: {error}");
+                None
+            }
+            Err(_) => {
+                failed();
+                None
+            }
+        }
+    }
+}
+
+/// The connection has ended by itself.
+fn left(ended: Result<(), hyper::Error>, place: &Place) {
+    if let Err(error) = ended {
+        tracing::debug!("a connection ended badly: {error}");
+        if is_abuse(&error) {
+            place.thrown_out();
+        }
+    }
 }
 
 /// A server that is gone altogether has stopped too.
@@ -192,7 +228,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn changed(tls: &mut Option<Newest<ServerConfig>>) {
+async fn changed(tls: &mut Option<Newest<Tls>>) {
     if let Some(tls) = tls
         && tls.changed().await.is_ok()
     {
@@ -241,7 +277,10 @@ impl Service<Request<Incoming>> for Answering {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.let_through.one_more();
         let (calls, line) = (self.calls.clone(), self.line.clone());
-        Box::pin(async move { Ok(calls.answer(&line, request).await) })
+        Box::pin(async move {
+            let in_use = line.usage.call();
+            Ok(calls.answer(&line, request).await.map(|body| body.using(in_use)))
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use super::auth::Role;
 pub struct Method {
     /// As in `MemberService/PutMember`.
     pub name: &'static str,
-    /// None: open to all, and never refused for want of room.
+    /// None: it needs no role.
     pub need: Option<Role>,
     pub shape: Shape,
     /// Its own among all, below `METHODS_MAX`.
@@ -26,6 +26,11 @@ impl Method {
     /// Whether what it does goes to the audit log.
     pub fn writes(&self) -> bool {
         self.need == Some(Role::Write)
+    }
+
+    /// Whether it tells of the API, and not of what is kept.
+    pub fn is_reflection(&self) -> bool {
+        self.name.starts_with("grpc.reflection.")
     }
 
     /// As in `kith.v1.MemberService/PutMember`.

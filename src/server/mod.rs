@@ -3,11 +3,12 @@
 //! | file | holds |
 //! |---|---|
 //! | `listener.rs`, `connection.rs` | connections: accepted, greeted, bounded, drained |
-//! | `places.rs`, `conduct.rs` | how many there may be, and whose are ended for what they do |
-//! | `tls.rs`, `auth/`, `reload.rs` | certificates, callers and their roles, read again when their files change |
+//! | `places.rs`, `conduct.rs` | how many there may be, and whose are ended for what they do, or do not |
+//! | `tls.rs`, `certificate.rs`, `auth/`, `reload.rs` | certificates, callers and their roles, read again when their files change |
 //! | `methods.rs` | every RPC, with the role it needs |
 //! | `calls.rs`, `body.rs`, `assembly.rs` | the way of a call: who makes it, its turn, deadline and end |
 //! | `admission.rs`, `quota.rs` | how much may be under way, and how much may be asked for |
+//! | `received.rs`, `wire/` | how much may be on its way in, and what would be made of it |
 //! | `audit.rs` | who wrote, and who was refused |
 //! | `metrics/` | what is counted, and the page it is read from |
 //! | `spans.rs` | each call's span, for a collector of traces |
@@ -20,6 +21,7 @@ mod audit;
 mod auth;
 mod body;
 mod calls;
+mod certificate;
 mod conduct;
 mod connection;
 mod health;
@@ -29,11 +31,13 @@ mod metrics;
 mod places;
 mod probes;
 mod quota;
+mod received;
 mod reflection;
 mod reload;
 mod routes;
 mod spans;
 mod tls;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -50,19 +54,21 @@ use crate::engine::Engine;
 use crate::service::Service;
 use admission::Admission;
 use auth::{Access, AccessFile};
-use body::Received;
 use calls::{Calls, Services};
 use health::Health;
 use listener::Listener;
 use metrics::{EngineMetrics, Metrics, Page, Reloads};
 use probes::Probes;
 use quota::Viewers;
+use received::Received;
 use spans::Spans;
+use wire::Shapes;
 
 pub use admission::CallLimits;
 pub use body::panics;
 pub use listener::ConnectionLimits;
 pub use quota::Rate;
+pub use received::ReceivedLimits;
 pub use spans::Collector;
 pub use tls::TlsFiles;
 
@@ -87,8 +93,10 @@ pub struct ServerOptions {
     pub calls: CallLimits,
     /// How often each viewer may be asked for.
     pub viewer_rate: Option<Rate>,
-    /// Bytes of messages that are being received at once.
-    pub received_bytes: usize,
+    /// Bytes of messages that are being received at once, and of what is made of them.
+    pub received: ReceivedLimits,
+    /// Whether tools can ask what the API is; where callers are known, by them alone.
+    pub reflection: bool,
     /// How long the messages of a call may not come.
     pub silence: Duration,
 }
@@ -108,7 +116,8 @@ impl ServerOptions {
             connections: ConnectionLimits::default(),
             calls: CallLimits::default(),
             viewer_rate: None,
-            received_bytes: 512 * 1_024 * 1_024,
+            received: ReceivedLimits::of(512 * 1_024 * 1_024),
+            reflection: true,
             silence: Duration::from_secs(120),
         }
     }
@@ -154,6 +163,8 @@ pub enum ServerError {
     Panicked(#[from] JoinError),
     #[error("the API's descriptors cannot be served: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    #[error("the API's descriptors cannot be read: {0}")]
+    Descriptors(String),
 }
 
 /// A server that answers: at first health, which says NOT_SERVING, and reflection; every other call once it has its engine.
@@ -163,8 +174,8 @@ pub struct Server {
     metrics: Metrics,
     spans: Option<Spans>,
     engine_metrics: EngineMetrics,
-    /// Ends with the server; its page holds the engine.
-    metrics_page: JoinSet<()>,
+    /// What runs beside the serving and ends with the server: the page of metrics, which holds the engine, and the look at certificates.
+    beside: JoinSet<()>,
     health: Health,
     probes: Option<Probes>,
     services: Services,
@@ -200,12 +211,16 @@ impl Server {
         let access = followed(options.access.map(AccessFile), metrics.reloads("auth")).await?;
         let spans = options.collector.as_ref().map(Spans::to).transpose().map_err(ServerError::Collector)?;
         let (socket, address) = bind(options.listen).await?;
-        let (engine_metrics, mut metrics_page, mut metrics_address) = (EngineMetrics::default(), JoinSet::new(), None);
+        let (engine_metrics, mut beside, mut metrics_address) = (EngineMetrics::default(), JoinSet::new(), None);
         if let Some(listen) = options.metrics {
             let (socket, address) = bind(listen).await?;
             let page = Page { registry: metrics.registry(engine_metrics.clone()), engine: engine_metrics.clone() };
-            metrics_page.spawn(metrics::serve(socket, page));
+            beside.spawn(metrics::serve(socket, page));
             metrics_address = Some(address);
+        }
+
+        if let Some(tls) = tls.clone() {
+            beside.spawn(certificate::watch(tls, metrics.clone()));
         }
 
         let (health, health_service) = health::start().await;
@@ -220,8 +235,12 @@ impl Server {
             of_engine: Some(services.clone()),
             access: access.unwrap_or_else(|| reload::fixed(Access::Open)),
             admission: Admission::new(options.calls),
+            admission_of_health: Admission::new(admission::OF_HEALTH),
+            admission_of_reflection: Admission::new(admission::OF_REFLECTION),
+            reflection: options.reflection,
+            shapes: Arc::new(Shapes::of_api().map_err(ServerError::Descriptors)?),
             viewers: Arc::new(Viewers::new(options.viewer_rate, metrics.viewer_quota_refusals.clone())),
-            received: Arc::new(Received::up_to(options.received_bytes)),
+            received: Arc::new(Received::up_to(options.received)),
             silence_max: options.silence,
             audit: Default::default(),
             metrics: metrics.clone(),
@@ -236,7 +255,7 @@ impl Server {
             metrics,
             spans,
             engine_metrics,
-            metrics_page,
+            beside,
             health,
             probes,
             services,
@@ -282,7 +301,7 @@ impl Server {
         if let Some(probes) = self.probes {
             probes.end().await?;
         }
-        self.metrics_page.shutdown().await;
+        self.beside.shutdown().await;
         if let Some(spans) = self.spans {
             spans.end().await;
         }

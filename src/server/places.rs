@@ -1,10 +1,16 @@
-//! How many connections there are, from where, and who has to wait.
+//! How many connections there are, from where, and who has to wait or to go.
+//!
+//! A connection costs its owner nothing. So where there is no place for a new one, it is given that of one that does nothing: first of
+//! those who never showed who they are, then of those that have been idle longest. One with calls under way of somebody who is known is
+//! never ended for another.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use super::listener::ConnectionLimits;
@@ -13,56 +19,202 @@ use super::metrics::ConnectionMetrics;
 /// How long new connections of an address wait after one of it was thrown out. Whoever does nothing but misbehave and come back would
 /// take the time of all others; connections that the address has are served meanwhile, for several clients may share one.
 const THROWN_OUT_WAIT: Duration = Duration::from_secs(1);
+/// Where many do nothing, so many are ended at once: to find them is a look at all.
+const ENDED_AT_ONCE: usize = 32;
 
-/// The connections there are, by address.
+/// A connection of somebody who is known is idle when nothing was asked for so long: between two calls it is not.
+const IDLE_MIN: Duration = Duration::from_secs(10);
+
+/// What shares are counted under: hosts of IPv6 have a network of 64 bits each, and any number of addresses in it.
+pub fn share_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) if !v6.is_loopback() => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        other => other,
+    }
+}
+
+/// The connections there are.
 #[derive(Debug)]
 pub struct Places {
-    taken: Mutex<HashMap<IpAddr, usize>>,
+    taken: Mutex<Taken>,
     /// Addresses that were thrown out, and until when their new connections wait.
     thrown_out: Mutex<HashMap<IpAddr, Instant>>,
     metrics: ConnectionMetrics,
 }
 
+#[derive(Debug, Default)]
+struct Taken {
+    next: u64,
+    connections: HashMap<u64, Connected>,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+struct Connected {
+    address: IpAddr,
+    usage: Arc<Usage>,
+    leave: oneshot::Sender<()>,
+}
+
+/// What a connection is used for.
+#[derive(Debug)]
+pub struct Usage {
+    /// Whether somebody who is known has called.
+    known: AtomicBool,
+    calls: AtomicUsize,
+    idle_since: Mutex<Instant>,
+}
+
+/// A call under way on a connection, until this is dropped.
+#[derive(Debug)]
+pub struct InUse(Arc<Usage>);
+
+impl Usage {
+    fn new() -> Usage {
+        Usage { known: false.into(), calls: 0.into(), idle_since: Mutex::new(Instant::now()) }
+    }
+
+    pub fn call(self: &Arc<Usage>) -> InUse {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        InUse(self.clone())
+    }
+
+    /// Who calls is known, or nobody is asked.
+    pub fn by_somebody(&self) {
+        self.known.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.known.load(Ordering::Relaxed)
+    }
+
+    /// For how long no call has been under way; none while one is.
+    pub fn idle(&self) -> Option<Duration> {
+        let is_idle = self.calls.load(Ordering::Relaxed) == 0;
+        is_idle.then(|| self.idle_since.lock().unwrap_or_else(PoisonError::into_inner).elapsed())
+    }
+
+    /// Those that are ended first come first; none if it is not to be ended.
+    fn order(&self) -> Option<(u8, std::cmp::Reverse<Duration>)> {
+        let order = match (self.is_known(), self.idle()) {
+            (false, Some(idle)) => (0, idle),
+            (true, Some(idle)) if idle >= IDLE_MIN => (1, idle),
+            // Streams that are open to all.
+            (false, None) => (2, Duration::ZERO),
+            (true, _) => return None,
+        };
+        Some((order.0, std::cmp::Reverse(order.1)))
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        *self.0.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A connection's place, given back when it is dropped.
-pub struct Place(Arc<Places>, IpAddr);
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    pub address: IpAddr,
+    pub number: u64,
+    pub usage: Arc<Usage>,
+}
+
+/// Resolves when the connection's place is another's.
+pub type Leave = oneshot::Receiver<()>;
 
 impl Places {
     pub fn new(metrics: ConnectionMetrics) -> Places {
         Places { taken: Mutex::default(), thrown_out: Mutex::default(), metrics }
     }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    fn remove(&mut self, number: u64) -> Option<Connected> {
+        let connected = self.connections.remove(&number)?;
+        let share = share_of(connected.address);
+        if let Some(count) = self.by_address.get_mut(&share) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&share);
+            }
+        }
+        Some(connected)
+    }
+
+    /// Ends connections that do nothing: of an address, or of those that have most. Tells how many.
+    fn make_room(&mut self, of: Option<IpAddr>) -> usize {
+        let candidates = self.connections.iter().filter(|(_, one)| of.is_none_or(|of| share_of(one.address) == of));
+        let mut candidates: Vec<_> = candidates
+            .filter_map(|(number, one)| {
+                let (class, idle) = one.usage.order()?;
+                let of_address = self.by_address.get(&share_of(one.address)).copied().unwrap_or_default();
+                Some(((class, std::cmp::Reverse(of_address), idle), *number))
+            })
+            .collect();
+        let Some(((first, most, _), _)) = candidates.iter().min().copied() else { return 0 };
+        // Of those who never showed who they are some more, so that not each new connection looks at all.
+        let at_once = if first == 0 { ENDED_AT_ONCE.min(most.0 / 16).max(1) } else { 1 };
+        candidates.retain(|((class, of_address, _), _)| *class == first && *of_address == most);
+        candidates.sort_unstable();
+        for (_, number) in candidates.iter().take(at_once) {
+            if let Some(ended) = self.remove(*number) {
+                let _ = ended.leave.send(());
+            }
+        }
+        candidates.len().min(at_once)
+    }
 }
 
 impl Place {
-    pub fn take(places: &Arc<Places>, address: IpAddr, limits: &ConnectionLimits) -> Option<Place> {
-        let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = taken.values().sum();
-        let of_address = taken.get(&address).copied().unwrap_or_default();
-        if all >= limits.connections || of_address >= limits.connections_per_address {
+    pub fn take(places: &Arc<Places>, address: IpAddr, limits: &ConnectionLimits) -> Option<(Place, Leave)> {
+        let mut taken = places.lock();
+        let share = share_of(address);
+        let of_address = taken.by_address.get(&share).copied().unwrap_or_default();
+        let mut room = 1;
+        if of_address >= limits.connections_per_address {
+            room = taken.make_room(Some(share));
+            places.metrics.made_way.inc_by(room as u64);
+        }
+        if room > 0 && taken.connections.len() >= limits.connections {
+            room = taken.make_room(None);
+            places.metrics.made_way.inc_by(room as u64);
+        }
+        if room == 0 {
             places.metrics.refused.inc();
             return None;
         }
-        taken.insert(address, of_address + 1);
+        let number = taken.next;
+        taken.next += 1;
+        let (leave, left) = oneshot::channel();
+        let usage = Arc::new(Usage::new());
+        *taken.by_address.entry(share).or_default() += 1;
+        taken.connections.insert(number, Connected { address, usage: usage.clone(), leave });
         places.metrics.accepted.inc();
         places.metrics.open.inc();
-        Some(Place(places.clone(), address))
-    }
-
-    pub fn address(&self) -> IpAddr {
-        self.1
+        Some((Place { places: places.clone(), address, number, usage }, left))
     }
 
     /// Its peer did what no client does: who comes from its address next has to wait.
     pub fn thrown_out(&self) {
-        self.0.metrics.thrown_out.inc();
+        self.places.metrics.thrown_out.inc();
         let now = Instant::now();
-        let mut thrown_out = self.0.thrown_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thrown_out = self.places.thrown_out.lock().unwrap_or_else(PoisonError::into_inner);
         thrown_out.retain(|_, until| *until > now);
-        thrown_out.insert(self.1, now + THROWN_OUT_WAIT);
+        thrown_out.insert(share_of(self.address), now + THROWN_OUT_WAIT);
     }
 
     /// Returns when its address may be served: at once, unless it was thrown out just now.
     pub async fn forgiven(&self) {
-        let until = self.0.thrown_out.lock().unwrap_or_else(PoisonError::into_inner).get(&self.1).copied();
+        let share = share_of(self.address);
+        let until = self.places.thrown_out.lock().unwrap_or_else(PoisonError::into_inner).get(&share).copied();
         if let Some(until) = until {
             sleep_until(until).await;
         }
@@ -71,14 +223,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.metrics.open.dec();
-        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.1);
-            }
-        }
+        self.places.metrics.open.dec();
+        self.places.lock().remove(self.number);
     }
 }
 
@@ -86,12 +232,27 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    fn places() -> Arc<Places> {
+        Arc::new(Places::new(ConnectionMetrics::default()))
+    }
+
+    fn limits(connections: usize, connections_per_address: usize) -> ConnectionLimits {
+        ConnectionLimits { connections, connections_per_address, ..Default::default() }
+    }
+
+    fn has_to_leave(leave: &mut Leave) -> bool {
+        leave.try_recv().is_ok()
+    }
+
     #[test]
     fn there_are_no_more_connections_than_places() {
-        let places = Arc::new(Places::new(ConnectionMetrics::default()));
-        let limits = ConnectionLimits { connections: 3, connections_per_address: 2, ..Default::default() };
+        let (places, limits) = (places(), limits(3, 2));
         let (here, there) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
-        let take = |address| Place::take(&places, address, &limits);
+        let take = |address| {
+            let (place, leave) = Place::take(&places, address, &limits)?;
+            place.usage.by_somebody();
+            Some((place.usage.call(), place, leave))
+        };
         let first = take(here);
         let second = take(here);
         assert!(first.is_some() && second.is_some() && take(here).is_none());
@@ -102,9 +263,58 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_does_nothing_makes_way_and_who_is_not_known_first() {
+        let (places, limits) = (places(), limits(4, 4));
+        let mut taken = Vec::new();
+        for at in 0..4 {
+            taken.push(Place::take(&places, [127, 0, 0, 1].into(), &limits).unwrap());
+            tokio::time::advance(2 * IDLE_MIN).await;
+            if at < 3 {
+                taken[at].0.usage.by_somebody();
+            }
+        }
+        let busy = taken[0].0.usage.call();
+        let mut new = Vec::new();
+        for ended in [3, 1, 2] {
+            let (place, leave) = Place::take(&places, [127, 0, 0, 1].into(), &limits).unwrap();
+            place.usage.by_somebody();
+            new.push((place.usage.call(), place, leave));
+            for (at, (_, leave)) in taken.iter_mut().enumerate() {
+                assert_eq!(has_to_leave(leave), at == ended, "{at} when {ended} is to go");
+            }
+        }
+        assert!(Place::take(&places, [127, 0, 0, 1].into(), &limits).is_none(), "all are in use");
+        drop(busy);
+        tokio::time::advance(IDLE_MIN).await;
+        assert!(Place::take(&places, [127, 0, 0, 1].into(), &limits).is_some());
+        drop((taken, new));
+        assert!(places.lock().connections.is_empty() && places.lock().by_address.is_empty());
+    }
+
+    #[test]
+    fn when_all_are_taken_the_address_with_most_makes_way() {
+        let (places, limits) = (places(), limits(6, 5));
+        let take = |address: [u8; 4]| Place::take(&places, address.into(), &limits).unwrap();
+        let mut one = take([10, 0, 0, 1]);
+        let mut many: Vec<_> = (0..5).map(|_| take([10, 0, 0, 2])).collect();
+        let mut another = take([10, 0, 0, 3]);
+        assert!(!has_to_leave(&mut one.1) && !has_to_leave(&mut another.1));
+        assert_eq!(many.iter_mut().filter_map(|(_, leave)| has_to_leave(leave).then_some(())).count(), 1);
+    }
+
+    #[test]
+    fn hosts_of_ipv6_share_their_networks() {
+        let share = |text: &str| share_of(text.parse().unwrap());
+        assert_eq!(share("2001:db8::1"), share("2001:db8::ffff:1"));
+        assert_ne!(share("2001:db8::1"), share("2001:db8:0:1::1"));
+        assert_eq!(share("::1"), "::1".parse::<IpAddr>().unwrap());
+        assert_eq!(share("10.0.0.1"), "10.0.0.1".parse::<IpAddr>().unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_address_that_was_thrown_out_waits_and_no_other() {
-        let places = Arc::new(Places::new(ConnectionMetrics::default()));
-        let take = |address: [u8; 4]| Place::take(&places, address.into(), &ConnectionLimits::default()).unwrap();
+        let places = places();
+        let take = |address: [u8; 4]| Place::take(&places, address.into(), &ConnectionLimits::default()).unwrap().0;
         take([127, 0, 0, 2]).thrown_out();
         let begin = Instant::now();
         take([127, 0, 0, 1]).forgiven().await;

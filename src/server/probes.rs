@@ -11,11 +11,11 @@ use tonic::service::Routes;
 
 use super::admission::{Admission, CallLimits};
 use super::auth::Access;
-use super::body::Received;
 use super::calls::Calls;
 use super::listener::{ConnectionLimits, Listener};
 use super::metrics::Metrics;
 use super::quota::Viewers;
+use super::received::{Received, ReceivedLimits};
 use super::reload::fixed;
 
 /// Probes are few and small.
@@ -37,7 +37,7 @@ impl Probes {
             calls_per_caller: CALLS_MAX,
             streams: CALLS_MAX,
             streams_per_caller: CALLS_MAX,
-            caller_rate: None,
+            ..CallLimits::default()
         };
         // Counted apart from callers: nobody reads it.
         let metrics = Metrics::default();
@@ -46,8 +46,12 @@ impl Probes {
             of_engine: None,
             access: fixed(Access::Open),
             admission: Admission::new(limits),
+            admission_of_health: Admission::new(limits),
+            admission_of_reflection: Admission::new(limits),
+            reflection: false,
+            shapes: Arc::default(),
             viewers: Arc::new(Viewers::new(None, metrics.viewer_quota_refusals.clone())),
-            received: Arc::new(Received::up_to(RECEIVED_BYTES_MAX)),
+            received: Arc::new(Received::up_to(ReceivedLimits::of(RECEIVED_BYTES_MAX))),
             silence_max: SILENCE_MAX,
             audit: Default::default(),
             metrics,

@@ -1,7 +1,9 @@
 //! Token buckets: how much may be asked for in a time.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
@@ -65,12 +67,22 @@ pub fn used_up(subject: String, wait: Duration) -> Error {
 
 /// Viewers that are kept track of; those whose bucket is full are forgotten first.
 const VIEWERS_MAX: usize = 200_000;
+/// Callers whose strangers are kept track of, likewise.
+const CALLERS_MAX: usize = 20_000;
 
-/// The quota of each viewer, whoever asks for it.
+/// The quota of each viewer, whoever asks for it. Viewers that are no members have one together for each caller: there is no end of
+/// their names, and all of them see the same.
 pub struct Viewers {
     rate: Option<Rate>,
     refusals: Counter,
-    buckets: Mutex<HashMap<Box<str>, Bucket>>,
+    buckets: Mutex<Buckets>,
+}
+
+#[derive(Default)]
+struct Buckets {
+    of_members: HashMap<Box<str>, Bucket>,
+    /// By the caller who asks for them.
+    of_strangers: HashMap<Arc<str>, Bucket>,
 }
 
 impl Viewers {
@@ -81,25 +93,40 @@ impl Viewers {
 }
 
 impl ViewerQuota for Viewers {
-    fn take(&self, viewer: &str) -> Result<(), Error> {
+    fn take(&self, caller: &Arc<str>, viewer: &str, is_member: &dyn Fn() -> bool) -> Result<(), Error> {
         let Some(rate) = self.rate else { return Ok(()) };
+        let is_member = is_member();
         let now = Instant::now();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if !buckets.contains_key(viewer) {
-            if buckets.len() >= VIEWERS_MAX {
-                buckets.retain(|_, bucket| !bucket.is_full(rate, now));
-            }
-            if buckets.len() >= VIEWERS_MAX {
-                buckets.clear();
-            }
-            buckets.insert(viewer.into(), Bucket::full(rate, now));
-        }
-        let taken = buckets.get_mut(viewer).map_or(Ok(()), |bucket| bucket.take(rate, now));
+        let Buckets { of_members, of_strangers } = &mut *buckets;
+        let own = if is_member { bucket(of_members, viewer, VIEWERS_MAX, rate, now) } else { None };
+        let bucket = own.or_else(|| bucket(of_strangers, caller, CALLERS_MAX, rate, now));
+        let taken = bucket.map_or(Err(Duration::from_secs(1)), |bucket| bucket.take(rate, now));
+        // In the same words of whoever it is: whether there is such a member is not told.
         taken.map_err(|wait| {
             self.refusals.inc();
             used_up(format!("viewer {viewer:?}"), wait)
         })
     }
+}
+
+/// The bucket of a name; none where there are too many that are not full.
+fn bucket<'b, K: Hash + Eq + Borrow<str> + for<'k> From<&'k str>>(
+    buckets: &'b mut HashMap<K, Bucket>,
+    name: &str,
+    most: usize,
+    rate: Rate,
+    now: Instant,
+) -> Option<&'b mut Bucket> {
+    if !buckets.contains_key(name) {
+        if buckets.len() >= most {
+            buckets.retain(|_, bucket| !bucket.is_full(rate, now));
+        }
+        if buckets.len() < most {
+            buckets.insert(name.into(), Bucket::full(rate, now));
+        }
+    }
+    buckets.get_mut(name)
 }
 
 #[cfg(test)]
@@ -124,13 +151,24 @@ mod tests {
     }
 
     #[test]
-    fn each_viewer_has_its_own() {
+    fn each_viewer_has_its_own_and_strangers_one_for_each_caller() {
         let refusals = Counter::default();
         let viewers = Viewers::new(Some(Rate { per_second: 1, burst: 1 }), refusals.clone());
-        assert!(viewers.take("ana").is_ok() && viewers.take("ben").is_ok());
-        let refused = viewers.take("ana").unwrap_err();
+        let (feed, web): (Arc<str>, Arc<str>) = ("feed".into(), "web".into());
+        let member = |viewer: &str| viewers.take(&feed, viewer, &|| true);
+        assert!(member("ana").is_ok() && member("ben").is_ok());
+        let refused = member("ana").unwrap_err();
         assert!(matches!(refused, Error::QuotaExceeded { retry_after_ms: 900..=1_001, .. }), "{refused:?}");
-        assert_eq!(refusals.get(), 1);
-        assert!(Viewers::new(None, refusals).take("ana").is_ok());
+        assert!(viewers.take(&web, "ana", &|| true).is_err(), "whoever asks");
+        assert_eq!(refusals.get(), 2);
+
+        assert!(viewers.take(&feed, "ghost 1", &|| false).is_ok());
+        for ghost in 2..1_000 {
+            assert!(viewers.take(&feed, &format!("ghost {ghost}"), &|| false).is_err(), "{ghost}");
+        }
+        assert!(viewers.take(&web, "ghost 2", &|| false).is_ok(), "another caller's strangers are others");
+        assert!(member("cleo").is_ok());
+        assert_eq!(viewers.buckets.lock().unwrap().of_members.len(), 3);
+        assert!(Viewers::new(None, refusals).take(&feed, "ana", &|| panic!("nobody is looked up")).is_ok());
     }
 }

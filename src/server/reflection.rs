@@ -1,4 +1,5 @@
-//! `grpc.reflection`, in both of its versions: tools call the API without its protos at hand.
+//! `grpc.reflection`, in both of its versions: tools call the API without its protos at hand, and read the details of its errors, which
+//! come as `google.protobuf.Any`.
 
 use tonic_reflection::server::{Builder, Error, v1, v1alpha};
 
@@ -8,6 +9,7 @@ fn described() -> Builder<'static> {
     Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
 }

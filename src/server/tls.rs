@@ -7,10 +7,12 @@ use std::sync::Arc;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, ServerConnection};
 use webpki::EndEntityCert;
 
+use super::auth::{CertificateName, Shown};
+use super::certificate::Validity;
 use super::reload::Source;
 
 /// Where it is all found.
@@ -23,8 +25,16 @@ pub struct TlsFiles {
     pub client_authorities: Option<PathBuf>,
 }
 
+/// What the files make.
+#[derive(Debug)]
+pub struct Tls {
+    pub config: Arc<ServerConfig>,
+    /// Of the certificate and of those between it and its authority.
+    pub validity: Validity,
+}
+
 impl Source for TlsFiles {
-    type Value = ServerConfig;
+    type Value = Tls;
 
     fn name(&self) -> String {
         format!("--tls-cert {}", self.certificate.display())
@@ -36,7 +46,7 @@ impl Source for TlsFiles {
         paths.map(read).collect()
     }
 
-    fn make(&self, files: &[Vec<u8>]) -> Result<ServerConfig, String> {
+    fn make(&self, files: &[Vec<u8>]) -> Result<Tls, String> {
         let [certificate, key, authorities @ ..] = files else { return Err("a file is missing".to_owned()) };
         let chain = certificates(certificate).map_err(|why| format!("{}: {why}", self.certificate.display()))?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("{}: {error}", self.key.display()))?;
@@ -55,10 +65,16 @@ impl Source for TlsFiles {
                 config.with_client_cert_verifier(verifier.map_err(|error| format!("--tls-client-ca: {error}"))?)
             }
         };
+        let validity = Validity::of(&chain).map_err(|why| format!("{}: {why}", self.certificate.display()))?;
         let config = config.with_single_cert(chain, key);
         let mut config = config.map_err(|error| format!("the certificate and its key: {error}"))?;
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(config)
+        if !authorities.is_empty() {
+            // A session that goes on under an old handshake would bring its client's certificate back unchecked, though it has ended.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        Ok(Tls { config: Arc::new(config), validity })
     }
 }
 
@@ -68,12 +84,12 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     if found.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(found) }
 }
 
-/// The DNS names and URIs in the certificate of a connection's other end, which was checked in the handshake.
-pub fn names(connection: &ServerConnection) -> Vec<String> {
-    let certificate = connection.peer_certificates().and_then(<[_]>::first);
-    let certificate = certificate.and_then(|certificate| EndEntityCert::try_from(certificate).ok());
-    let all = |certificate: EndEntityCert<'_>| {
-        certificate.valid_uri_names().chain(certificate.valid_dns_names()).map(str::to_owned).collect()
-    };
-    certificate.map(all).unwrap_or_default()
+/// What the certificate of a connection's other end says, which was checked in the handshake.
+pub fn shown(connection: &ServerConnection) -> Shown {
+    let chain = connection.peer_certificates().unwrap_or_default();
+    let certificate = chain.first().and_then(|certificate| EndEntityCert::try_from(certificate).ok());
+    let Some(certificate) = certificate else { return Shown::default() };
+    let uris = certificate.valid_uri_names().filter_map(CertificateName::uri);
+    let names = uris.chain(certificate.valid_dns_names().filter_map(CertificateName::dns)).collect();
+    Shown { names, expires: Validity::end_of_shown(chain) }
 }

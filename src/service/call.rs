@@ -82,7 +82,7 @@ impl Service {
         asked: &Asked,
         query: impl Fn(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        caller::asked_for(asked.viewer.as_ref())?;
+        caller::asked_for(asked.viewer.as_ref(), |viewer| self.engine.state().graph().find(viewer.as_str()).is_some())?;
         // The engine knows the token as `min_revision`; where it stands in the request is known here.
         let locate = |violation: Violation| match asked.read_in {
             Some(parent) if violation.field == "min_revision" => violation.within(parent),

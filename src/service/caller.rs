@@ -17,7 +17,8 @@ tokio::task_local! {
 
 /// Decides whether a viewer may be asked for again now.
 pub trait ViewerQuota: Send + Sync {
-    fn take(&self, viewer: &str) -> Result<(), Error>;
+    /// `is_member` tells whether the viewer is one; it is asked when that matters alone.
+    fn take(&self, caller: &Arc<str>, viewer: &str, is_member: &dyn Fn() -> bool) -> Result<(), Error>;
 }
 
 /// The notes of one call.
@@ -82,9 +83,9 @@ pub(super) fn current_caller() -> CallerId {
 }
 
 /// To be called by every read with the viewer it is made for, if any, before anything is computed.
-pub(super) fn asked_for(viewer: Option<&MemberId>) -> Result<(), Error> {
+pub(super) fn asked_for(viewer: Option<&MemberId>, is_member: impl Fn(&MemberId) -> bool) -> Result<(), Error> {
     let may = |notes: &Arc<CallNotes>| match viewer {
-        Some(viewer) => notes.viewers.take(viewer.as_str()),
+        Some(viewer) => notes.viewers.take(&notes.caller.share, viewer.as_str(), &|| is_member(viewer)),
         None if notes.sees_all => Ok(()),
         None => Err(without_viewer()),
     };
@@ -143,7 +144,7 @@ mod tests {
     struct NoQuota;
 
     impl ViewerQuota for NoQuota {
-        fn take(&self, _: &str) -> Result<(), Error> {
+        fn take(&self, _: &Arc<str>, _: &str, _: &dyn Fn() -> bool) -> Result<(), Error> {
             Ok(())
         }
     }

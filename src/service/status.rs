@@ -31,7 +31,8 @@ fn status(error: Error, field: Option<String>) -> Status {
     let mut metadata: HashMap<String, String> = field.into_iter().collect();
     let mut details = ErrorDetails::new();
     let (code, reason, message) = match error {
-        Error::Invalid(violations) => {
+        Error::Invalid(mut violations) => {
+            let message = shortened(&mut violations).unwrap_or(message);
             let reason = violations.first().map_or(Reason::Malformed, |violation| violation.reason);
             details.set_bad_request(violations.into_iter().map(field_violation).collect::<Vec<_>>());
             (Code::InvalidArgument, reason, message)
@@ -91,6 +92,23 @@ fn status(error: Error, field: Option<String>) -> Status {
     };
     details.set_error_info(reason_name(reason), DOMAIN, metadata);
     Status::with_error_details(code, message, details)
+}
+
+/// What a refusal tells of violations, twice: in its details and in its message. It travels in the headers of the answer, of which
+/// some clients take no more than 8 KiB, and lose all of an error that has more.
+const VIOLATIONS_BYTES_MAX: usize = 2_400;
+
+/// Leaves out what does not fit. Gives the message with what is left, if anything was left out.
+fn shortened(violations: &mut Vec<Violation>) -> Option<String> {
+    let mut bytes = 0;
+    let fit = violations.iter().take_while(|violation| {
+        bytes += violation.field.len() + violation.message.len() + 40;
+        bytes <= VIOLATIONS_BYTES_MAX
+    });
+    let fit = fit.count().max(1);
+    let more = violations.len().checked_sub(fit).filter(|more| *more > 0)?;
+    violations.truncate(fit);
+    Some(format!("{}; and {more} more", Error::Invalid(violations.clone())))
 }
 
 fn field_violation(violation: Violation) -> FieldViolation {
@@ -179,5 +197,32 @@ pub(super) fn in_import(error: Error) -> (String, Reason, String) {
             tracing::error!(error = %other, "an import's record failed");
             (String::new(), Reason::Internal, "a fault of the server; its log tells".to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::codegen::http::HeaderMap;
+
+    use super::*;
+
+    fn refusal(violations: usize) -> Status {
+        let violation = |at| {
+            let message = "must be of letters, digits and - alone, and not begin with one of them";
+            Violation::new(format!("changes[{at}].put_member.topics[{at}]"), Reason::Malformed, message)
+        };
+        to_status(Error::Invalid((0..violations).map(violation).collect()))
+    }
+
+    #[test]
+    fn a_refusal_fits_into_the_headers_that_every_client_takes() {
+        let status = refusal(5_000);
+        let mut headers = HeaderMap::new();
+        status.add_header(&mut headers).unwrap();
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        assert!(bytes < 8_000, "{bytes} bytes");
+        let told = status.get_details_bad_request().unwrap().field_violations.len();
+        assert!(told >= 10 && status.message().ends_with(&format!("; and {} more", 5_000 - told)), "{status:?}");
+        assert_eq!(refusal(10).get_details_bad_request().unwrap().field_violations.len(), 10);
     }
 }

@@ -88,3 +88,12 @@ pub async fn is_ended(stream: &mut TcpStream, bound: Duration) -> bool {
     };
     tokio::time::timeout(bound, read).await.is_ok()
 }
+
+/// Reads one frame; whether it is the head of an answer.
+pub async fn answer_began(stream: &mut TcpStream) -> bool {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+    stream.read_exact(&mut vec![0; length]).await.unwrap();
+    head[3] == HEADERS
+}

@@ -10,6 +10,7 @@ use kith::store::{MemoryStore, StoreId};
 use tonic::Code;
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus as WatchedStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use tonic_types::StatusExt;
@@ -73,4 +74,14 @@ async fn a_stopping_server_says_so() {
     assert_eq!(next.status, ServingStatus::NotServing as i32);
     drop((watched, health));
     stopped.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_unknown_to_its_watchers_who_go_on_watching() {
+    let kith = Kith::in_memory().await;
+    let mut health = HealthClient::new(kith.channel.clone());
+    let mut watched = health.watch(of("kith.v1.NoService")).await.unwrap().into_inner();
+    assert_eq!(watched.message().await.unwrap().unwrap().status, WatchedStatus::ServiceUnknown as i32);
+    let next = tokio::time::timeout(Duration::from_millis(300), watched.message()).await;
+    assert!(next.is_err(), "the stream stays open: {next:?}");
 }

@@ -321,8 +321,15 @@ async fn a_connection_that_does_not_greet_or_take_is_ended() {
 #[tokio::test]
 async fn a_connection_too_many_is_closed() {
     let kith = Kith::start(impatient(|limits| limits.connections_per_address = 2)).await;
-    let _first = silent(kith.address).await.unwrap();
-    let _second = silent(kith.address).await.unwrap();
+    let mut busy = Vec::new();
+    for _ in 0..2 {
+        let mut stream = greeted(kith.address, &[]).await.unwrap();
+        stream.write_all(&frame(HEADERS, END_HEADERS, 1, &call("/kith.v1.DataService/Watch"))).await.unwrap();
+        stream.write_all(&frame(DATA, END_STREAM, 1, &[0; 5])).await.unwrap();
+        // Its call is under way when its answer has begun.
+        while !answer_began(&mut stream).await {}
+        busy.push(stream);
+    }
     let mut third = silent(kith.address).await.unwrap();
     assert!(is_ended(&mut third, PATIENCE).await);
     // The bystander is at another address.

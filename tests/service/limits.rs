@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kith::app::StoreOptions;
+use kith::app::{ReceivedLimits, StoreOptions};
 use kith::proto::v1::data_service_client::DataServiceClient;
 use kith::proto::v1::*;
 use tonic::{Code, Request};
@@ -45,7 +45,7 @@ async fn a_message_within_the_bound_is_read() {
 #[tokio::test]
 async fn bytes_on_their_way_in_are_bounded_and_given_back() {
     let mut served = options(StoreOptions::Memory);
-    served.server.received_bytes = 1_024 * 1_024;
+    served.server.received = ReceivedLimits::of(1_024 * 1_024);
     let kith = Kith::start(served).await;
     for (bytes, code, why) in [
         (1_500_000, Code::ResourceExhausted, "OVERLOADED"),

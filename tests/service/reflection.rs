@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, Value};
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use tonic::{Code, Status};
 
-use crate::harness::Kith;
+use crate::harness::{Kith, member, reason};
 use crate::raw::call;
 
 /// Asks a version of the reflection service, and gives its answer.
@@ -65,6 +66,8 @@ async fn v1_lists_describes_and_calls() {
         }
     }
     assert_calls_dynamically(kith.address, files).await;
+    let found = ask!(v1, kith, FileContainingSymbol("google.rpc.ErrorInfo") => FileDescriptorResponse);
+    assert_has_details(&found.file_descriptor_proto);
 }
 
 #[tokio::test]
@@ -77,6 +80,77 @@ async fn v1alpha_lists_and_describes() {
     let imports = add(&mut files, &found.file_descriptor_proto);
     assert_eq!(files[0].service[0].method[0].name(), "FindPaths");
     assert!(imports.contains(&"kith/v1/query.proto".to_owned()));
+    let found = ask!(v1alpha, kith, FileContainingSymbol("google.rpc.ErrorInfo") => FileDescriptorResponse);
+    assert_has_details(&found.file_descriptor_proto);
+}
+
+/// The details of kith's errors are messages that a tool can print.
+fn assert_has_details(found: &[Vec<u8>]) {
+    let mut files = Vec::new();
+    add(&mut files, found);
+    let messages: Vec<&str> = files.iter().flat_map(|file| &file.message_type).map(|message| message.name()).collect();
+    for detail in ["ErrorInfo", "BadRequest", "RetryInfo", "QuotaFailure"] {
+        assert!(messages.contains(&detail), "{detail}: {messages:?}");
+    }
+}
+
+async fn asked<const N: usize>(kith: &Kith, symbols: [&str; N]) -> Result<(usize, usize), Status> {
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest,
+    };
+    let ask = |symbol: &str| ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::FileContainingSymbol(symbol.to_owned())),
+    };
+    let questions: Vec<_> = symbols.into_iter().map(ask).collect();
+    let questions = questions.into_iter().cycle().take(if N > 1 { 20_000 } else { 1 });
+    let mut client = ServerReflectionClient::new(kith.channel.clone()).max_decoding_message_size(usize::MAX);
+    let mut answers = client.server_reflection_info(tokio_stream::iter(questions)).await?.into_inner();
+    let (mut count, mut bytes) = (0, 0);
+    while let Some(answer) = answers.message().await? {
+        count += 1;
+        bytes += answer.encoded_len();
+        assert!(bytes < 5 * 1_024 * 1_024, "{bytes} bytes of answers");
+    }
+    Ok((count, bytes))
+}
+
+#[tokio::test]
+async fn one_call_is_not_answered_without_end_nor_are_many() {
+    let kith = Kith::in_memory().await;
+    let symbols = ["kith.v1.MemberService", "kith.v1.DataService"];
+    let mut refusals = Vec::new();
+    for _ in 0..8 {
+        let refused = asked(&kith, symbols).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+        refusals.push(reason(&refused));
+    }
+    assert_eq!(refusals[0], "OVERLOADED");
+    assert_eq!(refusals[7], "QUOTA_EXCEEDED", "{refusals:?}");
+    kith.put_member(member("ana")).await;
+}
+
+#[tokio::test]
+async fn it_is_for_callers_who_are_known_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let access = crate::secured::roles_file(folder.path());
+    let kith = Kith::start(crate::secured::served_with(|server| server.access = Some(access))).await;
+    let refused = asked(&kith, ["kith.v1.MemberService"]).await.unwrap_err();
+    assert_eq!((refused.code(), &*reason(&refused)), (Code::Unauthenticated, "UNAUTHENTICATED"));
+    let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo".parse().unwrap();
+    let mut client = tonic::client::Grpc::new(kith.channel.clone());
+    client.ready().await.unwrap();
+    // `list_services`, of a caller whose role is any.
+    let asked_for = crate::secured::bearing(tokio_stream::once(vec![0x3a, 0]), "read-token");
+    let mut answers = client.streaming(asked_for, path, crate::raw::Bytes).await.unwrap().into_inner();
+    assert!(answers.message().await.unwrap().is_some());
+    drop(answers);
+    kith.stop().await.unwrap();
+
+    let kith = Kith::start(crate::secured::served_with(|server| server.reflection = false)).await;
+    assert_eq!(asked(&kith, ["kith.v1.MemberService"]).await.unwrap_err().code(), Code::Unimplemented);
+    kith.stop().await.unwrap();
 }
 
 /// Adds files; gives what they import.

@@ -22,13 +22,13 @@ use tonic_types::StatusExt;
 use crate::harness::{Kith, PATIENCE, member, options, reason};
 
 /// An authority of certificates.
-struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
+pub struct Authority {
+    pub pem: String,
+    pub issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Authority {
+    pub fn new() -> Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -37,7 +37,7 @@ impl Authority {
     }
 
     /// A certificate and its key, in PEM.
-    fn issue(&self, name: &str) -> (String, String) {
+    pub fn issue(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         let name = name.try_into().unwrap();
@@ -50,19 +50,19 @@ fn name_is_uri(name: &rcgen::string::Ia5String) -> bool {
     name.as_str().contains("://")
 }
 
-fn served_with(change: impl FnOnce(&mut ServerOptions)) -> AppOptions {
+pub fn served_with(change: impl FnOnce(&mut ServerOptions)) -> AppOptions {
     let mut served = options(StoreOptions::Memory);
     change(&mut served.server);
     served
 }
 
-fn sha256(token: &str) -> String {
+pub fn sha256(token: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file of one caller for each role, whose token is the role's name and `-token`.
-fn roles_file(folder: &Path) -> PathBuf {
+pub fn roles_file(folder: &Path) -> PathBuf {
     let caller = |role: &str| {
         format!(
             "[[callers]]\nname = \"{role}\"\nroles = [\"{role}\"]\ntoken_sha256 = [\"{}\"]\n",
@@ -74,17 +74,17 @@ fn roles_file(folder: &Path) -> PathBuf {
     file
 }
 
-fn bearing<T>(message: T, token: &str) -> Request<T> {
+pub fn bearing<T>(message: T, token: &str) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     request
 }
 
-fn refusal(status: &Status) -> (Code, String) {
+pub fn refusal(status: &Status) -> (Code, String) {
     (status.code(), reason(status))
 }
 
-fn unauthenticated() -> (Code, String) {
+pub fn unauthenticated() -> (Code, String) {
     (Code::Unauthenticated, "UNAUTHENTICATED".to_owned())
 }
 
@@ -92,7 +92,7 @@ fn denied() -> (Code, String) {
     (Code::PermissionDenied, "PERMISSION_DENIED".to_owned())
 }
 
-fn get(id: &str) -> GetMemberRequest {
+pub fn get(id: &str) -> GetMemberRequest {
     GetMemberRequest { id: id.to_owned(), ..Default::default() }
 }
 
@@ -101,7 +101,7 @@ fn put(id: &str) -> PutMemberRequest {
 }
 
 /// Asks until the answer is as expected.
-async fn until<F: Future<Output = bool>>(mut asked: impl FnMut() -> F) {
+pub async fn until<F: Future<Output = bool>>(mut asked: impl FnMut() -> F) {
     let begin = Instant::now();
     while !asked().await {
         assert!(begin.elapsed() < PATIENCE, "it does not come true");
@@ -195,7 +195,7 @@ async fn a_caller_taken_out_of_the_file_is_refused_and_its_streams_end() {
     kith.stop().await.unwrap();
 }
 
-fn base64url(bytes: &[u8]) -> String {
+pub fn base64url(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
@@ -207,7 +207,7 @@ fn base64url(bytes: &[u8]) -> String {
     text
 }
 
-fn jwt(key: &KeyPair, header: Value, claims: &Value) -> String {
+pub fn jwt(key: &KeyPair, header: Value, claims: &Value) -> String {
     let signed = format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
     let random = SystemRandom::new();
     let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key.serialized_der(), &random).unwrap();
@@ -272,7 +272,7 @@ async fn kith_takes_jwts(kith: &Kith, key: &KeyPair, other: &KeyPair) {
     }
 }
 
-async fn over_tls(kith: &Kith, authority: &str, identity: Option<&(String, String)>) -> Result<Channel, String> {
+pub async fn over_tls(kith: &Kith, authority: &str, identity: Option<&(String, String)>) -> Result<Channel, String> {
     let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority)).domain_name("kith.test");
     if let Some((certificate, key)) = identity {
         tls = tls.identity(Identity::from_pem(certificate, key));
@@ -379,6 +379,19 @@ async fn a_viewer_has_its_quota_whoever_asks() {
         }
     };
     assert!(used_up(&refused).0.contains("cleo"));
+
+    // Who is no member is asked for as often as one member, whatever it is called; and nothing tells that it is none.
+    let mut refused = Vec::new();
+    for ghost in 0..20 {
+        let get = GetMemberRequest { viewer_id: format!("ghost{ghost}"), ..get("ana") };
+        refused.extend(kith.members().get_member(get).await.err().map(|status| (ghost, status)));
+    }
+    assert!(refused.len() >= 15, "{}", refused.len());
+    for (ghost, status) in refused {
+        assert_eq!(used_up(&status).0, format!("viewer \"ghost{ghost}\""));
+    }
+    let get = GetMemberRequest { viewer_id: "dan".to_owned(), ..get("ana") };
+    kith.members().get_member(get).await.expect("a member has a quota of its own");
     kith.stop().await.unwrap();
 }
 

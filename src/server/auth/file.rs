@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::jwt::{JwtSettings, Jwts};
-use super::{Access, Caller, Known, Role, Roles, TokenHash};
+use super::{Access, Caller, CertificateName, Known, Role, Roles, TokenHash};
 use crate::server::reload::Source;
 
 /// Where it is.
@@ -76,7 +76,7 @@ impl Source for AccessFile {
     }
 }
 
-type Tables = (HashMap<TokenHash, Caller>, HashMap<String, Caller>);
+type Tables = (HashMap<TokenHash, Caller>, HashMap<CertificateName, Caller>);
 
 fn tables(entries: Vec<CallerEntry>) -> Result<Tables, String> {
     let (mut by_token, mut by_certificate) = (HashMap::new(), HashMap::new());
@@ -85,7 +85,7 @@ fn tables(entries: Vec<CallerEntry>) -> Result<Tables, String> {
         if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
             return Err(format!("caller {name:?}: a name has no colon and no control character"));
         }
-        let caller = Caller { name: name.as_str().into(), known: true, roles: Roles::of(entry.roles), expires: None };
+        let caller = Caller::known(name.as_str().into(), Roles::of(entry.roles), None);
         for digits in &entry.token_sha256 {
             let hash = from_hex(digits).ok_or_else(|| format!("caller {name}: token_sha256 must be 64 hex digits"))?;
             if by_token.insert(hash, caller.clone()).is_some() {
@@ -93,7 +93,8 @@ fn tables(entries: Vec<CallerEntry>) -> Result<Tables, String> {
             }
         }
         for certificate in &entry.certificates {
-            if by_certificate.insert(certificate.clone(), caller.clone()).is_some() {
+            let name_in_it = CertificateName::parse(certificate).map_err(|why| format!("caller {name}: {why}"))?;
+            if by_certificate.insert(name_in_it, caller.clone()).is_some() {
                 return Err(format!("caller {name}: the certificate {certificate} is another caller's too"));
             }
         }
@@ -142,7 +143,9 @@ mod tests {
             (entry("").replace("read", "root"), "line 3: unknown variant `root`"),
             (entry("").replace("feed", "jwt:feed"), "no colon"),
             (entry(&format!("token_sha256 = [\"{hash}\", \"{hash}\"]")), "another caller's too"),
-            (entry("certificates = [\"a.b\", \"a.b\"]"), "another caller's too"),
+            (entry("certificates = [\"a.b\", \"A.B\"]"), "another caller's too"),
+            (entry("certificates = [\"*.b\"]"), "a wildcard names nobody"),
+            (entry("certificates = [\"a b\"]"), "neither a DNS name nor a URI"),
         ] {
             let said = made(&text).unwrap_err();
             assert!(said.contains(words) && !said.contains("secret itself"), "{said}");

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use jsonwebtoken::jwk::{Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::keys::{PublicKey, read};
 use super::signatures::{ALGORITHMS, install};
 use super::{Caller, Role, Roles};
 
 /// Clocks may differ by so much.
-const LEEWAY_S: u64 = 30;
+const LEEWAY: Duration = Duration::from_secs(30);
 
 /// As the file of callers has them.
 #[derive(Deserialize)]
@@ -52,9 +52,8 @@ impl Jwts {
         if settings.algorithms.is_empty() || settings.algorithms.iter().any(|given| !ALGORITHMS.contains(given)) {
             return Err(format!("jwt.algorithms must be some of {ALGORITHMS:?}"));
         }
-        let found = if keys.trim_ascii_start().starts_with(b"{") { of_set(keys)? } else { vec![(None, of_pem(keys)?)] };
-        let usable = found.into_iter().filter_map(|(id, key)| {
-            let rules = rules(&settings, key.family())?;
+        let usable = read(keys)?.into_iter().filter_map(|PublicKey { id, key, algorithms }| {
+            let rules = rules(&settings, &algorithms)?;
             Some(Key { id, key, rules })
         });
         let keys: Vec<Key> = usable.collect();
@@ -67,6 +66,10 @@ impl Jwts {
     /// Who the bearer of a token is. The error's words are for the log.
     pub fn check(&self, token: &[u8]) -> Result<Caller, String> {
         let header = decode_header(token).map_err(|error| error.to_string())?;
+        // RFC 7515, 4.1.11: what a token says must be understood, and is not, makes it invalid. Nothing of the kind is understood here.
+        if header.crit.is_some() {
+            return Err("it has critical extensions".to_owned());
+        }
         let fits = |key: &&Key| header.kid.is_none() || key.id.is_none() || key.id == header.kid;
         let mut why = "no such key".to_owned();
         for key in self.keys.iter().filter(fits).filter(|key| key.rules.algorithms.contains(&header.alg)) {
@@ -81,14 +84,16 @@ impl Jwts {
     fn caller(&self, claims: &Map<String, Value>) -> Result<Caller, String> {
         let subject = claims.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty());
         let subject = subject.ok_or("no subject")?;
-        let expires = claims.get("exp").and_then(Value::as_u64).ok_or("no expiry")?;
-        let expires = UNIX_EPOCH.checked_add(Duration::from_secs(expires.saturating_add(LEEWAY_S)));
+        // RFC 7519, 2: a number of seconds, which may have a fraction.
+        let expires = claims.get("exp").and_then(Value::as_f64).ok_or("no expiry")?;
+        let expires = Duration::try_from_secs_f64(expires).map_err(|_| "its expiry is no time")?;
+        let expires = expires.checked_add(LEEWAY).and_then(|expires| UNIX_EPOCH.checked_add(expires));
         // A time that is no number would count as none.
         if claims.get("nbf").is_some_and(|time| !time.is_number()) {
             return Err("nbf is no number".to_owned());
         }
         let roles = claims.get(&self.roles_claim).map(roles).unwrap_or_default();
-        Ok(Caller { name: format!("jwt:{subject}").into(), known: true, roles, expires })
+        Ok(Caller::known(format!("jwt:{subject}").into(), roles, expires))
     }
 }
 
@@ -108,31 +113,16 @@ fn roles(claim: &Value) -> Roles {
     }))
 }
 
-/// What tokens of a family's keys must keep to; none if the file names no algorithm of it.
-fn rules(settings: &JwtSettings, family: AlgorithmFamily) -> Option<Validation> {
+/// What tokens of a key must keep to; none if the operator names no algorithm that the key is for.
+fn rules(settings: &JwtSettings, of_key: &[Algorithm]) -> Option<Validation> {
     let algorithms: Vec<Algorithm> =
-        settings.algorithms.iter().copied().filter(|given| given.family() == family).collect();
+        settings.algorithms.iter().copied().filter(|given| of_key.contains(given)).collect();
     let mut rules = Validation::new(*algorithms.first()?);
     rules.algorithms = algorithms;
     rules.set_issuer(&[&settings.issuer]);
     rules.set_audience(&[&settings.audience]);
     rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    rules.leeway = LEEWAY_S;
+    rules.leeway = LEEWAY.as_secs();
     rules.validate_nbf = true;
     Some(rules)
-}
-
-fn of_set(text: &[u8]) -> Result<Vec<(Option<String>, DecodingKey)>, String> {
-    let set: JwkSet = serde_json::from_slice(text).map_err(|error| format!("jwt.keys: {error}"))?;
-    let key = |jwk: &Jwk| {
-        let key = DecodingKey::from_jwk(jwk).map_err(|error| format!("jwt.keys: {error}"))?;
-        Ok((jwk.common.key_id.clone(), key))
-    };
-    set.keys.iter().map(key).collect()
-}
-
-fn of_pem(text: &[u8]) -> Result<DecodingKey, String> {
-    let key = DecodingKey::from_ec_pem(text).or_else(|_| DecodingKey::from_rsa_pem(text));
-    let key = key.or_else(|_| DecodingKey::from_ed_pem(text));
-    key.map_err(|_| "jwt.keys is neither a JWK set nor a public key in PEM".to_owned())
 }

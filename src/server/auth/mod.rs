@@ -2,6 +2,8 @@
 
 mod file;
 mod jwt;
+mod keys;
+mod names;
 mod signatures;
 
 use std::collections::HashMap;
@@ -13,9 +15,11 @@ use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 
 use crate::domain::Error;
+use crate::server::places::share_of;
 use crate::service::CallerId;
 pub use file::AccessFile;
 use jwt::Jwts;
+pub use names::CertificateName;
 
 /// What a caller may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -53,6 +57,8 @@ impl Roles {
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub name: Arc<str>,
+    /// What its share of the server is counted under: its name, or the network of its address.
+    pub share: Arc<str>,
     /// Whether it showed who it is; its name is its address otherwise.
     pub known: bool,
     pub roles: Roles,
@@ -61,9 +67,14 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// One who showed who it is.
+    pub fn known(name: Arc<str>, roles: Roles, expires: Option<SystemTime>) -> Caller {
+        Caller { share: name.clone(), name, known: true, roles, expires }
+    }
+
     /// Who it is for the handlers of its calls.
     pub fn id(&self) -> CallerId {
-        CallerId { share: self.name.clone(), name: self.known.then(|| self.name.clone()) }
+        CallerId { share: self.share.clone(), name: self.known.then(|| self.name.clone()) }
     }
 }
 
@@ -73,13 +84,25 @@ pub struct Peer {
     pub address: IpAddr,
     /// The same in words, made once for all of its calls.
     pub address_text: Arc<str>,
-    /// The DNS names and URIs of its certificate, which one of the trusted authorities signed.
-    pub names: Vec<String>,
+    /// What callers at this address are counted under while nobody knows who they are.
+    pub share: Arc<str>,
+    pub certificate: Shown,
+}
+
+/// What the certificate of a connection's other end says, which one of the trusted authorities signed.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    pub names: Vec<CertificateName>,
+    /// When it ends, or one between it and its authority.
+    pub expires: Option<SystemTime>,
 }
 
 impl Peer {
-    pub fn new(address: IpAddr, names: Vec<String>) -> Peer {
-        Peer { address, address_text: address.to_string().into(), names }
+    pub fn new(address: IpAddr, certificate: Shown) -> Peer {
+        let address_text: Arc<str> = address.to_string().into();
+        let network = share_of(address);
+        let share = if network == address { address_text.clone() } else { format!("{network}/64").into() };
+        Peer { address, address_text, share, certificate }
     }
 }
 
@@ -99,7 +122,7 @@ type TokenHash = [u8; 32];
 #[derive(Debug)]
 pub struct Known {
     by_token: HashMap<TokenHash, Caller>,
-    by_certificate: HashMap<String, Caller>,
+    by_certificate: HashMap<CertificateName, Caller>,
     jwts: Option<Jwts>,
     /// Tokens whose signature has been checked: to check one takes longer than to answer most calls.
     checked: Mutex<HashMap<TokenHash, Caller>>,
@@ -115,16 +138,19 @@ impl Access {
     pub fn identify(&self, peer: &Peer, authorization: Option<&[u8]>) -> Result<Caller, Error> {
         let known = match self {
             Access::Open => {
-                return Ok(Caller { name: peer.address_text.clone(), known: false, roles: Roles::ALL, expires: None });
+                return Ok(Caller {
+                    name: peer.address_text.clone(),
+                    share: peer.share.clone(),
+                    known: false,
+                    roles: Roles::ALL,
+                    expires: None,
+                });
             }
             Access::Known(known) => known,
         };
         match authorization {
             Some(authorization) => known.by_header(authorization),
-            None => {
-                let caller = peer.names.iter().find_map(|name| known.by_certificate.get(name)).cloned();
-                caller.ok_or_else(|| unauthenticated("give a token, as `authorization: Bearer …`, or a certificate"))
-            }
+            None => known.by_certificate(&peer.certificate),
         }
     }
 
@@ -138,6 +164,17 @@ fn unauthenticated(message: &str) -> Error {
 }
 
 impl Known {
+    fn by_certificate(&self, shown: &Shown) -> Result<Caller, Error> {
+        let caller = shown.names.iter().find_map(|name| self.by_certificate.get(name)).cloned();
+        let caller =
+            caller.ok_or_else(|| unauthenticated("give a token, as `authorization: Bearer …`, or a certificate"))?;
+        // It was checked when the connection began, which may be long ago.
+        if shown.expires.is_some_and(|expires| expires <= SystemTime::now()) {
+            return Err(unauthenticated("the certificate has expired"));
+        }
+        Ok(Caller { expires: shown.expires, ..caller })
+    }
+
     fn by_header(&self, authorization: &[u8]) -> Result<Caller, Error> {
         let (scheme, token) = authorization.split_at_checked(7).unwrap_or_default();
         if !scheme.eq_ignore_ascii_case(b"bearer ") || token.len() > TOKEN_BYTES_MAX {

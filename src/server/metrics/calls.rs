@@ -123,6 +123,11 @@ impl CallMetrics {
         self.refused.get_or_create(&ReasonLabels { reason }).inc();
     }
 
+    /// What came was no call of gRPC's: it counts for no RPC.
+    pub fn no_grpc(&self) {
+        self.refused.get_or_create(&ReasonLabels { reason: "NO_GRPC" }).inc();
+    }
+
     fn of_method(&self, place: usize, method: Option<Method>) -> &OfMethod {
         self.methods[place].get_or_init(|| {
             let shape = method.map_or(Shape::Unary, |method| method.shape);

@@ -32,6 +32,7 @@ pub struct Metrics {
     /// Calls refused because the viewer they were made for had used up its quota.
     pub viewer_quota_refusals: Counter,
     reloads: Family<ReloadLabels, Counter>,
+    certificate_end: Gauge,
     serving: Gauge,
 }
 
@@ -41,6 +42,8 @@ pub struct ConnectionMetrics {
     pub accepted: Counter,
     /// For want of a place.
     pub refused: Counter,
+    /// Idle ones that were ended for others.
+    pub made_way: Counter,
     /// For what their peers did.
     pub thrown_out: Counter,
     pub handshakes_failed: Counter,
@@ -70,14 +73,21 @@ impl Metrics {
         self.serving.set(i64::from(serving));
     }
 
+    /// When the server's certificate ends, in seconds since 1970.
+    pub fn certificate_ends(&self, seconds: i64) {
+        self.certificate_end.set(seconds);
+    }
+
     /// All of it, with what the engine tells once there is one.
     pub fn registry(&self, engine: EngineMetrics) -> Registry {
         let mut registry = Registry::default();
         self.calls.register(&mut registry);
-        let Metrics { connections, viewer_quota_refusals, reloads, serving, .. } = self.clone();
+        let Metrics { connections, viewer_quota_refusals, reloads, certificate_end, serving, .. } = self.clone();
         registry.register("kith_connections", "Connections that are open", connections.open);
         registry.register("kith_connections_accepted", "Connections accepted", connections.accepted);
         registry.register("kith_connections_refused", "Connections closed for want of a place", connections.refused);
+        let help = "Connections that did nothing, ended where there was no place for a new one";
+        registry.register("kith_connections_made_way", help, connections.made_way);
         registry.register("kith_connections_thrown_out", "Connections ended for abuse", connections.thrown_out);
         registry.register("kith_tls_handshakes_failed", "TLS handshakes that failed", connections.handshakes_failed);
         registry.register(
@@ -86,6 +96,8 @@ impl Metrics {
             viewer_quota_refusals,
         );
         registry.register("kith_reloads", "Files read anew when they changed: done, or failed and not used", reloads);
+        let help = "When the server's certificate, or one it is shown with, ends, in seconds since 1970; 0 without TLS";
+        registry.register("kith_tls_certificate_end_timestamp_seconds", help, certificate_end);
         registry.register("kith_serving", "1 while the server says SERVING, else 0", serving);
         let start = ConstGauge::new(SystemTimeSource.wall_us() as f64 / 1_000_000.0);
         registry.register("process_start_time_seconds", "When the server started, in seconds since 1970", start);

@@ -3,6 +3,7 @@
 use super::introductions::{introduction, tally};
 use super::resources::{block, block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 use super::{Decoded, Violations, all_or_return};
+use crate::domain::limits::UPDATED_FIELDS_MAX;
 use crate::domain::{
     Change, Error, KindName, MemberId, MemberPatch, Precondition, Reason, StatusId, TimeMs, Violation,
 };
@@ -245,6 +246,10 @@ fn updated_fields(mask: Option<prost_types::FieldMask>) -> Result<UpdatedFields,
     let paths = mask.map(|mask| mask.paths).unwrap_or_default();
     if paths.is_empty() {
         return Err(Violation::required("update_mask"));
+    }
+    if paths.len() > UPDATED_FIELDS_MAX {
+        let message = format!("must hold at most {UPDATED_FIELDS_MAX} fields");
+        return Err(Violation::new("update_mask.paths", Reason::TooMany, message));
     }
     let mut fields = UpdatedFields::default();
     for path in &paths {

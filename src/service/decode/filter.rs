@@ -3,7 +3,7 @@
 use super::super::call::Asked;
 use super::bounds::some_member_ids;
 use super::{Decoded, Violations, all_or_return};
-use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, KINDS_MAX};
+use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, KINDS_MAX, SPHERES_MAX};
 use crate::domain::{EdgeFilter, Error, KindName, MemberId, Reason, Sphere, Strength, Violation};
 use crate::engine::State;
 use crate::graph::View;
@@ -74,6 +74,10 @@ fn kinds(texts: &[String]) -> Decoded<Vec<KindName>> {
 }
 
 fn spheres(values: &[i32]) -> Decoded<Vec<Sphere>> {
+    if values.len() > SPHERES_MAX {
+        let message = format!("must hold at most {SPHERES_MAX} spheres");
+        return Err(Violation::new("spheres", Reason::TooMany, message).into());
+    }
     let mut wrong = Violations::default();
     let spheres = values.iter().enumerate();
     let spheres = spheres.filter_map(|(i, value)| wrong.check(sphere(&format!("spheres[{i}]"), *value))).collect();

@@ -2,7 +2,7 @@
 
 use super::bounds::time;
 use super::{Decoded, Violations, all_or_return};
-use crate::domain::limits::{INTRODUCTION_AHEAD_MS, INTRODUCTIONS_MAX};
+use crate::domain::limits::{ASK_DAYS_MAX, INTRODUCTION_AHEAD_MS, INTRODUCTIONS_MAX};
 use crate::domain::{Day, DayOfAsks, IntroducerTally, Introduction, MemberId, Reason, Stage, TimeMs, Violation};
 use crate::proto::v1 as pb;
 
@@ -43,7 +43,11 @@ pub fn tally(message: pb::IntroducerTally) -> Decoded<(MemberId, IntroducerTally
     let asked = wrong.check(count("asked", message.asked));
     let accepted = wrong.check(count("accepted", message.accepted));
     let declined = wrong.check(count("declined", message.declined));
-    let recent = wrong.check(message.recent.into_iter().map(day_of_asks).collect());
+    if message.recent.len() > ASK_DAYS_MAX as usize {
+        let many = format!("must hold at most {ASK_DAYS_MAX} days");
+        wrong.add(Violation::new("recent", Reason::TooMany, many));
+    }
+    let recent = wrong.check(message.recent.into_iter().take(ASK_DAYS_MAX as usize).map(day_of_asks).collect());
     all_or_return!(wrong; introducer, asked, accepted, declined, recent);
     Ok((introducer, IntroducerTally::new(asked, accepted, declined, recent)?))
 }

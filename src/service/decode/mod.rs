@@ -19,13 +19,16 @@ use crate::domain::{Error, Violation};
 #[derive(Debug, Default)]
 pub struct Violations(Vec<Violation>);
 
+/// More is not noted down: a request can break far more rules than a refusal can tell of.
+const VIOLATIONS_MAX: usize = 200;
+
 /// A value, or all that is wrong with it.
 pub type Decoded<T> = Result<T, Violations>;
 
 impl Violations {
     /// The value, or none with what is wrong with it noted down.
     pub fn check<T, E: Into<Violations>>(&mut self, decoded: Result<T, E>) -> Option<T> {
-        decoded.map_err(|wrong| self.0.extend(wrong.into().0)).ok()
+        decoded.map_err(|wrong| self.extend(wrong.into().0)).ok()
     }
 
     /// The same of a value found `parent` deeper in the request.
@@ -34,11 +37,12 @@ impl Violations {
     }
 
     pub fn add(&mut self, violation: Violation) {
-        self.0.push(violation);
+        self.extend(vec![violation]);
     }
 
     pub fn extend(&mut self, violations: Vec<Violation>) {
-        self.0.extend(violations);
+        let room = VIOLATIONS_MAX.saturating_sub(self.0.len());
+        self.0.extend(violations.into_iter().take(room));
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,0 +1,38 @@
+//! How many elements each repeated field of a request may hold, and what they are called. The handlers check the same bounds.
+
+use crate::domain::limits::{
+    ASK_DAYS_MAX, BATCH_MAX, EXCLUDED_MEMBERS_MAX, INTRODUCERS_PER_ORIGIN_MAX, KINDS_MAX, LABELS_MAX, SPHERES_MAX,
+    TOPICS_MAX, UPDATED_FIELDS_MAX,
+};
+
+/// By the field's full name: how many, of what.
+const BOUNDS: [(&str, usize, &str); 19] = [
+    ("google.protobuf.FieldMask.paths", UPDATED_FIELDS_MAX, "fields"),
+    ("kith.v1.BatchGetDistancesRequest.to_ids", BATCH_MAX, "members"),
+    ("kith.v1.BatchGetMembersRequest.ids", BATCH_MAX, "members"),
+    ("kith.v1.CheckReachRequest.viewer_ids", BATCH_MAX, "members"),
+    ("kith.v1.DiscoverStatusesRequest.topics", TOPICS_MAX, "topics"),
+    ("kith.v1.EdgeFilter.exclude_member_ids", EXCLUDED_MEMBERS_MAX, "members"),
+    ("kith.v1.EdgeFilter.kinds", KINDS_MAX, "kinds"),
+    ("kith.v1.EdgeFilter.spheres", SPHERES_MAX, "spheres"),
+    ("kith.v1.ImportRequest.records", BATCH_MAX, "records"),
+    ("kith.v1.IntroducerTally.recent", ASK_DAYS_MAX as usize, "days"),
+    ("kith.v1.Member.labels", LABELS_MAX, "labels"),
+    ("kith.v1.Member.topics", TOPICS_MAX, "topics"),
+    ("kith.v1.Origin.introducer_ids", INTRODUCERS_PER_ORIGIN_MAX, "members"),
+    ("kith.v1.RecordInteractionsRequest.interactions", BATCH_MAX, "interactions"),
+    ("kith.v1.RecordIntroductionsRequest.introductions", BATCH_MAX, "introductions"),
+    ("kith.v1.Status.topics", TOPICS_MAX, "topics"),
+    ("kith.v1.SuggestIntroductionsRequest.exclude_ids", EXCLUDED_MEMBERS_MAX, "members"),
+    ("kith.v1.SuggestIntroductionsRequest.topics", TOPICS_MAX, "topics"),
+    ("kith.v1.WriteRequest.changes", BATCH_MAX, "changes"),
+];
+
+/// A field that is not listed may hold as much as a batch; a test says that there is none.
+pub fn bound(field: &str) -> (usize, &'static str) {
+    listed(field).unwrap_or((BATCH_MAX, "elements"))
+}
+
+pub fn listed(field: &str) -> Option<(usize, &'static str)> {
+    BOUNDS.iter().find(|(name, ..)| *name == field).map(|(_, max, what)| (*max, *what))
+}
