@@ -10,8 +10,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 pub use offline::{
-    CheckedStore, OfflineError, StoreCheck, Verified, Verifier, read_backup_through, restore_store, verify_backup,
-    verify_store,
+    CheckedStore, OfflineError, StoreCheck, StoredTotals, Verified, Verifier, export_store, read_backup_through,
+    restore_store, verify_backup, verify_store,
 };
 
 pub use crate::engine::EngineOptions;

@@ -8,8 +8,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::Error;
-use crate::engine::{State, verify_log};
-pub use crate::engine::{Verified, Verifier};
+use crate::engine::{State, StoredExportError, export_stored, verify_log};
+pub use crate::engine::{StoredTotals, Verified, Verifier};
+use crate::proto::v1::ImportRecord;
+use crate::service::record;
 use crate::store::{
     BackupReader, Discard, SledStore, Store, StoreError, StoreId, read_backup, remove_content, restore,
 };
@@ -107,6 +109,23 @@ pub fn restore_store(
         remove_content(folder, made_folder);
     }
     checked
+}
+
+/// Gives every record of a store that nobody serves to `take`, as an import takes it. Holds the ids of all members and what the log
+/// has after the checkpoint, not the graph: it works where there is too little memory to serve the store.
+pub fn export_store<E: From<OfflineError>>(
+    folder: &Path,
+    mut take: impl FnMut(ImportRecord) -> Result<(), E>,
+) -> Result<StoredTotals, E> {
+    if !SledStore::is_there(folder) {
+        return Err(OfflineError::NoStore { folder: folder.display().to_string() }.into());
+    }
+    // It is there, so none is made.
+    let open = || SledStore::open(folder, || StoreId(0)).map(|store| Box::new(store) as Box<dyn Store>);
+    export_stored(open, |exported| take(record(exported))).map_err(|error| match error {
+        StoredExportError::Store(error) => failed(folder, error).into(),
+        StoredExportError::Receiver(error) => error,
+    })
 }
 
 fn open_backup(file: &Path) -> Result<BufReader<File>, OfflineError> {

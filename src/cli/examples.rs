@@ -12,7 +12,14 @@ const EXAMPLES: [(&str, &[&str]); 18] = [
             "kith import edges.txt.gz --columns from,to,time --id-prefix member-",
         ],
     ),
-    ("export", &["kith export all.ndjson.gz", "kith export - --server http://127.0.0.1:5484"]),
+    (
+        "export",
+        &[
+            "kith export all.ndjson.gz",
+            "kith export - --server http://127.0.0.1:5484",
+            "kith export all.ndjson --data ./kith-data",
+        ],
+    ),
     (
         "reach",
         &[

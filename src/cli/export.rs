@@ -9,12 +9,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use super::client::Client;
+use super::client::{Client, ServerArgs};
 use super::failure::Failure;
 use super::json;
 use super::new_file::NewFile;
 use super::print::{held, held_json, records, say};
 use super::progress::Progress;
+use crate::app::{OfflineError, export_store};
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{ContentTotals, ExportRequest, ImportRecord};
 
@@ -29,27 +30,34 @@ pub struct ExportArgs {
     /// Replace a file that is there already.
     #[arg(long)]
     force: bool,
+    /// The folder of a store that nobody serves; the server is asked when not given. What is held in memory is the members' ids
+    /// and the changes since the last checkpoint, so that a store can be taken out of a machine that is too small to serve it.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
-/// Exports, and tells how much it was.
-pub async fn run(args: ExportArgs, client: &Client, json: bool) -> Result<(), Failure> {
+/// Exports, and reports how much it was.
+pub async fn run(args: ExportArgs, server: &ServerArgs) -> Result<(), Failure> {
+    let source = match &args.data {
+        Some(folder) => Source::Folder(folder.clone()),
+        None => Source::Server(Box::new(server.connect().await?)),
+    };
     if args.file == Path::new("-") {
-        let mut out = BufWriter::new(io::stdout());
-        let exported = export(client, &mut out).await?;
+        let (exported, mut out) = source.export(BufWriter::new(io::stdout())).await?;
         out.flush().map_err(unwritable)?;
         // Standard output has the records.
         eprintln!("{}", exported.in_words());
         return Ok(());
     }
     let (new, file) = NewFile::create(&args.file, args.force)?;
-    let mut out = Output::of(&args.file, file);
-    let exported = tokio::select! {
-        exported = export(client, &mut out) => exported?,
+    let out = Output::of(&args.file, file);
+    let (exported, out) = tokio::select! {
+        exported = source.export(out) => exported?,
         _ = tokio::signal::ctrl_c() => return Err(Failure::new("interrupted")),
     };
     new.keep(&out.finish().map_err(unwritable)?)?;
     let name = args.file.display();
-    say(&if json { exported.json(&args.file) } else { format!("{name}: {}\n", exported.in_words()) })
+    say(&if server.json { exported.json(&args.file) } else { format!("{name}: {}\n", exported.in_words()) })
 }
 
 /// What output that fails comes to.
@@ -58,6 +66,52 @@ pub fn unwritable(error: io::Error) -> Failure {
         ErrorKind::BrokenPipe => Failure::OutputClosed,
         _ => Failure::new(format!("can't write: {error}")),
     }
+}
+
+/// What is exported.
+enum Source {
+    Server(Box<Client>),
+    /// A store that nobody serves.
+    Folder(PathBuf),
+}
+
+impl Source {
+    /// Writes every record to `out`, which is given back.
+    async fn export<W: Write + Send + 'static>(self, mut out: W) -> Result<(Exported, W), Failure> {
+        match self {
+            Source::Server(client) => export(&client, &mut out).await.map(|exported| (exported, out)),
+            Source::Folder(folder) => {
+                let export = move || export_folder(&folder, &mut out).map(|exported| (exported, out));
+                let ended = tokio::task::spawn_blocking(export).await;
+                ended.map_err(|error| Failure::new(format!("the export ended badly: {error}")))?
+            }
+        }
+    }
+}
+
+impl From<OfflineError> for Failure {
+    fn from(error: OfflineError) -> Failure {
+        Failure::of_start(error.to_string())
+    }
+}
+
+fn export_folder(folder: &Path, out: &mut impl Write) -> Result<Exported, Failure> {
+    let stored = export_store(folder, |record| write_line(&record, out))?;
+    let totals = ContentTotals {
+        kinds: stored.kinds as i64,
+        members: stored.members as i64,
+        statuses: stored.statuses as i64,
+        edges: stored.edges as i64,
+        blocks: stored.blocks as i64,
+        introducer_tallies: stored.introducer_tallies as i64,
+        content_digest: format!("{:032x}", stored.digest),
+    };
+    Ok(Exported { revision: stored.revision, totals })
+}
+
+fn write_line(record: &ImportRecord, out: &mut impl Write) -> Result<(), Failure> {
+    let line = line(record)?;
+    out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(unwritable)
 }
 
 /// A file, plain or gzipped.
@@ -117,8 +171,7 @@ async fn export(client: &Client, out: &mut impl Write) -> Result<Exported, Failu
         progress.add(message.records.len() as u64);
         for record in &message.records {
             tally(&mut came, record)?;
-            let line = line(record)?;
-            out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(unwritable)?;
+            write_line(record, out)?;
         }
     }
     if came != totals {

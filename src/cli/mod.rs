@@ -160,7 +160,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             return import::run(what, &server.connect().await?, server.json).await;
         }
         Command::Verify(Asking { what, server }) => return verify::run(what, &server).await,
-        Command::Export(Asking { what, server }) => export::run(what, &server.connect().await?, server.json).await,
+        Command::Export(Asking { what, server }) => export::run(what, &server).await,
         Command::Restore(args) => return restore::run(args).await,
         Command::Backup(Asking { what, server }) => backup::run(what, &server.connect().await?, server.json).await,
         Command::Completions(args) => shell::completions(&args, command()),

@@ -30,6 +30,7 @@ mod requests;
 mod revision;
 mod sight;
 mod state;
+mod stored_export;
 mod token_key;
 mod topics;
 mod verify;
@@ -55,6 +56,7 @@ pub use records::Stored;
 pub use revision::Revision;
 pub use sight::Posted;
 pub use state::State;
+pub use stored_export::{StoredExportError, StoredTotals, export_stored};
 pub use token_key::TokenKey;
 pub use verify::{Verified, Verifier, verify_log};
 

@@ -60,6 +60,7 @@ pub use admin::resident_bytes;
 pub use call::grpc_timeout;
 pub use call_id::CallId;
 pub use caller::{CallNotes, CallerId, Subjects, ViewerQuota, without_viewer};
+pub use encode::record;
 pub use status::to_status;
 
 /// Exports, backups and verifications at once: each holds on to a snapshot, and to a thread.

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use kith::proto::v1::data_service_client::DataServiceClient;
 
-use crate::harness::Served;
+use crate::harness::{Served, kith};
 use crate::whole_world::{batches, whole_world};
 
 /// Puts a random world over gRPC.
@@ -61,4 +61,29 @@ fn a_file_that_is_there_is_replaced_when_forced_alone() {
     let told: serde_json::Value = serde_json::from_str(&forced.out).unwrap();
     assert_eq!((&told["members"], &told["contentDigest"]), (&45.into(), &story.stats()["contentDigest"]));
     assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 7 + 45 + 77 + 1);
+}
+
+#[test]
+fn a_store_that_nobody_serves_is_exported_to_the_same_records() {
+    let story = Served::story();
+    put_world(&story, 11);
+    let (digest, served) = (story.stats()["contentDigest"].clone(), story.path("served.ndjson"));
+    assert_eq!(story.kith(&["export", &served]).code, Some(0));
+    let (data, file) = (story.path("store"), story.path("stopped.ndjson"));
+    let in_use = kith(&["export", &file, "--data", &data]);
+    assert!(in_use.code == Some(3) && in_use.err.contains("in use by another process"), "{}", in_use.err);
+    let folder = story.stop();
+    let exported = kith(&["export", &file, "--data", &data, "--json"]);
+    assert_eq!(exported.code, Some(0), "{}", exported.err);
+    let report: serde_json::Value = serde_json::from_str(&exported.out).unwrap();
+    assert_eq!(report["contentDigest"], digest);
+    let sorted = |file: &str| {
+        let mut lines: Vec<String> = fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&file), sorted(&served));
+    assert_eq!(digest_of(&file), digest);
+    let none = kith(&["export", "--data", folder.path().join("elsewhere").to_str().unwrap()]);
+    assert!(none.code == Some(3) && none.err.contains("there is no store in"), "{}", none.err);
 }

@@ -1,12 +1,14 @@
 //! The engine against the naive model: random commands, after each one its result and all there is are compared.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt::Debug;
 
 use fastrand::Rng;
 use kith::domain::{
     Change, Edge, EdgeKey, EdgePut, Error, History, Kind, Member, Precondition, Sphere, StatusId, TimeMs,
 };
-use kith::engine::{Applied, Engine, EngineOptions, Hashed, State, Stored, WriterEnd};
+use kith::engine::{Applied, Engine, EngineOptions, Hashed, Record, State, Stored, WriterEnd, export_stored};
 use kith::store::MemoryStore;
 
 use crate::commands::{some_change, some_puts};
@@ -213,6 +215,7 @@ impl<'a> Pair<'a> {
         let (engine, end) = self.engine.take().unwrap();
         drop(engine);
         end.join();
+        self.exported_as(&before);
         self.engine = Some(Engine::open(self.watch.on((self.open)()), self.options).unwrap());
         let after = self.engine().state();
         assert_eq!((after.digest(), after.revision()), (before.digest(), before.revision()));
@@ -222,6 +225,46 @@ impl<'a> Pair<'a> {
             "what is live and what is replayed are the same in all"
         );
         self.compare();
+    }
+}
+
+impl Pair<'_> {
+    /// What is exported of the closed store, without its state, is what the state held: all of it, and nothing before what it names.
+    fn exported_as(&self, state: &State) {
+        let (mut exported, mut named) = (Vec::new(), BTreeSet::new());
+        let take = |record: Record| -> Result<(), Infallible> {
+            let (name, names) = match &record {
+                Record::Kind(kind) => (format!("kind {}", kind.name), vec![]),
+                Record::Member(member) => (format!("member {}", member.id), vec![]),
+                Record::Status(status) => (format!("status {}", status.id), vec![format!("member {}", status.author)]),
+                Record::Edge(edge) => {
+                    let EdgeKey { from, kind, to } = &edge.key;
+                    let status = edge.origin.as_ref().and_then(|origin| origin.status.as_ref());
+                    let ends = [format!("member {from}"), format!("member {to}"), format!("kind {kind}")];
+                    let status = status.map(|status| format!("status {status}"));
+                    (format!("edge {from} {kind} {to}"), ends.into_iter().chain(status).collect())
+                }
+                Record::Block(block) => {
+                    let ends = vec![format!("member {}", block.by), format!("member {}", block.of)];
+                    (format!("block {} {}", block.by, block.of), ends)
+                }
+                Record::IntroducerTally(introducer, _) => {
+                    (format!("tally {introducer}"), vec![format!("member {introducer}")])
+                }
+            };
+            assert!(names.iter().all(|name| named.contains(name)), "{record:?} comes before what it names");
+            assert!(named.insert(name), "{record:?} comes twice");
+            exported.push(format!("{record:?}"));
+            Ok(())
+        };
+        let totals = export_stored(|| Ok((self.open)()), take).unwrap();
+        let mut held: Vec<String> = state.records().map(|record| format!("{record:?}")).collect();
+        exported.sort();
+        held.sort();
+        assert_eq!(exported, held);
+        assert_eq!((totals.digest, totals.revision), (state.digest(), state.revision().to_string()));
+        let edges = state.edge_count() + state.pending_count();
+        assert_eq!((totals.members, totals.edges), (state.member_count(), edges));
     }
 }
 
