@@ -1,5 +1,6 @@
 //! The composition root: store → engine → server. What is done to a store that nobody serves is in `offline.rs`.
 
+mod memory_limit;
 mod offline;
 
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 use uuid::Uuid;
 
+pub use memory_limit::memory_limit;
 pub use offline::{
     CheckedStore, OfflineError, StoreCheck, StoredTotals, Verified, Verifier, export_store, read_backup_through,
     restore_store, verify_backup, verify_store,

@@ -126,6 +126,9 @@ fn advice_on(reason: &str) -> Option<&'static str> {
         }
         "DEADLINE_EXCEEDED" => "ask for less: --max-hops, --sphere, --kind or --min-strength",
         "UNKNOWN_KIND" => "a kind is registered by EdgeService.PutKind, or by an import of NDJSON that holds it",
+        "MEMORY_FULL" => {
+            "the server goes on to answer queries; delete content, or give it more memory (--memory-max), then write again"
+        }
         "STORAGE_FULL" => "the server goes on to answer queries; make room on its disk, then write again",
         "INTERNAL" => "the server's log tells more; `kith verify` checks everything it holds",
         "REVISION_TOO_OLD" => "export everything, and watch on from the revision it was made at",

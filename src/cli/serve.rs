@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Failure;
 use super::listen_args::ListenArgs;
-use crate::app::{App, AppOptions, EngineOptions, StoreOptions};
+use crate::app::{App, AppOptions, EngineOptions, StoreOptions, memory_limit};
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -51,6 +51,11 @@ pub struct ServeArgs {
     /// when that is more than 30 days.
     #[arg(long, env = "KITH_ACCEPT_CLOCK")]
     accept_clock: bool,
+    /// Bytes of memory that the server may take. Nearer than a restart needs, writes that grow the content are refused with
+    /// MEMORY_FULL; reads, deletes and exports go on. When not given, 85 % of what the machine, the control group and the process
+    /// limits allow.
+    #[arg(long, env = "KITH_MEMORY_MAX", value_name = "BYTES")]
+    memory_max: Option<u64>,
     /// What goes to the audit log, a part of the log with the target `audit`: off, denials, or all: denials and every write.
     #[arg(long, env = "KITH_AUDIT", value_name = "WHAT", value_enum, default_value_t = Audited::All)]
     audit: Audited,
@@ -86,6 +91,7 @@ impl ServeArgs {
             erase_within: Duration::from_secs(self.erase_within_seconds),
             request_ids_bytes_max: self.request_ids_mib << 20,
             accept_clock: self.accept_clock,
+            memory: memory_limit(self.memory_max),
             ..EngineOptions::default()
         }
     }

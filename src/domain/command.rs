@@ -174,6 +174,23 @@ pub struct MemberPatch {
 }
 
 impl MemberPatch {
+    /// Replaces what it has of a member.
+    pub fn apply_to(&self, member: &mut Member) {
+        if let Some(display_name) = &self.display_name {
+            member.display_name.clone_from(display_name);
+        }
+        if let Some(headline) = &self.headline {
+            member.headline.clone_from(headline);
+        }
+        if let Some(topics) = &self.topics {
+            member.topics.clone_from(topics);
+        }
+        if let Some(labels) = &self.labels {
+            member.labels.clone_from(labels);
+        }
+        member.privacy = self.privacy(member.privacy);
+    }
+
     /// Replaces what it has of a privacy.
     pub fn privacy(&self, before: Privacy) -> Privacy {
         Privacy {

@@ -58,6 +58,7 @@ pub enum Reason {
     Overloaded,
     NotReady,
     StorageFull,
+    MemoryFull,
     Internal,
     Unauthenticated,
     PermissionDenied,

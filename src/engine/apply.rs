@@ -152,19 +152,7 @@ impl State {
         check(precondition, before.as_ref(), "member")?;
         let before = before.ok_or_else(|| Error::not_found(Resource::Member, id))?;
         let mut after = before.value.clone();
-        if let Some(display_name) = &patch.display_name {
-            after.display_name.clone_from(display_name);
-        }
-        if let Some(headline) = &patch.headline {
-            after.headline.clone_from(headline);
-        }
-        if let Some(topics) = &patch.topics {
-            after.topics.clone_from(topics);
-        }
-        if let Some(labels) = &patch.labels {
-            after.labels.clone_from(labels);
-        }
-        after.privacy = patch.privacy(before.value.privacy);
+        patch.apply_to(&mut after);
         Ok(Applied::of(self.replace_member(act, &before, &after)))
     }
 

@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 
 use super::digest::Digest;
 use super::edge_list::{EdgeList, EdgeListBuilder, EdgeListKey};
+use super::memory::Weight;
 use super::pending::PendingEdge;
 use super::progress::Progress;
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
@@ -32,6 +33,8 @@ const REPLAYED_TOGETHER: usize = 65_536;
 pub struct Covered {
     pub sequence: Sequence,
     pub time: TimeMs,
+    /// What its rows take while a start reads them.
+    pub weight: Weight,
 }
 
 pub fn head(state: &State) -> CheckpointHead {
@@ -57,14 +60,16 @@ pub fn write(
     state: &State,
     mut writer: Box<dyn CheckpointWriter>,
     stop: &AtomicBool,
-) -> Result<FinishedCheckpoint, StoreError> {
+) -> Result<(FinishedCheckpoint, Weight), StoreError> {
+    let mut weight = Weight::default();
     rows(state, |row| {
         if stop.load(Ordering::Relaxed) {
             return Err(StoreError::Io("it was told to stop".to_owned()));
         }
+        weight.add(&row);
         writer.row(row)
     })?;
-    writer.finish()
+    writer.finish().map(|finished| (finished, weight))
 }
 
 /// Gives every row of the state, in order.
@@ -140,9 +145,9 @@ pub fn load(store: &mut dyn Store) -> Result<(State, Covered), StoreError> {
     let mut fold = Fold::new(State::empty(store.id().0));
     store.load(&mut fold)?;
     fold.finish()?;
-    let covered = fold.head.map(|head| Covered { sequence: head.sequence, time: head.time });
-    let covered = covered.unwrap_or_default();
-    Ok((fold.state, covered))
+    let weight = fold.weight;
+    let covered = fold.head.map(|head| Covered { sequence: head.sequence, time: head.time, weight });
+    Ok((fold.state, covered.unwrap_or_default()))
 }
 
 impl State {
@@ -176,7 +181,8 @@ impl State {
 impl Fold {
     fn new(state: State) -> Fold {
         let progress = Progress::default();
-        Fold { state, rows: Some(Rows::default()), head: None, commits: Vec::new(), changes: 0, progress }
+        let (commits, weight) = (Vec::new(), Weight::default());
+        Fold { state, rows: Some(Rows::default()), head: None, weight, commits, changes: 0, progress }
     }
 
     /// Makes the state whole, once everything was given.
@@ -361,6 +367,8 @@ struct Fold {
     /// Rows that still make a state; none once commits have begun.
     rows: Option<Rows>,
     head: Option<CheckpointHead>,
+    /// What the rows take.
+    weight: Weight,
     /// To be replayed together.
     commits: Vec<Commit>,
     /// In them.
@@ -394,6 +402,7 @@ impl Loader for Fold {
 
     fn row(&mut self, row: Row) -> Result<(), StoreError> {
         self.progress.row();
+        self.weight.add(&row);
         let rows = self.rows.as_mut().ok_or_else(|| damaged("a row follows a commit"))?;
         match row {
             Row::Kind { slot, .. } if usize::from(slot) >= KINDS_MAX => return Err(damaged("a kind has no place")),

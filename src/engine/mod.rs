@@ -22,6 +22,7 @@ mod figures;
 mod introductions;
 mod leaders;
 mod live;
+mod memory;
 mod pending;
 mod progress;
 mod query;
@@ -50,6 +51,7 @@ pub use export::Record;
 pub use feed::{Changed, Changes, Feed};
 pub use figures::{Figures, LaneFigures, LaneLoad};
 pub use live::{LiveAt, StatusReader};
+pub use memory::{MemoryFigures, MemoryLimit};
 use query::Lanes;
 pub use query::QueryOptions;
 pub use records::Stored;
@@ -63,6 +65,7 @@ pub use verify::{Verified, Verifier, verify_log};
 use crate::domain::limits::EDGES_VISITED_MAX;
 use crate::domain::{Change, Error, Reason, Request, TimeMs};
 use crate::store::{LogSource, Store, StoreError};
+use memory::Memory;
 use writer::{Common, ImportOrder, Order, WriteOrder, Writer};
 
 /// How long a read waits for `min_revision` to be applied.
@@ -151,6 +154,8 @@ pub struct EngineOptions {
     pub request_ids_bytes_max: u64,
     /// Believes the wall clock at the start, however far ahead of the last command it is.
     pub accept_clock: bool,
+    /// How much memory there is.
+    pub memory: MemoryLimit,
 }
 
 impl Default for EngineOptions {
@@ -167,6 +172,7 @@ impl Default for EngineOptions {
             erase_within: Duration::from_secs(24 * 3_600),
             request_ids_bytes_max: 1_024 * 1_024 * 1_024,
             accept_clock: false,
+            memory: MemoryLimit::default(),
         }
     }
 }
@@ -190,6 +196,7 @@ pub struct Engine {
     figures: Arc<Figures>,
     clock: Arc<Clock>,
     token_key: Arc<TokenKey>,
+    memory: Arc<Memory>,
 }
 
 /// Ends when the writer has, its store synced and closed.
@@ -217,15 +224,17 @@ impl Engine {
         source: Arc<dyn TimeSource>,
     ) -> Result<(Engine, WriterEnd), StoreError> {
         let mut store = store;
+        let memory = Arc::new(Memory::new(options.memory));
         let (state, covered) = checkpoint::load(store.as_mut())?;
         let last = (state.sequence > 0).then_some(state.time);
         let clock = Arc::new(Clock::start(source, last, options.accept_clock));
+        memory.refresh(&covered.weight, &state, store.log_bytes());
         let state = Arc::new(state);
         let log = store.log();
         let (publish, published) = watch::channel(state);
         let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
         let figures = Arc::new(Figures::default());
-        let common = Common { options, figures: figures.clone(), clock: clock.clone() };
+        let common = Common { options, figures: figures.clone(), clock: clock.clone(), memory: memory.clone() };
         let writer = Writer::new(store, publish, orders.downgrade(), covered, common)?;
         let token_key = published.borrow().token_key.clone();
         let token_key = token_key.ok_or_else(|| StoreError::Io("the store has no key for page tokens".to_owned()))?;
@@ -234,7 +243,8 @@ impl Engine {
             .spawn(move || writer.run(inbox))
             .map_err(|error| StoreError::Io(error.to_string()))?;
         let lanes = Lanes::new(&options);
-        Ok((Engine { orders, published, log, lanes, options, figures, clock, token_key }, WriterEnd(thread)))
+        let engine = Engine { orders, published, log, lanes, options, figures, clock, token_key, memory };
+        Ok((engine, WriterEnd(thread)))
     }
 
     /// Carries out one command, all of its changes or none; on disk when it returns.
@@ -247,6 +257,7 @@ impl Engine {
         respond: impl FnOnce(&State, &[Applied]) -> Vec<u8> + Send + 'static,
     ) -> Result<Vec<u8>, Refusal> {
         self.clock.check_write().map_err(Refusal::of_all)?;
+        self.memory.check(&self.state(), &changes).map_err(Refusal::of_all)?;
         let (reply, answer) = oneshot::channel();
         let order = WriteOrder { changes, request, respond: Box::new(respond), reply };
         self.order(Order::Write(order), answer).await.map_err(Refusal::of_all)?
@@ -261,6 +272,7 @@ impl Engine {
     /// to the disk together.
     pub async fn begin_import(&self, changes: Vec<Change>) -> Result<ImportUnderWay, Error> {
         self.clock.check_write()?;
+        self.memory.check(&self.state(), &changes)?;
         let (reply, answer) = oneshot::channel();
         self.queue(Order::Import(ImportOrder { changes, reply })).await?;
         Ok(ImportUnderWay(answer))
@@ -302,6 +314,10 @@ impl Engine {
     /// The log's own time, by which everything that is kept is live, expires and is dated.
     pub fn now(&self) -> TimeMs {
         self.clock.now()
+    }
+
+    pub fn memory_figures(&self) -> MemoryFigures {
+        self.memory.figures()
     }
 
     pub fn clock_figures(&self) -> ClockFigures {

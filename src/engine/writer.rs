@@ -16,6 +16,7 @@ use super::batch::Batch;
 use super::checkpoint::Covered;
 use super::clock::Clock;
 use super::disk::Disk;
+use super::memory::{Memory, Weight};
 use super::state::State;
 use super::token_key::new_secret;
 use super::{Applied, EngineOptions, Figures, ImportedBatch, Refusal, StoreFigures, checkpoint};
@@ -27,6 +28,8 @@ const IDLE_MAX: Duration = Duration::from_secs(5);
 /// While nobody asks the writer for anything, a checkpoint is due at this part of the log that it is due at otherwise: a start is
 /// sooner over with it, and it takes the disk's time from nobody.
 const DUE_WHEN_IDLE: u64 = 8;
+/// While memory is full, a checkpoint is due at this part of the log.
+const DUE_WHEN_FULL: u64 = 64;
 /// When bytes of erased members go that an earlier run has left, at the latest.
 const ERASE_AFTER_START: Duration = Duration::from_secs(3_600);
 /// After a checkpoint that could not be written.
@@ -50,8 +53,11 @@ pub enum Order {
     Write(WriteOrder),
     Import(ImportOrder),
     Figures(oneshot::Sender<StoreFigures>),
-    CheckpointWritten(Result<FinishedCheckpoint, StoreError>),
+    CheckpointWritten(CheckpointWritten),
 }
+
+/// A checkpoint on disk, and what its rows take while a start reads them.
+type CheckpointWritten = Result<(FinishedCheckpoint, Weight), StoreError>;
 
 /// What the writer shares with the engine's handles.
 #[derive(Clone)]
@@ -59,6 +65,7 @@ pub struct Common {
     pub options: EngineOptions,
     pub figures: Arc<Figures>,
     pub clock: Arc<Clock>,
+    pub memory: Arc<Memory>,
 }
 
 pub struct Writer {
@@ -68,6 +75,7 @@ pub struct Writer {
     orders: mpsc::WeakSender<Order>,
     options: EngineOptions,
     clock: Arc<Clock>,
+    memory: Arc<Memory>,
     /// By the newest checkpoint.
     covered: Covered,
     checkpoint: Option<UnderWay>,
@@ -79,7 +87,7 @@ pub struct Writer {
     erased: Sequence,
     /// What came while a batch was on its way to the disk: questions about the store, and a checkpoint to install.
     figures_asked: Vec<oneshot::Sender<StoreFigures>>,
-    checkpoint_written: Option<Result<FinishedCheckpoint, StoreError>>,
+    checkpoint_written: Option<CheckpointWritten>,
     figures: Arc<Figures>,
 }
 
@@ -92,7 +100,7 @@ impl Writer {
         covered: Covered,
         common: Common,
     ) -> Result<Writer, StoreError> {
-        let Common { options, figures, clock } = common.clone();
+        let Common { options, figures, clock, memory } = common.clone();
         begin(&mut *store, &publish, &common)?;
         let published = publish.subscribe();
         let erased = published.borrow().erased;
@@ -102,6 +110,7 @@ impl Writer {
             orders,
             options,
             clock,
+            memory,
             covered,
             checkpoint: None,
             checkpoint_not_before: None,
@@ -224,6 +233,8 @@ impl Writer {
         if let Some(written) = self.checkpoint_written.take() {
             self.install(written);
         }
+        let log_bytes = self.disk.store().map_or(0, |store| store.log_bytes());
+        self.memory.refresh(&self.covered.weight, &self.published.borrow(), log_bytes);
         let erased = self.published.borrow().erased;
         if erased > self.erased {
             self.erased = erased;
@@ -245,6 +256,8 @@ impl Writer {
         let resources = state.member_count() + state.edge_count();
         let due = self.options.checkpoint_log_bytes_min.max(resources * self.options.checkpoint_log_bytes_per_resource);
         let Some(store) = self.disk.store() else { return };
+        // While memory is full the log is as long as it can get: what was deleted counts no more once a checkpoint is without it.
+        let part = if self.memory.figures().is_full { part.max(DUE_WHEN_FULL) } else { part };
         if store.log_bytes() < (due / part).max(1) && !(erase_now && state.erased > self.covered.sequence) {
             return;
         }
@@ -265,18 +278,18 @@ impl Writer {
         }
     }
 
-    fn install(&mut self, written: Result<FinishedCheckpoint, StoreError>) {
+    fn install(&mut self, written: CheckpointWritten) {
         let time = self.checkpoint.take().map_or(TimeMs(0), |under_way| under_way.time);
-        let installed = written.and_then(|finished| {
-            let covered = finished.sequence();
+        let installed = written.and_then(|(finished, weight)| {
+            let covered = Covered { sequence: finished.sequence(), time, weight };
             let busy = || StoreError::Io("the store is in use".to_owned());
             self.disk.store().ok_or_else(busy)?.install(finished).map(|()| covered)
         });
         match installed {
             Ok(covered) => {
-                tracing::info!(sequence = covered, "checkpoint installed");
+                tracing::info!(sequence = covered.sequence, "checkpoint installed");
                 self.figures.checkpoints.inc();
-                self.covers(Covered { sequence: covered, time });
+                self.covers(covered);
                 self.checkpoint_not_before = None;
                 self.trim_log();
             }

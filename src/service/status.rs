@@ -169,6 +169,7 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
         Reason::Overloaded => ErrorReason::Overloaded,
         Reason::NotReady => ErrorReason::NotReady,
         Reason::StorageFull => ErrorReason::StorageFull,
+        Reason::MemoryFull => ErrorReason::MemoryFull,
         Reason::Internal => ErrorReason::Internal,
         Reason::Unauthenticated => ErrorReason::Unauthenticated,
         Reason::PermissionDenied => ErrorReason::PermissionDenied,

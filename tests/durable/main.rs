@@ -8,6 +8,7 @@ mod fixtures;
 mod format;
 mod histories;
 mod hub;
+mod memory;
 mod model;
 mod naive;
 mod requests;

@@ -125,6 +125,7 @@ async fn counters_move_as_the_load_does() {
         ("kith_batch_commands_sum".to_owned(), 4.0),
         ("kith_batches_refused_total".to_owned(), 0.0),
         ("kith_clock_waits".to_owned(), 0.0),
+        ("kith_memory_full".to_owned(), 0.0),
     ] {
         assert_eq!(page.get(&name), Some(&value), "{name} of {page:#?}");
     }

@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::timeout;
 
-use crate::engine::{ClockFigures, Engine, LaneFigures, State, StoreFigures};
+use crate::engine::{ClockFigures, Engine, LaneFigures, MemoryFigures, State, StoreFigures};
 use crate::server::body::panics;
 use crate::service::resident_bytes;
 
@@ -145,6 +145,15 @@ impl Writing<'_> {
         self.gauges("kith_queries_waiting", "Queries that wait for one", &both(short.waiting, long.waiting))
     }
 
+    fn memory(&mut self, memory: MemoryFigures) -> Result<(), Error> {
+        let max = memory.bytes_max;
+        self.gauge("kith_memory_max_bytes", "Bytes of memory that the server may take; 0 without a bound", max)?;
+        let start = memory.start_bytes;
+        self.gauge("kith_memory_start_bytes", "Bytes that a start of the content would take at its peak", start)?;
+        let is_full = u64::from(memory.is_full);
+        self.gauge("kith_memory_full", "1 while writes that grow the content are refused, else 0", is_full)
+    }
+
     fn clock(&mut self, clock: ClockFigures) -> Result<(), Error> {
         let apart = clock.apart_ms as f64 / 1_000.0;
         self.gauge("kith_clock_apart_seconds", "The wall clock less the log's own time", apart)?;
@@ -158,6 +167,7 @@ impl Writing<'_> {
         let most = engine.options().request_ids_bytes_max;
         self.gauge("kith_request_ids_bytes_max", "Memory that request ids may take", most)?;
         self.clock(engine.clock_figures())?;
+        self.memory(engine.memory_figures())?;
         self.gauge(
             "kith_write_queue",
             "Orders that wait for the writer: commands, and what is asked of the store",

@@ -1,0 +1,222 @@
+//! A bound on memory: writes that would grow the content are refused while there is still enough for a restart.
+//!
+//! A start takes more than what is served afterwards: the checkpoint's rows, the graph that is laid out of them and the log that is
+//! read again are there at the same time. So two figures are held to the bound: what the process takes now, and what a start of the
+//! content as it is would take at its peak. The second is reckoned from the rows of the newest checkpoint, which are weighed while they
+//! are read or written, and from what came after it: how many members, edges and statuses more there are, and the bytes of the log.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::records::edge_after_put;
+use super::state::State;
+use crate::domain::{Change, Edge, Error, History, Member, Reason};
+use crate::store::{EdgeRow, Row};
+
+/// How often what the process takes is read at most.
+const READ_EVERY: Duration = Duration::from_millis(20);
+
+/// Bytes that a start takes for a row at its peak, beside the row's own texts. Measured on stores of 1 million members and 3 to 10
+/// million edges, rounded up.
+const MEMBER_BYTES: u64 = 240;
+const PROFILE_BYTES: u64 = 320;
+const EDGE_BYTES: u64 = 80;
+/// More for an edge that had interactions or has a strength of its own: its tie is kept at both ends.
+const TIE_BYTES: u64 = 48;
+const STATUS_BYTES: u64 = 640;
+const OTHER_BYTES: u64 = 256;
+/// A text is held once where it is served, and once more in the row that it is read from.
+const TEXT_FACTOR: u64 = 2;
+/// Bytes that a start takes for each byte of the log after the checkpoint, beside the members, edges and statuses that it added: their
+/// texts, and the commands that are read together.
+const LOG_FACTOR: u64 = 2;
+
+/// How much memory the engine may take.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryLimit {
+    /// Nothing is refused when none.
+    pub bytes_max: Option<u64>,
+    /// Tells what the process takes now, in the sense of the bound.
+    pub taken: fn() -> u64,
+}
+
+impl Default for MemoryLimit {
+    fn default() -> MemoryLimit {
+        MemoryLimit { bytes_max: None, taken: || 0 }
+    }
+}
+
+/// What a start of rows takes at its peak, and how many of the most frequent sorts they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Weight {
+    bytes: u64,
+    members: u64,
+    edges: u64,
+    statuses: u64,
+}
+
+impl Weight {
+    pub fn add(&mut self, row: &Row) {
+        self.bytes += match row {
+            Row::Member { member, .. } => {
+                self.members += 1;
+                member_bytes(member)
+            }
+            Row::Edge(edge) | Row::Pending { edge, .. } => {
+                self.edges += 1;
+                edge_bytes(edge)
+            }
+            Row::Status { status, .. } => {
+                self.statuses += 1;
+                let texts = status.text.len() + status.link.len() + status.id.as_str().len();
+                STATUS_BYTES + TEXT_FACTOR * texts as u64
+            }
+            Row::Request { answer, .. } => OTHER_BYTES + answer.as_ref().map_or(0, Vec::len) as u64,
+            _ => OTHER_BYTES,
+        };
+    }
+}
+
+impl Weight {
+    /// What a start takes at its peak for a state whose newest checkpoint has these rows. What was deleted since counts until the next
+    /// checkpoint is without it, for a start reads the rows first.
+    fn at_start(&self, state: &State, log_bytes: u64) -> u64 {
+        let members = state.member_count().saturating_sub(self.members) * MEMBER_BYTES;
+        let edges = state.edge_count().saturating_sub(self.edges) * EDGE_BYTES;
+        let statuses = state.status_count().saturating_sub(self.statuses) * STATUS_BYTES;
+        self.bytes + members + edges + statuses + LOG_FACTOR * log_bytes
+    }
+}
+
+fn member_bytes(member: &Member) -> u64 {
+    let id = TEXT_FACTOR * 2 * member.id.as_str().len() as u64;
+    let texts = member.display_name.len()
+        + member.headline.len()
+        + member.topics.iter().map(|topic| topic.as_str().len() + 24).sum::<usize>()
+        + member.labels.iter().map(|(key, value)| key.len() + value.len() + 64).sum::<usize>();
+    MEMBER_BYTES + id + if texts > 0 { PROFILE_BYTES + TEXT_FACTOR * texts as u64 } else { 0 }
+}
+
+fn edge_bytes(edge: &EdgeRow) -> u64 {
+    let tie = edge.history != History::default() || edge.pinned.is_some();
+    let origin = edge.origin.as_ref().map_or(0, |origin| {
+        OTHER_BYTES + origin.introducers.iter().map(|id| 2 * id.as_str().len() as u64 + 96).sum::<u64>()
+    });
+    EDGE_BYTES + if tie { TIE_BYTES } else { 0 } + TEXT_FACTOR * edge.note.len() as u64 + origin
+}
+
+/// The bound, and how near the engine is to it.
+#[derive(Debug)]
+pub struct Memory {
+    limit: MemoryLimit,
+    /// What the process took before the store was read.
+    base: u64,
+    start_bytes: AtomicU64,
+    is_full: AtomicBool,
+    /// What the process took, and when that was read.
+    taken: Mutex<Option<(u64, Instant)>>,
+}
+
+/// The bound and what is held to it, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryFigures {
+    /// 0 without a bound.
+    pub bytes_max: u64,
+    /// What a start of the content would take at its peak.
+    pub start_bytes: u64,
+    /// Whether writes that grow the content are refused.
+    pub is_full: bool,
+}
+
+impl Memory {
+    pub fn new(limit: MemoryLimit) -> Memory {
+        let base = (limit.taken)();
+        let (start_bytes, is_full) = (AtomicU64::new(base), AtomicBool::new(false));
+        Memory { limit, base, start_bytes, is_full, taken: Mutex::default() }
+    }
+
+    /// Looks again how near the bound is; to be called after what changes the content.
+    pub fn refresh(&self, checkpoint: &Weight, state: &State, log_bytes: u64) {
+        let Some(bytes_max) = self.limit.bytes_max else { return };
+        let start = self.base + checkpoint.at_start(state, log_bytes);
+        self.start_bytes.store(start, Ordering::Relaxed);
+        let is_full = start > bytes_max || self.taken() > bytes_max;
+        if self.is_full.swap(is_full, Ordering::Relaxed) != is_full {
+            match is_full {
+                true => tracing::error!(start, bytes_max, "memory is full: writes that grow the content are refused"),
+                false => tracing::info!(start, bytes_max, "there is memory again for all writes"),
+            }
+        }
+    }
+
+    /// What the process takes, as it was read a moment ago: after a batch of one write, reading it anew would cost as much as applying it.
+    fn taken(&self) -> u64 {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        match *taken {
+            Some((bytes, read)) if read.elapsed() < READ_EVERY => bytes,
+            _ => taken.insert(((self.limit.taken)(), Instant::now())).0,
+        }
+    }
+
+    pub fn figures(&self) -> MemoryFigures {
+        MemoryFigures {
+            bytes_max: self.limit.bytes_max.unwrap_or(0),
+            start_bytes: self.start_bytes.load(Ordering::Relaxed),
+            is_full: self.is_full.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Refuses changes that would grow the content while memory is full. Deletes go on, and so does whatever makes nothing larger: a
+    /// member can be hidden, an interaction counted, a block made.
+    pub fn check(&self, state: &State, changes: &[Change]) -> Result<(), Error> {
+        if !self.is_full.load(Ordering::Relaxed) || !changes.iter().any(|change| grows(state, change)) {
+            return Ok(());
+        }
+        let message = "there is too little memory for more content; delete some, or give the server more".to_owned();
+        Err(Error::Exhausted { reason: Reason::MemoryFull, message })
+    }
+}
+
+/// Whether a change would leave more behind than there is.
+fn grows(state: &State, change: &Change) -> bool {
+    match change {
+        Change::PutMember { member, .. } => {
+            state.member(member.id.as_str()).is_none_or(|before| member_bytes(&before.value) < member_bytes(member))
+        }
+        Change::UpdateMember { id, patch, .. } => state.member(id.as_str()).is_some_and(|before| {
+            let mut after = before.value.clone();
+            patch.apply_to(&mut after);
+            member_bytes(&before.value) < member_bytes(&after)
+        }),
+        Change::PutEdge { put, .. } => state.edge(&put.key).is_none_or(|before| {
+            let after = edge_after_put(put, before.value.key.clone(), Some(&before.value));
+            size(&before.value) < size(&after)
+        }),
+        Change::RecordInteractions { record } => {
+            state.edge(&record.key).is_some_and(|before| before.value.history == History::default())
+        }
+        Change::PostStatus { .. } => true,
+        Change::PutKind { .. }
+        | Change::DeleteKind { .. }
+        | Change::DeleteMember { .. }
+        | Change::DeleteEdge { .. }
+        | Change::DeleteStatus { .. }
+        | Change::BlockMember { .. }
+        | Change::UnblockMember { .. }
+        | Change::RecordIntroduction { .. }
+        | Change::PutIntroducerTally { .. }
+        | Change::KeepSecret { .. } => false,
+    }
+}
+
+/// What an edge takes beside its key and times, for comparison alone.
+fn size(edge: &Edge) -> usize {
+    let tie = edge.history != History::default() || edge.pinned.is_some();
+    let origin = edge.origin.as_ref().map_or(0, |origin| {
+        let introducers = origin.introducers.iter().map(|id| id.as_str().len() + 1).sum::<usize>();
+        1 + origin.note.len() + origin.status.as_ref().map_or(0, |status| status.as_str().len()) + introducers
+    });
+    usize::from(tie) * TIE_BYTES as usize + usize::from(edge.since.is_some()) * 8 + edge.note.len() + origin
+}

@@ -1,0 +1,96 @@
+//! A bound on memory: what is refused when it is met, what goes on, and what a restart finds.
+
+use kith::domain::{Change, Error, MemberPatch, Precondition, Reason, Visibility};
+use kith::engine::{Engine, EngineOptions, MemoryLimit};
+use kith::store::MemoryStore;
+
+use crate::support::*;
+
+/// A store of some thousand members is at this bound: the process itself counts for nothing here.
+const BYTES_MAX: u64 = 2_000_000;
+
+fn options() -> EngineOptions {
+    let memory = MemoryLimit { bytes_max: Some(BYTES_MAX), taken: || 0 };
+    EngineOptions { checkpoint_log_bytes_min: 20_000, memory, ..EngineOptions::default() }
+}
+
+fn is_full(refused: &Error) -> bool {
+    matches!(refused, Error::Exhausted { reason: Reason::MemoryFull, .. })
+}
+
+fn patch(id: &str, patch: MemberPatch) -> Change {
+    Change::UpdateMember { id: member_id(id), patch, precondition: Precondition::None }
+}
+
+fn delete(id: &str) -> Change {
+    Change::DeleteMember { id: member_id(id), precondition: Precondition::None, allow_missing: false }
+}
+
+async fn write(engine: &Engine, change: Change) -> Result<(), Error> {
+    engine.write(vec![change], None, |_, _| Vec::new()).await.map(|_| ()).map_err(|refusal| refusal.error)
+}
+
+/// Imports members with edges until it is refused; gives how many imports went through.
+async fn fill(engine: &Engine) -> u32 {
+    for round in 0..2_000 {
+        let changes = (0..20).map(|n| put_edge(&format!("m{}", round * 20 + n), "friend", "m0x")).collect();
+        match engine.import(changes).await {
+            Ok(imported) => assert!(imported.results.iter().all(Result::is_ok)),
+            Err(refused) => {
+                assert!(is_full(&refused), "{refused:?}");
+                return round;
+            }
+        }
+    }
+    panic!("it is never full");
+}
+
+#[test]
+fn what_grows_is_refused_in_time_for_a_restart_and_all_else_goes_on() {
+    let memory = MemoryStore::new(STORE_ID);
+    let open = || Engine::open(Box::new(memory.clone()), options()).unwrap();
+    let (engine, end) = open();
+    let (members, digest) = block_on(async {
+        assert!(fill(&engine).await > 10);
+        let figures = engine.memory_figures();
+        assert!(engine.state().member_count() < BYTES_MAX / 240, "it is noticed in time");
+        assert!(figures.is_full && figures.bytes_max == BYTES_MAX && figures.start_bytes > BYTES_MAX, "{figures:?}");
+        let renamed = |name: &str| MemberPatch { display_name: Some(name.to_owned()), ..MemberPatch::default() };
+        for grows in [put_bare("new"), put_edge("m1", "client", "m2"), patch("m1", renamed("One"))] {
+            assert!(is_full(&write(&engine, grows).await.unwrap_err()));
+        }
+        let hide = MemberPatch { edges_visibility: Some(Visibility::Parties), ..MemberPatch::default() };
+        for goes_on in [put_bare("m1"), put_edge("m1", "friend", "m0x"), patch("m1", hide), delete("m2")] {
+            write(&engine, goes_on).await.unwrap();
+        }
+        (engine.state().member_count(), engine.state().digest())
+    });
+    drop(engine);
+    end.join();
+    let (engine, end) = open();
+    assert_eq!((engine.state().member_count(), engine.state().digest()), (members, digest));
+    block_on(async {
+        for n in 3..members / 2 {
+            write(&engine, delete(&format!("m{n}"))).await.unwrap();
+        }
+        // The checkpoint without them says that there is room again.
+        wait_until(|| !engine.memory_figures().is_full).await;
+        write(&engine, put_bare("new")).await.unwrap();
+    });
+    drop(engine);
+    end.join();
+}
+
+#[test]
+fn what_the_process_takes_counts_as_well() {
+    let memory = MemoryLimit { bytes_max: Some(1_000), taken: || 1_001 };
+    let options = EngineOptions { memory, ..EngineOptions::default() };
+    let (engine, end) = Engine::open(Box::new(MemoryStore::new(STORE_ID)), options).unwrap();
+    assert!(is_full(&block_on(write(&engine, put_bare("new"))).unwrap_err()));
+    drop(engine);
+    end.join();
+    let (engine, end) = Engine::open(Box::new(MemoryStore::new(STORE_ID)), EngineOptions::default()).unwrap();
+    block_on(write(&engine, put_bare("new"))).unwrap();
+    drop(engine);
+    end.join();
+}
