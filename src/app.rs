@@ -17,13 +17,13 @@ pub use offline::{
 };
 
 pub use crate::engine::EngineOptions;
-use crate::engine::{Engine, WriterEnd};
+use crate::engine::{Engine, Threads, WriterEnd};
 pub use crate::server::{CallLimits, Collector, ConnectionLimits, Rate, ReceivedLimits, ServerOptions, TlsFiles};
-use crate::server::{Server, ServerError};
+use crate::server::{Ending, Server, ServerError};
 use crate::store::{MemoryStore, SledStore, Store, StoreError, StoreId};
 
-/// How long the store has to close after the last call.
-const CLOSE_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long the store has to close after the last call: for a sync of what was given to the disk, which may hang.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Where the graph is kept.
 #[derive(Debug, Clone)]
@@ -50,6 +50,9 @@ pub enum AppError {
     Server(#[from] ServerError),
     #[error("the store was not closed within {} s; what was acknowledged is on disk", CLOSE_WAIT_MAX.as_secs())]
     NotClosed,
+    /// A part of it that it cannot do without is gone.
+    #[error("{0}; what was acknowledged is on disk")]
+    Broken(String),
 }
 
 /// A server with its store, ready to serve.
@@ -62,9 +65,18 @@ pub struct App {
 impl App {
     /// Takes the address, where it says that it does not serve yet; then opens the store and loads what it holds.
     pub async fn start(options: AppOptions) -> Result<App, AppError> {
+        let store = options.store.clone();
+        App::start_over(options, move || open(&store)).await
+    }
+
+    /// The same over a store that the caller opens, on a thread of its own.
+    pub async fn start_over(
+        options: AppOptions,
+        store: impl FnOnce() -> Result<Box<dyn Store>, StoreError> + Send + 'static,
+    ) -> Result<App, AppError> {
         let server = Server::start(options.server.clone()).await?;
         let begun = Instant::now();
-        let (engine, writer) = load(&options).await?;
+        let (engine, writer) = load(&options, store).await?;
         let (state, seconds) = (engine.state(), begun.elapsed().as_secs_f64());
         tracing::info!(members = state.member_count(), edges = state.edge_count(), seconds, "the store is loaded");
         server.open(engine.clone()).await;
@@ -91,20 +103,47 @@ impl App {
         self.engine.clone()
     }
 
-    /// Serves until `shutdown` resolves; then ends the calls under way and closes the store.
+    /// Serves until `shutdown` resolves; then ends the calls under way and closes the store. It ends at once, with an error, when a
+    /// part of it ends that it cannot do without.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
         let App { server, engine, writer } = self;
+        let threads = engine.threads().clone();
         drop(engine);
-        let served = server.run_until(shutdown).await;
-        close(writer).await?;
+        let mut broken = None;
+        let ending = async {
+            tokio::select! {
+                why = threads.failed() => {
+                    broken = Some(why);
+                    Ending::AtOnce
+                }
+                () = shutdown => Ending::Drained,
+            }
+        };
+        let served = server.run_until(ending).await;
+        if let Some(why) = broken {
+            return Err(AppError::Broken(why));
+        }
+        tokio::select! {
+            // Calls that were being drained may have been what broke it.
+            why = threads.failed() => return Err(AppError::Broken(why)),
+            closed = tokio::time::timeout(CLOSE_WAIT_MAX, writer.wait()) => closed.map_err(|_| AppError::NotClosed)?,
+        }
         Ok(served?)
     }
 }
 
-async fn load(options: &AppOptions) -> Result<(Engine, WriterEnd), AppError> {
-    let (store, engine_options) = (options.store.clone(), options.engine);
-    let opened = tokio::task::spawn_blocking(move || Engine::open(open(&store)?, engine_options)).await;
-    let opened = opened.unwrap_or_else(|error| Err(StoreError::Io(format!("opening it ended badly: {error}"))));
+async fn load(
+    options: &AppOptions,
+    store: impl FnOnce() -> Result<Box<dyn Store>, StoreError> + Send + 'static,
+) -> Result<(Engine, WriterEnd), AppError> {
+    let engine_options = options.engine;
+    let opening = Threads::default().job("kith-load", move || Engine::open(store()?, engine_options));
+    let opened = match opening {
+        Ok(opening) => {
+            opening.await.unwrap_or_else(|_| Err(StoreError::Io("opening it ended badly; the log tells".to_owned())))
+        }
+        Err(error) => Err(error.into()),
+    };
     let folder = match &options.store {
         StoreOptions::Folder(folder) => folder.display().to_string(),
         StoreOptions::Memory => "memory".to_owned(),
@@ -118,13 +157,4 @@ fn open(options: &StoreOptions) -> Result<Box<dyn Store>, StoreError> {
         StoreOptions::Folder(folder) => Box::new(SledStore::open(folder, new_id)?),
         StoreOptions::Memory => Box::new(MemoryStore::new(new_id())),
     })
-}
-
-/// Waits for the writer, which ends with the last handle on the engine.
-async fn close(writer: WriterEnd) -> Result<(), AppError> {
-    let closed = tokio::task::spawn_blocking(|| writer.join());
-    match tokio::time::timeout(CLOSE_WAIT_MAX, closed).await {
-        Ok(_) => Ok(()),
-        Err(_) => Err(AppError::NotClosed),
-    }
 }

@@ -21,6 +21,10 @@ use crate::store::{
 pub enum OfflineError {
     #[error("there is no store in {folder}")]
     NoStore { folder: String },
+    #[error(
+        "{0}: its file system is read-only, and reading a store writes to its checkpoint: --scratch DIR has a copy read"
+    )]
+    ReadOnly(String),
     #[error("{path}: {error}")]
     Store { path: String, error: StoreError },
     /// Whoever ran it ended it.
@@ -51,18 +55,26 @@ pub enum StoreCheck {
 }
 
 /// Reads all of a store as a start does, checks what was read against itself, and reads what else is kept of the log.
-pub fn verify_store(folder: &Path, verifier: &mut dyn Verifier) -> Result<StoreCheck, OfflineError> {
+///
+/// Nothing of it is changed but what sled writes when it opens a checkpoint; given a `scratch` folder, it gets a copy there.
+pub fn verify_store(
+    folder: &Path,
+    scratch: Option<&Path>,
+    verifier: &mut dyn Verifier,
+) -> Result<StoreCheck, OfflineError> {
     if !SledStore::is_there(folder) {
         return Err(OfflineError::NoStore { folder: folder.display().to_string() });
     }
-    // It is there, so none is made.
-    let read = SledStore::open(folder, || StoreId(0)).and_then(|mut store| {
+    let read = SledStore::inspect(folder, scratch).and_then(|mut store| {
         let state = State::load(&mut store)?;
         Ok((store.log(), state))
     });
     let (log, state) = match read {
         Ok(read) => read,
         Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
+        Err(StoreError::ReadOnly) if scratch.is_none() => {
+            return Err(OfflineError::ReadOnly(folder.display().to_string()));
+        }
         Err(error) => return Err(failed(folder, error)),
     };
     let mut checked = check(&state, verifier)?;
@@ -104,7 +116,7 @@ pub fn restore_store(
         Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
         restored => restored.map_err(|error| failed(folder, error))?,
     }
-    let checked = verify_store(folder, verifier);
+    let checked = verify_store(folder, None, verifier);
     if !matches!(&checked, Ok(StoreCheck::Read(checked)) if checked.verified.findings == 0) {
         remove_content(folder, made_folder);
     }
@@ -120,8 +132,7 @@ pub fn export_store<E: From<OfflineError>>(
     if !SledStore::is_there(folder) {
         return Err(OfflineError::NoStore { folder: folder.display().to_string() }.into());
     }
-    // It is there, so none is made.
-    let open = || SledStore::open(folder, || StoreId(0)).map(|store| Box::new(store) as Box<dyn Store>);
+    let open = || SledStore::inspect(folder, None).map(|store| Box::new(store) as Box<dyn Store>);
     export_stored(open, |exported| take(record(exported))).map_err(|error| match error {
         StoredExportError::Store(error) => failed(folder, error).into(),
         StoredExportError::Receiver(error) => error,

@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::new_file::NewFile;
 use super::print::{held, held_json, records, say};
 use super::progress::Progress;
+use super::serve::stop_signal;
 use crate::app::read_backup_through;
 use crate::proto::v1::{BackupRequest, ContentTotals};
 
@@ -43,7 +44,7 @@ pub async fn run(args: BackupArgs, client: &Client, json: bool) -> Result<(), Fa
     let mut out = BufWriter::new(file);
     let written = tokio::select! {
         written = write(client, &mut out) => written?,
-        _ = tokio::signal::ctrl_c() => return Err(Failure::new("interrupted")),
+        () = stop_signal()? => return Err(Failure::new("interrupted")),
     };
     let file = out.into_inner().map_err(|error| unwritable(error.into_error()))?;
     let (new, file) = read_again(new, file).await?;

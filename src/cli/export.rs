@@ -15,6 +15,7 @@ use super::json;
 use super::new_file::NewFile;
 use super::print::{held, held_json, records, say};
 use super::progress::Progress;
+use super::serve::stop_signal;
 use crate::app::{OfflineError, export_store};
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{ContentTotals, ExportRequest, ImportRecord};
@@ -53,7 +54,7 @@ pub async fn run(args: ExportArgs, server: &ServerArgs) -> Result<(), Failure> {
     let out = Output::of(&args.file, file);
     let (exported, out) = tokio::select! {
         exported = source.export(out) => exported?,
-        _ = tokio::signal::ctrl_c() => return Err(Failure::new("interrupted")),
+        () = stop_signal()? => return Err(Failure::new("interrupted")),
     };
     new.keep(&out.finish().map_err(unwritable)?)?;
     let name = args.file.display();

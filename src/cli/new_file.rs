@@ -1,10 +1,20 @@
-//! A file that is there whole or not at all: written under another name, and renamed when it is on disk.
+//! A file that is there whole or not at all: written under another name, and renamed when it is on disk. Nobody but its owner may
+//! read it: what kith writes tells about people.
+//!
+//! The other name is random, and the file is locked as long as it is written: what a killed command left behind is never in the way of
+//! the next one, which knows it by its lock, and removes it.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
 use super::failure::Failure;
+
+const MODE: u32 = 0o600;
 
 /// A file on its way. Dropped before it is kept, it is removed.
 pub struct NewFile {
@@ -20,10 +30,15 @@ impl NewFile {
         let failed = |error: io::Error| Failure::new(format!("can't write {}: {error}", path.display()));
         let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
         refuse_existing(path, force)?;
-        let mut name_beside = name.to_owned();
-        name_beside.push(format!(".part-{}", std::process::id()));
-        let beside = path.with_file_name(name_beside);
-        let file = File::options().read(true).write(true).create_new(true).open(&beside).map_err(failed)?;
+        let mut prefix = name.to_owned();
+        prefix.push(".part-");
+        remove_left_over(folder_of(path), &prefix);
+        prefix.push(Uuid::new_v4().simple().to_string());
+        let beside = path.with_file_name(prefix);
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).mode(MODE).open(&beside).map_err(failed)?;
+        // A file system without locks has nothing removed either.
+        let _ = file.try_lock();
         Ok((NewFile { path: path.to_owned(), beside, force, kept: false }, file))
     }
 
@@ -36,13 +51,35 @@ impl NewFile {
     pub fn keep(mut self, file: &File) -> Result<(), Failure> {
         // Somebody else may have made it meanwhile.
         refuse_existing(&self.path, self.force)?;
-        let folder = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(&self.path);
         let kept = file.sync_all().and_then(|()| fs::rename(&self.beside, &self.path));
         let kept = kept.and_then(|()| File::open(folder)?.sync_all());
         kept.map_err(|error| Failure::new(format!("can't write {}: {error}", self.path.display())))?;
         self.kept = true;
         Ok(())
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Removes what commands that were killed left of the same file: nobody holds its lock. What can't be removed is in nobody's way.
+fn remove_left_over(folder: &Path, prefix: &OsString) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let name = entry.file_name();
+        let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+        let is_part = rest.is_some_and(|rest| !rest.is_empty() && rest.iter().all(u8::is_ascii_hexdigit));
+        let path = entry.path();
+        if is_part && entry.file_type().is_ok_and(|kind| kind.is_file()) && is_left(&path) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn is_left(path: &Path) -> bool {
+    File::options().write(true).open(path).is_ok_and(|file| file.try_lock().is_ok())
 }
 
 fn refuse_existing(path: &Path, force: bool) -> Result<(), Failure> {
@@ -88,6 +125,35 @@ mod tests {
         assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"one".to_vec(), vec!["f".to_owned()]));
         drop(NewFile::create(&path, true).unwrap());
         assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"one".to_vec(), vec!["f".to_owned()]));
+    }
+
+    #[test]
+    fn what_a_killed_command_left_is_removed_and_what_is_being_written_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        // As the process before this one named it, and as one in a container always did.
+        for left in [format!("f.part-{}", std::process::id()), "f.part-1".to_owned()] {
+            fs::write(folder.path().join(left), "left").unwrap();
+        }
+        let mine = ["f.part-list", "f.part-", "g.part-1"];
+        mine.iter().for_each(|name| fs::write(folder.path().join(name), "mine").unwrap());
+        let (one, one_file) = NewFile::create(&path, false).unwrap();
+        let (other, other_file) = NewFile::create(&path, true).unwrap();
+        assert_eq!(names(folder.path()).len(), mine.len() + 2);
+        one.keep(&one_file).unwrap();
+        other.keep(&other_file).unwrap();
+        assert_eq!(names(folder.path()), ["f", "f.part-", "f.part-list", "g.part-1"]);
+    }
+
+    #[test]
+    fn nobody_else_may_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        fs::write(&path, "old").unwrap();
+        let (new, file) = NewFile::create(&path, true).unwrap();
+        new.keep(&file).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -56,6 +56,9 @@ pub struct ServeArgs {
     /// limits allow.
     #[arg(long, env = "KITH_MEMORY_MAX", value_name = "BYTES")]
     memory_max: Option<u64>,
+    /// Seconds from one reading of all that is on disk to the next: what is not what was written is written anew. 0 never does it.
+    #[arg(long, env = "KITH_SCRUB_SECONDS", value_name = "S", default_value_t = EngineOptions::default().scrub_every.as_secs())]
+    scrub_seconds: u64,
     /// What goes to the audit log, a part of the log with the target `audit`: off, denials, or all: denials and every write.
     #[arg(long, env = "KITH_AUDIT", value_name = "WHAT", value_enum, default_value_t = Audited::All)]
     audit: Audited,
@@ -92,6 +95,7 @@ impl ServeArgs {
             request_ids_bytes_max: self.request_ids_mib << 20,
             accept_clock: self.accept_clock,
             memory: memory_limit(self.memory_max),
+            scrub_every: Duration::from_secs(self.scrub_seconds),
             ..EngineOptions::default()
         }
     }

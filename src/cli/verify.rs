@@ -27,6 +27,9 @@ pub struct VerifyArgs {
     /// The folder of a store that nobody serves; the server is asked when not given.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Reads a copy of the checkpoint in this folder, and writes nothing to the store's: for one that is read-only. The copy goes again.
+    #[arg(long, value_name = "DIR", requires = "data")]
+    scratch: Option<PathBuf>,
     /// A file that `kith backup` wrote.
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     backup: Option<PathBuf>,
@@ -36,8 +39,15 @@ pub struct VerifyArgs {
 pub async fn run(args: VerifyArgs, server: &ServerArgs) -> Result<ExitCode, Failure> {
     let json = server.json;
     let report = match (args.data, args.backup) {
-        (Some(folder), _) => offline(move || of_path(&folder, verify_store, json)).await?,
-        (None, Some(file)) => offline(move || of_path(&file, verify_backup, json)).await?,
+        (Some(folder), _) => {
+            let scratch = args.scratch;
+            let check = move |path: &Path, report: &mut Report| verify_store(path, scratch.as_deref(), report);
+            offline(move || of_path(&folder, check, json)).await?
+        }
+        (None, Some(file)) => {
+            let check = |path: &Path, report: &mut Report| verify_backup(path, report);
+            offline(move || of_path(&file, check, json)).await?
+        }
         (None, None) => of_server(&server.connect().await?, json).await?,
     };
     report.conclude()
@@ -65,10 +75,12 @@ async fn of_server(client: &Client, json: bool) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// What is done to a folder or a file, and told as it goes on.
-type OfflineCheck = fn(&Path, &mut dyn Verifier) -> Result<StoreCheck, OfflineError>;
-
-fn of_path(path: &Path, check: OfflineCheck, json: bool) -> Result<Report, Failure> {
+/// `check` reports as it goes on.
+fn of_path(
+    path: &Path,
+    check: impl FnOnce(&Path, &mut Report) -> Result<StoreCheck, OfflineError>,
+    json: bool,
+) -> Result<Report, Failure> {
     let mut report = Report::new(json);
     let checked = check(path, &mut report);
     take_check(checked, path, &mut report)?;

@@ -67,6 +67,7 @@ pub enum Reason {
     ClockNotAccepted,
     EdgePending,
     RequestIdsFull,
+    OutcomeUnknown,
 }
 
 /// What a request names that is not there.
@@ -120,6 +121,9 @@ pub enum Error {
     DeadlineExceeded,
     #[error("the call was cancelled")]
     Cancelled,
+    /// The write was begun, and whether it is carried out cannot be told.
+    #[error("whether this was carried out is not known: send it again under its request_id, or read before you do")]
+    OutcomeUnknown,
     /// Something is wrong on the server's side; the text is for its log, never for a caller.
     #[error("{0}")]
     Internal(String),

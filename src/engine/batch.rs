@@ -12,7 +12,7 @@ use super::disk::COMMANDS_TOGETHER;
 use super::requests::{Answered, named};
 use super::revision::Revision;
 use super::state::State;
-use super::writer::{Common, ImportOrder, Respond, WriteOrder};
+use super::writer::{Common, ImportOrder, ImportStream, Respond, WriteOrder};
 use super::{Applied, Effect, EngineOptions, ImportedBatch, Refusal};
 use crate::domain::{Change, Command, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
 use crate::store::{Commit, StoreError};
@@ -26,7 +26,7 @@ const CHANGES_MAX: usize = 65_536;
 pub enum Answer {
     /// A refusal waits, too: it may have been judged on what is not on disk yet.
     Write(oneshot::Sender<Result<Vec<u8>, Refusal>>, Result<Vec<u8>, Refusal>),
-    Import(oneshot::Sender<Result<ImportedBatch, Error>>, ImportedBatch),
+    Import(oneshot::Sender<Result<ImportedBatch, Error>>, ImportedBatch, ImportStream),
 }
 
 impl Answer {
@@ -36,7 +36,13 @@ impl Answer {
             Answer::Write(reply, answer) => {
                 drop(reply.send(outcome.clone().map_err(Refusal::of_all).and(answer)));
             }
-            Answer::Import(reply, imported) => drop(reply.send(outcome.clone().map(|()| imported))),
+            Answer::Import(reply, imported, stream) => {
+                if outcome.is_err() {
+                    // Before the next batch begins, which may hold more of it.
+                    stream.breaks();
+                }
+                drop(reply.send(outcome.clone().map(|()| imported)));
+            }
         }
     }
 }
@@ -150,6 +156,11 @@ impl Batch {
     }
 
     pub fn import(&mut self, order: ImportOrder) {
+        if order.stream.is_broken() {
+            // Its caller has heard, or hears, what the failure was.
+            let message = "an earlier message of the same import failed".to_owned();
+            return drop(order.reply.send(Err(Error::Internal(message))));
+        }
         self.changes += order.changes.len();
         self.imports.push(order);
     }
@@ -191,7 +202,7 @@ impl Batch {
             self.commits.push(Commit { sequence, command, answer: Vec::new(), events });
         }
         let revision = Revision::new(self.state.store_id, sequence);
-        self.answers.push(Answer::Import(order.reply, ImportedBatch { results, revision }));
+        self.answers.push(Answer::Import(order.reply, ImportedBatch { results, revision }, order.stream));
     }
 
     /// When a command is accepted. Time never goes back from one to the next.

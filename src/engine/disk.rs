@@ -4,7 +4,7 @@
 //! when that batch is published, or refused, and its callers are answered.
 
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
@@ -18,6 +18,9 @@ use crate::store::{Commit, Store, StoreError};
 
 /// Commands that are worth another thread and a sync of their own, with the next ones applied beside it.
 pub const COMMANDS_TOGETHER: usize = 16;
+
+/// When to try again where the process has no file descriptor left.
+const TOO_MANY_FILES_RETRY_MS: u64 = 1_000;
 
 /// What came of a batch.
 type Outcome = Result<(), Error>;
@@ -55,9 +58,10 @@ impl Disk {
                     break;
                 }
             }
+            Ok(())
         };
-        let thread = thread::Builder::new().name("kith-disk".to_owned()).spawn(serve);
-        let thread = Some(thread.map_err(|error| StoreError::Io(error.to_string()))?);
+        let thread = Some(common.threads.essential("kith-disk", serve)?);
+        measure(&*store, &common.figures);
         let (store, batches) = (Some(store), Some(batches));
         Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()), common })
     }
@@ -74,6 +78,13 @@ impl Disk {
     /// The store, if no batch is under way.
     pub fn store(&mut self) -> Option<&mut (dyn Store + 'static)> {
         self.store.as_deref_mut()
+    }
+
+    /// Notes what the store takes, after it has changed other than by a batch.
+    pub fn measure(&self) {
+        if let Some(store) = self.store.as_deref() {
+            measure(store, &self.common.figures);
+        }
     }
 
     /// Waits until the batch under way is done with; for ever if there is none. None if the thread has ended badly.
@@ -140,11 +151,11 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // A batch that fails has told its callers.
-        let _ = self.settle();
+        // The thread ends with the batch it has, which tells its callers if it fails.
         self.batches = None;
+        let _ = self.settle();
         if let Some(thread) = self.thread.take() {
-            // One that panicked has said so.
+            // A panic was reported where it was caught.
             let _ = thread.join();
         }
     }
@@ -163,16 +174,29 @@ impl Written {
             figures.batch_commands.observe(self.commits.len() as f64);
             publish.send_replace(self.state);
         }
+        measure(store, figures);
         self.answers.into_iter().for_each(|answer| answer.give(&outcome));
         outcome
     }
 }
 
-/// What callers are told of a batch that did not get on the disk. The next one may: nothing of this one is there.
+/// Notes what the store takes, so that whoever asks need not wait for the disk.
+fn measure(store: &dyn Store, figures: &Figures) {
+    let count = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    figures.store_disk_bytes.set(count(store.disk_bytes()));
+    figures.store_log_bytes.set(count(store.log_bytes()));
+}
+
+/// What callers are told of a batch that did not get on the disk. The next one may: nothing of this one is there, unless the error
+/// says that this is not known.
 fn not_written(error: StoreError) -> Error {
     tracing::error!(%error, "the store refused a batch");
     match error {
-        StoreError::Full => Error::Exhausted { reason: Reason::StorageFull, message: "the disk is full".to_owned() },
+        StoreError::Full => Error::Exhausted { reason: Reason::StorageFull, message: error.to_string() },
+        StoreError::TooManyFiles => {
+            Error::Overloaded { message: error.to_string(), retry_after_ms: TOO_MANY_FILES_RETRY_MS }
+        }
+        StoreError::Unknown { .. } => Error::OutcomeUnknown,
         other => Error::Internal(other.to_string()),
     }
 }

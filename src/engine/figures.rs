@@ -1,10 +1,13 @@
 //! What the engine counts of its own work, for whoever watches it.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
-use super::Engine;
+use super::{Engine, StoreFigures};
 use crate::graph::{Budget, StopReason};
 
 /// Counted since the start. Clones of a counter share its count.
@@ -30,6 +33,38 @@ pub struct Figures {
     pub checkpoint_sequence: Gauge,
     /// When that command was accepted, in seconds since 1970; 0 without a checkpoint.
     pub checkpoint_time_seconds: Gauge,
+    pub checkpoint_due: Due,
+    /// Passes over all that is on disk, and what they found that is not what was written.
+    pub scrubs: Counter,
+    pub scrub_findings: Counter,
+    /// What the store takes on disk, and of it the commands after the newest checkpoint; as of the last batch.
+    pub store_disk_bytes: Gauge,
+    pub store_log_bytes: Gauge,
+}
+
+/// Since when something is due that has not come.
+#[derive(Debug, Default)]
+pub struct Due(Mutex<Option<Instant>>);
+
+impl Due {
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It is due from now on, unless it was before.
+    pub(super) fn since_now(&self) {
+        self.since().get_or_insert_with(Instant::now);
+    }
+
+    /// It has come.
+    pub(super) fn no_more(&self) {
+        *self.since() = None;
+    }
+
+    /// For how long it is due; zero if it is not.
+    pub fn duration(&self) -> Duration {
+        self.since().map_or(Duration::ZERO, |since| since.elapsed())
+    }
 }
 
 /// Of the queries in one lane.
@@ -67,6 +102,11 @@ impl Default for Figures {
             checkpoints_failed: Counter::default(),
             checkpoint_sequence: Gauge::default(),
             checkpoint_time_seconds: Gauge::default(),
+            checkpoint_due: Due::default(),
+            scrubs: Counter::default(),
+            scrub_findings: Counter::default(),
+            store_disk_bytes: Gauge::default(),
+            store_log_bytes: Gauge::default(),
         }
     }
 }
@@ -88,9 +128,18 @@ impl Engine {
         &self.figures
     }
 
-    /// What waits for the writer: commands, and now and then a question about the store or a checkpoint to install.
+    /// What waits for the writer: commands, and now and then a checkpoint to install.
     pub fn orders_waiting(&self) -> usize {
         self.orders.max_capacity() - self.orders.capacity()
+    }
+
+    /// What the store takes on disk, as of the last batch: nobody waits for the disk to know.
+    pub fn store_figures(&self) -> StoreFigures {
+        let bytes = |gauge: &Gauge| u64::try_from(gauge.get()).unwrap_or(0);
+        StoreFigures {
+            disk_bytes: bytes(&self.figures.store_disk_bytes),
+            log_bytes: bytes(&self.figures.store_log_bytes),
+        }
     }
 
     pub fn short_lane(&self) -> LaneLoad {

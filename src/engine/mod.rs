@@ -9,6 +9,7 @@ mod apply_edges;
 mod batch;
 mod blocks;
 mod checkpoint;
+mod checkpointer;
 mod clock;
 mod digest;
 mod discover;
@@ -29,9 +30,11 @@ mod query;
 mod records;
 mod requests;
 mod revision;
+mod scrub;
 mod sight;
 mod state;
 mod stored_export;
+mod threads;
 mod token_key;
 mod topics;
 mod verify;
@@ -56,9 +59,11 @@ use query::Lanes;
 pub use query::QueryOptions;
 pub use records::Stored;
 pub use revision::Revision;
+use scrub::{Scrubber, Scrubbing};
 pub use sight::Posted;
 pub use state::State;
 pub use stored_export::{StoredExportError, StoredTotals, export_stored};
+pub use threads::Threads;
 pub use token_key::TokenKey;
 pub use verify::{Verified, Verifier, verify_log};
 
@@ -66,6 +71,7 @@ use crate::domain::limits::EDGES_VISITED_MAX;
 use crate::domain::{Change, Error, Reason, Request, TimeMs};
 use crate::store::{LogSource, Store, StoreError};
 use memory::Memory;
+pub use writer::ImportStream;
 use writer::{Common, ImportOrder, Order, WriteOrder, Writer};
 
 /// How long a read waits for `min_revision` to be applied.
@@ -112,7 +118,7 @@ pub struct ImportUnderWay(oneshot::Receiver<Result<ImportedBatch, Error>>);
 impl ImportUnderWay {
     /// What it did; on disk when this returns. If it is dropped meanwhile, it can be called again.
     pub async fn end(&mut self) -> Result<ImportedBatch, Error> {
-        (&mut self.0).await.map_err(|_| stopped())?
+        (&mut self.0).await.map_err(|_| Error::OutcomeUnknown)?
     }
 }
 
@@ -156,6 +162,8 @@ pub struct EngineOptions {
     pub accept_clock: bool,
     /// How much memory there is.
     pub memory: MemoryLimit,
+    /// How often all that is on disk is read again, to find what is not what was written; never if zero.
+    pub scrub_every: Duration,
 }
 
 impl Default for EngineOptions {
@@ -173,6 +181,7 @@ impl Default for EngineOptions {
             request_ids_bytes_max: 1_024 * 1_024 * 1_024,
             accept_clock: false,
             memory: MemoryLimit::default(),
+            scrub_every: Duration::from_secs(24 * 3_600),
         }
     }
 }
@@ -197,17 +206,27 @@ pub struct Engine {
     clock: Arc<Clock>,
     token_key: Arc<TokenKey>,
     memory: Arc<Memory>,
+    threads: Threads,
+    scrubber: Scrubber,
 }
 
 /// Ends when the writer has, its store synced and closed.
-pub struct WriterEnd(std::thread::JoinHandle<()>);
+pub struct WriterEnd {
+    thread: std::thread::JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
+}
 
 impl WriterEnd {
     /// Waits for the writer to end, which it does when every `Engine` handle is gone.
     pub fn join(self) {
-        if self.0.join().is_err() {
-            tracing::error!("the writer thread panicked");
-        }
+        // A panic was reported where it was caught.
+        let _ = self.thread.join();
+    }
+
+    /// The same, for a task.
+    pub async fn wait(self) {
+        // Its end without a word is an end.
+        let _ = self.ended.await;
     }
 }
 
@@ -230,21 +249,38 @@ impl Engine {
         let clock = Arc::new(Clock::start(source, last, options.accept_clock));
         memory.refresh(&covered.weight, &state, store.log_bytes());
         let state = Arc::new(state);
-        let log = store.log();
+        let (log, disk) = (store.log(), store.scrub());
         let (publish, published) = watch::channel(state);
         let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
         let figures = Arc::new(Figures::default());
-        let common = Common { options, figures: figures.clone(), clock: clock.clone(), memory: memory.clone() };
+        let threads = Threads::default();
+        let common = Common {
+            options,
+            figures: figures.clone(),
+            clock: clock.clone(),
+            memory: memory.clone(),
+            threads: threads.clone(),
+        };
         let writer = Writer::new(store, publish, orders.downgrade(), covered, common)?;
         let token_key = published.borrow().token_key.clone();
         let token_key = token_key.ok_or_else(|| StoreError::Io("the store has no key for page tokens".to_owned()))?;
-        let thread = std::thread::Builder::new()
-            .name("kith-writer".to_owned())
-            .spawn(move || writer.run(inbox))
-            .map_err(|error| StoreError::Io(error.to_string()))?;
+        let (end, ended) = oneshot::channel();
+        let thread = threads.essential("kith-writer", move || {
+            let _end: oneshot::Sender<()> = end;
+            writer.run(inbox)
+        })?;
         let lanes = Lanes::new(&options);
-        let engine = Engine { orders, published, log, lanes, options, figures, clock, token_key, memory };
-        Ok((engine, WriterEnd(thread)))
+        let scrubbing = Scrubbing {
+            disk,
+            published: published.clone(),
+            orders: orders.downgrade(),
+            figures: figures.clone(),
+            every: options.scrub_every,
+        };
+        let scrubber = Scrubber::start(&threads, scrubbing)?;
+        let engine =
+            Engine { orders, published, log, lanes, options, figures, clock, token_key, memory, threads, scrubber };
+        Ok((engine, WriterEnd { thread, ended }))
     }
 
     /// Carries out one command, all of its changes or none; on disk when it returns.
@@ -265,16 +301,16 @@ impl Engine {
 
     /// Carries out each change alone: one that is refused does not hinder the others. On disk when it returns.
     pub async fn import(&self, changes: Vec<Change>) -> Result<ImportedBatch, Error> {
-        self.begin_import(changes).await?.end().await
+        self.begin_import(changes, &ImportStream::default()).await?.end().await
     }
 
     /// Puts an import in the writer's queue. Those that are begun one after the other are carried out in that order, and go
-    /// to the disk together.
-    pub async fn begin_import(&self, changes: Vec<Change>) -> Result<ImportUnderWay, Error> {
+    /// to the disk together. Where one of a stream fails, no later one of that stream is carried out.
+    pub async fn begin_import(&self, changes: Vec<Change>, stream: &ImportStream) -> Result<ImportUnderWay, Error> {
         self.clock.check_write()?;
         self.memory.check(&self.state(), &changes)?;
         let (reply, answer) = oneshot::channel();
-        self.queue(Order::Import(ImportOrder { changes, reply })).await?;
+        self.queue(Order::Import(ImportOrder { changes, stream: stream.clone(), reply })).await?;
         Ok(ImportUnderWay(answer))
     }
 
@@ -284,7 +320,8 @@ impl Engine {
 
     async fn order<T>(&self, order: Order, answer: oneshot::Receiver<T>) -> Result<T, Error> {
         self.queue(order).await?;
-        answer.await.map_err(|_| stopped())
+        // The writer has ended with it.
+        answer.await.map_err(|_| Error::OutcomeUnknown)
     }
 
     /// The newest state.
@@ -333,15 +370,9 @@ impl Engine {
         self.options
     }
 
-    /// Reads all that is kept of the log through a state's revision; gives how many findings there are.
-    pub fn verify_log(&self, state: &State, verifier: &mut dyn Verifier) -> Result<u64, Error> {
-        verify_log(self.log.as_ref(), state.sequence(), verifier)
-    }
-
-    /// What the store takes on disk.
-    pub async fn store_figures(&self) -> Result<StoreFigures, Error> {
-        let (reply, answer) = oneshot::channel();
-        self.order(Order::Figures(reply), answer).await
+    /// The owner of the engine's threads, for those that are to share its rules.
+    pub fn threads(&self) -> &Threads {
+        &self.threads
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
@@ -14,13 +13,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::batch::Batch;
 use super::checkpoint::Covered;
+use super::checkpointer::Checkpointer;
 use super::clock::Clock;
 use super::disk::Disk;
 use super::memory::{Memory, Weight};
+use super::scrub::Rot;
 use super::state::State;
+use super::threads::Threads;
 use super::token_key::new_secret;
-use super::{Applied, EngineOptions, Figures, ImportedBatch, Refusal, StoreFigures, checkpoint};
-use crate::domain::{Change, Error, Precondition, Request, Sequence, TimeMs, builtin_kinds};
+use super::{Applied, EngineOptions, Figures, ImportedBatch, Refusal, checkpoint};
+use crate::domain::{Change, Error, Precondition, Request, Sequence, builtin_kinds};
 use crate::store::{FinishedCheckpoint, LogKeep, Store, StoreError};
 
 /// How often a writer that has nothing to write looks whether a checkpoint is due.
@@ -32,8 +34,9 @@ const DUE_WHEN_IDLE: u64 = 8;
 const DUE_WHEN_FULL: u64 = 64;
 /// When bytes of erased members go that an earlier run has left, at the latest.
 const ERASE_AFTER_START: Duration = Duration::from_secs(3_600);
-/// After a checkpoint that could not be written.
-const CHECKPOINT_RETRY: Duration = Duration::from_secs(30);
+/// After a checkpoint that could not be written; twice as long after each further one, up to the most.
+const CHECKPOINT_RETRY: Duration = Duration::from_secs(5);
+const CHECKPOINT_RETRY_MAX: Duration = Duration::from_secs(300);
 
 pub type Respond = Box<dyn FnOnce(&State, &[Applied]) -> Vec<u8> + Send>;
 
@@ -46,18 +49,34 @@ pub struct WriteOrder {
 
 pub struct ImportOrder {
     pub changes: Vec<Change>,
+    pub stream: ImportStream,
     pub reply: oneshot::Sender<Result<ImportedBatch, Error>>,
+}
+
+/// Imports that depend on each other: when one fails on its way to the disk, those after it are not carried out.
+#[derive(Debug, Clone, Default)]
+pub struct ImportStream(Arc<AtomicBool>);
+
+impl ImportStream {
+    pub fn is_broken(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// One of them has failed.
+    pub fn breaks(&self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 pub enum Order {
     Write(WriteOrder),
     Import(ImportOrder),
-    Figures(oneshot::Sender<StoreFigures>),
     CheckpointWritten(CheckpointWritten),
+    Rotten(Rot),
 }
 
 /// A checkpoint on disk, and what its rows take while a start reads them.
-type CheckpointWritten = Result<(FinishedCheckpoint, Weight), StoreError>;
+pub type CheckpointWritten = Result<(FinishedCheckpoint, Weight), StoreError>;
 
 /// What the writer shares with the engine's handles.
 #[derive(Clone)]
@@ -66,27 +85,31 @@ pub struct Common {
     pub figures: Arc<Figures>,
     pub clock: Arc<Clock>,
     pub memory: Arc<Memory>,
+    pub threads: Threads,
 }
 
 pub struct Writer {
     disk: Disk,
     published: watch::Receiver<Arc<State>>,
-    /// For the checkpoint thread's report; weak, so that the writer ends when no engine handle is left.
-    orders: mpsc::WeakSender<Order>,
     options: EngineOptions,
     clock: Arc<Clock>,
     memory: Arc<Memory>,
     /// By the newest checkpoint.
     covered: Covered,
-    checkpoint: Option<UnderWay>,
+    checkpointer: Checkpointer,
     /// After one that failed, when the next may begin.
     checkpoint_not_before: Option<Instant>,
+    /// How long to wait after the next one that fails.
+    checkpoint_retry: Duration,
     /// When the bytes of erased members, which are still in the log, are to be gone.
     erase_by: Option<Instant>,
+    /// Whether the checkpoint on disk is not what was written.
+    checkpoint_rotten: bool,
+    /// The last commit that the log on disk does not hold as it was written; 0 if there is none.
+    log_rotten: Sequence,
     /// The last command seen that erased a member.
     erased: Sequence,
-    /// What came while a batch was on its way to the disk: questions about the store, and a checkpoint to install.
-    figures_asked: Vec<oneshot::Sender<StoreFigures>>,
+    /// One to install, which came while a batch was on its way to the disk.
     checkpoint_written: Option<CheckpointWritten>,
     figures: Arc<Figures>,
 }
@@ -100,23 +123,24 @@ impl Writer {
         covered: Covered,
         common: Common,
     ) -> Result<Writer, StoreError> {
-        let Common { options, figures, clock, memory } = common.clone();
+        let Common { options, figures, clock, memory, threads } = common.clone();
         begin(&mut *store, &publish, &common)?;
         let published = publish.subscribe();
         let erased = published.borrow().erased;
         let mut writer = Writer {
             disk: Disk::new(store, publish, common)?,
             published,
-            orders,
             options,
             clock,
             memory,
             covered,
-            checkpoint: None,
+            checkpointer: Checkpointer::start(&threads, orders)?,
             checkpoint_not_before: None,
+            checkpoint_retry: CHECKPOINT_RETRY,
             erase_by: None,
+            checkpoint_rotten: false,
+            log_rotten: 0,
             erased,
-            figures_asked: Vec::new(),
             checkpoint_written: None,
             figures,
         };
@@ -129,39 +153,36 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Serves orders until every engine handle is gone. Nothing is done in the store's folder any more when it returns.
-    pub fn run(mut self, inbox: mpsc::Receiver<Order>) {
-        match Builder::new_current_thread().enable_time().build() {
-            Ok(clock) => self.serve(inbox, &clock),
-            Err(error) => tracing::error!(%error, "the writer has no clock"),
-        }
-        if let Some(UnderWay { thread, stop, .. }) = self.checkpoint.take() {
-            stop.store(true, Ordering::Relaxed);
-            // One that panicked has said so.
-            let _ = thread.join();
-        }
+    /// Serves orders until every engine handle is gone; an error is an end that nobody asked for. Nothing is done in the store's
+    /// folder any more when it returns.
+    pub fn run(mut self, inbox: mpsc::Receiver<Order>) -> Result<(), String> {
+        let clock = Builder::new_current_thread().enable_time().build();
+        let clock = clock.map_err(|error| format!("it has no clock: {error}"))?;
+        let served = self.serve(inbox, &clock);
+        self.checkpointer.end();
+        served.ok_or_else(|| "the thread that writes to the disk is gone".to_owned())
     }
 
-    fn serve(&mut self, mut inbox: mpsc::Receiver<Order>, clock: &Runtime) {
+    /// None if the thread of the disk has ended.
+    fn serve(&mut self, mut inbox: mpsc::Receiver<Order>, clock: &Runtime) -> Option<()> {
         loop {
             let first = match inbox.try_recv() {
                 Ok(order) => order,
-                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Disconnected) => return Some(()),
                 Err(TryRecvError::Empty) => match self.wait(&mut inbox, clock) {
                     Waited::Order(order) => order,
                     Waited::InVain | Waited::Idle => continue,
-                    Waited::Ended => break,
+                    Waited::Ended => return Some(()),
+                    Waited::NoDisk => return None,
                 },
             };
             let mut batch = self.disk.batch();
             self.take(&mut batch, first);
             self.fill(&mut batch, &mut inbox, clock);
             let batch = batch.apply();
-            let written = self.disk.settle().map(|()| self.look_after_the_store());
-            if written.and_then(|()| self.disk.write(batch)).is_none() {
-                tracing::error!("the thread that writes to the disk has ended; nothing is written any more");
-                break;
-            }
+            self.disk.settle()?;
+            self.look_after_the_store();
+            self.disk.write(batch)?;
             self.look_after_the_store();
         }
     }
@@ -192,7 +213,7 @@ impl Writer {
         let waited = clock.block_on(async {
             tokio::select! {
                 order = inbox.recv() => order.map_or(Waited::Ended, Waited::Order),
-                done = self.disk.done() => done.map_or(Waited::Ended, |()| Waited::InVain),
+                done = self.disk.done() => done.map_or(Waited::NoDisk, |()| Waited::InVain),
                 () = tokio::time::sleep(IDLE_MAX) => Waited::Idle,
             }
         });
@@ -200,12 +221,15 @@ impl Writer {
             Waited::Idle => {
                 // A clock that nobody reads is read all the same: a jump is to be seen.
                 self.clock.now();
+                if let Some(store) = self.disk.store() {
+                    store.keep_reserve();
+                }
                 self.trim_log();
                 self.look_after_the_store();
                 self.checkpoint_if_due(DUE_WHEN_IDLE);
             }
             Waited::InVain => self.look_after_the_store(),
-            Waited::Order(_) | Waited::Ended => {}
+            Waited::Order(_) | Waited::Ended | Waited::NoDisk => {}
         }
         waited
     }
@@ -215,20 +239,16 @@ impl Writer {
             // A caller that has gone away before its turn finds no one to answer; the write is still carried out.
             Order::Write(order) => batch.write(order),
             Order::Import(order) => batch.import(order),
-            Order::Figures(reply) => self.figures_asked.push(reply),
             Order::CheckpointWritten(written) => self.checkpoint_written = Some(written),
+            Order::Rotten(Rot { log: 0, .. }) => self.checkpoint_rotten = true,
+            Order::Rotten(rot) => self.log_rotten = self.log_rotten.max(rot.log),
         }
     }
 
     /// What is to be done with the store beside writing; later, if a batch is on its way.
     fn look_after_the_store(&mut self) {
-        let Some(store) = self.disk.store() else { return };
-        if !self.figures_asked.is_empty() {
-            let figures = StoreFigures { disk_bytes: store.disk_bytes(), log_bytes: store.log_bytes() };
-            for reply in self.figures_asked.drain(..) {
-                // Who asked may be gone.
-                let _ = reply.send(figures);
-            }
+        if self.disk.store().is_none() {
+            return;
         }
         if let Some(written) = self.checkpoint_written.take() {
             self.install(written);
@@ -249,37 +269,29 @@ impl Writer {
         if erase_now && self.published.borrow().erased <= self.covered.sequence {
             self.trim_log();
         }
-        if self.checkpoint.is_some() || self.checkpoint_not_before.is_some_and(|time| Instant::now() < time) {
-            return;
-        }
         let state = self.published.borrow().clone();
         let resources = state.member_count() + state.edge_count();
         let due = self.options.checkpoint_log_bytes_min.max(resources * self.options.checkpoint_log_bytes_per_resource);
         let Some(store) = self.disk.store() else { return };
         // While memory is full the log is as long as it can get: what was deleted counts no more once a checkpoint is without it.
         let part = if self.memory.figures().is_full { part.max(DUE_WHEN_FULL) } else { part };
-        if store.log_bytes() < (due / part).max(1) && !(erase_now && state.erased > self.covered.sequence) {
+        let rotten = self.checkpoint_rotten || self.log_rotten > self.covered.sequence;
+        let erase_now = erase_now && state.erased > self.covered.sequence;
+        if store.log_bytes() < (due / part).max(1) && !erase_now && !rotten {
             return;
         }
-        match store.begin_checkpoint(&checkpoint::head(&state)) {
-            Ok(writer) => {
-                let (stop, time) = (Arc::new(AtomicBool::new(false)), state.time);
-                let (orders, stopped) = (self.orders.clone(), stop.clone());
-                let thread = thread::spawn(move || {
-                    let written = checkpoint::write(&state, writer, &stopped);
-                    drop(state);
-                    if let Some(orders) = orders.upgrade() {
-                        let _ = orders.blocking_send(Order::CheckpointWritten(written));
-                    }
-                });
-                self.checkpoint = Some(UnderWay { thread, stop, time });
-            }
-            Err(error) => self.checkpoint_failed(&error),
+        self.figures.checkpoint_due.since_now();
+        if self.checkpointer.is_busy() || self.checkpoint_not_before.is_some_and(|time| Instant::now() < time) {
+            return;
+        }
+        let begun = store.begin_checkpoint(&checkpoint::head(&state));
+        if let Err(error) = begun.and_then(|writer| self.checkpointer.begin(state, writer)) {
+            self.checkpoint_failed(&error);
         }
     }
 
     fn install(&mut self, written: CheckpointWritten) {
-        let time = self.checkpoint.take().map_or(TimeMs(0), |under_way| under_way.time);
+        let time = self.checkpointer.ended();
         let installed = written.and_then(|(finished, weight)| {
             let covered = Covered { sequence: finished.sequence(), time, weight };
             let busy = || StoreError::Io("the store is in use".to_owned());
@@ -289,12 +301,19 @@ impl Writer {
             Ok(covered) => {
                 tracing::info!(sequence = covered.sequence, "checkpoint installed");
                 self.figures.checkpoints.inc();
+                self.figures.checkpoint_due.no_more();
                 self.covers(covered);
                 self.checkpoint_not_before = None;
+                self.checkpoint_retry = CHECKPOINT_RETRY;
+                self.checkpoint_rotten = false;
                 self.trim_log();
+                if let Some(store) = self.disk.store() {
+                    store.keep_reserve();
+                }
             }
             Err(error) => self.checkpoint_failed(&error),
         }
+        self.disk.measure();
     }
 
     fn covers(&mut self, covered: Covered) {
@@ -306,7 +325,8 @@ impl Writer {
     fn checkpoint_failed(&mut self, error: &StoreError) {
         self.figures.checkpoints_failed.inc();
         tracing::warn!(%error, "a checkpoint could not be written; the log goes on");
-        self.checkpoint_not_before = Some(Instant::now() + CHECKPOINT_RETRY);
+        self.checkpoint_not_before = Some(Instant::now() + self.checkpoint_retry);
+        self.checkpoint_retry = (2 * self.checkpoint_retry).min(CHECKPOINT_RETRY_MAX);
     }
 
     fn trim_log(&mut self) {
@@ -314,14 +334,22 @@ impl Writer {
             bytes_max: self.options.log_keep_bytes_max,
             age_max: self.options.log_keep_age_max,
             now: self.clock.now(),
-            erased: if passed(self.erase_by) { self.published.borrow().erased } else { 0 },
+            erased: if passed(self.erase_by) { self.published.borrow().erased } else { 0 }.max(self.log_rotten),
         };
         let Some(store) = self.disk.store() else { return };
         match store.trim_log(&keep) {
-            Ok(()) if !self.log_holds_erased() => self.erase_by = None,
-            Ok(()) => {}
+            Ok(()) => {
+                let earliest = store.log().earliest();
+                if earliest > self.published.borrow().erased {
+                    self.erase_by = None;
+                }
+                if earliest > self.log_rotten {
+                    self.log_rotten = 0;
+                }
+            }
             Err(error) => tracing::warn!(%error, "the old part of the log could not be removed; it is tried again"),
         }
+        self.disk.measure();
     }
 
     /// Whether bytes of an erased member may be left in the log.
@@ -346,19 +374,11 @@ fn begin(store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, common: &Co
     // Nobody waits for the answer.
     let (reply, _) = oneshot::channel();
     let mut batch = Batch::new(&state, common);
-    batch.import(ImportOrder { changes, reply });
+    batch.import(ImportOrder { changes, stream: ImportStream::default(), reply });
     let batch = batch.apply();
     store.append(&batch.commits)?;
     publish.send_replace(Arc::new(batch.state));
     Ok(())
-}
-
-/// A checkpoint that a thread of its own writes.
-struct UnderWay {
-    thread: JoinHandle<()>,
-    stop: Arc<AtomicBool>,
-    /// That of its last command.
-    time: TimeMs,
 }
 
 fn passed(time: Option<Instant>) -> bool {
@@ -373,4 +393,6 @@ enum Waited {
     Idle,
     /// Nobody is left to give one.
     Ended,
+    /// The thread of the disk has ended.
+    NoDisk,
 }

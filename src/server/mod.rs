@@ -48,6 +48,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::timeout;
 use tonic::service::Routes;
 
 use crate::engine::Engine;
@@ -71,6 +72,18 @@ pub use quota::Rate;
 pub use received::ReceivedLimits;
 pub use spans::Collector;
 pub use tls::TlsFiles;
+
+/// What calls under way have to end, where the server can answer no more.
+const AT_ONCE_MAX: Duration = Duration::from_millis(300);
+
+/// How a server ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Calls under way have the drain time to end.
+    Drained,
+    /// There is nothing to wait for.
+    AtOnce,
+}
 
 /// Where and how to serve.
 #[derive(Debug, Clone)]
@@ -214,7 +227,7 @@ impl Server {
         let (engine_metrics, mut beside, mut metrics_address) = (EngineMetrics::default(), JoinSet::new(), None);
         if let Some(listen) = options.metrics {
             let (socket, address) = bind(listen).await?;
-            let page = Page { registry: metrics.registry(engine_metrics.clone()), engine: engine_metrics.clone() };
+            let page = Page { registry: metrics.registry(engine_metrics.clone()) };
             beside.spawn(metrics::serve(socket, page));
             metrics_address = Some(address);
         }
@@ -287,16 +300,24 @@ impl Server {
     }
 
     /// Serves until `shutdown` resolves: then health says NOT_SERVING, no connection is accepted any more, and calls under way have
-    /// the drain time to end. Connections that are left then are ended.
-    pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
-        tokio::select! {
+    /// the drain time to end, or next to none. Connections that are left then are ended.
+    pub async fn run_until(mut self, shutdown: impl Future<Output = Ending>) -> Result<(), ServerError> {
+        let ending = tokio::select! {
             ended = &mut self.serving => return Ok(ended?),
-            () = shutdown => {}
-        }
+            ending = shutdown => ending,
+        };
         self.health.stop().await;
         self.metrics.serves(false);
         let _ = self.stop.send(true);
-        self.serving.await?;
+        match ending {
+            Ending::Drained => self.drained().await,
+            // What does not end by itself ends with the process.
+            Ending::AtOnce => timeout(AT_ONCE_MAX, self.drained()).await.unwrap_or(Ok(())),
+        }
+    }
+
+    async fn drained(mut self) -> Result<(), ServerError> {
+        (&mut self.serving).await?;
         // Until here probes could hear NOT_SERVING.
         if let Some(probes) = self.probes {
             probes.end().await?;

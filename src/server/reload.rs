@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::metrics::Reloads;
+use crate::engine::Threads;
 
 /// Files are read again so often: they are small, and a change of what a name points to is seen too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -71,7 +72,7 @@ async fn keep<S: Source>(
 
 /// What the files hold, unless it is what was seen.
 async fn look<S: Source>(source: Arc<S>, seen: Option<Vec<Vec<u8>>>) -> Option<Look<S::Value>> {
-    let looked = tokio::task::spawn_blocking(move || {
+    let looking = Threads::default().job("kith-reload", move || {
         let files = match source.read() {
             Ok(files) => files,
             Err(why) => return Some(Err(why)),
@@ -81,7 +82,11 @@ async fn look<S: Source>(source: Arc<S>, seen: Option<Vec<Vec<u8>>>) -> Option<L
         }
         Some(source.make(&files).map(|value| (files, value)))
     });
-    looked.await.unwrap_or_else(|error| Some(Err(format!("reading it ended badly: {error}"))))
+    match looking {
+        Ok(looking) => looking.await.unwrap_or_else(|_| Some(Err("reading it ended badly".to_owned()))),
+        // What was read before stays, and the next look may have one.
+        Err(error) => Some(Err(format!("there is no thread to read it: {error}"))),
+    }
 }
 
 /// A value that never changes.

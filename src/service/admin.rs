@@ -41,7 +41,7 @@ async fn get_server_info(
     message: pb::GetServerInfoRequest,
 ) -> Result<pb::GetServerInfoResponse, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
-    let store = service.engine.store_figures().await?;
+    let store = service.engine.store_figures();
     let options = service.engine.options();
     Ok(pb::GetServerInfoResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),

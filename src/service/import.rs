@@ -11,7 +11,7 @@ use super::decode::import_change;
 use super::status::{in_import, reason_proto};
 use crate::domain::limits::{BATCH_MAX, IMPORT_ERRORS_MAX};
 use crate::domain::{Change, Error, Reason, Resource, Violation};
-use crate::engine::{Applied, Effect, ImportUnderWay, ImportedBatch};
+use crate::engine::{Applied, Effect, ImportStream, ImportUnderWay, ImportedBatch};
 use crate::proto::v1 as pb;
 
 /// Encoded bytes of batches that are on their way to the disk, beyond which no further one is taken. Enough that the writer always
@@ -25,6 +25,7 @@ pub async fn import(
 ) -> Result<Result<pb::ImportResponse, Error>, Status> {
     let mut tally = Tally::default();
     let mut under_way = UnderWay::default();
+    let importing = ImportStream::default();
     let mut revision = service.engine.state().revision();
     let mut ended = false;
     // What ends the stream is told when all that came before it is there.
@@ -57,7 +58,7 @@ pub async fn import(
         let (mut begun, changes) = tally.decode(service, message);
         if !changes.is_empty() {
             about_to_write(&changes);
-            match service.engine.begin_import(changes).await {
+            match service.engine.begin_import(changes, &importing).await {
                 Ok(batch) => begun.batch = Some(batch),
                 Err(error) => return Ok(Err(error)),
             }

@@ -79,7 +79,8 @@ impl Service {
     /// `stopping` turns true when the server stops: streams that would go on for ever end.
     pub fn new(engine: Engine, stopping: Receiver<bool>) -> Service {
         let start_time = engine.now();
-        Service { engine, start_time, watchers: Watchers::new(stopping), streams: Streams::new(STREAMS_MAX) }
+        let streams = Streams::new(STREAMS_MAX, engine.threads().clone());
+        Service { engine, start_time, watchers: Watchers::new(stopping), streams }
     }
 
     /// What the pages of a list belong to.

@@ -83,6 +83,7 @@ fn status(error: Error, field: Option<String>) -> Status {
         Error::Unimplemented => return Status::unimplemented(message),
         Error::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded, message),
         Error::Cancelled => (Code::Cancelled, Reason::Cancelled, message),
+        Error::OutcomeUnknown => (Code::Internal, Reason::OutcomeUnknown, message),
         Error::Internal(cause) => {
             let id = current_id();
             let trace_id = id.as_ref().and_then(CallId::trace_id);
@@ -178,6 +179,7 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
         Reason::RequestIdsFull => ErrorReason::RequestIdsFull,
         Reason::ClockNotAccepted => ErrorReason::ClockNotAccepted,
         Reason::EdgePending => ErrorReason::EdgePending,
+        Reason::OutcomeUnknown => ErrorReason::OutcomeUnknown,
     }
 }
 

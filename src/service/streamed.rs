@@ -6,13 +6,13 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_stream::Stream;
 use tonic::Status;
 
 use super::to_status;
 use crate::domain::{Error, Reason};
+use crate::engine::Threads;
 
 /// A message of many parts is sent when it has so many bytes; the last part may come on top.
 pub const MESSAGE_BYTES_ENOUGH: usize = 1_024 * 1_024;
@@ -21,13 +21,19 @@ const MESSAGES_AHEAD: usize = 4;
 /// A caller that takes nothing for so long is not waited for: its snapshot takes memory while writes go on.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// When to try again where the system has no thread to give.
+const NO_THREAD_RETRY_MS: u64 = 1_000;
+
 /// How many such answers are made at once.
 #[derive(Clone)]
-pub struct Streams(Arc<Semaphore>);
+pub struct Streams {
+    turns: Arc<Semaphore>,
+    threads: Threads,
+}
 
 impl Streams {
-    pub fn new(streams_max: usize) -> Streams {
-        Streams(Arc::new(Semaphore::new(streams_max)))
+    pub fn new(streams_max: usize, threads: Threads) -> Streams {
+        Streams { turns: Arc::new(Semaphore::new(streams_max)), threads }
     }
 
     /// Begins an answer. `make` gives its messages to the outlet, and ends with an error that the outlet gives it.
@@ -36,8 +42,8 @@ impl Streams {
         deadline: Option<Instant>,
         make: impl FnOnce(&Outlet<T>) -> Result<(), Error> + Send + 'static,
     ) -> Result<Streamed<T>, Error> {
-        let turn = self.0.clone().try_acquire_owned().map_err(|_| too_many())?;
-        Ok(begin(turn, deadline, PATIENCE, make))
+        let turn = self.turns.clone().try_acquire_owned().map_err(|_| too_many())?;
+        begin(&self.threads, turn, deadline, PATIENCE, make)
     }
 }
 
@@ -47,18 +53,26 @@ fn too_many() -> Error {
 }
 
 fn begin<T: Send + 'static>(
+    threads: &Threads,
     turn: OwnedSemaphorePermit,
     deadline: Option<Instant>,
     patience: Duration,
     make: impl FnOnce(&Outlet<T>) -> Result<(), Error> + Send + 'static,
-) -> Streamed<T> {
+) -> Result<Streamed<T>, Error> {
     let (to_caller, messages) = mpsc::channel(MESSAGES_AHEAD);
     let outlet = Outlet { to_caller, deadline, patience, runtime: Handle::current() };
-    let making = tokio::task::spawn_blocking(move || {
+    let making = threads.job("kith-stream", move || {
         let _turn = turn;
-        make(&outlet)
+        let made = make(&outlet);
+        drop(outlet);
+        made
     });
-    Streamed { messages, making: Some(making) }
+    let making = making.map_err(|error| {
+        tracing::warn!("a stream has no thread: {error}");
+        let message = "the system has no thread to give".to_owned();
+        Error::Overloaded { message, retry_after_ms: NO_THREAD_RETRY_MS }
+    })?;
+    Ok(Streamed { messages, making: Some(making) })
 }
 
 /// Where the messages of an answer go.
@@ -74,7 +88,8 @@ impl<T> Outlet<T> {
     pub fn send(&self, message: T) -> Result<(), Error> {
         let until = Instant::now() + self.patience;
         let until = self.deadline.map_or(until, |deadline| deadline.min(until));
-        let sent = tokio::time::timeout_at(until.into(), self.to_caller.send(message));
+        // The timer is made where the runtime is known, which this thread is no part of.
+        let sent = async { tokio::time::timeout_at(until.into(), self.to_caller.send(message)).await };
         match self.runtime.block_on(sent) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Error::Cancelled),
@@ -98,7 +113,7 @@ impl<T> Outlet<T> {
 /// The messages, then the error if there was one. Dropped, it ends the making.
 pub struct Streamed<T> {
     messages: mpsc::Receiver<T>,
-    making: Option<JoinHandle<Result<(), Error>>>,
+    making: Option<oneshot::Receiver<Result<(), Error>>>,
 }
 
 impl<T> Stream for Streamed<T> {
@@ -111,7 +126,7 @@ impl<T> Stream for Streamed<T> {
         let Some(making) = &mut self.making else { return Poll::Ready(None) };
         let made = ready!(Pin::new(making).poll(context));
         self.making = None;
-        let made = made.unwrap_or_else(|error| Err(Error::Internal(format!("a stream ended badly: {error}"))));
+        let made = made.unwrap_or_else(|_| Err(Error::Internal("what made a stream ended badly".to_owned())));
         Poll::Ready(made.err().map(|error| Err(to_status(error))))
     }
 }
@@ -146,7 +161,7 @@ mod tests {
         let turns = Arc::new(Semaphore::new(1));
         let turn = turns.clone().try_acquire_owned().unwrap();
         let numbers = |outlet: &Outlet<u64>| (0..).try_for_each(|number| outlet.send(number));
-        (begin(turn, deadline, patience, numbers), turns)
+        (begin(&Threads::default(), turn, deadline, patience, numbers).unwrap(), turns)
     }
 
     async fn until_free(turns: &Semaphore) {
@@ -181,29 +196,29 @@ mod tests {
 
     #[tokio::test]
     async fn its_failure_is_not_taken_for_its_end() {
-        let streams = Streams::new(1);
+        let streams = Streams::new(1, Threads::default());
         let stream = streams.begin(None, |outlet: &Outlet<u64>| {
             outlet.send(0)?;
             Err(Error::Internal("for the test".to_owned()))
         });
         assert_eq!(ended(stream.unwrap()).await, Code::Internal);
-        until_free(&streams.0).await;
+        until_free(&streams.turns).await;
         let stream = streams.begin(None, |_: &Outlet<u64>| panic!("for the test"));
         assert_eq!(ended(stream.unwrap()).await, Code::Internal);
-        until_free(&streams.0).await;
+        until_free(&streams.turns).await;
         let stream = streams.begin(None, |outlet: &Outlet<u64>| outlet.send(0));
         assert_eq!(ended(stream.unwrap()).await, Code::Ok);
     }
 
     #[tokio::test]
     async fn no_more_are_made_at_once_than_there_are_turns() {
-        let streams = Streams::new(1);
+        let streams = Streams::new(1, Threads::default());
         let numbers = |outlet: &Outlet<u64>| (0..).try_for_each(|number| outlet.send(number));
         let first = streams.begin(None, numbers).unwrap();
         let refused = streams.begin(None, numbers).err().unwrap();
         assert!(matches!(refused, Error::Exhausted { reason: Reason::Overloaded, .. }));
         drop(first);
-        until_free(&streams.0).await;
+        until_free(&streams.turns).await;
         assert!(streams.begin(None, numbers).is_ok());
     }
 }

@@ -25,7 +25,7 @@ pub async fn verify(
     service.streams.begin(deadline(metadata), move |outlet| {
         let verifier = &mut Teller { outlet, told: Instant::now() };
         let mut verified = state.verify(verifier)?;
-        verified.findings += engine.verify_log(&state, verifier)?;
+        verified.findings += engine.verify_disk(&state, verifier)?;
         outlet.send(event(Event::Summary(summary(&state, verified))))
     })
 }

@@ -1,3 +1,4 @@
+use rustix::io::Errno;
 use thiserror::Error;
 
 /// Why a store could not do what it was asked.
@@ -18,14 +19,26 @@ pub enum StoreError {
     TooOld { earliest: u64 },
     #[error("the disk is full")]
     Full,
+    #[error("its file system is read-only")]
+    ReadOnly,
+    /// The process has no file descriptor left, or the system.
+    #[error("too many files are open")]
+    TooManyFiles,
+    /// An append failed, and so did taking it back: it may be there after a restart.
+    #[error("{what}; whether it will be there after a restart is not known")]
+    Unknown { what: String },
     #[error("{0}")]
     Io(String),
 }
 
 impl From<std::io::Error> for StoreError {
     fn from(error: std::io::Error) -> StoreError {
+        let too_many = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
         match error.kind() {
-            std::io::ErrorKind::StorageFull => StoreError::Full,
+            // A quota that is used up is a full disk to whoever has it.
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full,
+            std::io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly,
+            _ if too_many.contains(&error.raw_os_error()) => StoreError::TooManyFiles,
             _ => StoreError::Io(error.to_string()),
         }
     }

@@ -69,11 +69,15 @@ pub fn read_checkpoint<V: AsRef<[u8]>>(get: &Get<'_, V>, loader: &mut dyn Loader
     let mut counter = RowCounter::default();
     thread::scope(|scope| {
         let (ahead, read) = sync_channel(CHUNKS_AHEAD);
+        let chunks = (0..chunks).map(|number| read_chunk(get, number));
         // Ends when all are read, or when nobody waits for more.
-        let read_all =
-            move || (0..chunks).map(|number| read_chunk(get, number)).try_for_each(|chunk| ahead.send(chunk));
-        thread::Builder::new().spawn_scoped(scope, read_all)?;
-        read.into_iter().try_for_each(|chunk| counter.give(chunk?, loader))
+        let mut for_thread = chunks.clone();
+        let read_all = move || for_thread.try_for_each(|chunk| ahead.send(chunk));
+        match thread::Builder::new().spawn_scoped(scope, read_all) {
+            Ok(_) => read.into_iter().try_for_each(|chunk| counter.give(chunk?, loader)),
+            // There is no thread to be had: it takes longer without.
+            Err(_) => chunks.into_iter().try_for_each(|chunk| counter.give(chunk?, loader)),
+        }
     })?;
     counter.check(&head)?;
     Ok(head.sequence)

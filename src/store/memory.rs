@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::layout::{CheckpointPacker, Discard, HEAD_KEY, damaged, read_checkpoint};
 use super::{
-    CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogCursor, LogKeep, LogSource, Row, Store,
-    StoreError, StoreId, check_order, commit_codec, frame,
+    CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogCursor, LogKeep, LogSource, Row, Scrub,
+    Store, StoreError, StoreId, check_order, commit_codec, frame,
 };
-use crate::domain::Sequence;
+use crate::domain::{Error, Sequence};
 
 /// Values by key.
 pub type Bytes = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -105,12 +105,37 @@ impl Store for MemoryStore {
         Arc::new(MemoryLog(self.kept.clone()))
     }
 
+    fn scrub(&self) -> Arc<dyn Scrub> {
+        Arc::new(NoDisk)
+    }
+
     fn log_bytes(&self) -> u64 {
         self.log_bytes
     }
 
     fn disk_bytes(&self) -> u64 {
         0
+    }
+}
+
+/// Nothing is on disk.
+struct NoDisk;
+
+impl Scrub for NoDisk {
+    fn bytes(&self) -> u64 {
+        0
+    }
+
+    fn checkpoint(&self, _: &mut dyn FnMut(u64) -> Result<(), Error>) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    fn log(
+        &self,
+        _: Sequence,
+        _: &mut dyn FnMut(u64) -> Result<(), Error>,
+    ) -> Result<Option<(Sequence, String)>, Error> {
+        Ok(None)
     }
 }
 

@@ -17,8 +17,11 @@ mod fuzz;
 mod layout;
 mod log;
 mod memory;
+mod private;
+mod reserve;
 mod restore;
 mod rows;
+mod scrub;
 mod sled_database;
 mod sled_store;
 mod store_file;
@@ -36,7 +39,7 @@ pub use restore::{remove_content, restore};
 pub use rows::{CheckpointHead, EdgeRow, Row, Stamps};
 pub use sled_store::SledStore;
 
-use crate::domain::{Command, Event, Sequence, TimeMs};
+use crate::domain::{Command, Error, Event, Sequence, TimeMs};
 
 /// A store's own id, made at its creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +79,14 @@ pub trait Store: Send {
     /// The log, to be read by others while it grows.
     fn log(&self) -> Arc<dyn LogSource>;
 
+    /// What is on disk, to be read again by others.
+    fn scrub(&self) -> Arc<dyn Scrub>;
+
     /// Encoded bytes of the commits after the checkpoint.
     fn log_bytes(&self) -> u64;
+
+    /// Takes room on the disk that the next start needs, as far as there is some.
+    fn keep_reserve(&mut self) {}
 
     /// Bytes of everything on disk; 0 in memory.
     fn disk_bytes(&self) -> u64;
@@ -93,6 +102,23 @@ pub struct LogKeep {
     pub now: TimeMs,
     /// Nothing up to this sequence stays: a member was erased there.
     pub erased: Sequence,
+}
+
+/// What a store has on disk, read again to find what is not what was written. `pace` hears how much was read, may take its time, and
+/// ends it by an error, which is the only one there is.
+pub trait Scrub: Send + Sync {
+    /// How much there is to read.
+    fn bytes(&self) -> u64;
+
+    /// What is wrong with the newest checkpoint and what names it.
+    fn checkpoint(&self, pace: &mut dyn FnMut(u64) -> Result<(), Error>) -> Result<Option<String>, Error>;
+
+    /// What is wrong with the log up to a sequence, all acknowledged, and the commit that cannot be read for it.
+    fn log(
+        &self,
+        through: Sequence,
+        pace: &mut dyn FnMut(u64) -> Result<(), Error>,
+    ) -> Result<Option<(Sequence, String)>, Error>;
 }
 
 /// A log that others read while it grows.

@@ -62,7 +62,7 @@ fn write(folder: &Path, id: StoreId, backup: &mut BackupReader<impl Read>) -> Re
     let (head, _) = read_head(&head)?;
     database.sync_creation()?;
     read_checkpoint(&|key| database.get(key), &mut Discard)?;
-    drop(database);
+    database.close();
     Log::create(&folder.join(LOG), id, head.sequence + 1)?;
     TailFile::create(folder, head.sequence)?;
     StoreFile { id, generation: GENERATION, format: STORE_FORMAT }.write_beside(folder)?;

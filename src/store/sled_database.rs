@@ -7,13 +7,13 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::StoreError;
 use super::store_file::sync_folder;
+use super::{StoreError, private};
 
 /// sled's own page cache: a checkpoint is written once and read from its begin to its end.
 const CACHE_BYTES: u64 = 16 * 1_024 * 1_024;
@@ -25,28 +25,43 @@ const LOCK_WAIT_STEP: Duration = Duration::from_millis(5);
 
 pub struct SledDatabase {
     folder: PathBuf,
-    database: sled::Db,
-    checkpoint: sled::Tree,
+    /// None once it is closed, or has failed.
+    open: Option<Open>,
     file: File,
     /// Files of oversized values that are on disk already.
     blobs_synced: HashSet<OsString>,
 }
 
+/// What holds sled's files; dropped, it is closed.
+struct Open {
+    database: sled::Db,
+    checkpoint: sled::Tree,
+}
+
 impl SledDatabase {
     /// Opens a database, or creates an empty one.
     pub fn open(folder: &Path) -> Result<SledDatabase, StoreError> {
+        private::create_folder(folder)?;
         remove_unfinished_snapshots(folder)?;
         let database = open_when_unlocked(folder)?;
-        let checkpoint = guarded(|| database.open_tree("checkpoint"))?;
-        let file = File::open(folder.join("db"))?;
-        Ok(SledDatabase { folder: folder.to_owned(), database, checkpoint, file, blobs_synced: HashSet::new() })
+        let checkpoint = match guarded(|| database.open_tree("checkpoint")) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => {
+                std::mem::forget(database);
+                return Err(error);
+            }
+        };
+        let open = Some(Open { database, checkpoint });
+        let file = private::tighten(folder).and_then(|()| File::open(folder.join("db")));
+        let database = |file| SledDatabase { folder: folder.to_owned(), open, file, blobs_synced: HashSet::new() };
+        file.map(database).map_err(StoreError::from)
     }
 
     /// Puts everything written so far on disk.
-    fn sync(&mut self) -> Result<(), StoreError> {
-        self.guarded(|| self.database.flush().map(|_| ()))?;
-        self.file.sync_data()?;
-        self.sync_blobs()
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.run(|open| open.database.flush().map(|_| ()))?;
+        let synced = self.file.sync_data().map_err(StoreError::from).and_then(|()| self.sync_blobs());
+        self.or_forget(synced)
     }
 
     /// sled keeps values above half a megabyte in files of their own.
@@ -73,28 +88,73 @@ impl SledDatabase {
     /// Puts a new database on disk with all its names.
     pub fn sync_creation(&mut self) -> Result<(), StoreError> {
         self.sync()?;
+        let synced = self.sync_names();
+        self.or_forget(synced)
+    }
+
+    fn sync_names(&self) -> Result<(), StoreError> {
         for name in ["db", "conf"] {
             File::open(self.folder.join(name))?.sync_all()?;
         }
+        private::tighten(&self.folder)?;
         sync_folder(&self.folder.join("blobs"))?;
         sync_folder(&self.folder)
     }
 
     /// Writes all or none; not yet on disk.
-    pub fn apply(&self, entries: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
+    pub fn apply(&mut self, entries: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         entries.for_each(|(key, value)| batch.insert(key, value));
-        self.guarded(|| self.checkpoint.apply_batch(batch))
+        self.run(|open| open.checkpoint.apply_batch(batch))
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
-        self.guarded(|| self.checkpoint.get(key))
+        guarded(|| self.opened()?.checkpoint.get(key))
     }
 
-    /// Runs what reads or writes sled. Where that fails the database is never closed: sled may wait for ever to flush it, with a
-    /// lock that all its databases share.
-    fn guarded<T>(&self, action: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
-        guarded(action).inspect_err(|_| std::mem::forget((self.database.clone(), self.checkpoint.clone())))
+    fn opened(&self) -> sled::Result<&Open> {
+        self.open.as_ref().ok_or_else(|| sled::Error::Unsupported("it has failed before".to_owned()))
+    }
+
+    /// Runs what writes sled.
+    fn run<T>(&mut self, action: impl FnOnce(&Open) -> sled::Result<T>) -> Result<T, StoreError> {
+        let done = guarded(|| action(self.opened()?));
+        self.or_forget(done)
+    }
+
+    /// Where something fails the database is never closed: sled syncs its file when it is closed, and panics if that fails, or waits for
+    /// ever, with a lock that all its databases share.
+    fn or_forget<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        if done.is_err() {
+            std::mem::forget(self.open.take());
+        }
+        done
+    }
+
+    /// Closes it, and waits until sled has let go of its file: nothing is done to it any more then.
+    pub fn close(self) {
+        let (lock, end) = (self.file.try_clone(), Instant::now() + LOCK_WAIT_MAX);
+        drop(self);
+        while let Ok(file) = &lock
+            && matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+            && Instant::now() < end
+        {
+            std::thread::sleep(LOCK_WAIT_STEP);
+        }
+    }
+}
+
+impl Drop for SledDatabase {
+    /// sled panics where it cannot sync: that must not end the thread that closes it.
+    fn drop(&mut self) {
+        let open = self.open.take();
+        let close = || {
+            drop(open);
+            Ok(())
+        };
+        if let Err(error) = guarded(close) {
+            tracing::warn!(%error, "a database could not be closed well");
+        }
     }
 }
 

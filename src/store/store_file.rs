@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use super::{StoreError, StoreId};
+use super::{StoreError, StoreId, private};
 
 /// The format of the store's layout this version writes.
 pub const STORE_FORMAT: u32 = 4;
@@ -25,6 +25,8 @@ pub struct StoreFile {
 }
 
 impl StoreFile {
+    pub const BYTES: u64 = 36;
+
     /// Magic (4), format (4), id (16), generation (8), CRC-32 of all before it (4); little-endian.
     fn encode(self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
@@ -70,7 +72,7 @@ impl StoreFile {
 
     /// Writes it beside the one there is; on disk when it returns.
     pub fn write_beside(self, folder: &Path) -> Result<(), StoreError> {
-        let mut file = File::create(folder.join(NAME_BESIDE))?;
+        let mut file = private::create_file(&folder.join(NAME_BESIDE))?;
         file.write_all(&self.encode())?;
         Ok(file.sync_all()?)
     }

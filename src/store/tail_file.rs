@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::StoreError;
+use super::{StoreError, private};
 use crate::domain::Sequence;
 
 const NAME: &str = "TAIL";
@@ -26,14 +26,24 @@ pub struct TailFile {
 }
 
 impl TailFile {
+    /// At most.
+    pub const BYTES: u64 = PLACES * PLACE_BYTES as u64;
+
     /// The file of a new store whose last sequence this is, on disk when it returns.
     pub fn create(folder: &Path, last: Sequence) -> Result<(), StoreError> {
-        let file = File::create(folder.join(NAME))?;
+        let file = private::create_file(&folder.join(NAME))?;
         file.write_all_at(&encode(last), 0)?;
         Ok(file.sync_all()?)
     }
 
     pub fn open(folder: &Path) -> Result<TailFile, StoreError> {
+        let tail = TailFile::inspect(folder)?;
+        let file = File::options().write(true).open(folder.join(NAME))?;
+        Ok(TailFile { file, ..tail })
+    }
+
+    /// The same, to be read alone.
+    pub fn inspect(folder: &Path) -> Result<TailFile, StoreError> {
         let path = folder.join(NAME);
         let bytes = fs::read(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => StoreError::Damaged { what: format!("{NAME} is missing") },
@@ -42,8 +52,14 @@ impl TailFile {
         let known = bytes.chunks(PLACE_BYTES).zip(0..PLACES).filter_map(|(bytes, place)| Some((decode(bytes)?, place)));
         let (acknowledged, place) =
             known.max().ok_or_else(|| StoreError::Damaged { what: format!("{NAME}: no checksum in it matches") })?;
-        let file = File::options().write(true).open(&path)?;
-        Ok(TailFile { file, next_place: (place + 1) % PLACES, acknowledged })
+        Ok(TailFile { file: File::open(&path)?, next_place: (place + 1) % PLACES, acknowledged })
+    }
+
+    /// Notes the last one again, in both places: what they held may have been damaged.
+    pub fn note_again(&mut self) {
+        for _ in 0..PLACES {
+            self.acknowledge(self.acknowledged);
+        }
     }
 
     /// Notes what is in the log already. That it can't be noted is no reason to refuse it: the next note makes up for it.

@@ -39,10 +39,7 @@ pub struct Served {
 impl Served {
     /// Of a store with nothing in it.
     pub fn empty() -> Served {
-        let folder = Rc::new(tempfile::tempdir().unwrap());
-        let data = folder.path().join("store");
-        let (server, url) = serve(&data, |_| {});
-        Served { server, url, folder }
+        Served::again(Rc::new(tempfile::tempdir().unwrap()), |_| {})
     }
 
     /// Of the store in a folder whose server has stopped, under what is set.

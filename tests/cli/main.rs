@@ -9,6 +9,7 @@ mod export;
 mod harness;
 mod later;
 mod pictures;
+mod private;
 mod queries;
 mod readme;
 mod shell;

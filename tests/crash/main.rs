@@ -21,5 +21,6 @@ mod settings;
 mod shim;
 mod soak;
 mod stops;
+mod survives;
 mod trace;
 mod writer;

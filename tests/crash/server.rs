@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -92,8 +92,15 @@ impl Server {
         self.end();
     }
 
-    /// SIGTERM, and waits until it has ended by itself; how long that took.
-    pub fn stop(mut self) -> Duration {
+    /// SIGTERM, and waits until it has ended well; how long that took.
+    pub fn stop(self) -> Duration {
+        let (ended, took) = self.terminate();
+        assert!(ended.success(), "{ended}");
+        took
+    }
+
+    /// SIGTERM, and waits until it has ended by itself; how, and how long that took.
+    pub fn terminate(mut self) -> (ExitStatus, Duration) {
         let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(told.success());
         let begun = Instant::now();
@@ -104,8 +111,7 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(2));
         };
-        assert!(ended.success(), "{ended}");
-        begun.elapsed()
+        (ended, begun.elapsed())
     }
 
     fn end(&mut self) {

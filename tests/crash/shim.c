@@ -26,7 +26,8 @@
 #include <unistd.h>
 
 enum { OPEN = 1, WRITE, TRUNCATE, ALLOCATE, ZERO, RENAME, UNLINK, MKDIR, RMDIR, LINK, SYNC, SYNC_FAILED };
-enum { WRITE_ENOSPC = 1, WRITE_EIO = 2, SYNC_EIO = 4, SHORT_WRITES = 8 };
+enum { WRITE_ENOSPC = 1, WRITE_EIO = 2, SYNC_EIO = 4, SHORT_WRITES = 8, WRITE_EDQUOT = 16, NO_THREADS = 32, NO_FILES = 64,
+  CHECKPOINT_SYNC_EIO = 128, SYNC_HANGS = 256 };
 
 /* The words of the control file. */
 struct control {
@@ -51,6 +52,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* For each descriptor the number of the open file it stands for, 0 for none of ours, and whether that is a folder. */
 static _Atomic uint32_t file_of[FDS_MAX];
 static _Atomic char is_folder[FDS_MAX];
+/* Whether it is a checkpoint's. */
+static _Atomic char is_checkpoint[FDS_MAX];
 static uint32_t files;
 
 static int (*real_openat)(int, const char *, int, ...);
@@ -144,10 +147,11 @@ static int hit(void) {
 static int fault(uint64_t kinds) {
   uint64_t on = control->faults & kinds;
   if (!on || !hit()) return 0;
-  return on & WRITE_ENOSPC ? ENOSPC : EIO;
+  return on & WRITE_ENOSPC ? ENOSPC : on & WRITE_EDQUOT ? EDQUOT : on & NO_THREADS ? EAGAIN : on & NO_FILES ? EMFILE : EIO;
 }
 
-#define WRITE_FAULTS (WRITE_ENOSPC | WRITE_EIO)
+#define NO_ROOM (WRITE_ENOSPC | WRITE_EDQUOT)
+#define WRITE_FAULTS (NO_ROOM | WRITE_EIO)
 #define LOCKED(what) ({                                                                                                    \
     pthread_mutex_lock(&lock);                                                                                             \
     __auto_type done = (what);                                                                                             \
@@ -165,12 +169,14 @@ static int fault(uint64_t kinds) {
 /* Opening and closing. */
 
 static int open_locked(const char *full, int flags, mode_t mode) {
-  if ((flags & O_CREAT) && access(full, F_OK) != 0) FAIL_IF(WRITE_ENOSPC);
+  FAIL_IF(NO_FILES);
+  if ((flags & O_CREAT) && access(full, F_OK) != 0) FAIL_IF(NO_ROOM);
   int fd = real_openat(AT_FDCWD, full, flags, mode);
   if (fd < 0) return fd;
   struct stat about;
   if (fd >= FDS_MAX || fstat(fd, &about)) die("a file can't be followed");
   is_folder[fd] = S_ISDIR(about.st_mode);
+  is_checkpoint[fd] = strstr(full, "/generation-") != NULL;
   file_of[fd] = ++files;
   record(OPEN, files, flags & (O_CREAT | O_TRUNC), is_folder[fd], full, strlen(full));
   return fd;
@@ -371,10 +377,23 @@ static int sync_any(int fd, int (*real)(int)) {
   uint32_t number = control && fd >= 0 && fd < FDS_MAX ? file_of[fd] : 0;
   if (!number) return real(fd);
   uint64_t covered = 0;
-  int error = LOCKED((covered = control->operations, fault(SYNC_EIO)));
+  while (control->faults & SYNC_HANGS) usleep(1000);
+  int error = LOCKED((covered = control->operations, fault(SYNC_EIO | (is_checkpoint[fd] ? CHECKPOINT_SYNC_EIO : 0))));
   int done = error ? (errno = error, -1) : real(fd);
   LOCKED((record(done == 0 ? SYNC : SYNC_FAILED, number, covered, 0, NULL, 0), 0));
   return done;
 }
 int fsync(int fd) { return sync_any(fd, real_fsync); }
 int fdatasync(int fd) { return sync_any(fd, real_fdatasync); }
+
+/* Threads. */
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
+  static int (*real_pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+  if (!real_pthread_create) REAL(pthread_create);
+  if (control) {
+    int error = LOCKED(fault(NO_THREADS));
+    if (error) return error;
+  }
+  return real_pthread_create(thread, attributes, run, argument);
+}

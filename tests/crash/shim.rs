@@ -14,6 +14,15 @@ pub const WRITE_EIO: u64 = 2;
 pub const SYNC_EIO: u64 = 4;
 /// Some refused writes take a part first.
 pub const SHORT_WRITES: u64 = 8;
+pub const WRITE_EDQUOT: u64 = 16;
+/// No thread can be made.
+pub const NO_THREADS: u64 = 32;
+/// No file can be opened.
+pub const NO_FILES: u64 = 64;
+/// Syncs of a checkpoint's files fail, and no others.
+pub const CHECKPOINT_SYNC_EIO: u64 = 128;
+/// Syncs do not return until it is healed.
+pub const SYNC_HANGS: u64 = 256;
 
 /// The words of the control file, in shim.c's order.
 #[derive(Clone, Copy)]

@@ -74,7 +74,7 @@ impl Run {
         let outcome = match (refused.code(), reason.as_str()) {
             _ if self.killed.load(Ordering::SeqCst) => return Some(Outcome::Unknown),
             (Code::ResourceExhausted, "STORAGE_FULL") if self.disk_fails => Outcome::Full,
-            (Code::Internal, "INTERNAL") if self.disk_fails => Outcome::Failed,
+            (Code::Internal, "INTERNAL" | "OUTCOME_UNKNOWN") if self.disk_fails => Outcome::Failed,
             _ => return None,
         };
         self.refused.fetch_add(1, Ordering::SeqCst);

@@ -8,7 +8,9 @@ use fastrand::Rng;
 use kith::domain::{
     Change, Edge, EdgeKey, EdgePut, Error, History, Kind, Member, Precondition, Sphere, StatusId, TimeMs,
 };
-use kith::engine::{Applied, Engine, EngineOptions, Hashed, Record, State, Stored, WriterEnd, export_stored};
+use kith::engine::{
+    Applied, Engine, EngineOptions, Hashed, ImportStream, Record, State, Stored, WriterEnd, export_stored,
+};
 use kith::store::MemoryStore;
 
 use crate::commands::{some_change, some_puts};
@@ -127,7 +129,7 @@ impl<'a> Pair<'a> {
     async fn import(&mut self, imports: Vec<Vec<Change>>) {
         let mut begun = Vec::new();
         for changes in &imports {
-            begun.push(self.engine().begin_import(changes.clone()).await.unwrap());
+            begun.push(self.engine().begin_import(changes.clone(), &ImportStream::default()).await.unwrap());
         }
         let mut ended = Vec::new();
         for import in &mut begun {

@@ -1,5 +1,7 @@
 //! A check of everything finds nothing in a state that commands made, whatever they were.
 
+use std::path::{Path, PathBuf};
+
 use fastrand::Rng;
 use kith::domain::{Change, Error, Finding};
 use kith::engine::{Engine, EngineOptions, State, Verifier, verify_log};
@@ -96,24 +98,72 @@ fn damage_of_the_log_behind_a_checkpoint_is_found_though_a_start_does_not_read_i
         }
         wait_until(|| !folder.path().join("generation-00000000000000000001").exists()).await;
         let found = &mut Findings::default();
-        assert_eq!((engine.verify_log(&engine.state(), found).unwrap(), &found.0), (0, &Vec::new()));
-        let segment = folder.path().join("log/00000000000000000001.log");
-        let whole = std::fs::read(&segment).unwrap();
-        // In the first commit: a header of 48 bytes is before it.
-        for at in [48, 60, 75] {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 4;
-            std::fs::write(&segment, bytes).unwrap();
-            let found = &mut Findings::default();
-            assert_eq!(engine.verify_log(&engine.state(), found).unwrap(), 1, "byte {at}");
-            let Finding { place, message, .. } = &found.0[0];
-            assert!(*place == "log" && message.contains("00000000000000000001.log, sequence 1: "), "{message}");
-        }
+        assert_eq!((engine.verify_disk(&engine.state(), found).unwrap(), &found.0), (0, &Vec::new()));
         drop(engine);
         end.join();
     });
-    let mut store = open_sled(folder.path()).unwrap();
-    let state = State::load(&mut store).unwrap();
-    let found = &mut Findings::default();
-    assert_eq!(verify_log(store.log().as_ref(), state.sequence(), found).unwrap(), 1);
+    let segment = folder.path().join("log/00000000000000000001.log");
+    let whole = std::fs::read(&segment).unwrap();
+    // In the first commit: a header of 48 bytes is before it.
+    for at in [48, 60, 75] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        std::fs::write(&segment, bytes).unwrap();
+        let mut store = open_sled(folder.path()).unwrap();
+        let state = State::load(&mut store).unwrap();
+        let found = &mut Findings::default();
+        assert_eq!(verify_log(store.log().as_ref(), state.sequence(), found).unwrap(), 1, "byte {at}");
+        let Finding { place, message, .. } = &found.0[0];
+        assert!(*place == "log" && message.contains("00000000000000000001.log, sequence 1: "), "{message}");
+    }
+}
+
+/// What is on disk of a store that is served, damaged in each way: it is found, and written anew before the next start.
+#[test]
+fn what_rots_under_a_server_is_found_and_written_anew() {
+    type Target = fn(&Path) -> PathBuf;
+    let generation = |folder: &Path| {
+        let mut names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        names.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("generation-")).unwrap()
+    };
+    let targets: [(&str, Target); 4] = [
+        ("checkpoint", |folder| folder.join("db")),
+        ("checkpoint", |folder| folder.join("conf")),
+        ("checkpoint", |folder| folder.with_file_name("STORE")),
+        ("log", |folder| folder.with_file_name("log").join("00000000000000000001.log")),
+    ];
+    for (place, target) in targets {
+        let folder = tempfile::tempdir().unwrap();
+        let digest = block_on(async {
+            // The log is long enough for a checkpoint once: another one comes of rot alone.
+            let options = EngineOptions { checkpoint_log_bytes_min: 4_000, ..EngineOptions::default() };
+            let (engine, end) = open_engine(folder.path(), options).unwrap();
+            for n in 0..100 {
+                engine.write(vec![put_bare(&format!("m{n}"))], None, |_, _| Vec::new()).await.unwrap();
+            }
+            wait_until(|| !folder.path().join("generation-00000000000000000001").exists()).await;
+            wait_until(|| engine.store_figures().log_bytes < 4_000).await;
+            let (path, installed) = (target(&generation(folder.path())), engine.figures().checkpoints.get());
+            let mut bytes = std::fs::read(&path).unwrap();
+            let at = bytes.len().min(100) / 2;
+            bytes[at] ^= 4;
+            std::fs::write(&path, bytes).unwrap();
+            let found = &mut Findings::default();
+            assert_eq!(engine.verify_disk(&engine.state(), found).unwrap(), 1, "{}", path.display());
+            assert_eq!(found.0[0].place, place, "{:?}", found.0);
+            // Of the log it is enough that the segment goes, where a checkpoint covers it.
+            let is_new = || engine.figures().checkpoints.get() > installed || !path.exists();
+            wait_until(|| engine.figures().scrub_findings.get() > 0 && is_new()).await;
+            let clean = || engine.verify_disk(&engine.state(), &mut Findings::default()).unwrap() == 0;
+            wait_until(clean).await;
+            let digest = engine.state().digest();
+            drop(engine);
+            end.join();
+            digest
+        });
+        let (engine, end) = open_engine(folder.path(), EngineOptions::default()).unwrap();
+        assert_eq!(engine.state().digest(), digest);
+        drop(engine);
+        end.join();
+    }
 }

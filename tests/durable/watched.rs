@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use kith::store::{
-    CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogKeep, LogSource, Store, StoreError,
+    CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogKeep, LogSource, Scrub, Store, StoreError,
     StoreId,
 };
 
@@ -140,6 +140,14 @@ impl Store for Watched {
 
     fn log(&self) -> Arc<dyn LogSource> {
         self.store.log()
+    }
+
+    fn scrub(&self) -> Arc<dyn Scrub> {
+        self.store.scrub()
+    }
+
+    fn keep_reserve(&mut self) {
+        self.store.keep_reserve();
     }
 
     fn log_bytes(&self) -> u64 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kith::engine::{Engine, EngineOptions};
 use kith::proto::v1::GetServerInfoRequest;
 use kith::proto::v1::admin_service_client::AdminServiceClient;
-use kith::server::{Server, ServerOptions};
+use kith::server::{Ending, Server, ServerOptions};
 use kith::store::{MemoryStore, StoreId};
 use tonic::Code;
 use tonic_health::ServingStatus;
@@ -58,7 +58,7 @@ async fn while_the_store_is_loaded_it_does_not_serve_and_says_so() {
     assert_eq!(next.status, ServingStatus::Serving as i32);
     admin.get_server_info(GetServerInfoRequest::default()).await.unwrap();
     drop((watched, health, admin));
-    server.run_until(std::future::ready(())).await.unwrap();
+    server.run_until(std::future::ready(Ending::Drained)).await.unwrap();
     let ended = tokio::task::spawn_blocking(|| writer.join());
     tokio::time::timeout(PATIENCE, ended).await.expect("nobody holds the engine any more").unwrap();
 }

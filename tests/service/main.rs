@@ -8,6 +8,7 @@ mod bad_queries;
 mod bad_shared;
 mod bad_writes;
 mod bombs;
+mod broken;
 mod consent;
 mod credentials;
 mod export;

@@ -1,29 +1,22 @@
 //! What the engine holds and does, asked when the page is read.
 
 use std::fmt::Error;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::histogram::Histogram;
-use tokio::time::timeout;
 
-use crate::engine::{ClockFigures, Engine, LaneFigures, MemoryFigures, State, StoreFigures};
+use crate::engine::{ClockFigures, Engine, LaneFigures, MemoryFigures, State};
 use crate::server::body::panics;
 use crate::service::resident_bytes;
-
-/// How long the writer has to tell what the store takes: a disk that hangs must not hide what else there is to see.
-const STORE_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Clones share the engine.
 #[derive(Clone, Default)]
 pub struct EngineMetrics {
     engine: Arc<OnceLock<Engine>>,
-    /// As they were when the store was last asked.
-    store: Arc<Mutex<StoreFigures>>,
 }
 
 impl std::fmt::Debug for EngineMetrics {
@@ -37,26 +30,20 @@ impl EngineMetrics {
     pub fn open(&self, engine: Engine) {
         let _ = self.engine.set(engine);
     }
-
-    /// Asks for what only the writer knows.
-    pub async fn ask_store(&self) {
-        let Some(engine) = self.engine.get() else { return };
-        if let Ok(Ok(figures)) = timeout(STORE_WAIT_MAX, engine.store_figures()).await {
-            *self.store.lock().unwrap_or_else(PoisonError::into_inner) = figures;
-        }
-    }
 }
 
 impl Collector for EngineMetrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let mut page = Writing(encoder);
-        page.counter("kith_panics", "Handlers that panicked", &[(("", ""), panics() as u64)])?;
+        let engine = self.engine.get();
+        let panicked = panics() as u64 + engine.map_or(0, |engine| engine.threads().panics());
+        page.counter("kith_panics", "Handlers and threads that panicked", &[(("", ""), panicked)])?;
         page.gauge("process_resident_memory_bytes", "Memory that the process occupies", resident_bytes())?;
-        let Some(engine) = self.engine.get() else { return Ok(()) };
+        let Some(engine) = engine else { return Ok(()) };
         page.state(&engine.state())?;
         page.queries(engine)?;
         page.writes(engine)?;
-        let store = *self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = engine.store_figures();
         page.gauge("kith_store_disk_bytes", "Bytes that the store takes on disk", store.disk_bytes)?;
         page.gauge("kith_store_log_bytes", "Bytes of commands after the newest checkpoint", store.log_bytes)
     }
@@ -170,7 +157,7 @@ impl Writing<'_> {
         self.memory(engine.memory_figures())?;
         self.gauge(
             "kith_write_queue",
-            "Orders that wait for the writer: commands, and what is asked of the store",
+            "Orders that wait for the writer: commands, and now and then a checkpoint",
             engine.orders_waiting() as u64,
         )?;
         self.count("kith_commands", "Commands put on disk", &figures.commands)?;
@@ -183,6 +170,11 @@ impl Writing<'_> {
         self.gauge("kith_checkpoint_revision", "The sequence that the newest checkpoint covers", covered)?;
         let time = figures.checkpoint_time_seconds.get();
         let help = "When the newest command that it covers was accepted, in seconds since 1970; 0 without one";
-        self.gauge("kith_checkpoint_timestamp_seconds", help, time)
+        self.gauge("kith_checkpoint_timestamp_seconds", help, time)?;
+        let due = figures.checkpoint_due.duration().as_secs_f64();
+        self.gauge("kith_checkpoint_due_seconds", "For how long a checkpoint is due that has not come", due)?;
+        self.count("kith_scrubs", "Times that all that is on disk was read again", &figures.scrubs)?;
+        let help = "What was found on disk that is not what was written; it is written anew";
+        self.count("kith_scrub_findings", help, &figures.scrub_findings)
     }
 }

@@ -15,8 +15,6 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tonic::codegen::http::{Method, Request, Response, StatusCode};
 
-use super::EngineMetrics;
-
 const PATH: &str = "/metrics";
 /// Readers at once; a further one is closed.
 const READERS_MAX: usize = 16;
@@ -27,7 +25,6 @@ const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(50);
 /// What is read.
 pub struct Page {
     pub registry: Registry,
-    pub engine: EngineMetrics,
 }
 
 /// Serves the page until it is dropped.
@@ -72,7 +69,6 @@ async fn read(request: Request<Incoming>, page: Arc<Page>) -> Result<Response<St
     if request.method() != Method::GET {
         return refused(StatusCode::METHOD_NOT_ALLOWED, "the metrics can only be read");
     }
-    page.engine.ask_store().await;
     let mut text = String::new();
     if encode(&mut text, &page.registry).is_err() {
         return refused(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");

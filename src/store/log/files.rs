@@ -52,6 +52,29 @@ impl LogFiles {
         Ok(LogFiles { store, folder: folder.to_owned(), segments: Mutex::new(segments) })
     }
 
+    /// Whether a folder holds commits: more than the log of a store whose creation a crash cut short.
+    pub fn hold_commits(folder: &Path) -> Result<bool, StoreError> {
+        if !folder.is_dir() {
+            return Ok(false);
+        }
+        let files = LogFiles::list(folder, StoreId(0))?;
+        let firsts: Vec<Sequence> = files.segments().iter().map(|segment| segment.first).collect();
+        for first in firsts {
+            let mut begun = [0; HEADER_BYTES + FRAME_HEADER_BYTES];
+            let read = File::open(files.path(first))?.read_at(&mut begun, 0)?;
+            let begun = &begun[HEADER_BYTES.min(read)..read];
+            if first > 1 || begun.iter().any(|&byte| byte != 0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads on after a sequence.
+    pub fn read_after(self: &Arc<Self>, after: Sequence) -> FileCursor {
+        FileCursor { files: self.clone(), next: after + 1, open: None, bytes_read: 0 }
+    }
+
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -85,15 +108,17 @@ impl LogSource for Arc<LogFiles> {
     }
 
     fn cursor(&self, after: Sequence) -> Box<dyn LogCursor> {
-        Box::new(FileCursor { files: self.clone(), next: after + 1, open: None })
+        Box::new(self.read_after(after))
     }
 }
 
 /// Reads a log in order, a frame at a time.
-struct FileCursor {
+pub struct FileCursor {
     files: Arc<LogFiles>,
-    next: Sequence,
+    pub next: Sequence,
     open: Option<OpenSegment>,
+    /// Since it began.
+    pub bytes_read: u64,
 }
 
 struct OpenSegment {
@@ -107,6 +132,12 @@ struct OpenSegment {
 
 impl LogCursor for FileCursor {
     fn read(&mut self, through: Sequence) -> Result<Vec<Commit>, StoreError> {
+        self.next_commits(through)
+    }
+}
+
+impl FileCursor {
+    pub fn next_commits(&mut self, through: Sequence) -> Result<Vec<Commit>, StoreError> {
         while self.next <= through {
             let (first, end) = self.files.segment_of(self.next)?;
             let Some(segment) = self.open.as_mut().filter(|segment| segment.header.first == first) else {
@@ -117,7 +148,9 @@ impl LogCursor for FileCursor {
                 let what = format!("{}: it ends before its last commit", LogFiles::name(first));
                 return Err(StoreError::Damaged { what });
             }
+            let at = segment.at;
             let commits = segment.next_frame(self.next)?;
+            self.bytes_read += segment.at - at;
             if let Some(last) = commits.last() {
                 self.next = last.sequence + 1;
                 return Ok(commits);
@@ -125,9 +158,7 @@ impl LogCursor for FileCursor {
         }
         Ok(Vec::new())
     }
-}
 
-impl FileCursor {
     /// None if the segment is gone: the log no longer reaches back so far, which the next look at the list tells.
     fn open_segment(&self, first: Sequence) -> Result<Option<OpenSegment>, StoreError> {
         let file = match File::open(self.files.path(first)) {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use files::LogFiles;
 
 use super::store_file::sync_folder;
-use super::{Commit, LogKeep, StoreError, StoreId, check_order};
+use super::{Commit, LogKeep, StoreError, StoreId, check_order, private};
 use crate::domain::{Sequence, TimeMs};
 use files::Segment;
 use segment::{FRAME_HEADER_BYTES, Found, HEADER_BYTES, SegmentHeader, found_at, frame, frame_after};
@@ -60,7 +60,7 @@ impl Log {
     pub fn create(folder: &Path, store: StoreId, first: Sequence) -> Result<(), StoreError> {
         match fs::remove_dir_all(folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => fs::create_dir(folder)?,
+            _ => private::create_folder(folder)?,
         }
         create_segment(folder, SegmentHeader::new(store, first))?;
         Ok(())
@@ -72,8 +72,32 @@ impl Log {
         files: Arc<LogFiles>,
         checkpoint: Sequence,
         acknowledged: Sequence,
-        mut take: impl FnMut(Commit) -> Result<(), StoreError>,
+        take: impl FnMut(Commit) -> Result<(), StoreError>,
     ) -> Result<Log, StoreError> {
+        let (read, pending_bytes) = Log::read(&files, checkpoint, acknowledged, take)?;
+        let last = read.last;
+        let last_time = files.segments().last().map_or(TimeMs(0), |segment| segment.written);
+        let active = read.into_active(&files)?;
+        Ok(Log { files, active, last, last_time, pending_bytes, doubtful: false })
+    }
+
+    /// The same, without a log that could be written: nothing on disk is changed.
+    pub fn inspect(
+        files: &LogFiles,
+        checkpoint: Sequence,
+        acknowledged: Sequence,
+        take: impl FnMut(Commit) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        Log::read(files, checkpoint, acknowledged, take).map(|_| ())
+    }
+
+    /// The last segment, and how many bytes of frames the checkpoint does not cover.
+    fn read(
+        files: &LogFiles,
+        checkpoint: Sequence,
+        acknowledged: Sequence,
+        mut take: impl FnMut(Commit) -> Result<(), StoreError>,
+    ) -> Result<(ReadSegment, u64), StoreError> {
         let firsts: Vec<Sequence> = files.segments().iter().map(|segment| segment.first).collect();
         let Some(needed) = firsts.partition_point(|&first| first <= checkpoint + 1).checked_sub(1) else {
             return Err(damaged(&format!("log: sequence {} is missing", checkpoint + 1)));
@@ -82,7 +106,7 @@ impl Log {
         let mut read = None;
         for (i, &first) in firsts.iter().enumerate().skip(needed) {
             let mut take_pending = |commit: Commit| if commit.sequence > checkpoint { take(commit) } else { Ok(()) };
-            let segment = read_segment(&files, first, firsts.get(i + 1).copied(), &mut take_pending)?;
+            let segment = read_segment(files, first, firsts.get(i + 1).copied(), &mut take_pending)?;
             let about = &mut files.segments()[i];
             about.bytes = segment.end as u64;
             about.written = segment.last_time.unwrap_or(about.written);
@@ -96,14 +120,18 @@ impl Log {
         if last < known {
             return Err(damaged(&format!("log: it ends at sequence {last}, and {known} was acknowledged")));
         }
-        let last_time = files.segments().last().map_or(TimeMs(0), |segment| segment.written);
-        let active = read.into_active(&files)?;
-        Ok(Log { files, active, last, last_time, pending_bytes, doubtful: false })
+        Ok((read, pending_bytes))
     }
 
     /// Bytes of the frames that no checkpoint covers yet.
     pub fn pending_bytes(&self) -> u64 {
         self.pending_bytes
+    }
+
+    /// Bytes of all its files.
+    pub fn disk_bytes(&self) -> u64 {
+        let frames: u64 = self.files.segments().iter().map(|segment| segment.bytes).sum();
+        frames + self.active.room.saturating_sub(self.active.end)
     }
 
     /// Appends commits that follow on the last; on disk when it returns. What is refused is not in the log.
@@ -115,10 +143,10 @@ impl Log {
         }
         let frame = frame(self.active.header.salt, commits)?;
         self.active.make_room(frame.len())?;
-        let written = self.active.file.write_all_at(&frame, self.active.end);
-        if let Err(error) = written.and_then(|()| self.active.file.sync_data()) {
-            self.doubtful = self.active.take_back().is_err();
-            return Err(error.into());
+        let mut written = 0;
+        if let Err(error) = self.active.write(&frame, &mut written) {
+            let may_be_whole = frame[written..].iter().all(|&byte| byte == 0);
+            return Err(self.refused(error.into(), may_be_whole));
         }
         self.active.end += frame.len() as u64;
         self.pending_bytes += frame.len() as u64;
@@ -127,6 +155,16 @@ impl Log {
             (segment.bytes, segment.written) = (self.active.end, self.last_time);
         }
         Ok(())
+    }
+
+    /// Makes an append that failed never have been: taken back, or cut off by a segment that begins in its place. Where neither
+    /// can be done, and its frame may be whole, it may be there after a restart.
+    fn refused(&mut self, error: StoreError, may_be_whole: bool) -> StoreError {
+        self.doubtful = self.active.take_back().is_err();
+        if !self.doubtful || self.roll().is_ok() || !may_be_whole {
+            return error;
+        }
+        StoreError::Unknown { what: error.to_string() }
     }
 
     /// Has what comes next go to a segment of its own. Gives how many bytes of frames went before it.
@@ -205,6 +243,19 @@ impl Active {
         Ok(())
     }
 
+    /// Writes a frame behind the last one, and puts it on disk. `written` tells how many of its bytes the file has taken.
+    fn write(&self, frame: &[u8], written: &mut usize) -> std::io::Result<()> {
+        while *written < frame.len() {
+            match self.file.write_at(&frame[*written..], self.end + *written as u64) {
+                Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+                Ok(bytes) => *written += bytes,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.file.sync_data()
+    }
+
     /// Makes a frame that was refused none: zeros where it begins, on disk.
     fn take_back(&mut self) -> Result<(), StoreError> {
         self.file.write_all_at(&[0; FRAME_HEADER_BYTES], self.end)?;
@@ -233,7 +284,7 @@ fn create_segment(folder: &Path, header: SegmentHeader) -> Result<(File, u64), C
     let failed = |renamed: bool| move |error: StoreError| CreationFailed { error, renamed };
     let new = folder.join(NEW);
     let written = (|| -> Result<File, StoreError> {
-        let file = File::create(&new)?;
+        let file = private::create_file(&new)?;
         let mut bytes = vec![0; ROOM_BYTES];
         bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
         file.write_all_at(&bytes, 0)?;

@@ -1,0 +1,130 @@
+//! The thread that reads what is on disk again and again, slowly: what is not what was written is written anew from memory, before
+//! a restart has to read it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use super::state::State;
+use super::threads::Threads;
+use super::verify::Verifier;
+use super::writer::Order;
+use super::{Engine, Figures};
+use crate::domain::{Error, Finding, Sequence};
+use crate::store::Scrub;
+
+/// A pass reads no slower than this, and otherwise so that it takes half of the time between two.
+const BYTES_PER_SECOND_MIN: f64 = 4.0 * 1_024.0 * 1_024.0;
+/// Where nothing is to be scrubbed but at a word.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// What was found.
+#[derive(Debug)]
+pub struct Rot {
+    pub what: String,
+    /// The commit of the log that cannot be read; 0 if it is the checkpoint.
+    pub log: Sequence,
+}
+
+/// What a server's checks on the disk share. The thread ends with the last clone.
+#[derive(Clone)]
+pub struct Scrubber {
+    disk: Arc<dyn Scrub>,
+    now: Sender<()>,
+}
+
+/// What the thread works with. It keeps nothing of the engine alive.
+pub struct Scrubbing {
+    pub disk: Arc<dyn Scrub>,
+    pub published: watch::Receiver<Arc<State>>,
+    pub orders: mpsc::WeakSender<Order>,
+    pub figures: Arc<Figures>,
+    /// From the begin of a pass to that of the next; zero for none but at a word.
+    pub every: Duration,
+}
+
+impl Scrubber {
+    pub fn start(threads: &Threads, scrubbing: Scrubbing) -> std::io::Result<Scrubber> {
+        let (now, told) = channel();
+        let disk = scrubbing.disk.clone();
+        let guard = threads.clone();
+        threads.essential("kith-scrub", move || {
+            while scrubbing.wait(&told) {
+                // A panic is counted and logged; the next pass may go better.
+                let _ = guard.guarded("a scrub", || scrubbing.pass(&told));
+            }
+            Ok(())
+        })?;
+        Ok(Scrubber { disk, now })
+    }
+}
+
+impl Scrubbing {
+    /// Waits for the next pass; false at the end.
+    fn wait(&self, told: &Receiver<()>) -> bool {
+        let every = if self.every.is_zero() { FOREVER } else { self.every };
+        !matches!(told.recv_timeout(every), Err(RecvTimeoutError::Disconnected))
+    }
+
+    fn pass(&self, told: &Receiver<()>) {
+        let begun = Instant::now();
+        let rate = (self.disk.bytes() as f64 / (self.every.as_secs_f64() / 2.0).max(0.1)).max(BYTES_PER_SECOND_MIN);
+        let mut bytes = 0.0;
+        let mut pace = |read: u64| {
+            bytes += read as f64;
+            let until = Duration::from_secs_f64(bytes / rate);
+            match told.recv_timeout(until.saturating_sub(begun.elapsed())) {
+                Err(RecvTimeoutError::Disconnected) => Err(Error::Cancelled),
+                _ => Ok(()),
+            }
+        };
+        let through = self.published.borrow().sequence();
+        let checkpoint = self.disk.checkpoint(&mut pace);
+        let log = self.disk.log(through, &mut pace);
+        if let Ok(Some(what)) = &checkpoint {
+            self.report(Rot { what: what.clone(), log: 0 });
+        }
+        if let Ok(Some((sequence, what))) = &log {
+            self.report(Rot { what: what.clone(), log: *sequence });
+        }
+        if checkpoint.is_ok() && log.is_ok() {
+            self.figures.scrubs.inc();
+        }
+    }
+
+    fn report(&self, rot: Rot) {
+        self.figures.scrub_findings.inc();
+        tracing::error!(
+            what = rot.what,
+            "what is on disk is not what was written; a new checkpoint is written from memory"
+        );
+        if let Some(orders) = self.orders.upgrade() {
+            // A writer that has ended writes nothing anew.
+            let _ = orders.blocking_send(Order::Rotten(rot));
+        }
+    }
+}
+
+impl Engine {
+    /// Reads all that is kept of the log through a state's revision, and the checkpoint's files; gives how many findings there are. What
+    /// is found is written anew.
+    pub fn verify_disk(&self, state: &State, verifier: &mut dyn Verifier) -> Result<u64, Error> {
+        let mut findings = super::verify_log(self.log.as_ref(), state.sequence(), verifier)?;
+        let (total, mut read) = (self.scrubber.disk.bytes(), 0);
+        let found = self.scrubber.disk.checkpoint(&mut |bytes| {
+            read += bytes;
+            verifier.progress(read.min(total), total)
+        })?;
+        if let Some(message) = found {
+            findings += 1;
+            verifier.found(Finding { place: "checkpoint", subject: "files on disk".to_owned(), message })?;
+        }
+        if findings > 0 {
+            // The thread ends with the engine, and not before.
+            let _ = self.scrubber.now.send(());
+        }
+        Ok(findings)
+    }
+}

@@ -1,0 +1,226 @@
+//! Whether what is on disk is still what was written: the checkpoint's files by their checksums, which are taken when it has been
+//! written and read back, the log by those of its frames.
+//!
+//! Rot that nobody looks for is found by the next start, which refuses the store. Found while its server runs, it is written anew.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{Advice, fadvise};
+
+use super::log::LogFiles;
+use super::store_file::StoreFile;
+use super::tail_file::TailFile;
+use super::{Scrub, StoreError};
+use crate::domain::{Error, Sequence};
+
+/// Bytes that are read between two calls of the pace.
+const PIECE_BYTES: usize = 256 * 1_024;
+
+/// The length and the CRC-32 of each file of a generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerationSums {
+    folder: PathBuf,
+    files: BTreeMap<PathBuf, (u64, u32)>,
+}
+
+impl GenerationSums {
+    /// Of a generation that nobody writes to any more.
+    pub fn take(folder: &Path) -> Result<GenerationSums, StoreError> {
+        let mut files = BTreeMap::new();
+        for path in files_under(folder)? {
+            let sum = sum(&path, &mut |_| Ok(()));
+            let sum = sum.map_err(|_| StoreError::Io("it was told to stop".to_owned()))??;
+            files.insert(path, sum);
+        }
+        Ok(GenerationSums { folder: folder.to_owned(), files })
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.files.values().map(|(bytes, _)| bytes).sum()
+    }
+}
+
+fn files_under(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            files.extend(files_under(&entry.path())?);
+        } else {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
+}
+
+/// How often, and whether, reading goes on.
+type Pace<'a> = dyn FnMut(u64) -> Result<(), Error> + 'a;
+
+/// The outer error is the pace's own.
+fn sum(path: &Path, pace: &mut Pace<'_>) -> Result<Result<(u64, u32), StoreError>, Error> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    let (mut bytes, mut hasher) = (0, crc32fast::Hasher::new());
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(Ok((bytes, hasher.finalize()))),
+            Ok(read) => {
+                hasher.update(&piece[..read]);
+                bytes += read as u64;
+                pace(read as u64)?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Ok(Err(error.into())),
+        }
+    }
+}
+
+/// What the store's owner and those who scrub it share.
+pub struct Scrubbed {
+    folder: PathBuf,
+    log: Arc<LogFiles>,
+    known: Mutex<Option<Arc<Known>>>,
+}
+
+/// What there must be on disk.
+#[derive(Debug, PartialEq, Eq)]
+struct Known {
+    file: StoreFile,
+    sums: GenerationSums,
+}
+
+impl Scrubbed {
+    pub fn new(folder: &Path, log: Arc<LogFiles>) -> Scrubbed {
+        Scrubbed { folder: folder.to_owned(), log, known: Mutex::new(None) }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Arc<Known>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A generation is the current one from now on.
+    pub fn knows(&self, file: StoreFile, sums: GenerationSums) {
+        *self.known() = Some(Arc::new(Known { file, sums }));
+    }
+
+    fn find(&self, known: &Known, pace: &mut Pace<'_>) -> Result<Result<(), String>, Error> {
+        match StoreFile::read(&self.folder) {
+            Ok(Some(file)) if file == known.file => {}
+            Ok(_) => return Ok(Err("STORE: it is not what was written".to_owned())),
+            Err(error) => return Ok(Err(error.to_string())),
+        }
+        if let Err(error) = TailFile::inspect(&self.folder) {
+            return Ok(Err(error.to_string()));
+        }
+        for (path, expected) in &known.sums.files {
+            let name = path.strip_prefix(&self.folder).unwrap_or(path).display();
+            drop_cached(path);
+            match sum(path, pace)? {
+                Ok(found) if found == *expected => {}
+                Ok(_) => return Ok(Err(format!("{name}: its bytes are not those that were written"))),
+                // That is no fault of the disk.
+                Err(StoreError::TooManyFiles) => return Ok(Ok(())),
+                Err(error) => return Ok(Err(format!("{name}: {error}"))),
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+impl Scrub for Scrubbed {
+    fn bytes(&self) -> u64 {
+        let log: u64 = self.log.segments().iter().map(|segment| segment.bytes).sum();
+        log + self.known().as_ref().map_or(0, |known| known.sums.bytes())
+    }
+
+    fn checkpoint(&self, pace: &mut Pace<'_>) -> Result<Option<String>, Error> {
+        let Some(known) = self.known().clone() else { return Ok(None) };
+        let found = self.find(&known, pace)?;
+        // Another one may have taken its place meanwhile.
+        let is_current = self.known().as_ref() == Some(&known);
+        Ok(found.err().filter(|_| is_current))
+    }
+
+    fn log(&self, through: Sequence, pace: &mut Pace<'_>) -> Result<Option<(Sequence, String)>, Error> {
+        let segments = self.log.segments().clone();
+        segments.iter().for_each(|segment| drop_cached(&self.log.path(segment.first)));
+        let mut cursor = self.log.read_after(segments.first().map_or(0, |segment| segment.first - 1));
+        loop {
+            let before = cursor.bytes_read;
+            match cursor.next_commits(through) {
+                Ok(commits) if commits.is_empty() => return Ok(None),
+                Ok(_) => pace(cursor.bytes_read - before)?,
+                // It was shortened meanwhile.
+                Err(StoreError::TooOld { earliest }) if earliest > cursor.next => {
+                    cursor = self.log.read_after(earliest - 1);
+                }
+                Err(StoreError::TooManyFiles) => return Ok(None),
+                Err(error) => return Ok(Some((cursor.next, error.to_string()))),
+            }
+        }
+    }
+}
+
+/// Has what is read next come from the disk, not from memory. A system that does not do it is no reason to read nothing.
+fn drop_cached(path: &Path) {
+    if let Ok(file) = File::open(path) {
+        let _ = fadvise(&file, 0, None, Advice::DontNeed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreId;
+
+    #[test]
+    fn any_changed_missing_or_longer_file_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let generation = folder.path().join("generation");
+        fs::create_dir_all(generation.join("blobs")).unwrap();
+        fs::create_dir(folder.path().join("log")).unwrap();
+        let (db, blob) = (generation.join("db"), generation.join("blobs/1"));
+        let whole = || {
+            fs::write(&db, vec![7; PIECE_BYTES + 9]).unwrap();
+            fs::write(&blob, b"a blob").unwrap();
+        };
+        whole();
+        let id = StoreId(5);
+        let file = StoreFile { id, generation: 1, format: crate::store::store_file::STORE_FORMAT };
+        file.write_beside(folder.path()).unwrap();
+        crate::store::store_file::put_in_place(folder.path()).unwrap();
+        TailFile::create(folder.path(), 0).unwrap();
+        let log = Arc::new(LogFiles::list(&folder.path().join("log"), id).unwrap());
+        let scrubbed = Scrubbed::new(folder.path(), log);
+        let found = || scrubbed.checkpoint(&mut |_| Ok(())).unwrap();
+        assert_eq!(found(), None);
+        scrubbed.knows(file, GenerationSums::take(&generation).unwrap());
+        assert_eq!((found(), scrubbed.bytes()), (None, PIECE_BYTES as u64 + 15));
+        let bad = "its bytes are not those that were written";
+        for at in [0, PIECE_BYTES, PIECE_BYTES + 8] {
+            let mut bytes = fs::read(&db).unwrap();
+            bytes[at] ^= 4;
+            fs::write(&db, bytes).unwrap();
+            assert_eq!(found(), Some(format!("generation/db: {bad}")), "byte {at}");
+            whole();
+        }
+        fs::write(&blob, b"a blob.").unwrap();
+        assert_eq!(found(), Some(format!("generation/blobs/1: {bad}")));
+        fs::remove_file(&blob).unwrap();
+        assert!(found().unwrap().contains("blobs/1"));
+        whole();
+        fs::write(folder.path().join("STORE"), b"KITH").unwrap();
+        assert!(found().unwrap().contains("STORE"));
+        assert_eq!(
+            scrubbed.checkpoint(&mut |_| Err(Error::Cancelled)).unwrap().map(|what| what.contains("STORE")),
+            Some(true)
+        );
+    }
+}
