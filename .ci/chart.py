@@ -18,17 +18,18 @@ KUBERNETES = ["1.27", "1.30", "1.33"]
 HEAD = """# kith on Kubernetes
 
 ```
-helm install graph helm/kith
+helm install graph helm/kith --set tls.existingSecret=kith-tls,auth.existingSecret=kith-auth
+helm install graph helm/kith --set settings.insecure=true   # to try it
 helm test graph
 ```
 
 One StatefulSet of one pod with a volume: a store has one writer. It runs as nobody in particular, on a root file system that can't be
 written, under the `restricted` Pod Security standard, and needs Kubernetes 1.27 for its gRPC probes.
 
-As it comes it neither encrypts nor asks who calls (`settings.insecure`): the NetworkPolicy lets in pods of its namespace with the label
-`kith-client=true`, and who `networkPolicy.from` names. Give `tls` and `auth`, and set `settings.insecure` to false, to have kith itself
-ask. Probes and `helm test` ask a port of the pod that knows nothing but health, and speaks no TLS. An upgrade restarts the pod: callers see UNAVAILABLE for as long as the store
-takes to load, and should try again (see `examples/`).
+It asks who calls, and encrypts: without `tls` and `auth` nothing is installed. To try it, `settings.insecure` lets it do neither; then
+the NetworkPolicy alone says who may call, which is pods of its namespace with the label `kith-client=true`, and who `networkPolicy.from`
+names. Probes and `helm test` ask a port of the pod that knows nothing but health, and speaks no TLS. It listens on IPv6 and IPv4. An
+upgrade restarts the pod: callers see UNAVAILABLE for as long as the store takes to load, and should try again (see `examples/`).
 
 ## Values
 
@@ -127,7 +128,7 @@ def check_ports(name, by_kind):
     listens = {variable["name"]: variable.get("value", "") for variable in container["env"]}
     for port, variable in (("grpc", "KITH_LISTEN"), ("health", "KITH_HEALTH_LISTEN"), ("metrics", "KITH_METRICS_LISTEN")):
         check((port in ports) == (variable in listens), f"{name}: {variable} and the port {port} go together")
-        check(port not in ports or listens[variable].endswith(f":{ports[port]}"), f"{name}: {variable} is not the port {port}")
+        check(port not in ports or listens[variable] == f"[::]:{ports[port]}", f"{name}: {variable} is not every address's port {port}")
     for monitor in by_kind.get("ServiceMonitor", []):
         wanted = monitor["spec"]["selector"]["matchLabels"]
         found = [service for service in by_kind["Service"] if wanted.items() <= service["metadata"]["labels"].items()]
@@ -205,6 +206,18 @@ def secrets(folder):
     (folder / "auth/auth.toml").write_text(f'{caller}token_sha256 = ["{"0" * 64}"]\n')
 
 
+def check_memory():
+    """What the values say of memory is what was measured, and there is room for the edges they say it is for."""
+    text = (CHART / "values.yaml").read_text()
+    said = re.search(r"(\d+) bytes an edge at rest and (\d+) while it starts", text)
+    operations = (CHART.parents[1] / "docs/OPERATIONS.md").read_text()
+    measured = [re.search(rf"\| {row} \| (\d+) bytes an edge", operations) for row in ("memory at rest, members and all", "at most while it starts")]
+    check(said and all(measured) and said.groups() == tuple(found[1] for found in measured), "values.yaml and OPERATIONS.md differ on bytes an edge")
+    resources, edges = yaml.safe_load(text)["resources"], int(re.search(r"2 GiB are for (\d+) million edges", text)[1]) * 10**6
+    check(resources["requests"]["memory"] == resources["limits"]["memory"] == "2Gi", "the memory that is the limit is not requested")
+    check(said and 2 * int(said[1]) * edges <= 2 << 30, f"twice {said[1]} bytes of {edges} edges are more than 2 GiB")
+
+
 def check_refusals(helm):
     for case in yaml.safe_load((CHART / "refused.yaml").read_text()):
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
@@ -227,6 +240,7 @@ def main(helm, kith, write=None):
         check(linted.returncode == 0, f"{values.name}: {linted.stdout}")
         check_set(helm, kith, values)
     check_refusals(helm)
+    check_memory()
     cases = len(yaml.safe_load((CHART / "refused.yaml").read_text()))
     print(f"{len(sets)} value sets for Kubernetes {', '.join(KUBERNETES)}; {cases} bad values")
     for problem in problems:

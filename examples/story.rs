@@ -42,9 +42,13 @@ where
             Err(status) => status,
         };
         // After a deadline a write may have been carried out; its request id makes the second try harmless.
-        let again = matches!(refused.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled);
-        let asked_for = refused.get_details_retry_info().and_then(|info| info.retry_delay).unwrap_or_default();
-        let wait = asked_for.max(pause.mul_f64(0.5 + fastrand::f64()));
+        let asked_for = refused.get_details_retry_info().and_then(|info| info.retry_delay);
+        let again = match refused.code() {
+            // Overloaded, or a quota used up: the server says when to come again. A full disk or a spent budget stays as it is.
+            Code::ResourceExhausted => asked_for.is_some(),
+            code => matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled),
+        };
+        let wait = asked_for.unwrap_or_default().max(pause.mul_f64(0.5 + fastrand::f64()));
         if !again || began.elapsed() + wait > PATIENCE {
             return Err(refused);
         }

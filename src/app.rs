@@ -18,7 +18,9 @@ pub use offline::{
 
 pub use crate::engine::EngineOptions;
 use crate::engine::{Engine, Threads, WriterEnd};
-pub use crate::server::{CallLimits, Collector, ConnectionLimits, Rate, ReceivedLimits, ServerOptions, TlsFiles};
+pub use crate::server::{
+    CallLimits, Collector, ConnectionLimits, Rate, ReceivedLimits, ServerOptions, TlsFiles, read_files_again,
+};
 use crate::server::{Ending, Server, ServerError};
 use crate::store::{MemoryStore, SledStore, Store, StoreError, StoreId};
 

@@ -86,14 +86,20 @@ class Kith:
             try:
                 return method(request, timeout=self.deadline)
             except grpc.RpcError as error:
-                # Only UNAVAILABLE says that the same call may do better soon. DEADLINE_EXCEEDED is worth a try for a write too:
-                # it may have been carried out, and the request id makes the second try harmless.
-                again = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-                wait = max(pause * random.uniform(0.5, 1.5), delay_asked_for(error))
-                if not again or time.monotonic() + wait > give_up:
+                wait = max(pause * random.uniform(0.5, 1.5), delay_asked_for(error) or 0.0)
+                if not is_worth_another_try(error) or time.monotonic() + wait > give_up:
                     raise
                 time.sleep(wait)
                 pause = min(pause * 2, 2.0)
+
+
+def is_worth_another_try(error):
+    """Whether the same call may do better soon."""
+    if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
+        # Overloaded, or a quota used up: the server says when to come again. A full disk or a spent budget stays as it is.
+        return delay_asked_for(error) is not None
+    # DEADLINE_EXCEEDED is worth a try for a write too: it may have been carried out, and the request id makes the second try harmless.
+    return error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 def reason_of(error):
@@ -102,8 +108,8 @@ def reason_of(error):
 
 
 def delay_asked_for(error):
-    """Seconds the server asks to wait before another try; 0 when it does not say."""
-    return max((info.retry_delay.ToTimedelta().total_seconds() for info in details(error, error_details_pb2.RetryInfo)), default=0.0)
+    """Seconds the server asks to wait before another try; None when it does not say."""
+    return max((info.retry_delay.ToTimedelta().total_seconds() for info in details(error, error_details_pb2.RetryInfo)), default=None)
 
 
 def details(error, kind):

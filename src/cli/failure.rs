@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
+use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
 use tonic_types::{FieldViolation, StatusExt};
 
@@ -51,12 +52,48 @@ impl Failure {
         Failure::Local { message: message.into(), exit_code: 3 }
     }
 
-    /// Tells the person on stderr, and the shell by the exit code.
-    pub fn report(&self) -> ExitCode {
-        if !matches!(self, Failure::OutputClosed) {
-            eprintln!("error: {}", self.in_words());
+    /// Reports to the person, or to the program that asked for JSON, on stderr, and to the shell by the exit code.
+    pub fn report(&self, as_json: bool) -> ExitCode {
+        match self {
+            Failure::OutputClosed => {}
+            failure if as_json => eprintln!("{}", failure.as_json()),
+            failure => eprintln!("error: {}", failure.in_words()),
         }
         ExitCode::from(self.exit_code())
+    }
+
+    /// `{"error":{"code":…,"reason":…,"message":…,"violations":[…],"metadata":{…},"retryAfterSeconds":…,"exitCode":…}}`, without what
+    /// there is none of.
+    fn as_json(&self) -> Value {
+        let mut error = Map::new();
+        let message = match self {
+            Failure::Refused(status) if !self.is_unreachable() => {
+                let details = status.get_error_details();
+                error.insert("code".to_owned(), code_name(status.code()).into());
+                if let Some(info) = details.error_info() {
+                    error.insert("reason".to_owned(), info.reason.clone().into());
+                    if !info.metadata.is_empty() {
+                        let metadata = info.metadata.iter().map(|(key, value)| (key.clone(), value.clone().into()));
+                        error.insert("metadata".to_owned(), metadata.collect::<Map<_, _>>().into());
+                    }
+                }
+                if let Some(bad) = details.bad_request() {
+                    let violation = |violation: &FieldViolation| {
+                        let FieldViolation { field, description, reason, .. } = violation;
+                        json!({ "field": field, "reason": reason, "message": description })
+                    };
+                    error.insert("violations".to_owned(), bad.field_violations.iter().map(violation).collect());
+                }
+                if let Some(delay) = details.retry_info().and_then(|retry| retry.retry_delay) {
+                    error.insert("retryAfterSeconds".to_owned(), delay.as_secs_f64().into());
+                }
+                status.message().to_owned()
+            }
+            failure => failure.in_words(),
+        };
+        error.insert("message".to_owned(), message.into());
+        error.insert("exitCode".to_owned(), self.exit_code().into());
+        json!({ "error": error })
     }
 
     fn exit_code(&self) -> u8 {
@@ -98,10 +135,12 @@ fn reason_of(status: &Status) -> Option<String> {
     status.get_details_error_info().map(|info| info.reason)
 }
 
-/// `NOT_FOUND (NOT_FOUND) member "x" not found`, and the fields that are to blame.
+/// `INVALID_ARGUMENT (OUT_OF_RANGE) k: must be from 1 to 50`, and the fields that are to blame. A reason that is the code is not said
+/// twice.
 fn refusal(status: &Status) -> String {
     let code = code_name(status.code());
-    let reason = reason_of(status).map(|reason| format!(" ({})", clean(&reason, 64))).unwrap_or_default();
+    let reason = reason_of(status).filter(|reason| *reason != code);
+    let reason = reason.map(|reason| format!(" ({})", clean(&reason, 64))).unwrap_or_default();
     let mut text = format!("{code}{reason} {}", clean(status.message(), MESSAGE_CHARS_MAX));
     let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
     // The message of a single violation is the violation.
@@ -133,6 +172,7 @@ fn advice_on(reason: &str) -> Option<&'static str> {
         "INTERNAL" => "the server's log tells more; `kith verify` checks everything it holds",
         "REVISION_TOO_OLD" => "export everything, and watch on from the revision it was made at",
         "NOT_READY" => "the server still loads its store, or is about to stop",
+        "ANSWER_TOO_LARGE" => "an answer holds 3 MiB: ask for less at once",
         _ => return None,
     })
 }
@@ -167,7 +207,37 @@ mod tests {
 
     #[test]
     fn a_refusal_names_code_reason_and_message() {
-        assert_eq!(refusal(&not_found()), "NOT_FOUND (NOT_FOUND) member \"x\" not found");
+        assert_eq!(refusal(&not_found()), "NOT_FOUND member \"x\" not found");
+        let mut details = ErrorDetails::new();
+        details.set_error_info("TOO_MANY", "kith", std::collections::HashMap::<String, String>::new());
+        let status = Status::with_error_details(Code::InvalidArgument, "ids: too many", details);
+        assert_eq!(refusal(&status), "INVALID_ARGUMENT (TOO_MANY) ids: too many");
+    }
+
+    #[test]
+    fn a_program_is_told_in_json() {
+        let mut details = ErrorDetails::new();
+        details.set_error_info("OUT_OF_RANGE", "kith", [("a".to_owned(), "b".to_owned())]);
+        details.set_retry_info(Some(std::time::Duration::from_millis(1_500)));
+        details.set_bad_request(vec![FieldViolation {
+            field: "k".to_owned(),
+            description: "must be from 1 to 50".to_owned(),
+            reason: "OUT_OF_RANGE".to_owned(),
+            localized_message: None,
+        }]);
+        let status = Status::with_error_details(Code::InvalidArgument, "k: must be from 1 to 50", details);
+        let wanted = json!({ "error": {
+            "code": "INVALID_ARGUMENT",
+            "reason": "OUT_OF_RANGE",
+            "message": "k: must be from 1 to 50",
+            "violations": [{ "field": "k", "reason": "OUT_OF_RANGE", "message": "must be from 1 to 50" }],
+            "metadata": { "a": "b" },
+            "retryAfterSeconds": 1.5,
+            "exitCode": 1,
+        }});
+        assert_eq!(Failure::from(status).as_json(), wanted);
+        let unreachable = Failure::Unreachable { server: "x:1".to_owned(), why: "refused".to_owned() };
+        assert_eq!(unreachable.as_json()["error"]["exitCode"], 3);
     }
 
     #[test]
@@ -188,6 +258,7 @@ mod tests {
             "INTERNAL",
             "REVISION_TOO_OLD",
             "NOT_READY",
+            "ANSWER_TOO_LARGE",
         ];
         for reason in reasons {
             assert!(advice_on(reason).is_some());

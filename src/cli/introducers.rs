@@ -1,14 +1,16 @@
 //! `kith introducers`: who can introduce a member to another.
 
+use std::process::ExitCode;
+
 use clap::Args;
 
 use super::client::Client;
 use super::failure::Failure;
 use super::filter_args::{FilterArgs, ReadArgs};
 use super::json;
-use super::path::members_of;
+use super::path::{ended, members_of};
 use super::print::{Align, Directory, Table, chain_line, clean, completeness, percent, say, score};
-use crate::proto::v1::{FindIntroducersRequest, FindIntroducersResponse};
+use crate::proto::v1::{Completeness, FindIntroducersRequest, FindIntroducersResponse};
 
 /// What `kith introducers` takes.
 #[derive(Debug, Args)]
@@ -30,7 +32,7 @@ pub struct IntroducersArgs {
 }
 
 /// Asks and prints.
-pub async fn run(client: &Client, args: &IntroducersArgs, json: bool) -> Result<(), Failure> {
+pub async fn run(client: &Client, args: &IntroducersArgs, json: bool) -> Result<ExitCode, Failure> {
     let request = FindIntroducersRequest {
         member_id: args.member.clone(),
         target_id: args.target.clone(),
@@ -40,17 +42,19 @@ pub async fn run(client: &Client, args: &IntroducersArgs, json: bool) -> Result<
         read: args.read.options(),
     };
     let response = client.introductions().find_introducers(request).await?.into_inner();
+    let complete = response.info.as_ref().is_none_or(|info| info.completeness() == Completeness::Complete);
+    let ended = ended(!response.introducers.is_empty(), complete);
     if json {
-        return say(&json::pretty("FindIntroducersResponse", &response)?);
+        return say(&json::pretty("FindIntroducersResponse", &response)?).map(|()| ended);
     }
     if response.introducers.is_empty() {
         let (member, target) = (clean(&args.member, 128), clean(&args.target, 128));
         let note = completeness(response.info.as_ref());
-        return say(&format!("Nobody was found who can introduce {member} to {target}.\n{note}"));
+        return say(&format!("Nobody was found who can introduce {member} to {target}.\n{note}")).map(|()| ended);
     }
     let paths = response.introducers.iter().filter_map(|introducer| introducer.path.as_ref());
     let directory = Directory::of(client, args.read.viewer(), members_of(paths)).await?;
-    say(&rendered(&response, &directory))
+    say(&rendered(&response, &directory)).map(|()| ended)
 }
 
 /// The table, each chain in a line below it: chains are too wide for a cell.

@@ -1,6 +1,6 @@
 //! The settings of `kith serve` that say who is served, and how much.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,22 @@ use crate::app::{CallLimits, Collector, ConnectionLimits, Rate, ReceivedLimits, 
 /// Whole numbers from 1.
 fn positive() -> RangedU64ValueParser<u32> {
     RangedU64ValueParser::new().range(1..)
+}
+
+/// `127.0.0.1:5484`, `[::1]:5484` or `localhost:5484`. Of a name's addresses the first of IPv4 is taken, if it has any: `localhost` is
+/// where clients look first.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let named = text.rsplit_once(':').filter(|(name, port)| !name.is_empty() && port.parse::<u16>().is_ok());
+    if named.is_none_or(|(name, _)| name.contains([':', '[', '/'])) {
+        return Err("HOST:PORT is wanted, as in 127.0.0.1:5484, localhost:5484 or [::]:5484".to_owned());
+    }
+    let found = text.to_socket_addrs().map_err(|error| format!("the name is not known: {error}"))?;
+    let found: Vec<SocketAddr> = found.collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| "the name has no address".to_owned())
 }
 
 fn collector_endpoint(text: &str) -> Result<Uri, &'static str> {
@@ -28,14 +44,14 @@ fn part(text: &str) -> Result<f64, &'static str> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Who is served, and how much")]
 pub struct ListenArgs {
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, env = "KITH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5484")]
+    /// Where to listen: an address or a name, and a port; port 0 takes a free one. `[::]` listens on every address, of IPv4 too.
+    #[arg(long, env = "KITH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5484", value_parser = address)]
     listen: SocketAddr,
     /// Where Prometheus can read metrics, at /metrics: unencrypted, by all who reach it. They hold counts and names of kinds.
-    #[arg(long, env = "KITH_METRICS_LISTEN", value_name = "ADDR")]
+    #[arg(long, env = "KITH_METRICS_LISTEN", value_name = "ADDR", value_parser = address)]
     metrics_listen: Option<SocketAddr>,
     /// Where health alone can be asked, without TLS and without saying who asks: for probes. It says nothing else.
-    #[arg(long, env = "KITH_HEALTH_LISTEN", value_name = "ADDR")]
+    #[arg(long, env = "KITH_HEALTH_LISTEN", value_name = "ADDR", value_parser = address)]
     health_listen: Option<SocketAddr>,
     /// The collector of traces (OpenTelemetry, OTLP over gRPC) that is sent a span of each call. Spans say which RPC it was, how it
     /// ended and when: nothing of what was asked or answered.

@@ -46,9 +46,21 @@ use client::ServerArgs;
 pub use failure::Failure;
 use settings::Settings;
 
+/// What the shell hears. Scripts rely on them.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; of path and introducers: a way was found; of health: it serves; of verify: all is well
+  1  the server refused the call, or the command failed; of import: rows were refused; of verify: something is wrong
+  2  the command line or a setting is wrong
+  3  no server answers, or the server could not start; of import: it came to no end
+  4  of path and introducers: there is no way from the one to the other
+  5  of path and introducers: none was found before a limit ended the search
+
+With --json an error is a line of JSON on stderr: {\"error\":{\"code\":…,\"reason\":…,\"message\":…,\"violations\":[…],\"exitCode\":…}}";
+
 /// A gRPC service with a graph store: who can a status reach, through whom did X find Y, who can introduce us.
 #[derive(Debug, Parser)]
-#[command(name = "kith", version, arg_required_else_help = true)]
+#[command(name = "kith", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -109,15 +121,16 @@ fn command() -> clap::Command {
 /// The command line as clap takes it. The settings of `serve` come from three sources, and are put together before; none is left
 /// to do of a command that only prints them.
 fn matches() -> Result<Option<ArgMatches>, Failure> {
-    let anything = ["serve", "config"]
-        .into_iter()
-        .fold(command(), |command, name| command.mut_subcommand(name, settings::taking_anything));
+    let anything =
+        ["serve", "config"].into_iter().fold(settings::without_empty_variables(command()), |command, name| {
+            command.mut_subcommand(name, settings::taking_anything)
+        });
     let loose = anything.get_matches();
-    let mut command = command();
+    let all = command();
     let (Some((name @ ("serve" | "config"), given)), Some(own)) =
-        (loose.subcommand(), loose.subcommand_name().and_then(|name| command.find_subcommand(name)))
+        (loose.subcommand(), loose.subcommand_name().and_then(|name| all.find_subcommand(name)))
     else {
-        return Ok(Some(command.get_matches()));
+        return Ok(Some(settings::without_empty_variables(all).get_matches()));
     };
     let mut settings = Settings::gather(own, given, |variable| std::env::var_os(variable));
     if name == "config" {
@@ -125,8 +138,33 @@ fn matches() -> Result<Option<ArgMatches>, Failure> {
     }
     settings.check_given(own);
     settings.refused()?;
-    let flags: Vec<OsString> = ["kith".into(), name.into()].into_iter().chain(settings.as_flags()).collect();
-    Ok(Some(command.try_get_matches_from_mut(flags).unwrap_or_else(|error| error.exit())))
+    let parsed = settings::without_empty_variables(all.clone()).try_get_matches_from(flags_of(&settings));
+    Ok(Some(parsed.unwrap_or_else(|error| error.exit())))
+}
+
+/// `kith serve` with each setting that is given as a flag.
+fn flags_of(settings: &Settings) -> Vec<OsString> {
+    ["kith".into(), "serve".into()].into_iter().chain(settings.as_flags()).collect()
+}
+
+/// The settings of `kith serve`, gathered anew: the flags and the environment are those that the process was started with, the file
+/// is as it is now.
+fn serve_settings() -> Result<(Settings, serve::ServeArgs), Failure> {
+    let wrong = |error: clap::Error| Failure::new(error.to_string());
+    let all = command();
+    let loose = all.clone().mut_subcommand("serve", settings::taking_anything);
+    let loose = loose.try_get_matches_from(std::env::args_os()).map_err(wrong)?;
+    let (Some(("serve", given)), Some(own)) = (loose.subcommand(), all.find_subcommand("serve")) else {
+        return Err(Failure::new("this is not `kith serve`"));
+    };
+    let mut settings = Settings::gather(own, given, |variable| std::env::var_os(variable));
+    settings.check_given(own);
+    settings.refused()?;
+    let parsed = settings::without_empty_variables(all.clone()).try_get_matches_from(flags_of(&settings));
+    let matches = parsed.map_err(wrong)?;
+    let given = matches.subcommand_matches("serve").ok_or_else(|| Failure::new("this is not `kith serve`"))?;
+    let args = serve::ServeArgs::from_arg_matches(given).map_err(wrong)?;
+    Ok((settings, args))
 }
 
 /// Runs the command that the process was started with.
@@ -134,8 +172,11 @@ pub fn main() -> ExitCode {
     let matches = match matches() {
         Ok(Some(matches)) => matches,
         Ok(None) => return ExitCode::SUCCESS,
-        Err(failure) => return failure.report(),
+        Err(failure) => return failure.report(false),
     };
+    let as_json = matches
+        .subcommand()
+        .is_some_and(|(_, given)| given.try_get_one::<bool>("json").is_ok_and(|json| json.is_some_and(|json| *json)));
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -143,14 +184,14 @@ pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(TASKS_BETWEEN_EVENTS).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return Failure::new(format!("cannot start the runtime: {error}")).report(),
+        Err(error) => return Failure::new(format!("cannot start the runtime: {error}")).report(as_json),
     };
     let ended = runtime.block_on(run(cli));
     // A thread that hangs on the disk must not hold the exit up.
     runtime.shutdown_background();
     match ended {
         Ok(code) => code,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(as_json),
     }
 }
 
@@ -170,10 +211,12 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Reach(Asking { what, server }) => reach::run(&server.connect().await?, &what, server.json).await,
-        Command::Path(Asking { what, server }) => path::run(&server.connect().await?, &what, server.json).await,
+        Command::Path(Asking { what, server }) => {
+            return path::run(&server.connect().await?, &what, server.json).await;
+        }
         Command::Suggest(Asking { what, server }) => suggest::run(&server.connect().await?, &what, server.json).await,
         Command::Introducers(Asking { what, server }) => {
-            introducers::run(&server.connect().await?, &what, server.json).await
+            return introducers::run(&server.connect().await?, &what, server.json).await;
         }
         Command::Health(Asking { what, server }) => health::run(what, &server.connect().await?, server.json).await,
         Command::Stats(server) => stats::run(&server.connect().await?, server.json).await,

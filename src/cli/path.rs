@@ -1,6 +1,7 @@
 //! `kith path`: through whom one member could have found another.
 
 use std::fmt::Write;
+use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
@@ -11,6 +12,11 @@ use super::json;
 use super::picture::{PictureArgs, chain::Chains};
 use super::print::{Directory, clean, completeness, count, path_tree, percent, say, spheres_of};
 use crate::proto::v1::{FindPathsRequest, FindPathsResponse, Path, Ranking};
+
+/// The exit code of a question after a way between two members, when there is none.
+const NONE_THERE: u8 = 4;
+/// When a limit ended the search before one was found.
+const NONE_FOUND: u8 = 5;
 
 /// What `kith path` takes.
 #[derive(Debug, Args)]
@@ -43,7 +49,7 @@ enum RankingArg {
 }
 
 /// Asks and prints.
-pub async fn run(client: &Client, args: &PathArgs, json: bool) -> Result<(), Failure> {
+pub async fn run(client: &Client, args: &PathArgs, json: bool) -> Result<ExitCode, Failure> {
     args.picture.check(json)?;
     let ranking = match args.ranking {
         RankingArg::Hops => Ranking::Hops,
@@ -64,15 +70,25 @@ pub async fn run(client: &Client, args: &PathArgs, json: bool) -> Result<(), Fai
         let directory = Directory::of(client, args.read.viewer(), members_of(&response.paths).chain(ends)).await?;
         args.picture.write(&Chains { response: &response, directory: &directory, ends: ends.into() })?;
     }
+    let ended = ended(!response.paths.is_empty(), response.optimal);
     if args.picture.replace_words() {
-        return Ok(());
+        return Ok(ended);
     }
     if json {
-        return say(&json::pretty("FindPathsResponse", &response)?);
+        return say(&json::pretty("FindPathsResponse", &response)?).map(|()| ended);
     }
     let directory = Directory::of(client, args.read.viewer(), members_of(&response.paths)).await?;
     let text = if response.paths.is_empty() { none(args, &response) } else { rendered(&response, &directory) };
-    say(&text)
+    say(&text).map(|()| ended)
+}
+
+/// What the shell hears: 0 if a way was found, 4 if there is none, 5 if none was found before a limit ended the search.
+pub fn ended(found: bool, all_was_searched: bool) -> ExitCode {
+    match (found, all_was_searched) {
+        (true, _) => ExitCode::SUCCESS,
+        (false, true) => ExitCode::from(NONE_THERE),
+        (false, false) => ExitCode::from(NONE_FOUND),
+    }
 }
 
 /// Everybody on these paths.

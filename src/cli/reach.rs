@@ -9,11 +9,13 @@ use super::client::Client;
 use super::failure::Failure;
 use super::filter_args::{FilterArgs, ReadArgs};
 use super::json;
-use super::picture::{PictureArgs, SPHERES, rings::Rings};
-use super::print::{Align, Names, Table, clean, completeness, count, say, thousands};
+use super::picture::PictureArgs;
+use super::picture::SPHERES;
+use super::picture::rings::{Lead, Rings};
+use super::print::{Align, Directory, Names, Table, clean, completeness, count, percent, say, thousands};
 use crate::proto::v1::{
-    GetReachRequest, GetReachResponse, ListReachRequest, ListReachResponse, ReachHop, ReachedMember, ReadOptions,
-    Sphere, get_reach_request, list_reach_request,
+    FindPathsRequest, GetReachRequest, GetReachResponse, GetStatusRequest, ListReachRequest, ListReachResponse,
+    PathStep, Ranking, ReachHop, ReachedMember, ReadOptions, Sphere, get_reach_request, list_reach_request,
 };
 
 const PAGE_SIZE: i32 = 1_000;
@@ -131,16 +133,80 @@ async fn draw(client: &Client, args: &ReachArgs) -> Result<(), Failure> {
             }
         }
     }
-    let everyone = ListReachRequest { crossing_only: false, ..args.listed(Some(read)) };
+    let everyone = ListReachRequest { crossing_only: false, ..args.listed(Some(read.clone())) };
     for item in all_pages(client, everyone).await?.items {
         let mask = masks.get(&item.member_id).copied().unwrap_or_default();
         hops.entry(item.hop).or_insert_with(Vec::new).push((item.member_id, mask));
     }
     let shown = hops.values().flatten().map(|(id, _): &(String, u8)| id.as_str());
-    let names = Names::of(client, args.read.viewer(), shown.chain(args.member.as_deref())).await?;
+    let directory = Directory::of(client, args.read.viewer(), shown.chain(args.member.as_deref())).await?;
+    let names = &directory.names;
     let status = args.status.as_ref().map(|status| format!("status {}", clean(status, 128)));
     let subject = status.unwrap_or_else(|| names.name(args.member.as_deref().unwrap_or_default()));
-    args.picture.write(&Rings { response: &response, hops, names: &names, subject: &subject })
+    let mut rings = Rings { response: &response, hops, leads: BTreeMap::new(), names, subject: &subject };
+    // Where there is no room for names, lines would be a tangle.
+    if rings.has_names() {
+        rings.leads = leads(client, args, &rings.hops, &read, &directory).await?;
+    }
+    args.picture.write(&rings)
+}
+
+/// Through whom each of them is in reach, by the strongest of its shortest paths. Not asked of a status under another filter than its
+/// audience's, nor of one whose audience names no kinds: how those travel is nothing that can be asked of a path.
+async fn leads(
+    client: &Client,
+    args: &ReachArgs,
+    hops: &BTreeMap<i32, Vec<(String, u8)>>,
+    read: &ReadOptions,
+    directory: &Directory,
+) -> Result<BTreeMap<String, Lead>, Failure> {
+    let mut leads = BTreeMap::new();
+    let (subject, filter) = match (&args.member, &args.status) {
+        (Some(member), _) => (member.clone(), args.filter.filter()),
+        (None, Some(status)) if args.filter.filter().is_none() => {
+            let viewer_id = args.read.viewer().to_owned();
+            let request = GetStatusRequest { id: status.clone(), viewer_id, ..GetStatusRequest::default() };
+            let status = client.statuses().get_status(request).await?.into_inner().status.unwrap_or_default();
+            let filter = status.audience.unwrap_or_default().filter;
+            if filter.as_ref().is_none_or(|filter| filter.kinds.is_empty()) {
+                return Ok(leads);
+            }
+            (status.author_id, filter)
+        }
+        _ => return Ok(leads),
+    };
+    // A part of a strongest path is one, too: whoever is on the way of one further out need not be asked about.
+    for (hop, members) in hops.iter().rev() {
+        for (id, _) in members {
+            if leads.contains_key(id) {
+                continue;
+            }
+            let request = FindPathsRequest {
+                from_id: id.clone(),
+                to_id: subject.clone(),
+                filter: filter.clone(),
+                k: 1,
+                max_hops: *hop,
+                ranking: Ranking::Hops.into(),
+                read: Some(read.clone()),
+            };
+            let paths = client.paths().find_paths(request).await?.into_inner().paths;
+            for step in paths.iter().flat_map(|path| &path.steps) {
+                leads.entry(step.from_id.clone()).or_insert_with(|| lead(step, &subject, directory));
+            }
+        }
+    }
+    Ok(leads)
+}
+
+fn lead(step: &PathStep, subject: &str, directory: &Directory) -> Lead {
+    let kinds: Vec<&str> = step.edges.iter().map(|edge| edge.kind.as_str()).collect();
+    let [from, to] = [&step.from_id, &step.to_id].map(|id| directory.names.name(id));
+    Lead {
+        by: (step.to_id != subject).then(|| step.to_id.clone()),
+        sphere: step.edges.first().map_or(Sphere::Unspecified, |edge| directory.sphere(edge)),
+        words: format!("{from} to {to}: {}, {}", kinds.join(", "), percent(step.strength.into())),
+    }
 }
 
 fn counted_under(hop: &ReachHop, sphere: Sphere) -> i32 {

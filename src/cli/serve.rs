@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
@@ -14,7 +14,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Failure;
 use super::listen_args::ListenArgs;
-use crate::app::{App, AppOptions, EngineOptions, StoreOptions, memory_limit};
+use super::settings::Settings;
+use crate::app::{App, AppOptions, EngineOptions, StoreOptions, memory_limit, read_files_again};
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -101,10 +102,18 @@ impl ServeArgs {
     }
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT. At SIGHUP the settings are read again.
 pub async fn run(args: ServeArgs) -> Result<(), Failure> {
-    start_log(args.log_format, args.log, args.audit);
+    let log = start_log(args.log_format, args.log, args.audit);
     let stop = stop_signal()?;
+    let mut hangups = hangups()?;
+    let (running, _) = super::serve_settings()?;
+    tokio::spawn(async move {
+        let mut level = args.log;
+        while hangups.recv().await.is_some() {
+            level = reload(&running, &log, level).await;
+        }
+    });
     if let Some(file) = &args.config {
         tracing::info!(file = %file.display(), "settings were read");
     }
@@ -129,6 +138,44 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     app.run_until(stop).await.map_err(|error| Failure::new(error.to_string()))
 }
 
+fn hangups() -> Result<Signal, Failure> {
+    signal(SignalKind::hangup()).map_err(|error| Failure::of_start(format!("cannot catch signals: {error}")))
+}
+
+/// Settings that are taken over while the server runs. Certificates and the file of callers are read again by themselves.
+const TAKEN_OVER: [&str; 2] = ["log", "audit"];
+
+/// Reads the settings again, takes over those that can be, and reports what came of it. What is wrong changes nothing. Gives the level
+/// that is logged at from then on.
+async fn reload(running: &Settings, log: &Log, level: LevelFilter) -> LevelFilter {
+    let read = tokio::task::spawn_blocking(super::serve_settings).await;
+    let (settings, args) = match read {
+        Ok(Ok(read)) => read,
+        Ok(Err(failure)) => {
+            tracing::error!("SIGHUP: nothing is reloaded: {}", failure.in_words());
+            return level;
+        }
+        Err(error) => {
+            tracing::error!("SIGHUP: nothing is reloaded: {error}");
+            return level;
+        }
+    };
+    // Whoever turns the log down still reads of it.
+    let _ = log.reload(targets(args.log.max(level), args.audit));
+    read_files_again();
+    let needs_restart: Vec<&str> = settings.changed_since(running).filter(|name| !TAKEN_OVER.contains(name)).collect();
+    let audit = args.audit.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let reloaded = format!("log = {}, audit = {audit}, the files of certificates and of callers", args.log);
+    if needs_restart.is_empty() {
+        tracing::info!("SIGHUP: reloaded: {reloaded}; nothing has changed that needs a restart");
+    } else {
+        let needs_restart = needs_restart.join(", ");
+        tracing::warn!("SIGHUP: reloaded: {reloaded}; a restart is needed for what else has changed: {needs_restart}");
+    }
+    let _ = log.reload(targets(args.log, args.audit));
+    args.log
+}
+
 /// Resolves at the first SIGTERM or SIGINT. Either is caught from here on.
 pub fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     let catch = |kind| signal(kind).map_err(|error| Failure::of_start(format!("cannot catch signals: {error}")));
@@ -148,8 +195,11 @@ fn announce(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
+/// What is logged, to be changed while it is.
+type Log = tracing_subscriber::reload::Handle<Targets, tracing_subscriber::Registry>;
+
 /// kith at the level asked for; the libraries below it only when something is wrong, or everything is asked for.
-fn start_log(format: LogFormat, level: LevelFilter, audited: Audited) {
+fn targets(level: LevelFilter, audited: Audited) -> Targets {
     let libraries = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::WARN) };
     // Whoever wants no log at all wants no audit either; any other level leaves it whole.
     let audit = match audited {
@@ -158,7 +208,11 @@ fn start_log(format: LogFormat, level: LevelFilter, audited: Audited) {
         Audited::Denials => LevelFilter::WARN,
         Audited::All => LevelFilter::INFO,
     };
-    let targets = Targets::new().with_target("kith", level).with_target("audit", audit).with_default(libraries);
+    Targets::new().with_target("kith", level).with_target("audit", audit).with_default(libraries)
+}
+
+fn start_log(format: LogFormat, level: LevelFilter, audited: Audited) -> Log {
+    let (targets, log) = tracing_subscriber::reload::Layer::new(targets(level, audited));
     let registry = tracing_subscriber::registry().with(targets);
     // https://no-color.org: set to anything but nothing.
     let colored = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -166,4 +220,5 @@ fn start_log(format: LogFormat, level: LevelFilter, audited: Audited) {
         LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_ansi(colored)).init(),
         LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).init(),
     }
+    log
 }

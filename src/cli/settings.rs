@@ -91,6 +91,14 @@ pub fn taking_anything(command: Command) -> Command {
     })
 }
 
+/// The command without the environment variables that are set to nothing: they count as not given.
+pub fn without_empty_variables(command: Command) -> Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command.mut_subcommands(|command| {
+        command.mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(Resettable::Reset) } else { arg })
+    })
+}
+
 impl Settings {
     /// The settings that a command defines. `given` are its flags as `taking_anything` took them.
     pub fn gather(command: &Command, given: &ArgMatches, environment: impl Fn(&str) -> Option<OsString>) -> Settings {
@@ -190,6 +198,13 @@ impl Settings {
         self.wrong.extend(told.collect::<Vec<_>>());
     }
 
+    /// The settings whose values are not those of `before`.
+    pub fn changed_since<'s>(&'s self, before: &'s Settings) -> impl Iterator<Item = &'s str> {
+        let is_same =
+            |setting: &&Setting| before.all.iter().any(|b| b.name == setting.name && b.value == setting.value);
+        self.all.iter().filter(move |setting| !is_same(setting)).map(|setting| setting.name.as_str())
+    }
+
     /// Everything that is wrong, if anything is.
     pub fn refused(&self) -> Result<(), Failure> {
         let count = self.wrong.len();
@@ -248,7 +263,9 @@ fn value_of(
         return value.map(|value| (value, Origin::Flag));
     }
     let variable = arg.get_env()?.to_str()?;
-    environment(variable).map(|value| (value, Origin::Environment(variable.to_owned())))
+    // Set to nothing is not set: charts and compose files cannot leave a variable out.
+    let value = environment(variable).filter(|value| !value.is_empty())?;
+    Some((value, Origin::Environment(variable.to_owned())))
 }
 
 /// Whether a flag takes a value, by the flag's own definition.

@@ -84,12 +84,16 @@ async fn draw(client: &Client, args: &SuggestArgs, response: &SuggestIntroductio
         members_of(suggestion).into_iter().chain(super::path::members_of(paths))
     });
     let directory = Directory::of(client, args.read.viewer(), ids.chain([args.member.as_str()])).await?;
+    // A picture has names; ids are for who points at them.
+    let wording = Wording { with_ids: false, ..wording };
     let in_words = |reason: &Reason| wording.reason(reason);
     args.picture.write(&Meetings { response, directory: &directory, member: &args.member, in_words: &in_words })
 }
 
 /// What the ids of an answer stand for.
 pub struct Wording {
+    /// Whether ids stand beside names.
+    with_ids: bool,
     names: Names,
     statuses: BTreeMap<String, String>,
 }
@@ -117,20 +121,27 @@ impl Wording {
                 Err(status) => return Err(status.into()),
             }
         }
-        Ok(Wording { names, statuses })
+        Ok(Wording { with_ids: true, names, statuses })
     }
 
     fn status(&self, id: &str) -> String {
-        let text = self.statuses.get(id).map(|text| format!(" \"{text}\"")).unwrap_or_default();
-        format!("{}{text}", clean(id, 128))
+        match self.statuses.get(id) {
+            Some(text) if self.with_ids => format!("{} \"{text}\"", clean(id, 128)),
+            Some(text) => format!("\"{text}\""),
+            None => clean(id, 128),
+        }
+    }
+
+    fn member(&self, id: &str) -> String {
+        if self.with_ids { self.names.label(id) } else { self.names.name(id) }
     }
 
     /// A reason, without its share.
     fn reason(&self, reason: &Reason) -> String {
         match &reason.reason {
-            Some(Why::Mutual(mutual)) => format!("both know {}", self.names.label(&mutual.member_id)),
+            Some(Why::Mutual(mutual)) => format!("both know {}", self.member(&mutual.member_id)),
             Some(Why::Chain(chain)) => {
-                let members: Vec<_> = chain.member_ids.iter().map(|id| self.names.label(id)).collect();
+                let members: Vec<_> = chain.member_ids.iter().map(|id| self.member(id)).collect();
                 format!("a chain leads there through {}", members.join(" and "))
             }
             Some(Why::OtherChains(others)) if others.chains == 1 => "one more chain leads there".to_owned(),
@@ -219,7 +230,7 @@ mod tests {
     #[test]
     fn every_reason_has_its_words() {
         let statuses = BTreeMap::from([("s".to_owned(), "Who owns your data?".to_owned())]);
-        let wording = Wording { names: Names::default(), statuses };
+        let wording = Wording { with_ids: true, names: Names::default(), statuses };
         let reasons = vec![
             reason(Why::Mutual(MutualReason { member_id: "wife".into() }), 0.25),
             reason(Why::Chain(ChainReason { member_ids: vec!["wife".into(), "cousin".into()] }), 0.25),
@@ -244,7 +255,7 @@ mod tests {
 
     #[test]
     fn nobody_to_suggest_is_said_in_words() {
-        let wording = Wording { names: Names::default(), statuses: BTreeMap::new() };
+        let wording = Wording { with_ids: true, names: Names::default(), statuses: BTreeMap::new() };
         assert_eq!(rendered(&SuggestIntroductionsResponse::default(), &wording), "Nobody to suggest.\n");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::edge::{check_interactions, check_weight, edge_violations};
+use super::edge::{check_count, check_interaction_time, check_weight, edge_violations};
 use super::{
     Block, Edge, EdgeKey, History, IntroducerTally, Introduction, Kind, KindName, Member, MemberId, Origin, Privacy,
     Reason, Secret, Status, StatusId, Strength, TimeMs, TopicSet, Violation, Visibility,
@@ -232,18 +232,23 @@ impl EdgePut {
         }
     }
 
-    /// Sets the history from its three fields as an edge message has them; a weight of 0 stands for all of `count`.
-    pub fn set_interactions(&mut self, count: u64, weight: f32, last: Option<TimeMs>) -> Result<(), Violation> {
-        self.history = match (count, last) {
-            (0, None) if weight == 0.0 => None,
-            (0, None) => return Err(Violation::required("interactions")),
-            (_, None) => return Err(Violation::required("last_interaction_time")),
-            (count, Some(last)) => {
-                let last_s = check_interactions("interactions", count, "last_interaction_time", last)?;
-                Some(History { count, faded: check_weight("interaction_weight", weight, count)?, last_s })
-            }
+    /// The history by its three fields as an edge message has them, or all that is wrong with them; a weight of 0 stands for all of
+    /// `count`.
+    pub fn history_of(count: u64, weight: f32, last: Option<TimeMs>) -> Result<Option<History>, Vec<Violation>> {
+        let last_s = match (count, last) {
+            (0, None) if weight == 0.0 => return Ok(None),
+            (0, None) => return Err(vec![Violation::required("interactions")]),
+            (_, None) => Err(Violation::required("last_interaction_time")),
+            (_, Some(last)) => check_interaction_time("last_interaction_time", last),
         };
-        Ok(())
+        let counted = check_count("interactions", count);
+        let faded = check_weight("interaction_weight", weight, count);
+        match (counted, last_s, faded) {
+            (Ok(()), Ok(last_s), Ok(faded)) => Ok(Some(History { count, faded, last_s })),
+            // What a weight may be at most is not known of a count that is wrong.
+            (Err(wrong), last_s, _) => Err([wrong].into_iter().chain(last_s.err()).collect()),
+            (Ok(()), last_s, faded) => Err(last_s.err().into_iter().chain(faded.err()).collect()),
+        }
     }
 
     /// The put that leaves an edge as it is behind.
@@ -280,8 +285,15 @@ pub struct InteractionRecord {
 }
 
 impl InteractionRecord {
-    pub fn new(key: EdgeKey, count: u64, time: TimeMs) -> Result<InteractionRecord, Violation> {
-        let time_s = check_interactions("count", count, "time", time)?;
-        Ok(InteractionRecord { key, count, time_s })
+    /// The time in seconds of interactions to be recorded, or all that is wrong with their number and time.
+    pub fn check(count: u64, time: TimeMs) -> Result<u32, Vec<Violation>> {
+        match (check_count("count", count), check_interaction_time("time", time)) {
+            (Ok(()), Ok(time_s)) => Ok(time_s),
+            (counted, timed) => Err(counted.err().into_iter().chain(timed.err()).collect()),
+        }
+    }
+
+    pub fn new(key: EdgeKey, count: u64, time: TimeMs) -> Result<InteractionRecord, Vec<Violation>> {
+        InteractionRecord::check(count, time).map(|time_s| InteractionRecord { key, count, time_s })
     }
 }

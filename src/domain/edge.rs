@@ -79,7 +79,7 @@ impl Origin {
 }
 
 /// Every rule an edge's own fields break, but for its key's.
-pub(super) fn edge_violations(note: &str, origin: Option<&Origin>) -> Vec<Violation> {
+pub fn edge_violations(note: &str, origin: Option<&Origin>) -> Vec<Violation> {
     let mut found: Vec<_> = text_violation("note", note, NOTE_CHARS_MAX).into_iter().collect();
     if let Some(origin) = origin {
         found.extend(origin.violations().into_iter().map(|v| v.within("origin")));
@@ -87,20 +87,18 @@ pub(super) fn edge_violations(note: &str, origin: Option<&Origin>) -> Vec<Violat
     found
 }
 
-/// Checks a number of interactions and the time they are counted at; gives the time in seconds.
-pub(super) fn check_interactions(
-    count_field: &str,
-    count: u64,
-    time_field: &str,
-    time: TimeMs,
-) -> Result<u32, Violation> {
-    if !(1..=INTERACTIONS_MAX).contains(&count) {
-        let message = format!("must be from 1 to {INTERACTIONS_MAX}");
-        return Err(Violation::new(count_field, Reason::OutOfRange, message));
-    }
+/// Checks a number of interactions.
+pub(super) fn check_count(field: &str, count: u64) -> Result<(), Violation> {
+    let message = || format!("must be from 1 to {INTERACTIONS_MAX}");
+    let is_right = (1..=INTERACTIONS_MAX).contains(&count);
+    is_right.then_some(()).ok_or_else(|| Violation::new(field, Reason::OutOfRange, message()))
+}
+
+/// Checks the time of interactions, and gives it in seconds.
+pub(super) fn check_interaction_time(field: &str, time: TimeMs) -> Result<u32, Violation> {
     if !(0..=INTERACTION_TIME_MAX_MS).contains(&time.0) {
         let message = "must be from 1970-01-01T00:00:00Z to 2106-02-07T06:28:15Z";
-        return Err(Violation::new(time_field, Reason::OutOfRange, message));
+        return Err(Violation::new(field, Reason::OutOfRange, message));
     }
     Ok((time.0 / 1_000) as u32)
 }

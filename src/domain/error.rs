@@ -68,6 +68,7 @@ pub enum Reason {
     EdgePending,
     RequestIdsFull,
     OutcomeUnknown,
+    AnswerTooLarge,
 }
 
 /// What a request names that is not there.
@@ -102,6 +103,11 @@ pub enum Error {
     RevisionTooOld { earliest: String },
     #[error("{message}")]
     Exhausted { reason: Reason, message: String },
+    /// The answer would be longer than an answer may be: so many of the things asked for fit.
+    #[error(
+        "the answer is longer than an answer may be: the first {fits} of the {asked} asked for fit, ask for no more at once"
+    )]
+    AnswerTooLarge { fits: usize, asked: usize },
     /// More is under way than the server, or this caller, may have at once; nothing was done.
     #[error("{message}")]
     Overloaded { message: String, retry_after_ms: u64 },

@@ -123,16 +123,17 @@ impl Topic {
 pub struct TopicSet(Vec<Topic>);
 
 impl TopicSet {
-    /// Reads the topics of a repeated field; a topic given twice counts once.
-    pub fn parse<S: AsRef<str>>(field: &str, texts: &[S]) -> Result<TopicSet, Violation> {
+    /// Reads the topics of a repeated field, or names all of them that are none; a topic given twice counts once.
+    pub fn parse<S: AsRef<str>>(field: &str, texts: &[S]) -> Result<TopicSet, Vec<Violation>> {
         if texts.len() > TOPICS_MAX {
-            return Err(Violation::new(field, Reason::TooMany, format!("must hold at most {TOPICS_MAX} topics")));
+            return Err(vec![Violation::new(field, Reason::TooMany, format!("must hold at most {TOPICS_MAX} topics"))]);
         }
-        let mut topics = texts
-            .iter()
-            .enumerate()
-            .map(|(i, text)| Topic::parse(&format!("{field}[{i}]"), text.as_ref()))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut wrong = Vec::new();
+        let read = texts.iter().enumerate().map(|(i, text)| Topic::parse(&format!("{field}[{i}]"), text.as_ref()));
+        let mut topics: Vec<Topic> = read.filter_map(|topic| topic.map_err(|why| wrong.push(why)).ok()).collect();
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
         topics.sort();
         topics.dedup();
         Ok(TopicSet(topics))

@@ -73,14 +73,26 @@ pub struct IntroducerTally {
 
 impl IntroducerTally {
     /// Refuses more answers than asks, and days that are out of order, too far apart or without asks.
-    pub fn new(asked: u64, accepted: u64, declined: u64, recent: Vec<DayOfAsks>) -> Result<IntroducerTally, Violation> {
+    pub fn new(
+        asked: u64,
+        accepted: u64,
+        declined: u64,
+        recent: Vec<DayOfAsks>,
+    ) -> Result<IntroducerTally, Vec<Violation>> {
+        let mut wrong = Vec::new();
         if asked > INTRODUCTIONS_MAX {
-            return Err(Violation::new("asked", Reason::OutOfRange, format!("must be from 0 to {INTRODUCTIONS_MAX}")));
+            let message = format!("must be from 0 to {INTRODUCTIONS_MAX}");
+            wrong.push(Violation::new("asked", Reason::OutOfRange, message));
         }
         if accepted.checked_add(declined).is_none_or(|answers| answers > asked) {
             let message = "must be, together with declined, at most asked";
-            return Err(Violation::new("accepted", Reason::OutOfRange, message));
+            wrong.push(Violation::new("accepted", Reason::OutOfRange, message));
         }
+        wrong.extend(IntroducerTally::check_recent(asked, &recent).err());
+        if wrong.is_empty() { Ok(IntroducerTally { asked, accepted, declined, recent }) } else { Err(wrong) }
+    }
+
+    fn check_recent(asked: u64, recent: &[DayOfAsks]) -> Result<(), Violation> {
         let in_order = recent.is_sorted_by(|a, b| a.day < b.day);
         let is_recent = |day: &DayOfAsks| recent.last().is_none_or(|last| day.day.is_recent_on(last.day));
         if !in_order || !recent.iter().all(is_recent) {
@@ -92,7 +104,7 @@ impl IntroducerTally {
             let message = "must have asks on each day, and together at most asked";
             return Err(Violation::new("recent", Reason::OutOfRange, message));
         }
-        Ok(IntroducerTally { asked, accepted, declined, recent })
+        Ok(())
     }
 
     pub fn asked(&self) -> u64 {

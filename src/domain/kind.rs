@@ -46,6 +46,18 @@ impl Kind {
         BUILTIN.iter().any(|&(known, _, as_built_in, _)| name.as_str() == known && symmetric == as_built_in)
     }
 
+    /// Every rule that the numbers of a kind break.
+    pub fn violations(prior: f64, half_life_ms: DurationMs) -> Vec<Violation> {
+        let mut found = Vec::new();
+        if !(0.0..=KIND_PRIOR_MAX).contains(&prior) {
+            found.push(Violation::new("prior", Reason::OutOfRange, format!("must be from 0 to {KIND_PRIOR_MAX}")));
+        }
+        if !(HALF_LIFE_MIN_MS..=HALF_LIFE_MAX_MS).contains(&half_life_ms) {
+            found.push(Violation::new("half_life", Reason::OutOfRange, "must be from one minute to 100 years"));
+        }
+        found
+    }
+
     /// A kind that carries statuses as far as that goes without saying.
     pub fn new(
         name: KindName,
@@ -54,11 +66,8 @@ impl Kind {
         prior: f64,
         half_life_ms: DurationMs,
     ) -> Result<Kind, Violation> {
-        if !(0.0..=KIND_PRIOR_MAX).contains(&prior) {
-            return Err(Violation::new("prior", Reason::OutOfRange, format!("must be from 0 to {KIND_PRIOR_MAX}")));
-        }
-        if !(HALF_LIFE_MIN_MS..=HALF_LIFE_MAX_MS).contains(&half_life_ms) {
-            return Err(Violation::new("half_life", Reason::OutOfRange, "must be from one minute to 100 years"));
+        if let Some(wrong) = Kind::violations(prior, half_life_ms).into_iter().next() {
+            return Err(wrong);
         }
         // -0.0 and 0.0 are one prior: the digest hashes its bits.
         let carries_statuses = Kind::carries_unless_said(&name, symmetric);

@@ -20,7 +20,7 @@ mod status;
 mod time;
 
 pub use command::{Change, Command, EdgePut, InteractionRecord, MemberPatch, Precondition, Request, RequestId, Scope};
-pub use edge::{Edge, EdgeKey, History, Origin};
+pub use edge::{Edge, EdgeKey, History, Origin, edge_violations};
 pub use error::{Error, Reason, Resource, Violation};
 pub use event::Event;
 pub use filter::{EdgeFilter, Strength};

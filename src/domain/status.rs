@@ -31,14 +31,16 @@ impl Status {
         self.post_time <= at && self.expire_time.is_none_or(|end| at < end)
     }
 
+    /// Every rule that a status's text and link break.
+    pub fn text_violations(text: &str, link: &str) -> Vec<Violation> {
+        let missing = text.is_empty().then(|| Violation::required("text"));
+        let wrong = missing.into_iter().chain(text_violation("text", text, STATUS_TEXT_CHARS_MAX));
+        wrong.chain(link_violation(link)).collect()
+    }
+
     /// Every rule the status breaks; none means it may be stored.
     pub fn violations(&self) -> Vec<Violation> {
-        let mut found = Vec::new();
-        if self.text.is_empty() {
-            found.push(Violation::required("text"));
-        }
-        found.extend(text_violation("text", &self.text, STATUS_TEXT_CHARS_MAX));
-        found.extend(link_violation(&self.link));
+        let mut found = Status::text_violations(&self.text, &self.link);
         if self.expire_time.is_some_and(|end| end <= self.post_time) {
             found.push(Violation::new("expire_time", Reason::OutOfRange, "must be after post_time"));
         }

@@ -223,12 +223,16 @@ impl State {
             return Err(Error::AlreadyExists { resource: Resource::Status, id: status.id.to_string() });
         }
         self.require_member(&status.author, "status.author_id")?;
-        for (i, kind) in status.audience.filter.kinds.iter().enumerate() {
-            if self.graph.find_kind(kind.as_str()).is_none() {
-                let field = format!("status.audience.filter.kinds[{i}]");
+        let unknown = status.audience.filter.kinds.iter().enumerate();
+        let unknown = unknown.filter(|(_, kind)| self.graph.find_kind(kind.as_str()).is_none());
+        let unknown: Vec<Violation> = unknown
+            .map(|(i, kind)| {
                 let message = format!("no kind {:?} is registered", kind.as_str());
-                return Err(Violation::new(field, Reason::UnknownKind, message).into());
-            }
+                Violation::new(format!("status.audience.filter.kinds[{i}]"), Reason::UnknownKind, message)
+            })
+            .collect();
+        if !unknown.is_empty() {
+            return Err(Error::Invalid(unknown));
         }
         self.store_status(StatusRecord { status: status.clone(), times: Times::new(act.now) });
         let create_time = act.now;

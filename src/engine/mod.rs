@@ -68,7 +68,7 @@ pub use token_key::TokenKey;
 pub use verify::{Verified, Verifier, verify_log};
 
 use crate::domain::limits::EDGES_VISITED_MAX;
-use crate::domain::{Change, Error, Reason, Request, TimeMs};
+use crate::domain::{Change, Error, Reason, Request, TimeMs, Violation};
 use crate::store::{LogSource, Store, StoreError};
 use memory::Memory;
 pub use writer::ImportStream;
@@ -327,6 +327,11 @@ impl Engine {
     /// The newest state.
     pub fn state(&self) -> Arc<State> {
         self.published.borrow().clone()
+    }
+
+    /// Whether a token names a revision of this store, or is empty; `field` is where it was found.
+    pub fn check_revision(&self, field: &str, token: &str) -> Result<(), Violation> {
+        if token.is_empty() { Ok(()) } else { Revision::parse(field, token, self.state().store_id()).map(drop) }
     }
 
     /// The newest state, once it is at `min_revision` or later; an empty token asks for no more than the newest.

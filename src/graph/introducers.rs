@@ -4,7 +4,7 @@ use super::budget::{Budget, Extent, Limit};
 use super::half_edge::MemberIx;
 use super::path_search::PathSearch;
 use super::paths::{Path, Ranking};
-use super::strength::ChainCost;
+use super::strength::{ChainCost, comparable};
 use super::view::View;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +61,7 @@ fn introducers_within(
             let first = ChainCost::of_pair(strength_to_member);
             let onwards = ChainCost(path.cost.0 - first.0 - ChainCost::HAND_OVER.0);
             let strength_to_target = onwards.strength();
-            let score = strength_to_member * strength_to_target * readiness(introducer);
+            let score = comparable(strength_to_member * strength_to_target * readiness(introducer));
             Introducer { member: introducer, score, strength_to_member, strength_to_target, path }
         })
         .collect();

@@ -9,7 +9,7 @@
 use super::budget::{Budget, Limit};
 use super::half_edge::{Direction, MemberIx};
 use super::small_hash::SmallMap;
-use super::strength::pair_strength;
+use super::strength::{comparable, pair_strength};
 use super::view::View;
 
 /// How often a reader goes on to one it pays attention to.
@@ -58,7 +58,7 @@ pub fn leaders(view: &View<'_>, sharers: &[Sharer], budget: &mut Budget<'_>) -> 
     for (at, mut arriving) in arriving.into_iter().enumerate().filter(|(at, _)| readers[*at].sharing > 0.0) {
         arriving.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let from = arriving.into_iter().map(|(_, from)| readers[from].member);
-        found.push(Leader { member: readers[at].member, score: scores[at], readers: from.collect() });
+        found.push(Leader { member: readers[at].member, score: comparable(scores[at]), readers: from.collect() });
     }
     // Stable: by id where scores are equal.
     found.sort_by(|a, b| b.score.total_cmp(&a.score));

@@ -60,7 +60,7 @@ pub use reasons::Asking;
 pub use search::{Within, members_within};
 pub use small_hash::{SmallHasher, SmallMap, SmallSet};
 pub use steps::{StepEdge, sphere_crossings, sphere_switch, step_edges};
-pub use strength::{ChainCost, Tie, add_interactions, edge_strength, pair_strength};
+pub use strength::{ChainCost, Tie, add_interactions, comparable, edge_strength, pair_strength};
 pub use suggest::{
     Because, Candidate, Others, SuggestQuery, Suggestion, Suggestions, TopicEvidence, rank_introductions, suggest,
 };

@@ -3,7 +3,7 @@
 use super::half_edge::MemberIx;
 use super::introducers::Introducer;
 use super::paths::Path;
-use super::strength::ChainCost;
+use super::strength::{ChainCost, comparable};
 use super::suggest::Because;
 use super::walk::{LastStep, THREE_STEPS, TwoSteps, Walk};
 
@@ -113,7 +113,7 @@ fn greatest(walk: &Walk<'_, '_>, mut chains: Vec<Chain>) -> Vec<Because> {
     // First steps are in the order of their ids. A chain of one member comes before those that go on from it.
     let greater_first = |a: &Chain, b: &Chain| {
         let by_second = || a.second.map(id).cmp(&b.second.map(id));
-        b.part.total_cmp(&a.part).then(a.first.cmp(&b.first)).then_with(by_second)
+        comparable(b.part).total_cmp(&comparable(a.part)).then(a.first.cmp(&b.first)).then_with(by_second)
     };
     if chains.len() > REASONS_MAX {
         chains.select_nth_unstable_by(REASONS_MAX, greater_first);
@@ -191,7 +191,7 @@ fn strongest<'c>(
     let strength_to_target = onwards.strength();
     Some(Introducer {
         member: taken.member,
-        score: taken.strength * strength_to_target * (asking.readiness)(taken.member),
+        score: comparable(taken.strength * strength_to_target * (asking.readiness)(taken.member)),
         strength_to_member: taken.strength,
         strength_to_target,
         path: Path { members, cost: ChainCost::of_pair(taken.strength).then(onwards) },

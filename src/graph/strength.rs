@@ -74,10 +74,31 @@ impl ChainCost {
     }
 }
 
+/// Bits of a score that are cut off: a double has 53, and 32 of them count.
+const SCORE_BITS_CUT: u32 = 21;
+
+/// A score to 32 significant bits, the nearest such number. Sums of the same parts in another order, or along other chains, differ in
+/// their last bits: so what is equal compares as equal, and the next rule decides.
+pub fn comparable(score: f64) -> f64 {
+    let half = 1u64 << (SCORE_BITS_CUT - 1);
+    f64::from_bits((score.to_bits() + half) & !((1 << SCORE_BITS_CUT) - 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::{KindName, Sphere};
+
+    #[test]
+    fn scores_that_differ_in_their_last_bits_are_equal() {
+        assert_eq!((comparable(0.0), comparable(0.625), comparable(1e-300)), (0.0, 0.625, comparable(1e-300)));
+        let sevenths = [1.0 / 7.0; 3].iter().sum::<f64>();
+        assert_ne!(0.1 + 0.2, 0.3);
+        assert_ne!(sevenths + 1.0 / 7.0, 4.0 / 7.0 + f64::EPSILON / 2.0);
+        assert_eq!(comparable(0.1 + 0.2), comparable(0.3));
+        assert!(comparable(0.3) < comparable(0.3 * (1.0 + 1e-9)));
+        assert!((comparable(0.3) / 0.3 - 1.0).abs() < 2.4e-10);
+    }
 
     const DAY_MS: i64 = 24 * 3_600 * 1_000;
 

@@ -18,6 +18,7 @@ use super::introducers::{Introducer, introducers};
 use super::reasons::{Arriving, Asking, Told, tell};
 use super::scratch::{Scratch, lease};
 use super::small_hash::{SmallMap, SmallSet};
+use super::strength::comparable;
 use super::view::View;
 use super::walk::{Breadth, LastStep, Walk};
 use crate::domain::limits::HOPS_MAX;
@@ -58,7 +59,7 @@ impl SuggestQuery<'_> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suggestion {
     pub member: MemberIx,
-    /// `K · (1 + topic match)`.
+    /// `K · (1 + topic match)`, to 32 significant bits.
     pub score: f64,
     pub k: f64,
     pub topic_match: f64,
@@ -236,7 +237,8 @@ fn mark_not_suggested(
 
 impl Candidate {
     fn new(member: MemberIx, k: f64, topic_match: f64, hops: u32) -> Candidate {
-        Candidate { member, score: k * (1.0 + topic_match), k, topic_match, hops, mutuals: 0, last: None }
+        let score = comparable(k * (1.0 + topic_match));
+        Candidate { member, score, k, topic_match, hops, mutuals: 0, last: None }
     }
 
     /// Takes note of all steps that end at it: they say what no walk that was cut has seen.
@@ -244,7 +246,7 @@ impl Candidate {
         self.mutuals = last.iter().filter(|step| step.is_joined).count() as u32;
         if walk.is_cut() {
             self.k = walk.arriving(&last);
-            self.score = self.k * (1.0 + self.topic_match);
+            self.score = comparable(self.k * (1.0 + self.topic_match));
             self.hops = if self.mutuals > 0 { 2 } else { self.hops };
         }
         self.last = Some(last);
@@ -382,7 +384,7 @@ fn add_distant_sharers(
 fn best_first(view: &View<'_>, found: &mut Vec<Candidate>, limit: usize) {
     let better_first = |a: &Candidate, b: &Candidate| -> Ordering {
         let by_score = b.score.total_cmp(&a.score).then(a.hops.cmp(&b.hops));
-        let by_match = by_score.then_with(|| b.topic_match.total_cmp(&a.topic_match));
+        let by_match = by_score.then_with(|| comparable(b.topic_match).total_cmp(&comparable(a.topic_match)));
         by_match.then_with(|| view.graph().id(a.member).cmp(view.graph().id(b.member)))
     };
     if (1..found.len()).contains(&limit) {
@@ -393,4 +395,27 @@ fn best_first(view: &View<'_>, found: &mut Vec<Candidate>, limit: usize) {
     }
     found.sort_unstable_by(better_first);
     found.truncate(limit);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{MemberId, TimeMs};
+    use crate::graph::GraphBuilder;
+
+    #[test]
+    fn scores_that_are_equal_but_for_their_last_bit_go_by_hops() {
+        let mut builder = GraphBuilder::default();
+        let [a, b, c] = ["a", "b", "c"].map(|id| builder.member(MemberId::parse("id", id).unwrap()));
+        let graph = builder.build();
+        let view = View::unfiltered(&graph, TimeMs(0));
+        let mut found = vec![
+            Candidate::new(a, 0.1 + 0.2, 0.0, 3),
+            Candidate::new(b, 0.3, 0.0, 2),
+            Candidate::new(c, 0.3 * (1.0 + 1e-9), 0.0, 3),
+        ];
+        best_first(&view, &mut found, 9);
+        assert_eq!(found.iter().map(|candidate| candidate.member).collect::<Vec<_>>(), [c, b, a]);
+        assert_eq!(found[1].score, found[2].score, "as the answer has them, they are in order");
+    }
 }

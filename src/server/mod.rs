@@ -39,11 +39,14 @@ mod spans;
 mod tls;
 mod wire;
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -70,6 +73,7 @@ pub use body::panics;
 pub use listener::ConnectionLimits;
 pub use quota::Rate;
 pub use received::ReceivedLimits;
+pub use reload::read_files_again;
 pub use spans::Collector;
 pub use tls::TlsFiles;
 
@@ -210,9 +214,40 @@ async fn followed<S: reload::Source>(
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
     let failed = |error| ServerError::Bind { address, error };
-    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    let every_address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
+    let socket = match address {
+        every if every == every_address => listen_everywhere(every),
+        other => TcpListener::bind(other).await,
+    };
+    let socket = match socket {
+        // There is no IPv6 here at all.
+        Err(error) if address == every_address && is_without_ipv6(&error) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        tried => tried,
+    };
+    let socket = socket.map_err(failed)?;
     let bound = socket.local_addr().map_err(failed)?;
     Ok((socket, bound))
+}
+
+/// Listens on `[::]`, for IPv4 too, whatever the system's default is: one setting for clusters of either kind.
+fn listen_everywhere(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_only_v6(false)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Connections that wait to be accepted before the listener sets its own bound: what tokio takes.
+const BACKLOG: i32 = 1_024;
+
+fn is_without_ipv6(error: &io::Error) -> bool {
+    let errno = error.raw_os_error();
+    [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL].iter().any(|known| Some(known.raw_os_error()) == errno)
 }
 
 impl Server {

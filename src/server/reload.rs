@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::metrics::Reloads;
@@ -11,6 +11,14 @@ use crate::engine::Threads;
 
 /// Files are read again so often: they are small, and a change of what a name points to is seen too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Wakes all that follow files.
+static ASKED_FOR: Notify = Notify::const_new();
+
+/// Has all files looked at now, and what is still wrong with them reported again: for an operator who asks.
+pub fn read_files_again() {
+    ASKED_FOR.notify_waiters();
+}
 
 /// What is made of files.
 pub trait Source: Send + Sync + 'static {
@@ -48,6 +56,7 @@ async fn keep<S: Source>(
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
+            () = ASKED_FOR.notified() => told.clear(),
             () = newest.closed() => return,
         }
         match look(source.clone(), Some(seen.clone())).await {

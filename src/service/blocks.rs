@@ -48,6 +48,7 @@ pub async fn list_blocks(service: &Service, message: pb::ListBlocksRequest) -> R
     let member = wrong.check(MemberId::parse("member_id", &message.member_id));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 1));
+    wrong.check(service.engine.check_revision("min_revision", &message.min_revision));
     all_or_return!(wrong; member, size, after);
     let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
     let state = service.engine.state_at(&message.min_revision).await?;

@@ -47,6 +47,7 @@ impl Service {
         let as_of = wrong.check_in("read", optional_time("as_of", read.as_of));
         let edges_max = wrong.check_in("read", edges_visited_max(read.max_edges_visited));
         let viewer = wrong.check_in("read", viewer(&read.viewer_id));
+        wrong.check(self.engine.check_revision("read.min_revision", &read.min_revision));
         all_or_return!(wrong; as_of, edges_max, viewer);
         let clock = self.engine.now();
         let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or(clock);
@@ -68,6 +69,7 @@ impl Service {
         let mut wrong = Violations::default();
         let as_of = wrong.check(optional_time("as_of", plain.as_of));
         let viewer = wrong.check(viewer(&plain.viewer_id));
+        wrong.check(self.engine.check_revision("min_revision", &plain.min_revision));
         all_or_return!(wrong; as_of, viewer);
         let clock = self.engine.now();
         let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or(clock);
@@ -187,6 +189,21 @@ impl Asked {
             exact_through_hop: extent.exact_through_hop as i32,
             edges_visited: i64::try_from(budget.visited()).unwrap_or(i64::MAX),
         })
+    }
+}
+
+impl Asked {
+    /// Notes that an answer was ended by its length, or the error it is if it had to be complete.
+    pub fn ended_by_length(&self, info: &mut pb::AnswerInfo) -> Result<(), Error> {
+        if self.require_complete {
+            let message = "the answer is longer than an answer may be; ask for less".to_owned();
+            return Err(Error::Exhausted { reason: Reason::AnswerTooLarge, message });
+        }
+        info.completeness = pb::Completeness::Partial.into();
+        if info.limit_hit() == pb::Limit::Unspecified {
+            info.limit_hit = pb::Limit::AnswerBytes.into();
+        }
+        Ok(())
     }
 }
 

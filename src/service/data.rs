@@ -1,11 +1,12 @@
 //! `DataService`: atomic batches. Imports are in `import.rs`, exports in `export.rs`.
 
+use std::collections::HashSet;
 use std::mem::take;
 
 use tonic::{Request, Response, Status, Streaming};
 
 use super::call::respond;
-use super::decode::{ChangeName, Violations, all_or_return, change};
+use super::decode::{ChangeName, Violations, change};
 use super::export::export;
 use super::import::import;
 use super::request_id::request;
@@ -52,10 +53,13 @@ impl DataService for Service {
 }
 
 async fn write(service: &Service, mut message: pb::WriteRequest) -> Result<pb::WriteResponse, Status> {
-    let decoded = |message| decode(service, message).map_err(|wrong| to_status(wrong.into()));
     let request_id = take(&mut message.request_id);
-    let request = request("Write", &request_id, &message).map_err(|violation| to_status(violation.into()))?;
-    let (changes, names) = decoded(message)?;
+    let mut wrong = Violations::default();
+    let request = wrong.check(request("Write", &request_id, &message));
+    let changes = wrong.check(decode(service, message));
+    let (Some(request), Some((changes, names)), true) = (request, changes, wrong.is_empty()) else {
+        return Err(to_status(wrong.into()));
+    };
     let subjects: Vec<Subject> = changes.iter().map(Subject::of).collect();
     let written = move |state: &State, applied: &[Applied]| pb::WriteResponse {
         results: subjects.iter().zip(applied).map(|(subject, applied)| subject.result(state, *applied)).collect(),
@@ -83,10 +87,40 @@ fn decode(service: &Service, message: pb::WriteRequest) -> Result<(Vec<Change>, 
     let now = service.engine.now();
     let mut wrong = Violations::default();
     let decoded = message.changes.into_iter().enumerate();
-    let decoded = Some(decoded.filter_map(|(i, asked)| wrong.check(change(i, asked, now, new_status_id))).collect());
-    all_or_return!(wrong; decoded);
-    let decoded: Vec<(Change, ChangeName)> = decoded;
-    Ok(decoded.into_iter().unzip())
+    let mut kinds = Kinds::default();
+    let decoded = decoded.filter_map(|(i, asked)| {
+        kinds.note(i, asked.change.as_ref());
+        wrong.check(change(i, asked, now, new_status_id))
+    });
+    let decoded: Vec<(Change, ChangeName)> = decoded.collect();
+    let named = kinds.named.into_iter().filter(|(.., kind)| !kinds.put.contains(kind));
+    let named = named.map(|(i, parent, kind)| (format!("changes[{i}].{parent}.kind"), kind));
+    wrong.add_unknown_kinds(&service.engine.state(), named);
+    if wrong.is_empty() { Ok(decoded.into_iter().unzip()) } else { Err(wrong) }
+}
+
+/// The kinds that a batch is about.
+#[derive(Default)]
+struct Kinds {
+    /// Those that it puts itself.
+    put: HashSet<String>,
+    /// Those that its edges are of, each with its field.
+    named: Vec<(usize, &'static str, String)>,
+}
+
+impl Kinds {
+    fn note(&mut self, index: usize, change: Option<&pb::change::Change>) {
+        let named = match change {
+            Some(pb::change::Change::PutKind(kind)) => {
+                self.put.insert(kind.name.clone());
+                None
+            }
+            Some(pb::change::Change::PutEdge(put)) => put.edge.as_ref().map(|edge| ("put_edge.edge", &edge.kind)),
+            Some(pb::change::Change::RecordInteraction(record)) => Some(("record_interaction", &record.kind)),
+            _ => None,
+        };
+        self.named.extend(named.map(|(parent, kind)| (index, parent, kind.clone())));
+    }
 }
 
 /// What a change is about: where its etag is found afterwards.

@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use tonic::Request;
 
 use super::Service;
+use super::answer_bytes::page_that_fits;
 use super::call::{Asked, find, read_on_every_page};
 use super::decode::{Violations, all_or_return, optional_time, page_size, within_bounds};
 use super::encode::Shown;
-use super::page::page;
 use super::statuses::status_place;
 use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, Reason, TopicSet, Violation};
@@ -42,18 +42,17 @@ pub async fn discover_statuses(
         let start = after.as_ref().map_or(0, |(time, id)| {
             found.items.partition_point(|item| (Reverse(item.post_time), &item.status) <= (Reverse(*time), id))
         });
-        let (items, next_page_token) = page(&found.items[start..], size, |last| {
+        let mut extent = found.extent;
+        let encode = |item| {
+            let (shown, limit) = discovered(how.shown(state), viewer, item, budget);
+            extent.limit = extent.limit.or(limit);
+            (shown, item)
+        };
+        let (items, next_page_token) = page_that_fits(&found.items[start..], size, encode, |last| {
             listing.token(how.as_of, &[&last.post_time.0.to_string(), last.status.as_str()])
         });
-        let mut extent = found.extent;
-        let mut shown = Vec::with_capacity(items.len());
-        for item in items {
-            let (item, limit) = discovered(how.shown(state), viewer, item, budget);
-            shown.push(item);
-            extent.limit = extent.limit.or(limit);
-        }
         let info = how.info(state, extent, budget)?;
-        Ok(pb::DiscoverStatusesResponse { items: shown, next_page_token, info: Some(info) })
+        Ok(pb::DiscoverStatusesResponse { items, next_page_token, info: Some(info) })
     };
     service.query(&asked, answer).await
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use tonic::Request;
 
 use super::Service;
+use super::answer_bytes::page_that_fits;
 use super::call::{Plain, cut_short, find};
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size};
-use super::page::page;
 use crate::domain::{Error, KindName, MemberId, Reason, Violation};
 use crate::engine::State;
 use crate::graph::{Budget, Graph, HalfEdge, IdPrefix, MemberIx, View, id_prefix};
@@ -130,15 +130,19 @@ pub async fn list_edges(
                 first.push(half);
             }
         }
-        let (found, next_page_token) = page(first.in_order(), size, |(Place { other, kind, leads_in, .. }, _)| {
-            listing.token(how.as_of, &[other.as_str(), kind.as_str(), if *leads_in { "in" } else { "out" }])
-        });
+        let token_after = |Place { other, kind, leads_in, .. }: Place<'_>| {
+            listing.token(how.as_of, &[other.as_str(), kind.as_str(), if leads_in { "in" } else { "out" }])
+        };
+        let found = first.in_order();
         let ends = found.iter().map(|(_, half)| {
             let (from, to) = if half.leads_out() { (from, half.neighbor()) } else { (half.neighbor(), from) };
             (from, half.kind(), to)
         });
         let shown = how.shown(state);
-        let edges = state.edges_at(ends).map(|edge| shown.edge(edge)).collect();
+        // One edge for each place: what the graph holds is in the records.
+        let stored = found.iter().map(|(place, _)| *place).zip(state.edges_at(ends));
+        let (edges, next_page_token) =
+            page_that_fits(stored, size, |(place, edge)| (shown.edge(edge), place), token_after);
         Ok(pb::ListEdgesResponse { edges, next_page_token, revision: state.revision().to_string() })
     };
     service.query(&asked, answer).await

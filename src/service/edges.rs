@@ -10,6 +10,7 @@ use super::decode::{self, Violations, all_or_return, batch, edge_key, edge_put, 
 use super::edge_lists::{count_edges, list_edges};
 use super::request_id::request;
 use super::{Service, encode};
+use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Change, Error, KindName, Resource, Violation};
 use crate::engine::State;
 use crate::graph::Budget;
@@ -72,7 +73,9 @@ async fn put_edge(service: &Service, mut message: pb::PutEdgeRequest) -> Result<
     let request_id = take(&mut message.request_id);
     let request = wrong.check(request("PutEdge", &request_id, &message));
     let edge = message.edge.ok_or_else(|| Violation::required("edge").into());
+    let kind = edge.as_ref().map(|edge| edge.kind.clone()).unwrap_or_default();
     let edge = wrong.check(edge.and_then(|edge| edge_put(edge).map_err(|wrong| wrong.within("edge"))));
+    wrong.add_unknown_kinds(&service.engine.state(), [("edge.kind".to_owned(), kind)]);
     all_or_return!(wrong; request, edge);
     let (put, precondition) = edge;
     let key = put.key.clone();
@@ -123,7 +126,11 @@ async fn record_interactions(
     let request_id = take(&mut message.request_id);
     let request = wrong.check(request("RecordInteractions", &request_id, &message));
     let now = service.engine.now();
+    let named = message.interactions.iter().map(|interaction| interaction.kind.clone());
+    let kinds: Vec<String> = named.take(BATCH_MAX).collect();
     let records = wrong.check(batch("interactions", message.interactions, |message| interaction(message, now)));
+    let kinds = kinds.into_iter().enumerate().map(|(i, kind)| (format!("interactions[{i}].kind"), kind));
+    wrong.add_unknown_kinds(&service.engine.state(), kinds);
     all_or_return!(wrong; request, records);
     let changes = records.into_iter().map(|record| Change::RecordInteractions { record }).collect();
     let recorded = |state: &State, _: &[_]| pb::RecordInteractionsResponse { revision: state.revision().to_string() };

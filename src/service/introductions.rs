@@ -4,6 +4,7 @@
 use tonic::{Request, Response, Status};
 
 use super::Service;
+use super::answer_bytes::that_fit;
 use super::call::{find, respond};
 use super::decode::{AskedFilter, Violations, all_or_return, within_bounds};
 use super::encode::Shown;
@@ -69,9 +70,13 @@ async fn find_introducers(
         let (member, target) = (find(&view, &member)?, find(&view, &target)?);
         let readiness = |introducer| state.readiness(introducer, view.as_of());
         let (found, extent) = introducers(&view, member, target, max_hops, &readiness, budget);
-        let info = how.info(state, extent, budget)?;
+        let mut info = how.info(state, extent, budget)?;
         let found = found.iter().take(limit as usize).map(|found| introducer(how.shown(state), &view, found));
-        Ok(pb::FindIntroducersResponse { introducers: found.collect(), info: Some(info) })
+        let (introducers, all) = that_fit(found);
+        if !all {
+            how.ended_by_length(&mut info)?;
+        }
+        Ok(pb::FindIntroducersResponse { introducers, info: Some(info) })
     };
     service.query(&asked, answer).await
 }

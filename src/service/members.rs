@@ -4,15 +4,15 @@ use std::mem::take;
 
 use tonic::{Request, Response, Status};
 
+use super::answer_bytes::{Room, page_that_fits};
 use super::blocks::{block_member, list_blocks, unblock_member};
 use super::call::{Plain, find, respond};
 use super::decode::{self, Violations, all_or_return, etag_precondition, member_ids, member_update, page_size};
-use super::page::page;
 use super::request_id::request;
 use super::{Service, encode};
 use crate::domain::{Change, Error, MemberId, Violation};
 use crate::engine::State;
-use crate::graph::Budget;
+use crate::graph::{Budget, MemberIx};
 use crate::proto::v1 as pb;
 use crate::proto::v1::member_service_server::MemberService;
 
@@ -139,8 +139,16 @@ async fn batch_get_members(
     let how = asked.clone();
     let answer = move |state: &State, _: &mut Budget<'_>| {
         let (view, shown) = (how.view(state), how.shown(state));
-        let found = ids.iter().filter_map(|id| view.find(id.as_str()));
-        let members = found.map(|ix| shown.member(state.member_at(ix))).collect();
+        let mut room = Room::default();
+        let mut members = Vec::new();
+        for (at, id) in ids.iter().enumerate() {
+            let Some(ix) = view.find(id.as_str()) else { continue };
+            let member = shown.member(state.member_at(ix));
+            if !room.take(&member) {
+                return Err(Error::AnswerTooLarge { fits: at, asked: ids.len() });
+            }
+            members.push(member);
+        }
         Ok(pb::BatchGetMembersResponse { members, revision: state.revision().to_string() })
     };
     service.query(&asked, answer).await
@@ -164,9 +172,9 @@ async fn list_members(
     let answer = move |state: &State, _: &mut Budget<'_>| {
         let (view, shown) = (how.view(state), how.shown(state));
         let members = state.graph().members_after(after.as_ref()).filter(|ix| !view.is_gone(*ix));
-        let (members, next_page_token) =
-            page(members, size, |last| listing.token(how.as_of, &[state.graph().id(*last).as_str()]));
-        let members = members.into_iter().map(|ix| shown.member(state.member_at(ix))).collect();
+        let encode = |ix: MemberIx| (shown.member(state.member_at(ix)), ix);
+        let token_after = |last| listing.token(how.as_of, &[state.graph().id(last).as_str()]);
+        let (members, next_page_token) = page_that_fits(members, size, encode, token_after);
         Ok(pb::ListMembersResponse { members, next_page_token, revision: state.revision().to_string() })
     };
     service.query(&asked, answer).await

@@ -8,12 +8,13 @@
 //! | `call.rs`, `commit.rs` | what queries and writes share: deadline, budget, completeness; request ids |
 //! | `call_id.rs` | what the logs know a call by |
 //! | `caller.rs` | what a handler tells the listener: the viewer it answers for, the resources it writes |
-//! | `page.rs` | page tokens |
+//! | `page.rs`, `answer_bytes.rs` | page tokens; how long an answer may be |
 //! | `watch.rs` | the stream of changes |
 //! | `streamed.rs` | answers of many messages, made as fast as they are taken |
 //! | the others | the RPCs, by service |
 
 mod admin;
+mod answer_bytes;
 mod backup;
 mod blocks;
 mod call;

@@ -3,6 +3,7 @@
 use tonic::{Request, Response, Status};
 
 use super::Service;
+use super::answer_bytes::that_fit;
 use super::call::{Asked, find, read_on_every_page, respond};
 use super::decode::{AskedFilter, Violations, all_or_return, member_ids, page_size, within_bounds};
 use super::page::{Listing, page};
@@ -58,9 +59,13 @@ async fn find_paths(service: &Service, call: Request<pb::FindPathsRequest>) -> R
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let view = filter.view(state, &how)?;
         let found = best_paths(&view, find(&view, &from)?, find(&view, &to)?, &query, budget);
-        let info = how.info(state, found.extent, budget)?;
+        let mut info = how.info(state, found.extent, budget)?;
+        let (paths, all) = that_fit(found.paths.iter().map(|path| how.shown(state).path(&view, path)));
+        if !all {
+            how.ended_by_length(&mut info)?;
+        }
         Ok(pb::FindPathsResponse {
-            paths: found.paths.iter().map(|path| how.shown(state).path(&view, path)).collect(),
+            paths,
             optimal: found.optimal,
             strength_bound: found.strength_bound.map(|bound| bound as f32),
             shortest_path_count: i64::try_from(found.shortest_path_count).unwrap_or(i64::MAX),

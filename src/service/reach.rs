@@ -3,12 +3,12 @@
 use tonic::{Request, Response, Status};
 
 use super::Service;
+use super::answer_bytes::page_that_fits;
 use super::call::{Asked, find, read_on_every_page, respond};
 use super::check_reach::check_reach;
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size, within_bounds};
 use super::discover::discover_statuses;
 use super::encode::Shown;
-use super::page::page;
 use super::statuses::own_status;
 use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, Reason, StatusId, Violation};
@@ -154,20 +154,20 @@ async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> R
         let id = |ix| state.graph().id(ix);
         let start = after.as_ref();
         let start = start.map_or(0, |(hop, last)| list.partition_point(|(h, ix)| (*h, id(*ix)) <= (*hop, last)));
-        let (items, next_page_token) = page(list[start..].iter(), size, |(hop, ix)| {
-            listing.token(how.as_of, &[&hop.to_string(), id(*ix).as_str()])
-        });
-        let mut listed = Vec::with_capacity(items.len());
-        for (hop, ix) in items {
+        let encode = |place: &(u32, MemberIx)| {
+            let (hop, ix) = place;
             let mut item = pb::ReachedMember { member_id: id(*ix).to_string(), hop: *hop as i32, ..Default::default() };
             if message.crossing_only {
                 let witnessed = witness(how.shown(state), &ways, (*ix, member), *hop, &mut item, budget);
                 extent.limit = extent.limit.or(witnessed.err());
             }
-            listed.push(item);
-        }
+            (item, *place)
+        };
+        let (items, next_page_token) = page_that_fits(list[start..].iter(), size, encode, |(hop, ix)| {
+            listing.token(how.as_of, &[&hop.to_string(), id(ix).as_str()])
+        });
         let info = how.info(state, extent, budget)?;
-        Ok(pb::ListReachResponse { items: listed, next_page_token, info: Some(info) })
+        Ok(pb::ListReachResponse { items, next_page_token, info: Some(info) })
     };
     service.query(&asked, answer).await
 }

@@ -25,16 +25,21 @@ pub(super) fn to_status_at(error: Error, field: String) -> Status {
 }
 
 fn status(error: Error, field: Option<String>) -> Status {
-    let message = error.to_string();
+    let mut message = error.to_string();
     let names_a_field = matches!(error, Error::Invalid(_) | Error::Precondition(_) | Error::EtagMismatch { .. });
     let field = field.filter(|_| !names_a_field).map(|field| ("field".to_owned(), field));
     let mut metadata: HashMap<String, String> = field.into_iter().collect();
     let mut details = ErrorDetails::new();
     let (code, reason, message) = match error {
-        Error::Invalid(mut violations) => {
-            let message = shortened(&mut violations).unwrap_or(message);
+        Error::Invalid(violations) => {
             let reason = violations.first().map_or(Reason::Malformed, |violation| violation.reason);
-            details.set_bad_request(violations.into_iter().map(field_violation).collect::<Vec<_>>());
+            let told = with_room(&violations);
+            let left_out = violations.len() - told;
+            if left_out > 0 {
+                metadata.insert("violations_left_out".to_owned(), left_out.to_string());
+                message = format!("{}; and {left_out} more", Error::Invalid(violations[..told].to_vec()));
+            }
+            details.set_bad_request(violations.into_iter().take(told).map(field_violation).collect::<Vec<_>>());
             (Code::InvalidArgument, reason, message)
         }
         Error::Precondition(violation) => {
@@ -68,6 +73,10 @@ fn status(error: Error, field: Option<String>) -> Status {
             (Code::OutOfRange, Reason::RevisionTooOld, message)
         }
         Error::Exhausted { reason, message } => (Code::ResourceExhausted, reason, message),
+        Error::AnswerTooLarge { fits, .. } => {
+            metadata.insert("fits".to_owned(), fits.to_string());
+            (Code::ResourceExhausted, Reason::AnswerTooLarge, message)
+        }
         Error::Overloaded { message, retry_after_ms } => {
             details.set_retry_info(Some(Duration::from_millis(retry_after_ms)));
             (Code::ResourceExhausted, Reason::Overloaded, message)
@@ -95,21 +104,18 @@ fn status(error: Error, field: Option<String>) -> Status {
     Status::with_error_details(code, message, details)
 }
 
-/// What a refusal tells of violations, twice: in its details and in its message. It travels in the headers of the answer, of which
-/// some clients take no more than 8 KiB, and lose all of an error that has more.
-const VIOLATIONS_BYTES_MAX: usize = 2_400;
+/// Bytes of the violations that an error names. They come in headers twice, with the message, and the least that clients take of those
+/// is 8 KiB.
+const VIOLATIONS_BYTES_MAX: usize = 1_536;
 
-/// Leaves out what does not fit. Gives the message with what is left, if anything was left out.
-fn shortened(violations: &mut Vec<Violation>) -> Option<String> {
+/// How many of the violations have room in an error; the first always has.
+fn with_room(violations: &[Violation]) -> usize {
     let mut bytes = 0;
-    let fit = violations.iter().take_while(|violation| {
-        bytes += violation.field.len() + violation.message.len() + 40;
+    let fits = violations.iter().take_while(|violation| {
+        bytes += violation.field.len() + violation.message.len() + reason_name(violation.reason).len();
         bytes <= VIOLATIONS_BYTES_MAX
     });
-    let fit = fit.count().max(1);
-    let more = violations.len().checked_sub(fit).filter(|more| *more > 0)?;
-    violations.truncate(fit);
-    Some(format!("{}; and {more} more", Error::Invalid(violations.clone())))
+    fits.count().max(1).min(violations.len())
 }
 
 fn field_violation(violation: Violation) -> FieldViolation {
@@ -180,6 +186,7 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
         Reason::ClockNotAccepted => ErrorReason::ClockNotAccepted,
         Reason::EdgePending => ErrorReason::EdgePending,
         Reason::OutcomeUnknown => ErrorReason::OutcomeUnknown,
+        Reason::AnswerTooLarge => ErrorReason::AnswerTooLarge,
     }
 }
 

@@ -5,13 +5,13 @@ use std::mem::take;
 use tonic::{Request, Response, Status as CallStatus};
 use uuid::Uuid;
 
+use super::answer_bytes::page_that_fits;
 use super::call::{Asked, Plain, cut_short, find, respond};
 use super::decode::{self, Violations, all_or_return, etag_precondition, page_size};
-use super::page::page;
 use super::request_id::request;
 use super::{Service, encode};
-use crate::domain::{Change, EdgeKey, Error, KindName, MemberId, Resource, Status, StatusId, TimeMs, Violation};
-use crate::engine::State;
+use crate::domain::{Change, Edge, EdgeKey, Error, KindName, MemberId, Resource, Status, StatusId, TimeMs, Violation};
+use crate::engine::{State, Stored};
 use crate::graph::Budget;
 use crate::proto::v1 as pb;
 use crate::proto::v1::status_service_server::StatusService;
@@ -133,11 +133,15 @@ async fn list_statuses(
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let author = find(&how.view(state), &author)?;
         let seen = state.seen_of(author, &how.status_reader(state), after.clone(), size + 1, budget);
-        let (seen, next_page_token) = page(seen.map_err(cut_short)?, size, |last| {
-            listing.token(how.as_of, &[&last.post_time.0.to_string(), last.id.as_str()])
-        });
+        let seen = seen.map_err(cut_short)?;
         let stored = seen.into_iter().filter_map(|status| state.status(status.id.as_str()));
-        let statuses = stored.map(|stored| how.shown(state).status(stored)).collect();
+        let encode = |stored: Stored<Status>| {
+            let place = (stored.value.post_time, stored.value.id.clone());
+            (how.shown(state).status(stored), place)
+        };
+        let (statuses, next_page_token) = page_that_fits(stored, size, encode, |(post_time, id)| {
+            listing.token(how.as_of, &[&post_time.0.to_string(), id.as_str()])
+        });
         Ok(pb::ListStatusesResponse { statuses, next_page_token, revision: state.revision().to_string() })
     };
     service.query(&asked, answer).await
@@ -172,11 +176,13 @@ async fn list_outcomes(
         let view = how.view(state);
         let keys = state.outcomes_of(&id, after.as_ref());
         let edges = keys.filter_map(|key| state.edge_in(&view, key));
-        let (edges, next_page_token) = page(edges, size, |last| {
-            let EdgeKey { from, kind, to } = &last.value.key;
+        let encode = |edge: Stored<Edge>| {
+            let key = edge.value.key.clone();
+            (how.shown(state).edge(edge), key)
+        };
+        let (edges, next_page_token) = page_that_fits(edges, size, encode, |EdgeKey { from, kind, to }| {
             listing.token(how.as_of, &[from.as_str(), kind.as_str(), to.as_str()])
         });
-        let edges = edges.into_iter().map(|edge| how.shown(state).edge(edge)).collect();
         Ok(pb::ListOutcomesResponse { edges, next_page_token, revision: state.revision().to_string() })
     };
     service.query(&asked, move |state, _| answer(state)).await

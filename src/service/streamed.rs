@@ -49,7 +49,7 @@ impl Streams {
 
 fn too_many() -> Error {
     let message = "too many exports, backups and verifications are under way".to_owned();
-    Error::Exhausted { reason: Reason::Overloaded, message }
+    Error::Overloaded { message, retry_after_ms: 1_000 }
 }
 
 fn begin<T: Send + 'static>(
@@ -216,7 +216,7 @@ mod tests {
         let numbers = |outlet: &Outlet<u64>| (0..).try_for_each(|number| outlet.send(number));
         let first = streams.begin(None, numbers).unwrap();
         let refused = streams.begin(None, numbers).err().unwrap();
-        assert!(matches!(refused, Error::Exhausted { reason: Reason::Overloaded, .. }));
+        assert!(matches!(refused, Error::Overloaded { retry_after_ms: 1_000, .. }));
         drop(first);
         until_free(&streams.turns).await;
         assert!(streams.begin(None, numbers).is_ok());

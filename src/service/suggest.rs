@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use tonic::Request;
 
 use super::Service;
+use super::answer_bytes::that_fit;
 use super::call::find;
 use super::decode::{AskedFilter, Violations, all_or_return, some_member_ids, within_bounds};
 use super::encode::Shown;
@@ -75,8 +76,11 @@ pub async fn suggest_introductions(
             let leads = leads.get(&suggestion.member).map(Vec::as_slice).unwrap_or_default();
             told(how.shown(state), &view, suggestion, matched.map(|matched| (matched, leads)))
         });
-        let suggestions = suggestions.collect();
-        let info = how.info(state, found.extent, budget)?;
+        let (suggestions, all) = that_fit(suggestions);
+        let mut info = how.info(state, found.extent, budget)?;
+        if !all {
+            how.ended_by_length(&mut info)?;
+        }
         Ok(pb::SuggestIntroductionsResponse { suggestions, info: Some(info) })
     };
     service.query(&asked, answer).await

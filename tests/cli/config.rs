@@ -86,7 +86,7 @@ fn all_that_is_wrong_is_told_at_once_with_where_it_came_from() {
             format!("{file}:4: listen: text, a number, true or false is wanted"),
             format!("{file}:6: otlp_sample = 1.5: a number from 0 to 1 is wanted"),
             "--max-calls many: invalid digit".to_owned(),
-            "KITH_LISTEN=nowhere: invalid socket address".to_owned(),
+            "KITH_LISTEN=nowhere: HOST:PORT is wanted".to_owned(),
             "KITH_INSECURE=perhaps: true or false is wanted".to_owned(),
             "KITH_OTLP_ENDPOINT=collector:4317: http://HOST:PORT or https://HOST:PORT is wanted".to_owned(),
             "tls-cert (flag): needs tls-key too".to_owned(),
@@ -133,4 +133,23 @@ fn a_server_runs_with_what_its_file_says() {
     assert_eq!(unknown.code, Some(1), "{}", unknown.err);
     server.kill().unwrap();
     server.wait().unwrap();
+}
+
+#[test]
+fn an_address_may_be_a_name() {
+    let told = |listen: &str| {
+        let run = kith(&["config", "--listen", listen]);
+        (run.code, run.err)
+    };
+    for fine in ["localhost:5484", "127.0.0.1:0", "[::1]:5484", "[::]:5484", "0.0.0.0:80"] {
+        assert_eq!(told(fine), (Some(0), String::new()), "{fine}");
+    }
+    for wrong in
+        ["localhost", "localhost:", ":5484", "localhost:http", "localhost:70000", "http://localhost:5484", "::1"]
+    {
+        let (code, said) = told(wrong);
+        assert!(code == Some(2) && said.contains("HOST:PORT is wanted, as in 127.0.0.1:5484"), "{wrong}: {said}");
+    }
+    let (code, said) = told("no-such-host.invalid:5484");
+    assert!(code == Some(2) && said.contains("the name is not known"), "{said}");
 }

@@ -35,7 +35,8 @@ fn write_split(folder: &Path, timed: bool) {
     fs::write(folder.join("train.tsv"), train).unwrap();
     fs::write(folder.join("test.tsv"), test).unwrap();
     fs::write(folder.join("queries.txt"), queries).unwrap();
-    let about = "two circles up to the cut 8640000 (seconds), half-life 864000 (seconds), prior 0.\n";
+    let about =
+        "cut 5: two circles, cut 7 (days) before the shortcut 3\ncut = 8640000\nhalf-life = 864000\nprior = 0\n";
     fs::write(folder.join("ABOUT"), about).unwrap();
 }
 
@@ -106,6 +107,9 @@ fn a_split_that_is_wrong_is_refused_by_file_and_line() {
         ("queries.txt", "nobody\n", "line 1: the member does not occur in train.tsv"),
         ("queries.txt", "", "does not name a member"),
         ("ABOUT", "nothing\n", "does not name half-life in seconds"),
+        ("ABOUT", "half-life = 5\nthe cut 9 of the set\n", "does not name cut in seconds"),
+        ("ABOUT", "half-life = 5\ncut = soon\n", "line 2: cut is no number"),
+        ("ABOUT", "half-life = 5\ncut = 5\ncut = 6\n", "line 3: cut is given twice"),
     ];
     for (file, text, why) in cases {
         let folder = split(true);
@@ -122,4 +126,23 @@ fn a_split_that_is_wrong_is_refused_by_file_and_line() {
     assert!(run.code == Some(1) && run.err.contains("control character"), "{}", run.err);
     let missing = kith(&["eval", "/nowhere/to/be/found"]);
     assert!(missing.code == Some(1) && missing.err.contains("train.tsv cannot be read"), "{}", missing.err);
+}
+
+/// The set's name and what people read may hold numbers, too: the cut is that of its field, and in older splits the one in seconds.
+#[test]
+fn the_cut_is_a_field_of_its_own() {
+    let told = |about: Option<&str>| {
+        let folder = split(true);
+        let folder = folder.path();
+        about.into_iter().for_each(|about| fs::write(folder.join("ABOUT"), about).unwrap());
+        let run = kith(&["eval", folder.to_str().unwrap(), "--json"]);
+        assert_eq!(run.code, Some(0), "{}", run.err);
+        let report: Value = serde_json::from_str(&run.out).unwrap();
+        report["sets"][0]["rankers"].clone()
+    };
+    let sentence =
+        "cut 2008-04, the cut 3 of 5: ties up to the cut 8640000 (seconds), half-life 864000 (seconds), prior 0.\n";
+    let own = told(None);
+    assert_eq!(told(Some(sentence)), own);
+    assert_ne!(told(Some("cut = 864000000000\nhalf-life = 864000\n")), own);
 }

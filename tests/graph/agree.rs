@@ -198,7 +198,9 @@ pub fn introducers_begin_with_those_of(
     most: usize,
 ) {
     let mut expected = oracle.introducers(ask.a, ask.b, max_hops);
-    let score = |i: &oracle_paths::OracleIntroducer| i.strength_to_member * i.strength_to_target * readiness(i.member);
+    let score = |i: &oracle_paths::OracleIntroducer| {
+        comparable(i.strength_to_member * i.strength_to_target * readiness(i.member))
+    };
     expected.sort_by(|x, y| score(y).total_cmp(&score(x)).then(x.member.cmp(&y.member)));
     expected.truncate(most);
     let members = |list: &[usize]| list.iter().map(|&m| names.oracle.ids[m].clone()).collect::<Vec<_>>();

@@ -129,7 +129,7 @@ fn one_introducer_has_but_some(all: &[Suggestion], view: &View<'_>, names: &Name
 fn part_of_it_is(suggestion: &Suggestion, names: &Names<'_>, ask: &Questions, candidates: &[Candidate]) {
     let expected = candidate(suggestion, names, candidates);
     assert!(suggestion.k <= expected.k * (1.0 + SAME), "{suggestion:?} {expected:?}");
-    assert_eq!(suggestion.score, suggestion.k * (1.0 + suggestion.topic_match));
+    assert_eq!(suggestion.score, comparable(suggestion.k * (1.0 + suggestion.topic_match)));
     let facts = (suggestion.topic_match, suggestion.hops, suggestion.mutuals);
     assert_eq!(facts, (expected.topic_match, expected.hops, expected.mutuals));
     let chains = suggestion.because.len() + suggestion.others.map_or(0, |others| others.chains as usize);
@@ -164,7 +164,7 @@ fn shares_make_one(suggestion: &Suggestion) {
 }
 
 fn are_in_order(found: &[Suggestion], names: &Names<'_>) {
-    let rank = |s: &Suggestion| (-s.score, s.hops, -s.topic_match, names.at(s.member));
+    let rank = |s: &Suggestion| (-s.score, s.hops, -comparable(s.topic_match), names.at(s.member));
     assert!(found.windows(2).all(|two| rank(&two[0]) < rank(&two[1])), "out of order: {:?}", told(names, found));
 }
 
@@ -176,7 +176,7 @@ pub fn suggestions_are(found: &[Suggestion], names: &Names<'_>, candidates: &[Ca
     for suggestion in found {
         let expected = candidate(suggestion, names, candidates);
         assert!(close(suggestion.k, expected.k, SAME), "{suggestion:?} {expected:?}");
-        assert_eq!(suggestion.score, suggestion.k * (1.0 + suggestion.topic_match));
+        assert_eq!(suggestion.score, comparable(suggestion.k * (1.0 + suggestion.topic_match)));
         assert!(close(suggestion.score, expected.score(), SAME));
         let facts = (suggestion.topic_match, suggestion.hops, suggestion.mutuals);
         assert_eq!(facts, (expected.topic_match, expected.hops, expected.mutuals));
@@ -204,13 +204,13 @@ pub fn reasons_are(suggestion: &Suggestion, names: &Names<'_>, candidates: &[Can
         given.push((*part, through.clone()));
     }
     // Equal parts are by the ids of their chains.
-    let in_order = |a: &(f64, Vec<usize>), b: &(f64, Vec<usize>)| a.0 > b.0 || (a.0 == b.0 && a.1 < b.1);
+    let in_order = |a: &(f64, Vec<usize>), b: &(f64, Vec<usize>)| (-comparable(a.0), &a.1) < (-comparable(b.0), &b.1);
     assert!(given.windows(2).all(|two| in_order(&two[0], &two[1])), "{given:?}");
     shares_make_one(suggestion);
     let others = expected.chains.len() - given.len();
     assert_eq!(suggestion.others.map_or(0, |others| others.chains as usize), others);
     assert_eq!(suggestion.others.is_some(), others > 0);
     let left_out = expected.chains.iter().filter(|chain| !given.iter().any(|known| known.1 == chain.0));
-    let least = given.last().map_or(f64::INFINITY, |last| last.0);
-    assert!(left_out.into_iter().all(|chain| chain.1 <= least));
+    let least = given.last().map_or(f64::INFINITY, |last| comparable(last.0));
+    assert!(left_out.into_iter().all(|chain| comparable(chain.1) <= least));
 }

@@ -79,7 +79,12 @@ fn tallies() -> Vec<Case> {
             "OUT_OF_RANGE",
             "changes[1].put_introducer_tally.accepted",
         ),
-        put("a day before 1970", tally(2, 0, 0, &[(-1, 1)]), "OUT_OF_RANGE", "changes[1].put_introducer_tally.recent"),
+        put(
+            "a day before 1970",
+            tally(2, 0, 0, &[(-1, 1)]),
+            "OUT_OF_RANGE",
+            "changes[1].put_introducer_tally.recent[0].day",
+        ),
         put("a day without asks", tally(2, 0, 0, &[(3, 0)]), "OUT_OF_RANGE", "changes[1].put_introducer_tally.recent"),
         put("a day twice", tally(2, 0, 0, &[(3, 1), (3, 1)]), "OUT_OF_RANGE", "changes[1].put_introducer_tally.recent"),
         put("31 days", tally(2, 0, 0, &[(3, 1), (33, 1)]), "OUT_OF_RANGE", "changes[1].put_introducer_tally.recent"),

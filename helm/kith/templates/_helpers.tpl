@@ -67,12 +67,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - name: KITH_DATA
   value: /data/store
 - name: KITH_LISTEN
-  value: 0.0.0.0:5484
+  value: "[::]:5484"
 - name: KITH_HEALTH_LISTEN
-  value: 0.0.0.0:5485
+  value: "[::]:5485"
 {{- if .Values.metrics.enabled }}
 - name: KITH_METRICS_LISTEN
-  value: 0.0.0.0:5486
+  value: "[::]:5486"
 {{- end }}
 {{- with .Values.settings }}
 - name: KITH_INSECURE

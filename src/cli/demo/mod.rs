@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::client::{Client, ServerArgs};
 use super::failure::Failure;
 use super::json;
+use super::listen_args::address;
 use super::print::{count, say};
 use super::serve::stop_signal;
 use super::temporary::TemporaryFolder;
@@ -39,7 +40,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Where to listen: 127.0.0.1, a free port when not given, and port 5484 with --serve.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
 }
 

@@ -34,7 +34,8 @@ use split::Split;
 #[derive(Debug, Args)]
 pub struct EvalArgs {
     /// Folders of splits: `train.tsv` (two members a line, and a time in seconds where there are some), `test.tsv` (pairs who met
-    /// later), `queries.txt` (whom to suggest to), and `ABOUT`, which names the cut, half-life and prior of timed ties.
+    /// later), `queries.txt` (whom to suggest to), and `ABOUT`, with `cut`, `half-life` (seconds) and `prior` of timed ties,
+    /// each on a line of its own, as in `cut = 1086494965.8`.
     #[arg(value_name = "FOLDER", required = true)]
     folders: Vec<PathBuf>,
     /// Rank by variants of K as well: other weights of its parts.

@@ -138,17 +138,12 @@ impl Split {
     }
 }
 
-/// When the past ends and how fast it fades, as `ABOUT` says it: "cut 1086494965.8 …, half-life 1209600 …, prior 0".
+/// When the past ends and how fast it fades: fields of `ABOUT`, each on a line of its own, `cut = 1086494965.8`, `half-life = 1209600`
+/// (seconds both) and `prior = 0`. All else there is for people.
 fn fading(about: &Text) -> Result<Fading, Failure> {
-    let number = |word: &str| {
-        let after = about.text.split(word).skip(1);
-        let is_part = |c: char| c.is_ascii_digit() || c == '.';
-        let words = after.map(|rest| rest.trim_start().split(|c| !is_part(c)).next().unwrap_or_default());
-        words.filter_map(|number| number.trim_end_matches('.').parse::<f64>().ok()).next()
-    };
-    let required = |word: &str| number(word).ok_or_else(|| about.without(&format!("{word} in seconds")));
+    let required = |name: &str| about.number(name)?.ok_or_else(|| about.without(&format!("{name} in seconds")));
     Ok(Fading {
-        prior: number("prior").unwrap_or(0.0),
+        prior: about.number("prior")?.unwrap_or(0.0),
         half_life_ms: (required("half-life")? * 1_000.0) as u64,
         as_of: TimeMs((required("cut")? * 1_000.0) as i64),
     })
@@ -173,6 +168,35 @@ impl Text {
     fn lines(&self) -> impl Iterator<Item = (usize, Vec<&str>)> {
         let lines = self.text.lines().zip(1..).filter(|(line, _)| !line.starts_with('#') && !line.trim().is_empty());
         lines.map(|(line, number)| (number, line.split_whitespace().collect()))
+    }
+
+    /// The number of a field: of its line, or, where there are no such lines, of the sentence that older splits have,
+    /// "… up to the cut 1086494965.8 (seconds) … with half-life 1209600 (seconds), prior 0".
+    fn number(&self, name: &str) -> Result<Option<f64>, Failure> {
+        let field = |line: &str| {
+            line.split_once(['=', ':']).filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned())
+        };
+        let mut found = self.text.lines().zip(1..).filter_map(|(line, number)| Some((number, field(line)?)));
+        if let Some((line, value)) = found.next() {
+            if let Some((again, _)) = found.next() {
+                return Err(self.wrong(again, &format!("{name} is given twice")));
+            }
+            let number = value.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+            return number.map(Some).ok_or_else(|| self.wrong(line, &format!("{name} is no number")));
+        }
+        Ok(self.number_in_sentence(name))
+    }
+
+    /// The number right after a word that stands alone; a time has its unit behind it.
+    fn number_in_sentence(&self, name: &str) -> Option<f64> {
+        let words: Vec<&str> = self.text.split_whitespace().collect();
+        let number = |word: &str| word.trim_end_matches(['.', ',', ';']).parse::<f64>().ok();
+        let in_seconds = |unit: &str| name == "prior" || unit.starts_with("(seconds)");
+        let at = (0..words.len()).find(|&at| {
+            let number = words.get(at + 1).is_some_and(|word| number(word).is_some());
+            words[at] == name && number && in_seconds(words.get(at + 2).copied().unwrap_or_default())
+        })?;
+        number(words[at + 1])
     }
 
     fn wrong(&self, line: usize, why: &str) -> Failure {

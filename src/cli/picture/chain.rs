@@ -1,17 +1,22 @@
-//! Paths as chains: a row for each, a line for each edge in the color of its sphere.
+//! Paths as chains: a row for each, a line for each edge in the color of its sphere. Many of them are one graph, in `web.rs`.
 
 use super::Picture;
 use super::dot::Digraph;
-use super::sheet::{Anchor, Sheet, fit, initial};
+use super::sheet::{Anchor, LEGEND_LINE, Mark, Sheet, initial, legend_height, spheres_of_lines};
 use super::spheres::{class, color};
+use super::web;
 use crate::cli::print::{Directory, count, percent, spheres_of};
-use crate::proto::v1::{Edge, FindPathsResponse, Path, PathStep};
+use crate::proto::v1::{Edge, FindPathsResponse, Path, PathStep, Sphere};
 
-const MARGIN: f64 = 36.0;
-const STEP_WIDTH: f64 = 200.0;
+pub(super) const MARGIN: f64 = 36.0;
+pub(super) const STEP_WIDTH: f64 = 200.0;
+/// From the margin to the first disc: half a name.
+pub(super) const NAME_ROOM: f64 = 90.0;
+/// More paths are one graph: what they share is drawn once.
+const ROWS_MAX: usize = 4;
 const ROW_HEIGHT: f64 = 138.0;
-const HEAD_HEIGHT: f64 = 64.0;
-const RADIUS: f64 = 17.0;
+pub(super) const HEAD_HEIGHT: f64 = 64.0;
+pub(super) const RADIUS: f64 = 17.0;
 /// More parallel lines than this do not fit between two discs.
 const EDGES_DRAWN_MAX: usize = 5;
 const EDGE_GAP: f64 = 5.0;
@@ -29,18 +34,27 @@ pub struct Chains<'a> {
 impl Picture for Chains<'_> {
     fn svg(&self) -> String {
         let paths = &self.response.paths;
+        if paths.len() > ROWS_MAX {
+            return web::svg(self);
+        }
         let steps = paths.iter().map(|path| path.steps.len()).max().unwrap_or(0);
-        let width = (2.0 * MARGIN + STEP_WIDTH * steps as f64 + 90.0).max(560.0);
-        let height = HEAD_HEIGHT + ROW_HEIGHT * (paths.len().max(1) as f64) + 30.0;
+        let width = (2.0 * (MARGIN + NAME_ROOM) + STEP_WIDTH * steps as f64).max(560.0);
+        let mut legend = spheres_of_lines();
+        let directed = paths.iter().flat_map(|path| &path.steps).flat_map(|step| &step.edges);
+        if directed.into_iter().any(|edge| self.directory.sphere(edge) == Sphere::Unspecified) {
+            legend.push((Mark::Line("unknown"), "of a kind that is not known"));
+        }
+        let below = HEAD_HEIGHT + ROW_HEIGHT * (paths.len().max(1) as f64);
+        let height = below + legend_height(width - 2.0 * MARGIN, &legend) + LEGEND_LINE / 2.0;
         let mut sheet = Sheet::default();
-        sheet.text((MARGIN, 40.0), Anchor::Start, "title", &fit(&self.title(), (width / 11.0) as usize));
+        sheet.fitted((MARGIN, 40.0), Anchor::Start, "title", &self.title(), width - 2.0 * MARGIN);
         if paths.is_empty() {
             sheet.text((MARGIN, HEAD_HEIGHT + 30.0), Anchor::Start, "quiet", "No path was found.");
         }
         for (i, path) in paths.iter().enumerate() {
-            self.row(&mut sheet, HEAD_HEIGHT + ROW_HEIGHT * i as f64, i + 1, path);
+            self.row(&mut sheet, (HEAD_HEIGHT + ROW_HEIGHT * i as f64, width - 2.0 * MARGIN), i + 1, path);
         }
-        sheet.legend((MARGIN, height - 20.0), false);
+        sheet.legend((MARGIN, below + LEGEND_LINE / 2.0), width - 2.0 * MARGIN, &legend);
         sheet.finish((width, height), &self.title())
     }
 
@@ -68,12 +82,12 @@ impl Picture for Chains<'_> {
 }
 
 impl Chains<'_> {
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         let (from, to) = (self.directory.names.name(self.ends.0), self.directory.names.name(self.ends.1));
         format!("How {from} could have found {to}")
     }
 
-    fn row(&self, sheet: &mut Sheet, top: f64, number: usize, path: &Path) {
+    fn row(&self, sheet: &mut Sheet, (top, room): (f64, f64), number: usize, path: &Path) {
         let strength = percent(path.strength.into());
         let spheres = spheres_of(path, self.directory).replace("PERSONAL", "personal");
         let spheres = spheres.replace("PROFESSIONAL", "professional").replace("PUBLIC", "public");
@@ -81,20 +95,33 @@ impl Chains<'_> {
             0 => "The two are one and the same: 0 hops.".to_owned(),
             _ => format!("{number}.  {}, chain strength {strength}, {spheres}", count(path.hops, "hop")),
         };
-        sheet.text((MARGIN, top + 18.0), Anchor::Start, "quiet", &about);
+        sheet.fitted((MARGIN, top + 18.0), Anchor::Start, "quiet", &about, room);
         let y = top + 72.0;
-        let x = |i: usize| MARGIN + 45.0 + STEP_WIDTH * i as f64;
+        let x = |i: usize| MARGIN + NAME_ROOM + STEP_WIDTH * i as f64;
         for (i, step) in path.steps.iter().enumerate() {
             self.step(sheet, (x(i), x(i + 1)), y, step);
         }
         let ids = path.steps.first().map(|step| &step.from_id).into_iter().chain(path.steps.iter().map(|s| &s.to_id));
         for (i, id) in ids.enumerate() {
-            sheet.disc((x(i), y), RADIUS, "disc", &self.directory.names.label(id));
-            let name = self.directory.names.name(id);
-            let initial = initial(&name);
-            sheet.text((x(i), y + 4.5), Anchor::Middle, "strong", &initial);
-            sheet.text((x(i), y + RADIUS + 19.0), Anchor::Middle, "strong", &fit(&name, 24));
+            self.member(sheet, (x(i), y), id);
         }
+    }
+
+    /// A disc with the member's name below it.
+    pub(super) fn member(&self, sheet: &mut Sheet, (x, y): (f64, f64), id: &str) {
+        let (name, label) = (self.directory.names.name(id), self.directory.names.label(id));
+        sheet.disc((x, y), RADIUS, "disc", &label);
+        sheet.text((x, y + 4.5), Anchor::Middle, "strong", &initial(&name));
+        sheet.fitted((x, y + RADIUS + 19.0), Anchor::Middle, "strong halo", &name, STEP_WIDTH - 24.0);
+    }
+
+    /// What a step is, for who points at it: both ends, its edges with their strengths, and the strength of the pair.
+    pub(super) fn step_in_words(&self, step: &PathStep) -> String {
+        let name = |id: &str| self.directory.names.name(id);
+        let edge = |edge: &Edge| format!("{} {}", edge.kind, percent(edge.strength.into()));
+        let edges: Vec<String> = step.edges.iter().map(edge).collect();
+        let strength = percent(step.strength.into());
+        format!("{} to {}: {}; together {strength}", name(&step.from_id), name(&step.to_id), edges.join(", "))
     }
 
     /// The edges between two discs: side by side, with their kinds above and the strength of the pair below.
@@ -105,7 +132,8 @@ impl Chains<'_> {
             let line_y = y - above + EDGE_GAP * i as f64;
             let width = 1.5 + 2.0 * f64::from(edge.strength);
             let class = class(self.directory.sphere(edge));
-            sheet.line(&format!("M{:.1} {line_y:.1}H{:.1}", from + RADIUS + 4.0, to - RADIUS - 6.0), width, class);
+            let line = format!("M{:.1} {line_y:.1}H{:.1}", from + RADIUS + 4.0, to - RADIUS - 6.0);
+            sheet.line(&line, width, class, &self.step_in_words(step));
             if self.directory.is_directed(edge) {
                 let tip = to - RADIUS - 5.0;
                 let head = format!(
@@ -115,7 +143,7 @@ impl Chains<'_> {
                     tip - 8.0,
                     line_y + 5.0
                 );
-                sheet.line(&head, 2.0, class);
+                sheet.line(&head, 2.0, class, "");
             }
         }
         let kinds: Vec<&str> = step.edges.iter().map(|edge| edge.kind.as_str()).collect();
@@ -123,7 +151,8 @@ impl Chains<'_> {
             drawn.windows(2).all(|pair| self.directory.sphere(pair[0]) == self.directory.sphere(pair[1]));
         let ink = drawn.first().filter(|_| of_one_sphere).map_or("unknown", |edge| class(self.directory.sphere(edge)));
         let middle = f64::midpoint(from, to);
-        sheet.text((middle, y - above - 9.0), Anchor::Middle, &format!("ink {ink}"), &fit(&kinds.join(", "), 22));
-        sheet.text((middle, y + above + 18.0), Anchor::Middle, "quiet", &percent(step.strength.into()));
+        let room = to - from - 2.0 * RADIUS - 8.0;
+        sheet.fitted((middle, y - above - 9.0), Anchor::Middle, &format!("ink {ink} halo"), &kinds.join(", "), room);
+        sheet.text((middle, y + above + 17.0), Anchor::Middle, "quiet", &percent(step.strength.into()));
     }
 }

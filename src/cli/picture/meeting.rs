@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Picture;
 use super::dot::Digraph;
-use super::sheet::{Anchor, Sheet, fit, initial, number};
+use super::sheet::{Anchor, LEGEND_LINE, Mark, Sheet, initial, legend_height, number, spheres_of_lines, width_of};
 use super::spheres::{class, color};
 use crate::cli::print::{Directory, count, percent, score};
 use crate::proto::v1::reason::Reason as Why;
@@ -20,6 +20,15 @@ const CARD_HEAD: f64 = 62.0;
 const REASON_HEIGHT: f64 = 17.0;
 const REASONS_MAX: usize = 4;
 const RADIUS: f64 = 14.0;
+/// Up to so many are drawn with each introducer once. Of more the lines would be a fan that nobody can follow: each has its own
+/// introducers beside it, on a line that comes down from who asks.
+const FAN_MAX: usize = 6;
+/// Between two introducers, one above the other: a disc with its name.
+const INTRODUCER_HEIGHT: f64 = 50.0;
+/// What is left and right of a name below a disc.
+const NAME_ROOM: f64 = 130.0;
+/// From who asks down to the rows.
+const TRUNK_X: f64 = MARGIN + 50.0;
 
 /// Whom a member should meet.
 pub struct Meetings<'a> {
@@ -36,22 +45,24 @@ pub struct Meetings<'a> {
 impl Picture for Meetings<'_> {
     fn svg(&self) -> String {
         let tops = self.tops();
-        let below = self.response.suggestions.last().zip(tops.last()).map_or(0.0, |(last, top)| top + height_of(last));
-        let introducers = self.introducers(&tops);
-        let (width, height) = (CARDS_X + CARD_WIDTH + MARGIN, f64::max(below, HEAD_HEIGHT + 130.0) + 48.0);
-        let middle = (HEAD_HEIGHT + f64::max(below, HEAD_HEIGHT + 130.0)) / 2.0;
+        let below = self.response.suggestions.last().zip(tops.last());
+        let below = below.map_or(0.0, |(last, top)| top + self.height_of(last)).max(HEAD_HEIGHT + 130.0);
+        let width = CARDS_X + CARD_WIDTH + MARGIN;
+        let room = width - 2.0 * MARGIN;
+        let [lines, shares] = self.legends();
+        let heights = [&lines, &shares].map(|entries| legend_height(room, entries));
+        let height = below + heights.iter().sum::<f64>() + 2.0 * LEGEND_LINE;
         let mut sheet = Sheet::default();
-        sheet.text((MARGIN, 40.0), Anchor::Start, "title", &fit(&self.title(), 90));
+        sheet.fitted((MARGIN, 40.0), Anchor::Start, "title", &self.title(), room);
         let heads =
             [(MARGIN, "who asks"), (INTRODUCERS_X - 40.0, "who can introduce"), (CARDS_X, "whom to meet, and why")];
         for (x, words) in heads {
             sheet.text((x, 68.0), Anchor::Start, "quiet", words);
         }
-        let asks = (MARGIN + 50.0, middle);
-        self.lines(&mut sheet, asks, &introducers, &tops);
-        self.person(&mut sheet, asks, self.member);
-        for (id, y) in &introducers {
-            self.person(&mut sheet, (INTRODUCERS_X, *y), id);
+        if self.is_fan() {
+            self.fan(&mut sheet, f64::midpoint(HEAD_HEIGHT, below), &tops);
+        } else {
+            self.rows(&mut sheet, &tops);
         }
         for (i, (suggestion, top)) in self.response.suggestions.iter().zip(&tops).enumerate() {
             self.card(&mut sheet, *top, i + 1, suggestion);
@@ -59,13 +70,9 @@ impl Picture for Meetings<'_> {
         if self.response.suggestions.is_empty() {
             sheet.text((CARDS_X, HEAD_HEIGHT + 30.0), Anchor::Start, "", "Nobody to suggest.");
         }
-        sheet.legend((MARGIN, height - 20.0), false);
-        sheet.text(
-            (CARDS_X - 100.0, height - 20.0),
-            Anchor::Start,
-            "quiet",
-            "dashed: a chain of several hops; the thicker, the stronger",
-        );
+        let at = below + 1.5 * LEGEND_LINE;
+        sheet.legend((MARGIN, at), room, &lines);
+        sheet.legend((MARGIN, at + heights[0]), room, &shares);
         sheet.finish((width, height), &self.title())
     }
 
@@ -102,15 +109,80 @@ impl Meetings<'_> {
         format!("Whom {} should meet", self.directory.names.name(self.member))
     }
 
+    /// What the lines stand for, and what the parts of a score's bar do.
+    fn legends(&self) -> [Vec<(Mark, &'static str)>; 2] {
+        let mut lines = spheres_of_lines();
+        lines.push((Mark::Line("unknown"), "through several"));
+        lines.push((Mark::Dashed("unknown"), "dashed: a chain of several hops; the thicker, the stronger"));
+        let shares = [
+            ("mutual", "both know the same member"),
+            ("walk", "chains"),
+            ("topic", "interests and leading on a topic"),
+            ("post", "statuses: their parts of a score"),
+        ];
+        [lines, shares.map(|(class, words)| (Mark::Dot(class), words)).into()]
+    }
+
+    fn is_fan(&self) -> bool {
+        self.response.suggestions.len() <= FAN_MAX
+    }
+
     /// Where each card begins.
     fn tops(&self) -> Vec<f64> {
-        let mut top = HEAD_HEIGHT;
+        let mut top = HEAD_HEIGHT + if self.is_fan() { 0.0 } else { 30.0 };
         let mut tops = Vec::new();
         for suggestion in &self.response.suggestions {
             tops.push(top);
-            top += height_of(suggestion) + CARD_GAP;
+            top += self.height_of(suggestion) + CARD_GAP;
         }
         tops
+    }
+
+    /// A card is as high as its lines, and as the introducers beside it where they are drawn there.
+    fn height_of(&self, suggestion: &Suggestion) -> f64 {
+        let beside = INTRODUCER_HEIGHT * suggestion.introducers.len() as f64;
+        if self.is_fan() { height_of(suggestion) } else { height_of(suggestion).max(beside) }
+    }
+
+    /// Who asks in the middle of the left, each introducer once.
+    fn fan(&self, sheet: &mut Sheet, middle: f64, tops: &[f64]) {
+        let (asks, introducers) = ((TRUNK_X, middle), self.introducers(tops));
+        self.lines(sheet, asks, &introducers, tops);
+        self.person(sheet, asks, self.member);
+        for (id, y) in &introducers {
+            self.person(sheet, (INTRODUCERS_X, *y), id);
+        }
+    }
+
+    /// Who asks at the top of the left, and beside each card those who can introduce to it.
+    fn rows(&self, sheet: &mut Sheet, tops: &[f64]) {
+        let asks = (TRUNK_X, HEAD_HEIGHT + 20.0);
+        let places = |suggestion: &Suggestion, top: f64| {
+            let first = top + self.height_of(suggestion) / 2.0
+                - INTRODUCER_HEIGHT * (suggestion.introducers.len() as f64 - 1.0) / 2.0;
+            (0..suggestion.introducers.len()).map(move |i| first + INTRODUCER_HEIGHT * i as f64 - 8.0)
+        };
+        let rows: Vec<(&Suggestion, f64)> = self.response.suggestions.iter().zip(tops.iter().copied()).collect();
+        let lowest = rows.iter().flat_map(|(suggestion, top)| places(suggestion, *top)).reduce(f64::max);
+        if let Some(lowest) = lowest {
+            let line = format!("M{} {}V{}", number(asks.0), number(asks.1 + RADIUS + 22.0), number(lowest));
+            sheet.line(&line, 1.5, "unknown", "");
+        }
+        for (suggestion, top) in &rows {
+            for (introducer, y) in suggestion.introducers.iter().zip(places(suggestion, *top)) {
+                let steps = introducer.path.as_ref().map(|path| path.steps.as_slice()).unwrap_or_default();
+                let branch = format!("M{} {}H{}", number(asks.0), number(y), number(INTRODUCERS_X - RADIUS - 2.0));
+                self.first_step(sheet, &branch, introducer, steps);
+                let to = (CARDS_X - 4.0, top + self.height_of(suggestion) / 2.0);
+                self.onward(sheet, (INTRODUCERS_X + RADIUS + 2.0, y), to, introducer, steps);
+            }
+        }
+        for (suggestion, top) in &rows {
+            for (introducer, y) in suggestion.introducers.iter().zip(places(suggestion, *top)) {
+                self.person(sheet, (INTRODUCERS_X, y), &introducer.member_id);
+            }
+        }
+        self.person(sheet, asks, self.member);
     }
 
     /// Each once, at the height of those it can introduce to, as far as the others leave room.
@@ -118,7 +190,8 @@ impl Meetings<'_> {
         let mut heights: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for (suggestion, top) in self.response.suggestions.iter().zip(tops) {
             for introducer in &suggestion.introducers {
-                heights.entry(&introducer.member_id).or_default().push(top + height_of(suggestion) / 2.0);
+                let middle = top + self.height_of(suggestion) / 2.0;
+                heights.entry(&introducer.member_id).or_default().push(middle);
             }
         }
         let mean = |heights: &Vec<f64>| heights.iter().sum::<f64>() / heights.len() as f64;
@@ -143,18 +216,22 @@ impl Meetings<'_> {
                 let Some(y) = introducers.get(introducer.member_id.as_str()) else { continue };
                 let steps = introducer.path.as_ref().map(|path| path.steps.as_slice()).unwrap_or_default();
                 if joined.insert(&introducer.member_id) {
-                    let look = steps.first().map_or("unknown", |step| self.strongest_class(step));
-                    let width = 1.0 + 4.0 * f64::from(introducer.strength_to_member);
-                    sheet.line(
-                        &curve((asks.0 + RADIUS + 2.0, asks.1), (INTRODUCERS_X - RADIUS - 2.0, *y)),
-                        width,
-                        look,
-                    );
+                    let line = curve((asks.0 + RADIUS + 2.0, asks.1), (INTRODUCERS_X - RADIUS - 2.0, *y));
+                    self.first_step(sheet, &line, introducer, steps);
                 }
-                let to = (CARDS_X - 4.0, top + height_of(suggestion) / 2.0);
+                let to = (CARDS_X - 4.0, top + self.height_of(suggestion) / 2.0);
                 self.onward(sheet, (INTRODUCERS_X + RADIUS + 2.0, *y), to, introducer, steps);
             }
         }
+    }
+
+    /// From who asks to the introducer.
+    fn first_step(&self, sheet: &mut Sheet, line: &str, introducer: &Introducer, steps: &[PathStep]) {
+        let look = steps.first().map_or("unknown", |step| self.strongest_class(step));
+        let width = 1.0 + 4.0 * f64::from(introducer.strength_to_member);
+        let names = [self.member, introducer.member_id.as_str()].map(|id| self.directory.names.name(id));
+        let about = format!("{} to {}: {}", names[0], names[1], percent(introducer.strength_to_member.into()));
+        sheet.line(line, width, look, &about);
     }
 
     /// From the introducer to the one to meet: gray where the chain is of several spheres.
@@ -164,10 +241,13 @@ impl Meetings<'_> {
         let look = if spheres.len() == 1 { spheres.first().copied().unwrap_or("unknown") } else { "unknown" };
         let width = 1.0 + 4.0 * f64::from(introducer.strength_to_target);
         let path = curve(from, to);
+        let names = std::iter::once(&introducer.member_id).chain(rest.iter().map(|step| &step.to_id));
+        let names: Vec<String> = names.map(|id| self.directory.names.name(id)).collect();
+        let about = format!("{}: {}", names.join(" to "), percent(introducer.strength_to_target.into()));
         if rest.len() == 1 {
-            sheet.line(&path, width, look);
+            sheet.line(&path, width, look, &about);
         } else {
-            sheet.dashed(&path, width, look);
+            sheet.dashed(&path, width, look, &about);
         }
     }
 
@@ -176,26 +256,31 @@ impl Meetings<'_> {
         sheet.disc((x, y), RADIUS, "disc", &self.directory.names.label(id));
         let initial = initial(&name);
         sheet.text((x, y + 4.5), Anchor::Middle, "strong", &initial);
-        sheet.text((x, y + RADIUS + 16.0), Anchor::Middle, "halo", &fit(&name, 16));
+        sheet.fitted((x, y + RADIUS + 14.0), Anchor::Middle, "halo", &name, NAME_ROOM);
     }
 
     fn card(&self, sheet: &mut Sheet, top: f64, number: usize, suggestion: &Suggestion) {
         let (left, right) = (CARDS_X + 14.0, CARDS_X + CARD_WIDTH - 14.0);
-        sheet.bar((CARDS_X, top), (CARD_WIDTH, height_of(suggestion)), 8.0, "card");
-        let name = format!("{number}.  {}", self.directory.names.label(&suggestion.member_id));
-        sheet.text((left, top + 22.0), Anchor::Start, "strong", &fit(&name, 44));
-        sheet.text((right, top + 22.0), Anchor::End, "", &format!("score {}", score(suggestion.score)));
+        let label = self.directory.names.label(&suggestion.member_id);
+        sheet.card((CARDS_X, top), (CARD_WIDTH, self.height_of(suggestion)), &label);
+        let name = format!("{number}.  {}", self.directory.names.name(&suggestion.member_id));
+        let score = format!("score {}", score(suggestion.score));
+        let room = right - left - width_of(&score, "") - 12.0;
+        sheet.fitted((left, top + 22.0), Anchor::Start, "strong", &name, room);
+        sheet.text((right, top + 22.0), Anchor::End, "", &score);
         let mut about = format!("{}, {}", count(suggestion.hops, "hop"), count(suggestion.mutuals, "mutual"));
         if !suggestion.shared_topics.is_empty() {
             about += &format!(", on {}", suggestion.shared_topics.join(", "));
         }
-        sheet.text((left, top + 40.0), Anchor::Start, "quiet", &fit(&about, 70));
+        sheet.fitted((left, top + 40.0), Anchor::Start, "quiet", &about, right - left);
         sheet.bar((left, top + 49.0), (right - left, 5.0), 1.5, "track");
         let mut x = left;
         for reason in &suggestion.reasons {
             let width = (right - left) * reason.share;
-            if width >= 0.5 {
-                sheet.bar((x, top + 49.0), (width - 1.0, 5.0), 1.5, &format!("fill {}", class_of(reason)));
+            // The last part ends with the bar, whatever its share was rounded to.
+            let shown = (width - 1.0).min(right - x);
+            if shown >= 0.4 {
+                sheet.bar((x, top + 49.0), (shown, 5.0), 1.5, &format!("fill {}", class_of(reason)));
             }
             x += width;
         }
@@ -203,9 +288,11 @@ impl Meetings<'_> {
         for (i, reason) in shown.enumerate() {
             let y = top + CARD_HEAD + 10.0 + REASON_HEIGHT * i as f64;
             sheet.text((left, y), Anchor::Start, &format!("ink small {}", class_of(reason)), "●");
-            sheet.text((left + 14.0, y), Anchor::Start, "small", &fit(&(self.in_words)(reason), 72));
-            if reason.share > 0.0 {
-                sheet.text((right, y), Anchor::End, "small", &percent(reason.share));
+            let share = if reason.share > 0.0 { percent(reason.share) } else { String::new() };
+            let room = right - left - 14.0 - width_of(&share, "small") - 10.0;
+            sheet.fitted((left + 14.0, y), Anchor::Start, "small", &(self.in_words)(reason), room);
+            if !share.is_empty() {
+                sheet.text((right, y), Anchor::End, "small", &share);
             }
         }
         let more = suggestion.reasons.len().saturating_sub(REASONS_MAX);

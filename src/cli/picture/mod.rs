@@ -8,6 +8,7 @@ pub mod meeting;
 pub mod rings;
 mod sheet;
 mod spheres;
+mod web;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,15 @@
-//! Reach as rings: a dot for each member, a ring for each hop, the colors of the spheres that lead there alone.
+//! Reach as rings: a dot for each member, a ring for each hop, the colors of the spheres that lead there alone. Where there is room for
+//! names, lines show who leads to whom.
 
 use std::collections::BTreeMap;
 use std::f64::consts::{PI, TAU};
 
 use super::Picture;
 use super::dot::Digraph;
-use super::sheet::{Anchor, Sheet, circle, fit, initial, number, shape, text, titled, with};
+use super::sheet::{
+    Anchor, LEGEND_LINE, Mark, Sheet, circle, fit, initial, legend_height, number, shape, spheres_of_dots, text,
+    titled, with,
+};
 use super::spheres::{SPHERES, class, color};
 use crate::cli::print::{Names, count, thousands};
 use crate::proto::v1::{GetReachResponse, Sphere};
@@ -17,7 +21,7 @@ const HEAD_HEIGHT: f64 = 74.0;
 const TABLE_WIDTH: f64 = 430.0;
 /// Room along a ring that a name needs.
 const LABEL_PITCH: f64 = 15.0;
-const NAME_CHARS_MAX: usize = 14;
+const NAME_ROOM: f64 = BAND - 24.0;
 /// What is kept free at the top of each ring, for its name.
 const GAP: f64 = 58.0;
 const DOT_PITCH_MAX: f64 = 16.0;
@@ -26,12 +30,25 @@ const DOT_PITCH_MIN: f64 = 4.5;
 /// Which spheres lead to a member, each alone: a bit for each of `SPHERES`. None: only by crossing.
 pub type Mask = u8;
 
+/// Through whom a member is in reach: the next one on its way to the subject, which has no id here, and what joins the two.
+#[derive(Clone, Debug)]
+pub struct Lead {
+    /// Who leads there.
+    pub by: Option<String>,
+    /// The sphere of the strongest edge between the two.
+    pub sphere: Sphere,
+    /// The step in words.
+    pub words: String,
+}
+
 /// Who is in reach of a member or a status.
 pub struct Rings<'a> {
     /// The counts.
     pub response: &'a GetReachResponse,
     /// By hop: the members and what leads to them.
     pub hops: BTreeMap<i32, Vec<(String, Mask)>>,
+    /// Through whom each of them is, where that was asked.
+    pub leads: BTreeMap<String, Lead>,
     /// Names for them.
     pub names: &'a Names,
     /// Whose reach, in words.
@@ -44,19 +61,33 @@ impl Picture for Rings<'_> {
         let names_outside = if self.has_names() { 64.0 } else { 8.0 };
         let side = 2.0 * (radius + names_outside);
         let width = MARGIN + side + TABLE_WIDTH;
-        let height = (HEAD_HEIGHT + side + 30.0).max(300.0);
+        let room = width - 2.0 * MARGIN;
+        let legend = self.legend();
+        let below = (HEAD_HEIGHT + side).max(300.0);
+        let height = below + legend_height(room, &legend) + LEGEND_LINE;
         let center = (MARGIN + side / 2.0, HEAD_HEIGHT + side / 2.0);
         let mut sheet = Sheet::default();
-        sheet.text((MARGIN, 40.0), Anchor::Start, "title", &fit(&self.title(), (width / 11.0) as usize));
-        sheet.text((MARGIN, 62.0), Anchor::Start, "quiet", &self.summary());
+        sheet.fitted((MARGIN, 40.0), Anchor::Start, "title", &self.title(), room);
+        sheet.fitted((MARGIN, 62.0), Anchor::Start, "quiet", &self.summary(), room);
         let stands_for = self.members_per_dot();
-        for (ring, members) in self.hops.values().enumerate() {
-            self.ring(&mut sheet, center, ring, members, stands_for);
+        for ring in 0..self.hops.len() {
+            sheet.add(circle(center, self.outer(ring + 1), "ring"));
+        }
+        if self.has_names() {
+            self.named_rings(&mut sheet, center);
+        } else {
+            for (ring, members) in self.hops.values().enumerate() {
+                self.crowd(&mut sheet, center, ring, &in_order(members), stands_for);
+            }
+        }
+        for (ring, hop) in self.hops.keys().enumerate() {
+            let at = (center.0, center.1 - self.outer(ring + 1) + 17.0);
+            sheet.text(at, Anchor::Middle, "quiet halo", &count(*hop, "hop"));
         }
         sheet.disc(center, 20.0, "disc", self.subject);
         sheet.text((center.0, center.1 + 5.0), Anchor::Middle, "strong", &initial(self.subject));
         self.table(&mut sheet, (MARGIN + side + 20.0, HEAD_HEIGHT + 40.0), stands_for);
-        sheet.legend((MARGIN, height - 18.0), true);
+        sheet.legend((MARGIN, below + LEGEND_LINE / 2.0), room, &legend);
         sheet.finish((width, height), &self.title())
     }
 
@@ -64,6 +95,7 @@ impl Picture for Rings<'_> {
         let mut graph = Digraph::new(&self.title());
         // Ids of members begin with a letter here, so that none is the subject's.
         graph.node("subject", &[("label", self.subject), ("shape", "doublecircle")]);
+        let node = |by: &Option<String>| by.as_ref().map_or("subject".to_owned(), |id| format!("m:{id}"));
         let mut before = "subject".to_owned();
         for (hop, members) in &self.hops {
             let ids: Vec<String> = members.iter().map(|(id, _)| format!("m:{id}")).collect();
@@ -73,8 +105,14 @@ impl Picture for Rings<'_> {
                 graph.node(node, &[("label", &self.names.label(id)), ("color", look), ("style", style)]);
             }
             graph.column(ids.iter().map(String::as_str));
-            if let Some(first) = ids.first() {
-                // It puts the rings in their order; who is joined to whom is not in the answer.
+            if !self.leads.is_empty() {
+                for (id, at) in members.iter().map(|(id, _)| id).zip(&ids) {
+                    if let Some(lead) = self.leads.get(id) {
+                        graph.edge(&node(&lead.by), at, &[("color", color(lead.sphere)), ("arrowhead", "none")]);
+                    }
+                }
+            } else if let Some(first) = ids.first() {
+                // It puts the rings in their order; who leads to whom was not asked.
                 graph.edge(
                     &before,
                     first,
@@ -88,6 +126,15 @@ impl Picture for Rings<'_> {
 }
 
 impl Rings<'_> {
+    fn legend(&self) -> Vec<(Mark, &'static str)> {
+        let mut legend = spheres_of_dots();
+        legend.push((Mark::Hollow("crossing"), "by crossing spheres alone"));
+        if !self.leads.is_empty() && self.has_names() {
+            legend.push((Mark::Line("unknown"), "who leads to whom, in the color of the strongest edge"));
+        }
+        legend
+    }
+
     fn title(&self) -> String {
         format!("In reach of {}", self.subject)
     }
@@ -112,7 +159,7 @@ impl Rings<'_> {
     }
 
     /// Names are written when there is room for each of them on its ring.
-    fn has_names(&self) -> bool {
+    pub fn has_names(&self) -> bool {
         self.hops.values().enumerate().all(|(ring, members)| {
             let along = TAU * self.named(ring) - GAP;
             members.len() as f64 * LABEL_PITCH <= along
@@ -146,24 +193,38 @@ impl Rings<'_> {
         (0..rows).map(|row| (radius(row), ((TAU * radius(row) - GAP) / pitch).max(0.0) as usize)).collect()
     }
 
-    fn ring(&self, sheet: &mut Sheet, center: (f64, f64), ring: usize, members: &[(String, Mask)], stands_for: usize) {
-        let hop = self.hops.keys().nth(ring).copied().unwrap_or_default();
-        sheet.add(circle(center, self.outer(ring + 1), "ring"));
-        let mut members: Vec<&(String, Mask)> = members.iter().collect();
-        // What the same spheres lead to stands together: personal first, crossing last.
-        members.sort_by_key(|(id, mask)| (order(*mask), id.clone()));
-        if self.has_names() {
+    /// Rings whose members have names. Those whom the same member leads to stand together.
+    fn named_rings(&self, sheet: &mut Sheet, center: (f64, f64)) {
+        let mut angles: BTreeMap<&str, f64> = BTreeMap::new();
+        let mut placed = Vec::new();
+        for (ring, members) in self.hops.values().enumerate() {
+            let mut members = in_order(members);
+            let by = |id: &str| self.leads.get(id).and_then(|lead| lead.by.as_deref()).and_then(|by| angles.get(by));
+            // Stable: beside the same member the order by spheres stays.
+            members.sort_by(|a, b| {
+                let [a, b] = [a, b].map(|member| by(&member.0).copied().unwrap_or_default());
+                a.total_cmp(&b)
+            });
             let (radius, all) = (self.named(ring), members.len() as f64);
             let gap = GAP / radius;
-            for (i, (id, mask)) in members.iter().enumerate() {
+            for (i, (id, mask)) in members.into_iter().enumerate() {
                 let angle = gap / 2.0 + (TAU - gap) * (i as f64 + 0.5) / all;
-                self.named_dot(sheet, center, (radius, angle), id, *mask);
+                placed.push((id.as_str(), *mask, radius, angle));
             }
-        } else {
-            self.crowd(sheet, center, ring, &members, stands_for);
+            angles.extend(placed.iter().map(|(id, _, _, angle)| (*id, *angle)));
         }
-        let at = (center.0, center.1 - self.outer(ring + 1) + 17.0);
-        sheet.text(at, Anchor::Middle, "quiet halo", &count(hop, "hop"));
+        let at: BTreeMap<&str, (f64, f64)> =
+            placed.iter().map(|(id, _, radius, angle)| (*id, polar(center, *radius, *angle))).collect();
+        for (id, ..) in &placed {
+            let Some((lead, to)) = self.leads.get(*id).zip(at.get(id)) else { continue };
+            let from = lead.by.as_deref().map_or(Some(&center), |by| at.get(by));
+            let Some(from) = from else { continue };
+            let [x0, y0, x1, y1] = [from.0, from.1, to.0, to.1].map(number);
+            sheet.line(&format!("M{x0} {y0}L{x1} {y1}"), 1.4, &format!("{} faint", class(lead.sphere)), &lead.words);
+        }
+        for (id, mask, radius, angle) in placed {
+            self.named_dot(sheet, center, (radius, angle), id, mask);
+        }
     }
 
     fn named_dot(&self, sheet: &mut Sheet, center: (f64, f64), (radius, angle): (f64, f64), id: &str, mask: Mask) {
@@ -173,9 +234,11 @@ impl Rings<'_> {
         let (degrees, anchor) =
             if angle < PI { (angle - PI / 2.0, Anchor::Start) } else { (angle + PI / 2.0, Anchor::End) };
         let from = polar(center, radius + 10.0, angle);
-        let label = text(from, anchor, "small halo", &fit(&self.names.name(id), NAME_CHARS_MAX));
+        let label = text(from, anchor, "small halo", &fit(&self.names.name(id), "small", NAME_ROOM));
         let turned = format!("rotate({} {} {})", number(degrees.to_degrees()), number(from.0), number(from.1));
-        sheet.add(with(label, &[("transform", &turned), ("dominant-baseline", "central")]));
+        let label = titled(label, &self.names.label(id));
+        // By a shift, and not by a baseline, which not every program knows.
+        sheet.add(with(label, &[("transform", &turned), ("dy", "3.8")]));
     }
 
     /// Dots in rows, filled by angle, so that each set of spheres is a wedge.
@@ -242,7 +305,7 @@ impl Rings<'_> {
             }
         }
         let below = y + 24.0 + 22.0 * self.response.hops.len() as f64 + 12.0;
-        let mut notes = vec!["A member counts under each sphere that leads there by itself.".to_owned()];
+        let mut notes = vec!["Each sphere counts whom it leads to by itself.".to_owned()];
         if !self.has_names() && stands_for > 1 {
             notes.push(format!("A dot is up to {} members.", thousands(stands_for as i64)));
         }
@@ -250,6 +313,13 @@ impl Rings<'_> {
             sheet.text((x + 5.0, below + 18.0 * i as f64), Anchor::Start, "quiet", note);
         }
     }
+}
+
+/// What the same spheres lead to stands together: personal first, crossing last.
+fn in_order(members: &[(String, Mask)]) -> Vec<&(String, Mask)> {
+    let mut members: Vec<&(String, Mask)> = members.iter().collect();
+    members.sort_by_key(|(id, mask)| (order(*mask), id.as_str()));
+    members
 }
 
 fn capacity_of(rows: &[(f64, usize)]) -> usize {

@@ -4,23 +4,88 @@ use svg::Document;
 use svg::node::Text;
 use svg::node::element::Element;
 
+use unicode_width::UnicodeWidthChar;
+
 use super::spheres::{SPHERES, class};
 use crate::cli::print::clean;
 use crate::proto::v1::Sphere;
 
-/// The sheet brings its own ground, so that it can be read on a page that is not as light or dark as the reader's settings say.
-const STYLE: &str = "\
-.page{fill:#fff;stroke:#dee2e6}text{font-family:system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;font-size:13px;fill:#212529}\
-.title{font-size:19px;font-weight:600}.quiet{fill:#5c636a;font-size:12px}.strong{font-weight:600}.small{font-size:11px}\
-.disc{fill:#f1f3f5;stroke:#495057;stroke-width:2}.ring{fill:none;stroke:#ced4da}.card{fill:#f8f9fa;stroke:#dee2e6}.track{fill:#e9ecef}\
-.line{fill:none;stroke-linecap:round}.halo{stroke:#fff;stroke-width:5;paint-order:stroke;stroke-linejoin:round}\
-.personal{--c:#d55e00}.professional{--c:#1971c2}.public{--c:#0b7a55}.unknown{--c:#868e96}.crossing{--c:#9c36b5}\
-.topic{--c:#b8860b}.post{--c:#c2255c}.mutual{--c:#495057}.walk{--c:#868e96}\
-.fill{fill:var(--c)}.stroke{stroke:var(--c)}.ink{fill:var(--c)}.hollow{fill:none;stroke:var(--c);stroke-width:1.6;stroke-dasharray:2.4 1.6}\
-@media (prefers-color-scheme:dark){.page{fill:#0d1117;stroke:#30363d}text{fill:#e6edf3}.quiet{fill:#9aa4af}\
-.disc{fill:#21262d;stroke:#adb5bd}.ring{stroke:#3d444d}.card{fill:#161b22;stroke:#30363d}.track{fill:#30363d}.halo{stroke:#0d1117}\
-.personal{--c:#ff922b}.professional{--c:#4dabf7}.public{--c:#38d9a9}.unknown{--c:#adb5bd}.crossing{--c:#e599f7}\
-.topic{--c:#ffd43b}.post{--c:#faa2c1}.mutual{--c:#dee2e6}.walk{--c:#868e96}}";
+/// The colors of what is drawn: what they stand for, on a light page and on a dark one.
+const COLORS: [(&str, &str, &str); 9] = [
+    ("personal", "#d55e00", "#ff922b"),
+    ("professional", "#1971c2", "#4dabf7"),
+    ("public", "#0b7a55", "#38d9a9"),
+    ("unknown", "#868e96", "#adb5bd"),
+    ("crossing", "#9c36b5", "#e599f7"),
+    ("topic", "#b8860b", "#ffd43b"),
+    ("post", "#c2255c", "#faa2c1"),
+    ("mutual", "#495057", "#dee2e6"),
+    ("walk", "#868e96", "#868e96"),
+];
+const INK: &str = "#212529";
+const FONTS: &str = "system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif";
+/// What differs on a dark page. The sheet brings its own ground, so that it can be read on a page that is not as light or dark as the
+/// reader's settings say.
+const DARK: &str = "\
+.page{fill:#0d1117;stroke:#30363d}text{fill:#e6edf3}.quiet{fill:#9aa4af}.disc{fill:#21262d;stroke:#adb5bd}.ring{stroke:#3d444d}\
+.card{fill:#161b22;stroke:#30363d}.track{fill:#30363d}.halo{stroke:#0d1117}";
+
+/// The style sheet: nothing but what a dark page overrides. A light page is drawn by attributes alone, which programs without style
+/// sheets know, too.
+fn style() -> String {
+    let color = |(name, _, dark): &(&str, &str, &str)| {
+        format!(".fill.{name},.ink.{name}{{fill:{dark}}}.stroke.{name},.hollow.{name}{{stroke:{dark}}}")
+    };
+    format!("@media (prefers-color-scheme:dark){{{DARK}{}}}", COLORS.iter().map(color).collect::<String>())
+}
+
+/// What a class looks like on a light page.
+fn look(class: &str) -> &'static [(&'static str, &'static str)] {
+    match class {
+        "page" => &[("fill", "#fff"), ("stroke", "#dee2e6")],
+        "title" => &[("font-size", "19"), ("font-weight", "600")],
+        "quiet" => &[("fill", "#5c636a"), ("font-size", "12")],
+        "strong" => &[("font-weight", "600")],
+        "small" => &[("font-size", "11")],
+        "disc" => &[("fill", "#f1f3f5"), ("stroke", "#495057"), ("stroke-width", "2")],
+        "ring" => &[("fill", "none"), ("stroke", "#ced4da")],
+        "card" => &[("fill", "#f8f9fa"), ("stroke", "#dee2e6")],
+        "track" => &[("fill", "#e9ecef")],
+        "line" => &[("fill", "none"), ("stroke-linecap", "round")],
+        "faint" => &[("opacity", "0.4")],
+        "halo" => &[("stroke", "#fff"), ("stroke-width", "4"), ("paint-order", "stroke"), ("stroke-linejoin", "round")],
+        "hollow" => &[("fill", "none"), ("stroke-width", "1.6"), ("stroke-dasharray", "2.4 1.6")],
+        _ => &[],
+    }
+}
+
+/// The attributes of an element's classes.
+fn looks(classes: &str) -> Vec<(&'static str, &'static str)> {
+    let all = || classes.split_whitespace();
+    let mut looks: Vec<_> = all().flat_map(look).copied().collect();
+    for (name, light, _) in COLORS.iter().filter(|(name, ..)| all().any(|class| class == *name)) {
+        let role = |class: &str| match class {
+            "fill" | "ink" => Some("fill"),
+            "stroke" | "hollow" => Some("stroke"),
+            _ => None,
+        };
+        debug_assert!(all().any(|class| role(class).is_some()), "{name} is of nothing");
+        looks.extend(all().filter_map(role).map(|attribute| (attribute, *light)));
+    }
+    looks
+}
+
+/// How large the letters of a class are, and whether they are heavy.
+fn font(classes: &str) -> (f64, bool) {
+    let has = |class: &str| classes.split_whitespace().any(|other| other == class);
+    let size = match () {
+        () if has("title") => 19.0,
+        () if has("small") => 11.0,
+        () if has("quiet") => 12.0,
+        () => 13.0,
+    };
+    (size, has("title") || has("strong"))
+}
 
 /// Where a text stands from its point.
 #[derive(Clone, Copy)]
@@ -31,6 +96,42 @@ pub enum Anchor {
     Middle,
     /// It ends there.
     End,
+}
+
+/// What stands before its meaning in a legend, of a color.
+#[derive(Clone, Copy)]
+pub enum Mark {
+    /// A dot.
+    Dot(&'static str),
+    /// A dot that is not filled.
+    Hollow(&'static str),
+    /// A line.
+    Line(&'static str),
+    /// A broken line.
+    Dashed(&'static str),
+    /// A line of less weight.
+    Faint(&'static str),
+}
+
+const MARK_WIDTH: f64 = 22.0;
+/// From one line of a legend to the next.
+pub const LEGEND_LINE: f64 = 20.0;
+/// The longest text that is taken from anybody.
+const WORDS_MAX: usize = 300;
+
+/// How high a legend will be.
+pub fn legend_height(room: f64, entries: &[(Mark, &str)]) -> f64 {
+    Sheet::default().legend((0.0, 0.0), room, entries)
+}
+
+/// The spheres, as a legend has them.
+pub fn spheres_of_dots() -> Vec<(Mark, &'static str)> {
+    SPHERES.map(|sphere| (Mark::Dot(class(sphere)), words(sphere))).into()
+}
+
+/// The same where they are lines.
+pub fn spheres_of_lines() -> Vec<(Mark, &'static str)> {
+    SPHERES.map(|sphere| (Mark::Line(class(sphere)), words(sphere))).into()
 }
 
 /// What is drawn, in the order it is drawn in.
@@ -55,17 +156,19 @@ impl Sheet {
         self.add(titled(circle(at, radius, class), name));
     }
 
-    /// A curved or straight line.
-    pub fn line(&mut self, path: &str, width: f64, class: &str) {
+    /// A curved or straight line, with what it is for who points at it.
+    pub fn line(&mut self, path: &str, width: f64, class: &str, name: &str) {
         let shape = shape("path", &format!("line stroke {class}"));
-        self.add(with(shape, &[("d", path), ("stroke-width", &number(width))]));
+        let shape = with(shape, &[("d", path), ("stroke-width", &number(width))]);
+        self.add(if name.is_empty() { shape } else { titled(shape, name) });
     }
 
     /// The same, broken.
-    pub fn dashed(&mut self, path: &str, width: f64, class: &str) {
+    pub fn dashed(&mut self, path: &str, width: f64, class: &str, name: &str) {
         let shape = shape("path", &format!("line stroke {class}"));
         let dashes = [("d", path), ("stroke-width", &number(width)), ("stroke-dasharray", "7 6")];
-        self.add(with(shape, &dashes));
+        let shape = with(shape, &dashes);
+        self.add(if name.is_empty() { shape } else { titled(shape, name) });
     }
 
     /// A bar or card.
@@ -82,17 +185,45 @@ impl Sheet {
         ));
     }
 
-    /// What the colors stand for, from the left.
-    pub fn legend(&mut self, (x, y): (f64, f64), with_crossing: bool) {
-        let mut x = x + 5.0;
-        let named = SPHERES.map(|sphere| (class(sphere), words(sphere)));
-        for (class, words) in
-            named.into_iter().chain(with_crossing.then_some(("crossing", "by crossing spheres alone")))
-        {
-            let look = if class == "crossing" { "hollow crossing" } else { &format!("fill {class}") };
-            self.add(circle((x, y - 4.0), 5.0, look));
-            self.text((x + 11.0, y), Anchor::Start, "quiet", words);
-            x += 34.0 + 6.6 * width_of(words);
+    /// A text that is cut to its room; who points at it reads all of it.
+    pub fn fitted(&mut self, at: (f64, f64), anchor: Anchor, class: &str, words: &str, room: f64) {
+        let fitting = fit(words, class, room);
+        let is_whole = fitting == harmless(words, WORDS_MAX);
+        let shape = text(at, anchor, class, &fitting);
+        self.add(if is_whole { shape } else { titled(shape, words) });
+    }
+
+    /// A card with what it is about for who points at it.
+    pub fn card(&mut self, at: (f64, f64), size: (f64, f64), name: &str) {
+        self.bar(at, size, 8.0, "card");
+        if let Some(card) = self.shapes.pop() {
+            self.add(titled(card, name));
+        }
+    }
+
+    /// What the looks stand for, in lines from the left; gives how high they are.
+    pub fn legend(&mut self, (left, top): (f64, f64), room: f64, entries: &[(Mark, &str)]) -> f64 {
+        let (mut x, mut y) = (left, top);
+        for (mark, words) in entries {
+            let width = MARK_WIDTH + width_of(words, "quiet") + 16.0;
+            if x > left && x + width > left + room {
+                (x, y) = (left, y + LEGEND_LINE);
+            }
+            self.mark((x, y), *mark);
+            self.text((x + MARK_WIDTH, y), Anchor::Start, "quiet", words);
+            x += width;
+        }
+        y - top + LEGEND_LINE
+    }
+
+    fn mark(&mut self, (x, y): (f64, f64), mark: Mark) {
+        let line = format!("M{} {}H{}", number(x), number(y - 4.0), number(x + MARK_WIDTH - 6.0));
+        match mark {
+            Mark::Dot(class) => self.add(circle((x + 5.0, y - 4.0), 5.0, &format!("fill {class}"))),
+            Mark::Hollow(class) => self.add(circle((x + 5.0, y - 4.0), 4.4, &format!("hollow {class}"))),
+            Mark::Line(class) => self.line(&line, 3.0, class, ""),
+            Mark::Dashed(class) => self.dashed(&line, 3.0, class, ""),
+            Mark::Faint(class) => self.line(&line, 3.0, &format!("{class} faint"), ""),
         }
     }
 
@@ -114,8 +245,10 @@ impl Sheet {
             .set("width", w)
             .set("height", h)
             .set("role", "img")
-            .add(Element::new("title").add_text(&harmless(title, 300)))
-            .add(Element::new("style").add_text(STYLE))
+            .set("font-family", FONTS)
+            .set("font-size", "13")
+            .add(Element::new("title").add_text(&harmless(title, WORDS_MAX)))
+            .add(Element::new("style").add_text(&style()))
             .add(ground);
         for shape in self.shapes {
             document = document.add(shape);
@@ -136,9 +269,9 @@ impl AddText for Element {
     }
 }
 
-/// An element of a class of the style sheet.
+/// An element of these classes, with all that they look like.
 pub fn shape(name: &str, class: &str) -> Element {
-    with(Element::new(name), &[("class", class)])
+    with(with(Element::new(name), &[("class", class)]), &looks(class))
 }
 
 /// With these attributes too.
@@ -151,7 +284,7 @@ pub fn with(mut element: Element, attributes: &[(&str, &str)]) -> Element {
 
 /// With a name to be read by who points at it.
 pub fn titled(mut element: Element, name: &str) -> Element {
-    svg::Node::append(&mut element, Element::new("title").add_text(&harmless(name, 300)));
+    svg::Node::append(&mut element, Element::new("title").add_text(&harmless(name, WORDS_MAX)));
     element
 }
 
@@ -167,8 +300,10 @@ pub fn text((x, y): (f64, f64), anchor: Anchor, class: &str, words: &str) -> Ele
         Anchor::Middle => "middle",
         Anchor::End => "end",
     };
-    let element = with(shape("text", class), &[("x", &number(x)), ("y", &number(y)), ("text-anchor", anchor)]);
-    element.add_text(&harmless(words, 300))
+    let element = with(Element::new("text"), &[("class", class), ("fill", INK)]);
+    let element = with(element, &looks(class));
+    let element = with(element, &[("x", &number(x)), ("y", &number(y)), ("text-anchor", anchor)]);
+    element.add_text(&harmless(words, WORDS_MAX))
 }
 
 /// A coordinate: a tenth of a pixel is as fine as anybody sees, and the same on every machine.
@@ -178,15 +313,16 @@ pub fn number(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// A text that takes no more room than so many Latin letters.
-pub fn fit(words: &str, room: usize) -> String {
-    let words = harmless(words, 300);
-    if width_of(&words) <= room as f64 {
+/// A text that takes no more than so many pixels in the letters of a class.
+pub fn fit(words: &str, class: &str, room: f64) -> String {
+    let words = harmless(words, WORDS_MAX);
+    if width_of(&words, class) <= room {
         return words;
     }
-    let mut fitting = String::new();
+    let (mut fitting, mut used) = (String::new(), width_of("…", class));
     for c in words.chars() {
-        if width_of(&fitting) + width_of(&c.to_string()) + 1.0 > room as f64 {
+        used += width_of(c.encode_utf8(&mut [0; 4]), class);
+        if used > room {
             break;
         }
         fitting.push(c);
@@ -194,9 +330,22 @@ pub fn fit(words: &str, room: usize) -> String {
     fitting.trim_end().to_owned() + "…"
 }
 
-/// In Latin letters, about: what is written in most other scripts may be twice as wide.
-pub fn width_of(words: &str) -> f64 {
-    words.chars().map(|c| if c < '\u{1100}' || ('\u{2000}'..'\u{2c00}').contains(&c) { 1.0 } else { 2.0 }).sum()
+/// Pixels that a text takes in the letters of a class: those of DejaVu Sans, about, which are wider than those of most screens.
+pub fn width_of(words: &str, class: &str) -> f64 {
+    let (size, heavy) = font(class);
+    let em = |c: char| match c {
+        'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | ' ' => 0.34,
+        'f' | 't' | 'r' | '(' | ')' | '[' | ']' | '/' | '"' | '-' => 0.42,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' | '…' | '—' => 0.98,
+        'A'..='Z' => 0.74,
+        '!'..='~' => 0.64,
+        other => match other.width().unwrap_or(0) {
+            0 => 0.0,
+            1 => 0.74,
+            _ => 1.02,
+        },
+    };
+    words.chars().map(em).sum::<f64>() * size * if heavy { 1.1 } else { 1.0 }
 }
 
 /// What stands in a member's disc. A digit would be taken for a count.
@@ -238,8 +387,28 @@ mod tests {
 
     #[test]
     fn texts_are_cut_to_their_room() {
-        assert_eq!([fit("jeremy", 6), fit("jeremy", 5)], ["jeremy", "jere…"]);
-        assert_eq!(fit("日本語の名前", 7), "日本語…");
+        assert_eq!([fit("jeremy", "", 60.0), fit("jeremy", "", 45.0)], ["jeremy", "jere…"]);
+        assert_eq!(fit("日本語の名前", "", 60.0), "日本語…");
+        assert!(width_of("jeremy", "strong") > width_of("jeremy", ""));
+        assert!(width_of("jeremy", "quiet small") < width_of("jeremy", "quiet"));
+        assert!(width_of("e\u{301}", "") < width_of("ee", ""));
+    }
+
+    #[test]
+    fn what_is_drawn_has_its_colors_in_its_attributes() {
+        let mut sheet = Sheet::default();
+        sheet.line("M0 0H9", 2.0, "personal", "");
+        sheet.disc((1.0, 2.0), 3.0, "disc", "x");
+        sheet.legend((0.0, 0.0), 90.0, &[(Mark::Hollow("crossing"), "by crossing"), (Mark::Dot("topic"), "topics")]);
+        let document = sheet.finish((10.0, 10.0), "x");
+        assert!(!document.contains("var("), "{document}");
+        for wanted in ["stroke=\"#d55e00\"", "stroke=\"#9c36b5\"", "fill=\"#b8860b\"", "fill=\"#f1f3f5\""] {
+            assert!(document.contains(wanted), "no {wanted} in {document}");
+        }
+        let (style, shapes) = document.split_once("</style>").unwrap();
+        assert!(style.contains("@media (prefers-color-scheme:dark){") && style.contains(".stroke.personal"));
+        let painted = |shape: &str| shape.contains("fill=") || shape.contains("stroke=") || shape.starts_with("title");
+        assert!(shapes.split('<').skip(1).filter(|shape| !shape.starts_with('/')).all(painted), "{shapes}");
     }
 
     #[test]

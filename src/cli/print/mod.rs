@@ -9,6 +9,8 @@ mod totals;
 
 use std::io::{ErrorKind, Write};
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 pub use names::{Directory, Names};
 pub use paths::{chain_line, path_tree, spheres_of};
 pub use table::{Align, Table};
@@ -35,6 +37,28 @@ pub fn clean(text: &str, chars_max: usize) -> String {
         cleaned.push('…');
     }
     cleaned
+}
+
+/// How many columns of a terminal a text takes.
+pub fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// A text cut to so many columns.
+pub fn fitted(text: &str, width_max: usize) -> String {
+    if width(text) <= width_max {
+        return text.to_owned();
+    }
+    let mut fitted = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used > width_max {
+            break;
+        }
+        fitted.push(c);
+    }
+    fitted + "…"
 }
 
 /// Neither a control character nor one that turns the direction of the line.
@@ -85,6 +109,7 @@ pub fn completeness(info: Option<&AnswerInfo>) -> String {
     let limit = match info.limit_hit() {
         Limit::EdgesVisited => format!("the budget after {edges}"),
         Limit::Deadline => format!("the deadline after {edges}"),
+        Limit::AnswerBytes => return "PARTIAL: these are the first; more do not fit into one answer\n".to_owned(),
         Limit::Unspecified => edges,
     };
     format!("PARTIAL: stopped at {limit}, exact through hop {}\n", info.exact_through_hop)

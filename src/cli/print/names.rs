@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tonic::Status;
+use tonic_types::StatusExt;
+
 use super::clean;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
@@ -27,14 +30,24 @@ impl Names {
     ) -> Result<Names, Failure> {
         let ids: Vec<&str> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut names = Names::default();
-        for ids in ids.chunks(IDS_MAX) {
-            let ids = ids.iter().map(|id| (*id).to_owned()).collect();
-            let viewer_id = viewer.to_owned();
-            let request = BatchGetMembersRequest { ids, viewer_id, ..BatchGetMembersRequest::default() };
-            let members = client.members().batch_get_members(request).await?.into_inner().members;
-            names.by_id.extend(members.into_iter().map(|member| (member.id, member.display_name)));
+        let mut left: Vec<&[&str]> = ids.chunks(IDS_MAX).collect();
+        while let Some(ids) = left.pop() {
+            match names.ask(client, viewer, ids).await {
+                Ok(()) => {}
+                // Members with long profiles: an answer holds fewer of them.
+                Err(status) if ids.len() > 1 && is_too_large(&status) => left.extend(ids.chunks(ids.len().div_ceil(2))),
+                Err(status) => return Err(status.into()),
+            }
         }
         Ok(names)
+    }
+
+    async fn ask(&mut self, client: &Client, viewer: &str, ids: &[&str]) -> Result<(), Status> {
+        let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        let request = BatchGetMembersRequest { ids, viewer_id: viewer.to_owned(), ..BatchGetMembersRequest::default() };
+        let members = client.members().batch_get_members(request).await?.into_inner().members;
+        self.by_id.extend(members.into_iter().map(|member| (member.id, member.display_name)));
+        Ok(())
     }
 
     /// `officer (The officer)`; the id alone when the name says the same.
@@ -55,6 +68,10 @@ impl Names {
             _ => clean(id, ID_CHARS_MAX),
         }
     }
+}
+
+fn is_too_large(status: &Status) -> bool {
+    status.get_details_error_info().is_some_and(|info| info.reason == "ANSWER_TOO_LARGE")
 }
 
 /// What is left of a name for comparing it with an id.

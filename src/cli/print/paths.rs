@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Directory, clean, percent};
+use super::{Directory, clean, percent, width};
 use crate::proto::v1::{Path, PathStep};
 
 const KIND_CHARS_MAX: usize = 63;
@@ -23,9 +23,10 @@ pub fn path_tree(path: &Path, directory: &Directory, margin: &str) -> String {
             format!("{}└─{}{arm} {}", "   ".repeat(depth), kinds(step).join(", "), directory.names.label(&step.to_id));
         lines.push((left, format!("{:>7}  {}", percent(step.strength.into()), step_spheres(step, directory))));
     }
-    let width = lines.iter().map(|(left, _)| left.chars().count()).max().unwrap_or(0);
+    let widest = lines.iter().map(|(left, _)| width(left)).max().unwrap_or(0);
     let line = |(left, right): &(String, String)| {
-        let line = format!("{margin}{left:<width$}   {right}");
+        let space = " ".repeat(widest - width(left));
+        let line = format!("{margin}{left}{space}   {right}");
         format!("{}\n", line.trim_end())
     };
     lines.iter().map(line).collect()

@@ -1,9 +1,11 @@
 //! Aligned tables.
 
-use super::clean;
+use super::{clean, fitted, width};
 
-/// Longest text of a cell.
-const CELL_CHARS_MAX: usize = 60;
+/// The widest text of a cell, in columns of a terminal.
+const CELL_WIDTH_MAX: usize = 60;
+/// No character takes less than a column, but for marks on others: more of them are not looked at.
+const CELL_CHARS_MAX: usize = 4 * CELL_WIDTH_MAX;
 const GAP: &str = "  ";
 
 /// Which side of its column a cell keeps to.
@@ -30,26 +32,29 @@ impl Table {
     /// Adds a row: one cell for each column.
     pub fn row(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.columns.len());
-        self.rows.push(cells.into_iter().map(|cell| clean(&cell, CELL_CHARS_MAX)).collect());
+        self.rows.push(cells.into_iter().map(|cell| fitted(&clean(&cell, CELL_CHARS_MAX), CELL_WIDTH_MAX)).collect());
     }
 
     /// The heading, a rule and the rows, each line ended, none with spaces at its end.
     pub fn render(&self) -> String {
         let heading: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
-        let width = |column: usize| {
+        let widest = |column: usize| {
             let cells = std::iter::once(&heading).chain(&self.rows).filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            cells.map(|cell| width(cell)).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        let widths: Vec<usize> = (0..self.columns.len()).map(widest).collect();
         let rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
         let lines = [&heading, &rule].into_iter().chain(&self.rows);
         lines.map(|row| self.line(row, &widths)).collect()
     }
 
     fn line(&self, row: &[String], widths: &[usize]) -> String {
-        let cells = row.iter().zip(&self.columns).zip(widths).map(|((cell, (_, align)), width)| match align {
-            Align::Left => format!("{cell:<width$}"),
-            Align::Right => format!("{cell:>width$}"),
+        let cells = row.iter().zip(&self.columns).zip(widths).map(|((cell, (_, align)), widest)| {
+            let space = " ".repeat(widest.saturating_sub(width(cell)));
+            match align {
+                Align::Left => format!("{cell}{space}"),
+                Align::Right => format!("{space}{cell}"),
+            }
         });
         let line = cells.collect::<Vec<_>>().join(GAP);
         format!("{}\n", line.trim_end())
@@ -66,6 +71,18 @@ mod tests {
         table.row(vec!["jérémy".into(), "3".into()]);
         table.row(vec!["neighbor-1".into(), "12".into()]);
         assert_eq!(table.render(), "member      hops\n──────────  ────\njérémy         3\nneighbor-1    12\n");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns_and_marks_none() {
+        let mut table = Table::new(&[("member", Align::Left), ("hops", Align::Right)]);
+        table.row(vec!["田中さくら".into(), "3".into()]);
+        table.row(vec!["e\u{301}va".into(), "12".into()]);
+        let lines = ["member      hops", "──────────  ────", "田中さくら     3", "e\u{301}va           12"];
+        assert_eq!(table.render(), lines.map(|line| format!("{line}\n")).concat());
+        let mut table = Table::new(&[("text", Align::Left)]);
+        table.row(vec!["山".repeat(40)]);
+        assert_eq!(table.render().lines().nth(2), Some(format!("{}…", "山".repeat(29)).as_str()));
     }
 
     #[test]

@@ -34,10 +34,11 @@ impl AskedFilter {
     /// The filter of a field `filter`; it must not leave out a member the request is about.
     pub fn decode_about(message: Option<pb::EdgeFilter>, about: &[Option<&MemberId>]) -> Decoded<AskedFilter> {
         let decoded = AskedFilter::decode(message).map_err(|wrong| wrong.within("filter"))?;
-        for member in about.iter().flatten() {
-            decoded.require_admitted(member)?;
-        }
-        Ok(decoded)
+        let mut wrong = Violations::default();
+        about.iter().flatten().for_each(|member| {
+            wrong.check(decoded.require_admitted(member));
+        });
+        if wrong.is_empty() { Ok(decoded) } else { Err(wrong) }
     }
 
     /// Refuses a filter that leaves out a member the request is about.
@@ -51,15 +52,22 @@ impl AskedFilter {
 
     /// The graph under the filter, whose kinds must be registered, as the viewer sees it.
     pub fn view<'s>(&self, state: &'s State, how: &Asked) -> Result<View<'s>, Error> {
-        for (i, name) in self.kinds_as_given.iter().enumerate() {
-            if state.graph().find_kind(name.as_str()).is_none() {
-                let message = format!("no kind {:?} is registered", name.as_str());
-                return Err(Violation::new(format!("filter.kinds[{i}]"), Reason::UnknownKind, message).into());
-            }
+        let unknown = self.kinds_as_given.iter().enumerate();
+        let unknown = unknown.filter_map(|(i, name)| unknown_kind(state, format!("filter.kinds[{i}]"), name.as_str()));
+        let unknown: Vec<Violation> = unknown.collect();
+        if !unknown.is_empty() {
+            return Err(Error::Invalid(unknown));
         }
         let view = View::new(state.graph(), &self.filter, how.as_of).map_err(|violation| violation.within("filter"))?;
         Ok(view.seen_by(how.viewer(state)))
     }
+}
+
+/// What is wrong with a kind's name that is well-formed, if no kind of this name is registered.
+pub fn unknown_kind(state: &State, field: impl Into<String>, name: &str) -> Option<Violation> {
+    let is_name = KindName::parse("", name).is_ok();
+    let unknown = || Violation::new(field, Reason::UnknownKind, format!("no kind {name:?} is registered"));
+    (is_name && state.graph().find_kind(name).is_none()).then(unknown)
 }
 
 fn kinds(texts: &[String]) -> Decoded<Vec<KindName>> {

@@ -47,7 +47,9 @@ pub fn tally(message: pb::IntroducerTally) -> Decoded<(MemberId, IntroducerTally
         let many = format!("must hold at most {ASK_DAYS_MAX} days");
         wrong.add(Violation::new("recent", Reason::TooMany, many));
     }
-    let recent = wrong.check(message.recent.into_iter().take(ASK_DAYS_MAX as usize).map(day_of_asks).collect());
+    let recent = message.recent.into_iter().take(ASK_DAYS_MAX as usize).enumerate();
+    let recent =
+        Some(recent.filter_map(|(i, day)| wrong.check_in(&format!("recent[{i}]"), day_of_asks(day))).collect());
     all_or_return!(wrong; introducer, asked, accepted, declined, recent);
     Ok((introducer, IntroducerTally::new(asked, accepted, declined, recent)?))
 }
@@ -57,9 +59,11 @@ fn count(field: &str, value: i64) -> Result<u64, Violation> {
     u64::try_from(value).map_err(|_| out_of_range())
 }
 
-fn day_of_asks(message: pb::DayOfAsks) -> Result<DayOfAsks, Violation> {
-    match (u32::try_from(message.day), u64::try_from(message.asks)) {
-        (Ok(day), Ok(asks)) => Ok(DayOfAsks { day: Day(day), asks }),
-        _ => Err(Violation::new("recent", Reason::OutOfRange, "must be of days since 1970, each with asks")),
-    }
+fn day_of_asks(message: pb::DayOfAsks) -> Decoded<DayOfAsks> {
+    let mut wrong = Violations::default();
+    let out_of_range = |field, message| Violation::new(field, Reason::OutOfRange, message);
+    let day = wrong.check(u32::try_from(message.day).map_err(|_| out_of_range("day", "must be a day since 1970")));
+    let asks = wrong.check(u64::try_from(message.asks).map_err(|_| out_of_range("asks", "must be at least 1")));
+    all_or_return!(wrong; day, asks);
+    Ok(DayOfAsks { day: Day(day), asks })
 }

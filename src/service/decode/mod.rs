@@ -10,10 +10,12 @@ mod resources;
 pub use bounds::{batch, member_ids, optional_time, page_size, some_member_ids, within_bounds};
 pub use change::{ChangeName, change, import_change, member_update};
 pub use filter::AskedFilter;
+use filter::unknown_kind;
 pub use introductions::introduction;
 pub use resources::{block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 
 use crate::domain::{Error, Violation};
+use crate::engine::State;
 
 /// What is wrong with a request, field by field.
 #[derive(Debug, Default)]
@@ -43,6 +45,14 @@ impl Violations {
     pub fn extend(&mut self, violations: Vec<Violation>) {
         let room = VIOLATIONS_MAX.saturating_sub(self.0.len());
         self.0.extend(violations.into_iter().take(room));
+    }
+
+    /// Notes down the kinds, each with its field, that are not registered: of a request that is refused anyway, so that its caller
+    /// need not mend the rest first. Of any other the engine says so, at the revision it is carried out at.
+    pub fn add_unknown_kinds(&mut self, state: &State, kinds: impl IntoIterator<Item = (String, String)>) {
+        if !self.is_empty() {
+            self.0.extend(kinds.into_iter().filter_map(|(field, kind)| unknown_kind(state, field, &kind)));
+        }
     }
 
     pub fn is_empty(&self) -> bool {

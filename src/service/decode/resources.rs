@@ -7,8 +7,9 @@ use crate::domain::limits::{
     ETAG_BYTES_MAX, HALF_LIFE_DEFAULT_MS, HOPS_MAX, INTERACTIONS_MAX, INTRODUCERS_PER_ORIGIN_MAX, REACH_HOPS_DEFAULT,
 };
 use crate::domain::{
-    Audience, Block, EdgeKey, EdgePut, InteractionRecord, Kind, KindName, Member, MemberId, Origin, Precondition,
-    Privacy, Reason, Status, StatusId, Strength, TimeMs, TopicSet, Violation, Visibility,
+    Audience, Block, EdgeKey, EdgePut, History, InteractionRecord, Kind, KindName, Member, MemberId, Origin,
+    Precondition, Privacy, Reason, Status, StatusId, Strength, TimeMs, TopicSet, Violation, Visibility,
+    edge_violations,
 };
 use crate::proto::v1 as pb;
 
@@ -99,6 +100,7 @@ pub fn kind(message: pb::Kind) -> Decoded<(Kind, Precondition)> {
     let sphere = wrong.check(sphere("sphere", message.sphere));
     let half_life = wrong.check(half_life(message.half_life));
     let precondition = wrong.check(etag_precondition(&message.etag));
+    wrong.extend(Kind::violations(message.prior, half_life.unwrap_or(HALF_LIFE_DEFAULT_MS)));
     all_or_return!(wrong; name, sphere, half_life, precondition);
     let mut kind = Kind::new(name, sphere, message.symmetric, message.prior, half_life)?;
     kind.carries_statuses = message.carries_statuses.unwrap_or(kind.carries_statuses);
@@ -127,25 +129,29 @@ pub fn edge_put(message: pb::Edge) -> Decoded<(EdgePut, Precondition)> {
     let key = wrong.check(edge_key(&message.from_id, &message.kind, &message.to_id));
     let pinned = message.pinned_strength.map(|value| Strength::parse("pinned_strength", value)).transpose();
     let pinned = wrong.check(pinned);
-    let history = wrong.check(history(message.interactions, message.last_interaction_time));
+    let history = wrong.check(history(&message));
     let since = wrong.check(optional_time("since", message.since));
     let visibility = wrong.check(visibility("visibility", message.visibility));
     let origin = wrong.check_in("origin", message.origin.map(origin).transpose());
     let precondition = wrong.check(etag_precondition(&message.etag));
     let asked_by = (!message.asked_by_id.is_empty()).then(|| MemberId::parse("asked_by_id", &message.asked_by_id));
     let asked_by = wrong.check(asked_by.transpose());
+    // The note is checked whether the rest is right or not.
+    wrong.extend(edge_violations(&message.note, origin.as_ref().and_then(Option::as_ref)));
     all_or_return!(wrong; key, pinned, history, since, visibility, origin, precondition, asked_by);
-    let mut put = EdgePut { pinned, since, visibility, note: message.note, origin, asked_by, ..EdgePut::bare(key) };
-    wrong.check(put.set_interactions(history.0, message.interaction_weight, history.1));
-    wrong.extend(put.violations());
-    if wrong.is_empty() { Ok((put, precondition)) } else { Err(wrong) }
+    let note = message.note;
+    let put = EdgePut { pinned, history, since, visibility, note, origin, asked_by, ..EdgePut::bare(key) };
+    Ok((put, precondition))
 }
 
-fn history(count: i64, last: Option<prost_types::Timestamp>) -> Result<(u64, Option<TimeMs>), Violation> {
-    let count = u64::try_from(count).map_err(|_| {
+fn history(message: &pb::Edge) -> Decoded<Option<History>> {
+    let mut wrong = Violations::default();
+    let count = wrong.check(u64::try_from(message.interactions).map_err(|_| {
         Violation::new("interactions", Reason::OutOfRange, format!("must be from 0 to {INTERACTIONS_MAX}"))
-    })?;
-    Ok((count, optional_time("last_interaction_time", last)?))
+    }));
+    let last = wrong.check(optional_time("last_interaction_time", message.last_interaction_time));
+    all_or_return!(wrong; count, last);
+    Ok(EdgePut::history_of(count, message.interaction_weight, last)?)
 }
 
 fn origin(message: pb::Origin) -> Decoded<Origin> {
@@ -154,6 +160,9 @@ fn origin(message: pb::Origin) -> Decoded<Origin> {
     let status = wrong.check(status.transpose());
     let introducers =
         wrong.check(some_member_ids("introducer_ids", &message.introducer_ids, INTRODUCERS_PER_ORIGIN_MAX));
+    if !wrong.is_empty() {
+        wrong.extend(Origin { note: message.note.clone(), ..Origin::default() }.violations());
+    }
     all_or_return!(wrong; status, introducers);
     Ok(Origin { status, introducers, note: message.note })
 }
@@ -168,6 +177,9 @@ pub fn interaction(message: pb::Interaction, now: TimeMs) -> Decoded<Interaction
             .map_err(|_| Violation::new("count", Reason::OutOfRange, format!("must be from 1 to {INTERACTIONS_MAX}"))),
     });
     let when = wrong.check(message.time.map_or(Ok(now), |value| time("time", value)));
+    if let (Some(count), Some(when), None) = (count, when, &key) {
+        wrong.check(InteractionRecord::check(count, when));
+    }
     all_or_return!(wrong; key, count, when);
     Ok(InteractionRecord::new(key, count, when)?)
 }
@@ -182,6 +194,10 @@ pub fn status(message: pb::Status, now: TimeMs, new_id: impl FnOnce() -> String)
     let audience = wrong.check_in("audience", audience(message.audience));
     let post_time = wrong.check(message.post_time.map_or(Ok(now), |value| time("post_time", value)));
     let expire_time = wrong.check(optional_time("expire_time", message.expire_time));
+    if !wrong.is_empty() {
+        // The texts are checked whether the rest is right or not.
+        wrong.extend(Status::text_violations(&message.text, &message.link));
+    }
     all_or_return!(wrong; id, author, topics, audience, post_time, expire_time);
     let status =
         Status { id, author, text: message.text, link: message.link, topics, audience, post_time, expire_time };

@@ -1,5 +1,8 @@
 //! Paths as callers get them: by which edges each step goes.
 
+use prost::Message;
+
+use super::super::answer_bytes::PATH_BYTES_MAX;
 use super::Shown;
 use crate::graph::{MemberIx, Path, View, pair_strength, sphere_crossings, step_edges};
 use crate::proto::v1 as pb;
@@ -7,6 +10,15 @@ use crate::proto::v1 as pb;
 impl Shown<'_> {
     /// A path under a view of the state.
     pub fn path(&self, view: &View<'_>, path: &Path) -> pb::Path {
+        let mut shown = self.whole_path(view, path);
+        if shown.encoded_len() > PATH_BYTES_MAX {
+            let edges = shown.steps.iter_mut().flat_map(|step| &mut step.edges);
+            edges.for_each(|edge| (edge.note, edge.origin) = (String::new(), None));
+        }
+        shown
+    }
+
+    fn whole_path(&self, view: &View<'_>, path: &Path) -> pb::Path {
         pb::Path {
             steps: path.members.windows(2).map(|ends| self.step(view, ends[0], ends[1])).collect(),
             hops: path.hops() as i32,
