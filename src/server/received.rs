@@ -77,7 +77,7 @@ impl Received {
 
     /// For the messages of one call.
     pub fn holding(self: &Arc<Received>, caller: Arc<str>, connection: u64) -> Holding {
-        Holding { received: self.clone(), caller, connection, whole: 0, unfinished: None }
+        Holding { received: self.clone(), caller, connection, whole: 0, unfinished: None, gave_way: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -157,6 +157,8 @@ pub struct Holding {
     connection: u64,
     whole: usize,
     unfinished: Option<(u64, oneshot::Receiver<()>)>,
+    /// It was ended for others: nothing more is taken of its call.
+    gave_way: bool,
 }
 
 impl Holding {
@@ -209,10 +211,10 @@ impl Holding {
 
     /// Resolves when the message that is not whole has to give way.
     pub fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<Error> {
-        match &mut self.unfinished {
-            Some((_, ended)) => Pin::new(ended).poll(context).map(|_| too_much()),
-            None => Poll::Pending,
+        if let Some((_, ended)) = self.unfinished.as_mut().filter(|_| !self.gave_way) {
+            self.gave_way = Pin::new(ended).poll(context).is_ready();
         }
+        if self.gave_way { Poll::Ready(too_much()) } else { Poll::Pending }
     }
 
     fn release(&mut self, counts: &mut Counts) {
