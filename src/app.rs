@@ -4,7 +4,8 @@ mod memory_limit;
 mod offline;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
@@ -12,17 +13,17 @@ use uuid::Uuid;
 
 pub use memory_limit::memory_limit;
 pub use offline::{
-    CheckedStore, OfflineError, StoreCheck, StoredTotals, Verified, Verifier, export_store, read_backup_through,
-    restore_store, verify_backup, verify_store,
+    CheckedStore, Erasures, OfflineError, StoreCheck, StoredTotals, Verified, Verifier, export_store,
+    read_backup_through, restore_store, verify_backup, verify_store,
 };
 
 pub use crate::engine::EngineOptions;
-use crate::engine::{Engine, Threads, WriterEnd};
+use crate::engine::{Engine, SystemTimeSource, Threads, WriterEnd};
 pub use crate::server::{
     CallLimits, Collector, ConnectionLimits, Rate, ReceivedLimits, ServerOptions, TlsFiles, read_files_again,
 };
 use crate::server::{Ending, Server, ServerError};
-use crate::store::{MemoryStore, SledStore, Store, StoreError, StoreId};
+use crate::store::{ErasureJournal, MemoryStore, SledStore, Store, StoreError, StoreId};
 
 /// How long the store has to close after the last call: for a sync of what was given to the disk, which may hang.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -32,6 +33,8 @@ const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 pub enum StoreOptions {
     /// In a folder.
     Folder(PathBuf),
+    /// In a folder, with a journal of erasures in a file beside it.
+    Journaled { folder: PathBuf, journal: PathBuf },
     /// In memory: it ends with the app.
     Memory,
 }
@@ -48,6 +51,8 @@ pub struct AppOptions {
 pub enum AppError {
     #[error("cannot open the store in {folder}: {error}")]
     Open { folder: String, error: StoreError },
+    #[error("cannot open the erasure journal {file}: {error}; --erasure-journal names another file")]
+    Journal { file: String, error: StoreError },
     #[error(transparent)]
     Server(#[from] ServerError),
     #[error("the store was not closed within {} s; what was acknowledged is on disk", CLOSE_WAIT_MAX.as_secs())]
@@ -139,7 +144,12 @@ async fn load(
     store: impl FnOnce() -> Result<Box<dyn Store>, StoreError> + Send + 'static,
 ) -> Result<(Engine, WriterEnd), AppError> {
     let engine_options = options.engine;
-    let opening = Threads::default().job("kith-load", move || Engine::open(store()?, engine_options));
+    let journal = match &options.store {
+        StoreOptions::Journaled { folder, journal } => Some(open_journal(folder, journal)?),
+        _ => None,
+    };
+    let open = move || Engine::open_with(store()?, engine_options, Arc::new(SystemTimeSource), journal);
+    let opening = Threads::default().job("kith-load", open);
     let opened = match opening {
         Ok(opening) => {
             opening.await.unwrap_or_else(|_| Err(StoreError::Io("opening it ended badly; the log tells".to_owned())))
@@ -147,16 +157,27 @@ async fn load(
         Err(error) => Err(error.into()),
     };
     let folder = match &options.store {
-        StoreOptions::Folder(folder) => folder.display().to_string(),
+        StoreOptions::Folder(folder) | StoreOptions::Journaled { folder, .. } => folder.display().to_string(),
         StoreOptions::Memory => "memory".to_owned(),
     };
     opened.map_err(|error| AppError::Open { folder, error })
 }
 
+/// Opens the journal. Its folder is made, as the store's is, if the two lie beside each other.
+fn open_journal(folder: &Path, journal: &Path) -> Result<ErasureJournal, AppError> {
+    let failed = |error| AppError::Journal { file: journal.display().to_string(), error };
+    if let Some(parent) = folder.parent().filter(|parent| journal.parent() == Some(*parent)) {
+        std::fs::create_dir_all(parent).map_err(|error| failed(error.into()))?;
+    }
+    ErasureJournal::open(journal).map_err(failed)
+}
+
 fn open(options: &StoreOptions) -> Result<Box<dyn Store>, StoreError> {
     let new_id = || StoreId(Uuid::new_v4().as_u128());
     Ok(match options {
-        StoreOptions::Folder(folder) => Box::new(SledStore::open(folder, new_id)?),
+        StoreOptions::Folder(folder) | StoreOptions::Journaled { folder, .. } => {
+            Box::new(SledStore::open(folder, new_id)?)
+        }
         StoreOptions::Memory => Box::new(MemoryStore::new(new_id())),
     })
 }

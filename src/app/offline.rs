@@ -2,18 +2,20 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::Error;
-use crate::engine::{State, StoredExportError, export_stored, verify_log};
+use crate::engine::{Engine, EngineOptions, State, StoredExportError, SystemTimeSource, export_stored, verify_log};
 pub use crate::engine::{StoredTotals, Verified, Verifier};
 use crate::proto::v1::ImportRecord;
 use crate::service::record;
 use crate::store::{
-    BackupReader, Discard, SledStore, Store, StoreError, StoreId, read_backup, remove_content, restore,
+    BackupReader, Discard, ErasureJournal, Journaled, SledStore, Store, StoreError, StoreId, read_backup,
+    remove_content, restore,
 };
 
 /// Why something could not be done to a store or a backup.
@@ -25,6 +27,11 @@ pub enum OfflineError {
         "{0}: its file system is read-only, and reading a store writes to its checkpoint: --scratch DIR has a copy read"
     )]
     ReadOnly(String),
+    #[error(
+        "there is no erasure journal {file}, so nobody knows who was erased since the backup: --erasure-journal names that of the \
+         store, --ignore-erasures restores without"
+    )]
+    NoJournal { file: String },
     #[error("{path}: {error}")]
     Store { path: String, error: StoreError },
     /// Whoever ran it ended it.
@@ -99,12 +106,40 @@ pub fn read_backup_through(file: &Path) -> Result<(), OfflineError> {
     whole.map(|_| ()).map_err(|error| failed(file, error))
 }
 
-/// Makes a store of a backup in a folder that is not there or empty, opens it and checks it. A backup that does not agree with
+/// Who was erased since a backup was made.
+#[derive(Debug, Clone)]
+pub enum Erasures {
+    /// Those that a journal says.
+    Of(PathBuf),
+    /// Nobody knows, and whoever restores takes that on.
+    Ignored,
+}
+
+impl Erasures {
+    fn read(&self) -> Result<Vec<Journaled>, OfflineError> {
+        let Erasures::Of(journal) = self else { return Ok(Vec::new()) };
+        let read = ErasureJournal::read(journal).map_err(|error| failed(journal, error))?;
+        read.ok_or_else(|| OfflineError::NoJournal { file: journal.display().to_string() })
+    }
+}
+
+/// Erases in a restored store whom the journal says to be erased.
+fn erase(folder: &Path, erased: Vec<Journaled>) -> Result<(), StoreError> {
+    let store = Box::new(SledStore::open(folder, || StoreId(0))?);
+    let (journal, source) = (ErasureJournal::of(erased), Arc::new(SystemTimeSource));
+    let (engine, end) = Engine::open_with(store, EngineOptions::default(), source, Some(journal))?;
+    drop(engine);
+    end.join();
+    Ok(())
+}
+
+/// Makes a store of a backup in a folder that is not there or empty, erases in it who was erased since, opens it and checks it. A backup that does not agree with
 /// itself leaves nothing.
 pub fn restore_store(
     backup: impl Read,
     name: &Path,
     folder: &Path,
+    erasures: &Erasures,
     verifier: &mut dyn Verifier,
 ) -> Result<StoreCheck, OfflineError> {
     let made_folder = !folder.is_dir();
@@ -112,11 +147,13 @@ pub fn restore_store(
         Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
         opened => opened.map_err(|error| failed(name, error))?,
     };
+    let erased = erasures.read()?;
     match restore(folder, StoreId(Uuid::new_v4().as_u128()), &mut reader) {
         Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
         restored => restored.map_err(|error| failed(folder, error))?,
     }
-    let checked = verify_store(folder, None, verifier);
+    let erased = if erased.is_empty() { Ok(()) } else { erase(folder, erased) };
+    let checked = erased.map_err(|error| failed(folder, error)).and_then(|()| verify_store(folder, None, verifier));
     if !matches!(&checked, Ok(StoreCheck::Read(checked)) if checked.verified.findings == 0) {
         remove_content(folder, made_folder);
     }

@@ -43,7 +43,7 @@ const EXAMPLES: [(&str, &[&str]); 18] = [
     ("introducers", &["kith introducers officer jeremy", "kith introducers officer jeremy --max-hops 2 --json"]),
     ("config", &["kith config --data ./kith-data --config kith.toml", "KITH_MAX_CALLS=64 kith config --json"]),
     ("backup", &["kith backup kith.backup"]),
-    ("restore", &["kith restore kith.backup --data ./restored"]),
+    ("restore", &["kith restore kith.backup --data ./restored --erasure-journal ./kith-data.erasures"]),
     ("verify", &["kith verify", "kith verify --data ./kith-data"]),
     ("health", &["kith health", "kith health --service kith.v1.PathService"]),
     ("stats", &["kith stats", "kith stats --json"]),

@@ -198,6 +198,8 @@ fn tally(came: &mut ContentTotals, record: &ImportRecord) -> Result<(), Failure>
         Some(Record::Edge(_)) => came.edges += 1,
         Some(Record::Block(_)) => came.blocks += 1,
         Some(Record::IntroducerTally(_)) => came.introducer_tallies += 1,
+        // They are no content.
+        Some(Record::Erased(_)) => {}
         None => return Err(Failure::new("the server sent a record that this version of kith does not know")),
     }
     Ok(())

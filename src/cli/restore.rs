@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::failure::Failure;
+use super::serve::journal_beside;
 use super::verify::{Report, take_check};
-use crate::app::restore_store;
+use crate::app::{Erasures, restore_store};
 
 /// Makes a store of a backup, in a folder that is not there or empty; then reads all of it and checks it against itself.
 ///
@@ -23,6 +24,13 @@ pub struct RestoreArgs {
     /// The folder to restore into.
     #[arg(long, env = "KITH_DATA", value_name = "DIR")]
     data: PathBuf,
+    /// The erasure journal of the store that the backup is of: whoever was erased since is erased in the restored
+    /// store, too. When not given, FILE is that of `kith serve` on DIR: DIR.erasures.
+    #[arg(long, env = "KITH_ERASURE_JOURNAL", value_name = "FILE")]
+    erasure_journal: Option<PathBuf>,
+    /// Restore without an erasure journal: whoever was erased since the backup comes back.
+    #[arg(long, conflicts_with = "erasure_journal")]
+    ignore_erasures: bool,
     /// Tell it in JSON.
     #[arg(long)]
     json: bool,
@@ -42,7 +50,9 @@ fn restore(args: &RestoreArgs) -> Result<Report, Failure> {
         Box::new(BufReader::new(File::open(&args.file).map_err(failed)?))
     };
     let mut report = Report::new(args.json);
-    let checked = restore_store(backup, &args.file, &args.data, &mut report);
+    let journal = || args.erasure_journal.clone().unwrap_or_else(|| journal_beside(&args.data));
+    let erasures = if args.ignore_erasures { Erasures::Ignored } else { Erasures::Of(journal()) };
+    let checked = restore_store(backup, &args.file, &args.data, &erasures, &mut report);
     take_check(checked, &args.file, &mut report)?;
     Ok(report)
 }

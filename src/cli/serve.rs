@@ -1,7 +1,8 @@
 //! `kith serve`: the service, until it is told to stop.
 
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -44,6 +45,12 @@ pub struct ServeArgs {
     /// watchers that are behind it have to export again.
     #[arg(long, env = "KITH_ERASE_WITHIN_SECONDS", value_name = "S", default_value_t = EngineOptions::default().erase_within.as_secs())]
     erase_within_seconds: u64,
+    /// Days that ids of erased members are remembered, as keyed hashes: so long no import brings them back.
+    #[arg(long, env = "KITH_ERASED_IDS_DAYS", value_name = "N", default_value_t = EngineOptions::default().erased_ids_days)]
+    erased_ids_days: u32,
+    /// The journal of erasures, for restores of backups from before them; DIR.erasures beside the store when not given.
+    #[arg(long, env = "KITH_ERASURE_JOURNAL", value_name = "FILE")]
+    erasure_journal: Option<PathBuf>,
     /// MiB of memory that the request ids of the last 24 hours may take, with their answers. When they do, writes with
     /// a new id are refused; of callers with a name each leaves the others half of what they do not take.
     #[arg(long, env = "KITH_REQUEST_IDS_MIB", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 20), default_value_t = EngineOptions::default().request_ids_bytes_max >> 20)]
@@ -93,6 +100,7 @@ impl ServeArgs {
             log_keep_bytes_max: self.log_retention_bytes,
             log_keep_age_max: Duration::from_secs(self.log_retention_seconds),
             erase_within: Duration::from_secs(self.erase_within_seconds),
+            erased_ids_days: self.erased_ids_days,
             request_ids_bytes_max: self.request_ids_mib << 20,
             accept_clock: self.accept_clock,
             memory: memory_limit(self.memory_max),
@@ -100,6 +108,16 @@ impl ServeArgs {
             ..EngineOptions::default()
         }
     }
+}
+
+/// Where the journal of erasures is when nobody says: beside the store, so that it outlives it.
+pub fn journal_beside(folder: &Path) -> PathBuf {
+    // A folder like `.` has its name by what it is.
+    let named =
+        if folder.file_name().is_some() { folder.to_owned() } else { folder.canonicalize().unwrap_or_default() };
+    let mut name = named.file_name().unwrap_or(OsStr::new("kith")).to_owned();
+    name.push(".erasures");
+    named.with_file_name(name)
 }
 
 /// Serves until SIGTERM or SIGINT. At SIGHUP the settings are read again.
@@ -118,7 +136,10 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         tracing::info!(file = %file.display(), "settings were read");
     }
     let options = AppOptions {
-        store: StoreOptions::Folder(args.data.clone()),
+        store: StoreOptions::Journaled {
+            folder: args.data.clone(),
+            journal: args.erasure_journal.clone().unwrap_or_else(|| journal_beside(&args.data)),
+        },
         server: args.listen.options(),
         engine: args.engine_options(),
     };

@@ -2,6 +2,7 @@
 //! so that applying the same commands in the same order always gives the same state.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -133,6 +134,16 @@ pub enum Change {
     KeepSecret {
         secret: Secret,
     },
+    /// From here on erased ids are remembered for so many days; under this key, if the store has none of its own.
+    KeepErased {
+        key: ErasureKey,
+        days: u32,
+    },
+    /// Remembers whom another store erased, or this one before it was lost.
+    RememberErased {
+        key: ErasureKey,
+        erased: Vec<ErasedId>,
+    },
 }
 
 impl Change {
@@ -156,9 +167,30 @@ impl Change {
             Change::PutKind { .. }
             | Change::DeleteKind { .. }
             | Change::DeleteStatus { .. }
-            | Change::KeepSecret { .. } => Vec::new(),
+            | Change::KeepSecret { .. }
+            | Change::KeepErased { .. }
+            | Change::RememberErased { .. } => Vec::new(),
         }
     }
+}
+
+/// The key that ids of erased members are hashed with: without it nobody can try ids.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ErasureKey(pub [u8; 32]);
+
+impl fmt::Debug for ErasureKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErasureKey")
+    }
+}
+
+/// What is remembered of an erased member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ErasedId {
+    /// The first 128 bits of the HMAC-SHA256 of its id.
+    pub hash: u128,
+    /// When it was erased.
+    pub time: TimeMs,
 }
 
 /// The fields of a member to replace; the others stay.

@@ -69,6 +69,7 @@ pub enum Reason {
     RequestIdsFull,
     OutcomeUnknown,
     AnswerTooLarge,
+    MemberErased,
 }
 
 /// What a request names that is not there.

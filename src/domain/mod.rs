@@ -19,7 +19,10 @@ mod secret;
 mod status;
 mod time;
 
-pub use command::{Change, Command, EdgePut, InteractionRecord, MemberPatch, Precondition, Request, RequestId, Scope};
+pub use command::{
+    Change, Command, EdgePut, ErasedId, ErasureKey, InteractionRecord, MemberPatch, Precondition, Request, RequestId,
+    Scope,
+};
 pub use edge::{Edge, EdgeKey, History, Origin, edge_violations};
 pub use error::{Error, Reason, Resource, Violation};
 pub use event::Event;

@@ -4,6 +4,7 @@
 
 use super::digest::Hashed;
 use super::edge_list::EdgeList;
+use super::erasures::member_erased;
 use super::records::{MemberRecord, Stored, Times};
 use super::state::State;
 use super::{Applied, Effect, digest};
@@ -18,15 +19,18 @@ pub(super) struct Act<'a> {
     pub now: TimeMs,
     /// Nobody asks when the log is replayed.
     events: Option<&'a mut Vec<Event>>,
+    /// Whether it comes of an import, which brings back nobody who was erased.
+    pub imported: bool,
 }
 
 impl Act<'_> {
     pub fn recorded(now: TimeMs, events: &mut Vec<Event>) -> Act<'_> {
-        Act { now, events: Some(events) }
+        Act { now, events: Some(events), imported: false }
     }
 
+    /// Of an import, or of one that is replayed, which nobody is told of.
     pub fn told(now: TimeMs, events: Option<&mut Vec<Event>>) -> Act<'_> {
-        Act { now, events }
+        Act { now, imported: events.is_some(), events }
     }
 
     pub fn tell(&mut self, event: impl FnOnce() -> Event) {
@@ -66,6 +70,11 @@ impl State {
             Change::UnblockMember { block, allow_missing } => self.unblock_member(act, block, *allow_missing),
             Change::RecordIntroduction { introduction } => self.record_introduction(act, introduction),
             Change::PutIntroducerTally { introducer, tally } => self.put_introducer_tally(act, introducer, tally),
+            Change::KeepErased { key, days } => {
+                self.erasures.keep(*key, *days);
+                Ok(Applied::of(Effect::Updated))
+            }
+            Change::RememberErased { key, erased } => self.learn_erased(*key, erased),
             Change::KeepSecret { secret } => self.keep_secret(act, *secret),
         }
     }
@@ -133,7 +142,9 @@ impl State {
         let before = self.member(member.id.as_str());
         check(precondition, before.as_ref(), "member")?;
         match before {
+            None if act.imported && self.erasures.contains(&member.id, act.now) => Err(member_erased("member.id")),
             None => {
+                self.erasures.remove(&member.id);
                 self.add_member(act, member);
                 Ok(Applied::of(Effect::Created))
             }

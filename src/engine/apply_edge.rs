@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::apply::{Act, check, missing};
 use super::edge_list::EdgeList;
+use super::erasures::member_erased;
 use super::pending::PendingEdge;
 use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Stored, Times, edge_after_put, tie};
 use super::state::{Mention, State};
@@ -32,9 +33,16 @@ impl State {
         let before = ends[0].zip(ends[1]).and_then(|(from, to)| self.edge_of(&key, (from, kind, to)));
         check(precondition, before.as_ref(), "edge")?;
         self.check_origin(put)?;
-        if !allow_missing_members {
-            self.require_member(&put.key.from, "edge.from_id")?;
-            self.require_member(&put.key.to, "edge.to_id")?;
+        for (id, field) in [(&put.key.from, "edge.from_id"), (&put.key.to, "edge.to_id")] {
+            if self.graph.find(id.as_str()).is_some() {
+                continue;
+            }
+            if self.erasures.contains(id, act.now) {
+                return Err(member_erased(field));
+            }
+            if !allow_missing_members {
+                self.require_member(id, field)?;
+            }
         }
         let after = edge_after_put(put, key, before.as_ref().map(|stored| &stored.value));
         let mut applied = Applied::of(Effect::Created);
@@ -333,6 +341,7 @@ impl State {
         self.graph.remove_member(ix);
         self.requests.erase(id.as_str());
         self.erased = self.sequence + 1;
+        self.erasures.add(id, act.now, self.erased);
         act.tell(|| Event::MemberDeleted { id: id.clone() });
         Ok(applied)
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::apply::Act;
 use super::apply_edge::EdgePlace;
+use super::erasures::member_erased;
 use super::records::{edge_after_put, tie};
 use super::state::State;
 use super::{Applied, Effect};
@@ -100,6 +101,9 @@ impl State {
         let mut ends = [None; 2];
         for (end, (found, (id, field))) in ends.iter_mut().zip(found.iter().zip(ids)) {
             *end = found.or_else(|| added.get(id).copied());
+            if end.is_none() && self.erasures.contains(id, act.now) {
+                return Err(member_erased(field));
+            }
             if end.is_none() && !*allow_missing_members {
                 return Err(Error::precondition(field, Reason::MemberMissing, "no such member"));
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::oneshot;
 
 use super::apply::Act;
@@ -14,8 +15,8 @@ use super::revision::Revision;
 use super::state::State;
 use super::writer::{Common, ImportOrder, ImportStream, Respond, WriteOrder};
 use super::{Applied, Effect, EngineOptions, ImportedBatch, Refusal};
-use crate::domain::{Change, Command, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
-use crate::store::{Commit, StoreError};
+use crate::domain::{Change, Command, ErasureKey, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
+use crate::store::{Commit, Journaled, StoreError};
 
 /// Commands that go to disk together at most.
 const COMMANDS_MAX: usize = 1_024;
@@ -52,6 +53,8 @@ pub struct Batch {
     state: State,
     commits: Vec<Commit>,
     answers: Vec<Answer>,
+    /// Who is erased, for the journal.
+    erased: Vec<Journaled>,
     /// Taken, and not applied yet: those that come one after the other are applied together.
     imports: Vec<ImportOrder>,
     changes: usize,
@@ -64,12 +67,22 @@ pub struct AppliedBatch {
     pub state: State,
     pub commits: Vec<Commit>,
     pub answers: Vec<Answer>,
+    pub erased: Vec<Journaled>,
 }
 
 impl Batch {
     pub fn new(state: &State, common: &Common) -> Batch {
         let (state, clock, limits) = (state.clone(), common.clock.clone(), common.options);
-        Batch { state, commits: Vec::new(), answers: Vec::new(), imports: Vec::new(), changes: 0, clock, limits }
+        Batch {
+            state,
+            commits: Vec::new(),
+            answers: Vec::new(),
+            erased: Vec::new(),
+            imports: Vec::new(),
+            changes: 0,
+            clock,
+            limits,
+        }
     }
 
     pub fn has_room(&self) -> bool {
@@ -84,8 +97,8 @@ impl Batch {
     /// All that was taken, applied.
     pub fn apply(mut self) -> AppliedBatch {
         self.apply_imports();
-        let Batch { state, commits, answers, .. } = self;
-        AppliedBatch { state, commits, answers }
+        let Batch { state, commits, answers, erased, .. } = self;
+        AppliedBatch { state, commits, answers, erased }
     }
 
     pub fn write(&mut self, order: WriteOrder) {
@@ -108,6 +121,7 @@ impl Batch {
             let room = self.state.requests.check_room(request.scope, self.limits.request_ids_bytes_max, time);
             room.map_err(Refusal::of_all)?;
         }
+        self.keep_erased(time, &changes);
         // Only a command of several changes can fail half-way; a single one is checked before it touches anything.
         let before = (changes.len() > 1).then(|| self.state.clone());
         let mut applied = Vec::with_capacity(changes.len());
@@ -132,7 +146,8 @@ impl Batch {
         }
         self.state.sequence += 1;
         self.state.time = time;
-        self.state.requests.expire(time);
+        self.state.expire(time);
+        self.note_erased(time, &changes, &applied);
         let answer = respond(&self.state, &applied);
         if let Some(request) = request {
             self.state.remember(request, time, &changes, &answer);
@@ -155,6 +170,31 @@ impl Batch {
         }))
     }
 
+    /// Has the erased ids remembered as the options say, before a command erases the first.
+    fn keep_erased(&mut self, time: TimeMs, changes: &[Change]) {
+        let days = self.limits.erased_ids_days;
+        let erases = changes.iter().any(|change| matches!(change, Change::DeleteMember { .. }));
+        if !erases || self.state.erasures.are_kept(days) {
+            return;
+        }
+        let Some(key) = self.state.erasures.own_key().or_else(new_key) else { return };
+        self.state.erasures.keep(key, days);
+        self.state.sequence += 1;
+        self.state.time = time;
+        self.state.expire(time);
+        let changes = vec![Change::KeepErased { key, days }];
+        self.push(Command { time, request: None, changes }, Vec::new(), vec![Vec::new()]);
+    }
+
+    fn note_erased(&mut self, time: TimeMs, changes: &[Change], applied: &[Applied]) {
+        let deleted = changes.iter().zip(applied).filter(|(_, done)| done.effect == Effect::Deleted);
+        let erased = deleted.filter_map(|(change, _)| match change {
+            Change::DeleteMember { id, .. } => self.state.erasures.erased(id, time),
+            _ => None,
+        });
+        self.erased.extend(erased);
+    }
+
     pub fn import(&mut self, order: ImportOrder) {
         if order.stream.is_broken() {
             // Its caller has heard, or hears, what the failure was.
@@ -166,16 +206,24 @@ impl Batch {
     }
 
     fn apply_imports(&mut self) {
-        let orders = std::mem::take(&mut self.imports);
+        let mut orders = std::mem::take(&mut self.imports);
         if orders.is_empty() {
             return;
         }
         let time = self.next_time();
+        if !self.state.erasures.is_empty() {
+            let changes = orders.iter_mut().flat_map(|order| &mut order.changes);
+            changes.for_each(|change| self.state.without_erased(change, time));
+        }
         let mut events: Vec<Vec<Event>> = vec![Vec::new(); orders.iter().map(|order| order.changes.len()).sum()];
         let (results, sequences) = self.state.import(&orders, time, &mut events);
         let (mut results, mut events) = (results.into_iter(), events.into_iter());
         for (order, sequence) in orders.into_iter().zip(sequences) {
-            let results = results.by_ref().take(order.changes.len()).collect();
+            let results = results.by_ref().take(order.changes.len()).zip(&order.changes);
+            let told = |(result, change): (Result<Applied, Error>, _)| {
+                result.map_err(|error| self.state.erased_instead(change, error, time))
+            };
+            let results = results.map(told).collect();
             let events = events.by_ref().take(order.changes.len());
             self.imported(order, time, sequence, results, events);
         }
@@ -197,7 +245,7 @@ impl Batch {
             applied.map(|((change, _), events)| (change, events)).unzip();
         if !changes.is_empty() {
             self.state.time = time;
-            self.state.requests.expire(time);
+            self.state.expire(time);
             let command = Command { time, request: None, changes };
             self.commits.push(Commit { sequence, command, answer: Vec::new(), events });
         }
@@ -228,7 +276,19 @@ fn ends_of(lens: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
     })
 }
 
+/// A key that nobody can guess. None if the machine has no randomness to give: then nothing is remembered.
+pub fn new_key() -> Option<ErasureKey> {
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).ok().map(|()| ErasureKey(bytes))
+}
+
 impl State {
+    /// Forgets some of what is over: a part of every command.
+    fn expire(&mut self, now: TimeMs) {
+        self.requests.expire(now);
+        self.erasures.expire(now);
+    }
+
     /// Applies imports: what came of each change, what it left behind, and the sequence after each import.
     fn import(
         &mut self,
@@ -282,7 +342,7 @@ impl State {
     /// Notes that a commit is carried out.
     fn replayed(&mut self, commit: &Commit) {
         let command = &commit.command;
-        self.requests.expire(command.time);
+        self.expire(command.time);
         self.sequence = commit.sequence;
         self.time = command.time;
         if let Some(request) = command.request {

@@ -48,6 +48,7 @@ pub fn head(state: &State) -> CheckpointHead {
         requests: state.requests.len() as u64,
         blocks: state.graph.block_count(),
         tallies: state.tally_count(),
+        erasures: state.erasures.row_count(),
         pending: state.pending_count(),
         digest: state.digest.0,
         erased: state.erased,
@@ -109,7 +110,12 @@ pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Res
     });
     let mut pending: Vec<(EdgeRow, bool)> = pending.collect();
     pending.sort_unstable_by_key(|(edge, _)| (edge.from, edge.to, edge.kind));
-    pending.into_iter().try_for_each(|(edge, asked_by_to)| take(Row::Pending { edge, asked_by_to }))
+    pending.into_iter().try_for_each(|(edge, asked_by_to)| take(Row::Pending { edge, asked_by_to }))?;
+    let days = state.erasures.days();
+    state.erasures.keys().try_for_each(|key| take(Row::ErasureKey { key, days }))?;
+    let mut erased = state.erasures.rows();
+    erased.try_for_each(|(place, erased, until)| take(Row::Erased { place, erased, until }))?;
+    state.erasures.deadlines().try_for_each(|(sequence, time)| take(Row::Erasure { sequence, time }))
 }
 
 fn numbers_of(numbers: &[u32], one: MemberIx, other: MemberIx) -> (u32, u32) {
@@ -437,6 +443,9 @@ impl Loader for Fold {
             Row::Tally { introducer, .. } if introducer >= rows.members => {
                 return Err(damaged("a tally is of a member that is not there"));
             }
+            Row::ErasureKey { key, days } => self.state.erasures.load_key(key, days),
+            Row::Erased { place, erased, until } => self.state.erasures.load(place, erased, until),
+            Row::Erasure { sequence, time } => self.state.erasures.load_deadline(sequence, time),
             Row::Tally { introducer, tally } => {
                 self.state.tallies.insert(MemberIx(introducer), Arc::new(tally));
             }

@@ -3,7 +3,7 @@
 //! One batch is under way at a time. Whoever has the store writes: the writer gives it away with a batch, and has it back
 //! when that batch is published, or refused, and its callers are answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use super::figures::Figures;
 use super::state::State;
 use super::writer::Common;
 use crate::domain::{Error, Reason};
-use crate::store::{Commit, Store, StoreError};
+use crate::store::{Commit, Journaled, Store, StoreError};
 
 /// Commands that are worth another thread and a sync of their own, with the next ones applied beside it.
 pub const COMMANDS_TOGETHER: usize = 16;
@@ -43,6 +43,7 @@ pub struct Disk {
 struct Written {
     commits: Vec<Commit>,
     answers: Vec<Answer>,
+    erased: Vec<Journaled>,
     state: Arc<State>,
 }
 
@@ -50,7 +51,7 @@ impl Disk {
     pub fn new(store: Box<dyn Store>, publish: watch::Sender<Arc<State>>, common: Common) -> Result<Disk, StoreError> {
         let (batches, mut inbox) = mpsc::channel::<(Box<dyn Store>, Written)>(1);
         let (back, returned) = mpsc::channel(1);
-        let (published, newest, counted) = (publish.clone(), publish.borrow().clone(), common.figures.clone());
+        let (published, newest, counted) = (publish.clone(), publish.borrow().clone(), common.clone());
         let serve = move || {
             while let Some((mut store, written)) = inbox.blocking_recv() {
                 let outcome = written.carry_out(&mut *store, &published, &counted);
@@ -130,17 +131,17 @@ impl Disk {
     pub fn write(&mut self, batch: AppliedBatch) -> Option<()> {
         self.settle()?;
         let before = std::mem::replace(&mut self.outcome, Ok(()));
-        let AppliedBatch { state, commits, answers } = batch;
+        let AppliedBatch { state, commits, answers, erased } = batch;
         if before.is_err() || commits.is_empty() {
             answers.into_iter().for_each(|answer| answer.give(&before));
             return Some(());
         }
         let alone = commits.len() < COMMANDS_TOGETHER;
         let mut store = self.store.take()?;
-        let written = Written { commits, answers, state: Arc::new(state) };
+        let written = Written { commits, answers, erased, state: Arc::new(state) };
         self.newest = written.state.clone();
         if alone {
-            let outcome = written.carry_out(&mut *store, &self.publish, &self.common.figures);
+            let outcome = written.carry_out(&mut *store, &self.publish, &self.common);
             self.take_back(Some((store, outcome)))?;
             self.outcome = Ok(());
             return Some(());
@@ -163,8 +164,8 @@ impl Drop for Disk {
 
 impl Written {
     /// Puts the batch on the disk, publishes its state, and answers.
-    fn carry_out(self, store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, figures: &Figures) -> Outcome {
-        let begun = Instant::now();
+    fn carry_out(self, store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, common: &Common) -> Outcome {
+        let (figures, begun) = (&common.figures, Instant::now());
         let outcome = store.append(&self.commits).map_err(not_written);
         figures.append_seconds.observe(begun.elapsed().as_secs_f64());
         if outcome.is_err() {
@@ -175,8 +176,30 @@ impl Written {
             publish.send_replace(self.state);
         }
         measure(store, figures);
-        self.answers.into_iter().for_each(|answer| answer.give(&outcome));
+        let told = outcome.clone().and_then(|()| common.journal(self.erased));
+        self.answers.into_iter().for_each(|answer| answer.give(&told));
         outcome
+    }
+}
+
+impl Common {
+    /// Puts erasures that are in the log into the journal of erasures, if there is one, before anybody is told of them.
+    pub fn journal(&self, erased: Vec<Journaled>) -> Result<(), Error> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+        if erased.is_empty() && !journal.is_behind() {
+            return Ok(());
+        }
+        let erases = !erased.is_empty();
+        let appended = journal.append(erased);
+        self.figures.erasure_journal_behind.set(i64::from(journal.is_behind()));
+        match appended {
+            Err(error) if erases => {
+                tracing::error!(%error, "the erasure journal could not be written");
+                Err(Error::Internal(format!("it was carried out, but the erasure journal was not written: {error}")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::records::EdgeRecord;
 use super::state::State;
 use crate::domain::limits::KINDS_MAX;
-use crate::domain::{Block, Edge, IntroducerTally, Kind, KindName, Member, MemberId, Status};
+use crate::domain::{Block, Edge, ErasedId, ErasureKey, IntroducerTally, Kind, KindName, Member, MemberId, Status};
 use crate::graph::MemberIx;
 
 /// A resource as it was put: without its etag and its times.
@@ -15,10 +15,12 @@ pub enum Record {
     Edge(Edge),
     Block(Block),
     IntroducerTally(MemberId, IntroducerTally),
+    /// Erased members, by the key that their ids are hashed with.
+    Erased(ErasureKey, Vec<ErasedId>),
 }
 
 impl State {
-    /// Kinds by name; members and statuses by id; edges by `from`, kind and `to`, then the pending ones; blocks by who blocks whom; tallies by whose they are.
+    /// Kinds by name; members and statuses by id; edges by `from`, kind and `to`, then the pending ones; blocks by who blocks whom; tallies by whose they are; erased ids.
     /// What a record names comes before it: a status's author and kinds, an edge's ends, kind and the status it came of.
     pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
         let kinds = self.kinds().into_iter().map(|stored| Record::Kind(stored.value));
@@ -31,7 +33,8 @@ impl State {
         let blocks = by_id().flat_map(|ix| self.blocks_by(ix)).map(Record::Block);
         let tallies = by_id().filter_map(|ix| Some((self.graph.id(ix).clone(), self.introducer_tally(ix)?.clone())));
         let tallies = tallies.map(|(introducer, tally)| Record::IntroducerTally(introducer, tally));
-        kinds.chain(members).chain(statuses).chain(edges).chain(pending).chain(blocks).chain(tallies)
+        let erased = self.erasures.together().into_iter().map(|(key, erased)| Record::Erased(key, erased));
+        kinds.chain(members).chain(statuses).chain(edges).chain(pending).chain(blocks).chain(tallies).chain(erased)
     }
 
     /// Pending edges by `from`, kind and `to`.

@@ -29,6 +29,8 @@ pub struct Figures {
     pub batches_refused: Counter,
     pub checkpoints: Counter,
     pub checkpoints_failed: Counter,
+    /// 1 while an erasure is not in its journal.
+    pub erasure_journal_behind: Gauge,
     /// The last sequence that the newest checkpoint covers.
     pub checkpoint_sequence: Gauge,
     /// When that command was accepted, in seconds since 1970; 0 without a checkpoint.
@@ -100,6 +102,7 @@ impl Default for Figures {
             batches_refused: Counter::default(),
             checkpoints: Counter::default(),
             checkpoints_failed: Counter::default(),
+            erasure_journal_behind: Gauge::default(),
             checkpoint_sequence: Gauge::default(),
             checkpoint_time_seconds: Gauge::default(),
             checkpoint_due: Due::default(),

@@ -207,7 +207,9 @@ fn grows(state: &State, change: &Change) -> bool {
         | Change::UnblockMember { .. }
         | Change::RecordIntroduction { .. }
         | Change::PutIntroducerTally { .. }
-        | Change::KeepSecret { .. } => false,
+        | Change::KeepSecret { .. }
+        | Change::KeepErased { .. } => false,
+        Change::RememberErased { .. } => true,
     }
 }
 

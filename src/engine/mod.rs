@@ -16,6 +16,7 @@ mod discover;
 mod disk;
 mod edge_chunk;
 mod edge_list;
+mod erasures;
 mod evidence;
 mod export;
 mod feed;
@@ -34,6 +35,7 @@ mod scrub;
 mod sight;
 mod state;
 mod stored_export;
+mod take_over;
 mod threads;
 mod token_key;
 mod topics;
@@ -41,7 +43,7 @@ mod verify;
 mod whole;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -69,7 +71,7 @@ pub use verify::{Verified, Verifier, verify_log};
 
 use crate::domain::limits::EDGES_VISITED_MAX;
 use crate::domain::{Change, Error, Reason, Request, TimeMs, Violation};
-use crate::store::{LogSource, Store, StoreError};
+use crate::store::{ErasureJournal, LogSource, Store, StoreError};
 use memory::Memory;
 pub use writer::ImportStream;
 use writer::{Common, ImportOrder, Order, WriteOrder, Writer};
@@ -156,6 +158,8 @@ pub struct EngineOptions {
     pub log_keep_age_max: Duration,
     /// How long bytes of an erased member may stay in the log.
     pub erase_within: Duration,
+    /// Days that erased ids are remembered, so that no import brings them back.
+    pub erased_ids_days: u32,
     /// Memory that request ids of the last 24 hours may take, with their answers.
     pub request_ids_bytes_max: u64,
     /// Believes the wall clock at the start, however far ahead of the last command it is.
@@ -178,6 +182,7 @@ impl Default for EngineOptions {
             log_keep_bytes_max: 256 * 1_024 * 1_024,
             log_keep_age_max: Duration::from_secs(24 * 3_600),
             erase_within: Duration::from_secs(24 * 3_600),
+            erased_ids_days: 400,
             request_ids_bytes_max: 1_024 * 1_024 * 1_024,
             accept_clock: false,
             memory: MemoryLimit::default(),
@@ -242,6 +247,16 @@ impl Engine {
         options: EngineOptions,
         source: Arc<dyn TimeSource>,
     ) -> Result<(Engine, WriterEnd), StoreError> {
+        Engine::open_with(store, options, source, None)
+    }
+
+    /// Does the same with a journal of erasures, which is taken into account before anything is served.
+    pub fn open_with(
+        store: Box<dyn Store>,
+        options: EngineOptions,
+        source: Arc<dyn TimeSource>,
+        journal: Option<ErasureJournal>,
+    ) -> Result<(Engine, WriterEnd), StoreError> {
         let mut store = store;
         let memory = Arc::new(Memory::new(options.memory));
         let (state, covered) = checkpoint::load(store.as_mut())?;
@@ -253,6 +268,7 @@ impl Engine {
         let (publish, published) = watch::channel(state);
         let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
         let figures = Arc::new(Figures::default());
+        let journal = journal.map(|journal| Arc::new(Mutex::new(journal)));
         let threads = Threads::default();
         let common = Common {
             options,
@@ -260,6 +276,7 @@ impl Engine {
             clock: clock.clone(),
             memory: memory.clone(),
             threads: threads.clone(),
+            journal,
         };
         let writer = Writer::new(store, publish, orders.downgrade(), covered, common)?;
         let token_key = published.borrow().token_key.clone();

@@ -32,6 +32,7 @@ impl Progress {
             + head.requests
             + head.blocks
             + head.tallies
+            + head.erasures
             + head.pending;
     }
 

@@ -11,6 +11,7 @@ use imbl::{OrdMap, OrdSet};
 
 use super::digest::Digest;
 use super::edge_list::EdgeList;
+use super::erasures::Erasures;
 use super::pending::Pending;
 use super::records::{EdgeRecord, MemberRecord, StatusRecord, Stored, Times};
 use super::requests::Requests;
@@ -62,6 +63,7 @@ pub struct State {
     /// Of those who were ever asked to introduce.
     pub(super) tallies: OrdMap<MemberIx, Arc<IntroducerTally>>,
     pub(super) requests: Requests,
+    pub(super) erasures: Erasures,
     pub(super) digest: Digest,
     /// The last command that erased a member; 0 if none did.
     pub(super) erased: Sequence,
@@ -87,6 +89,7 @@ impl State {
             topics: TopicIndex::default(),
             tallies: OrdMap::new(),
             requests: Requests::default(),
+            erasures: Erasures::default(),
             digest: Digest::default(),
             erased: 0,
             token_key: None,

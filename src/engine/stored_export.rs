@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::digest::{Digest, block_hash, edge_hash, kind_hash, member_hash, status_hash, tally_hash};
+use super::erasures::Erasures;
 use super::export::Record;
 use super::records::EdgeFacts;
 use super::revision::Revision;
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{
-    Block, Edge, EdgeKey, Event, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId,
+    Block, Change, Edge, EdgeKey, Event, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId,
 };
 use crate::store::{CheckpointHead, Commit, EdgeRow, Loader, Row, Store, StoreError};
 
@@ -77,6 +78,8 @@ fn count(totals: &mut StoredTotals, sum: &mut Digest, record: &Record) {
         Record::Edge(edge) => (&mut totals.edges, edge_hash(edge)),
         Record::Block(block) => (&mut totals.blocks, block_hash(block)),
         Record::IntroducerTally(introducer, tally) => (&mut totals.introducer_tallies, tally_hash(introducer, tally)),
+        // They are no content.
+        Record::Erased(..) => return,
     };
     *counted += 1;
     sum.add(hash);
@@ -107,6 +110,8 @@ struct Notes {
     /// The last event that erased a member of this id. What the checkpoint and earlier events said of its edges, statuses, blocks and
     /// tally is void, and no event of their own says so.
     erased: HashMap<MemberId, Position>,
+    /// Whose erasure is remembered.
+    remembered: Erasures,
 }
 
 impl Notes {
@@ -134,6 +139,26 @@ impl Notes {
                 self.tallies.insert(introducer, (at, known));
             }
         }
+    }
+
+    /// Takes over what a commit says of who is erased, and who was brought back.
+    fn remember(&mut self, commit: &Commit) {
+        let (time, changes) = (commit.command.time, &commit.command.changes);
+        for (change, events) in changes.iter().zip(&commit.events) {
+            match change {
+                Change::KeepErased { key, days } => self.remembered.keep(*key, *days),
+                // One that was accepted is accepted again.
+                Change::RememberErased { key, erased } => drop(self.remembered.learn(*key, erased)),
+                Change::PutMember { member, .. } => self.remembered.remove(&member.id),
+                _ => {}
+            }
+            for event in events {
+                if let Event::MemberDeleted { id } = event {
+                    self.remembered.add(id, time, commit.sequence);
+                }
+            }
+        }
+        self.remembered.expire(time);
     }
 
     /// Whether what an event said of a member still counts.
@@ -182,13 +207,17 @@ impl Loader for Notes {
             | Row::Request { .. }
             | Row::SharedRequest { .. }
             | Row::Block { .. }
-            | Row::Tally { .. } => {}
+            | Row::Tally { .. }
+            | Row::Erasure { .. } => {}
+            Row::ErasureKey { key, days } => self.remembered.load_key(key, days),
+            Row::Erased { place, erased, until } => self.remembered.load(place, erased, until),
         }
         Ok(())
     }
 
     fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
         self.sequence = commit.sequence;
+        self.remember(&commit);
         commit.events.into_iter().flatten().for_each(|event| self.note(event));
         Ok(())
     }
@@ -248,7 +277,9 @@ impl<E, F: FnMut(Record) -> Result<(), E>> Rows<'_, E, F> {
                 standing.try_for_each(|(_, block)| (self.receive)(Record::Block(block)))?;
                 let tallies = notes.tallies.iter().filter_map(|(id, (at, left))| Some((id, *at, left.clone()?)));
                 let mut standing = tallies.filter(|(id, at, _)| notes.stands(id, *at));
-                standing.try_for_each(|(id, _, tally)| (self.receive)(Record::IntroducerTally(id.clone(), tally)))
+                standing.try_for_each(|(id, _, tally)| (self.receive)(Record::IntroducerTally(id.clone(), tally)))?;
+                let mut erased = notes.remembered.together().into_iter();
+                erased.try_for_each(|(key, erased)| (self.receive)(Record::Erased(key, erased)))
             }
         }
     }

@@ -9,6 +9,7 @@ impl State {
     /// Equal for the states that a server had, and has again after it was killed. It goes through all there is.
     pub fn state_digest(&self) -> u128 {
         let mut whole = self.requests.digest();
+        self.erasures.digest(&mut whole);
         self.digest_times(&mut whole);
         for (member, mention) in &self.mentions {
             let mut bytes = Bytes::of(b'N');

@@ -3,15 +3,15 @@
 //! It drains what is waiting into one batch, applies it to a copy of the state, has the store put the batch on disk, and
 //! only then publishes the copy and answers. What the store refuses has never happened.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::batch::Batch;
+use super::batch::{Batch, new_key};
 use super::checkpoint::Covered;
 use super::checkpointer::Checkpointer;
 use super::clock::Clock;
@@ -22,8 +22,8 @@ use super::state::State;
 use super::threads::Threads;
 use super::token_key::new_secret;
 use super::{Applied, EngineOptions, Figures, ImportedBatch, Refusal, checkpoint};
-use crate::domain::{Change, Error, Precondition, Request, Sequence, builtin_kinds};
-use crate::store::{FinishedCheckpoint, LogKeep, Store, StoreError};
+use crate::domain::{Change, Error, Precondition, Request, Sequence, TimeMs, builtin_kinds};
+use crate::store::{ErasureJournal, FinishedCheckpoint, LogKeep, Store, StoreError};
 
 /// How often a writer that has nothing to write looks whether a checkpoint is due.
 const IDLE_MAX: Duration = Duration::from_secs(5);
@@ -86,10 +86,12 @@ pub struct Common {
     pub clock: Arc<Clock>,
     pub memory: Arc<Memory>,
     pub threads: Threads,
+    pub journal: Option<Arc<Mutex<ErasureJournal>>>,
 }
 
 pub struct Writer {
     disk: Disk,
+    common: Common,
     published: watch::Receiver<Arc<State>>,
     options: EngineOptions,
     clock: Arc<Clock>,
@@ -101,14 +103,11 @@ pub struct Writer {
     checkpoint_not_before: Option<Instant>,
     /// How long to wait after the next one that fails.
     checkpoint_retry: Duration,
-    /// When the bytes of erased members, which are still in the log, are to be gone.
-    erase_by: Option<Instant>,
     /// Whether the checkpoint on disk is not what was written.
     checkpoint_rotten: bool,
     /// The last commit that the log on disk does not hold as it was written; 0 if there is none.
     log_rotten: Sequence,
-    /// The last command seen that erased a member.
-    erased: Sequence,
+    started: Instant,
     /// One to install, which came while a batch was on its way to the disk.
     checkpoint_written: Option<CheckpointWritten>,
     figures: Arc<Figures>,
@@ -123,12 +122,13 @@ impl Writer {
         covered: Covered,
         common: Common,
     ) -> Result<Writer, StoreError> {
-        let Common { options, figures, clock, memory, threads } = common.clone();
+        let Common { options, figures, clock, memory, threads, .. } = common.clone();
         begin(&mut *store, &publish, &common)?;
+        common.take_over_journal(&mut *store, &publish)?;
         let published = publish.subscribe();
-        let erased = published.borrow().erased;
         let mut writer = Writer {
-            disk: Disk::new(store, publish, common)?,
+            disk: Disk::new(store, publish, common.clone())?,
+            common,
             published,
             options,
             clock,
@@ -137,18 +137,13 @@ impl Writer {
             checkpointer: Checkpointer::start(&threads, orders)?,
             checkpoint_not_before: None,
             checkpoint_retry: CHECKPOINT_RETRY,
-            erase_by: None,
             checkpoint_rotten: false,
             log_rotten: 0,
-            erased,
+            started: Instant::now(),
             checkpoint_written: None,
             figures,
         };
         writer.covers(covered);
-        if writer.log_holds_erased() {
-            // How long ago is not known any more. Who watched before the start may still catch up.
-            writer.erase_by = Instant::now().checked_add(writer.options.erase_within.min(ERASE_AFTER_START));
-        }
         writer.trim_log();
         Ok(writer)
     }
@@ -224,6 +219,8 @@ impl Writer {
                 if let Some(store) = self.disk.store() {
                     store.keep_reserve();
                 }
+                // An erasure that could not be written down is tried again.
+                let _ = self.common.journal(Vec::new());
                 self.trim_log();
                 self.look_after_the_store();
                 self.checkpoint_if_due(DUE_WHEN_IDLE);
@@ -255,17 +252,12 @@ impl Writer {
         }
         let log_bytes = self.disk.store().map_or(0, |store| store.log_bytes());
         self.memory.refresh(&self.covered.weight, &self.published.borrow(), log_bytes);
-        let erased = self.published.borrow().erased;
-        if erased > self.erased {
-            self.erased = erased;
-            self.erase_by = self.erase_by.or_else(|| Instant::now().checked_add(self.options.erase_within));
-        }
         self.checkpoint_if_due(1);
     }
 
     /// Begins one if the log is as long as it may grow without, divided by `part`.
     fn checkpoint_if_due(&mut self, part: u64) {
-        let erase_now = passed(self.erase_by);
+        let erase_now = self.erase_now();
         if erase_now && self.published.borrow().erased <= self.covered.sequence {
             self.trim_log();
         }
@@ -334,15 +326,12 @@ impl Writer {
             bytes_max: self.options.log_keep_bytes_max,
             age_max: self.options.log_keep_age_max,
             now: self.clock.now(),
-            erased: if passed(self.erase_by) { self.published.borrow().erased } else { 0 }.max(self.log_rotten),
+            erased: if self.erase_now() { self.published.borrow().erased } else { 0 }.max(self.log_rotten),
         };
         let Some(store) = self.disk.store() else { return };
         match store.trim_log(&keep) {
             Ok(()) => {
                 let earliest = store.log().earliest();
-                if earliest > self.published.borrow().erased {
-                    self.erase_by = None;
-                }
                 if earliest > self.log_rotten {
                     self.log_rotten = 0;
                 }
@@ -352,10 +341,22 @@ impl Writer {
         self.disk.measure();
     }
 
-    /// Whether bytes of an erased member may be left in the log.
-    fn log_holds_erased(&mut self) -> bool {
-        let erased = self.published.borrow().erased;
-        self.disk.store().is_none_or(|store| erased >= store.log().earliest())
+    /// Whether the log may hold something of a member whose erasure is as long ago as its bytes may stay, by the log's time.
+    fn erase_now(&mut self) -> bool {
+        let state = self.published.borrow().clone();
+        let Some(earliest) = self.disk.store().map(|store| store.log().earliest()) else { return false };
+        if state.erased < earliest {
+            return false;
+        }
+        let within = self.options.erase_within;
+        match state.erasures.first_from(earliest) {
+            Some(erased) => {
+                let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+                self.clock.now() >= TimeMs(erased.0.saturating_add(within))
+            }
+            // A store of an older format does not say when it was.
+            None => self.started.elapsed() >= within.min(ERASE_AFTER_START),
+        }
     }
 }
 
@@ -368,6 +369,10 @@ fn begin(store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, common: &Co
     if state.secret().is_none() {
         changes.push(Change::KeepSecret { secret: new_secret()? });
     }
+    if state.sequence() == 0 {
+        let key = common.journal_key().or_else(new_key);
+        changes.extend(key.map(|key| Change::KeepErased { key, days: common.options.erased_ids_days }));
+    }
     if changes.is_empty() {
         return Ok(());
     }
@@ -379,10 +384,6 @@ fn begin(store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, common: &Co
     store.append(&batch.commits)?;
     publish.send_replace(Arc::new(batch.state));
     Ok(())
-}
-
-fn passed(time: Option<Instant>) -> bool {
-    time.is_some_and(|time| Instant::now() >= time)
 }
 
 /// What a wait for an order came to.

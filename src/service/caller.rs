@@ -128,6 +128,8 @@ fn told(change: &Change) -> String {
         Change::UnblockMember { block, .. } => format!("unblock_member {}/{}", block.by, block.of),
         Change::RecordIntroduction { introduction } => format!("record_introduction {}", introduction.introducer),
         Change::PutIntroducerTally { introducer, .. } => format!("put_introducer_tally {introducer}"),
+        Change::KeepErased { .. } => "keep_erased".to_owned(),
+        Change::RememberErased { erased, .. } => format!("remember_erased {}", erased.len()),
         Change::KeepSecret { .. } => "keep_secret".to_owned(),
     }
 }

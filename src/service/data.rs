@@ -150,7 +150,9 @@ impl Subject {
             | Change::UnblockMember { .. }
             | Change::RecordIntroduction { .. }
             | Change::PutIntroducerTally { .. }
-            | Change::KeepSecret { .. } => Subject::Bare,
+            | Change::KeepSecret { .. }
+            | Change::KeepErased { .. }
+            | Change::RememberErased { .. } => Subject::Bare,
         }
     }
 

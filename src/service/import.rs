@@ -154,6 +154,9 @@ impl Tally {
                     Effect::Unchanged | Effect::Deleted => self.response.unchanged += 1,
                 }
             }
+            Err(Error::Precondition(violation)) if violation.reason == Reason::MemberErased => {
+                self.response.erased_skipped += 1;
+            }
             // A status is posted once; importing it again leaves it as it is.
             Err(Error::AlreadyExists { resource: Resource::Status, .. }) => self.response.unchanged += 1,
             Err(error) => self.refuse(position, error),

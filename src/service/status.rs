@@ -182,6 +182,7 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
         Reason::PermissionDenied => ErrorReason::PermissionDenied,
         Reason::QuotaExceeded => ErrorReason::QuotaExceeded,
         Reason::ViewerMismatch => ErrorReason::ViewerMismatch,
+        Reason::MemberErased => ErrorReason::MemberErased,
         Reason::RequestIdsFull => ErrorReason::RequestIdsFull,
         Reason::ClockNotAccepted => ErrorReason::ClockNotAccepted,
         Reason::EdgePending => ErrorReason::EdgePending,

@@ -1,6 +1,7 @@
 //! Rows packed into chunks: hundreds of rows under one key, edges as differences to the row before.
 
 use super::codec::{Decoder, Encoder, Malformed};
+use super::commit_codec::{decode_erased, decode_key, encode_erased, encode_key};
 use super::{CheckpointHead, EdgeRow, Row, Stamps};
 use crate::domain::{History, RequestId, Scope, TimeMs, Visibility};
 
@@ -21,6 +22,9 @@ const PRIVATE_MEMBER: u8 = 6;
 const TALLY: u8 = 7;
 const PENDING: u8 = 8;
 const REQUEST: u8 = 9;
+const ERASURE_KEY: u8 = 10;
+const ERASED: u8 = 11;
+const ERASURE: u8 = 12;
 
 /// Which of an edge's optional parts follow.
 const PINNED: u8 = 1;
@@ -92,6 +96,19 @@ impl ChunkPacker {
             Row::Tally { introducer, tally } => {
                 self.to.number(u64::from(*introducer));
                 self.to.tally(tally);
+            }
+            Row::ErasureKey { key, days } => {
+                encode_key(&mut self.to, *key);
+                self.to.number(u64::from(*days));
+            }
+            Row::Erased { place, erased, until } => {
+                self.to.byte(*place);
+                encode_erased(&mut self.to, *erased);
+                self.to.time(*until);
+            }
+            Row::Erasure { sequence, time } => {
+                self.to.number(*sequence);
+                self.to.time(*time);
             }
             Row::Pending { edge, asked_by_to } => {
                 self.edge(edge);
@@ -184,6 +201,9 @@ fn sort(row: &Row) -> u8 {
         Row::SharedRequest { .. } => SHARED_REQUEST,
         Row::Block { .. } => BLOCK,
         Row::Tally { .. } => TALLY,
+        Row::ErasureKey { .. } => ERASURE_KEY,
+        Row::Erased { .. } => ERASED,
+        Row::Erasure { .. } => ERASURE,
         Row::Pending { .. } => PENDING,
     }
 }
@@ -224,6 +244,9 @@ fn unpack_row(sort: u8, from: &mut Decoder<'_>, before: &mut Before) -> Result<R
         },
         BLOCK => Row::Block { by: from.small()?, of: from.small()? },
         TALLY => Row::Tally { introducer: from.small()?, tally: from.tally()? },
+        ERASURE_KEY => Row::ErasureKey { key: decode_key(from)?, days: from.small()? },
+        ERASED => Row::Erased { place: from.byte()?, erased: decode_erased(from)?, until: from.time()? },
+        ERASURE => Row::Erasure { sequence: from.number()?, time: from.time()? },
         PENDING => Row::Pending { edge: unpack_edge(from, before)?, asked_by_to: from.flag()? },
         PRIVATE_MEMBER => {
             let mut member = from.member()?;
@@ -288,6 +311,9 @@ pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
     to.number(head.tallies);
     to.number(head.pending);
     to.option(head.secret.as_ref(), Encoder::secret);
+    if head.erasures > 0 {
+        to.number(head.erasures);
+    }
     to.bytes
 }
 
@@ -302,6 +328,7 @@ pub fn decode_head(bytes: &[u8]) -> Result<(CheckpointHead, u64), Malformed> {
     let tallies = if from.is_at_end() { 0 } else { from.number()? };
     let pending = if from.is_at_end() { 0 } else { from.number()? };
     let secret = if from.is_at_end() { None } else { from.option(Decoder::secret)? };
+    let erasures = if from.is_at_end() { 0 } else { from.number()? };
     from.end()?;
     let head = CheckpointHead {
         sequence,
@@ -314,6 +341,7 @@ pub fn decode_head(bytes: &[u8]) -> Result<(CheckpointHead, u64), Malformed> {
         blocks,
         tallies,
         pending,
+        erasures,
         digest,
         erased,
         secret,

@@ -3,7 +3,8 @@
 use super::codec::{Decoder, Encoder, Malformed};
 use super::{Commit, event_codec};
 use crate::domain::{
-    Change, Command, InteractionRecord, MemberPatch, Precondition, Privacy, Request, RequestId, Scope, Sequence,
+    Change, Command, ErasedId, ErasureKey, InteractionRecord, MemberPatch, Precondition, Privacy, Request, RequestId,
+    Scope, Sequence,
 };
 
 /// Whether a request follows; up to format 3 it has no scope.
@@ -133,6 +134,16 @@ fn encode_change(to: &mut Encoder, change: &Change) {
             to.name(introducer.as_str());
             to.tally(tally);
         }
+        Change::KeepErased { key, days } => {
+            to.byte(21);
+            encode_key(to, *key);
+            to.number((*days).into());
+        }
+        Change::RememberErased { key, erased } => {
+            to.byte(22);
+            encode_key(to, *key);
+            to.list(erased.iter(), |to, erased| encode_erased(to, *erased));
+        }
         Change::KeepSecret { secret } => {
             to.byte(17);
             to.secret(secret);
@@ -186,10 +197,29 @@ fn decode_change(from: &mut Decoder<'_>) -> Result<Change, Malformed> {
             Change::PutMember { member, precondition: decode_precondition(from)? }
         }
         15 => Change::RecordIntroduction { introduction: from.introduction()? },
+        21 => Change::KeepErased { key: decode_key(from)?, days: from.small()? },
+        22 => Change::RememberErased { key: decode_key(from)?, erased: from.list(decode_erased)? },
         16 => Change::PutIntroducerTally { introducer: from.member_id()?, tally: from.tally()? },
         17 => Change::KeepSecret { secret: from.secret()? },
         _ => return Err(Malformed("a change is of no known kind")),
     })
+}
+
+pub fn encode_key(to: &mut Encoder, key: ErasureKey) {
+    to.blob(&key.0);
+}
+
+pub fn decode_key(from: &mut Decoder<'_>) -> Result<ErasureKey, Malformed> {
+    from.blob()?.try_into().map(ErasureKey).map_err(|_| Malformed("a key of erased ids is not 32 bytes long"))
+}
+
+pub fn encode_erased(to: &mut Encoder, erased: ErasedId) {
+    to.wide(erased.hash);
+    to.time(erased.time);
+}
+
+pub fn decode_erased(from: &mut Decoder<'_>) -> Result<ErasedId, Malformed> {
+    Ok(ErasedId { hash: from.wide()?, time: from.time()? })
 }
 
 fn encode_delete(to: &mut Encoder, precondition: &Precondition, allow_missing: bool) {

@@ -109,7 +109,7 @@ pub fn unpack_chunk(number: u64, value: &[u8]) -> Result<Vec<Row>, StoreError> {
 
 /// Counts the rows that were read, by their order.
 #[derive(Default)]
-pub struct RowCounter([u64; 8]);
+pub struct RowCounter([u64; 9]);
 
 impl RowCounter {
     /// Gives rows to the loader.
@@ -122,8 +122,9 @@ impl RowCounter {
 
     /// Whether they are as many as the head tells.
     pub fn check(&self, head: &CheckpointHead) -> Result<(), StoreError> {
-        let CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, pending, .. } = *head;
-        if self.0 == [kinds, members, edges, statuses, requests, blocks, tallies, pending] {
+        let CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, .. } =
+            *head;
+        if self.0 == [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures] {
             return Ok(());
         }
         let what = format!("checkpoint: its rows {:?} are not as many as its head tells", self.0);

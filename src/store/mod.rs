@@ -9,6 +9,7 @@ mod chunks;
 mod codec;
 mod codec_kinds;
 mod commit_codec;
+mod erasure_journal;
 mod error;
 mod event_codec;
 mod frame;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use backup::{BackupPacker, BackupReader, read_backup};
+pub use erasure_journal::{ErasureJournal, Journaled};
 pub use error::StoreError;
 pub use layout::Discard;
 pub use memory::MemoryStore;

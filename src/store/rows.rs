@@ -1,8 +1,8 @@
 //! The rows of a checkpoint.
 
 use crate::domain::{
-    History, IntroducerTally, Kind, Member, MemberId, Origin, RequestId, Scope, Secret, Sequence, Status, Strength,
-    TimeMs, Visibility,
+    ErasedId, ErasureKey, History, IntroducerTally, Kind, Member, MemberId, Origin, RequestId, Scope, Secret, Sequence,
+    Status, Strength, TimeMs, Visibility,
 };
 
 /// What a checkpoint is of.
@@ -18,6 +18,8 @@ pub struct CheckpointHead {
     pub requests: u64,
     pub blocks: u64,
     pub tallies: u64,
+    /// Keys of erased ids, the ids, and the commands that erased them.
+    pub erasures: u64,
     /// Pending edges.
     pub pending: u64,
     pub digest: u128,
@@ -87,6 +89,22 @@ pub enum Row {
         /// Whether that is `to`.
         asked_by_to: bool,
     },
+    /// A key that ids of erased members are hashed with, the store's own first, and for how many days they are remembered.
+    ErasureKey {
+        key: ErasureKey,
+        days: u32,
+    },
+    /// An erased member under the key of a place, and until when it is remembered.
+    Erased {
+        place: u8,
+        erased: ErasedId,
+        until: TimeMs,
+    },
+    /// A command that erased members, the first of a minute, and when it was accepted.
+    Erasure {
+        sequence: Sequence,
+        time: TimeMs,
+    },
 }
 
 impl Row {
@@ -101,6 +119,7 @@ impl Row {
             Row::Block { .. } => 5,
             Row::Tally { .. } => 6,
             Row::Pending { .. } => 7,
+            Row::ErasureKey { .. } | Row::Erased { .. } | Row::Erasure { .. } => 8,
         }
     }
 }

@@ -41,14 +41,18 @@ fn a_backup_is_restored_to_the_same_digest() {
     assert_eq!(sound.code, Some(0), "{}", sound.err);
     assert!(sound.out.starts_with("all is well: 7 kinds, 45 members, 1 status and 77 edges; digest "), "{}", sound.out);
     let (one, two) = (story.path("one"), story.path("two"));
-    let restored = kith(&["restore", &file, "--data", &one]);
+    let lacking = kith(&["restore", &file, "--data", &one]);
+    assert!(lacking.code == Some(3) && lacking.err.contains("--ignore-erasures"), "{}", lacking.err);
+    let journal = story.path("store.erasures");
+    let restored = kith(&["restore", &file, "--data", &one, "--erasure-journal", &journal]);
     assert_eq!(restored.code, Some(0), "{}", restored.err);
     assert!(restored.out.starts_with("all is well: 7 kinds, 45 members"), "{}", restored.out);
     let stdin = Stdio::from(fs::File::open(&file).unwrap());
-    let piped = command(&["restore", "-", "--json", "--data", &two]).stdin(stdin).output().unwrap();
+    let piped =
+        command(&["restore", "-", "--json", "--data", &two, "--ignore-erasures"]).stdin(stdin).output().unwrap();
     let held = &json(&String::from_utf8(piped.stdout).unwrap())["held"];
     assert_eq!(held["contentDigest"], stats["contentDigest"]);
-    let again = kith(&["restore", &file, "--data", &one]);
+    let again = kith(&["restore", &file, "--data", &one, "--ignore-erasures"]);
     assert!(again.code == Some(3) && again.err.contains("it is not empty"), "{}", again.err);
     assert_eq!(kith(&["verify", "--data", &one]).code, Some(0));
 }
@@ -61,7 +65,7 @@ fn what_is_no_whole_backup_is_named_and_makes_no_store() {
     let bytes = fs::read(&file).unwrap();
     for cut in [0, 31, 500, bytes.len() - 1] {
         fs::write(&file, &bytes[..cut]).unwrap();
-        for args in [vec!["verify", "--backup", &file], vec!["restore", &file, "--data", &data]] {
+        for args in [vec!["verify", "--backup", &file], vec!["restore", &file, "--data", &data, "--ignore-erasures"]] {
             let run = kith(&args);
             assert_eq!(run.code, Some(1), "{args:?} {cut} {}{}", run.out, run.err);
             assert!(run.out.starts_with(&format!("storage: {file}: the backup: ")), "{}", run.out);

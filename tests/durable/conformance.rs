@@ -86,6 +86,7 @@ fn head_of(rows: &[Row], sequence: u64) -> CheckpointHead {
         blocks: count(5),
         tallies: count(6),
         pending: count(7),
+        erasures: count(8),
         digest: 0xfeed << 100,
         erased: sequence / 2,
         secret: Some(Secret([sequence as u8; 32])),

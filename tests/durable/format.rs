@@ -228,6 +228,7 @@ const HEAD: CheckpointHead = CheckpointHead {
     blocks: 1,
     tallies: 1,
     pending: 1,
+    erasures: 0,
     digest: 0xfeed,
     erased: 5,
     secret: Some(Secret([0x5e; 32])),

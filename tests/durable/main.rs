@@ -4,6 +4,7 @@ mod backup;
 mod commands;
 mod conformance;
 mod damage;
+mod erasures;
 mod fixtures;
 mod format;
 mod histories;

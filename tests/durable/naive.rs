@@ -52,6 +52,7 @@ pub struct Naive {
     pub statuses: BTreeMap<StatusId, Dated<Status>>,
     pub blocks: BTreeSet<Block>,
     pub asked: BTreeMap<MemberId, Asked>,
+    pub erased: BTreeSet<MemberId>,
     /// What every etag that was ever given stands for.
     pub etags: HashMap<String, String>,
 }
@@ -99,6 +100,7 @@ impl Naive {
             }
             Change::PutMember { member, precondition } => {
                 self.check(precondition, self.members.get(&member.id), "member")?;
+                self.erased.remove(&member.id);
                 Ok(put(&mut self.members, member.id.clone(), member.clone(), now))
             }
             Change::UpdateMember { id, patch, precondition } => self.update_member(now, id, patch, precondition),
@@ -143,6 +145,7 @@ impl Naive {
                 false => missing("Block", *allow_missing),
             },
             Change::RecordIntroduction { introduction } => self.introduce(introduction),
+            Change::KeepErased { .. } | Change::RememberErased { .. } => Ok(CREATED),
             // No caller asks for it, and it is in no answer.
             Change::KeepSecret { .. } => Ok(CREATED),
             Change::PutIntroducerTally { introducer, tally } => {
@@ -164,6 +167,27 @@ impl Naive {
                 })
             }
         }
+    }
+
+    /// What an import carries out: nobody who was erased comes back.
+    pub fn import(&mut self, now: TimeMs, change: &Change) -> Result<Done, Refused> {
+        let mut change = change.clone();
+        match &mut change {
+            Change::PutMember { member, precondition } if self.erased.contains(&member.id) => {
+                self.check(precondition, None::<&Dated<Member>>, "member")?;
+                return refused("Precondition MemberErased member.id");
+            }
+            Change::PutEdge { put, .. } => {
+                put.origin.iter_mut().for_each(|origin| origin.introducers.retain(|id| !self.erased.contains(id)));
+            }
+            Change::PostStatus { status } => status.audience.filter.exclude.retain(|id| !self.erased.contains(id)),
+            _ => {}
+        }
+        let names_erased = change.members().into_iter().any(|id| self.erased.contains(id));
+        self.apply(now, &change).map_err(|refused| {
+            let is_missing = refused.starts_with("Precondition MemberMissing");
+            if is_missing && names_erased { "Precondition MemberErased record".to_owned() } else { refused }
+        })
     }
 
     fn introduce(&mut self, introduction: &Introduction) -> Result<Done, Refused> {
@@ -273,8 +297,13 @@ impl Naive {
         }
         let ends = [(&edge.key.from, "from"), (&edge.key.to, "to")];
         let absent: Vec<_> = ends.into_iter().filter(|&(id, _)| !self.members.contains_key(id)).collect();
-        if let Some((_, end)) = absent.first().filter(|_| !allow_missing_members) {
-            return Err(format!("Precondition MemberMissing edge.{end}_id"));
+        for (id, end) in &absent {
+            if self.erased.contains(*id) {
+                return Err(format!("Precondition MemberErased edge.{end}_id"));
+            }
+            if !allow_missing_members {
+                return Err(format!("Precondition MemberMissing edge.{end}_id"));
+            }
         }
         let created = absent.len() as u64;
         for (id, _) in absent {
@@ -339,6 +368,7 @@ impl Naive {
 
     fn erase_member(&mut self, now: TimeMs, id: &MemberId) -> Done {
         self.members.remove(id);
+        self.erased.insert(id.clone());
         self.blocks.retain(|block| block.by != *id && block.of != *id);
         self.asked.remove(id);
         let edges = self.edges.len();

@@ -1,6 +1,6 @@
 //! `Backup`: everything at one revision, while writes go on.
 
-use kith::app::{StoreCheck, Verifier, restore_store};
+use kith::app::{Erasures, StoreCheck, Verifier, restore_store};
 use kith::domain::{Error, Finding};
 use kith::proto::v1::*;
 use tokio_stream::iter;
@@ -49,7 +49,8 @@ async fn a_backup_is_of_one_revision_and_restored_it_is_served_as_it_was() {
     assert!(done >= totals.kinds + totals.members + totals.statuses + totals.edges);
 
     let folder = tempfile::tempdir().unwrap();
-    let checked = restore_store(&bytes[..], "backup".as_ref(), folder.path(), &mut NoFinding).unwrap();
+    let checked =
+        restore_store(&bytes[..], "backup".as_ref(), folder.path(), &Erasures::Ignored, &mut NoFinding).unwrap();
     assert!(matches!(checked, StoreCheck::Read(checked) if checked.verified.findings == 0));
     let other = Kith::on_disk(folder.path()).await;
     let after = info(&other).await;

@@ -91,6 +91,7 @@ async fn records_are_in_their_order_and_hold_nothing_that_is_output_only() {
             }
             Record::Block(block) => (4, [block.member_id, block.blocked_id, String::new()]),
             Record::IntroducerTally(tally) => (5, [tally.member_id, String::new(), String::new()]),
+            Record::Erased(_) => (6, Default::default()),
         };
         records.into_iter().map(place).collect()
     };

@@ -156,3 +156,34 @@ async fn a_member_may_have_a_million_edges() {
     assert_eq!(kith.members().delete_member(delete).await.unwrap().into_inner().edges_deleted, EDGES);
     kith.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn an_export_carries_who_was_erased_and_an_import_leaves_them_out() {
+    let (kith, other) = (Kith::in_memory().await, Kith::in_memory().await);
+    let everything = || vec![record(Record::Member(member("ada"))), record(Record::Member(member("gone")))];
+    import(&kith, vec![batch(everything())]).await;
+    let erase = DeleteMemberRequest { id: "gone".into(), ..Default::default() };
+    kith.members().delete_member(erase).await.unwrap();
+    let mut exported = kith.data().export(ExportRequest::default()).await.unwrap().into_inner();
+    let mut records = Vec::new();
+    while let Some(message) = exported.message().await.unwrap() {
+        records.extend(message.records);
+    }
+    assert!(records.iter().any(|record| matches!(record.record, Some(Record::Erased(_)))));
+    import(&other, vec![batch(records)]).await;
+    for kith in [&kith, &other] {
+        let response = import(kith, vec![batch(everything())]).await;
+        assert_eq!((totals(&response), response.erased_skipped), ([2, 0, 0, 1, 0], 1));
+        let found = kith.members().get_member(GetMemberRequest { id: "gone".into(), ..Default::default() }).await;
+        assert!(found.is_err());
+        kith.put_member(member("gone")).await;
+        assert_eq!(totals(&import(kith, vec![batch(everything())]).await), [2, 0, 0, 2, 0], "it was brought back");
+    }
+    let wrong = |key: usize, hash: usize| {
+        let member = ErasedMember { hash: vec![1; hash], time: Some(Default::default()) };
+        record(Record::Erased(ErasedMembers { key: vec![1; key], members: vec![member] }))
+    };
+    let response = import(&kith, vec![batch(vec![wrong(31, 16), wrong(32, 15), wrong(32, 16)])]).await;
+    let fields: Vec<&str> = response.errors.iter().map(|error| &*error.field).collect();
+    assert_eq!(fields, ["erased.key", "erased.members[0].hash"]);
+}

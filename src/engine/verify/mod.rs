@@ -57,6 +57,7 @@ impl State {
         self.verify_tallies(&mut expected, &mut check)?;
         self.verify_indexes(&expected, &mut check)?;
         self.requests.inspect(self.time, &mut check)?;
+        self.erasures.inspect(&mut check)?;
         check.verifier.progress(check.total, check.total)?;
         Ok(Verified { findings: check.findings, digest: expected.digest.0, whole: self.state_digest() })
     }

@@ -86,6 +86,7 @@ impl Writing<'_> {
 
     fn state(&mut self, state: &State) -> Result<(), Error> {
         self.gauge("kith_members", "Members", state.member_count())?;
+        self.gauge("kith_erased_ids", "Erased members whose ids are remembered", state.erased_count())?;
         self.gauge("kith_request_ids", "Request ids of the last 24 hours", state.request_count())?;
         self.gauge("kith_request_ids_bytes", "Memory that they take, about", state.request_bytes())?;
         self.gauge("kith_statuses", "Statuses", state.status_count())?;
@@ -151,6 +152,8 @@ impl Writing<'_> {
 
     fn writes(&mut self, engine: &Engine) -> Result<(), Error> {
         let figures = engine.figures();
+        let behind = figures.erasure_journal_behind.get();
+        self.gauge("kith_erasure_journal_behind", "1 while an erasure is not in its journal, else 0", behind)?;
         let most = engine.options().request_ids_bytes_max;
         self.gauge("kith_request_ids_bytes_max", "Memory that request ids may take", most)?;
         self.clock(engine.clock_figures())?;

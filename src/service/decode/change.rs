@@ -2,10 +2,11 @@
 
 use super::introductions::{introduction, tally};
 use super::resources::{block, block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
-use super::{Decoded, Violations, all_or_return};
-use crate::domain::limits::UPDATED_FIELDS_MAX;
+use super::{Decoded, Violations, all_or_return, optional_time};
+use crate::domain::limits::{BATCH_MAX, UPDATED_FIELDS_MAX};
 use crate::domain::{
-    Change, Error, KindName, MemberId, MemberPatch, Precondition, Reason, StatusId, TimeMs, Violation,
+    Change, ErasedId, ErasureKey, Error, KindName, MemberId, MemberPatch, Precondition, Reason, StatusId, TimeMs,
+    Violation,
 };
 use crate::proto::v1 as pb;
 use pb::change::Change as Asked;
@@ -174,7 +175,9 @@ fn with_precondition(mut change: Change, given: Precondition) -> Decoded<Change>
         | Change::UnblockMember { .. }
         | Change::RecordIntroduction { .. }
         | Change::PutIntroducerTally { .. }
-        | Change::KeepSecret { .. } => {
+        | Change::KeepSecret { .. }
+        | Change::KeepErased { .. }
+        | Change::RememberErased { .. } => {
             let message = "is not for this change, which has conditions of its own";
             return Err(Violation::new("precondition", Reason::Malformed, message).into());
         }
@@ -308,5 +311,24 @@ pub fn import_change(message: pb::ImportRecord, allow_missing_members: bool, now
             let (introducer, tally) = tally(message).map_err(|wrong| wrong.within("introducer_tally"))?;
             Change::PutIntroducerTally { introducer, tally }
         }
+        Some(Record::Erased(message)) => erased(message).map_err(|wrong| wrong.within("erased"))?,
     })
+}
+
+/// Whom another store erased.
+fn erased(message: pb::ErasedMembers) -> Decoded<Change> {
+    let length = |field: &str, bytes| Violation::new(field, Reason::Malformed, format!("must be {bytes} bytes long"));
+    if message.members.len() > BATCH_MAX {
+        return Err(Violation::new("members", Reason::TooMany, format!("must hold at most {BATCH_MAX}")).into());
+    }
+    let key = <[u8; 32]>::try_from(&*message.key).map_err(|_| length("key", 32))?;
+    let one = |(i, member): (usize, pb::ErasedMember)| -> Result<ErasedId, Violation> {
+        let within = |wrong: Violation| wrong.within(&format!("members[{i}]"));
+        let hash = <[u8; 16]>::try_from(&*member.hash).map_err(|_| within(length("hash", 16)))?;
+        let time = optional_time("time", member.time).map_err(within)?;
+        let time = time.ok_or_else(|| within(Violation::required("time")))?;
+        Ok(ErasedId { hash: u128::from_le_bytes(hash), time })
+    };
+    let erased = message.members.into_iter().enumerate().map(one).collect::<Result<_, _>>()?;
+    Ok(Change::RememberErased { key: ErasureKey(key), erased })
 }

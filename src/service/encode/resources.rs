@@ -1,8 +1,8 @@
 //! Members, kinds, edges and statuses as callers get them.
 
 use crate::domain::{
-    Audience, Block, Edge, EdgeFilter, IntroducerTally, Kind, Member, MemberId, Origin, Privacy, Sphere, Status,
-    TimeMs, TopicSet, Visibility,
+    Audience, Block, Edge, EdgeFilter, ErasedId, ErasureKey, IntroducerTally, Kind, Member, MemberId, Origin, Privacy,
+    Sphere, Status, TimeMs, TopicSet, Visibility,
 };
 use crate::engine::{Record, State, Stored};
 use crate::proto::v1 as pb;
@@ -40,8 +40,17 @@ pub fn record(record: Record) -> pb::ImportRecord {
         Record::Edge(edge) => Put::Edge(edge_put(edge)),
         Record::Block(block) => Put::Block(self::block(&block)),
         Record::IntroducerTally(introducer, tally) => Put::IntroducerTally(self::tally(&introducer, &tally)),
+        Record::Erased(key, erased) => Put::Erased(erased_members(key, &erased)),
     };
     pb::ImportRecord { record: Some(put), position: 0 }
+}
+
+fn erased_members(key: ErasureKey, erased: &[ErasedId]) -> pb::ErasedMembers {
+    let member = |erased: &ErasedId| {
+        let time = Some(timestamp(erased.time));
+        pb::ErasedMember { hash: erased.hash.to_le_bytes().to_vec(), time }
+    };
+    pb::ErasedMembers { key: key.0.to_vec(), members: erased.iter().map(member).collect() }
 }
 
 pub fn member(stored: Stored<Member>) -> pb::Member {

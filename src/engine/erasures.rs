@@ -1,0 +1,315 @@
+//! Who was erased: keyed hashes of their ids, so that an import does not bring back whom somebody had erased, and nobody can read
+//! from the store who they were. They are forgotten after a time that is put down with the key, so that a replay forgets the same.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use imbl::{OrdMap, OrdSet, Vector};
+use ring::hmac;
+
+use super::digest::{Bytes, Digest};
+use super::state::State;
+use super::{Applied, Effect};
+use crate::domain::limits::BATCH_MAX;
+use crate::domain::{Change, ErasedId, ErasureKey, Error, Inspector, MemberId, Reason, Sequence, TimeMs};
+use crate::store::Journaled;
+
+/// Keys at most: the store's own, and those of the stores whose exports it took.
+const KEYS_MAX: usize = 16;
+/// Forgotten with one command at most.
+const FORGOTTEN_TOGETHER: usize = 64;
+const DAY_MS: i64 = 24 * 3_600 * 1_000;
+/// Erasures that are closer to each other than this have one deadline.
+const TOGETHER_MS: i64 = 60_000;
+/// Deadlines that are kept at most; the oldest erasures have been purged long before.
+const DEADLINES_MAX: usize = 4_096;
+
+/// A key, ready to be used.
+#[derive(Clone)]
+struct Key {
+    bytes: ErasureKey,
+    hmac: hmac::Key,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+impl Key {
+    fn new(bytes: ErasureKey) -> Key {
+        Key { bytes, hmac: hmac::Key::new(hmac::HMAC_SHA256, &bytes.0) }
+    }
+
+    fn hash(&self, id: &str) -> u128 {
+        let tag = hmac::sign(&self.hmac, id.as_bytes());
+        tag.as_ref().iter().take(16).rev().fold(0, |hash, byte| hash << 8 | u128::from(*byte))
+    }
+}
+
+/// When somebody was erased, and when that is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Remembered {
+    time: TimeMs,
+    until: TimeMs,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Erasures {
+    /// The store's own is the first.
+    keys: Vector<Key>,
+    /// How long an erasure is remembered from now on.
+    days: u32,
+    /// By the key's place, then hash.
+    ids: OrdMap<(u8, u128), Remembered>,
+    by_until: OrdSet<(TimeMs, u8, u128)>,
+    /// Commands that erased somebody, the first of each minute, until the log holds nothing of them.
+    deadlines: Vector<(Sequence, TimeMs)>,
+}
+
+impl Erasures {
+    /// Whether this key and time are those in use.
+    pub fn are_kept(&self, days: u32) -> bool {
+        !self.keys.is_empty() && self.days == days
+    }
+
+    pub fn own_key(&self) -> Option<ErasureKey> {
+        self.keys.front().map(|key| key.bytes)
+    }
+
+    pub fn days(&self) -> u32 {
+        self.days
+    }
+
+    /// Takes a key as the store's own if it has none, and remembers for so long from now on.
+    pub fn keep(&mut self, key: ErasureKey, days: u32) {
+        if self.keys.is_empty() {
+            self.keys.push_back(Key::new(key));
+        }
+        self.days = days;
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub fn contains(&self, id: &MemberId, now: TimeMs) -> bool {
+        if self.ids.is_empty() {
+            return false;
+        }
+        let found = (0u8..).zip(&self.keys).filter_map(|(place, key)| self.ids.get(&(place, key.hash(id.as_str()))));
+        found.into_iter().any(|remembered| remembered.until >= now)
+    }
+
+    /// What remains of a member that is erased.
+    pub fn erased(&self, id: &MemberId, time: TimeMs) -> Option<Journaled> {
+        let key = self.keys.front()?;
+        Some(Journaled { key: key.bytes, erased: ErasedId { hash: key.hash(id.as_str()), time } })
+    }
+
+    /// Remembers a member that the command of this sequence erases.
+    pub fn add(&mut self, id: &MemberId, now: TimeMs, sequence: Sequence) {
+        let is_new = self.deadlines.last().is_none_or(|(_, time)| now.0 - time.0 > TOGETHER_MS);
+        if is_new {
+            self.deadlines.push_back((sequence, now));
+        }
+        if self.deadlines.len() > DEADLINES_MAX {
+            self.deadlines.pop_front();
+        }
+        if let Some(Journaled { erased, .. }) = self.erased(id, now) {
+            self.remember(0, erased);
+        }
+    }
+
+    fn remember(&mut self, place: u8, ErasedId { hash, time }: ErasedId) -> bool {
+        let until = TimeMs(time.0.saturating_add(i64::from(self.days).saturating_mul(DAY_MS)));
+        let before = self.ids.insert((place, hash), Remembered { time, until });
+        if let Some(before) = before {
+            self.by_until.remove(&(before.until, place, hash));
+        }
+        self.by_until.insert((until, place, hash));
+        before != Some(Remembered { time, until })
+    }
+
+    /// Remembers whom another store erased. Gives whether any of them is new here.
+    pub fn learn(&mut self, key: ErasureKey, erased: &[ErasedId]) -> Result<bool, Error> {
+        let known = self.keys.iter().position(|known| known.bytes == key);
+        if known.is_none() && self.keys.len() >= KEYS_MAX {
+            let message = format!("erased ids of {KEYS_MAX} stores are kept already");
+            return Err(Error::precondition("erased.key", Reason::TooMany, message));
+        }
+        let place = known.unwrap_or_else(|| {
+            self.keys.push_back(Key::new(key));
+            self.keys.len() - 1
+        });
+        let mut is_new = known.is_none();
+        for erased in erased {
+            is_new |= self.remember(place as u8, *erased);
+        }
+        Ok(is_new)
+    }
+
+    /// Forgets that a member was erased: it was put again.
+    pub fn remove(&mut self, id: &MemberId) {
+        if self.ids.is_empty() {
+            return;
+        }
+        let places: Vec<_> = (0u8..).zip(&self.keys).map(|(place, key)| (place, key.hash(id.as_str()))).collect();
+        for (place, hash) in places {
+            if let Some(remembered) = self.ids.remove(&(place, hash)) {
+                self.by_until.remove(&(remembered.until, place, hash));
+            }
+        }
+    }
+
+    /// Forgets some of what is over. Part of every command, so that replaying the log forgets the same.
+    pub fn expire(&mut self, now: TimeMs) {
+        for _ in 0..FORGOTTEN_TOGETHER {
+            let Some(&(until, place, hash)) = self.by_until.get_min().filter(|(until, ..)| *until < now) else {
+                return;
+            };
+            self.by_until.remove(&(until, place, hash));
+            self.ids.remove(&(place, hash));
+        }
+    }
+
+    /// When the first of the erasures was accepted that the log may hold something of, from its first sequence on. None if that is
+    /// not known: it is of an older format.
+    pub fn first_from(&self, earliest: Sequence) -> Option<TimeMs> {
+        let from_there = self.deadlines.iter().find(|(sequence, _)| *sequence >= earliest);
+        // If there is none, the last one stands for others of its minute.
+        from_there.or(self.deadlines.last()).map(|(_, time)| *time)
+    }
+
+    pub fn deadlines(&self) -> impl Iterator<Item = (Sequence, TimeMs)> + '_ {
+        self.deadlines.iter().copied()
+    }
+
+    /// Everyone, by key.
+    pub fn all(&self) -> impl Iterator<Item = Journaled> + '_ {
+        self.ids.iter().filter_map(|((place, hash), remembered)| {
+            let key = self.keys.get(usize::from(*place))?.bytes;
+            Some(Journaled { key, erased: ErasedId { hash: *hash, time: remembered.time } })
+        })
+    }
+
+    /// Everyone by key, as many together as one record takes.
+    pub fn together(&self) -> Vec<(ErasureKey, Vec<ErasedId>)> {
+        let mut by_key: BTreeMap<ErasureKey, Vec<ErasedId>> = BTreeMap::new();
+        self.all().for_each(|entry| by_key.entry(entry.key).or_default().push(entry.erased));
+        let chunks = by_key.iter().flat_map(|(key, erased)| erased.chunks(BATCH_MAX).map(|some| (*key, some.to_vec())));
+        chunks.collect()
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = ErasureKey> + '_ {
+        self.keys.iter().map(|key| key.bytes)
+    }
+
+    /// Each as it is kept: the key's place, the hash, when it was erased and until when that is remembered.
+    pub fn rows(&self) -> impl Iterator<Item = (u8, ErasedId, TimeMs)> + '_ {
+        self.ids.iter().map(|((place, hash), remembered)| {
+            (*place, ErasedId { hash: *hash, time: remembered.time }, remembered.until)
+        })
+    }
+
+    pub fn row_count(&self) -> u64 {
+        (self.keys.len() + self.ids.len() + self.deadlines.len()) as u64
+    }
+
+    /// Takes what a checkpoint holds.
+    pub fn load_key(&mut self, key: ErasureKey, days: u32) {
+        self.keys.push_back(Key::new(key));
+        self.days = days;
+    }
+
+    pub fn load(&mut self, place: u8, ErasedId { hash, time }: ErasedId, until: TimeMs) {
+        self.ids.insert((place, hash), Remembered { time, until });
+        self.by_until.insert((until, place, hash));
+    }
+
+    pub fn load_deadline(&mut self, sequence: Sequence, time: TimeMs) {
+        self.deadlines.push_back((sequence, time));
+    }
+
+    /// Which of the members these are, by the hashes under a key.
+    pub fn find<'m>(
+        key: ErasureKey,
+        ids: impl Iterator<Item = &'m MemberId>,
+        is_one: impl Fn(u128) -> bool,
+    ) -> Vec<(u128, MemberId)> {
+        let key = Key::new(key);
+        let hashed = ids.map(|id| (key.hash(id.as_str()), id));
+        hashed.filter(|(hash, _)| is_one(*hash)).map(|(hash, id)| (hash, id.clone())).collect()
+    }
+
+    pub fn digest(&self, whole: &mut Digest) {
+        let mut bytes = Bytes::of(b'X');
+        bytes.number(self.days.into());
+        self.keys.iter().flat_map(|key| key.bytes.0).for_each(|byte| bytes.number(byte.into()));
+        for (sequence, time) in self.deadlines() {
+            bytes.number(sequence);
+            bytes.time(Some(time));
+        }
+        whole.add(bytes.hash());
+        for (place, erased, until) in self.rows() {
+            let mut bytes = Bytes::of(b'Y');
+            bytes.number(place.into());
+            bytes.wide(erased.hash);
+            bytes.time(Some(erased.time));
+            bytes.time(Some(until));
+            whole.add(bytes.hash());
+        }
+    }
+
+    pub fn inspect(&self, inspector: &mut dyn Inspector) -> Result<(), Error> {
+        let by_until: OrdSet<_> = self.rows().map(|(place, erased, until)| (until, place, erased.hash)).collect();
+        if by_until != self.by_until {
+            inspector.find("erasures", "all".to_owned(), "the order of their ends is not theirs")?;
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Erased members whose ids are remembered.
+    pub fn erased_count(&self) -> u64 {
+        self.erasures.len() as u64
+    }
+
+    pub(super) fn learn_erased(&mut self, key: ErasureKey, erased: &[ErasedId]) -> Result<Applied, Error> {
+        let is_new = self.erasures.learn(key, erased)?;
+        Ok(Applied::of(if is_new { Effect::Created } else { Effect::Unchanged }))
+    }
+
+    /// What an import may not carry out, since it names somebody who was erased; names that only stand beside are taken out.
+    pub(super) fn without_erased(&self, change: &mut Change, now: TimeMs) {
+        let is_erased = |id: &MemberId| self.graph.find(id.as_str()).is_none() && self.erasures.contains(id, now);
+        match change {
+            Change::PutEdge { put, .. } => {
+                if let Some(origin) = &mut put.origin {
+                    origin.introducers.retain(|id| !is_erased(id));
+                }
+            }
+            Change::PostStatus { status } => status.audience.filter.exclude.retain(|id| !is_erased(id)),
+            _ => {}
+        }
+    }
+
+    /// The refusal of what would bring somebody back who was erased, if that is what is refused here.
+    pub(super) fn erased_instead(&self, change: &Change, error: Error, now: TimeMs) -> Error {
+        let is_missing = matches!(&error, Error::Precondition(violation) if violation.reason == Reason::MemberMissing);
+        let erased = || change.members().into_iter().any(|id| self.erasures.contains(id, now));
+        if is_missing && erased() { member_erased("record") } else { error }
+    }
+}
+
+/// The refusal of what would bring back who was erased.
+pub fn member_erased(field: &str) -> Error {
+    let message = "was erased; only a PutMember brings it back";
+    Error::precondition(field, Reason::MemberErased, message)
+}

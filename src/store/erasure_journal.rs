@@ -1,0 +1,256 @@
+//! The journal of erasures: a file beside the store that says who was erased, for the day when the store is lost and a backup from
+//! before is all there is. It holds no names, but keyed hashes of ids, and the keys.
+//!
+//! It only grows, by one small record for each erasure, on disk before the erasure is acknowledged. `docs/FORMAT.md` gives the bytes.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::StoreError;
+use super::store_file::sync_folder;
+use crate::domain::{ErasedId, ErasureKey, TimeMs};
+
+/// Magic (8), format (4), CRC-32 of these (4).
+const MAGIC: &[u8; 8] = b"KITHERAS";
+const FORMAT: u32 = 1;
+const HEADER_BYTES: usize = 16;
+/// A record: its tag (1), what it holds, CRC-32 of the two (4). A key stands before the hashes made with it.
+const KEY: u8 = b'k';
+const KEY_BYTES: usize = 1 + 32 + 4;
+const ERASED: u8 = b'e';
+const ERASED_BYTES: usize = 1 + 16 + 8 + 4;
+/// Its users alone read it.
+const MODE: u32 = 0o600;
+
+/// An erasure under the key its hash was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Journaled {
+    pub key: ErasureKey,
+    pub erased: ErasedId,
+}
+
+/// The open journal.
+#[derive(Debug)]
+pub struct ErasureJournal {
+    /// None in memory.
+    file: Option<File>,
+    end: u64,
+    last_key: Option<ErasureKey>,
+    entries: BTreeSet<Journaled>,
+    /// What could not be written yet.
+    waiting: Vec<Journaled>,
+}
+
+impl ErasureJournal {
+    /// Opens a journal, or makes one. What an append that was never finished left at its end is cut off.
+    pub fn open(path: &Path) -> Result<ErasureJournal, StoreError> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+            Ok(()) => {}
+        }
+        let bytes = fs::read(path)?;
+        // A crash of its creation left no header.
+        let is_new = bytes.len() <= HEADER_BYTES && !bytes.starts_with(MAGIC);
+        let read = if is_new { Read { end: HEADER_BYTES, ..Read::default() } } else { read(&bytes)? };
+        if read.behind > 0 {
+            // The store knows whom it erased, and writes down what is lacking.
+            tracing::warn!(
+                bytes = read.behind,
+                "the erasure journal ends in records that are not whole; they are dropped"
+            );
+        }
+        if is_new {
+            file.set_len(0)?;
+            file.write_all_at(&header(), 0)?;
+        } else {
+            file.set_len(read.end as u64)?;
+        }
+        file.sync_all()?;
+        let Read { entries, last_key, end, .. } = read;
+        let journal = ErasureJournal { file: Some(file), end: end as u64, last_key, entries, waiting: Vec::new() };
+        match path.parent() {
+            Some(parent) if is_new && !parent.as_os_str().is_empty() => sync_folder(parent)?,
+            _ => {}
+        }
+        Ok(journal)
+    }
+
+    /// One in memory, which holds what was read of another.
+    pub fn of(entries: Vec<Journaled>) -> ErasureJournal {
+        let last_key = entries.last().map(|entry| entry.key);
+        let entries = entries.into_iter().collect();
+        ErasureJournal { file: None, end: 0, last_key, entries, waiting: Vec::new() }
+    }
+
+    /// What a journal that is there holds, and nothing is changed. None if there is none.
+    pub fn read(path: &Path) -> Result<Option<Vec<Journaled>>, StoreError> {
+        match fs::read(path) {
+            Ok(bytes) => {
+                let read = read(&bytes)?;
+                // More than an append that was never finished may have left.
+                if read.behind > KEY_BYTES + ERASED_BYTES {
+                    return Err(damaged(&format!("the record at byte {} is not whole, and more follows", read.end)));
+                }
+                Ok(Some(read.entries.into_iter().collect()))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The key it was last written with.
+    pub fn key(&self) -> Option<ErasureKey> {
+        self.last_key
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = &Journaled> {
+        self.entries.iter()
+    }
+
+    /// Adds erasures that are not in it, and what could not be added before; on disk when it returns.
+    pub fn append(&mut self, erased: impl IntoIterator<Item = Journaled>) -> Result<(), StoreError> {
+        let fresh = erased.into_iter().filter(|entry| !self.entries.contains(entry));
+        self.waiting.extend(fresh);
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let (mut bytes, mut last_key) = (Vec::new(), self.last_key);
+        for Journaled { key, erased } in &self.waiting {
+            if last_key != Some(*key) {
+                record(&mut bytes, KEY, &key.0);
+                last_key = Some(*key);
+            }
+            let mut held = erased.hash.to_le_bytes().to_vec();
+            held.extend(erased.time.0.to_le_bytes());
+            record(&mut bytes, ERASED, &held);
+        }
+        if let Some(file) = &self.file {
+            file.write_all_at(&bytes, self.end)?;
+            file.sync_data()?;
+        }
+        self.end += bytes.len() as u64;
+        self.last_key = last_key;
+        self.entries.extend(self.waiting.drain(..));
+        Ok(())
+    }
+
+    /// Whether something could not be written yet.
+    pub fn is_behind(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+fn header() -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(FORMAT.to_le_bytes());
+    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+    bytes
+}
+
+fn record(to: &mut Vec<u8>, tag: u8, held: &[u8]) {
+    let begin = to.len();
+    to.push(tag);
+    to.extend_from_slice(held);
+    to.extend(crc32fast::hash(&to[begin..]).to_le_bytes());
+}
+
+/// What was read of a journal.
+#[derive(Default)]
+struct Read {
+    entries: BTreeSet<Journaled>,
+    last_key: Option<ErasureKey>,
+    /// Where the last whole record ends.
+    end: usize,
+    /// What stands behind it, without zeros at its end.
+    behind: usize,
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged { what: format!("the erasure journal: {what}") }
+}
+
+/// Reads every record up to the first that is not whole.
+fn read(bytes: &[u8]) -> Result<Read, StoreError> {
+    let head = bytes.get(..HEADER_BYTES).ok_or_else(|| damaged("it is too short for one"))?;
+    if !head.starts_with(MAGIC) {
+        return Err(damaged("it does not begin with KITHERAS"));
+    }
+    if head != header() {
+        return Err(damaged("its header is of another format, or damaged"));
+    }
+    let mut read = Read { end: HEADER_BYTES, ..Read::default() };
+    while let Some(length) = bytes.get(read.end).and_then(|tag| record_bytes(*tag)) {
+        let Some((content, crc)) = bytes.get(read.end..read.end + length).map(|whole| whole.split_at(length - 4))
+        else {
+            break;
+        };
+        if crc != crc32fast::hash(content).to_le_bytes() {
+            break;
+        }
+        match (content[0], read.last_key) {
+            (KEY, _) => read.last_key = content[1..].try_into().ok().map(ErasureKey),
+            (_, None) => return Err(damaged("a hash stands before any key")),
+            (_, Some(key)) => {
+                let hash = content[1..17].iter().rev().fold(0, |hash, byte| hash << 8 | u128::from(*byte));
+                let time = content[17..].iter().rev().fold(0, |time, byte| time << 8 | u64::from(*byte));
+                read.entries.insert(Journaled { key, erased: ErasedId { hash, time: TimeMs(time as i64) } });
+            }
+        }
+        read.end += length;
+    }
+    read.behind = bytes[read.end..].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    Ok(read)
+}
+
+fn record_bytes(tag: u8) -> Option<usize> {
+    match tag {
+        KEY => Some(KEY_BYTES),
+        ERASED => Some(ERASED_BYTES),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: u8, hash: u128) -> Journaled {
+        Journaled { key: ErasureKey([key; 32]), erased: ErasedId { hash, time: TimeMs(-7) } }
+    }
+
+    #[test]
+    fn it_comes_back_whole_or_without_its_unfinished_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("erasures");
+        assert_eq!(ErasureJournal::read(&path), Ok(None));
+        let mut journal = ErasureJournal::open(&path).unwrap();
+        assert_eq!(ErasureJournal::open(&path).err(), Some(StoreError::InUse));
+        journal.append([entry(1, u128::MAX), entry(1, 2), entry(2, 3)]).unwrap();
+        journal.append([entry(1, 2)]).unwrap();
+        journal.append([entry(2, 4)]).unwrap();
+        let all = vec![entry(1, 2), entry(1, u128::MAX), entry(2, 3), entry(2, 4)];
+        assert_eq!(ErasureJournal::read(&path), Ok(Some(all.clone())));
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(whole.len(), HEADER_BYTES + 2 * KEY_BYTES + 4 * ERASED_BYTES);
+        drop(journal);
+        for torn in [&whole[..whole.len() - 5], &[&whole[..whole.len() - ERASED_BYTES], &[0; 700]].concat()] {
+            fs::write(&path, torn).unwrap();
+            assert_eq!(ErasureJournal::read(&path), Ok(Some(all[..3].to_vec())));
+        }
+        let mut journal = ErasureJournal::open(&path).unwrap();
+        assert_eq!(journal.entries().copied().collect::<Vec<_>>(), all[..3]);
+        journal.append([entry(2, 4)]).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), whole);
+        for at in 0..whole.len() - KEY_BYTES - ERASED_BYTES {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            fs::write(&path, changed).unwrap();
+            assert!(ErasureJournal::read(&path).is_err(), "byte {at}");
+        }
+    }
+}
