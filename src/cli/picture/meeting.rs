@@ -129,7 +129,7 @@ impl Meetings<'_> {
 
     /// Where each card begins.
     fn tops(&self) -> Vec<f64> {
-        let mut top = HEAD_HEIGHT + if self.is_fan() { 0.0 } else { 30.0 };
+        let mut top = HEAD_HEIGHT + if self.is_fan() { 0.0 } else { 56.0 };
         let mut tops = Vec::new();
         for suggestion in &self.response.suggestions {
             tops.push(top);

@@ -25,7 +25,7 @@ pub fn svg(chains: &Chains<'_>) -> String {
     let room = width - 2.0 * MARGIN;
     let mut legend = spheres_of_lines();
     legend.push((Mark::Faint("unknown"), "fainter: not on the first path"));
-    let (top, below) = (HEAD_HEIGHT + 20.0, HEAD_HEIGHT + 20.0 + MEMBER_HEIGHT * highest);
+    let (top, below) = (HEAD_HEIGHT + 20.0, HEAD_HEIGHT + 28.0 + MEMBER_HEIGHT * highest);
     let height = below + legend_height(room, &legend) + LEGEND_LINE / 2.0;
     let mut sheet = Sheet::default();
     sheet.fitted((MARGIN, 40.0), Anchor::Start, "title", &chains.title(), room);
