@@ -45,14 +45,22 @@ pub async fn import(
                 }
                 Err(error) => return Ok(Err(error)),
             },
-            message = stream.message(), if !ended && under_way.bytes < UNDER_WAY_BYTES_MAX => message?,
+            message = stream.message(), if !ended && under_way.bytes < UNDER_WAY_BYTES_MAX => message,
         };
-        let Some(message) = message else {
-            ended = true;
-            continue;
+        let message = match message {
+            Ok(Some(message)) => message,
+            Ok(None) => {
+                ended = true;
+                continue;
+            }
+            // It may be a message that was refused before it was decoded.
+            Err(status) => {
+                (ended, refused) = (true, Some(Err(status)));
+                continue;
+            }
         };
         if let Err(violation) = check_size(&message) {
-            (ended, refused) = (true, Some(violation));
+            (ended, refused) = (true, Some(Ok(Error::from(violation))));
             continue;
         }
         let (mut begun, changes) = tally.decode(service, message);
@@ -60,13 +68,16 @@ pub async fn import(
             about_to_write(&changes);
             match service.engine.begin_import(changes, &importing).await {
                 Ok(batch) => begun.batch = Some(batch),
-                Err(error) => return Ok(Err(error)),
+                Err(error) => {
+                    (ended, refused) = (true, Some(Ok(error)));
+                    continue;
+                }
             }
         }
         under_way.push(begun);
     }
-    if let Some(violation) = refused {
-        return Ok(Err(violation.into()));
+    if let Some(refused) = refused {
+        return refused.map(Err);
     }
     tally.response.revision = revision.to_string();
     Ok(Ok(tally.response))

@@ -410,3 +410,25 @@ fn a_trimmed_log_tells_from_where_it_is_kept() {
         assert_eq!(load(open().as_mut()).commits, commits(21..=30));
     });
 }
+
+/// Without `STORE` and `TAIL` what is left looks like a store whose creation a crash cut short, but for what is in its log.
+#[test]
+fn a_log_whose_store_is_no_longer_named_is_damage_and_no_new_store() {
+    for commits in [0, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open_sled(folder.path()).unwrap();
+        load(&mut store);
+        let appended: Vec<Commit> = (1..=commits).map(|n| commit(n, b"")).collect();
+        store.append(&appended).unwrap();
+        drop(store);
+        for name in ["STORE", "TAIL"] {
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        match open_sled(folder.path()) {
+            Ok(mut store) => assert_eq!((commits, load(&mut store).commits.len()), (0, 0)),
+            Err(error) => {
+                assert!(commits > 0 && error.to_string().contains("STORE is missing"), "{commits} commits: {error}");
+            }
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use kith::domain::{Block, Change, Day, Introduction, Member, Precondition, Privacy, Stage, Visibility};
 use kith::engine::{Engine, EngineOptions};
-use kith::store::Store;
+use kith::store::{SledStore, Store};
 
 use crate::support::*;
 
@@ -98,6 +98,7 @@ fn opens_to_what_it_held(fixture: &Fixture) {
     let copy = tempfile::tempdir().unwrap();
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/durable/fixtures").join(fixture.folder);
     copy_folder(&kept, copy.path());
+    inspecting_changes_nothing(copy.path());
     let mut store = open_sled(copy.path()).unwrap();
     let loaded = load(&mut store);
     let head = loaded.head.unwrap();
@@ -116,4 +117,22 @@ fn opens_to_what_it_held(fixture: &Fixture) {
     assert!([b"answer".to_vec(), b"another".to_vec()].contains(&again.unwrap()));
     drop(engine);
     end.join();
+}
+
+/// What only reads a store does not bring it to this version's format, nor write anything else to it.
+fn inspecting_changes_nothing(folder: &Path) {
+    let scratch = tempfile::tempdir().unwrap();
+    let bytes = || {
+        let mut files = Vec::new();
+        files_under(folder, &mut files);
+        files.retain(|file| !file.ends_with("LOCK"));
+        files.sort();
+        files.into_iter().map(|file| (std::fs::read(&file).unwrap(), file)).collect::<Vec<_>>()
+    };
+    let before = bytes();
+    let mut store = SledStore::inspect(folder, Some(scratch.path())).unwrap();
+    assert!(load(&mut store).head.is_some());
+    drop(store);
+    assert!(before == bytes(), "{} was changed", folder.display());
+    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "the copy is gone");
 }

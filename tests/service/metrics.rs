@@ -85,7 +85,8 @@ fn handled(service: &str, rpc: &str, kind: &str, code: &str) -> String {
 async fn counters_move_as_the_load_does() {
     let folder = tempfile::tempdir().unwrap();
     let options = measured(StoreOptions::Folder(folder.path().to_owned()));
-    let engine = EngineOptions { checkpoint_log_bytes_min: 1, ..options.engine };
+    let scrub_every = Duration::from_millis(100);
+    let engine = EngineOptions { checkpoint_log_bytes_min: 1, scrub_every, ..options.engine };
     let viewer_rate = Some(Rate { per_second: 1, burst: 1 });
     let server = ServerOptions { viewer_rate, ..options.server };
     let kith = Kith::start(AppOptions { engine, server, ..options }).await;
@@ -138,9 +139,12 @@ async fn counters_move_as_the_load_does() {
     ] {
         assert!(grown(name), "{name} of {page:#?}");
     }
-    // The page's own question about the store, and a checkpoint's report, pass through the queue too.
+    // A checkpoint's report passes through the queue too.
     becomes(metrics, "kith_write_queue", |waiting| waiting == 0.0).await;
-    let page = becomes(metrics, "kith_checkpoints_total", |count| count >= 1.0).await;
+    becomes(metrics, "kith_checkpoints_total", |count| count >= 1.0).await;
+    becomes(metrics, "kith_checkpoint_due_seconds", |seconds| seconds == 0.0).await;
+    let page = becomes(metrics, "kith_scrubs_total", |count| count >= 1.0).await;
+    assert_eq!(page["kith_scrub_findings_total"], 0.0, "{page:#?}");
     assert!(page["kith_store_disk_bytes"] > 0.0, "{page:#?}");
     assert!(page["kith_checkpoint_timestamp_seconds"] > 0.0 && page["kith_checkpoint_revision"] > 0.0, "{page:#?}");
     kith.stop().await.unwrap();
