@@ -97,6 +97,15 @@ impl Adjacency {
         Some(self.segments.get(place / SEGMENT_MEMBERS)?.list(place % SEGMENT_MEMBERS))
     }
 
+    /// How many there are; none if there is no such place.
+    #[inline]
+    pub fn len(&self, member: MemberIx) -> Option<usize> {
+        let place = member.0 as usize;
+        let (segment, at) = (self.segments.get(place / SEGMENT_MEMBERS)?, place % SEGMENT_MEMBERS);
+        let len = segment.words[at] >> 16;
+        Some(if len == HUB || segment.apart.is_some() { segment.list(at).len() } else { len as usize })
+    }
+
     /// Those that are for everyone; none if there is no such place.
     #[inline]
     pub fn open(&self, member: MemberIx) -> Option<Lists<'_>> {

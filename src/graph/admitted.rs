@@ -28,11 +28,11 @@ pub struct Admitted<'g> {
     found: Vec<(HalfEdge, u32)>,
     looks: usize,
     /// A bit for each sort of members that something is shown at: of most members it tells that nothing is.
-    sorts: Box<[u64; SORTS / 64]>,
+    sorts: [u64; SORTS / 64],
 }
 
 /// Sorts of members.
-const SORTS: usize = 1 << 13;
+const SORTS: usize = 1 << 12;
 
 /// Where the bit of a member is: by multiplicative hashing, as in `small_hash.rs`.
 #[inline]
@@ -72,7 +72,7 @@ impl<'g> Admitted<'g> {
         let mut mutual: Vec<MemberIx> = mutual.collect();
         mutual.sort_unstable();
         let index = SmallMap::with_hasher(SmallHasher);
-        let mut sorts = Box::new([0; SORTS / 64]);
+        let mut sorts = [0; SORTS / 64];
         near.keys().map(|member| sort(*member)).for_each(|(at, bit)| sorts[at] |= bit);
         Ok(Admitted { near, mutual, rows, index, found: Vec::new(), looks: 0, sorts })
     }
@@ -114,6 +114,8 @@ impl<'g> Admitted<'g> {
     }
 
     fn index_row(&mut self, owner: MemberIx, row: Lists<'g>) {
+        self.found.reserve(row.len());
+        self.index.reserve(row.len());
         for half in row.iter().filter(|half| half.neighbor() != owner) {
             let at = self.found.len() as u32;
             let before = self.index.insert(half.neighbor(), at).unwrap_or(NONE);

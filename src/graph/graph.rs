@@ -155,6 +155,12 @@ impl Graph {
         self.adjacency.get(ix).expect("a member's index names a member")
     }
 
+    /// How many half-edges a member has.
+    #[inline]
+    pub(super) fn degree(&self, ix: MemberIx) -> usize {
+        self.adjacency.len(ix).expect("a member's index names a member")
+    }
+
     /// Those of them that are for everyone.
     #[inline]
     pub(super) fn open_half_edges(&self, ix: MemberIx) -> Lists<'_> {

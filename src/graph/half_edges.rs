@@ -144,6 +144,12 @@ impl<'g> HalfEdges<'g> {
         self.len() == 0
     }
 
+    /// The half-edges, if they are just those that everyone sees.
+    #[inline]
+    pub(super) fn plain(self) -> Option<Lists<'g>> {
+        self.patch.is_none().then_some(self.lists)
+    }
+
     pub(super) fn lists(self) -> Lists<'g> {
         self.lists
     }

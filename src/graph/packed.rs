@@ -10,10 +10,10 @@ use super::half_edge::{HalfEdge, HalfEdgeKey, MemberIx};
 /// Half-edges in the order of their keys: a whole list, or a run of one.
 #[derive(Debug, Clone, Copy)]
 pub struct List<'g> {
-    /// Which of the list's half-edges these are.
+    neighbors: &'g [u32],
+    labels: &'g [u8],
+    /// How many there are in the list before these, and in all.
     begin: u32,
-    end: u32,
-    /// How many there are in the list.
     whole: u32,
     /// The list's own, and whatever comes after them.
     words: &'g [u32],
@@ -44,25 +44,23 @@ impl<'g> List<'g> {
     /// Of `len` half-edges, at the beginning of these words.
     #[inline]
     pub(super) fn unpack(len: usize, words: &'g [u32]) -> List<'g> {
-        List { begin: 0, end: len as u32, whole: len as u32, words }
+        let labels = &bytemuck::cast_slice(&words[len..][..len.div_ceil(4)])[..len];
+        List { neighbors: &words[..len], labels, begin: 0, whole: len as u32, words }
     }
 
     /// Some of these, by where they are among them.
     pub(super) fn run(self, range: Range<usize>) -> List<'g> {
-        List { begin: self.begin + range.start as u32, end: self.begin + range.end as u32, ..self }
+        let begin = self.begin + range.start as u32;
+        List { neighbors: &self.neighbors[range.clone()], labels: &self.labels[range], begin, ..self }
     }
 
     #[inline]
     pub fn len(self) -> usize {
-        (self.end - self.begin) as usize
+        self.neighbors.len()
     }
 
     pub fn is_empty(self) -> bool {
         self.len() == 0
-    }
-
-    fn range(self) -> Range<usize> {
-        self.begin as usize..self.end as usize
     }
 
     /// How many come before these in their list.
@@ -73,15 +71,13 @@ impl<'g> List<'g> {
 
     #[inline]
     pub(super) fn neighbors(self) -> &'g [u32] {
-        &self.words[self.range()]
+        self.neighbors
     }
 
     /// What each half-edge is beside its neighbor and its tie: see `HalfEdge::label`.
     #[inline]
     pub(super) fn labels(self) -> &'g [u8] {
-        let whole = self.whole as usize;
-        let words = &self.words[whole..][..whole.div_ceil(4)];
-        &bytemuck::cast_slice(words)[self.range()]
+        self.labels
     }
 
     /// A bit for each half-edge of the whole list that has a tie.

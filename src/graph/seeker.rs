@@ -30,8 +30,13 @@ impl<'g> Seeker<'g> {
     /// Whether a member is among the neighbors. It must not come before the one that was asked for last.
     #[inline]
     pub fn seek(&mut self, member: MemberIx) -> bool {
-        let is_there = self.row.seek(member) || self.more.iter_mut().any(|row| row.seek(member));
-        is_there && self.without.binary_search(&member).is_err()
+        let is_there = self.row.seek(member) || !self.more.is_empty() && self.is_among_more(member);
+        is_there && (self.without.is_empty() || self.without.binary_search(&member).is_err())
+    }
+
+    #[cold]
+    fn is_among_more(&mut self, member: MemberIx) -> bool {
+        self.more.iter_mut().any(|row| row.seek(member))
     }
 }
 

@@ -237,7 +237,10 @@ impl<'g> View<'g> {
     /// How many half-edges are looked at when one steps from the member.
     #[inline]
     pub(super) fn degree(&self, member: MemberIx) -> u64 {
-        self.half_edges(member).len() as u64
+        match &self.lens {
+            None if !self.excludes(member) => self.graph.degree(member) as u64,
+            _ => self.half_edges(member).len() as u64,
+        }
     }
 
     /// To be called before half-edges are asked for: what a viewer of very many edges may see is charged for, and heeds a signal to stop.
@@ -387,14 +390,24 @@ impl<'g> View<'g> {
 
     /// The same by the half-edges of the one: a viewer's are not found anew for each other one.
     pub(super) fn pair_among(&self, halves: HalfEdges<'_>, to: MemberIx) -> Option<f64> {
-        let mut strengths = self.edges_among(halves, to).map(|(_, strength)| strength).peekable();
-        strengths.peek()?;
-        Some(pair_strength(strengths))
+        if self.excludes(to) {
+            return None;
+        }
+        // No strength is 0.
+        let pair = match halves.plain() {
+            Some(lists) => pair_strength(self.passing(lists.between(to)).map(|(_, strength)| strength)),
+            None => pair_strength(self.passing(halves.between(to)).map(|(_, strength)| strength)),
+        };
+        (pair > 0.0).then_some(pair)
     }
 
     fn edges_among(&self, halves: HalfEdges<'_>, to: MemberIx) -> impl Iterator<Item = (KindIx, f32)> {
-        let between = if self.excludes(to) { HalfEdges::none() } else { halves }.between(to);
-        let passing = between.filter(|half| self.gates[usize::from(half.label())] & FORWARD != 0);
+        self.passing(if self.excludes(to) { HalfEdges::none() } else { halves }.between(to))
+    }
+
+    /// Those of some half-edges that can be walked from here and pass, each with its strength.
+    fn passing(&self, halves: impl Iterator<Item = HalfEdge>) -> impl Iterator<Item = (KindIx, f32)> {
+        let passing = halves.filter(|half| self.gates[usize::from(half.label())] & FORWARD != 0);
         let strengths = passing.map(|half| (half.kind(), self.strength(half.label(), half.tie_words())));
         strengths.filter(|(_, strength)| *strength >= self.min_strength)
     }
