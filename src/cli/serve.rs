@@ -31,6 +31,9 @@ pub struct ServeArgs {
     /// Edges that one query may visit at most.
     #[arg(long, env = "KITH_MAX_EDGES_VISITED", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), default_value_t = EngineOptions::default().edges_visited_max)]
     max_edges_visited: u64,
+    /// Queries computed at the same time that are not small; as many as there are processors if it is not given. Callers take turns.
+    #[arg(long, env = "KITH_QUERY_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024), default_value_t = default_query_threads())]
+    query_threads: u16,
     /// Bytes of commands on disk after which a new checkpoint is written, at least; after an eighth of
     /// them while nothing is written. A start reads what came after the newest checkpoint again.
     #[arg(long, env = "KITH_CHECKPOINT_LOG_BYTES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), default_value_t = EngineOptions::default().checkpoint_log_bytes_min)]
@@ -78,6 +81,10 @@ pub struct ServeArgs {
     log: LevelFilter,
 }
 
+fn default_query_threads() -> u16 {
+    u16::try_from(EngineOptions::default().query_threads).map_or(1_024, |threads| threads.min(1_024))
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
     Text,
@@ -96,6 +103,7 @@ impl ServeArgs {
     fn engine_options(&self) -> EngineOptions {
         EngineOptions {
             edges_visited_max: self.max_edges_visited,
+            query_threads: usize::from(self.query_threads),
             checkpoint_log_bytes_min: self.checkpoint_log_bytes,
             log_keep_bytes_max: self.log_retention_bytes,
             log_keep_age_max: Duration::from_secs(self.log_retention_seconds),

@@ -1,12 +1,11 @@
 //! The feed of changes: what every command left behind, read from the log and then followed.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::clock::Clock;
+use super::lanes::Lanes;
 use super::records::{Stored, Times};
 use super::revision::Revision;
 use super::state::State;
@@ -15,20 +14,24 @@ use crate::domain::{
     Block, Edge, EdgeKey, Error, Event, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId,
     TimeMs,
 };
-use crate::store::{Commit, LogCursor, StoreError};
+use crate::store::{Commit, LogCursor, LogSource, StoreError};
 
 /// Commits that are read from the log together, about: enough that the change of thread does not count.
 const READ_TOGETHER: usize = 1_024;
+/// The same in changes, since a commit may hold many.
+const CHANGES_TOGETHER: usize = 4_096;
 
-/// A place in the sequence of writes, from which changes are followed. It does not keep the engine alive.
+/// A position in the sequence of writes, from which changes are followed. It does not keep the engine alive.
 pub struct Feed {
     published: watch::Receiver<Arc<State>>,
     clock: Arc<Clock>,
-    /// None while a thread reads with it.
+    log: Arc<dyn LogSource>,
+    /// None while a thread reads with it, and if that was not waited for.
     cursor: Option<Box<dyn LogCursor>>,
     /// The last commit read.
     read: Sequence,
-    waiting: VecDeque<Commit>,
+    threads: Lanes,
+    caller: Arc<str>,
 }
 
 /// What one command left behind.
@@ -57,8 +60,9 @@ pub enum Changed {
 }
 
 impl Engine {
-    /// Follows the changes after a revision, given as a token found in `field`; after the newest one if it is empty.
-    pub async fn feed(&self, field: &str, from: &str) -> Result<Feed, Error> {
+    /// Follows the changes after a revision, given as a token found in `field`; after the newest one if it is empty. The log is read
+    /// for `caller`, on threads that all share.
+    pub async fn feed(&self, field: &str, from: &str, caller: Arc<str>) -> Result<Feed, Error> {
         let after = match from {
             "" => self.state().sequence(),
             token => {
@@ -71,14 +75,17 @@ impl Engine {
         if after + 1 < earliest {
             return Err(too_old(store_id, earliest));
         }
-        let cursor = Some(self.log.cursor(after));
-        Ok(Feed {
-            published: self.published.clone(),
-            clock: self.clock.clone(),
-            cursor,
-            read: after,
-            waiting: VecDeque::new(),
-        })
+        Ok(self.feed_after(after, self.pools.readers.clone(), caller))
+    }
+
+    /// Follows the changes after the newest revision, for all who want to know of them: by a thread of its own.
+    pub fn follow(&self) -> Feed {
+        self.feed_after(self.state().sequence(), self.pools.follower.clone(), Arc::default())
+    }
+
+    fn feed_after(&self, read: Sequence, threads: Lanes, caller: Arc<str>) -> Feed {
+        let (published, log, clock) = (self.published.clone(), self.log.clone(), self.clock.clone());
+        Feed { published, clock, log, cursor: None, read, threads, caller }
     }
 }
 
@@ -93,49 +100,56 @@ impl Feed {
         self.clock.now()
     }
 
-    /// What the next command left behind; none if there was no command for so long.
-    pub async fn next(&mut self, patience: Duration) -> Result<Option<Changes>, Error> {
+    /// The last commit that was read.
+    pub fn position(&self) -> Sequence {
+        self.read
+    }
+
+    /// Goes on after this commit.
+    pub fn seek(&mut self, position: Sequence) {
+        if self.read != position {
+            (self.read, self.cursor) = (position, None);
+        }
+    }
+
+    /// Waits for commits and makes something of what each of the next ones left behind, on the thread that reads them.
+    pub async fn next<T: Send + 'static>(&mut self, make: fn(&State, Changes) -> T) -> Result<Vec<T>, Error> {
         loop {
-            if let Some(commit) = self.waiting.pop_front() {
-                return Ok(Some(changes(self.published.borrow().store_id(), commit)));
-            }
-            let through = self.published.borrow().sequence();
-            if self.read < through {
-                self.read_through(through).await?;
-                continue;
-            }
-            let newer = self.published.wait_for(|state| state.sequence() > through);
-            match tokio::time::timeout(patience, newer).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(_)) => return Err(stopped()),
-                Err(_) => return Ok(None),
+            let read = self.read;
+            let newer = self.published.wait_for(|state| state.sequence() > read);
+            let state = newer.await.map_err(|_| stopped())?.clone();
+            let made = self.read_through(state, make).await?;
+            if !made.is_empty() {
+                return Ok(made);
             }
         }
     }
 
-    async fn read_through(&mut self, through: Sequence) -> Result<(), Error> {
-        let mut cursor =
-            self.cursor.take().ok_or_else(|| Error::Internal("a feed went on after it ended".to_owned()))?;
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut commits = Vec::new();
-            while commits.len() < READ_TOGETHER {
-                let read = cursor.read(through)?;
-                if read.is_empty() {
-                    break;
-                }
-                commits.extend(read);
+    async fn read_through<T: Send + 'static>(
+        &mut self,
+        state: Arc<State>,
+        make: fn(&State, Changes) -> T,
+    ) -> Result<Vec<T>, Error> {
+        let (store_id, through) = (state.store_id(), state.sequence());
+        let mut cursor = self.cursor.take().unwrap_or_else(|| self.log.cursor(self.read));
+        let reading = self.threads.begin(&self.caller, move |_permit| {
+            let (mut made, mut last, mut events) = (Vec::new(), None, 0);
+            while made.len() < READ_TOGETHER && events < CHANGES_TOGETHER {
+                let commits = cursor.read(through)?;
+                let Some(newest) = commits.last() else { break };
+                last = Some(newest.sequence);
+                events += commits.iter().flat_map(|commit| &commit.events).map(Vec::len).sum::<usize>();
+                made.extend(commits.into_iter().map(|commit| make(&state, changes(store_id, commit))));
             }
-            Ok((cursor, commits))
+            Ok((cursor, made, last))
         });
-        let read = reading.await.map_err(|error| Error::Internal(format!("reading the log ended badly: {error}")))?;
-        let (cursor, commits) = read.map_err(|error| match error {
-            StoreError::TooOld { earliest } => too_old(self.published.borrow().store_id(), earliest),
+        let (cursor, made, last) = reading?.await?.map_err(|error| match error {
+            StoreError::TooOld { earliest } => too_old(store_id, earliest),
             other => Error::Internal(other.to_string()),
         })?;
-        self.read = commits.last().map_or(self.read, |commit: &Commit| commit.sequence);
-        self.waiting.extend(commits);
+        self.read = last.unwrap_or(self.read);
         self.cursor = Some(cursor);
-        Ok(())
+        Ok(made)
     }
 }
 

@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
+use super::lanes::Length;
 use super::{Engine, StoreFigures};
 use crate::graph::{Budget, StopReason};
 
@@ -16,6 +17,8 @@ pub struct Figures {
     pub at_once: LaneFigures,
     pub short: LaneFigures,
     pub long: LaneFigures,
+    /// How often a query made room for another one.
+    pub yields: Counter,
     /// Queries that ended early, by what ended them.
     pub ended_by_budget: Counter,
     pub ended_by_deadline: Counter,
@@ -93,6 +96,7 @@ impl Default for Figures {
             at_once: LaneFigures::default(),
             short: LaneFigures::default(),
             long: LaneFigures::default(),
+            yields: Counter::default(),
             ended_by_budget: Counter::default(),
             ended_by_deadline: Counter::default(),
             ended_by_caller: Counter::default(),
@@ -146,10 +150,10 @@ impl Engine {
     }
 
     pub fn short_lane(&self) -> LaneLoad {
-        self.lanes.short.load()
+        self.pools.queries.load(Length::Short)
     }
 
     pub fn long_lane(&self) -> LaneLoad {
-        self.lanes.long.load()
+        self.pools.queries.load(Length::Long)
     }
 }

@@ -22,10 +22,12 @@ mod export;
 mod feed;
 mod figures;
 mod introductions;
+mod lanes;
 mod leaders;
 mod live;
 mod memory;
 mod pending;
+mod pools;
 mod progress;
 mod query;
 mod records;
@@ -55,9 +57,10 @@ pub use evidence::TopicMatch;
 pub use export::Record;
 pub use feed::{Changed, Changes, Feed};
 pub use figures::{Figures, LaneFigures, LaneLoad};
+pub use lanes::{Bounds, Lanes, Length, Priority, Running};
 pub use live::{LiveAt, StatusReader};
 pub use memory::{MemoryFigures, MemoryLimit};
-use query::Lanes;
+use pools::Pools;
 pub use query::QueryOptions;
 pub use records::Stored;
 pub use revision::Revision;
@@ -147,8 +150,8 @@ impl From<Refusal> for Error {
 #[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {
     pub edges_visited_max: u64,
-    /// Queries computed at once that are not small; more wait.
-    pub queries_max: usize,
+    /// Queries computed at the same time that are not small; more wait, or take turns.
+    pub query_threads: usize,
     /// Bytes of commands after which a new checkpoint is written, at least; of an eighth, while nothing is asked of the writer.
     pub checkpoint_log_bytes_min: u64,
     /// The same for each member and edge.
@@ -172,10 +175,10 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> EngineOptions {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         EngineOptions {
             edges_visited_max: EDGES_VISITED_MAX,
-            queries_max: 2 * cores,
+            // More would only take turns by the system's clock instead of by ours.
+            query_threads: std::thread::available_parallelism().map_or(2, usize::from),
             checkpoint_log_bytes_min: 64 * 1_024 * 1_024,
             // About what the checkpoint itself takes.
             checkpoint_log_bytes_per_resource: 16,
@@ -205,7 +208,7 @@ pub struct Engine {
     orders: mpsc::Sender<Order>,
     published: watch::Receiver<Arc<State>>,
     log: Arc<dyn LogSource>,
-    lanes: Lanes,
+    pools: Pools,
     options: EngineOptions,
     figures: Arc<Figures>,
     clock: Arc<Clock>,
@@ -270,6 +273,7 @@ impl Engine {
         let figures = Arc::new(Figures::default());
         let journal = journal.map(|journal| Arc::new(Mutex::new(journal)));
         let threads = Threads::default();
+        let pools = Pools::start(&threads, options.query_threads, figures.yields.clone())?;
         let common = Common {
             options,
             figures: figures.clone(),
@@ -286,7 +290,6 @@ impl Engine {
             let _end: oneshot::Sender<()> = end;
             writer.run(inbox)
         })?;
-        let lanes = Lanes::new(&options);
         let scrubbing = Scrubbing {
             disk,
             published: published.clone(),
@@ -296,7 +299,7 @@ impl Engine {
         };
         let scrubber = Scrubber::start(&threads, scrubbing)?;
         let engine =
-            Engine { orders, published, log, lanes, options, figures, clock, token_key, memory, threads, scrubber };
+            Engine { orders, published, log, pools, options, figures, clock, token_key, memory, threads, scrubber };
         Ok((engine, WriterEnd { thread, ended }))
     }
 

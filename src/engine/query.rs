@@ -1,36 +1,26 @@
-//! Queries within a budget: the small ones at once, the others in a lane of their size, off the async threads.
+//! Queries within a budget: the small ones at once, the others on threads of their own, off the async threads.
 //!
 //! What a query will take is not known before it has run: two members may be neighbors or six hops apart. So each is
 //! tried on its caller's thread within a small budget, which is enough for point reads and most paths. One that it is not
-//! enough for begins again in the short lane with more, as in feedback scheduling. One that is long after all goes on in the
-//! long lane if there is a turn to be had at once, and begins again when there is one otherwise: those who wait hold no memory.
-//! What is done twice is less than what comes after it.
+//! enough for begins again in the lanes, where callers take turns (`lanes/`). What is done twice is less than what comes after it.
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use super::figures::{Figures, LaneFigures, LaneLoad};
+use super::Engine;
+use super::figures::{Figures, LaneFigures};
+use super::lanes::Permit;
 use super::state::State;
-use super::{Engine, EngineOptions};
 use crate::domain::Error;
 use crate::graph::{Budget, Stop, StopReason};
 
 /// Edges that a query may visit on the thread that also serves other callers: about a tenth of a millisecond.
 const AT_ONCE_EDGES_MAX: u64 = 8_192;
-/// Edges that a query may visit in the short lane: some milliseconds.
+/// Edges after which a query is a long one, and its caller's short ones go before it: some milliseconds.
 const SHORT_EDGES_MAX: u64 = 1_000_000;
 /// What a query may look at for each edge that it may visit: most of it may be what its viewer may not see.
 const WORK_PER_EDGE_MAX: u64 = 4;
-/// What lanes' threads have of the processor beside one of niceness 0, when there is too little for both: a third.
-const LANE_NICENESS: i32 = 5;
-/// Queries waiting for a turn in a lane, for each that runs there; more are refused at once.
-const WAITING_PER_TURN: usize = 64;
-/// When to ask again after such a refusal.
-const RETRY_AFTER_MS: u64 = 100;
 
 /// How a query is to be answered.
 #[derive(Debug, Clone, Default)]
@@ -41,11 +31,13 @@ pub struct QueryOptions {
     pub edges_visited_max: Option<u64>,
     /// When to stop and give what there is.
     pub deadline: Option<Instant>,
+    /// Whose share of the lanes it takes.
+    pub caller: Arc<str>,
 }
 
 impl Engine {
     /// Runs a query against the newest state. It stops early at its deadline, and when the future is dropped. It may be begun
-    /// up to three times, on the same state.
+    /// twice, on the same state.
     pub async fn query<T: Send + 'static>(
         &self,
         options: QueryOptions,
@@ -54,47 +46,20 @@ impl Engine {
         let state = self.state_at(&options.min_revision).await?;
         let edges_max = options.edges_visited_max.unwrap_or(u64::MAX).min(self.options.edges_visited_max);
         let work_max = self.options.edges_visited_max.saturating_mul(WORK_PER_EDGE_MAX);
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let _cancel_when_dropped = CancelWhenDropped(cancelled.clone());
-        let (turn, next) = (Cell::new(None), Cell::new(None));
-        let signal = Signal { cancelled, deadline: options.deadline, said: Cell::new(None), turn, next };
+        let signal = Signal { deadline: options.deadline, said: Cell::new(None), permit: None };
         let mut attempt = Attempt { query, state, signal, edges_max, work_max, figures: self.figures.clone() };
         if let Some(done) = attempt.within(AT_ONCE_EDGES_MAX, |figures| &figures.at_once) {
             return done;
         }
-        let Lanes { short, long } = &self.lanes;
-        let counted: [fn(&Figures) -> &LaneFigures; 2] = [|figures| &figures.short, |figures| &figures.long];
-        let lanes = [(short, Some(long), SHORT_EDGES_MAX, counted[0]), (long, None, u64::MAX, counted[1])];
-        for (lane, next, edges, counted) in lanes {
-            let turn = lane.turn().await.inspect_err(|_| {
-                counted(&self.figures).refused.inc();
-            })?;
-            attempt.signal.turn.set(Some(turn));
-            attempt.signal.next.set(next.cloned());
-            let run = tokio::task::spawn_blocking(move || {
-                give_way();
-                let done = attempt.within(edges, counted);
-                attempt.signal.turn.take();
-                (attempt, done)
-            });
-            let ended = run.await.map_err(|error| Error::Internal(format!("a query ended badly: {error}")))?;
-            attempt = match ended {
-                (_, Some(done)) => return done,
-                (attempt, None) => attempt,
-            };
-        }
-        Err(Error::Internal("a query without a bound met it".to_owned()))
-    }
-}
-
-/// Makes its thread the lesser one when there are more than processors. Without it, the threads that answer point reads, refusals and
-/// health wait until a traversal has had its slice, which is some milliseconds.
-fn give_way() {
-    thread_local!(static GIVES_WAY: Cell<bool> = const { Cell::new(false) });
-    if !GIVES_WAY.replace(true)
-        && let Err(error) = rustix::process::setpriority_process(None, LANE_NICENESS)
-    {
-        tracing::debug!("a thread's priority cannot be set: {error}");
+        let begun = self.pools.queries.begin(&options.caller, move |permit| {
+            attempt.signal.permit = Some(permit);
+            attempt.within(SHORT_EDGES_MAX, |figures| &figures.short)
+        });
+        let running = begun.inspect_err(|_| {
+            self.figures.short.refused.inc();
+        })?;
+        let unbounded = || Err(Error::Internal("a query without a bound met it".to_owned()));
+        running.await?.unwrap_or_else(unbounded)
     }
 }
 
@@ -134,110 +99,42 @@ impl<Q> Attempt<Q> {
     }
 }
 
-/// Turns for queries that are not small.
-#[derive(Debug, Clone)]
-pub(super) struct Lanes {
-    pub short: Lane,
-    pub long: Lane,
-}
-
-impl Lanes {
-    pub fn new(options: &EngineOptions) -> Lanes {
-        // Long ones leave the processors to the short ones, turn by turn.
-        Lanes { short: Lane::new(options.queries_max), long: Lane::new(options.queries_max.div_ceil(2)) }
-    }
-}
-
-/// So many at once; as many as are worth it wait.
-#[derive(Debug, Clone)]
-pub(super) struct Lane {
-    turns: Arc<Semaphore>,
-    turns_max: usize,
-    waiting: Arc<AtomicUsize>,
-    waiting_max: usize,
-}
-
-impl Lane {
-    fn new(turns: usize) -> Lane {
-        let turns = turns.max(1);
-        let waiting_max = turns * WAITING_PER_TURN;
-        Lane { turns: Arc::new(Semaphore::new(turns)), turns_max: turns, waiting: Arc::default(), waiting_max }
-    }
-
-    pub fn load(&self) -> LaneLoad {
-        let running = self.turns_max - self.turns.available_permits();
-        LaneLoad { running, waiting: self.waiting.load(Ordering::Relaxed) }
-    }
-
-    /// None if all are taken; those who wait come first.
-    fn turn_at_once(&self) -> Option<OwnedSemaphorePermit> {
-        self.turns.clone().try_acquire_owned().ok()
-    }
-
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let _place = Place::take(self)?;
-        let turn = self.turns.clone().acquire_owned().await;
-        turn.map_err(|_| Error::Internal("a lane of queries is closed".to_owned()))
-    }
-}
-
-/// A place among those who wait.
-struct Place<'a>(&'a AtomicUsize);
-
-impl Place<'_> {
-    fn take(lane: &Lane) -> Result<Place<'_>, Error> {
-        let place = Place(&lane.waiting);
-        if lane.waiting.fetch_add(1, Ordering::Relaxed) < lane.waiting_max {
-            return Ok(place);
-        }
-        let message = "too many queries of this size are waiting".to_owned();
-        Err(Error::Overloaded { message, retry_after_ms: RETRY_AFTER_MS })
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-struct CancelWhenDropped(Arc<AtomicBool>);
-
-impl Drop for CancelWhenDropped {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// What a running query polls.
 struct Signal {
-    cancelled: Arc<AtomicBool>,
     deadline: Option<Instant>,
     /// What it has told the query, for the count of those that were ended.
     said: Cell<Option<StopReason>>,
-    /// The one that it runs on, in a lane.
-    turn: Cell<Option<OwnedSemaphorePermit>>,
-    /// Where it may go on when it is longer than its lane is for.
-    next: Cell<Option<Lane>>,
+    /// What it runs on, in a lane.
+    permit: Option<Permit>,
 }
 
 impl Stop for Signal {
-    /// It takes a turn of the next lane for that, and gives its own back.
+    /// In a lane it may, as a long one.
     fn may_go_on(&self) -> bool {
-        let turn = self.next.take().and_then(|lane| lane.turn_at_once());
-        let goes_on = turn.is_some();
-        if goes_on {
-            self.turn.set(turn);
-        }
-        goes_on
+        self.permit.as_ref().inspect(|permit| permit.grow()).is_some()
     }
 
+    fn worked(&self, work: u64) {
+        if let Some(permit) = &self.permit {
+            permit.has_done(work);
+        }
+    }
+
+    /// In a lane this is where others get their turn.
     fn stop(&self) -> Option<StopReason> {
-        let stop = if self.cancelled.load(Ordering::Relaxed) {
-            Some(StopReason::Cancelled)
-        } else {
-            self.deadline.filter(|deadline| Instant::now() >= *deadline).map(|_| StopReason::Deadline)
-        };
+        if self.permit.is_none() && self.deadline.is_none() {
+            return None;
+        }
+        let mut now = Instant::now();
+        if let Some(permit) = &self.permit
+            && permit.poll(now, self.deadline)
+        {
+            now = Instant::now();
+        }
+        let is_cancelled = self.permit.as_ref().is_some_and(Permit::is_cancelled);
+        let is_late = self.deadline.is_some_and(|deadline| now >= deadline);
+        let deadline = is_late.then_some(StopReason::Deadline);
+        let stop = if is_cancelled { Some(StopReason::Cancelled) } else { deadline };
         self.said.set(stop);
         stop
     }
@@ -246,14 +143,20 @@ impl Stop for Signal {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
+    use tokio::task::JoinHandle;
+
     use super::*;
-    use crate::engine::WriterEnd;
+    use crate::engine::pools::lane_bounds;
+    use crate::engine::{EngineOptions, LaneLoad, WriterEnd};
     use crate::store::{MemoryStore, StoreId};
 
-    fn engine(queries_max: usize) -> (Engine, WriterEnd) {
-        let options = EngineOptions { queries_max, ..EngineOptions::default() };
+    const NOTHING: LaneLoad = LaneLoad { running: 0, waiting: 0 };
+
+    fn engine(query_threads: usize) -> (Engine, WriterEnd) {
+        let options = EngineOptions { query_threads, edges_visited_max: u64::MAX, ..EngineOptions::default() };
         Engine::open(Box::new(MemoryStore::new(StoreId(1))), options).unwrap()
     }
 
@@ -278,20 +181,9 @@ mod tests {
         let (once, short) = (AT_ONCE_EDGES_MAX, SHORT_EDGES_MAX);
         assert_eq!(visits(&engine, once, None).await, (once, vec![once]));
         assert_eq!(visits(&engine, once + 1, None).await, (once + 1, vec![once, once + 1]));
-        // One that is long goes on if there is a turn, and begins again when there is one if not.
+        // One that is long goes on where it is.
         assert_eq!(visits(&engine, short + 1, None).await, (short + 1, vec![once, short + 1]));
-        let long = engine.lanes.long.clone();
-        let taken = long.turn().await.unwrap();
-        let free_it_when_it_is_waited_for = async {
-            while long.load().waiting == 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            drop(taken);
-        };
-        let both = async { tokio::join!(visits(&engine, short + 1, None), free_it_when_it_is_waited_for) };
-        let (visited, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.expect("it is waited for");
-        assert_eq!(visited, (short + 1, vec![once, short, short + 1]));
-        assert_eq!((long.load(), engine.lanes.short.load()), (LaneLoad { running: 0, waiting: 0 }, long.load()));
+        assert_eq!((engine.short_lane(), engine.long_lane()), (NOTHING, NOTHING));
         // Its own bound is no reason to begin again.
         assert_eq!(visits(&engine, 100, Some(7)).await, (7, vec![7]));
         assert_eq!(visits(&engine, 1 << 20, Some(once)).await, (once, vec![once]));
@@ -323,8 +215,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn work_ends_with_its_deadline_and_with_its_caller() {
-        let options = EngineOptions { queries_max: 1, edges_visited_max: u64::MAX, ..EngineOptions::default() };
-        let (engine, end) = Engine::open(Box::new(MemoryStore::new(StoreId(1))), options).unwrap();
+        let (engine, end) = engine(1);
         let (soon, long) = (Duration::from_millis(30), Duration::from_secs(20));
         let (mut late, mut left) = (Vec::new(), Vec::new());
         for _ in 0..9 {
@@ -344,37 +235,95 @@ mod tests {
         end.join();
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn small_queries_pass_those_that_fill_the_lanes_and_no_more_wait_than_are_worth_it() {
-        let (engine, end) = engine(1);
-        let (go, gate) = std::sync::mpsc::channel::<()>();
-        let gate = Arc::new(Mutex::new(gate));
-        let held = || {
-            let (engine, gate) = (engine.clone(), gate.clone());
-            tokio::spawn(async move {
-                let query = move |_: &State, budget: &mut Budget<'_>| {
-                    if budget.visit(AT_ONCE_EDGES_MAX + 1).is_ok() {
-                        let _ = gate.lock().unwrap().recv_timeout(Duration::from_secs(20));
-                    }
-                    Ok(())
-                };
-                engine.query(QueryOptions::default(), query).await
-            })
-        };
-        // One that runs, as many as may wait, one too many.
-        let mut asked: Vec<_> = (0..WAITING_PER_TURN + 2).map(|_| held()).collect();
-        let refused = loop {
-            if let Some(at) = asked.iter().position(|task| task.is_finished()) {
-                break asked.swap_remove(at).await.unwrap();
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        };
-        assert!(matches!(refused, Err(Error::Overloaded { .. })), "{refused:?}");
-        assert_eq!(visits(&engine, 10, None).await, (10, vec![10]));
-        asked.iter().for_each(|_| go.send(()).unwrap());
-        for task in asked {
-            assert_eq!(task.await.unwrap(), Ok(()));
+    fn of(caller: &str) -> QueryOptions {
+        QueryOptions { caller: caller.into(), ..QueryOptions::default() }
+    }
+
+    /// A query of a caller that goes on until it is let go, by polls alone.
+    fn endless(engine: &Engine, caller: &str, go: &Arc<AtomicBool>) -> JoinHandle<Result<(), Error>> {
+        let (engine, options, go) = (engine.clone(), of(caller), go.clone());
+        tokio::spawn(async move {
+            let query = move |_: &State, budget: &mut Budget<'_>| {
+                while budget.visit(1_000).is_ok() && !go.load(Ordering::Relaxed) {}
+                Ok(())
+            };
+            engine.query(options, query).await
+        })
+    }
+
+    async fn until(what: &str, is_so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_callers_queries_neither_refuse_nor_hold_up_anothers() {
+        let (engine, end) = engine(1);
+        let go = Arc::new(AtomicBool::new(false));
+        // As many as may have begun and may wait, and one too many; each of them without an end.
+        let bounds = lane_bounds(1);
+        let too_many = bounds.begun_per_caller + bounds.waiting_per_caller + 1;
+        let mut asked: Vec<_> = (0..too_many).map(|_| endless(&engine, "many", &go)).collect();
+        until("one is refused", || asked.iter().any(JoinHandle::is_finished)).await;
+        let at = asked.iter().position(JoinHandle::is_finished).unwrap();
+        let refused = asked.swap_remove(at).await.unwrap();
+        assert!(matches!(refused, Err(Error::Overloaded { .. })), "{refused:?}");
+        // What is small needs no lane, and another caller's is answered in one, long as it may be.
+        assert_eq!(visits(&engine, 10, None).await, (10, vec![10]));
+        for edges in [AT_ONCE_EDGES_MAX + 1, SHORT_EDGES_MAX * 3] {
+            let query = move |_: &State, budget: &mut Budget<'_>| Ok((0..edges).all(|_| budget.visit(1).is_ok()));
+            let answer = tokio::time::timeout(Duration::from_secs(20), engine.query(of("few"), query)).await;
+            assert_eq!(answer.expect("the permit is shared"), Ok(true));
+        }
+        let load = engine.long_lane();
+        assert!(load.running + load.waiting >= 1 && engine.figures().yields.get() > 0);
+        go.store(true, Ordering::Relaxed);
+        for task in asked {
+            // One more was refused if it came before the second had begun.
+            let ended = task.await.unwrap();
+            assert!(matches!(ended, Ok(()) | Err(Error::Overloaded { .. })), "{ended:?}");
+        }
+        drop(engine);
+        end.join();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_parked_query_ends_with_its_deadline_and_with_its_caller() {
+        let (engine, end) = engine(1);
+        let go = Arc::new(AtomicBool::new(false));
+        // With so many callers each is parked most of the time.
+        let asked: Vec<_> = (0..6).map(|caller| endless(&engine, &format!("caller{caller}"), &go)).collect();
+        until("all but one are parked", || engine.short_lane().waiting + engine.long_lane().waiting == 5).await;
+        let options = QueryOptions { deadline: Some(Instant::now() + Duration::from_millis(30)), ..of("late") };
+        let query = move |_: &State, budget: &mut Budget<'_>| loop {
+            if let Err(limit) = budget.visit(1_000) {
+                return Ok(limit);
+            }
+        };
+        let answer = tokio::time::timeout(Duration::from_secs(20), engine.query(options, query)).await;
+        assert_eq!(answer.expect("it ends"), Ok(crate::graph::Limit::Deadline));
+        asked.iter().for_each(JoinHandle::abort);
+        until("nothing is left", || (engine.short_lane(), engine.long_lane()) == (NOTHING, NOTHING)).await;
+        drop((engine, asked));
+        end.join();
+    }
+
+    #[tokio::test]
+    async fn a_query_that_panics_gives_its_permit_back() {
+        let (engine, end) = engine(1);
+        for _ in 0..3 {
+            let query = |_: &State, budget: &mut Budget<'_>| -> Result<(), Error> {
+                if budget.visit(AT_ONCE_EDGES_MAX + 1).is_ok() {
+                    panic!("for the test");
+                }
+                Ok(())
+            };
+            assert!(matches!(engine.query(of("a"), query).await, Err(Error::Internal(_))));
+        }
+        assert_eq!(visits(&engine, AT_ONCE_EDGES_MAX + 1, None).await.0, AT_ONCE_EDGES_MAX + 1);
         drop(engine);
         end.join();
     }

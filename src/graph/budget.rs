@@ -4,6 +4,9 @@
 pub trait Stop {
     fn stop(&self) -> Option<StopReason>;
 
+    /// Told before that how much the query has done by now.
+    fn worked(&self, _work: u64) {}
+
     /// Asked when a query needs more than its first share of work: whether it may go on to all that it may have.
     fn may_go_on(&self) -> bool {
         false
@@ -206,6 +209,7 @@ impl<'a> Budget<'a> {
     }
 
     fn poll(&mut self) -> Result<(), Limit> {
+        self.stop.worked(self.work);
         match self.stop.stop() {
             Some(StopReason::Deadline) => Err(Limit::Deadline),
             Some(StopReason::Cancelled) => Err(Limit::Cancelled),

@@ -60,7 +60,7 @@ async fn get_server_info(
         limits: Some(pb::Limits {
             max_edges_visited: options.edges_visited_max as i64,
             max_message_bytes: MESSAGE_BYTES_MAX as i64,
-            max_queries: i32::try_from(options.queries_max).unwrap_or(i32::MAX),
+            max_queries: i32::try_from(options.query_threads).unwrap_or(i32::MAX),
         }),
     })
 }

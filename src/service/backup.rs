@@ -3,7 +3,7 @@
 use tonic::metadata::MetadataMap;
 
 use super::call::deadline;
-use super::streamed::{MESSAGE_BYTES_ENOUGH, Outlet, Streamed};
+use super::streamed::{MESSAGE_BYTES_ENOUGH, Outlet, Streamed, begin};
 use super::{Service, encode};
 use crate::domain::Error;
 use crate::engine::State;
@@ -15,7 +15,7 @@ pub async fn backup(
     message: pb::BackupRequest,
 ) -> Result<Streamed<pb::BackupResponse>, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
-    service.streams.begin(deadline(metadata), move |outlet| send_all(&state, outlet))
+    begin(service.engine.streams(), deadline(metadata), move |outlet| send_all(&state, outlet))
 }
 
 fn send_all(state: &State, outlet: &Outlet<pb::BackupResponse>) -> Result<(), Error> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 
+use super::caller::current_caller;
 use super::decode::{Decoded, Violations, all_or_return, optional_time};
 use super::encode::Shown;
 use super::encode::timestamp;
@@ -55,6 +56,7 @@ impl Service {
             min_revision: read.min_revision,
             edges_visited_max: edges_max,
             deadline: deadline(metadata),
+            caller: current_caller().share,
         };
         Ok(Asked { options, read_in: Some("read"), viewer, as_of, clock, require_complete: read.require_complete })
     }
@@ -74,7 +76,8 @@ impl Service {
         let clock = self.engine.now();
         let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or(clock);
         let min_revision = plain.min_revision;
-        let options = QueryOptions { min_revision, edges_visited_max: None, deadline: deadline(metadata) };
+        let (deadline, caller) = (deadline(metadata), current_caller().share);
+        let options = QueryOptions { min_revision, edges_visited_max: None, deadline, caller };
         Ok(Asked { options, read_in: None, viewer, as_of, clock, require_complete: true })
     }
 
@@ -205,6 +208,14 @@ impl Asked {
         }
         Ok(())
     }
+}
+
+/// What it takes to put one resource into an answer, in half-edges: texts are copied.
+const RESOURCE_WORK: u64 = 16;
+
+/// Charges so many resources that are about to be put into an answer: a page of them is more than a call's own thread is for.
+pub(super) fn charge_resources(count: usize, budget: &mut Budget<'_>) -> Result<(), Error> {
+    budget.pass(RESOURCE_WORK.saturating_mul(count as u64)).map_err(cut_short)
 }
 
 /// A member that is there for the viewer.

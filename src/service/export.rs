@@ -4,7 +4,7 @@ use prost::Message;
 use tonic::metadata::MetadataMap;
 
 use super::call::deadline;
-use super::streamed::{MESSAGE_BYTES_ENOUGH, Outlet, Streamed};
+use super::streamed::{MESSAGE_BYTES_ENOUGH, Outlet, Streamed, begin};
 use super::{Service, encode};
 use crate::domain::Error;
 use crate::domain::limits::BATCH_MAX;
@@ -17,7 +17,7 @@ pub async fn export(
     message: pb::ExportRequest,
 ) -> Result<Streamed<pb::ExportResponse>, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
-    service.streams.begin(deadline(metadata), move |outlet| send_all(&state, outlet))
+    begin(service.engine.streams(), deadline(metadata), move |outlet| send_all(&state, outlet))
 }
 
 fn send_all(state: &State, outlet: &Outlet<pb::ExportResponse>) -> Result<(), Error> {

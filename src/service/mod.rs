@@ -9,7 +9,8 @@
 //! | `call_id.rs` | what the logs know a call by |
 //! | `caller.rs` | what a handler tells the listener: the viewer it answers for, the resources it writes |
 //! | `page.rs`, `answer_bytes.rs` | page tokens; how long an answer may be |
-//! | `watch.rs` | the stream of changes |
+//! | `watch.rs`, `live.rs` | the stream of changes; what all who watch share of it |
+//! | `shares.rs` | how many of something may be under way, by caller |
 //! | `streamed.rs` | answers of many messages, made as fast as they are taken |
 //! | the others | the RPCs, by service |
 
@@ -35,12 +36,14 @@ mod import;
 mod introductions;
 mod leaders;
 mod leads;
+mod live;
 mod members;
 mod page;
 mod paths;
 mod reach;
 mod record_introductions;
 mod request_id;
+mod shares;
 mod status;
 mod statuses;
 mod streamed;
@@ -51,7 +54,6 @@ mod watch;
 use tokio::sync::watch::Receiver;
 
 use page::Listing;
-use streamed::Streams;
 use watch::Watchers;
 
 use crate::domain::TimeMs;
@@ -64,24 +66,20 @@ pub use caller::{CallNotes, CallerId, Subjects, ViewerQuota, without_viewer};
 pub use encode::record;
 pub use status::to_status;
 
-/// Exports, backups and verifications at once: each holds on to a snapshot, and to a thread.
-const STREAMS_MAX: usize = 8;
-
 /// All services of `kith.v1`. Clones share the engine.
 #[derive(Clone)]
 pub struct Service {
     engine: Engine,
     start_time: TimeMs,
     watchers: Watchers,
-    streams: Streams,
 }
 
 impl Service {
     /// `stopping` turns true when the server stops: streams that would go on for ever end.
     pub fn new(engine: Engine, stopping: Receiver<bool>) -> Service {
         let start_time = engine.now();
-        let streams = Streams::new(STREAMS_MAX, engine.threads().clone());
-        Service { engine, start_time, watchers: Watchers::new(stopping), streams }
+        let watchers = Watchers::new(&engine, stopping);
+        Service { engine, start_time, watchers }
     }
 
     /// What the pages of a list belong to.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tonic::metadata::MetadataMap;
 
 use super::call::deadline;
-use super::streamed::{Outlet, Streamed};
+use super::streamed::{Outlet, Streamed, begin};
 use super::{Service, encode};
 use crate::domain::{Error, Finding};
 use crate::engine::{State, Verified, Verifier};
@@ -22,7 +22,7 @@ pub async fn verify(
 ) -> Result<Streamed<pb::VerifyResponse>, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
     let engine = service.engine.clone();
-    service.streams.begin(deadline(metadata), move |outlet| {
+    begin(service.engine.streams(), deadline(metadata), move |outlet| {
         let verifier = &mut Teller { outlet, told: Instant::now() };
         let mut verified = state.verify(verifier)?;
         verified.findings += engine.verify_disk(&state, verifier)?;

@@ -155,12 +155,12 @@ fn the_log_is_kept_for_watchers_by_its_own_time() {
             write(&engine, &n.to_string(), None).await.unwrap();
             wait_until(|| covered() > before || n < 10).await;
         }
-        assert!(engine.feed("from", &from).await.is_ok(), "a jump of two days takes nothing from a watcher");
+        assert!(engine.feed("from", &from, "".into()).await.is_ok(), "a jump of two days takes nothing from a watcher");
         time.pass_ms(48 * HOUR_MS);
         let before = covered();
         write(&engine, "later", None).await.unwrap();
         wait_until(|| covered() > before).await;
-        assert!(engine.feed("from", &from).await.is_err(), "two days that have passed do");
+        assert!(engine.feed("from", &from, "".into()).await.is_err(), "two days that have passed do");
     });
     drop(engine);
     end.join();

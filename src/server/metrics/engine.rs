@@ -115,8 +115,8 @@ impl Writing<'_> {
         )?;
         self.counter(
             "kith_query_turns_refused",
-            "Queries refused because too many of their size waited",
-            &by_lane(|of| &of.refused)[1..],
+            "Queries refused because too many of their caller waited",
+            &by_lane(|of| &of.refused)[1..2],
         )?;
         self.counter(
             "kith_queries_ended_early",
@@ -129,8 +129,10 @@ impl Writing<'_> {
         )?;
         let (short, long) = (engine.short_lane(), engine.long_lane());
         let both = |short, long| [(("lane", "short"), short), (("lane", "long"), long)];
-        self.gauges("kith_queries_running", "Queries that have a turn", &both(short.running, long.running))?;
-        self.gauges("kith_queries_waiting", "Queries that wait for one", &both(short.waiting, long.waiting))
+        self.gauges("kith_queries_running", "Queries that have a permit", &both(short.running, long.running))?;
+        let help = "Queries that wait for one, begun or not";
+        self.gauges("kith_queries_waiting", help, &both(short.waiting, long.waiting))?;
+        self.count("kith_query_yields", "How often a query gave its permit up to another one", &figures.yields)
     }
 
     fn memory(&mut self, memory: MemoryFigures) -> Result<(), Error> {

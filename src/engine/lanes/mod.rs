@@ -1,0 +1,384 @@
+//! Threads of their own for work that is not small, shared fairly by the callers it is done for ([ADR 9](../../../docs/adr)).
+//!
+//! A job runs on one of a fixed set of threads, made at the start, while it has one of fewer permits. Where others wait it gives its
+//! permit up at a poll, parks, and goes on where it was when it is its caller's turn again. So a caller that asks for much takes
+//! from others neither permits nor room to wait.
+
+mod fair;
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use prometheus_client::metrics::counter::Counter;
+use tokio::sync::oneshot;
+
+use super::figures::LaneLoad;
+use super::threads::Threads;
+use crate::domain::Error;
+use crate::store::StoreError;
+pub use fair::{Bounds, Length};
+use fair::{EDGES_PER_MICROSECOND, Fair, Granted};
+
+/// How long a job runs before it makes room for whoever is behind.
+const TURN: Duration = Duration::from_millis(2);
+/// How often a job looks who waits, if somebody does: a caller that is far behind waits no longer.
+const LOOK_EVERY: Duration = Duration::from_micros(50);
+/// When to ask again after a refusal.
+const RETRY_AFTER_MS: u64 = 100;
+
+/// How far threads stand back when there are more of them than processors.
+#[derive(Debug, Clone, Copy)]
+pub enum Priority {
+    /// Threads that compute an answer somebody waits for. Those that refuse calls, read a member or say that the server is well run
+    /// three times as much where there is too little for both.
+    Query,
+    /// Threads that go through everything there is: a query has nine times as much.
+    Stream,
+}
+
+impl Priority {
+    fn set(self) {
+        let niceness = match self {
+            Priority::Query => 5,
+            Priority::Stream => 15,
+        };
+        if let Err(error) = rustix::process::setpriority_process(None, niceness) {
+            tracing::debug!("a thread's priority cannot be set: {error}");
+        }
+    }
+}
+
+type Work = Box<dyn FnOnce(Permit) + Send>;
+
+/// Work that has not begun.
+struct Job {
+    work: Work,
+    cancelled: Arc<AtomicBool>,
+}
+
+/// How to wake a parked job.
+struct Parked {
+    thread: Thread,
+    granted: Arc<AtomicBool>,
+}
+
+/// A job with a permit, that a thread is about to take.
+struct Ready {
+    caller: Arc<str>,
+    id: u64,
+    job: Job,
+}
+
+struct Queue {
+    fair: Fair<Job, Parked>,
+    ready: VecDeque<Ready>,
+    next_id: u64,
+    closed: bool,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    work: Condvar,
+    /// Jobs without a permit, so that a poll need not take the lock to know that there are none.
+    contended: AtomicUsize,
+    /// What is waited for, as told to those who are refused.
+    what: &'static str,
+    yields: Counter,
+}
+
+/// A handle on the threads; they end with the last one, when nothing is under way.
+#[derive(Clone)]
+pub struct Lanes {
+    shared: Arc<Shared>,
+    _close: Arc<CloseWhenDropped>,
+}
+
+struct CloseWhenDropped(Arc<Shared>);
+
+impl Drop for CloseWhenDropped {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.work.notify_all();
+    }
+}
+
+impl Lanes {
+    /// Makes the threads. `what` is what waits, in the plural.
+    pub fn start(
+        threads: &Threads,
+        name: &'static str,
+        what: &'static str,
+        bounds: Bounds,
+        priority: Priority,
+        yields: Counter,
+    ) -> Result<Lanes, StoreError> {
+        let queue = Queue { fair: Fair::new(bounds), ready: VecDeque::new(), next_id: 0, closed: false };
+        let (queue, contended) = (Mutex::new(queue), AtomicUsize::new(0));
+        let shared = Arc::new(Shared { queue, work: Condvar::new(), contended, what, yields });
+        // If one cannot be made, the others end with this.
+        let close = Arc::new(CloseWhenDropped(shared.clone()));
+        for _ in 0..bounds.threads.max(1) {
+            let (shared, guard) = (shared.clone(), threads.clone());
+            let made = threads.essential(name, move || {
+                priority.set();
+                shared.serve(name, &guard);
+                Ok(())
+            });
+            made.map_err(|error| StoreError::Io(format!("the thread {name} cannot be made: {error}")))?;
+        }
+        Ok(Lanes { shared, _close: close })
+    }
+
+    /// Takes work on for a caller, unless too much of its waits already. It is not begun, and told to stop, when the answer is
+    /// dropped.
+    pub fn begin<T: Send + 'static>(
+        &self,
+        caller: &Arc<str>,
+        work: impl FnOnce(Permit) -> T + Send + 'static,
+    ) -> Result<Running<T>, Error> {
+        let (tell, answer) = oneshot::channel();
+        let work: Work = Box::new(move |permit| {
+            // Nobody may wait for it any more.
+            let _ = tell.send(work(permit));
+        });
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let job = Job { work, cancelled: cancelled.clone() };
+        let mut queue = self.shared.lock();
+        let id = queue.next_id;
+        queue.next_id += 1;
+        queue.fair.join(caller, id, job);
+        self.shared.dispatch(&mut queue);
+        if queue.fair.is_overfull(caller) {
+            let refused = queue.fair.withdraw(caller, id);
+            self.shared.dispatch(&mut queue);
+            drop(queue);
+            drop(refused);
+            let message = format!("too many {} of this caller wait or are under way", self.shared.what);
+            return Err(Error::Overloaded { message, retry_after_ms: RETRY_AFTER_MS });
+        }
+        let shared = self.shared.clone();
+        Ok(Running { answer, cancel: Some(Cancel { shared, caller: caller.clone(), id, cancelled }) })
+    }
+
+    pub fn load(&self, length: Length) -> LaneLoad {
+        let fair = &self.shared.lock().fair;
+        LaneLoad { running: fair.running(length), waiting: fair.waiting(length) }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives all permits that there are.
+    fn dispatch(&self, queue: &mut Queue) {
+        while let Some(granted) = queue.fair.grant() {
+            match granted {
+                Granted::Begin { caller, id, job } => {
+                    queue.ready.push_back(Ready { caller, id, job });
+                    self.work.notify_one();
+                }
+                Granted::Resume(parked) => {
+                    parked.granted.store(true, Ordering::Release);
+                    parked.thread.unpark();
+                }
+            }
+        }
+        let waiting = queue.fair.waiting(Length::Short) + queue.fair.waiting(Length::Long);
+        self.contended.store(waiting, Ordering::Relaxed);
+        if queue.closed && queue.fair.is_idle() {
+            self.work.notify_all();
+        }
+    }
+
+    /// What each thread does until there is nothing left to do.
+    fn serve(self: Arc<Shared>, name: &str, threads: &Threads) {
+        while let Some(Ready { caller, id, job }) = self.next() {
+            let permit = Permit::new(self.clone(), caller, id, job.cancelled);
+            // A panic is counted and logged; whoever waits hears that the work ended badly.
+            let _ = threads.guarded(name, || (job.work)(permit));
+        }
+    }
+
+    fn next(&self) -> Option<Ready> {
+        let mut queue = self.lock();
+        loop {
+            if let Some(ready) = queue.ready.pop_front() {
+                return Some(ready);
+            }
+            if queue.closed && queue.fair.is_idle() {
+                return None;
+            }
+            queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// The answer of work that was taken on.
+pub struct Running<T> {
+    answer: oneshot::Receiver<T>,
+    cancel: Option<Cancel>,
+}
+
+impl<T> Future for Running<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.answer).poll(context));
+        if let Some(mut cancel) = self.cancel.take() {
+            cancel.id = u64::MAX;
+        }
+        Poll::Ready(answer.map_err(|_| Error::Internal("a thread's work ended badly".to_owned())))
+    }
+}
+
+/// Takes work back, or stops it, when it is dropped.
+struct Cancel {
+    shared: Arc<Shared>,
+    caller: Arc<str>,
+    /// No job has the greatest number: the work is done.
+    id: u64,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        if self.id == u64::MAX {
+            return;
+        }
+        self.cancelled.store(true, Ordering::Release);
+        let mut queue = self.shared.lock();
+        let withdrawn = queue.fair.withdraw(&self.caller, self.id);
+        if let Some(parked) = queue.fair.parked(&self.caller, self.id) {
+            parked.thread.unpark();
+        }
+        self.shared.dispatch(&mut queue);
+        drop(queue);
+        drop(withdrawn);
+    }
+}
+
+/// What lets a job run. It is given back when it is dropped.
+pub struct Permit {
+    shared: Arc<Shared>,
+    caller: Arc<str>,
+    id: u64,
+    cancelled: Arc<AtomicBool>,
+    granted: Arc<AtomicBool>,
+    length: Cell<Length>,
+    /// False from when the job has left the queue of those that are parked.
+    is_held: Cell<bool>,
+    since: Cell<Instant>,
+    looked: Cell<Instant>,
+    /// What it has done, and what of it its caller was charged for.
+    work: Cell<u64>,
+    charged: Cell<(u64, Instant)>,
+}
+
+impl Permit {
+    fn new(shared: Arc<Shared>, caller: Arc<str>, id: u64, cancelled: Arc<AtomicBool>) -> Permit {
+        let now = Instant::now();
+        Permit {
+            shared,
+            caller,
+            id,
+            cancelled,
+            granted: Arc::default(),
+            length: Cell::new(Length::Short),
+            is_held: Cell::new(true),
+            since: Cell::new(now),
+            looked: Cell::new(now),
+            work: Cell::new(0),
+            charged: Cell::new((0, now)),
+        }
+    }
+
+    /// Whether nobody waits for the job any more.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Notes how much the job has done by now.
+    pub fn has_done(&self, work: u64) {
+        self.work.set(work);
+    }
+
+    /// The job is a long one from here on.
+    pub fn grow(&self) {
+        if self.length.get() == Length::Short && self.is_held.get() {
+            self.length.set(Length::Long);
+            self.shared.lock().fair.grow();
+        }
+    }
+
+    /// To be called now and then: makes room for others, and returns when it is this job's turn again, its caller has gone or the
+    /// deadline has passed. True if it waited.
+    pub fn poll(&self, now: Instant, deadline: Option<Instant>) -> bool {
+        let contended = self.shared.contended.load(Ordering::Relaxed) > 0;
+        let every = if contended { LOOK_EVERY } else { TURN };
+        if now.duration_since(self.looked.get()) < every || !self.is_held.get() {
+            return false;
+        }
+        self.looked.set(now);
+        let mut queue = self.shared.lock();
+        self.charge(&mut queue, now);
+        let had_a_turn = now.duration_since(self.since.get()) >= TURN;
+        if !queue.fair.should_yield(&self.caller, self.length.get(), had_a_turn) {
+            return false;
+        }
+        self.granted.store(false, Ordering::Relaxed);
+        let parked = Parked { thread: std::thread::current(), granted: self.granted.clone() };
+        queue.fair.park(&self.caller, self.id, self.length.get(), parked);
+        self.shared.dispatch(&mut queue);
+        drop(queue);
+        self.shared.yields.inc();
+        self.wait(deadline);
+        true
+    }
+
+    /// Waits for the permit.
+    fn wait(&self, deadline: Option<Instant>) {
+        let mut now = Instant::now();
+        while !self.granted.load(Ordering::Acquire) {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+            if self.is_cancelled() || left.is_some_and(|left| left.is_zero()) {
+                let left = self.shared.lock().fair.leave(&self.caller, self.id, self.length.get());
+                self.is_held.set(!left);
+                break;
+            }
+            match left {
+                Some(left) => std::thread::park_timeout(left),
+                None => std::thread::park(),
+            }
+            now = Instant::now();
+        }
+        self.since.set(now);
+        self.looked.set(now);
+        self.charged.set((self.charged.get().0, now));
+    }
+
+    /// Charges what was done since the last time: what was visited, or as much as would have been in the same time, since not all
+    /// work is visiting.
+    fn charge(&self, queue: &mut Queue, now: Instant) {
+        let (work, at) = self.charged.replace((self.work.get(), now));
+        let took = u64::try_from(now.saturating_duration_since(at).as_micros()).unwrap_or(u64::MAX);
+        let taken = self.work.get().saturating_sub(work).max(took.saturating_mul(EDGES_PER_MICROSECOND));
+        queue.fair.charge(&self.caller, taken);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut queue = self.shared.lock();
+        self.charge(&mut queue, Instant::now());
+        queue.fair.end(&self.caller, self.length.get(), self.is_held.get());
+        self.shared.dispatch(&mut queue);
+    }
+}
