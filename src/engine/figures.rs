@@ -11,6 +11,9 @@ use super::lanes::Length;
 use super::{Engine, StoreFigures};
 use crate::graph::{Budget, StopReason};
 
+/// A count that others add to.
+pub type Count = Counter;
+
 /// Counted since the start. Clones of a counter share its count.
 #[derive(Debug)]
 pub struct Figures {

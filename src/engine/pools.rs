@@ -1,8 +1,7 @@
 //! Whose threads do what: every thread that answers a call is made here, when the engine starts.
 
-use prometheus_client::metrics::counter::Counter;
-
 use super::Engine;
+use super::figures::Count;
 use super::lanes::{Bounds, Lanes, Priority};
 use super::threads::Threads;
 use crate::store::StoreError;
@@ -38,9 +37,9 @@ pub struct Pools {
 
 impl Pools {
     /// Makes all threads, with so many permits for queries.
-    pub fn start(threads: &Threads, query_threads: usize, yields: Counter) -> Result<Pools, StoreError> {
+    pub fn start(threads: &Threads, query_threads: usize, yields: Count) -> Result<Pools, StoreError> {
         let start =
-            |name, what, bounds, priority| Lanes::start(threads, name, what, bounds, priority, Counter::default());
+            |name, what, bounds, priority| Lanes::start(threads, name, what, bounds, priority, Count::default());
         let bounds = lane_bounds(query_threads);
         Ok(Pools {
             queries: Lanes::start(threads, "kith-query", "queries", bounds, Priority::Query, yields)?,

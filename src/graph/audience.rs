@@ -5,7 +5,7 @@ use super::budget::{Budget, Extent, Limit};
 use super::distance::distances;
 use super::half_edge::{Direction, MemberIx};
 use super::paths::{PathQuery, Paths, Ranking, find_paths};
-use super::reach::{Direct, Reach, by_hop_and_id, reach_beside, reach_crossing, reach_list};
+use super::reach::{Direct, Reach, by_id_in_hops, reach_beside, reach_crossing, reach_list};
 use super::view::View;
 
 /// The ways that something travels to those who see it.
@@ -79,9 +79,8 @@ impl<'g> Ways<'g> {
             Ok(direct) if direct.is_empty() => (list, extent),
             Ok(direct) => {
                 list.retain(|(_, member)| direct.binary_search_by_key(member, |direct| direct.0).is_err());
-                list.extend(direct.into_iter().map(|(member, _)| (1, member)));
-                by_hop_and_id(&self.first, &mut list);
-                (list, extent)
+                list.splice(..0, direct.into_iter().map(|(member, _)| (1, member)));
+                by_id_in_hops(&self.first, &list, extent, budget)
             }
             Err(limit) => (Vec::new(), Extent::ended(limit, 0)),
         }

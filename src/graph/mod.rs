@@ -35,6 +35,7 @@ mod search;
 mod seeker;
 mod shortest;
 mod small_hash;
+mod sorted;
 mod steps;
 mod strength;
 mod suggest;

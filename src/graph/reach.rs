@@ -2,8 +2,10 @@
 
 use super::budget::{Budget, Extent, Limit};
 use super::half_edge::{Direction, MemberIx};
+use super::ids::{Prefix as IdPrefix, prefix as id_prefix};
 use super::scratch::{Scratch, lease};
 use super::search::members_within;
+use super::sorted::sorted;
 use super::view::{SPHERES, View};
 use crate::domain::Sphere;
 
@@ -111,9 +113,11 @@ pub fn reach_crossing(
     let Scratch { marks, seen: [seen, _], .. } = &mut *scratch;
     let at_hops =
         ends.windows(2).zip(1..).flat_map(|(ends, hop)| seen[ends[0]..ends[1]].iter().map(move |&ix| (hop, ix)));
-    let mut list: Vec<(u32, MemberIx)> = at_hops.filter(|(_, ix)| marks[ix.0 as usize] & SPHERES == 0).collect();
-    by_hop_and_id(view, &mut list);
-    (list, extent)
+    let list: Vec<(u32, MemberIx)> = at_hops.filter(|(_, ix)| marks[ix.0 as usize] & SPHERES == 0).collect();
+    match by_id_in_hops(view, &list, extent, budget) {
+        (_, Extent { limit: Some(limit), .. }) => (Vec::new(), Extent::ended(limit, 1)),
+        whole => whole,
+    }
 }
 
 /// Marks all within `max_hops` with the searches that arrive at them, and gives where each hop's members end among those seen.
@@ -211,12 +215,33 @@ pub fn reach_list(
     budget: &mut Budget<'_>,
 ) -> (Vec<(u32, MemberIx)>, Extent) {
     let (members, extent) = members_within(view, of, Direction::Backward, max_hops, budget);
-    let mut list: Vec<(u32, MemberIx)> = members.iter().map(|(member, hop)| (hop, member)).collect();
-    by_hop_and_id(view, &mut list);
-    (list, extent)
+    let list: Vec<(u32, MemberIx)> = members.iter().map(|(member, hop)| (hop, member)).collect();
+    by_id_in_hops(view, &list, extent, budget)
 }
 
-pub(super) fn by_hop_and_id(view: &View<'_>, list: &mut [(u32, MemberIx)]) {
+/// Members that come in the order of their hops, by id within each. On a limit, whole hops only.
+pub(super) fn by_id_in_hops(
+    view: &View<'_>,
+    list: &[(u32, MemberIx)],
+    extent: Extent,
+    budget: &mut Budget<'_>,
+) -> (Vec<(u32, MemberIx)>, Extent) {
     let graph = view.graph();
-    list.sort_unstable_by(|a, b| (a.0, graph.id(a.1)).cmp(&(b.0, graph.id(b.1))));
+    let mut ordered = Vec::with_capacity(list.len());
+    // What is there when a limit has ended the search is given, so this limit is not met again.
+    let unlimited = &mut Budget::unlimited();
+    let budget = if extent.is_complete() { budget } else { unlimited };
+    for at_hop in list.chunk_by(|a, b| a.0 == b.0) {
+        let (hop, mut named) = (at_hop[0].0, Vec::with_capacity(at_hop.len()));
+        // Most comparisons end in the first letters, which are at hand then.
+        named.extend(at_hop.iter().map(|&(_, member)| (id_prefix(graph.id(member).as_str()), member)));
+        let is_before = |a: &(IdPrefix, MemberIx), b: &(IdPrefix, MemberIx)| {
+            a.0.cmp(&b.0).then_with(|| graph.id(a.1).cmp(graph.id(b.1))).is_lt()
+        };
+        match sorted(&named, budget, is_before) {
+            Ok(named) => ordered.extend(named.into_iter().map(|(_, member)| (hop, member))),
+            Err(limit) => return (ordered, extent.and(Extent::ended(limit, hop - 1))),
+        }
+    }
+    (ordered, extent)
 }

@@ -66,6 +66,12 @@ impl Arriving {
         Arriving(arriving)
     }
 
+    /// How many chains these last steps are the ends of, about: what telling of them takes.
+    pub(super) fn chains_of(&self, last: &[LastStep]) -> u64 {
+        let chains = |step: &LastStep| 1 + if step.middle.is_some() { self.at(step.from).len() } else { 0 };
+        last.iter().map(chains).sum::<usize>() as u64
+    }
+
     fn at(&self, member: MemberIx) -> &[TwoSteps] {
         let begin = self.0.partition_point(|walk| walk.to < member);
         let end = begin + self.0[begin..].partition_point(|walk| walk.to == member);
@@ -151,14 +157,17 @@ fn introducers(walk: &Walk<'_, '_>, to: MemberIx, chains: &[Chain], asking: Aski
         let least = scores[asking.most - 1].0 * NEARLY;
         scores.retain(|score| score.0 >= least);
     }
-    let mut found: Vec<Introducer> = scores
-        .iter()
-        .filter_map(|&(_, first)| {
-            let best = onwards[first as usize] * NEARLY;
-            let best = chains.iter().filter(|chain| chain.first == first && chain.onwards >= best).filter(may_be);
-            strongest(walk, to, best, asking)
-        })
-        .collect();
+    // Of each that is left the strongest chains, side by side: where all are equally strong, all are left.
+    let mut left = vec![false; walk.first.len()];
+    scores.iter().for_each(|&(_, first)| left[first as usize] = true);
+    let is_best = |chain: &&Chain| {
+        left[chain.first as usize] && chain.onwards >= onwards[chain.first as usize] * NEARLY && may_be(chain)
+    };
+    let mut best: Vec<&Chain> = chains.iter().filter(is_best).collect();
+    best.sort_by_key(|chain| chain.first);
+    let of_one = best.chunk_by(|a, b| a.first == b.first);
+    let mut found: Vec<Introducer> =
+        of_one.filter_map(|chains| strongest(walk, to, chains.iter().copied(), asking)).collect();
     let id = |introducer: &Introducer| walk.view.graph().id(introducer.member);
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| id(a).cmp(id(b))));
     found.truncate(asking.most);

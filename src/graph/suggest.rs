@@ -126,22 +126,22 @@ const LOOKED_AT_FOR_OTHERS: usize = 10;
 pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budget: &mut Budget<'_>) -> Suggestions {
     let view = &view.clone().for_introductions_of(member);
     let mut scratch = lease(view.graph().places());
-    let (walk, found, extent) = match ranked(view, member, query, &mut scratch, budget) {
+    let (walk, mut found, extent) = match ranked(view, member, query, &mut scratch, budget) {
         Ok(ranked) => ranked,
         Err(limit) => return Suggestions { suggestions: Vec::new(), extent: Extent::ended(limit, 1) },
     };
     let mut chosen = Chosen { query, suggestions: Vec::new(), for_one: SmallMap::default() };
     let mut ended = None;
-    let mut left = found.into_iter().peekable();
-    while left.peek().is_some() && !chosen.is_full() {
+    while !chosen.is_full() && ended.is_none() {
         // A candidate that is passed over makes room for one that no one has looked at yet.
-        let batch: Vec<Candidate> = left.by_ref().take(query.limit).collect();
-        let (told, limit) = told(&walk, batch, query.introducers, budget);
-        told.into_iter().for_each(|suggestion| chosen.consider(suggestion));
-        ended = ended.or(limit);
-        if ended.is_some() {
+        let (batch, unordered) = found.next(view, query.limit, budget);
+        if batch.is_empty() {
+            ended = unordered;
             break;
         }
+        let (told, limit) = told(&walk, batch, query.introducers, budget);
+        told.into_iter().for_each(|suggestion| chosen.consider(suggestion));
+        ended = limit.or(unordered);
     }
     // The scores stand; some of the reasons are missing, or some of the last.
     let extent = match ended {
@@ -161,10 +161,47 @@ pub fn rank_introductions(
     let view = &view.clone().for_introductions_of(member);
     let mut scratch = lease(view.graph().places());
     let ranked = ranked(view, member, query, &mut scratch, budget);
-    ranked.map_or_else(|limit| (Vec::new(), Extent::ended(limit, 1)), |(_, found, extent)| (found, extent))
+    let first = |found: InOrder| found.first.collect();
+    ranked.map_or_else(|limit| (Vec::new(), Extent::ended(limit, 1)), |(_, found, extent)| (first(found), extent))
 }
 
-type Ranked<'v, 'g> = (Walk<'v, 'g>, Vec<Candidate>, Extent);
+type Ranked<'v, 'g> = (Walk<'v, 'g>, InOrder, Extent);
+
+/// Candidates, brought in order as far as they are asked for: those whose introducer has enough are passed over, and how many
+/// these are is not known before they have been looked at.
+struct InOrder {
+    first: std::vec::IntoIter<Candidate>,
+    /// All that come after them.
+    rest: Vec<Candidate>,
+    /// How many of those are brought in order next.
+    next: usize,
+}
+
+impl InOrder {
+    fn new(view: &View<'_>, mut found: Vec<Candidate>, first: usize, is_all: bool) -> InOrder {
+        let mut rest = best_first(view, &mut found, first);
+        if is_all {
+            rest = Vec::new();
+        }
+        InOrder { first: found.into_iter(), rest, next: first.max(LOOKED_AT_MORE) }
+    }
+
+    /// So many of the next, fewer if there are no more, or the limit that came before they were in order.
+    fn next(&mut self, view: &View<'_>, count: usize, budget: &mut Budget<'_>) -> (Vec<Candidate>, Option<Limit>) {
+        let mut batch: Vec<Candidate> = self.first.by_ref().take(count).collect();
+        while batch.len() < count && !self.rest.is_empty() {
+            if let Err(limit) = budget.pass(self.rest.len() as u64) {
+                return (batch, Some(limit));
+            }
+            self.next = self.next.saturating_mul(4);
+            let mut more = std::mem::take(&mut self.rest);
+            self.rest = best_first(view, &mut more, self.next);
+            self.first = more.into_iter();
+            batch.extend(self.first.by_ref().take(count - batch.len()));
+        }
+        (batch, None)
+    }
+}
 
 /// The candidates in order, as many as may be needed. On a limit that leaves none, the limit.
 fn ranked<'v, 'g>(
@@ -183,6 +220,9 @@ fn ranked<'v, 'g>(
     if query.max_steps > 2 {
         extent = walk.three_steps(budget).map_or_else(|limit| Extent::ended(limit, 2), |()| Extent::complete(HOPS_MAX));
     }
+    // They are gone through once more, and what is found is ordered.
+    let arrived = budget.pass(walk.arrived_count() as u64);
+    extent = arrived.map_or_else(|limit| extent.and(Extent::ended(limit, 3)), |()| extent);
     let mut found = candidates(&walk, query, marks);
     // Those far away have a score of 0: who has more suggestions than are asked for is not told of them.
     let needed = if query.per_introducer_max.is_some() { usize::MAX } else { query.limit };
@@ -203,8 +243,9 @@ fn ranked<'v, 'g>(
             Err(limit) => extent = extent.and(Extent::ended(limit, 2)),
         }
     }
-    best_first(view, &mut found, needed);
-    Ok((walk, found, extent))
+    let is_all = query.per_introducer_max.is_none();
+    let first = if is_all { query.limit } else { looked_at(query) };
+    Ok((walk, InOrder::new(view, found, first, is_all), extent))
 }
 
 /// How many candidates are looked at in full.
@@ -298,12 +339,21 @@ fn told(
     asking: Asking<'_>,
     budget: &mut Budget<'_>,
 ) -> (Vec<Suggestion>, Option<Limit>) {
-    let ended = look_at_all(walk, &mut batch, budget).err();
+    let mut ended = look_at_all(walk, &mut batch, budget).err();
+    // All walks of two steps are gone through for those that lead on.
+    ended = ended.or(budget.pass(walk.walks.len() as u64).err());
     let arriving = Arriving::of(walk, batch.iter().filter_map(|candidate| candidate.last.as_ref()).flatten());
-    let (mut ended, mut suggestions) = (ended, Vec::with_capacity(batch.len()));
+    let mut suggestions = Vec::with_capacity(batch.len());
     for mut candidate in batch {
-        let Some(last) = candidate.last.take() else {
-            candidate.mutuals = walk.arriving_in_two(candidate.member);
+        // Chains of two steps are no more than were walked; those of three may be many times more.
+        let last = candidate.last.take().filter(|last| {
+            let charged = budget.pass(arriving.chains_of(last));
+            ended = ended.or(charged.err());
+            charged.is_ok() || walk.is_of_two_steps()
+        });
+        let Some(last) = last else {
+            candidate.mutuals =
+                if candidate.mutuals > 0 { candidate.mutuals } else { walk.arriving_in_two(candidate.member) };
             suggestions.push(candidate.told(Told::default()));
             continue;
         };
@@ -324,7 +374,7 @@ fn told(
 fn look_at_all(walk: &Walk<'_, '_>, batch: &mut [Candidate], budget: &mut Budget<'_>) -> Result<(), Limit> {
     if let Some(last) = walk.last_of_two_steps(batch.iter().map(|candidate| candidate.member)) {
         batch.iter_mut().zip(last).for_each(|(candidate, last)| candidate.look(walk, last));
-        return Ok(());
+        return budget.pass(walk.walks.len() as u64);
     }
     for candidate in batch.iter_mut().filter(|candidate| candidate.last.is_none()) {
         let last = walk.last_steps(candidate.member, budget)?;
@@ -380,21 +430,23 @@ fn add_distant_sharers(
     extent.limit.map_or(Ok(()), Err)
 }
 
-/// Keeps the best, in order.
-fn best_first(view: &View<'_>, found: &mut Vec<Candidate>, limit: usize) {
+/// Keeps the best, in order, and gives the rest, in none.
+fn best_first(view: &View<'_>, found: &mut Vec<Candidate>, limit: usize) -> Vec<Candidate> {
     let better_first = |a: &Candidate, b: &Candidate| -> Ordering {
         let by_score = b.score.total_cmp(&a.score).then(a.hops.cmp(&b.hops));
         let by_match = by_score.then_with(|| comparable(b.topic_match).total_cmp(&comparable(a.topic_match)));
         by_match.then_with(|| view.graph().id(a.member).cmp(view.graph().id(b.member)))
     };
+    let mut rest = Vec::new();
     if (1..found.len()).contains(&limit) {
         // By score alone: many a score is equal to others, and ids are far away.
         let mut scores: Vec<f64> = found.iter().map(|candidate| candidate.score).collect();
         let least = *scores.select_nth_unstable_by(limit - 1, |a, b| b.total_cmp(a)).1;
-        found.retain(|candidate| candidate.score >= least);
+        rest = found.extract_if(.., |candidate| candidate.score < least).collect();
     }
     found.sort_unstable_by(better_first);
-    found.truncate(limit);
+    rest.extend(found.drain(limit.min(found.len())..));
+    rest
 }
 
 #[cfg(test)]

@@ -270,10 +270,15 @@ impl<'v, 'g> Walk<'v, 'g> {
         self.sums.has(member.0)
     }
 
+    /// Whether every walk was of two steps and none was left out.
+    pub(super) fn is_of_two_steps(&self) -> bool {
+        !self.is_cut && self.middle.is_empty()
+    }
+
     /// The last steps of all walks to each of these members, if every walk was of two steps and none was left out: nothing new has to
     /// be looked at.
     pub(super) fn last_of_two_steps(&self, members: impl Iterator<Item = MemberIx>) -> Option<Vec<Vec<LastStep>>> {
-        if self.is_cut || !self.middle.is_empty() {
+        if !self.is_of_two_steps() {
             return None;
         }
         let mut order: Vec<(MemberIx, usize)> = members.zip(0..).collect();

@@ -2,12 +2,15 @@
 
 use std::mem::take;
 
+use super::call::charge_resources;
+use super::caller::current_caller;
 use super::decode::{Violations, all_or_return, block_within, page_size};
 use super::page::page;
 use super::request_id::request;
 use super::{Service, encode};
 use crate::domain::{Change, Error, MemberId, Resource};
-use crate::engine::State;
+use crate::engine::{QueryOptions, State};
+use crate::graph::Budget;
 use crate::proto::v1 as pb;
 
 pub async fn block_member(
@@ -51,12 +54,18 @@ pub async fn list_blocks(service: &Service, message: pb::ListBlocksRequest) -> R
     wrong.check(service.engine.check_revision("min_revision", &message.min_revision));
     all_or_return!(wrong; member, size, after);
     let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
-    let state = service.engine.state_at(&message.min_revision).await?;
-    let ix = state.graph().find(member.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &member))?;
-    let blocks = state.blocks_by(ix);
-    let start = after.map_or(0, |after| blocks.partition_point(|block| block.of <= after));
-    let (blocks, next_page_token) =
-        page(&blocks[start..], size, |last| listing.token(service.engine.now(), &[last.of.as_str()]));
-    let blocks = blocks.into_iter().map(encode::block).collect();
-    Ok(pb::ListBlocksResponse { blocks, next_page_token, revision: state.revision().to_string() })
+    let caller = current_caller().share;
+    let options = QueryOptions { min_revision: message.min_revision, caller, ..QueryOptions::default() };
+    let now = service.engine.now();
+    let answer = move |state: &State, budget: &mut Budget<'_>| {
+        let ix = state.graph().find(member.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &member))?;
+        // All of them are put in order for each page.
+        charge_resources(state.graph().blocked_by(ix).count(), budget)?;
+        let blocks = state.blocks_by(ix);
+        let start = after.as_ref().map_or(0, |after| blocks.partition_point(|block| block.of <= *after));
+        let (blocks, next_page_token) = page(&blocks[start..], size, |last| listing.token(now, &[last.of.as_str()]));
+        let blocks = blocks.into_iter().map(encode::block).collect();
+        Ok(pb::ListBlocksResponse { blocks, next_page_token, revision: state.revision().to_string() })
+    };
+    service.engine.query(options, answer).await
 }

@@ -1,7 +1,7 @@
 //! `ReachService.CheckReach`: whether some may see a member or a status. A decision for a service that is trusted, so it is taken on all
 //! edges, whoever may see those; but never past a block.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tonic::Request;
 
@@ -81,7 +81,10 @@ impl Reach<'_, '_> {
     ) -> (HashMap<MemberIx, u32>, Extent) {
         let graph = self.graph;
         let (within, mut extent) = self.ways.reach_list(self.subject, self.max_hops, budget);
-        let mut found: HashMap<MemberIx, u32> = within.into_iter().map(|(hop, member)| (member, hop)).collect();
+        // Those within may be many more than are asked about.
+        let asked: HashSet<MemberIx> = viewers.clone().collect();
+        let within = within.into_iter().filter(|(_, member)| asked.contains(member));
+        let mut found: HashMap<MemberIx, u32> = within.map(|(hop, member)| (member, hop)).collect();
         found.insert(self.subject, 0);
         for viewer in viewers.filter(|viewer| graph.has_blocks(*viewer) && *viewer != self.subject) {
             found.remove(&viewer);

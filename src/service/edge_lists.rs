@@ -6,7 +6,7 @@ use tonic::Request;
 
 use super::Service;
 use super::answer_bytes::page_that_fits;
-use super::call::{Plain, cut_short, find};
+use super::call::{Plain, charge_resources, cut_short, find};
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size};
 use crate::domain::{Error, KindName, MemberId, Reason, Violation};
 use crate::engine::State;
@@ -134,6 +134,7 @@ pub async fn list_edges(
             listing.token(how.as_of, &[other.as_str(), kind.as_str(), if leads_in { "in" } else { "out" }])
         };
         let found = first.in_order();
+        charge_resources(found.len(), budget)?;
         let ends = found.iter().map(|(_, half)| {
             let (from, to) = if half.leads_out() { (from, half.neighbor()) } else { (half.neighbor(), from) };
             (from, half.kind(), to)

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::answer_bytes::{Room, page_that_fits};
 use super::blocks::{block_member, list_blocks, unblock_member};
-use super::call::{Plain, find, respond};
+use super::call::{Plain, charge_resources, find, respond};
 use super::decode::{self, Violations, all_or_return, etag_precondition, member_ids, member_update, page_size};
 use super::request_id::request;
 use super::{Service, encode};
@@ -137,7 +137,8 @@ async fn batch_get_members(
     let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
     all_or_return!(wrong; ids, asked);
     let how = asked.clone();
-    let answer = move |state: &State, _: &mut Budget<'_>| {
+    let answer = move |state: &State, budget: &mut Budget<'_>| {
+        charge_resources(ids.len(), budget)?;
         let (view, shown) = (how.view(state), how.shown(state));
         let mut room = Room::default();
         let mut members = Vec::new();
@@ -169,7 +170,8 @@ async fn list_members(
     all_or_return!(wrong; size, after, asked);
     let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
     let how = asked.clone();
-    let answer = move |state: &State, _: &mut Budget<'_>| {
+    let answer = move |state: &State, budget: &mut Budget<'_>| {
+        charge_resources(size, budget)?;
         let (view, shown) = (how.view(state), how.shown(state));
         let members = state.graph().members_after(after.as_ref()).filter(|ix| !view.is_gone(*ix));
         let encode = |ix: MemberIx| (shown.member(state.member_at(ix)), ix);

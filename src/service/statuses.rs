@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status as CallStatus};
 use uuid::Uuid;
 
 use super::answer_bytes::page_that_fits;
-use super::call::{Asked, Plain, cut_short, find, respond};
+use super::call::{Asked, Plain, charge_resources, cut_short, find, respond};
 use super::decode::{self, Violations, all_or_return, etag_precondition, page_size};
 use super::request_id::request;
 use super::{Service, encode};
@@ -134,6 +134,7 @@ async fn list_statuses(
         let author = find(&how.view(state), &author)?;
         let seen = state.seen_of(author, &how.status_reader(state), after.clone(), size + 1, budget);
         let seen = seen.map_err(cut_short)?;
+        charge_resources(seen.len(), budget)?;
         let stored = seen.into_iter().filter_map(|status| state.status(status.id.as_str()));
         let encode = |stored: Stored<Status>| {
             let place = (stored.value.post_time, stored.value.id.clone());
@@ -171,10 +172,15 @@ async fn list_outcomes(
     all_or_return!(wrong; id, size, after, asked);
     let after = after.map(|token| outcome_place(&token.place)).transpose()?;
     let how = asked.clone();
-    let answer = move |state: &State| {
+    let answer = move |state: &State, budget: &mut Budget<'_>| {
         own_status(state, &how, &id)?;
         let view = how.view(state);
-        let keys = state.outcomes_of(&id, after.as_ref());
+        let (keys, mut charged) = (state.outcomes_of(&id, after.as_ref()), Ok(()));
+        // Each is looked up, whether it is shown or not.
+        let keys = keys.take_while(|_| {
+            charged = charge_resources(1, budget);
+            charged.is_ok()
+        });
         let edges = keys.filter_map(|key| state.edge_in(&view, key));
         let encode = |edge: Stored<Edge>| {
             let key = edge.value.key.clone();
@@ -183,9 +189,10 @@ async fn list_outcomes(
         let (edges, next_page_token) = page_that_fits(edges, size, encode, |EdgeKey { from, kind, to }| {
             listing.token(how.as_of, &[from.as_str(), kind.as_str(), to.as_str()])
         });
+        charged?;
         Ok(pb::ListOutcomesResponse { edges, next_page_token, revision: state.revision().to_string() })
     };
-    service.query(&asked, move |state, _| answer(state)).await
+    service.query(&asked, answer).await
 }
 
 /// A status whose author the viewer is, or that the service asks about.

@@ -14,6 +14,7 @@ mod consent;
 mod credentials;
 mod export;
 mod export_and_watch;
+mod fairness;
 mod frames;
 mod harness;
 mod health;

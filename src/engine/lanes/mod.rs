@@ -15,10 +15,9 @@ use std::task::{Context, Poll, ready};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 
-use super::figures::LaneLoad;
+use super::figures::{Count, LaneLoad};
 use super::threads::Threads;
 use crate::domain::Error;
 use crate::store::StoreError;
@@ -89,7 +88,7 @@ struct Shared {
     contended: AtomicUsize,
     /// What is waited for, as told to those who are refused.
     what: &'static str,
-    yields: Counter,
+    yields: Count,
 }
 
 /// A handle on the threads; they end with the last one, when nothing is under way.
@@ -116,7 +115,7 @@ impl Lanes {
         what: &'static str,
         bounds: Bounds,
         priority: Priority,
-        yields: Counter,
+        yields: Count,
     ) -> Result<Lanes, StoreError> {
         let queue = Queue { fair: Fair::new(bounds), ready: VecDeque::new(), next_id: 0, closed: false };
         let (queue, contended) = (Mutex::new(queue), AtomicUsize::new(0));
