@@ -41,19 +41,29 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// What is made of messages that came whole, beside their texts.
-    fn measure(&self, mut messages: &[u8]) -> Result<usize, Error> {
-        let mut takes = 0;
-        while let Some((compressed, message)) = first_message(&mut messages) {
-            if message.len() > self.bytes_max {
-                let message = format!("a message of this RPC may have {} bytes", self.bytes_max);
-                return Err(Error::Exhausted { reason: Reason::TooLong, message });
+    /// What is made of messages that came whole, beside their texts: of those before the first that is refused, of which it also tells
+    /// how many bytes they have.
+    fn measure(&self, all: &[u8]) -> (usize, usize, Option<Error>) {
+        let (mut rest, mut good, mut takes) = (all, 0, 0_usize);
+        while let Some((compressed, message)) = first_message(&mut rest) {
+            match self.measure_one(compressed, message) {
+                Ok(more) => takes = takes.saturating_add(more),
+                Err(error) => return (good, takes, Some(error)),
             }
-            if let Some(shape) = self.message.filter(|_| !compressed) {
-                takes += self.shapes.measure(shape, message)?;
-            }
+            good = all.len() - rest.len();
         }
-        Ok(takes)
+        (all.len(), takes, None)
+    }
+
+    fn measure_one(&self, compressed: bool, message: &[u8]) -> Result<usize, Error> {
+        if message.len() > self.bytes_max {
+            let message = format!("a message of this RPC may have {} bytes", self.bytes_max);
+            return Err(Error::Exhausted { reason: Reason::TooLong, message });
+        }
+        match self.message.filter(|_| !compressed) {
+            Some(shape) => Ok(self.shapes.measure(shape, message)?),
+            None => Ok(0),
+        }
     }
 }
 
@@ -66,6 +76,8 @@ pub struct RequestBody {
     assembly: Assembly,
     meter: Meter,
     holding: Option<Holding>,
+    /// What ends the call once the messages that came before are handed on.
+    refused: Option<Error>,
     kept: Kept,
     silence_max: Duration,
     silence: Option<Pin<Box<Sleep>>>,
@@ -76,16 +88,21 @@ const RETRY_MS: u64 = 250;
 impl RequestBody {
     pub fn new(inner: Incoming, meter: Meter, holding: Holding, kept: Kept, silence_max: Duration) -> RequestBody {
         let assembly = Assembly::default();
-        RequestBody { inner, assembly, meter, holding: Some(holding), kept, silence_max, silence: None }
+        RequestBody { inner, assembly, meter, holding: Some(holding), refused: None, kept, silence_max, silence: None }
     }
 
     /// Takes the next piece; gives the messages that are whole now, if what they take may be taken.
     fn take(&mut self, piece: Bytes) -> Result<Option<Bytes>, Error> {
-        let messages = self.assembly.push(piece);
+        let mut messages = self.assembly.push(piece);
         let Some(holding) = &mut self.holding else { return Ok(messages) };
-        if let Some(messages) = &messages {
-            let takes = self.meter.measure(messages)?;
-            holding.whole(messages.len().saturating_add(takes))?;
+        if let Some(messages) = &mut messages {
+            let (good, takes, refused) = self.meter.measure(messages);
+            match refused {
+                Some(error) if good == 0 => return Err(error),
+                refused => self.refused = refused,
+            }
+            messages.truncate(good);
+            holding.whole(good.saturating_add(takes))?;
         }
         if !self.assembly.is_empty() {
             if self.assembly.len() > self.meter.bytes_max.saturating_add(HEAD_BYTES) {
@@ -115,6 +132,9 @@ impl HttpBody for RequestBody {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(error) = self.refused.take() {
+            return Poll::Ready(Some(Err(to_status(error))));
+        }
         loop {
             if let Poll::Ready(error) = self.has_to_end(context) {
                 return Poll::Ready(Some(Err(to_status(error))));
@@ -139,7 +159,7 @@ impl HttpBody for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.assembly.is_empty() && self.inner.is_end_stream()
+        self.refused.is_none() && self.assembly.is_empty() && self.inner.is_end_stream()
     }
 }
 

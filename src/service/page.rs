@@ -138,7 +138,7 @@ mod tests {
             forged[at] = if forged[at] == b'0' { b'1' } else { b'0' };
             assert_eq!(reason(&listing, &String::from_utf8(forged).unwrap()), Reason::Malformed, "digit {at}");
         }
-        let damaged = format!("02{}", &token[2..]);
+        let damaged = format!("01{}", &token[2..]);
         for wrong in [&token[2..], "0", "é", "zz", "00", &damaged, &"00".repeat(600)] {
             assert_eq!(reason(&listing, wrong), Reason::Malformed, "{wrong}");
         }
