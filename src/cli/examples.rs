@@ -9,7 +9,8 @@ const EXAMPLES: [(&str, &[&str]); 18] = [
         &[
             "kith import examples/story.ndjson",
             "kith import contacts.csv --kind colleague --errors refused.ndjson",
-            "kith import edges.txt.gz --columns from,to,time --id-prefix member-",
+            "kith import edges.txt.gz --columns from,to,time --time-unit s --id-prefix member-",
+            "kith import graph.csv --columns source=from,target=to --dry-run",
         ],
     ),
     (

@@ -87,6 +87,18 @@ pub enum Change {
         patch: MemberPatch,
         precondition: Precondition,
     },
+    /// As an update, but of a member that need not exist: it is created with what the patch has.
+    MergeMember {
+        id: MemberId,
+        patch: MemberPatch,
+        precondition: Precondition,
+    },
+    /// As a put, but what is not said stays as it is.
+    MergeKind {
+        kind: Kind,
+        kept: KindFieldsKept,
+        precondition: Precondition,
+    },
     DeleteMember {
         id: MemberId,
         precondition: Precondition,
@@ -151,7 +163,9 @@ impl Change {
     pub fn members(&self) -> Vec<&MemberId> {
         match self {
             Change::PutMember { member, .. } => vec![&member.id],
-            Change::UpdateMember { id, .. } | Change::DeleteMember { id, .. } => vec![id],
+            Change::UpdateMember { id, .. } | Change::MergeMember { id, .. } | Change::DeleteMember { id, .. } => {
+                vec![id]
+            }
             Change::PutEdge { put, .. } => {
                 let introducers = put.origin.iter().flat_map(|origin| &origin.introducers);
                 [&put.key.from, &put.key.to].into_iter().chain(introducers).collect()
@@ -165,6 +179,7 @@ impl Change {
             Change::RecordIntroduction { introduction } => vec![&introduction.introducer],
             Change::PutIntroducerTally { introducer, .. } => vec![introducer],
             Change::PutKind { .. }
+            | Change::MergeKind { .. }
             | Change::DeleteKind { .. }
             | Change::DeleteStatus { .. }
             | Change::KeepSecret { .. }
@@ -200,6 +215,8 @@ pub struct MemberPatch {
     pub headline: Option<String>,
     pub topics: Option<TopicSet>,
     pub labels: Option<BTreeMap<String, String>>,
+    /// Single labels to set, or to remove; each is applied after `labels`.
+    pub label_changes: BTreeMap<String, Option<String>>,
     pub edges_visibility: Option<Visibility>,
     pub hidden_from_suggestions: Option<bool>,
     pub declines_introducing: Option<bool>,
@@ -220,7 +237,20 @@ impl MemberPatch {
         if let Some(labels) = &self.labels {
             member.labels.clone_from(labels);
         }
+        for (key, value) in &self.label_changes {
+            match value {
+                Some(value) => drop(member.labels.insert(key.clone(), value.clone())),
+                None => drop(member.labels.remove(key)),
+            }
+        }
         member.privacy = self.privacy(member.privacy);
+    }
+
+    /// The member that the patch leaves behind. Its labels may be too many: only that can be wrong with it.
+    pub fn member(&self, before: &Member) -> Member {
+        let mut after = before.clone();
+        self.apply_to(&mut after);
+        after
     }
 
     /// Replaces what it has of a privacy.
@@ -231,6 +261,53 @@ impl MemberPatch {
             declines_introducing: self.declines_introducing.unwrap_or(before.declines_introducing),
         }
     }
+}
+
+/// Fields of a kind that a merge leaves as they are, where there is a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KindFieldsKept {
+    /// A kind that is new must say its sphere.
+    pub sphere: bool,
+    pub symmetric: bool,
+    pub prior: bool,
+    pub half_life: bool,
+    pub carries_statuses: bool,
+}
+
+impl KindFieldsKept {
+    /// The kind that a merge of `kind` leaves behind.
+    pub fn merged(self, kind: &Kind, before: Option<&Kind>) -> Result<Kind, Violation> {
+        let mut after = kind.clone();
+        let Some(before) = before else {
+            return if self.sphere { Err(Violation::required("kind.sphere")) } else { Ok(after) };
+        };
+        if self.sphere {
+            after.sphere = before.sphere;
+        }
+        if self.symmetric {
+            after.symmetric = before.symmetric;
+        }
+        if self.prior {
+            after.prior = before.prior;
+        }
+        if self.half_life {
+            after.half_life_ms = before.half_life_ms;
+        }
+        if self.carries_statuses {
+            after.carries_statuses = before.carries_statuses;
+        }
+        Ok(after)
+    }
+}
+
+/// Fields of an edge that a put leaves as they are, where there is an edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EdgeFieldsKept {
+    pub pinned: bool,
+    pub since: bool,
+    pub visibility: bool,
+    pub note: bool,
+    pub origin: bool,
 }
 
 /// An edge to store in place of the one under its key.
@@ -246,12 +323,14 @@ pub struct EdgePut {
     pub origin: Option<Origin>,
     /// The end on whose behalf alone it is put: a new edge waits for the other end's put. None: for both.
     pub asked_by: Option<MemberId>,
+    /// What of these is not said, and stays as it is.
+    pub kept: EdgeFieldsKept,
 }
 
 impl EdgePut {
     /// An edge of which only the key is known.
     pub fn bare(key: EdgeKey) -> EdgePut {
-        let visibility = Visibility::default();
+        let (visibility, kept) = (Visibility::default(), EdgeFieldsKept::default());
         EdgePut {
             key,
             pinned: None,
@@ -261,6 +340,7 @@ impl EdgePut {
             note: String::new(),
             origin: None,
             asked_by: None,
+            kept,
         }
     }
 
@@ -287,7 +367,7 @@ impl EdgePut {
     pub fn of(edge: &Edge) -> EdgePut {
         let Edge { key, pinned, history, since, visibility, note, origin, asked_by } = edge.clone();
         let history = (history != History::default()).then_some(history);
-        EdgePut { key, pinned, history, since, visibility, note, origin, asked_by }
+        EdgePut { key, pinned, history, since, visibility, note, origin, asked_by, kept: EdgeFieldsKept::default() }
     }
 
     /// The edge it leaves behind under a key, where there was none before.

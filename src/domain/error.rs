@@ -70,6 +70,7 @@ pub enum Reason {
     OutcomeUnknown,
     AnswerTooLarge,
     MemberErased,
+    StatusDiffers,
 }
 
 /// What a request names that is not there.

@@ -18,7 +18,7 @@ pub const LABEL_VALUE_BYTES_MAX: usize = 256;
 /// Spheres that a filter names: there are fewer, and one may be named again.
 pub const SPHERES_MAX: usize = 16;
 /// Fields that the mask of an update names: there are fewer, and one may be named again.
-pub const UPDATED_FIELDS_MAX: usize = 64;
+pub const UPDATED_FIELDS_MAX: usize = 128;
 /// Members that one member blocks.
 pub const BLOCKS_PER_MEMBER_MAX: usize = 10_000;
 

@@ -20,8 +20,8 @@ mod status;
 mod time;
 
 pub use command::{
-    Change, Command, EdgePut, ErasedId, ErasureKey, InteractionRecord, MemberPatch, Precondition, Request, RequestId,
-    Scope,
+    Change, Command, EdgeFieldsKept, EdgePut, ErasedId, ErasureKey, InteractionRecord, KindFieldsKept, MemberPatch,
+    Precondition, Request, RequestId, Scope,
 };
 pub use edge::{Edge, EdgeKey, History, Origin, edge_violations};
 pub use error::{Error, Reason, Resource, Violation};

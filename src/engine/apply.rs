@@ -51,7 +51,13 @@ impl State {
                 self.delete_kind(act, name, precondition, *allow_missing)
             }
             Change::PutMember { member, precondition } => self.put_member(act, member, precondition),
-            Change::UpdateMember { id, patch, precondition } => self.update_member(act, id, patch, precondition),
+            Change::UpdateMember { id, patch, precondition } => self.update_member(act, id, patch, precondition, false),
+            Change::MergeMember { id, patch, precondition } => self.update_member(act, id, patch, precondition, true),
+            Change::MergeKind { kind, kept, precondition } => {
+                let before = self.kind(kind.name.as_str());
+                let after = kept.merged(kind, before.as_ref().map(|before| &before.value))?;
+                self.put_kind(act, &after, precondition)
+            }
             Change::DeleteMember { id, precondition, allow_missing } => {
                 self.delete_member(act, id, precondition, *allow_missing)
             }
@@ -158,12 +164,21 @@ impl State {
         id: &MemberId,
         patch: &MemberPatch,
         precondition: &Precondition,
+        create: bool,
     ) -> Result<Applied, Error> {
         let before = self.member(id.as_str());
         check(precondition, before.as_ref(), "member")?;
-        let before = before.ok_or_else(|| Error::not_found(Resource::Member, id))?;
-        let mut after = before.value.clone();
-        patch.apply_to(&mut after);
+        let Some(before) = before else {
+            if !create {
+                return Err(Error::not_found(Resource::Member, id));
+            }
+            return self.put_member(act, &patch.member(&Member::bare(id.clone())), &Precondition::None);
+        };
+        let after = patch.member(&before.value);
+        // Each label is within its bounds; together with those there were they may be too many.
+        if let Some(violation) = after.violations().into_iter().find(|violation| violation.reason == Reason::TooMany) {
+            return Err(violation.within("member").into());
+        }
         Ok(Applied::of(self.replace_member(act, &before, &after)))
     }
 

@@ -185,11 +185,11 @@ fn grows(state: &State, change: &Change) -> bool {
         Change::PutMember { member, .. } => {
             state.member(member.id.as_str()).is_none_or(|before| member_bytes(&before.value) < member_bytes(member))
         }
-        Change::UpdateMember { id, patch, .. } => state.member(id.as_str()).is_some_and(|before| {
-            let mut after = before.value.clone();
-            patch.apply_to(&mut after);
-            member_bytes(&before.value) < member_bytes(&after)
-        }),
+        Change::UpdateMember { id, patch, .. } | Change::MergeMember { id, patch, .. } => {
+            let before = state.member(id.as_str());
+            let grown = before.map(|before| member_bytes(&before.value) < member_bytes(&patch.member(&before.value)));
+            grown.unwrap_or(matches!(change, Change::MergeMember { .. }))
+        }
         Change::PutEdge { put, .. } => state.edge(&put.key).is_none_or(|before| {
             let after = edge_after_put(put, before.value.key.clone(), Some(&before.value));
             size(&before.value) < size(&after)
@@ -199,6 +199,7 @@ fn grows(state: &State, change: &Change) -> bool {
         }
         Change::PostStatus { .. } => true,
         Change::PutKind { .. }
+        | Change::MergeKind { .. }
         | Change::DeleteKind { .. }
         | Change::DeleteMember { .. }
         | Change::DeleteEdge { .. }

@@ -153,13 +153,29 @@ pub fn tie(edge: &Edge) -> Tie {
     Tie { pinned: edge.pinned, faded: edge.history.faded, last_s: edge.history.last_s }
 }
 
-/// The edge a put leaves behind: the put's fields, and the history there was unless it brings its own. What stands stays so, whoever
-/// puts it, and what is pending stands once it is put for both ends, or for the one that did not ask.
+/// The edge a put leaves behind: the put's fields, what it says to keep, and the history there was unless it brings its own. What
+/// stands stays so, whoever puts it, and what is pending stands once it is put for both ends, or for the one that did not ask.
 pub fn edge_after_put(put: &EdgePut, key: EdgeKey, before: Option<&Edge>) -> Edge {
     let mut after = put.edge(key);
     let Some(before) = before else { return after };
     if put.history.is_none() {
         after.history = before.history;
+    }
+    let kept = put.kept;
+    if kept.pinned {
+        after.pinned = before.pinned;
+    }
+    if kept.since {
+        after.since = before.since;
+    }
+    if kept.visibility {
+        after.visibility = before.visibility;
+    }
+    if kept.note {
+        after.note.clone_from(&before.note);
+    }
+    if kept.origin {
+        after.origin.clone_from(&before.origin);
     }
     if after.asked_by != before.asked_by {
         after.asked_by = None;

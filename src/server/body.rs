@@ -81,6 +81,10 @@ pub struct RequestBody {
     kept: Kept,
     silence_max: Duration,
     silence: Option<Pin<Box<Sleep>>>,
+    /// Messages may come one after the other, as late as their caller likes: keepalive tells whether it is there.
+    streamed: bool,
+    /// Something came.
+    begun: bool,
 }
 
 const RETRY_MS: u64 = 250;
@@ -88,7 +92,24 @@ const RETRY_MS: u64 = 250;
 impl RequestBody {
     pub fn new(inner: Incoming, meter: Meter, holding: Holding, kept: Kept, silence_max: Duration) -> RequestBody {
         let assembly = Assembly::default();
-        RequestBody { inner, assembly, meter, holding: Some(holding), refused: None, kept, silence_max, silence: None }
+        RequestBody {
+            inner,
+            assembly,
+            meter,
+            holding: Some(holding),
+            refused: None,
+            kept,
+            silence_max,
+            silence: None,
+            streamed: false,
+            begun: false,
+        }
+    }
+
+    /// The same for a call of any number of messages: silence between two of them is none of the server's business.
+    pub fn streamed(mut self, streamed: bool) -> RequestBody {
+        self.streamed = streamed;
+        self
     }
 
     /// Takes the next piece; gives the messages that are whole now, if what they take may be taken.
@@ -120,6 +141,9 @@ impl RequestBody {
     }
 
     fn silent(&mut self, context: &mut Context<'_>) -> Poll<Error> {
+        if self.streamed && self.begun && self.assembly.is_empty() {
+            return Poll::Pending;
+        }
         let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(self.silence_max)));
         ready!(silence.as_mut().poll(context));
         let message = format!("nothing came of the call's messages for {} s", self.silence_max.as_secs());
@@ -143,6 +167,7 @@ impl HttpBody for RequestBody {
                 return self.silent(context).map(|error| Some(Err(to_status(error))));
             };
             self.silence = None;
+            self.begun = true;
             let piece = match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(piece))) => piece,
                 Some(Err(error)) => return Poll::Ready(Some(Err(Status::from_error(Box::new(error))))),

@@ -304,7 +304,8 @@ impl Calls {
         // A tool that asks by reflection waits for its user.
         let is_quick = method.need.is_none() && method.shape == Shape::Unary;
         let silence_max = if is_quick { self.silence_max.min(OPEN_SILENCE_MAX) } else { self.silence_max };
-        move |body| Body::new(RequestBody::new(body, meter, holding, kept, silence_max))
+        let streamed = method.name.ends_with("DataService/Import");
+        move |body| Body::new(RequestBody::new(body, meter, holding, kept, silence_max).streamed(streamed))
     }
 }
 

@@ -118,6 +118,8 @@ fn told(change: &Change) -> String {
         Change::DeleteKind { name, .. } => format!("delete_kind {name}"),
         Change::PutMember { member, .. } => format!("put_member {}", member.id),
         Change::UpdateMember { id, .. } => format!("update_member {id}"),
+        Change::MergeMember { id, .. } => format!("merge_member {id}"),
+        Change::MergeKind { kind, .. } => format!("merge_kind {}", kind.name),
         Change::DeleteMember { id, .. } => format!("delete_member {id}"),
         Change::PutEdge { put, .. } => edge("put_edge", &put.key),
         Change::DeleteEdge { key, .. } => edge("delete_edge", key),

@@ -137,10 +137,12 @@ enum Subject {
 impl Subject {
     fn of(change: &Change) -> Subject {
         match change {
-            Change::PutKind { kind, .. } => Subject::Kind(kind.name.clone()),
+            Change::PutKind { kind, .. } | Change::MergeKind { kind, .. } => Subject::Kind(kind.name.clone()),
             Change::DeleteKind { name, .. } => Subject::Kind(name.clone()),
             Change::PutMember { member, .. } => Subject::Member(member.id.clone()),
-            Change::UpdateMember { id, .. } | Change::DeleteMember { id, .. } => Subject::Member(id.clone()),
+            Change::UpdateMember { id, .. } | Change::MergeMember { id, .. } | Change::DeleteMember { id, .. } => {
+                Subject::Member(id.clone())
+            }
             Change::PutEdge { put, .. } => Subject::Edge(put.key.clone()),
             Change::DeleteEdge { key, .. } => Subject::Edge(key.clone()),
             Change::RecordInteractions { record } => Subject::Edge(record.key.clone()),

@@ -71,7 +71,7 @@ fn records() -> Vec<pb::ImportRecord> {
     let block = pb::Block { member_id: text("ann"), blocked_id: text("bob") };
     let all =
         [Record::Kind(kind), Record::Member(member), Record::Edge(edge), Record::Status(status), Record::Block(block)];
-    all.map(|record| pb::ImportRecord { record: Some(record), position: 0 }).into()
+    all.map(|record| pb::ImportRecord { record: Some(record), ..Default::default() }).into()
 }
 
 fn decoded<M: Message + Default>(bytes: &[u8]) -> Result<M, Error> {
@@ -86,7 +86,7 @@ fn bytes_of(messages: impl IntoIterator<Item = impl Message>) -> Vec<Vec<u8>> {
 fn no_record_breaks_an_import() {
     fuzz("import records", bytes_of(records()), |bytes| {
         let record: pb::ImportRecord = decoded(bytes)?;
-        decode::import_change(record, true, NOW).map_err(|wrong| Error::Invalid(wrong.into_inner()))
+        decode::import_change(record, None, true, NOW).map_err(|wrong| Error::Invalid(wrong.into_inner()))
     });
 }
 

@@ -1,31 +1,40 @@
 //! `DataService.Import`: a stream of batches, carried out in their order, a few on their way to the disk while the next are taken.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use prost::Message;
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
 use super::Service;
 use super::caller::about_to_write;
-use super::decode::import_change;
+use super::decode::{StatusFields, import_change};
 use super::status::{in_import, reason_proto};
 use crate::domain::limits::{BATCH_MAX, IMPORT_ERRORS_MAX};
-use crate::domain::{Change, Error, Reason, Resource, Violation};
-use crate::engine::{Applied, Effect, ImportStream, ImportUnderWay, ImportedBatch};
+use crate::domain::{Change, Error, Reason, Resource, Status, Violation};
+use crate::engine::{Applied, Effect, ImportStream, ImportUnderWay, ImportedBatch, Rehearsal, State};
 use crate::proto::v1 as pb;
 
 /// Encoded bytes of batches that are on their way to the disk, beyond which no further one is taken. Enough that the writer always
 /// has some to carry out together while the disk syncs others.
 const UNDER_WAY_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
+/// Records that a rehearsal holds at most.
+const REHEARSED_MAX: usize = 100_000;
+
 /// The outcome, or the status the stream was broken off with.
 pub async fn import(
     service: &Service,
     mut stream: Streaming<pb::ImportRequest>,
-) -> Result<Result<pb::ImportResponse, Error>, Status> {
-    let mut tally = Tally::default();
+) -> Result<Result<pb::ImportResponse, Error>, tonic::Status> {
+    let mut import = Import {
+        service,
+        tally: Tally::default(),
+        importing: ImportStream::default(),
+        rehearsal: None,
+        rehearsed: 0,
+        validate_only: None,
+    };
     let mut under_way = UnderWay::default();
-    let importing = ImportStream::default();
     let mut revision = service.engine.state().revision();
     let mut ended = false;
     // What ends the stream is told when all that came before it is there.
@@ -35,12 +44,8 @@ pub async fn import(
             biased;
             ended = under_way.oldest_ended() => match ended {
                 Ok((begun, batch)) => {
-                    begun.refused.into_iter().for_each(|(position, error)| tally.refuse(position, error));
-                    if let Some(batch) = batch {
-                        revision = batch.revision;
-                        let results = begun.positions.into_iter().zip(batch.results);
-                        results.for_each(|(position, result)| tally.count(position, result));
-                    }
+                    revision = batch.as_ref().map_or(revision, |batch| batch.revision);
+                    import.tally.ended(&service.engine.state(), begun, batch);
                     continue;
                 }
                 Err(error) => return Ok(Err(error)),
@@ -59,28 +64,80 @@ pub async fn import(
                 continue;
             }
         };
-        if let Err(violation) = check_size(&message) {
+        if let Err(violation) = import.check(&message) {
             (ended, refused) = (true, Some(Ok(Error::from(violation))));
             continue;
         }
-        let (mut begun, changes) = tally.decode(service, message);
-        if !changes.is_empty() {
-            about_to_write(&changes);
-            match service.engine.begin_import(changes, &importing).await {
-                Ok(batch) => begun.batch = Some(batch),
-                Err(error) => {
-                    (ended, refused) = (true, Some(Ok(error)));
-                    continue;
-                }
-            }
+        match import.begin(message).await {
+            Ok(begun) => under_way.push(begun),
+            Err(error) => (ended, refused) = (true, Some(Ok(error))),
         }
-        under_way.push(begun);
     }
     if let Some(refused) = refused {
         return refused.map(Err);
     }
-    tally.response.revision = revision.to_string();
-    Ok(Ok(tally.response))
+    let mut response = import.tally.response;
+    response.revision = revision.to_string();
+    Ok(Ok(response))
+}
+
+/// An import, as far as its messages were taken.
+struct Import<'a> {
+    service: &'a Service,
+    tally: Tally,
+    importing: ImportStream,
+    /// Where records are carried out that are to be checked alone.
+    rehearsal: Option<Rehearsal>,
+    rehearsed: usize,
+    /// As the first message said it.
+    validate_only: Option<bool>,
+}
+
+impl Import<'_> {
+    fn check(&mut self, message: &pb::ImportRequest) -> Result<(), Violation> {
+        if message.records.is_empty() {
+            return Err(Violation::required("records"));
+        }
+        if message.records.len() > BATCH_MAX {
+            return Err(Violation::new("records", Reason::TooMany, format!("must hold at most {BATCH_MAX} records")));
+        }
+        if *self.validate_only.get_or_insert(message.validate_only) != message.validate_only {
+            let message = "must be the same in every message of a stream";
+            return Err(Violation::new("validate_only", Reason::Malformed, message));
+        }
+        Ok(())
+    }
+
+    /// Has a message's records carried out, or rehearsed.
+    async fn begin(&mut self, message: pb::ImportRequest) -> Result<Begun, Error> {
+        let validate_only = message.validate_only;
+        let (mut begun, changes) = self.tally.decode(self.service, message);
+        if changes.is_empty() {
+            return Ok(begun);
+        }
+        begun.batch = if validate_only {
+            Some(Batch::Rehearsed(self.rehearse(changes).await?))
+        } else {
+            about_to_write(&changes);
+            Some(Batch::Writing(self.service.engine.begin_import(changes, &self.importing).await?))
+        };
+        Ok(begun)
+    }
+
+    /// Records are judged by what is stored and by those before them; after so many the latter are forgotten, since they take memory.
+    async fn rehearse(&mut self, changes: Vec<Change>) -> Result<ImportedBatch, Error> {
+        let kept = self.rehearsal.take().filter(|_| self.rehearsed < REHEARSED_MAX);
+        self.rehearsed = if kept.is_some() { self.rehearsed } else { 0 } + changes.len();
+        let mut rehearsal = kept.unwrap_or_else(|| Rehearsal::of(&self.service.engine.state()));
+        let now = self.service.engine.now();
+        let rehearsed = tokio::task::spawn_blocking(move || {
+            let batch = rehearsal.import(&changes, now);
+            (rehearsal, batch)
+        });
+        let (rehearsal, batch) = rehearsed.await.map_err(|error| Error::Internal(format!("a rehearsal: {error}")))?;
+        self.rehearsal = Some(rehearsal);
+        Ok(batch)
+    }
 }
 
 /// Batches that the writer was given and has not answered, in order.
@@ -97,7 +154,15 @@ struct Begun {
     refused: Vec<(i64, Error)>,
     /// Of those that the writer was given, if there are any.
     positions: Vec<i64>,
-    batch: Option<ImportUnderWay>,
+    /// Those among them, by their index, that are statuses, and what of each is compared with one that is there.
+    statuses: HashMap<usize, (Status, StatusFields)>,
+    batch: Option<Batch>,
+}
+
+/// A message's changes, on their way.
+enum Batch {
+    Writing(ImportUnderWay),
+    Rehearsed(ImportedBatch),
 }
 
 impl UnderWay {
@@ -108,24 +173,18 @@ impl UnderWay {
 
     /// Waits until the oldest is on disk; for ever if there is none.
     async fn oldest_ended(&mut self) -> Result<(Begun, Option<ImportedBatch>), Error> {
-        let imported = match self.batches.front_mut().map(|oldest| &mut oldest.batch) {
-            Some(Some(batch)) => Some(batch.end().await?),
+        let written = match self.batches.front_mut().map(|oldest| &mut oldest.batch) {
+            Some(Some(Batch::Writing(batch))) => Some(batch.end().await?),
             _ => None,
         };
-        let Some(oldest) = self.batches.pop_front() else { return std::future::pending().await };
+        let Some(mut oldest) = self.batches.pop_front() else { return std::future::pending().await };
+        let imported = match oldest.batch.take() {
+            Some(Batch::Rehearsed(batch)) => Some(batch),
+            _ => written,
+        };
         self.bytes -= oldest.bytes;
         Ok((oldest, imported))
     }
-}
-
-fn check_size(message: &pb::ImportRequest) -> Result<(), Violation> {
-    if message.records.is_empty() {
-        return Err(Violation::required("records"));
-    }
-    if message.records.len() > BATCH_MAX {
-        return Err(Violation::new("records", Reason::TooMany, format!("must hold at most {BATCH_MAX} records")));
-    }
-    Ok(())
 }
 
 /// What has come of the records so far.
@@ -139,13 +198,18 @@ impl Tally {
     fn decode(&mut self, service: &Service, message: pb::ImportRequest) -> (Begun, Vec<Change>) {
         let now = service.engine.now();
         let bytes = message.encoded_len();
-        let mut begun = Begun { bytes, refused: Vec::new(), positions: Vec::new(), batch: None };
+        let mut begun =
+            Begun { bytes, refused: Vec::new(), positions: Vec::new(), statuses: HashMap::new(), batch: None };
+        let (mask, allow_missing_members) = (message.update_mask, message.allow_missing_members);
         let mut changes = Vec::with_capacity(message.records.len());
         for record in message.records {
             self.response.received += 1;
             let position = if record.position == 0 { self.response.received } else { record.position };
-            match import_change(record, message.allow_missing_members, now) {
-                Ok(change) => {
+            match import_change(record, mask.as_ref(), allow_missing_members, now) {
+                Ok((change, compared)) => {
+                    if let (Change::PostStatus { status }, Some(compared)) = (&change, compared) {
+                        begun.statuses.insert(changes.len(), (status.clone(), compared));
+                    }
                     begun.positions.push(position);
                     changes.push(change);
                 }
@@ -153,6 +217,25 @@ impl Tally {
             }
         }
         (begun, changes)
+    }
+
+    /// Counts what came of a message's records.
+    fn ended(&mut self, state: &State, begun: Begun, batch: Option<ImportedBatch>) {
+        begun.refused.into_iter().for_each(|(position, error)| self.refuse(position, error));
+        let results = batch.map(|batch| batch.results).unwrap_or_default();
+        for (index, (position, result)) in begun.positions.into_iter().zip(results).enumerate() {
+            let differing = match &result {
+                Err(Error::AlreadyExists { resource: Resource::Status, .. }) => {
+                    let imported = begun.statuses.get(&index);
+                    imported.and_then(|(status, compared)| differing_field(state, status, *compared))
+                }
+                _ => None,
+            };
+            match differing {
+                Some(field) => self.refuse(position, status_differs(field)),
+                None => self.count(position, result),
+            }
+        }
     }
 
     fn count(&mut self, position: i64, result: Result<Applied, Error>) {
@@ -168,7 +251,7 @@ impl Tally {
             Err(Error::Precondition(violation)) if violation.reason == Reason::MemberErased => {
                 self.response.erased_skipped += 1;
             }
-            // A status is posted once; importing it again leaves it as it is.
+            // A status is posted once; importing the same again leaves it as it is.
             Err(Error::AlreadyExists { resource: Resource::Status, .. }) => self.response.unchanged += 1,
             Err(error) => self.refuse(position, error),
         }
@@ -186,4 +269,28 @@ impl Tally {
             });
         }
     }
+}
+
+/// What of an imported status is not as the stored one has it.
+fn differing_field(state: &State, imported: &Status, compared: StatusFields) -> Option<&'static str> {
+    let stored = state.status(imported.id.as_str())?.value;
+    // Who was excluded and is erased is no longer named.
+    let mut audience = imported.audience.clone();
+    let kept = &stored.audience.filter.exclude;
+    audience.filter.exclude.retain(|id| kept.contains(id) || state.member(id.as_str()).is_some());
+    let differ = [
+        ("status.author_id", true, stored.author != imported.author),
+        ("status.text", compared.text, stored.text != imported.text),
+        ("status.link", compared.link, stored.link != imported.link),
+        ("status.topics", compared.topics, stored.topics != imported.topics),
+        ("status.audience", compared.audience, stored.audience != audience),
+        ("status.post_time", compared.post_time, stored.post_time != imported.post_time),
+        ("status.expire_time", compared.expire_time, stored.expire_time != imported.expire_time),
+    ];
+    differ.into_iter().find(|(_, compared, differs)| *compared && *differs).map(|(field, ..)| field)
+}
+
+fn status_differs(field: &str) -> Error {
+    let message = "is not as the status of this id has it, which stays: statuses are never changed";
+    Error::precondition(field, Reason::StatusDiffers, message)
 }

@@ -164,6 +164,7 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
         Reason::AlreadyExists => ErrorReason::AlreadyExists,
         Reason::MemberMissing => ErrorReason::MemberMissing,
         Reason::NotAsked => ErrorReason::NotAsked,
+        Reason::StatusDiffers => ErrorReason::StatusDiffers,
         Reason::StatusMissing => ErrorReason::StatusMissing,
         Reason::KindInUse => ErrorReason::KindInUse,
         Reason::KindLimit => ErrorReason::KindLimit,

@@ -3,8 +3,8 @@
 use super::codec::{Decoder, Encoder, Malformed};
 use super::{Commit, event_codec};
 use crate::domain::{
-    Change, Command, ErasedId, ErasureKey, InteractionRecord, MemberPatch, Precondition, Privacy, Request, RequestId,
-    Scope, Sequence,
+    Change, Command, EdgeFieldsKept, ErasedId, ErasureKey, InteractionRecord, KindFieldsKept, MemberPatch,
+    Precondition, Privacy, Request, RequestId, Scope, Sequence,
 };
 
 /// Whether a request follows; up to format 3 it has no scope.
@@ -79,10 +79,27 @@ fn encode_change(to: &mut Encoder, change: &Change) {
             }
             encode_precondition(to, precondition);
         }
-        Change::UpdateMember { id, patch, precondition } => {
+        Change::UpdateMember { id, patch, precondition } if patch.label_changes.is_empty() => {
             to.byte(if patches_privacy(patch) { 14 } else { 4 });
             to.name(id.as_str());
-            encode_patch(to, patch);
+            encode_patch(to, patch, patches_privacy(patch));
+            encode_precondition(to, precondition);
+        }
+        Change::UpdateMember { id, patch, precondition } | Change::MergeMember { id, patch, precondition } => {
+            to.byte(24);
+            to.byte(u8::from(matches!(change, Change::MergeMember { .. })));
+            to.name(id.as_str());
+            encode_patch(to, patch, true);
+            to.list(patch.label_changes.iter(), |to, (key, value)| {
+                to.text(key);
+                to.option(value.as_deref(), Encoder::text);
+            });
+            encode_precondition(to, precondition);
+        }
+        Change::MergeKind { kind, kept, precondition } => {
+            to.byte(26);
+            to.kind(kind);
+            to.byte(flags([kept.sphere, kept.symmetric, kept.prior, kept.half_life, kept.carries_statuses]));
             encode_precondition(to, precondition);
         }
         Change::DeleteMember { id, precondition, allow_missing } => {
@@ -91,8 +108,13 @@ fn encode_change(to: &mut Encoder, change: &Change) {
             encode_delete(to, precondition, *allow_missing);
         }
         Change::PutEdge { put, precondition, allow_missing_members } => {
-            to.byte(6);
+            let EdgeFieldsKept { pinned, since, visibility, note, origin } = put.kept;
+            let kept = flags([pinned, since, visibility, note, origin]);
+            to.byte(if kept == 0 { 6 } else { 25 });
             to.edge_put(put);
+            if kept != 0 {
+                to.byte(kept);
+            }
             encode_precondition(to, precondition);
             to.byte(u8::from(*allow_missing_members));
         }
@@ -170,11 +192,14 @@ fn decode_change(from: &mut Decoder<'_>) -> Result<Change, Malformed> {
             precondition: decode_precondition(from)?,
             allow_missing: from.flag()?,
         },
-        6 => Change::PutEdge {
-            put: from.edge_put()?,
-            precondition: decode_precondition(from)?,
-            allow_missing_members: from.flag()?,
-        },
+        tag @ (6 | 25) => {
+            let mut put = from.edge_put()?;
+            if tag == 25 {
+                let [pinned, since, visibility, note, origin] = decode_flags(from)?;
+                put.kept = EdgeFieldsKept { pinned, since, visibility, note, origin };
+            }
+            Change::PutEdge { put, precondition: decode_precondition(from)?, allow_missing_members: from.flag()? }
+        }
         7 => Change::DeleteEdge {
             key: from.edge_key()?,
             precondition: decode_precondition(from)?,
@@ -201,6 +226,26 @@ fn decode_change(from: &mut Decoder<'_>) -> Result<Change, Malformed> {
         22 => Change::RememberErased { key: decode_key(from)?, erased: from.list(decode_erased)? },
         16 => Change::PutIntroducerTally { introducer: from.member_id()?, tally: from.tally()? },
         17 => Change::KeepSecret { secret: from.secret()? },
+        24 => {
+            let merge = from.flag()?;
+            let id = from.member_id()?;
+            let mut patch = decode_patch(from, true)?;
+            let changes =
+                from.list(|from| Ok((from.text()?.to_owned(), from.option(|from| from.text().map(str::to_owned))?)))?;
+            patch.label_changes = changes.into_iter().collect();
+            let precondition = decode_precondition(from)?;
+            if merge {
+                Change::MergeMember { id, patch, precondition }
+            } else {
+                Change::UpdateMember { id, patch, precondition }
+            }
+        }
+        26 => {
+            let kind = from.kind()?;
+            let [sphere, symmetric, prior, half_life, carries_statuses] = decode_flags(from)?;
+            let kept = KindFieldsKept { sphere, symmetric, prior, half_life, carries_statuses };
+            Change::MergeKind { kind, kept, precondition: decode_precondition(from)? }
+        }
         _ => return Err(Malformed("a change is of no known kind")),
     })
 }
@@ -220,6 +265,19 @@ pub fn encode_erased(to: &mut Encoder, erased: ErasedId) {
 
 pub fn decode_erased(from: &mut Decoder<'_>) -> Result<ErasedId, Malformed> {
     Ok(ErasedId { hash: from.wide()?, time: from.time()? })
+}
+
+/// Up to eight flags, the first in the lowest bit.
+fn flags<const N: usize>(flags: [bool; N]) -> u8 {
+    flags.into_iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(flag))
+}
+
+fn decode_flags<const N: usize>(from: &mut Decoder<'_>) -> Result<[bool; N], Malformed> {
+    let bits = from.byte()?;
+    if u32::from(bits) >> N != 0 {
+        return Err(Malformed("a flag is of no known meaning"));
+    }
+    Ok(std::array::from_fn(|at| bits & 1 << at != 0))
 }
 
 fn encode_delete(to: &mut Encoder, precondition: &Precondition, allow_missing: bool) {
@@ -249,12 +307,12 @@ fn decode_precondition(from: &mut Decoder<'_>) -> Result<Precondition, Malformed
     }
 }
 
-fn encode_patch(to: &mut Encoder, patch: &MemberPatch) {
+fn encode_patch(to: &mut Encoder, patch: &MemberPatch, with_privacy: bool) {
     to.option(patch.display_name.as_deref(), Encoder::text);
     to.option(patch.headline.as_deref(), Encoder::text);
     to.option(patch.topics.as_ref(), Encoder::topics);
     to.option(patch.labels.as_ref(), Encoder::labels);
-    if patches_privacy(patch) {
+    if with_privacy {
         to.option(patch.edges_visibility, Encoder::visibility);
         to.option(patch.hidden_from_suggestions, |to, hidden| to.byte(u8::from(hidden)));
         to.option(patch.declines_introducing, |to, declines| to.byte(u8::from(declines)));

@@ -1,7 +1,9 @@
 //! The bytes of what a change left behind. Most changes leave just what they say, and that is not written twice.
 
+use std::borrow::Cow;
+
 use super::codec::{Decoder, Encoder, Malformed};
-use crate::domain::{Change, Edge, EdgeKey, EdgePut, Event, Privacy, TimeMs};
+use crate::domain::{Change, Edge, EdgeKey, EdgePut, Event, Member, Privacy, TimeMs};
 
 /// What an event is; a put is written whole, or as the change says.
 const KIND_PUT: u8 = 1;
@@ -42,7 +44,7 @@ fn encode_event(to: &mut Encoder, event: &Event, change: &Change, time: TimeMs) 
             to.kind(kind);
         }
         Event::MemberPut { member, create_time } => {
-            if matches!(change, Change::PutMember { member: said, .. } if said == member) {
+            if said_member(change).is_some_and(|said| *said == *member) {
                 to.byte(MEMBER_AS_SAID);
             } else if member.privacy == Privacy::default() {
                 to.byte(MEMBER_PUT);
@@ -140,8 +142,9 @@ fn decode_event(from: &mut Decoder<'_>, change: &Change, time: TimeMs) -> Result
             Event::MemberPut { member, create_time: decode_before(from, time)? }
         }
         (KIND_AS_SAID, Change::PutKind { kind, .. }) => Event::KindPut { kind: kind.clone() },
-        (MEMBER_AS_SAID, Change::PutMember { member, .. }) => {
-            Event::MemberPut { member: member.clone(), create_time: decode_before(from, time)? }
+        (MEMBER_AS_SAID, change) => {
+            let member = said_member(change).ok_or(unsaid)?.into_owned();
+            Event::MemberPut { member, create_time: decode_before(from, time)? }
         }
         (EDGE_AS_SAID, Change::PutEdge { put, .. }) => {
             Event::EdgePut { edge: put.edge(put.key.clone()), create_time: decode_before(from, time)? }
@@ -155,6 +158,15 @@ fn decode_event(from: &mut Decoder<'_>, change: &Change, time: TimeMs) -> Result
         (KIND_AS_SAID..=STATUS_AS_SAID, _) => return Err(unsaid),
         _ => return Err(Malformed("an event is of no known kind")),
     })
+}
+
+/// The member that the change says whole: one that is put, or merged with nothing.
+fn said_member(change: &Change) -> Option<Cow<'_, Member>> {
+    match change {
+        Change::PutMember { member, .. } => Some(Cow::Borrowed(member)),
+        Change::MergeMember { id, patch, .. } => Some(Cow::Owned(patch.member(&Member::bare(id.clone())))),
+        _ => None,
+    }
 }
 
 /// How the change says the edge, if it does.

@@ -102,8 +102,8 @@ fn message(batch: &[Change]) -> ImportRequest {
         Change::PutEdge(put) => Record::Edge(put.edge.clone().unwrap()),
         other => unreachable!("{other:?} can't be imported"),
     });
-    let records = records.map(|record| ImportRecord { record: Some(record), position: 0 }).collect();
-    ImportRequest { records, allow_missing_members: true }
+    let records = records.map(|record| ImportRecord { record: Some(record), ..Default::default() }).collect();
+    ImportRequest { records, allow_missing_members: true, ..Default::default() }
 }
 
 fn answer<R: Message>(response: Result<Response<R>, Refused>, revision: fn(&R) -> &String) -> Result<Answer, Refused> {

@@ -50,10 +50,11 @@ async fn import(channel: Channel, random: &mut Rng) {
         let others = (0..FRIENDS).map(|n| other(n, random)).filter(|to| *to != from);
         records.extend(others.map(|to| Record::Edge(friend(from, to))).collect::<Vec<_>>());
     }
-    let record = |record: &Record| ImportRecord { record: Some(record.clone()), position: 0 };
+    let record = |record: &Record| ImportRecord { record: Some(record.clone()), ..Default::default() };
     let message = |records: &[Record]| ImportRequest {
         records: records.iter().map(record).collect(),
         allow_missing_members: false,
+        ..Default::default()
     };
     let messages: Vec<ImportRequest> = records.chunks(1_000).map(message).collect();
     let answer = DataServiceClient::new(channel).import(tokio_stream::iter(messages)).await.unwrap();

@@ -167,8 +167,8 @@ async fn an_import_that_the_disk_breaks_off_is_there_up_to_a_message_and_no_furt
                 shim.fail(WRITE_ENOSPC, 3 + round, 3);
             }
             let record = Record::Member(member(&format!("r{round}-{n}")));
-            let records = vec![ImportRecord { record: Some(record), position: 0 }];
-            let message = ImportRequest { records, allow_missing_members: true };
+            let records = vec![ImportRecord { record: Some(record), ..Default::default() }];
+            let message = ImportRequest { records, allow_missing_members: true, ..Default::default() };
             // One that was broken off takes no more.
             if send.send(message).await.is_err() {
                 break;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use kith::domain::{
-    Audience, Block, Change, Day, DayOfAsks, EdgeFilter, EdgeKey, EdgePut, History, InteractionRecord, IntroducerTally,
-    Introduction, Kind, Member, MemberId, MemberPatch, Origin, Precondition, Privacy, Sphere, Stage, Status, Strength,
-    TimeMs, TopicSet, Visibility,
+    Audience, Block, Change, Day, DayOfAsks, EdgeFieldsKept, EdgeFilter, EdgeKey, EdgePut, History, InteractionRecord,
+    IntroducerTally, Introduction, Kind, KindFieldsKept, Member, MemberId, MemberPatch, Origin, Precondition, Privacy,
+    Sphere, Stage, Status, Strength, TimeMs, TopicSet, Visibility,
 };
 use kith::engine::State;
 
@@ -84,6 +84,30 @@ fn some_put(random: &mut Rng) -> EdgePut {
         visibility: some_visibility(random),
         note: if random.bool() { random.u8(0..3).to_string() } else { String::new() },
         origin: maybe(random, some_origin),
+        kept: maybe(random, some_kept).unwrap_or_default(),
+    }
+}
+
+fn some_kept(random: &mut Rng) -> EdgeFieldsKept {
+    EdgeFieldsKept {
+        pinned: random.bool(),
+        since: random.bool(),
+        visibility: random.bool(),
+        note: random.bool(),
+        origin: random.bool(),
+    }
+}
+
+fn some_patch(random: &mut Rng) -> MemberPatch {
+    MemberPatch {
+        display_name: maybe(random, |random| random.u8(0..3).to_string()),
+        headline: maybe(random, |random| random.u8(0..2).to_string()),
+        topics: maybe(random, some_topics),
+        labels: maybe(random, some_labels),
+        label_changes: (0..random.u32(0..3)).map(|n| (format!("k{n}"), maybe(random, |_| "x".to_owned()))).collect(),
+        edges_visibility: maybe(random, some_visibility),
+        hidden_from_suggestions: maybe(random, Rng::bool),
+        declines_introducing: maybe(random, Rng::bool),
     }
 }
 
@@ -191,17 +215,14 @@ pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
         }
         3 => {
             let id = some_member(random);
-            let patch = MemberPatch {
-                display_name: maybe(random, |random| random.u8(0..3).to_string()),
-                headline: maybe(random, |random| random.u8(0..2).to_string()),
-                topics: maybe(random, some_topics),
-                labels: maybe(random, some_labels),
-                edges_visibility: maybe(random, some_visibility),
-                hidden_from_suggestions: maybe(random, Rng::bool),
-                declines_introducing: maybe(random, Rng::bool),
-            };
+            let patch = some_patch(random);
             let own = state.member(id.as_str()).map(|stored| stored.etag());
-            Change::UpdateMember { precondition: some_precondition(random, own, old), id, patch }
+            let precondition = some_precondition(random, own, old);
+            if random.bool() {
+                Change::MergeMember { id, patch, precondition }
+            } else {
+                Change::UpdateMember { id, patch, precondition }
+            }
         }
         4 => {
             let id = some_member(random);
@@ -233,7 +254,13 @@ pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
         17..19 => {
             let kind = some_kind(random);
             let own = state.kind(kind.name.as_str()).map(|stored| stored.etag());
-            Change::PutKind { precondition: some_precondition(random, own, old), kind }
+            let precondition = some_precondition(random, own, old);
+            if random.bool() {
+                return Change::PutKind { kind, precondition };
+            }
+            let [sphere, symmetric, prior, half_life, carries_statuses] = std::array::from_fn(|_| random.bool());
+            let kept = KindFieldsKept { sphere, symmetric, prior, half_life, carries_statuses };
+            Change::MergeKind { kind, kept, precondition }
         }
         19..21 => Change::BlockMember { block: some_block(random) },
         21 => Change::UnblockMember { block: some_block(random), allow_missing },

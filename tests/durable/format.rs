@@ -146,7 +146,7 @@ fn tally() -> IntroducerTally {
     IntroducerTally::new(300, 2, 1, recent.to_vec()).unwrap()
 }
 
-fn reads() -> Kind {
+pub fn reads() -> Kind {
     Kind::new(kind_name("reads"), Sphere::Public, false, 0.5, 60_000).unwrap()
 }
 
@@ -154,7 +154,7 @@ fn origin() -> Origin {
     Origin { status: Some(status_id("s")), introducers: vec![member_id("cy")], note: "o".to_owned() }
 }
 
-fn whole_put() -> EdgePut {
+pub fn whole_put() -> EdgePut {
     EdgePut {
         key: edge_key("ann", "friend", "bob"),
         pinned: Some(Strength::parse("strength", 0.25).unwrap()),
@@ -164,6 +164,7 @@ fn whole_put() -> EdgePut {
         note: "n".to_owned(),
         origin: Some(origin()),
         asked_by: None,
+        kept: Default::default(),
     }
 }
 
@@ -270,13 +271,13 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
 }
 
-fn commit_of(change: Change) -> Commit {
+pub fn commit_of(change: Change) -> Commit {
     let command = Command { time: TimeMs(1_700_000_000_123), request: None, changes: vec![change] };
     Commit { sequence: 7, command, answer: Vec::new(), events: vec![Vec::new()] }
 }
 
 /// What a log holds after `commit`, and what a log with `value` gives back.
-fn there_and_back(commit: &Commit, value: &str) -> (String, Vec<Commit>) {
+pub fn there_and_back(commit: &Commit, value: &str) -> (String, Vec<Commit>) {
     let mut written = written_checkpoint();
     written.append(std::slice::from_ref(commit)).unwrap();
     let found = hex(&written.kept().log[commit.sequence.to_be_bytes().as_slice()]);

@@ -7,6 +7,7 @@ mod damage;
 mod erasures;
 mod fixtures;
 mod format;
+mod format_merges;
 mod histories;
 mod hub;
 mod memory;

@@ -76,6 +76,10 @@ fn refused<T>(text: &str) -> Result<T, Refused> {
     Err(text.to_owned())
 }
 
+fn new<T>(value: T) -> Dated<T> {
+    Dated { value, create: TimeMs(0), update: TimeMs(0) }
+}
+
 impl Naive {
     pub fn new() -> Naive {
         let epoch = TimeMs(0);
@@ -104,6 +108,31 @@ impl Naive {
                 Ok(put(&mut self.members, member.id.clone(), member.clone(), now))
             }
             Change::UpdateMember { id, patch, precondition } => self.update_member(now, id, patch, precondition),
+            Change::MergeMember { id, patch, precondition } => {
+                if self.members.contains_key(id) {
+                    return self.update_member(now, id, patch, precondition);
+                }
+                self.check(precondition, self.members.get(id), "member")?;
+                let mut other = Naive { members: [(id.clone(), new(Member::bare(id.clone())))].into(), ..Naive::new() };
+                other.update_member(now, id, patch, &Precondition::None)?;
+                Ok(put(&mut self.members, id.clone(), other.members[id].value.clone(), now))
+            }
+            Change::MergeKind { kind, kept, precondition } => {
+                let before = self.kinds.get(&kind.name).map(|before| before.value.clone());
+                if kept.sphere && before.is_none() {
+                    return refused("Invalid Required kind.sphere");
+                }
+                let was = before.unwrap_or_else(|| kind.clone());
+                let merged = Kind {
+                    name: kind.name.clone(),
+                    sphere: if kept.sphere { was.sphere } else { kind.sphere },
+                    symmetric: if kept.symmetric { was.symmetric } else { kind.symmetric },
+                    prior: if kept.prior { was.prior } else { kind.prior },
+                    half_life_ms: if kept.half_life { was.half_life_ms } else { kind.half_life_ms },
+                    carries_statuses: if kept.carries_statuses { was.carries_statuses } else { kind.carries_statuses },
+                };
+                self.put_kind(&merged, precondition)
+            }
             Change::DeleteMember { id, precondition, allow_missing } => {
                 self.check(precondition, self.members.get(id), "member")?;
                 if !self.members.contains_key(id) {
@@ -263,7 +292,13 @@ impl Naive {
             display_name: display_name.unwrap_or(was.display_name),
             headline: headline.unwrap_or(was.headline),
             topics: topics.unwrap_or(was.topics),
-            labels: labels.unwrap_or(was.labels),
+            labels: {
+                let mut labels = labels.unwrap_or(was.labels);
+                labels.retain(|key, _| !matches!(patch.label_changes.get(key), Some(None)));
+                labels
+                    .extend(patch.label_changes.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))));
+                labels
+            },
             privacy: Privacy {
                 edges_visibility: patch.edges_visibility.unwrap_or(was.privacy.edges_visibility),
                 hidden_from_suggestions: patch.hidden_from_suggestions.unwrap_or(was.privacy.hidden_from_suggestions),
@@ -314,7 +349,7 @@ impl Naive {
             (None, Some(before)) => before.value.history,
             (None, None) => History::default(),
         };
-        let EdgePut { pinned, since, visibility, note, .. } = edge.clone();
+        let EdgePut { pinned, since, visibility, note, kept, .. } = edge.clone();
         let before = self.edges.get(&key).map(|before| before.value.asked_by.clone());
         let asked_by = match (before, edge.asked_by.clone()) {
             (None, asking) => asking,
@@ -322,7 +357,14 @@ impl Naive {
             // It stands, or does so now.
             (Some(_), _) => None,
         };
-        let after = Edge { key: key.clone(), pinned, history, since, visibility, note, origin, asked_by };
+        let mut after = Edge { key: key.clone(), pinned, history, since, visibility, note, origin, asked_by };
+        if let Some(Dated { value: was, .. }) = self.edges.get(&key) {
+            after.pinned = if kept.pinned { was.pinned } else { after.pinned };
+            after.since = if kept.since { was.since } else { after.since };
+            after.visibility = if kept.visibility { was.visibility } else { after.visibility };
+            after.note = if kept.note { was.note.clone() } else { after.note };
+            after.origin = if kept.origin { was.origin.clone() } else { after.origin };
+        }
         let (effect, ..) = put(&mut self.edges, key, after, now);
         Ok((effect, 0, 0, created))
     }

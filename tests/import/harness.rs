@@ -36,10 +36,16 @@ pub struct Outcome {
 
 impl Kith {
     pub async fn start() -> Kith {
+        Kith::start_with_silence(Duration::from_secs(120)).await
+    }
+
+    /// With streams that may be silent for so long.
+    pub async fn start_with_silence(silence: Duration) -> Kith {
         let app = App::start(AppOptions {
             store: StoreOptions::Memory,
             server: ServerOptions {
                 drain: Duration::from_millis(100),
+                silence,
                 ..ServerOptions::at("127.0.0.1:0".parse().unwrap())
             },
             engine: EngineOptions::default(),
@@ -73,9 +79,25 @@ impl Kith {
 
     /// Runs `kith import` to its end.
     pub async fn import(&self, arguments: &[&str], stdin: &str) -> Outcome {
+        self.import_bytes(arguments, stdin.as_bytes().to_vec()).await
+    }
+
+    pub async fn import_bytes(&self, arguments: &[&str], stdin: Vec<u8>) -> Outcome {
         let mut import = self.begin(arguments);
-        import.write(stdin.to_owned()).await;
+        import.write(stdin).await;
         import.end().await
+    }
+
+    /// Everything there is but the kinds that a store begins with, as the command exports it.
+    pub async fn export(&self) -> Vec<serde_json::Value> {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kith"));
+        let output = command.args(["export", "--server", &self.url]).output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let records = String::from_utf8(output.stdout).unwrap();
+        let records = records.lines().map(|line| serde_json::from_str(line).unwrap());
+        let builtin = ["spouse", "family", "friend", "neighbor", "colleague", "client", "follows"];
+        let own = |record: &serde_json::Value| !builtin.iter().any(|kind| record["kind"]["name"] == *kind);
+        records.filter(own).collect()
     }
 
     pub fn begin(&self, arguments: &[&str]) -> Import {
@@ -122,10 +144,11 @@ pub struct Import {
 
 impl Import {
     /// Writes to standard input, beside the server; a command that ended before it read is no failure of the test.
-    pub async fn write(&mut self, text: String) {
+    pub async fn write(&mut self, bytes: impl Into<Vec<u8>>) {
+        let bytes = bytes.into();
         let mut stdin = self.stdin.take().unwrap();
         let written = tokio::task::spawn_blocking(move || {
-            let _ = stdin.write_all(text.as_bytes());
+            let _ = stdin.write_all(&bytes).and_then(|()| stdin.flush());
             stdin
         });
         self.stdin = Some(written.await.unwrap());

@@ -352,7 +352,7 @@ fn batches() -> Vec<Case> {
     let member = |id: &str, etag: &str| Member { id: text(id), etag: text(etag), ..Default::default() };
     let edge = PutEdgeChange { edge: Some(friend("ada", "nobody")), allow_missing_members: false };
     let stranger = DeleteMemberChange { id: text("nobody"), allow_missing: false };
-    let update = UpdateMemberChange { member: Some(member("ada", "")), update_mask: None };
+    let update = UpdateMemberChange { member: Some(member("ada", "")), ..Default::default() };
     vec![
         case("no changes", write(|r| r.changes.clear()), "REQUIRED", "changes"),
         case("1,001 changes", write(|r| r.changes = vec![r.changes[0].clone(); 1_001]), "TOO_MANY", "changes"),

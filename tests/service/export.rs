@@ -128,7 +128,7 @@ async fn an_export_is_of_one_revision_however_much_is_written_meanwhile() {
 async fn put_much(kith: &Kith) {
     let labels: std::collections::BTreeMap<_, _> = (0..64).map(|n| (format!("{n}"), "x".repeat(256))).collect();
     let wide = |n: u32| Member { labels: labels.clone(), ..member(&format!("m{n:05}")) };
-    let records = (0..3_000).map(|n| ImportRecord { record: Some(Record::Member(wide(n))), position: 0 });
+    let records = (0..3_000).map(|n| ImportRecord { record: Some(Record::Member(wide(n))), ..Default::default() });
     let records: Vec<_> = records.collect();
     let batch = |records: &[ImportRecord]| ImportRequest { records: records.to_vec(), ..Default::default() };
     assert_eq!(import(kith, records.chunks(150).map(batch).collect()).await.created, 3_000);

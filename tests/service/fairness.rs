@@ -66,8 +66,12 @@ async fn network(kith: &Kith) {
     let messages: Vec<ImportRequest> = records
         .chunks(1_000)
         .map(|records| ImportRequest {
-            records: records.iter().map(|record| ImportRecord { record: Some(record.clone()), position: 0 }).collect(),
+            records: records
+                .iter()
+                .map(|record| ImportRecord { record: Some(record.clone()), ..Default::default() })
+                .collect(),
             allow_missing_members: true,
+            ..Default::default()
         })
         .collect();
     let imported = kith.data().import(tokio_stream::iter(messages)).await.unwrap().into_inner();

@@ -8,11 +8,11 @@ use tonic_types::StatusExt;
 use super::harness::{Kith, edge, member, status};
 
 fn record(record: Record) -> ImportRecord {
-    ImportRecord { record: Some(record), position: 0 }
+    ImportRecord { record: Some(record), ..Default::default() }
 }
 
 fn batch(records: Vec<ImportRecord>) -> ImportRequest {
-    ImportRequest { records, allow_missing_members: false }
+    ImportRequest { records, allow_missing_members: false, ..Default::default() }
 }
 
 async fn import(kith: &Kith, batches: Vec<ImportRequest>) -> ImportResponse {
@@ -62,7 +62,7 @@ async fn each_broken_record_is_refused_and_the_rest_goes_in() {
         })
         .collect();
     let records: Vec<ImportRecord> =
-        table.into_iter().map(|(record, _)| ImportRecord { record, position: 0 }).collect();
+        table.into_iter().map(|(record, _)| ImportRecord { record, ..Default::default() }).collect();
     let response = import(&kith, vec![batch(records.clone())]).await;
     // The same edge from the other end is the same edge: unchanged.
     assert_eq!(totals(&response), [17, 4, 0, 1, 12]);
@@ -125,7 +125,8 @@ async fn ends_that_do_not_exist_are_created_where_that_is_allowed() {
     let kith = Kith::in_memory().await;
     let records =
         vec![record(Record::Edge(edge("ada", "friend", "bob"))), record(Record::Edge(edge("ada", "friend", "cy")))];
-    let response = import(&kith, vec![ImportRequest { records, allow_missing_members: true }]).await;
+    let response =
+        import(&kith, vec![ImportRequest { records, allow_missing_members: true, ..Default::default() }]).await;
     assert_eq!((totals(&response), response.members_created_bare), ([2, 2, 0, 0, 0], 3));
     kith.stop().await.unwrap();
 }
@@ -139,7 +140,7 @@ async fn a_member_may_have_a_million_edges() {
     let batches: Vec<ImportRequest> = (0..EDGES / 1_000)
         .map(|i| {
             let records = (i * 1_000..(i + 1) * 1_000).map(spoke).collect();
-            ImportRequest { records, allow_missing_members: true }
+            ImportRequest { records, allow_missing_members: true, ..Default::default() }
         })
         .collect();
     assert_eq!(totals(&import(&kith, batches).await), [EDGES, EDGES, 0, 0, 0]);

@@ -53,10 +53,12 @@ fn call(index: usize) -> Vec<ImportRequest> {
         let mut edge = edge(&format!("m{from}"), kind, &format!("m{to}"));
         // The same every time the same edge comes: an import that is run again must not flip values back and forth.
         edge.note = if (from + to) % 3 == 0 { format!("{from}-{to}") } else { String::new() };
-        ImportRecord { record: Some(Record::Edge(edge)), position: 0 }
+        ImportRecord { record: Some(Record::Edge(edge)), ..Default::default() }
     };
     let mut message = || (0..RECORDS).map(|_| record()).collect();
-    (0..MESSAGES).map(|_| ImportRequest { records: message(), allow_missing_members: true }).collect()
+    (0..MESSAGES)
+        .map(|_| ImportRequest { records: message(), allow_missing_members: true, ..Default::default() })
+        .collect()
 }
 
 fn edges_of(messages: &[ImportRequest]) -> impl Iterator<Item = &Edge> {

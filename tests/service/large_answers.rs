@@ -41,13 +41,13 @@ fn full_edge(from: &str, kind: &str, to: &str) -> Edge {
 }
 
 async fn import(kith: &Kith, records: Vec<Record>) {
-    let mut messages = vec![ImportRequest { records: Vec::new(), allow_missing_members: true }];
+    let mut messages = vec![ImportRequest { records: Vec::new(), allow_missing_members: true, ..Default::default() }];
     for record in records {
-        let record = ImportRecord { record: Some(record), position: 0 };
+        let record = ImportRecord { record: Some(record), ..Default::default() };
         if messages.last().unwrap().encoded_len() + record.encoded_len() > 3_000_000
             || messages.last().unwrap().records.len() == 1_000
         {
-            messages.push(ImportRequest { records: Vec::new(), allow_missing_members: true });
+            messages.push(ImportRequest { records: Vec::new(), allow_missing_members: true, ..Default::default() });
         }
         messages.last_mut().unwrap().records.push(record);
     }

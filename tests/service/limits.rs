@@ -27,7 +27,7 @@ async fn a_message_over_the_bound_is_exhausted() {
     let refused = kith.members().put_member(put).await.unwrap_err();
     assert_eq!((refused.code(), &*reason(&refused)), (Code::ResourceExhausted, "TOO_LONG"));
 
-    let record = ImportRecord { record: Some(import_record::Record::Member(large)), position: 1 };
+    let record = ImportRecord { record: Some(import_record::Record::Member(large)), position: 1, ..Default::default() };
     let messages = tokio_stream::iter([ImportRequest { records: vec![record], ..Default::default() }]);
     let refused = kith.data().import(messages).await.unwrap_err();
     assert_eq!((refused.code(), &*reason(&refused)), (Code::ResourceExhausted, "TOO_LONG"));

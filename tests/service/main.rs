@@ -19,6 +19,7 @@ mod frames;
 mod harness;
 mod health;
 mod hostile;
+mod import_masks;
 mod imports;
 mod introductions;
 mod kill;

@@ -112,8 +112,9 @@ impl Mirror {
         let tallies = self.tallies.values().cloned().map(Record::IntroducerTally);
         let records: Vec<_> = kinds.chain(members).chain(statuses).chain(edges).chain(blocks).chain(tallies).collect();
         let messages = records.chunks(1_000).map(|records| ImportRequest {
-            records: records.iter().map(|r| ImportRecord { record: Some(r.clone()), position: 0 }).collect(),
+            records: records.iter().map(|r| ImportRecord { record: Some(r.clone()), ..Default::default() }).collect(),
             allow_missing_members: false,
+            ..Default::default()
         });
         let messages: Vec<ImportRequest> = messages.collect();
         let imported = kith.data().import(iter(messages)).await.unwrap().into_inner();

@@ -34,10 +34,14 @@ async fn network(kith: &Kith) {
         let (from, to) = (random.usize(..MEMBERS), random.usize(..MEMBERS));
         let to = if from == to { (to + 1) % MEMBERS } else { to };
         let made = edge(&format!("m{from}"), "friend", &format!("m{to}"));
-        ImportRecord { record: Some(import_record::Record::Edge(made)), position: 0 }
+        ImportRecord { record: Some(import_record::Record::Edge(made)), ..Default::default() }
     });
     let messages: Vec<ImportRequest> = (0..edges / 1_000)
-        .map(|_| ImportRequest { records: records.by_ref().take(1_000).collect(), allow_missing_members: true })
+        .map(|_| ImportRequest {
+            records: records.by_ref().take(1_000).collect(),
+            allow_missing_members: true,
+            ..Default::default()
+        })
         .collect();
     assert_eq!(kith.data().import(tokio_stream::iter(messages)).await.unwrap().into_inner().refused, 0);
 }

@@ -34,12 +34,12 @@ async fn pages_of_any_size_are_all_edges_in_order() {
     all.sort();
     all.dedup();
     random.shuffle(&mut edges);
-    let record = |record| ImportRecord { record: Some(record), position: 0 };
+    let record = |record| ImportRecord { record: Some(record), ..Default::default() };
     let records = [Record::Member(member("hub"))].into_iter().chain(edges.into_iter().map(Record::Edge));
     let records: Vec<ImportRecord> = records.map(record).collect();
     let messages: Vec<ImportRequest> = records
         .chunks(1_000)
-        .map(|records| ImportRequest { records: records.to_vec(), allow_missing_members: true })
+        .map(|records| ImportRequest { records: records.to_vec(), allow_missing_members: true, ..Default::default() })
         .collect();
     assert_eq!(kith.data().import(iter(messages)).await.unwrap().into_inner().refused, 0);
 

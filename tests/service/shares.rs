@@ -177,7 +177,11 @@ async fn watches_of_health_take_no_streams_of_callers() {
     assert!(watched.len() >= 256, "{}", watched.len());
     HealthClient::new(connect(kith.address).await).check(HealthCheckRequest::default()).await.unwrap();
     kith.data().watch(WatchRequest::default()).await.unwrap();
-    let records = [ImportRecord { record: Some(import_record::Record::Member(member("ana"))), position: 1 }];
+    let records = [ImportRecord {
+        record: Some(import_record::Record::Member(member("ana"))),
+        position: 1,
+        ..Default::default()
+    }];
     let import = ImportRequest { records: records.into(), ..Default::default() };
     kith.data().import(tokio_stream::iter([import])).await.unwrap();
     drop(watched);

@@ -248,13 +248,13 @@ async fn data() {
     let written = kith.data().write(WriteRequest { changes, ..Default::default() }).await.unwrap().into_inner();
     assert!(written.results.iter().all(|result| result.effect() == Effect::Created));
 
-    let record = |record, position| ImportRecord { record: Some(record), position };
+    let record = |record, position| ImportRecord { record: Some(record), position, ..Default::default() };
     let records = vec![
         record(import_record::Record::Edge(edge("ben", "friend", "cleo")), 1),
         record(import_record::Record::Edge(edge("ben", "freind", "cleo")), 2),
         record(import_record::Record::Member(member("ana")), 3),
     ];
-    let messages = tokio_stream::iter([ImportRequest { records, allow_missing_members: true }]);
+    let messages = tokio_stream::iter([ImportRequest { records, allow_missing_members: true, ..Default::default() }]);
     let imported = kith.data().import(messages).await.unwrap().into_inner();
     assert_eq!((imported.received, imported.created, imported.unchanged, imported.refused), (3, 1, 1, 1));
     assert_eq!((imported.errors[0].position, imported.errors[0].reason()), (2, ErrorReason::UnknownKind));

@@ -195,7 +195,7 @@ async fn leading_on_a_topic_is_a_reason_as_leaders_are_listed() {
     for (n, author) in known.members.iter().step_by(3).enumerate() {
         let (topics, post_time) = (vec![topics[n % 2].clone()], Some(at(AS_OF_S - n as i64 * 86_400)));
         let post = Status { topics, post_time, ..status(&format!("now {n}"), &author.id, "Well") };
-        records.push(ImportRecord { record: Some(import_record::Record::Status(post)), position: 0 });
+        records.push(ImportRecord { record: Some(import_record::Record::Status(post)), ..Default::default() });
     }
     kith.data().import(tokio_stream::iter(batches(&records))).await.unwrap();
     let mut told = 0;

@@ -84,8 +84,12 @@ async fn served(records: &[Record]) -> Kith {
     let messages: Vec<ImportRequest> = records
         .chunks(1_000)
         .map(|records| {
-            let record = |record: &Record| ImportRecord { record: Some(record.clone()), position: 0 };
-            ImportRequest { records: records.iter().map(record).collect(), allow_missing_members: false }
+            let record = |record: &Record| ImportRecord { record: Some(record.clone()), ..Default::default() };
+            ImportRequest {
+                records: records.iter().map(record).collect(),
+                allow_missing_members: false,
+                ..Default::default()
+            }
         })
         .collect();
     let told = kith.data().import(iter(messages)).await.unwrap().into_inner();

@@ -189,7 +189,7 @@ impl World {
         let edges = self.edges.values().cloned().map(Record::Edge);
         let blocks = self.blocks.iter().map(|(by, of)| Record::Block(block(by, of).unwrap()));
         let records = members.chain(statuses).chain(edges).chain(blocks);
-        records.map(|record| ImportRecord { record: Some(record), position: 0 }).collect()
+        records.map(|record| ImportRecord { record: Some(record), ..Default::default() }).collect()
     }
 
     /// By a server of its own, with a limit of its own if it has one.
@@ -200,7 +200,11 @@ impl World {
         let records = self.records();
         let imports: Vec<ImportRequest> = records
             .chunks(1_000)
-            .map(|records| ImportRequest { records: records.to_vec(), allow_missing_members: false })
+            .map(|records| ImportRequest {
+                records: records.to_vec(),
+                allow_missing_members: false,
+                ..Default::default()
+            })
             .collect();
         let told = kith.data().import(iter(imports)).await.unwrap().into_inner();
         assert_eq!(told.refused, 0, "{:?}", told.errors);

@@ -24,12 +24,16 @@ pub fn whole_world(seed: u64, members: u32) -> Vec<ImportRecord> {
     records.extend((0..members * 4).map(|_| Record::Edge(edge(random, members))));
     records.extend((0..members / 2).filter_map(|_| block(random, members)).map(Record::Block));
     records.extend((0..members).step_by(2).map(|n| Record::IntroducerTally(tally(random, n))));
-    records.into_iter().map(|record| ImportRecord { record: Some(record), position: 0 }).collect()
+    records.into_iter().map(|record| ImportRecord { record: Some(record), ..Default::default() }).collect()
 }
 
 /// Messages of an import of these.
 pub fn batches(records: &[ImportRecord]) -> Vec<ImportRequest> {
-    let batch = |records: &[ImportRecord]| ImportRequest { records: records.to_vec(), allow_missing_members: false };
+    let batch = |records: &[ImportRecord]| ImportRequest {
+        records: records.to_vec(),
+        allow_missing_members: false,
+        ..Default::default()
+    };
     records.chunks(500).map(batch).collect()
 }
 

@@ -89,8 +89,8 @@ async fn write_checkpoint(folder: &Path) -> Result<(), Failure> {
     drop(engine);
     let log_bytes = info(&host).await?.log_bytes;
     let member = Member { id: "member-of-the-last-write".to_owned(), ..Member::default() };
-    let record = ImportRecord { record: Some(Record::Member(member)), position: 0 };
-    let message = ImportRequest { records: vec![record], allow_missing_members: false };
+    let record = ImportRecord { record: Some(Record::Member(member)), ..Default::default() };
+    let message = ImportRequest { records: vec![record], allow_missing_members: false, ..Default::default() };
     DataServiceClient::new(channel(&host).await?).import(tokio_stream::once(message)).await?;
     let begun = Instant::now();
     while log_bytes > 0 && info(&host).await?.log_bytes >= log_bytes && begun.elapsed() < CHECKPOINT_WAIT_MAX {
@@ -127,12 +127,15 @@ pub async fn import_all(host: &Host, records: impl Iterator<Item = Record>) -> R
     let mut client = DataServiceClient::new(channel(host).await?);
     let (messages, stream) = mpsc::channel(MESSAGES_AHEAD);
     let feed = async move {
-        let mut records = records.map(|record| ImportRecord { record: Some(record), position: 0 });
+        let mut records = records.map(|record| ImportRecord { record: Some(record), ..Default::default() });
         loop {
             let records: Vec<ImportRecord> = records.by_ref().take(RECORDS_PER_MESSAGE).collect();
             // A server that hung up says why in its answer.
             if records.is_empty()
-                || messages.send(ImportRequest { records, allow_missing_members: false }).await.is_err()
+                || messages
+                    .send(ImportRequest { records, allow_missing_members: false, ..Default::default() })
+                    .await
+                    .is_err()
             {
                 break;
             }

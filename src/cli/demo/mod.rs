@@ -120,7 +120,7 @@ async fn load(client: &Client, records: Vec<ImportRecord>) -> Result<String, Fai
     };
     let members = count(number_of(|record| matches!(record, Record::Member(_))), "member");
     let edges = count(number_of(|record| matches!(record, Record::Edge(_))), "edge");
-    let request = ImportRequest { records, allow_missing_members: false };
+    let request = ImportRequest { records, allow_missing_members: false, ..Default::default() };
     let imported = client.data().import(tokio_stream::iter([request])).await?.into_inner();
     if let Some(error) = imported.errors.first() {
         let (line, field, message) = (error.position, &error.field, &error.message);

@@ -3,6 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// What a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    Edge,
+    Member,
+    Status,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
     From,
@@ -12,129 +20,221 @@ pub enum Column {
     Interactions,
     Time,
     Since,
+    Visibility,
     Note,
     Id,
     DisplayName,
     Headline,
     Topics,
     Label(String),
+    EdgesVisibility,
+    HiddenFromSuggestions,
+    DeclinesIntroducing,
+    Author,
+    Text,
+    Link,
+    PostTime,
+    ExpireTime,
+    MaxHops,
+    AudienceKinds,
     Ignored,
 }
 
+/// Each column's names, the one that is shown first.
+const NAMES: [(Column, &[&str]); 23] = [
+    (Column::From, &["from", "from_id"]),
+    (Column::To, &["to", "to_id"]),
+    (Column::Kind, &["kind"]),
+    (Column::Strength, &["strength", "pinned_strength"]),
+    (Column::Interactions, &["interactions"]),
+    (Column::Time, &["time", "last_interaction_time"]),
+    (Column::Since, &["since"]),
+    (Column::Visibility, &["visibility"]),
+    (Column::Note, &["note"]),
+    (Column::Id, &["id"]),
+    (Column::DisplayName, &["display_name"]),
+    (Column::Headline, &["headline"]),
+    (Column::Topics, &["topics"]),
+    (Column::EdgesVisibility, &["edges_visibility", "privacy.edges_visibility"]),
+    (Column::HiddenFromSuggestions, &["hidden_from_suggestions", "privacy.hidden_from_suggestions"]),
+    (Column::DeclinesIntroducing, &["declines_introducing", "privacy.declines_introducing"]),
+    (Column::Author, &["author", "author_id"]),
+    (Column::Text, &["text"]),
+    (Column::Link, &["link"]),
+    (Column::PostTime, &["post_time"]),
+    (Column::ExpireTime, &["expire_time"]),
+    (Column::MaxHops, &["max_hops"]),
+    (Column::AudienceKinds, &["audience_kinds"]),
+];
+
+const KNOWN: &str = "edges have from, to, kind, strength, interactions, time, since, visibility, note; \
+                     members have id, display_name, headline, topics, label:KEY, edges_visibility, hidden_from_suggestions, \
+                     declines_introducing; statuses have id, author, text, link, topics, post_time, expire_time, max_hops, \
+                     audience_kinds; - ignores a column";
+
 impl Column {
-    fn is_of_members(&self) -> bool {
+    fn is_of(&self, sort: Sort) -> bool {
         use Column::*;
-        matches!(self, Id | DisplayName | Headline | Topics | Label(_))
+        match self {
+            From | To | Kind | Strength | Interactions | Time | Since | Visibility | Note => sort == Sort::Edge,
+            DisplayName | Headline | Label(_) | EdgesVisibility | HiddenFromSuggestions | DeclinesIntroducing => {
+                sort == Sort::Member
+            }
+            Author | Text | Link | PostTime | ExpireTime | MaxHops | AudienceKinds => sort == Sort::Status,
+            Id | Topics => sort != Sort::Edge,
+            Ignored => true,
+        }
     }
 }
 
 impl FromStr for Column {
     type Err = String;
 
+    /// Letters are the same, large and small, and so are spaces, hyphens and underscores; but for a label's key.
     fn from_str(name: &str) -> Result<Column, String> {
-        Ok(match name {
-            "from" | "from_id" => Column::From,
-            "to" | "to_id" => Column::To,
-            "kind" => Column::Kind,
-            "strength" | "pinned_strength" => Column::Strength,
-            "interactions" => Column::Interactions,
-            "time" | "last_interaction_time" => Column::Time,
-            "since" => Column::Since,
-            "note" => Column::Note,
-            "id" => Column::Id,
-            "display_name" => Column::DisplayName,
-            "headline" => Column::Headline,
-            "topics" => Column::Topics,
-            "-" => Column::Ignored,
-            _ => match name.strip_prefix("label:") {
-                Some(key) if !key.is_empty() => Column::Label(key.to_owned()),
-                _ => return Err(format!("unknown column `{name}`; {KNOWN}")),
-            },
-        })
+        let name = name.trim();
+        if name == "-" {
+            return Ok(Column::Ignored);
+        }
+        let plain = name.to_lowercase().replace([' ', '-'], "_");
+        let known = NAMES.iter().find(|(_, names)| names.contains(&plain.as_str()));
+        if let Some((column, _)) = known {
+            return Ok(column.clone());
+        }
+        let label = name.get(..6).filter(|prefix| prefix.eq_ignore_ascii_case("label:") || *prefix == "labels");
+        let key = label.and(name.split_once([':', '.'])).map(|(_, key)| key.trim()).filter(|key| !key.is_empty());
+        match key {
+            Some(key) => Ok(Column::Label(key.to_owned())),
+            None if name.is_empty() => Err("a column has no name".to_owned()),
+            None => Err(format!("unknown column `{name}`; {KNOWN}")),
+        }
     }
 }
 
-const KNOWN: &str = "edges have from, to, kind, strength, interactions, time, since, note; \
-                     members have id, display_name, headline, topics, label:KEY; - ignores a column";
-
-/// The columns of a table of edges (`from` and `to`) or of members (`id`).
+/// The columns of a table of edges (`from` and `to`), of statuses (`author`) or of members (`id`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns(Vec<Column>);
+pub struct Columns {
+    columns: Vec<Column>,
+    sort: Sort,
+}
 
 impl Columns {
     pub fn of_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Columns, String> {
-        let columns = names.into_iter().map(|name| name.trim().parse()).collect::<Result<Vec<Column>, _>>()?;
+        Columns::new(names.into_iter().map(Column::from_str).collect::<Result<_, _>>()?)
+    }
+
+    pub fn new(columns: Vec<Column>) -> Result<Columns, String> {
         for (i, column) in columns.iter().enumerate() {
             if *column != Column::Ignored && columns[..i].contains(column) {
-                return Err(format!("column {} is given twice", i + 1));
+                return Err(format!("column {column} is given twice"));
             }
         }
-        let of_members = columns.contains(&Column::Id);
-        let of_edges = columns.contains(&Column::From) && columns.contains(&Column::To);
-        if !of_members && !of_edges {
-            return Err("edges need the columns from and to; members need id".to_owned());
+        let has = |column| columns.contains(column);
+        let sort = if has(&Column::From) && has(&Column::To) {
+            Sort::Edge
+        } else if has(&Column::Author) && has(&Column::Id) {
+            Sort::Status
+        } else if has(&Column::Id) {
+            Sort::Member
+        } else {
+            return Err("edges need the columns from and to; members need id, statuses id and author".to_owned());
+        };
+        if let Some(column) = columns.iter().find(|column| !column.is_of(sort)) {
+            return Err(format!("column {column} is of another sort of row than the others; {KNOWN}"));
         }
-        if columns.iter().any(|column| *column != Column::Ignored && column.is_of_members() != of_members) {
-            return Err(format!("columns of edges and of members are mixed; {KNOWN}"));
-        }
-        Ok(Columns(columns))
+        Ok(Columns { columns, sort })
     }
 
-    pub fn of_members(&self) -> bool {
-        self.0.contains(&Column::Id)
+    pub fn sort(&self) -> Sort {
+        self.sort
     }
 
-    pub fn has(&self, column: &Column) -> bool {
-        self.0.contains(column)
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &Column> {
-        self.0.iter()
+    pub fn iter(&self) -> impl Iterator<Item = &Column> + Clone {
+        self.columns.iter()
     }
 
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.columns.len()
     }
 }
 
 impl Default for Columns {
     fn default() -> Columns {
-        Columns(vec![Column::From, Column::To])
+        Columns { columns: vec![Column::From, Column::To], sort: Sort::Edge }
     }
 }
 
-impl FromStr for Columns {
+/// What `--columns` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AskedColumns {
+    /// All, in their order.
+    InOrder(Columns),
+    /// What names of a header row mean: `NAME=COLUMN`, or a column's own name.
+    ByName(Vec<(String, Column)>),
+}
+
+impl FromStr for AskedColumns {
     type Err = String;
 
-    fn from_str(list: &str) -> Result<Columns, String> {
-        Columns::of_names(list.split(','))
+    fn from_str(list: &str) -> Result<AskedColumns, String> {
+        if !list.contains('=') {
+            return Columns::of_names(list.split(',')).map(AskedColumns::InOrder);
+        }
+        let pair = |part: &str| {
+            let (name, column) = part.split_once('=').unwrap_or((part, part));
+            Ok((name.trim().to_owned(), column.parse()?))
+        };
+        let pairs = list.split(',').map(pair).collect::<Result<Vec<(String, Column)>, String>>()?;
+        // What the header row adds can only be told with it; what is said must make sense by itself.
+        for (i, (name, column)) in pairs.iter().enumerate() {
+            if pairs[..i].iter().any(|(other, meant)| other == name || (meant == column && *meant != Column::Ignored)) {
+                return Err(format!("`{name}={column}` is said twice"));
+            }
+        }
+        Ok(AskedColumns::ByName(pairs))
     }
+}
+
+/// The columns of a header row under names that were given a meaning, and the names of those that have none.
+pub fn by_name(pairs: &[(String, Column)], header: &[String]) -> Result<(Columns, Vec<String>), String> {
+    let mut ignored = Vec::new();
+    let same = |one: &str, other: &str| one.trim().eq_ignore_ascii_case(other.trim());
+    if let Some((missing, _)) = pairs.iter().find(|(name, _)| !header.iter().any(|cell| same(cell, name))) {
+        return Err(format!("the header row has no column `{missing}`; it has {}", header.join(", ")));
+    }
+    let mut columns = Vec::new();
+    for name in header {
+        let column = match pairs.iter().find(|(given, _)| same(given, name)) {
+            Some((_, column)) => column.clone(),
+            // A column that another name was given to keeps its own no longer.
+            None => name.parse().ok().filter(|column| !pairs.iter().any(|(_, given)| given == column)).unwrap_or_else(
+                || {
+                    ignored.push(name.clone());
+                    Column::Ignored
+                },
+            ),
+        };
+        columns.push(column);
+    }
+    Ok((Columns::new(columns)?, ignored))
 }
 
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Column::From => "from",
-            Column::To => "to",
-            Column::Kind => "kind",
-            Column::Strength => "strength",
-            Column::Interactions => "interactions",
-            Column::Time => "time",
-            Column::Since => "since",
-            Column::Note => "note",
-            Column::Id => "id",
-            Column::DisplayName => "display_name",
-            Column::Headline => "headline",
-            Column::Topics => "topics",
-            Column::Label(key) => return write!(f, "label:{key}"),
-            Column::Ignored => "-",
-        })
+        match self {
+            Column::Label(key) => write!(f, "label:{key}"),
+            Column::Ignored => f.write_str("-"),
+            column => {
+                let known = NAMES.iter().find(|(known, _)| known == column);
+                f.write_str(known.and_then(|(_, names)| names.first()).unwrap_or(&"-"))
+            }
+        }
     }
 }
 
 impl fmt::Display for Columns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, column) in self.0.iter().enumerate() {
+        for (i, column) in self.iter().enumerate() {
             write!(f, "{}{column}", if i == 0 { "" } else { "," })?;
         }
         Ok(())
@@ -145,18 +245,57 @@ impl fmt::Display for Columns {
 mod tests {
     use super::*;
 
+    fn in_order(list: &str) -> Result<Columns, String> {
+        match list.parse()? {
+            AskedColumns::InOrder(columns) => Ok(columns),
+            AskedColumns::ByName(_) => Err("by name".to_owned()),
+        }
+    }
+
     #[test]
-    fn a_list_names_edges_or_members() {
-        let edges: Columns = "from, kind,to_id,-,-,time".parse().unwrap();
+    fn a_list_names_edges_members_or_statuses() {
+        let edges = in_order("from, kind,to_id,-,-,time").unwrap();
         assert_eq!(edges.to_string(), "from,kind,to,-,-,time");
-        assert!(!edges.of_members());
-        assert!("id,display_name,label:city,-".parse::<Columns>().unwrap().of_members());
+        assert_eq!(edges.sort(), Sort::Edge);
+        assert_eq!(in_order("id,display_name,label:city,labels.team,-").unwrap().sort(), Sort::Member);
+        assert_eq!(
+            in_order("ID,Author ID,Text,topics,Post-Time").unwrap().to_string(),
+            "id,author,text,topics,post_time"
+        );
+        assert_eq!(in_order("id,LABEL:City").unwrap().to_string(), "id,label:City");
     }
 
     #[test]
     fn a_list_that_makes_no_sense_is_refused() {
-        for list in ["", "from", "from,too", "from,to,to", "from,to,id", "id,note", "label:", "headline", "id,label:"] {
-            assert!(list.parse::<Columns>().is_err(), "{list}");
+        for list in [
+            "",
+            "from",
+            "from,too",
+            "from,to,to",
+            "from,to,id",
+            "id,note",
+            "label:",
+            "headline",
+            "id,label:",
+            "id,text",
+            "author,text",
+            "source=from,source=to",
+            "source=from,target=from",
+            "a=b",
+            "from=",
+        ] {
+            assert!(list.parse::<AskedColumns>().is_err(), "{list}");
         }
+    }
+
+    #[test]
+    fn names_of_a_header_are_given_a_meaning() {
+        let AskedColumns::ByName(pairs) = "source=from,Target=to,weight=strength".parse().unwrap() else { panic!() };
+        let header = ["kind", "Source", "TARGET", "weight", "extra", "strength"].map(str::to_owned);
+        let (columns, ignored) = by_name(&pairs, &header).unwrap();
+        assert_eq!(columns.to_string(), "kind,from,to,strength,-,-");
+        assert_eq!(ignored, ["extra", "strength"]);
+        let error = by_name(&pairs, &["source".to_owned(), "weight".to_owned()]).unwrap_err();
+        assert!(error.contains("no column `Target`"), "{error}");
     }
 }

@@ -1,36 +1,52 @@
 //! NDJSON: one `kith.v1.ImportRecord` a line, in protobuf's canonical JSON.
 
+use std::sync::Arc;
+
+use prost_types::FieldMask;
+
+use super::json_fields::named_paths;
 use super::report::Refusal;
+use super::rows::NamedRecord;
 use crate::cli::json;
 use crate::proto::v1::{ErrorReason, ImportRecord, import_record};
 
 pub struct Ndjson {
     id_prefix: String,
+    replace: bool,
 }
 
 impl Ndjson {
-    pub fn new(id_prefix: String) -> Ndjson {
-        Ndjson { id_prefix }
+    pub fn new(id_prefix: String, replace: bool) -> Ndjson {
+        Ndjson { id_prefix, replace }
     }
 
     /// The record of a line; none of an empty line.
-    pub fn parse(&self, line: u64, text: &str) -> Result<Option<ImportRecord>, Refusal> {
+    pub fn parse(&self, line: u64, text: &str) -> Result<Option<NamedRecord>, Refusal> {
+        let text = text.trim_start_matches('\u{feff}');
         if text.trim().is_empty() {
             return Ok(None);
         }
-        let mut record = json::parse::<ImportRecord>("ImportRecord", text).map_err(|message| {
+        let malformed = |message: String| Refusal::new(line, ErrorReason::Malformed, "", message);
+        let record = json::parse::<ImportRecord>("ImportRecord", text).map_err(|message| {
             // To the parser every line is line 1.
-            Refusal::new(line, ErrorReason::Malformed, "", message.replace(" at line 1 column ", " at column "))
+            let message = message.replace(" at line 1 column ", " at column ");
+            let cut = message.starts_with("EOF while parsing");
+            malformed(if cut {
+                format!("{message}; a record is whole on its line (jq -c writes it so)")
+            } else {
+                message
+            })
         })?;
-        match &mut record.record {
-            Some(resource) if !self.id_prefix.is_empty() => prefix_ids(&self.id_prefix, resource),
-            Some(_) => {}
-            None => {
-                let message = "must hold one of kind, member, edge, status, block and introducerTally";
-                return Err(Refusal::new(line, ErrorReason::Required, "record", message));
-            }
+        let Some(mut resource) = record.record else {
+            let message = "must hold one of kind, member, edge, status, block and introducerTally";
+            return Err(Refusal::new(line, ErrorReason::Required, "record", message));
+        };
+        if !self.id_prefix.is_empty() {
+            prefix_ids(&self.id_prefix, &mut resource);
         }
-        Ok(Some(record))
+        let named = FieldMask { paths: named_paths(text).map_err(malformed)? };
+        let mask = (!self.replace).then(|| record.update_mask.unwrap_or(named));
+        Ok(Some(NamedRecord { record: resource, mask: mask.map(Arc::new) }))
     }
 }
 
@@ -67,12 +83,12 @@ mod tests {
     use super::*;
     use crate::proto::v1::import_record::Record;
 
-    fn parse(text: &str) -> Result<Option<ImportRecord>, Refusal> {
-        Ndjson::new(String::new()).parse(7, text)
+    fn parse(text: &str) -> Result<Option<NamedRecord>, Refusal> {
+        Ndjson::new(String::new(), false).parse(7, text)
     }
 
     fn resource(text: &str) -> Record {
-        parse(text).unwrap().unwrap().record.unwrap()
+        parse(text).unwrap().unwrap().record
     }
 
     #[test]
@@ -90,6 +106,30 @@ mod tests {
         assert_eq!(edge.last_interaction_time.unwrap().seconds, 1_704_164_645);
         assert!(matches!(resource(r#"{"kind":{"name":"x","sphere":"SPHERE_PUBLIC"}}"#), Record::Kind(_)));
         assert!(matches!(resource(r#"{"status":{"id":"s","authorId":"a","text":"hi"}}"#), Record::Status(_)));
+    }
+
+    #[test]
+    fn a_record_names_the_fields_that_it_has() {
+        let paths = |text: &str| parse(text).unwrap().unwrap().mask.unwrap().paths.clone();
+        let member = r#"{"member":{"id":"a","displayName":"","headline":null,"labels":{"city":"Rome","a.b":""},
+                         "privacy":{"hiddenFromSuggestions":false},"etag":"e","createTime":"2024-01-02T03:04:05Z"}}"#;
+        let wanted = ["display_name", "headline", "labels.`city`", "labels.`a.b`", "privacy.hidden_from_suggestions"];
+        assert_eq!(paths(member), wanted);
+        assert_eq!(
+            paths(r#"{"member":{"id":"a","labels":null,"privacy":null,"topics":[]}}"#),
+            ["labels", "privacy", "topics"]
+        );
+        assert_eq!(paths(r#"{"member":{"id":"a","labels":{},"privacy":{}}}"#), [""; 0]);
+        let edge =
+            r#"{"edge":{"fromId":"a","kind":"friend","to_id":"b","since":null,"origin":{"note":"x"},"strength":0.5}}"#;
+        assert_eq!(paths(edge), ["since", "origin"]);
+        assert_eq!(
+            paths(r#"{"kind":{"name":"k","half_life":"60s","sphere":"SPHERE_PUBLIC"}}"#),
+            ["half_life", "sphere"]
+        );
+        assert_eq!(paths(r#"{"status":{"id":"s","authorId":"a","text":"t","audience":{}}}"#), ["text", "audience"]);
+        assert_eq!(paths(r#"{"block":{"memberId":"a","blockedId":"b"}}"#), [""; 0]);
+        assert_eq!(paths(r#"{"member":{"id":"a","headline":"h"},"updateMask":"displayName"}"#), ["display_name"]);
     }
 
     #[test]
@@ -113,6 +153,15 @@ mod tests {
             r#"{"edge":{"interactions":1.5}}"#,
             r#"{"edge":{"since":"yesterday"}}"#,
             r#"{"kind":{"sphere":"SPHERE_OF_MUSIC"}}"#,
+            r#"{"member":{"id":"a"}},"#,
+            r#"{"member":{"id":"a",}}"#,
+            r#"{"member":{"id":"\ud800"}}"#,
+            r#"{"member":{"id":"a","id":"b"}}"#,
+            r#"{"member":{"id":"a","displayName":"A","display_name":"B"}}"#,
+            r#"{"edge":{"interactions":99999999999999999999}}"#,
+            r#"{"edge":{"pinnedStrength":1e400}}"#,
+            "{'member':{'id':'a'}}",
+            "{\"member\":{\"id\":\"a\tb\"}}",
         ] {
             let refusal = parse(text).expect_err(text);
             assert_eq!(refusal.line, 7);
@@ -124,10 +173,12 @@ mod tests {
 
     #[test]
     fn the_prefix_goes_before_every_members_id() {
-        let ndjson = Ndjson::new("p:".to_owned());
+        let ndjson = Ndjson::new("p:".to_owned(), true);
         let text =
             r#"{"edge":{"fromId":"a","toId":"","kind":"friend","origin":{"statusId":"s","introducerIds":["c"]}}}"#;
-        let Some(Record::Edge(edge)) = ndjson.parse(1, text).unwrap().unwrap().record else { panic!("an edge") };
+        let named = ndjson.parse(1, text).unwrap().unwrap();
+        assert_eq!(named.mask, None);
+        let Record::Edge(edge) = named.record else { panic!("an edge") };
         let origin = edge.origin.unwrap();
         assert_eq!((edge.from_id.as_str(), edge.to_id.as_str()), ("p:a", ""));
         assert_eq!((origin.status_id.as_str(), origin.introducer_ids), ("s", vec!["p:c".to_owned()]));

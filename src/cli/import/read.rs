@@ -1,20 +1,20 @@
 //! Files as rows of text: plain or gzip, told by their first bytes, with a bound on the length of a line.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, Cursor, Read};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-
+use super::gzip::Gzip;
+use super::magic::{self, Content};
 use super::report::Refusal;
 use crate::proto::v1::ErrorReason;
 
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 const BUFFER_BYTES: usize = 256 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Why a file could not be read to its end.
 #[derive(Debug, thiserror::Error)]
@@ -23,91 +23,149 @@ pub enum ReadError {
     GzipCutShort,
     #[error("the gzip data is damaged: {0}")]
     GzipDamaged(io::Error),
+    #[error("the JSON array is cut short")]
+    ArrayCutShort,
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The columns cannot be told, so no row can.
+    /// What the rows are cannot be told, so none can be read.
     #[error("{0}")]
     Header(String),
 }
 
-/// Counts the bytes that came from the file itself, compressed or not: what a progress bar can hold against its size.
-struct Counted<R> {
+/// Where bytes come from. Before it waits for more of them, whoever waits for rows is given those that are there.
+struct Source<R> {
     inner: R,
+    /// Counts what came, compressed or not: what a progress bar can hold against the file's size.
     bytes: Arc<AtomicU64>,
+    before_waiting: Box<dyn FnMut() + Send>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for Source<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.before_waiting)();
         let count = self.inner.read(buffer)?;
         self.bytes.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
 }
 
-/// A file, or standard input for `-`, and its size if it has one.
-pub fn open(path: &Path, bytes_read: Arc<AtomicU64>) -> Result<(Lines, Option<u64>), ReadError> {
+/// A file, or standard input for `-`.
+pub fn open(
+    path: &Path,
+    bytes: Arc<AtomicU64>,
+    before_waiting: impl FnMut() + Send + 'static,
+) -> Result<Lines, ReadError> {
+    let before_waiting = Box::new(before_waiting);
     if path == Path::new("-") {
-        return Ok((Lines::of(Counted { inner: io::stdin(), bytes: bytes_read })?, None));
+        return Lines::of(Source { inner: io::stdin(), bytes, before_waiting });
     }
     let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
+    if file.metadata()?.is_dir() {
         return Err(ReadError::Io(io::Error::new(io::ErrorKind::IsADirectory, "is a directory")));
     }
-    let size = metadata.is_file().then_some(metadata.len());
-    Ok((Lines::of(Counted { inner: file, bytes: bytes_read })?, size))
+    Lines::of(Source { inner: file, bytes, before_waiting })
 }
 
-/// The rows of a text: a line each, or several where the caller joins them.
+/// The rows of a text: a line each, or several where the caller joins them. A line ends with LF, CR or both.
 pub struct Lines {
-    source: Box<dyn BufRead + Send>,
+    source: Box<dyn Read + Send>,
     gzip: bool,
-    row: Vec<u8>,
+    /// What was read and is not behind the row.
+    buffer: Vec<u8>,
+    /// The row, in the buffer, without its last line break.
+    row: Range<usize>,
+    /// Where the next line begins in the buffer.
+    next: usize,
+    /// The last line ended with a CR: a LF that comes now belongs to it.
+    after_cr: bool,
+    /// Nothing comes after what is in the buffer.
+    ended: bool,
     first_line: u64,
     last_line: u64,
     too_long: bool,
+    /// Where the reading was after the row's first line: `next`, `after_cr`.
+    after_first: (usize, bool),
 }
 
 impl Lines {
     pub fn of(mut source: impl Read + Send + 'static) -> Result<Lines, ReadError> {
-        let mut magic = Vec::with_capacity(GZIP_MAGIC.len());
-        source.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut magic)?;
-        let gzip = magic == GZIP_MAGIC;
-        let whole = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(magic).chain(source));
-        let source: Box<dyn BufRead + Send> = if gzip {
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(whole)))
-        } else {
-            Box::new(whole)
+        let (first, content) = magic::content(&mut source)?;
+        let whole = Cursor::new(first).chain(source);
+        let (source, gzip): (Box<dyn Read + Send>, bool) = match content {
+            Content::Text => (Box::new(whole), false),
+            Content::Gzip => (Box::new(Gzip::new(whole)), true),
+            Content::Other(what) => return Err(ReadError::Header(what.to_owned())),
         };
-        Ok(Lines { source, gzip, row: Vec::new(), first_line: 0, last_line: 0, too_long: false })
+        Ok(Lines {
+            source,
+            gzip,
+            buffer: Vec::new(),
+            row: 0..0,
+            next: 0,
+            after_cr: false,
+            ended: false,
+            first_line: 0,
+            last_line: 0,
+            too_long: false,
+            after_first: (0, false),
+        })
     }
 
     /// Goes to the next line; false at the end.
     pub fn advance(&mut self) -> Result<bool, ReadError> {
-        self.row.clear();
-        self.too_long = false;
-        let more = self.append_line()?;
+        self.pass_line_feed()?;
+        (self.row, self.too_long) = (self.next..self.next, false);
+        let more = self.append_line(true)?;
         self.first_line = self.last_line;
+        self.after_first = (self.next, self.after_cr);
+        if self.buffer[self.row.clone()].starts_with(BYTE_ORDER_MARK) {
+            self.row.start += BYTE_ORDER_MARK.len();
+        }
         Ok(more)
     }
 
     /// Adds the next line to the row and gives what was added, line break included; nothing at the end or over the bound.
     pub fn join_next(&mut self) -> Result<Option<&[u8]>, ReadError> {
-        let start = self.row.len();
-        self.row.push(b'\n');
-        if self.too_long {
+        let added = self.row.len();
+        if self.too_long || !self.append_line(false)? {
             return Ok(None);
         }
-        let more = self.append_line()?;
-        if !more || self.too_long {
+        Ok(self.bytes().get(added..))
+    }
+
+    /// Goes back to the end of the row's first line, which the row then is.
+    pub fn go_back(&mut self) {
+        let lines = self.last_line - self.first_line;
+        if lines > 0 {
+            (self.next, self.after_cr) = self.after_first;
+            self.last_line = self.first_line;
+        }
+    }
+
+    /// One byte, for those who find the ends of rows themselves.
+    pub fn byte(&mut self) -> Result<Option<u8>, ReadError> {
+        self.row = self.next..self.next;
+        if self.next == self.buffer.len() && !self.fill()? {
             return Ok(None);
         }
-        Ok(self.row.get(start..))
+        let byte = self.buffer[self.next];
+        self.next += 1;
+        self.last_line += u64::from(byte == b'\n');
+        Ok(Some(byte))
+    }
+
+    /// What comes next, at least as much as is asked for, or all there is up to the bound of a line.
+    pub fn ahead(&mut self, enough: impl Fn(&[u8]) -> bool) -> Result<&[u8], ReadError> {
+        self.pass_line_feed()?;
+        self.row = self.next..self.next;
+        while !enough(&self.buffer[self.next..]) && self.buffer.len() - self.next < LINE_BYTES_MAX && self.fill()? {}
+        let ahead = &self.buffer[self.next..];
+        Ok(ahead.strip_prefix(BYTE_ORDER_MARK).unwrap_or(ahead))
     }
 
     /// The row's bytes, without its line break.
     pub fn bytes(&self) -> &[u8] {
-        &self.row
+        &self.buffer[self.row.clone()]
     }
 
     /// The line the row begins on, from 1.
@@ -122,47 +180,105 @@ impl Lines {
 
     pub fn text(&self) -> Result<&str, Refusal> {
         if self.too_long {
-            let message = format!("a row must be at most {LINE_BYTES_MAX} bytes");
-            return Err(Refusal::new(self.first_line, ErrorReason::TooLong, "", message));
+            return Err(Refusal::new(self.first_line, ErrorReason::TooLong, "", too_long()));
         }
-        std::str::from_utf8(&self.row).map_err(|error| {
+        std::str::from_utf8(self.bytes()).map_err(|error| {
             let message = format!("is not UTF-8 at byte {}", error.valid_up_to() + 1);
             Refusal::new(self.first_line, ErrorReason::Malformed, "", message)
         })
     }
 
-    fn append_line(&mut self) -> Result<bool, ReadError> {
-        // Room for the bound, and for the line break that does not count.
-        let room = (LINE_BYTES_MAX + 2).saturating_sub(self.row.len()) as u64;
-        let came = self.source.by_ref().take(room).read_until(b'\n', &mut self.row);
-        if came.map_err(|error| read_error(self.gzip, error))? == 0 && room > 0 {
-            return Ok(false);
+    fn pass_line_feed(&mut self) -> Result<(), ReadError> {
+        if !self.after_cr {
+            return Ok(());
+        }
+        self.row = self.next..self.next;
+        if self.next == self.buffer.len() && !self.fill()? {
+            return Ok(());
+        }
+        self.after_cr = false;
+        self.next += usize::from(self.buffer[self.next] == b'\n');
+        Ok(())
+    }
+
+    /// Extends the row by the next line. One that is too long is passed over, or left where it is.
+    fn append_line(&mut self, pass_over: bool) -> Result<bool, ReadError> {
+        self.pass_line_feed_within_row()?;
+        let mut from = self.next;
+        loop {
+            if let Some(at) = memchr::memchr2(b'\n', b'\r', &self.buffer[from..]) {
+                let end = from + at;
+                self.after_cr = self.buffer[end] == b'\r';
+                (self.row.end, self.next) = (end, end + 1);
+                break;
+            }
+            from = self.buffer.len();
+            if from - self.row.start > LINE_BYTES_MAX {
+                self.too_long = true;
+                if !pass_over {
+                    return Ok(false);
+                }
+                // What is refused is not kept.
+                self.buffer.truncate(self.row.start);
+                (from, self.next) = (self.row.start, self.row.start);
+            }
+            let before = self.row.start;
+            let more = self.fill()?;
+            from -= before - self.row.start;
+            if !more {
+                if self.next == self.buffer.len() && !self.too_long {
+                    return Ok(false);
+                }
+                (self.row.end, self.next) = (self.buffer.len(), self.buffer.len());
+                break;
+            }
         }
         self.last_line += 1;
-        if self.row.ends_with(b"\n") {
-            self.row.pop();
-            self.row.truncate(self.row.len() - usize::from(self.row.ends_with(b"\r")));
-        } else {
-            self.skip_to_line_end()?;
-        }
-        if self.last_line == 1 && self.row.starts_with(BYTE_ORDER_MARK) {
-            self.row.drain(..BYTE_ORDER_MARK.len());
-        }
         self.too_long |= self.row.len() > LINE_BYTES_MAX;
         Ok(true)
     }
 
-    fn skip_to_line_end(&mut self) -> Result<(), ReadError> {
-        let mut rest = Vec::new();
-        loop {
-            let came = self.source.by_ref().take(BUFFER_BYTES as u64).read_until(b'\n', &mut rest);
-            let ended = rest.ends_with(b"\n");
-            if came.map_err(|error| read_error(self.gzip, error))? == 0 || ended {
+    /// As `pass_line_feed`, but what is passed becomes part of the row that goes on after it.
+    fn pass_line_feed_within_row(&mut self) -> Result<(), ReadError> {
+        if self.after_cr {
+            if self.next == self.buffer.len() && !self.fill()? {
                 return Ok(());
             }
-            rest.clear();
+            self.after_cr = false;
+            self.next += usize::from(self.buffer[self.next] == b'\n');
         }
+        Ok(())
     }
+
+    /// Reads more behind what is in the buffer, of which only what is from the row on is kept; false at the end.
+    fn fill(&mut self) -> Result<bool, ReadError> {
+        if self.ended {
+            return Ok(false);
+        }
+        let behind = self.row.start;
+        if behind > 0 {
+            self.buffer.drain(..behind);
+            self.row = 0..self.row.end - behind;
+            self.next -= behind;
+            self.after_first.0 = self.after_first.0.saturating_sub(behind);
+        }
+        let len = self.buffer.len();
+        self.buffer.resize(len + BUFFER_BYTES, 0);
+        let came = loop {
+            match self.source.read(&mut self.buffer[len..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                came => break came,
+            }
+        };
+        self.buffer.truncate(len + came.as_ref().map_or(0, |came| *came));
+        self.ended = came.map_err(|error| read_error(self.gzip, error))? == 0;
+        Ok(!self.ended)
+    }
+}
+
+/// What is said of a row that is longer than rows may be.
+pub fn too_long() -> String {
+    format!("a row must be at most {LINE_BYTES_MAX} bytes")
 }
 
 fn read_error(gzip: bool, error: io::Error) -> ReadError {
@@ -211,9 +327,45 @@ mod tests {
 
     #[test]
     fn line_breaks_and_the_byte_order_mark_are_no_text() {
-        let (rows, end) = read("\u{feff}a\r\nb\n\nc");
+        let (rows, end) = read("\u{feff}a\r\nb\n\nc\rd\r\re\n\rf\r\n\u{feff}g\r");
         assert!(end.is_ok());
-        assert_eq!(rows, [line(1, "a"), line(2, "b"), line(3, ""), line(4, "c")]);
+        let wanted = ["a", "b", "", "c", "d", "", "e", "", "f", "g"];
+        assert_eq!(rows, (1..).zip(wanted).map(|(number, text)| line(number, text)).collect::<Vec<_>>());
+    }
+
+    /// A source that gives a byte at a time, as a pipe may.
+    struct Drops(Cursor<Vec<u8>>);
+
+    impl Read for Drops {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let one = buffer.len().min(1);
+            self.0.read(&mut buffer[..one])
+        }
+    }
+
+    #[test]
+    fn lines_are_the_same_however_their_bytes_come() {
+        let text = "\u{feff}a\r\nb\rc\n\nd\r\n\r\ne";
+        let mut lines = Lines::of(Drops(Cursor::new(text.into()))).unwrap();
+        let mut rows = Vec::new();
+        while lines.advance().unwrap() {
+            rows.push((lines.line(), lines.text().map(str::to_owned).map_err(|refusal| refusal.reason)));
+        }
+        assert_eq!(rows, read(text).0);
+        assert_eq!(rows.len(), 7);
+    }
+
+    #[test]
+    fn a_row_that_was_joined_is_left_for_its_second_line() {
+        for text in ["a\r\nb\r\nc", "a\nb\nc", "a\rb\rc"] {
+            let mut lines = Lines::of(Drops(Cursor::new(text.into()))).unwrap();
+            assert!(lines.advance().unwrap());
+            while lines.join_next().unwrap().is_some() {}
+            assert_eq!((lines.line(), lines.last_line()), (1, 3));
+            lines.go_back();
+            assert!(lines.advance().unwrap());
+            assert_eq!((lines.text().unwrap(), lines.line()), ("b", 2));
+        }
     }
 
     #[test]
@@ -227,6 +379,35 @@ mod tests {
         let (rows, end) = read([gzip("a\nb\n"), gzip("c\n")].concat());
         assert!(end.is_ok());
         assert_eq!(rows, [line(1, "a"), line(2, "b"), line(3, "c")]);
+    }
+
+    #[test]
+    fn gzip_may_have_zeros_behind_it_and_nothing_else() {
+        let (rows, end) = read([gzip("a\n"), vec![0; 700_000], gzip("b\n"), vec![0; 511]].concat());
+        assert!(end.is_ok());
+        assert_eq!(rows, [line(1, "a"), line(2, "b")]);
+        let (rows, end) = read([gzip("a\n"), b"more".to_vec()].concat());
+        assert!(matches!(end, Err(ReadError::GzipDamaged(_))), "{end:?}");
+        assert_eq!(rows, [line(1, "a")]);
+    }
+
+    #[test]
+    fn what_is_packed_otherwise_is_named() {
+        let all: [(&[u8], &str); 7] = [
+            (b"\x28\xb5\x2f\xfd\x04\x00", "zstd"),
+            (b"BZh91AY&SY....", "bzip2"),
+            (b"\xfd7zXZ\x00\x00", "xz"),
+            (b"PK\x03\x04\x14\x00", "zip"),
+            (b"\xff\xfea\x00,\x00", "UTF-16"),
+            (b"a\x00,\x00b\x00", "UTF-16"),
+            (b"\x00a\x00,\x00b", "UTF-16"),
+        ];
+        for (bytes, what) in all {
+            let Err(ReadError::Header(message)) = Lines::of(Cursor::new(bytes)) else { panic!("{what}") };
+            assert!(message.contains(what), "{message}");
+        }
+        assert_eq!(read("BZh9 x\n").0, [line(1, "BZh9 x")]);
+        assert_eq!(read("PK,x").0, [line(1, "PK,x")]);
     }
 
     #[test]
@@ -274,8 +455,8 @@ mod tests {
     fn joined_lines_are_one_row() {
         let mut lines = Lines::of(Cursor::new("a\r\nb\nc")).unwrap();
         assert!(lines.advance().unwrap());
-        assert_eq!(lines.join_next().unwrap(), Some(&b"\nb"[..]));
-        assert_eq!((lines.text().unwrap(), lines.line(), lines.last_line()), ("a\nb", 1, 2));
+        assert_eq!(lines.join_next().unwrap(), Some(&b"\r\nb"[..]));
+        assert_eq!((lines.text().unwrap(), lines.line(), lines.last_line()), ("a\r\nb", 1, 2));
         assert!(lines.advance().unwrap());
         assert_eq!((lines.text().unwrap(), lines.line()), ("c", 3));
         assert_eq!(lines.join_next().unwrap(), None);

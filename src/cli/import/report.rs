@@ -1,25 +1,23 @@
-//! What an import did: totals, refusals and how far it is.
+//! What an import did: totals and refusals.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use same_file::Handle;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
+use super::rows::Skip;
 use crate::cli;
 use crate::cli::print::{clean, say};
 use crate::proto::v1::{ErrorReason, ImportError, ImportResponse};
 
 const REFUSALS_SHOWN: usize = 20;
+const COMMENTS_SHOWN: usize = 3;
+const COMMENT_CHARS_MAX: usize = 80;
 const FIELD_CHARS_MAX: usize = 200;
 const MESSAGE_CHARS_MAX: usize = 500;
-const BAR_EVERY: Duration = Duration::from_millis(200);
-const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// A row that did not go in, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,14 +47,19 @@ impl Refusal {
 pub struct ErrorsFile(BufWriter<File>);
 
 impl ErrorsFile {
-    pub fn create(path: &Path) -> io::Result<ErrorsFile> {
+    /// Refuses to empty a file that is to be imported, by whatever name.
+    pub fn create(path: &Path, inputs: &[PathBuf]) -> io::Result<ErrorsFile> {
+        if inputs.iter().any(|input| is_same_file(input, path)) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is a file that is to be imported"));
+        }
         Ok(ErrorsFile(BufWriter::new(File::create(path)?)))
     }
 
-    fn write(&mut self, file: &str, refusal: &Refusal) -> io::Result<()> {
+    fn write(&mut self, file: &str, counts_records: bool, refusal: &Refusal) -> io::Result<()> {
         let Refusal { line, field, message, .. } = refusal;
         let reason = refusal.reason_name();
-        let json = json!({"file": file, "line": line, "reason": reason, "field": field, "message": message});
+        let unit = if counts_records { "record" } else { "line" };
+        let json = json!({"file": file, unit: line, "reason": reason, "field": field, "message": message});
         writeln!(self.0, "{json}")
     }
 
@@ -65,71 +68,191 @@ impl ErrorsFile {
     }
 }
 
+/// Whether an input is the file of a path; standard input may be one, too.
+fn is_same_file(input: &Path, path: &Path) -> bool {
+    let input = match input == Path::new("-") {
+        true => Handle::stdin(),
+        false => Handle::from_path(input),
+    };
+    matches!((input, Handle::from_path(path)), (Ok(input), Ok(path)) if input == path)
+}
+
+/// Rows that have no record and should not, by why.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Skipped(BTreeMap<Skip, u64>);
+
+impl Skipped {
+    pub fn add(&mut self, skip: Skip, rows: u64) {
+        *self.0.entry(skip).or_default() += rows;
+    }
+
+    pub fn add_all(&mut self, other: &Skipped) {
+        other.0.iter().for_each(|(skip, rows)| self.add(*skip, *rows));
+    }
+
+    fn rows(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Each that there is, with its name.
+    fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().map(|(skip, rows)| {
+            let name = match skip {
+                Skip::Header => "header",
+                Skip::Comment => "comment",
+                Skip::Blank => "blank",
+                Skip::Asked => "--skip-rows",
+            };
+            (name, *rows)
+        })
+    }
+}
+
+/// Rows of a file that need no server, as they were read.
+#[derive(Debug, Default)]
+pub struct LocalRows {
+    pub refused: Vec<Refusal>,
+    pub skipped: Skipped,
+    /// The first comments, with their lines.
+    pub comments: Vec<(u64, String)>,
+}
+
 /// What came of one file so far.
 pub struct FileReport {
     pub file: String,
     /// Every row up to this line is on the server's disk, or refused.
     pub acknowledged_line: u64,
+    /// Positions are those of an array's elements, not lines.
+    counts_records: bool,
+    dry_run: bool,
     totals: ImportResponse,
+    /// Records that were taken to be sent.
+    taken: u64,
+    /// Rows that were refused before they were sent.
+    refused_here: u64,
+    skipped: Skipped,
+    comments: Vec<(u64, String)>,
+    ignored_columns: Vec<String>,
+    /// Refusals since the last answer, to be told in the order of their lines with those of the next.
+    pending: Vec<Refusal>,
     shown: Vec<Refusal>,
     errors: Option<ErrorsFile>,
 }
 
 impl FileReport {
-    pub fn new(file: String, errors: Option<ErrorsFile>) -> FileReport {
-        FileReport { file, acknowledged_line: 0, totals: ImportResponse::default(), shown: Vec::new(), errors }
+    pub fn new(file: String, dry_run: bool, errors: Option<ErrorsFile>) -> FileReport {
+        FileReport {
+            file,
+            acknowledged_line: 0,
+            counts_records: false,
+            dry_run,
+            totals: ImportResponse::default(),
+            taken: 0,
+            refused_here: 0,
+            skipped: Skipped::default(),
+            comments: Vec::new(),
+            ignored_columns: Vec::new(),
+            pending: Vec::new(),
+            shown: Vec::new(),
+            errors,
+        }
     }
 
-    /// Rows that were never sent.
-    pub fn add_unsent(&mut self, refusals: Vec<Refusal>) -> io::Result<()> {
-        let count = refusals.len() as i64;
-        self.totals.received += count;
-        self.totals.refused += count;
-        self.keep(refusals)
+    pub fn begun(&mut self, counts_records: bool, ignored_columns: Vec<String>) {
+        (self.counts_records, self.ignored_columns) = (counts_records, ignored_columns);
     }
 
-    /// What the server answered, and the rows among those it answers for that were never sent.
-    pub fn add(&mut self, answer: ImportResponse, unsent: Vec<Refusal>, last_line: u64) -> io::Result<()> {
+    /// Rows were read: so many records, and what needs no server.
+    pub fn read(&mut self, records: usize, rows: LocalRows) {
+        self.taken += records as u64;
+        self.refused_here += rows.refused.len() as u64;
+        self.skipped.add_all(&rows.skipped);
+        self.pending.extend(rows.refused);
+        let room = COMMENTS_SHOWN - self.comments.len();
+        self.comments.extend(rows.comments.into_iter().take(room));
+    }
+
+    /// What the server answered for all records that were taken up to this line.
+    pub fn acknowledged(&mut self, answer: ImportResponse, last_line: u64) -> io::Result<()> {
         let totals = &mut self.totals;
-        totals.received += answer.received + unsent.len() as i64;
+        totals.received += answer.received;
         totals.created += answer.created;
         totals.updated += answer.updated;
         totals.unchanged += answer.unchanged;
-        totals.refused += answer.refused + unsent.len() as i64;
+        totals.refused += answer.refused;
+        // A member that was erased is not brought back, and its row is not lost in silence.
+        totals.erased_skipped += answer.erased_skipped;
         totals.members_created_bare += answer.members_created_bare;
         totals.revision = answer.revision;
         self.acknowledged_line = last_line;
-
-        let mut refusals = unsent;
-        refusals.extend(answer.errors.into_iter().map(Refusal::of_server));
-        refusals.sort_by_key(|refusal| refusal.line);
-        self.keep(refusals)
+        self.pending.extend(answer.errors.into_iter().map(Refusal::of_server));
+        self.keep_pending()
     }
 
-    fn keep(&mut self, refusals: Vec<Refusal>) -> io::Result<()> {
+    /// Writes down the refusals since the last time.
+    fn keep_pending(&mut self) -> io::Result<()> {
+        let mut refusals = std::mem::take(&mut self.pending);
+        refusals.sort_by_key(|refusal| refusal.line);
         if let Some(errors) = &mut self.errors {
-            refusals.iter().try_for_each(|refusal| errors.write(&self.file, refusal))?;
+            refusals.iter().try_for_each(|refusal| errors.write(&self.file, self.counts_records, refusal))?;
         }
         let room = REFUSALS_SHOWN - self.shown.len();
         self.shown.extend(refusals.into_iter().take(room));
         Ok(())
     }
 
+    /// What positions count.
+    pub fn unit(&self) -> &'static str {
+        if self.counts_records { "record" } else { "line" }
+    }
+
     pub fn refused(&self) -> bool {
-        self.totals.refused > 0
+        self.refused_rows() > 0
+    }
+
+    fn refused_rows(&self) -> u64 {
+        self.refused_here + self.totals.refused as u64
+    }
+
+    fn imported(&self) -> u64 {
+        (self.totals.created + self.totals.updated + self.totals.unchanged) as u64
+    }
+
+    /// Rows that are not to be imported, by why: the server knows whom it erased.
+    fn all_skipped(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let erased = self.totals.erased_skipped as u64;
+        self.skipped.named().chain((erased > 0).then_some(("erased", erased)))
+    }
+
+    fn rows_read(&self) -> u64 {
+        self.taken + self.refused_here + self.skipped.rows()
+    }
+
+    /// Records of which the server has not said what became.
+    fn unacknowledged(&self) -> u64 {
+        let answered = self.imported() + (self.totals.refused + self.totals.erased_skipped) as u64;
+        self.taken.saturating_sub(answered)
     }
 
     /// Tells the first refusals, the totals and why it failed. Gives back the errors file for the next one.
-    pub fn finish(self, json: bool, failure: Option<&str>) -> Result<Option<ErrorsFile>, cli::Failure> {
+    pub fn finish(mut self, json: bool, failure: Option<&str>) -> Result<Option<ErrorsFile>, cli::Failure> {
+        let kept = self.keep_pending();
         let mut told = String::new();
+        for (line, text) in &self.comments {
+            told += &format!("{}:{line}: skipped as a comment: {}\n", self.file, clean(text, COMMENT_CHARS_MAX));
+        }
+        for name in &self.ignored_columns {
+            told += &format!("{}: column {} is ignored\n", self.file, clean(name, FIELD_CHARS_MAX));
+        }
+        let unit = if self.counts_records { "record " } else { "" };
         for refusal in &self.shown {
             let field = clean(&refusal.field, FIELD_CHARS_MAX);
             let colon = if field.is_empty() { "" } else { ": " };
             let message = clean(&refusal.message, MESSAGE_CHARS_MAX);
             let reason = refusal.reason_name();
-            told += &format!("{}:{}: {field}{colon}{message} ({reason})\n", self.file, refusal.line);
+            told += &format!("{}:{unit}{}: {field}{colon}{message} ({reason})\n", self.file, refusal.line);
         }
-        let more = self.totals.refused - self.shown.len() as i64;
+        let more = self.refused_rows() - self.shown.len() as u64;
         if more > 0 {
             told += &format!("… and {more} more (see --errors)\n");
         }
@@ -139,128 +262,57 @@ impl FileReport {
         // The totals matter more than that these lines can be shown.
         let _ = io::stderr().lock().write_all(told.as_bytes());
         // Of a file that could not be opened there are no totals to tell a person.
-        if json || failure.is_none() || self.totals.received > 0 {
+        if json || failure.is_none() || self.rows_read() > 0 {
             let totals = if json { self.json(failure).to_string() } else { self.sentence() };
             say(&format!("{totals}\n"))?;
         }
+        kept.map_err(|error| cli::Failure::new(format!("cannot write the file of --errors: {error}")))?;
         Ok(self.errors)
     }
 
     fn sentence(&self) -> String {
-        let ImportResponse { received, created, updated, unchanged, refused, revision, .. } = &self.totals;
+        let ImportResponse { created, updated, unchanged, revision, .. } = &self.totals;
+        let skipped: Vec<String> = self.all_skipped().map(|(name, rows)| format!("{rows} {name}")).collect();
+        let skipped = if skipped.is_empty() { String::new() } else { format!(" ({})", skipped.join(", ")) };
+        let unacknowledged = match self.unacknowledged() {
+            0 => String::new(),
+            rows => format!(", {rows} not acknowledged"),
+        };
         let revision = if revision.is_empty() { String::new() } else { format!("; revision {revision}") };
         format!(
-            "imported {}: {received} received, {created} created, {updated} updated, {unchanged} unchanged, \
-             {refused} refused{revision}",
-            self.file
+            "{} {}: {} = {} imported ({created} created, {updated} changed, {unchanged} unchanged), {} refused, \
+             {} skipped{skipped}{unacknowledged}{revision}",
+            if self.dry_run { "would import" } else { "imported" },
+            self.file,
+            match self.rows_read() {
+                1 => "1 row read".to_owned(),
+                rows => format!("{rows} rows read"),
+            },
+            self.imported(),
+            self.refused_rows(),
+            self.all_skipped().map(|(_, rows)| rows).sum::<u64>(),
         )
     }
 
     fn json(&self, failure: Option<&str>) -> Value {
         let totals = &self.totals;
+        let skipped: BTreeMap<&str, u64> = self.all_skipped().collect();
         json!({
             "file": self.file,
-            "received": totals.received,
+            "dryRun": self.dry_run,
+            "read": self.rows_read(),
+            "imported": self.imported(),
             "created": totals.created,
-            "updated": totals.updated,
+            "changed": totals.updated,
             "unchanged": totals.unchanged,
-            "refused": totals.refused,
+            "refused": self.refused_rows(),
+            "skipped": skipped,
+            "unacknowledged": self.unacknowledged(),
             "membersCreatedBare": totals.members_created_bare,
+            "ignoredColumns": self.ignored_columns,
             "revision": totals.revision,
             "acknowledgedLine": self.acknowledged_line,
             "error": failure,
         })
-    }
-}
-
-/// Shows on standard error how far a file is, from when it is made to when it is dropped.
-pub struct Progress {
-    records: Arc<AtomicU64>,
-    bar: Option<ProgressBar>,
-    task: JoinHandle<()>,
-}
-
-impl Progress {
-    pub fn start(file: &str, bytes_read: Arc<AtomicU64>, size: Option<u64>) -> Progress {
-        let records = Arc::new(AtomicU64::new(0));
-        let bar = io::stderr().is_terminal().then(|| bar(file, size));
-        let state =
-            State { file: file.to_owned(), bytes_read, size, records: records.clone(), started: Instant::now() };
-        let task = match bar.clone() {
-            Some(bar) => tokio::spawn(state.draw(bar)),
-            None => tokio::spawn(state.print_lines()),
-        };
-        Progress { records, bar, task }
-    }
-
-    pub fn add_records(&self, count: usize) {
-        self.records.fetch_add(count as u64, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.task.abort();
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-fn bar(file: &str, size: Option<u64>) -> ProgressBar {
-    let template = match size {
-        Some(_) => "{prefix} {wide_bar} {bytes}/{total_bytes}, {msg}, {eta} left",
-        None => "{prefix} {spinner} {bytes}, {msg}, {elapsed}",
-    };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = size.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-    // Without its folder: the line must fit a terminal.
-    let name = file.rsplit('/').next().unwrap_or(file);
-    bar.with_style(style).with_prefix(name.to_owned())
-}
-
-struct State {
-    file: String,
-    bytes_read: Arc<AtomicU64>,
-    size: Option<u64>,
-    records: Arc<AtomicU64>,
-    started: Instant,
-}
-
-impl State {
-    async fn draw(self, bar: ProgressBar) {
-        let mut ticks = tokio::time::interval(BAR_EVERY);
-        loop {
-            ticks.tick().await;
-            bar.set_message(format!("{} records/s", HumanCount(self.rate())));
-            bar.set_position(self.bytes_read.load(Ordering::Relaxed));
-        }
-    }
-
-    async fn print_lines(self) {
-        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + LINE_EVERY, LINE_EVERY);
-        loop {
-            ticks.tick().await;
-            // Progress that cannot be shown is no reason to stop.
-            let _ = writeln!(io::stderr(), "{}", self.line());
-        }
-    }
-
-    fn rate(&self) -> u64 {
-        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
-        (self.records.load(Ordering::Relaxed) as f64 / seconds) as u64
-    }
-
-    fn line(&self) -> String {
-        let bytes = self.bytes_read.load(Ordering::Relaxed);
-        let (records, rate) = (self.records.load(Ordering::Relaxed), self.rate());
-        let line = format!("importing {}: {records} records, {rate} records/s, {} read", self.file, HumanBytes(bytes));
-        match self.size {
-            Some(size) if bytes > 0 => {
-                let left = self.started.elapsed().as_secs_f64() * size.saturating_sub(bytes) as f64 / bytes as f64;
-                format!("{line} of {}, {left:.0} s left", HumanBytes(size))
-            }
-            _ => line,
-        }
     }
 }

@@ -1,84 +1,195 @@
 //! The records of a file, whatever its format.
 
-use std::path::Path;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-use super::columns::Columns;
+use prost_types::FieldMask;
+
+use super::bounds;
+use super::columns::AskedColumns;
+use super::json_array::{Element, Elements};
 use super::ndjson::Ndjson;
-use super::read::{Lines, ReadError};
+use super::read::{Lines, ReadError, too_long};
 use super::report::Refusal;
-use super::table::{RowDefaults, Table};
-use crate::proto::v1::ImportRecord;
+use super::sniff::{self, Form, Named};
+use super::table::{Header, Table};
+use super::times::TimeUnit;
+use crate::proto::v1::import_record::Record;
+use crate::proto::v1::{ErrorReason, ImportRecord};
 
 /// How a file's rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// One kith.v1.ImportRecord a line, in protobuf's JSON: {"member":{…}}, {"edge":{…}}, {"kind":{…}} or {"status":{…}}.
     Ndjson,
-    /// Comma-separated with quotes (RFC 4180); the first row names the columns.
+    /// The same records as the elements of one JSON array.
+    Json,
+    /// Cells with commas (or --delimiter) between them, quoted as in RFC 4180; the first row names the columns.
     Csv,
     /// Two ends a line, with commas or whitespace between; # and % begin comments.
     Edges,
 }
 
-impl Format {
-    /// By the file's name, without its `.gz`.
-    pub fn of(path: &Path) -> Format {
-        let name = path.to_string_lossy().to_ascii_lowercase();
-        let name = name.strip_suffix(".gz").unwrap_or(&name);
-        match name.rsplit_once('.').map(|(_, extension)| extension) {
-            Some("ndjson" | "jsonl" | "json") => Format::Ndjson,
-            Some("csv") => Format::Csv,
-            _ => Format::Edges,
-        }
-    }
+/// Whether a table's first row names its columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum HeaderRow {
+    /// If its cells are names of columns.
+    #[default]
+    Auto,
+    Yes,
+    No,
+}
+
+/// What rows say besides their columns.
+#[derive(Debug, Clone)]
+pub struct RowDefaults {
+    pub kind: String,
+    pub id_prefix: String,
+    pub time_unit: Option<TimeUnit>,
+    /// Rows take the place of what is stored, and do not name what they change.
+    pub replace: bool,
 }
 
 /// How to understand a file's rows.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    pub format: Format,
-    pub columns: Option<Columns>,
+    pub format: Option<Format>,
+    pub columns: Option<AskedColumns>,
+    pub header: HeaderRow,
     pub delimiter: Option<u8>,
+    /// Characters that begin comments, where they are not the format's own.
+    pub comments: Option<Vec<u8>>,
     pub skip_rows: u64,
     pub defaults: RowDefaults,
 }
 
+/// Why a row has no record, and should not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Skip {
+    Header,
+    Comment,
+    Blank,
+    /// By `--skip-rows`.
+    Asked,
+}
+
+/// A resource, and the fields that the row names; none if it takes the place of what is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedRecord {
+    pub record: Record,
+    pub mask: Option<Arc<FieldMask>>,
+}
+
+/// One row of a file.
+#[derive(Debug)]
+pub enum Row {
+    Record(Box<ImportRecord>, Option<Arc<FieldMask>>),
+    Refused(Refusal),
+    /// With its line and its text.
+    Skipped(Skip, u64, String),
+}
+
 enum Parser {
     Ndjson(Ndjson),
+    Array(Ndjson, Elements),
     Table(Table),
 }
 
 /// Makes records of rows.
 pub struct Rows {
     parser: Parser,
+    /// Rows that were passed over before the first record's.
+    passed: VecDeque<Row>,
+    /// Columns that the header row has, and nobody asked for.
+    pub ignored_columns: Vec<String>,
 }
 
 impl Rows {
-    /// Skips what is to be skipped, and reads a CSV file's header.
-    pub fn begin(layout: Layout, lines: &mut Lines) -> Result<Rows, ReadError> {
+    /// Skips what is to be skipped, tells what the rows are, and reads a header.
+    pub fn begin(layout: Layout, named: Named, lines: &mut Lines) -> Result<Rows, ReadError> {
+        let mut passed = VecDeque::new();
         for _ in 0..layout.skip_rows {
-            lines.advance()?;
-        }
-        let Layout { format, columns, delimiter, defaults, .. } = layout;
-        let parser = match format {
-            Format::Ndjson => Parser::Ndjson(Ndjson::new(defaults.id_prefix)),
-            Format::Csv => Parser::Table(Table::csv(columns, delimiter, defaults, lines)?),
-            Format::Edges => Parser::Table(Table::edge_list(columns, delimiter, defaults)),
-        };
-        Ok(Rows { parser })
-    }
-
-    /// The next record, with its line as position, or a row that holds none; None at the end.
-    pub fn next(&mut self, lines: &mut Lines) -> Result<Option<Result<ImportRecord, Refusal>>, ReadError> {
-        while lines.advance()? {
-            let parsed = match &mut self.parser {
-                Parser::Ndjson(ndjson) => lines.text().and_then(|text| ndjson.parse(lines.line(), text)),
-                Parser::Table(table) => table.parse(lines)?,
-            };
-            if let Some(row) = parsed.transpose() {
-                return Ok(Some(row.map(|record| ImportRecord { position: lines.line() as i64, ..record })));
+            if lines.advance()? {
+                passed.push_back(skipped(Skip::Asked, lines));
             }
         }
-        Ok(None)
+        let ahead = lines.ahead(|ahead| sniff::is_enough(ahead, &layout))?;
+        let form = sniff::sniff(ahead, named, &layout).map_err(ReadError::Header)?;
+        let ndjson = Ndjson::new(layout.defaults.id_prefix.clone(), layout.defaults.replace);
+        let mut ignored_columns = Vec::new();
+        let parser = match form {
+            Form::Ndjson => Parser::Ndjson(ndjson),
+            Form::JsonArray => Parser::Array(ndjson, Elements::default()),
+            Form::Table(form) => {
+                let header = Header::read(&form, layout.columns.as_ref(), lines, &mut passed)?;
+                ignored_columns = header.ignored;
+                Parser::Table(Table::new(header.columns, header.names, form, layout.defaults))
+            }
+        };
+        Ok(Rows { parser, passed, ignored_columns })
+    }
+
+    /// What a record's position counts: lines, or the elements of an array.
+    pub fn counts_records(&self) -> bool {
+        matches!(self.parser, Parser::Array(..))
+    }
+
+    /// The next row; none at the end.
+    pub fn next(&mut self, lines: &mut Lines) -> Result<Option<Row>, ReadError> {
+        if let Some(row) = self.passed.pop_front() {
+            return Ok(Some(row));
+        }
+        if let Parser::Array(ndjson, elements) = &mut self.parser {
+            let element = elements.next(lines)?;
+            return Ok(element.map(|element| of_element(ndjson, element, elements.number)));
+        }
+        if !lines.advance()? {
+            return Ok(None);
+        }
+        let parsed = match &mut self.parser {
+            Parser::Table(table) => table.parse(lines)?,
+            Parser::Ndjson(ndjson) | Parser::Array(ndjson, _) => {
+                lines.text().and_then(|text| ndjson.parse(lines.line(), text)).map(|record| record.ok_or(Skip::Blank))
+            }
+        };
+        Ok(Some(match parsed {
+            Ok(Ok(named)) => row(named, lines.line()),
+            Ok(Err(skip)) => skipped(skip, lines),
+            Err(refusal) => Row::Refused(refusal),
+        }))
+    }
+}
+
+fn row(named: NamedRecord, position: u64) -> Row {
+    let paths = named.mask.as_ref().map_or(0, |mask| mask.paths.len());
+    if let Some(refusal) = bounds::refusal(&named.record, paths, position) {
+        return Row::Refused(refusal);
+    }
+    let record = ImportRecord { record: Some(named.record), position: position as i64, ..Default::default() };
+    Row::Record(Box::new(record), named.mask)
+}
+
+pub fn skipped(skip: Skip, lines: &Lines) -> Row {
+    Row::Skipped(skip, lines.line(), String::from_utf8_lossy(lines.bytes()).into_owned())
+}
+
+fn of_element(ndjson: &Ndjson, element: Element, number: u64) -> Row {
+    let refused = |reason, message: String| Row::Refused(Refusal::new(number, reason, "", message));
+    let text = match element {
+        Element::Text(text) => text,
+        Element::TooLong => return refused(ErrorReason::TooLong, too_long()),
+        Element::Missing => return refused(ErrorReason::Malformed, "a comma without a record".to_owned()),
+        Element::After => return refused(ErrorReason::Malformed, "something follows the array".to_owned()),
+    };
+    let text = match std::str::from_utf8(&text) {
+        Ok(text) => text,
+        Err(error) => {
+            return refused(ErrorReason::Malformed, format!("is not UTF-8 at byte {}", error.valid_up_to() + 1));
+        }
+    };
+    match ndjson.parse(number, text) {
+        Ok(Some(named)) => row(named, number),
+        Ok(None) => refused(ErrorReason::Malformed, "holds no record".to_owned()),
+        Err(refusal) => Row::Refused(refusal),
     }
 }

@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn import_record(member: pb::Member) -> pb::ImportRecord {
-        pb::ImportRecord { record: Some(pb::import_record::Record::Member(member)), position: 1 }
+        pb::ImportRecord { record: Some(pb::import_record::Record::Member(member)), position: 1, ..Default::default() }
     }
 
     #[test]

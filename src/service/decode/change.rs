@@ -1,12 +1,12 @@
-//! One put or delete of a batch or an import.
+//! One put or delete of a batch.
 
 use super::introductions::{introduction, tally};
+use super::mask::MemberFields;
 use super::resources::{block, block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 use super::{Decoded, Violations, all_or_return, optional_time};
-use crate::domain::limits::{BATCH_MAX, UPDATED_FIELDS_MAX};
+use crate::domain::limits::BATCH_MAX;
 use crate::domain::{
-    Change, ErasedId, ErasureKey, Error, KindName, MemberId, MemberPatch, Precondition, Reason, StatusId, TimeMs,
-    Violation,
+    Change, ErasedId, ErasureKey, Error, KindName, MemberId, Precondition, Reason, StatusId, TimeMs, Violation,
 };
 use crate::proto::v1 as pb;
 use pb::change::Change as Asked;
@@ -165,6 +165,8 @@ fn with_precondition(mut change: Change, given: Precondition) -> Decoded<Change>
         | Change::DeleteKind { precondition, .. }
         | Change::PutMember { precondition, .. }
         | Change::UpdateMember { precondition, .. }
+        | Change::MergeMember { precondition, .. }
+        | Change::MergeKind { precondition, .. }
         | Change::DeleteMember { precondition, .. }
         | Change::PutEdge { precondition, .. }
         | Change::DeleteEdge { precondition, .. }
@@ -194,129 +196,19 @@ fn with_precondition(mut change: Change, given: Precondition) -> Decoded<Change>
 pub fn member_update(message: Option<pb::Member>, mask: Option<prost_types::FieldMask>) -> Decoded<Change> {
     let message = message.ok_or_else(|| Violation::required("member"))?;
     let mut wrong = Violations::default();
-    let mask = wrong.check(updated_fields(mask));
-    // What the mask does not name is not looked at.
-    let masked = mask.as_ref().map(|mask| masked(message.clone(), mask)).unwrap_or_else(|| message.clone());
-    let decoded = wrong.check_in("member", member(masked));
-    all_or_return!(wrong; mask, decoded);
-    let (member, precondition) = decoded;
-    let patch = MemberPatch {
-        display_name: mask.display_name.then_some(member.display_name),
-        headline: mask.headline.then_some(member.headline),
-        topics: mask.topics.then_some(member.topics),
-        labels: mask.labels.then_some(member.labels),
-        edges_visibility: mask.edges_visibility.then_some(member.privacy.edges_visibility),
-        hidden_from_suggestions: mask.hidden_from_suggestions.then_some(member.privacy.hidden_from_suggestions),
-        declines_introducing: mask.declines_introducing.then_some(member.privacy.declines_introducing),
-    };
-    Ok(Change::UpdateMember { id: member.id, patch, precondition })
-}
-
-#[derive(Debug, Default)]
-struct UpdatedFields {
-    display_name: bool,
-    headline: bool,
-    topics: bool,
-    labels: bool,
-    edges_visibility: bool,
-    hidden_from_suggestions: bool,
-    declines_introducing: bool,
-}
-
-impl UpdatedFields {
-    /// Adds what a path of the mask names; false if it names nothing.
-    fn add(&mut self, path: &str) -> bool {
-        let privacy = ["privacy.edges_visibility", "privacy.hidden_from_suggestions", "privacy.declines_introducing"];
-        match path {
-            "display_name" => self.display_name = true,
-            "headline" => self.headline = true,
-            "topics" => self.topics = true,
-            "labels" => self.labels = true,
-            "privacy.edges_visibility" => self.edges_visibility = true,
-            "privacy.hidden_from_suggestions" => self.hidden_from_suggestions = true,
-            "privacy.declines_introducing" => self.declines_introducing = true,
-            "privacy" => return privacy.iter().all(|path| self.add(path)),
-            "*" => {
-                return ["display_name", "headline", "topics", "labels", "privacy"].iter().all(|path| self.add(path));
-            }
-            _ => return false,
-        }
-        true
-    }
-}
-
-fn updated_fields(mask: Option<prost_types::FieldMask>) -> Result<UpdatedFields, Violation> {
     let paths = mask.map(|mask| mask.paths).unwrap_or_default();
-    if paths.is_empty() {
-        return Err(Violation::required("update_mask"));
-    }
-    if paths.len() > UPDATED_FIELDS_MAX {
-        let message = format!("must hold at most {UPDATED_FIELDS_MAX} fields");
-        return Err(Violation::new("update_mask.paths", Reason::TooMany, message));
-    }
-    let mut fields = UpdatedFields::default();
-    for path in &paths {
-        if !fields.add(path) {
-            let message = "must name display_name, headline, topics, labels, privacy or one of its fields, or be *";
-            return Err(Violation::new("update_mask", Reason::UnknownField, message));
-        }
-    }
-    Ok(fields)
-}
-
-fn masked(mut message: pb::Member, mask: &UpdatedFields) -> pb::Member {
-    if !mask.display_name {
-        message.display_name.clear();
-    }
-    if !mask.headline {
-        message.headline.clear();
-    }
-    if !mask.topics {
-        message.topics.clear();
-    }
-    if !mask.labels {
-        message.labels.clear();
-    }
-    if !mask.edges_visibility {
-        message.privacy.iter_mut().for_each(|privacy| privacy.edges_visibility = 0);
-    }
-    message
-}
-
-/// A record of an import. A status needs an id: without one, importing it again would post it again.
-pub fn import_change(message: pb::ImportRecord, allow_missing_members: bool, now: TimeMs) -> Decoded<Change> {
-    use pb::import_record::Record;
-    Ok(match message.record {
-        None => return Err(Violation::required("record").into()),
-        Some(Record::Kind(message)) => {
-            let (kind, precondition) = kind(message).map_err(|wrong| wrong.within("kind"))?;
-            Change::PutKind { kind, precondition }
-        }
-        Some(Record::Member(message)) => {
-            let (member, precondition) = member(message).map_err(|wrong| wrong.within("member"))?;
-            Change::PutMember { member, precondition }
-        }
-        Some(Record::Edge(message)) => {
-            let (put, precondition) = edge_put(message).map_err(|wrong| wrong.within("edge"))?;
-            Change::PutEdge { put, precondition, allow_missing_members }
-        }
-        Some(Record::Status(message)) => {
-            let status = status(message, now, String::new).map_err(|wrong| wrong.within("status"))?;
-            Change::PostStatus { status }
-        }
-        Some(Record::Block(message)) => {
-            Change::BlockMember { block: block(message).map_err(|wrong| wrong.within("block"))? }
-        }
-        Some(Record::IntroducerTally(message)) => {
-            let (introducer, tally) = tally(message).map_err(|wrong| wrong.within("introducer_tally"))?;
-            Change::PutIntroducerTally { introducer, tally }
-        }
-        Some(Record::Erased(message)) => erased(message).map_err(|wrong| wrong.within("erased"))?,
-    })
+    let fields = if paths.is_empty() { Err(Violation::required("update_mask")) } else { MemberFields::of(&paths) };
+    let fields = wrong.check(fields);
+    // What the mask does not name is not looked at.
+    let masked = fields.as_ref().map_or_else(|| message.clone(), |fields| fields.masked(message.clone()));
+    let decoded = wrong.check_in("member", member(masked));
+    all_or_return!(wrong; fields, decoded);
+    let (member, precondition) = decoded;
+    Ok(Change::UpdateMember { id: member.id.clone(), patch: fields.patch(member), precondition })
 }
 
 /// Whom another store erased.
-fn erased(message: pb::ErasedMembers) -> Decoded<Change> {
+pub fn erased(message: pb::ErasedMembers) -> Decoded<Change> {
     let length = |field: &str, bytes| Violation::new(field, Reason::Malformed, format!("must be {bytes} bytes long"));
     if message.members.len() > BATCH_MAX {
         return Err(Violation::new("members", Reason::TooMany, format!("must hold at most {BATCH_MAX}")).into());

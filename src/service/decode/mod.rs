@@ -4,14 +4,18 @@
 mod bounds;
 mod change;
 mod filter;
+mod import;
 mod introductions;
+mod mask;
 mod resources;
 
 pub use bounds::{batch, member_ids, optional_time, page_size, some_member_ids, within_bounds};
-pub use change::{ChangeName, change, import_change, member_update};
+pub use change::{ChangeName, change, member_update};
 pub use filter::AskedFilter;
 use filter::unknown_kind;
+pub use import::import_change;
 pub use introductions::introduction;
+pub use mask::StatusFields;
 pub use resources::{block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 
 use crate::domain::{Error, Violation};

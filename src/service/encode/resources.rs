@@ -42,7 +42,7 @@ pub fn record(record: Record) -> pb::ImportRecord {
         Record::IntroducerTally(introducer, tally) => Put::IntroducerTally(self::tally(&introducer, &tally)),
         Record::Erased(key, erased) => Put::Erased(erased_members(key, &erased)),
     };
-    pb::ImportRecord { record: Some(put), position: 0 }
+    pb::ImportRecord { record: Some(put), ..Default::default() }
 }
 
 fn erased_members(key: ErasureKey, erased: &[ErasedId]) -> pb::ErasedMembers {

@@ -1,0 +1,32 @@
+//! Imports carried out on a copy of the state that nobody is shown, to tell what would come of them.
+
+use super::ImportedBatch;
+use super::apply_edges::{Due, go_together};
+use super::state::State;
+use crate::domain::{Change, TimeMs};
+
+/// A copy of the state, and what was rehearsed on it. It shares with the state all that it did not touch.
+pub struct Rehearsal {
+    state: State,
+}
+
+impl Rehearsal {
+    pub fn of(state: &State) -> Rehearsal {
+        Rehearsal { state: state.clone() }
+    }
+
+    /// What would come of each change; the revision is that of what is stored.
+    pub fn import(&mut self, changes: &[Change], now: TimeMs) -> ImportedBatch {
+        let revision = self.state.revision();
+        let now = now.max(self.state.time);
+        // As of an import, whose events nobody is told of.
+        let mut events = vec![Vec::new(); changes.len()];
+        let due = changes.iter().zip(&mut events).map(|(change, events)| Due { now, change, events: Some(events) });
+        let mut due: Vec<Due<'_>> = due.collect();
+        let mut results = Vec::with_capacity(due.len());
+        for together in due.chunk_by_mut(|one, next| go_together(one, next)) {
+            results.extend(self.state.apply_together(together));
+        }
+        ImportedBatch { results, revision }
+    }
+}
