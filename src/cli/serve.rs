@@ -58,6 +58,10 @@ pub struct ServeArgs {
     /// a new id are refused; of callers with a name each leaves the others half of what they do not take.
     #[arg(long, env = "KITH_REQUEST_IDS_MIB", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 20), default_value_t = EngineOptions::default().request_ids_bytes_max >> 20)]
     request_ids_mib: u64,
+    /// Days that a status is kept after it expired, for the service to see; then it is erased as a member is, and
+    /// `Watch` tells. 0: it goes as soon as it has expired.
+    #[arg(long, env = "KITH_STATUS_RETENTION_DAYS", value_name = "DAYS", default_value_t = 30)]
+    status_retention_days: u64,
     /// Believe the wall clock at this start, however far ahead of the last write it is. Without it writes are refused
     /// when that is more than 30 days.
     #[arg(long, env = "KITH_ACCEPT_CLOCK")]
@@ -110,6 +114,7 @@ impl ServeArgs {
             erase_within: Duration::from_secs(self.erase_within_seconds),
             erased_ids_days: self.erased_ids_days,
             request_ids_bytes_max: self.request_ids_mib << 20,
+            status_retention: Duration::from_secs(self.status_retention_days.saturating_mul(24 * 3_600)),
             accept_clock: self.accept_clock,
             memory: memory_limit(self.memory_max),
             scrub_every: Duration::from_secs(self.scrub_seconds),

@@ -142,6 +142,11 @@ pub enum Change {
         introducer: MemberId,
         tally: IntroducerTally,
     },
+    /// A status goes for good, some time after it expired: as an erasure, no byte of it stays. The writer's own; one that is gone already
+    /// is no error.
+    EraseStatus {
+        id: StatusId,
+    },
     /// What the store keeps for itself: page tokens are authenticated with it. No caller asks for it.
     KeepSecret {
         secret: Secret,
@@ -182,6 +187,7 @@ impl Change {
             | Change::MergeKind { .. }
             | Change::DeleteKind { .. }
             | Change::DeleteStatus { .. }
+            | Change::EraseStatus { .. }
             | Change::KeepSecret { .. }
             | Change::KeepErased { .. }
             | Change::RememberErased { .. } => Vec::new(),

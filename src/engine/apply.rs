@@ -81,6 +81,7 @@ impl State {
                 Ok(Applied::of(Effect::Updated))
             }
             Change::RememberErased { key, erased } => self.learn_erased(*key, erased),
+            Change::EraseStatus { id } => Ok(self.erase_expired(act, id)),
             Change::KeepSecret { secret } => self.keep_secret(act, *secret),
         }
     }

@@ -257,6 +257,9 @@ impl State {
             self.mentions.insert((excluded.clone(), Mention::Excluded(status.id.clone())));
         }
         self.topics.add_subjects(author, &status.topics);
+        if let Some(time) = status.expire_time {
+            self.expiring.insert((time, status.id.clone()));
+        }
         self.digest.add(digest::status_hash(status));
         self.statuses.insert(status.id.clone(), Arc::new(record));
     }
@@ -270,6 +273,9 @@ impl State {
             self.mentions.remove(&(excluded.clone(), Mention::Excluded(id.clone())));
         }
         self.topics.remove_subjects(author, &status.topics);
+        if let Some(time) = status.expire_time {
+            self.expiring.remove(&(time, id.clone()));
+        }
         self.digest.remove(digest::status_hash(status));
         record
     }
@@ -292,7 +298,7 @@ impl State {
     }
 
     /// Removes a status that exists, and its name from the origins of what came of it.
-    fn erase_status(&mut self, act: &mut Act<'_>, id: &StatusId) {
+    pub(super) fn erase_status(&mut self, act: &mut Act<'_>, id: &StatusId) {
         self.unstore_status(id);
         let outcomes: Vec<EdgeKey> = self.outcomes_of(id, None).cloned().collect();
         for key in outcomes {

@@ -45,9 +45,12 @@ pub fn discover(
 ) -> Discovered {
     let everything = View::unfiltered(&state.graph, reader.as_of).seen_by(Viewer::Member(viewer));
     let (near, extent) = members_within(&everything, viewer, Direction::Forward, query.max_hops, budget);
-    let (statuses, looked_at) = asked_for(state, &near, query, reader, budget);
-    let (hops, within) = state.hops_to_statuses(viewer, &statuses, query.max_hops, reader, budget);
-    let mut extent = extent.and(looked_at).and(within);
+    let (statuses, looked_at) = budget.hidden(|budget| asked_for(state, &near, query, reader, budget));
+    let hops = match state.hops_to_statuses(viewer, &statuses, query.max_hops, reader, budget) {
+        Ok(hops) => hops,
+        Err(limit) => return Discovered { items: Vec::new(), extent: Extent::ended(limit, 0) },
+    };
+    let mut extent = extent.and(looked_at);
     let mut items: Vec<DiscoveredStatus> = statuses
         .iter()
         .zip(hops)

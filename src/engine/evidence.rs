@@ -59,18 +59,21 @@ impl State {
         budget: &mut Budget<'_>,
     ) -> Result<OnTopics<'s>, Limit> {
         let mut found = OnTopics::new();
-        for topic in topics {
-            for member in self.topics.members(topic) {
-                if !view.is_gone(member) {
-                    budget.pass(1)?;
-                    found.insert(member, Vec::new());
+        let mut live: Vec<Posted<'_>> = Vec::new();
+        reader.decide(budget, |budget| {
+            for topic in topics {
+                for member in self.topics.members(topic) {
+                    if !view.is_gone(member) {
+                        budget.pass(1)?;
+                        found.insert(member, Vec::new());
+                    }
                 }
             }
-        }
-        let mut live: Vec<Posted<'_>> = Vec::new();
-        for &member in found.keys() {
-            live.extend(self.live_statuses(member, reader.live_at, budget)?);
-        }
+            for &member in found.keys() {
+                live.extend(self.live_statuses(member, reader.live_at, budget)?);
+            }
+            Ok(())
+        })?;
         for (author, status) in self.seen(reader, live, budget)? {
             found.entry(author).or_default().push(status);
         }

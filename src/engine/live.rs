@@ -3,7 +3,7 @@
 
 use super::state::State;
 use crate::domain::{MemberId, Status, TimeMs};
-use crate::graph::Viewer;
+use crate::graph::{Budget, Viewer};
 
 /// The time that statuses are live at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,13 @@ impl State {
     /// How statuses are read on behalf of a viewer, or of nobody.
     pub fn status_reader(&self, viewer: Option<&MemberId>, as_of: TimeMs, clock: TimeMs) -> StatusReader {
         StatusReader { viewer: self.viewer(viewer), as_of, live_at: self.live_at(clock) }
+    }
+}
+
+impl StatusReader {
+    /// Runs what decides which statuses are seen: for the service it is work like any other, for a viewer it tells of nothing.
+    pub(super) fn decide<T>(&self, budget: &mut Budget<'_>, run: impl FnOnce(&mut Budget<'_>) -> T) -> T {
+        if self.viewer == Viewer::Service { run(budget) } else { budget.hidden(run) }
     }
 }
 

@@ -204,6 +204,7 @@ fn grows(state: &State, change: &Change) -> bool {
         | Change::DeleteMember { .. }
         | Change::DeleteEdge { .. }
         | Change::DeleteStatus { .. }
+        | Change::EraseStatus { .. }
         | Change::BlockMember { .. }
         | Change::UnblockMember { .. }
         | Change::RecordIntroduction { .. }

@@ -33,6 +33,7 @@ mod query;
 mod records;
 mod rehearsal;
 mod requests;
+mod retention;
 mod revision;
 mod scrub;
 mod sight;
@@ -167,6 +168,8 @@ pub struct EngineOptions {
     pub erased_ids_days: u32,
     /// Memory that request ids of the last 24 hours may take, with their answers.
     pub request_ids_bytes_max: u64,
+    /// How long a status is kept after it expired; for ever unless it is said.
+    pub status_retention: Duration,
     /// Believes the wall clock at the start, however far ahead of the last command it is.
     pub accept_clock: bool,
     /// How much memory there is.
@@ -189,6 +192,7 @@ impl Default for EngineOptions {
             erase_within: Duration::from_secs(24 * 3_600),
             erased_ids_days: 400,
             request_ids_bytes_max: 1_024 * 1_024 * 1_024,
+            status_retention: Duration::MAX,
             accept_clock: false,
             memory: MemoryLimit::default(),
             scrub_every: Duration::from_secs(24 * 3_600),

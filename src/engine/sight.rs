@@ -1,6 +1,6 @@
 //! Which statuses a viewer may see: those that are live and whose audience it belongs to, along edges it may see; and its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::digest::filter_hash;
 use super::live::{LiveAt, StatusReader};
@@ -8,7 +8,7 @@ use super::records::Stored;
 use super::state::State;
 use crate::domain::limits::HOPS_MAX;
 use crate::domain::{Edge, EdgeFilter, EdgeKey, MemberId, Status, StatusId, TimeMs};
-use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer, Ways};
+use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer, Ways, distances};
 
 /// Statuses whose audiences are searched for together: a search for each of a short page would be one for each status that is hidden.
 const LOOKED_FOR_AT_ONCE: usize = 1_000;
@@ -89,8 +89,7 @@ impl State {
             Viewer::Service => Ok(statuses),
             Viewer::Stranger => Ok(Vec::new()),
             Viewer::Member(member) => {
-                let (hops, extent) = self.hops_to_statuses(member, &statuses, HOPS_MAX, reader, budget);
-                extent.limit.map_or(Ok(()), Err)?;
+                let hops = self.hops_to_statuses(member, &statuses, HOPS_MAX, reader, budget)?;
                 Ok(statuses.into_iter().zip(hops).filter_map(|(status, hop)| hop.map(|_| status)).collect())
             }
         }
@@ -113,7 +112,7 @@ impl State {
                 .map(|id| self.posted(author, id))
                 .collect();
             let Some((_, last)) = next.last() else { break };
-            budget.pass(next.len() as u64)?;
+            reader.decide(budget, |budget| budget.pass(next.len() as u64))?;
             after = Some((last.post_time, last.id.clone()));
             seen.extend(self.seen(reader, next, budget)?.into_iter().map(|(_, status)| status));
         }
@@ -123,7 +122,8 @@ impl State {
 
     /// Of each status that a viewer may see, how far its author is under its audience, within `max_hops`; its own are at hop 0.
     ///
-    /// Which statuses there are is nothing a viewer may know, so the search for them does not count as visited.
+    /// Which statuses there are is nothing a viewer may know, so no limit of its own ends the search for them; what could not be
+    /// found out is not seen. It fails only when nobody waits for it any more.
     pub(super) fn hops_to_statuses(
         &self,
         viewer: MemberIx,
@@ -131,25 +131,65 @@ impl State {
         max_hops: u32,
         reader: &StatusReader,
         budget: &mut Budget<'_>,
-    ) -> (Vec<Option<u32>>, Extent) {
+    ) -> Result<Vec<Option<u32>>, Limit> {
         let mut found = vec![None; statuses.len()];
-        let mut extent = Extent::complete(max_hops);
-        for (filter, by_author) in by_audience(viewer, statuses, reader.live_at, &mut found) {
-            if filter.excludes(self.graph.id(viewer)) {
-                continue;
+        let mut groups = by_audience(viewer, statuses, reader.live_at, &mut found);
+        groups.retain(|(filter, _)| !filter.excludes(self.graph.id(viewer)));
+        let everything = View::unfiltered(&self.graph, reader.as_of).seen_by(Viewer::Member(viewer));
+        budget.hidden(|budget| {
+            if groups.len() > 1 {
+                self.leave_out_the_far(&everything, viewer, statuses, max_hops, &mut groups, budget)?;
             }
-            let ways = self.ways_to(filter, Viewer::Member(viewer), reader.as_of);
-            let authors: Vec<MemberIx> = by_author.keys().copied().collect();
-            let (hops, within) = budget.unseen(|budget| ways.distances(viewer, &authors, max_hops, budget));
-            extent = extent.and(within);
-            for (posted, hop) in by_author.values().zip(hops) {
-                for &at in posted {
-                    found[at] = hop.filter(|hop| *hop <= statuses[at].1.audience.max_hops);
+            for (filter, by_author) in groups {
+                let ways = self.ways(everything.clone(), filter);
+                let authors: Vec<MemberIx> = by_author.keys().copied().collect();
+                let (hops, within) = ways.distances(viewer, &authors, max_hops, budget);
+                cancelled(within)?;
+                for (posted, hop) in by_author.values().zip(hops) {
+                    for &at in posted {
+                        found[at] = hop.filter(|hop| *hop <= statuses[at].1.audience.max_hops);
+                    }
                 }
             }
-        }
-        (found, extent)
+            Ok(found)
+        })
     }
+
+    /// Leaves out authors that no audience could bring near enough: one search for all that are not searched for then.
+    fn leave_out_the_far(
+        &self,
+        everything: &View<'_>,
+        viewer: MemberIx,
+        statuses: &[Posted<'_>],
+        max_hops: u32,
+        groups: &mut Vec<(&EdgeFilter, ByAuthor)>,
+        budget: &mut Budget<'_>,
+    ) -> Result<(), Limit> {
+        let authors: BTreeSet<MemberIx> = groups.iter().flat_map(|(_, by_author)| by_author.keys().copied()).collect();
+        let authors: Vec<MemberIx> = authors.into_iter().collect();
+        let (hops, within) = distances(everything, viewer, &authors, max_hops, budget);
+        cancelled(within)?;
+        if !within.is_complete() {
+            return Ok(());
+        }
+        let near: BTreeMap<MemberIx, u32> =
+            authors.into_iter().zip(hops).filter_map(|(author, hops)| Some((author, hops?))).collect();
+        for (_, by_author) in groups.iter_mut() {
+            by_author.retain(|author, posted| {
+                let reaches =
+                    |at: &usize| near.get(author).is_some_and(|hops| *hops <= statuses[*at].1.audience.max_hops);
+                posted.retain(reaches);
+                !posted.is_empty()
+            });
+        }
+        groups.retain(|(_, by_author)| !by_author.is_empty());
+        Ok(())
+    }
+}
+
+/// That nobody waits any more.
+fn cancelled(extent: Extent) -> Result<(), Limit> {
+    extent.limit.filter(|limit| *limit == Limit::Cancelled).map_or(Ok(()), Err)
 }
 
 type ByAuthor = BTreeMap<MemberIx, Vec<usize>>;

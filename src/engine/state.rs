@@ -56,6 +56,8 @@ pub struct State {
     /// Edges that one end has asked for: the graph has none of them.
     pub(super) pending: Pending,
     pub(super) statuses: OrdMap<StatusId, Arc<StatusRecord>>,
+    /// Statuses that expire, by when.
+    pub(super) expiring: OrdSet<(TimeMs, StatusId)>,
     pub(super) by_author: OrdSet<AuthorPlace>,
     pub(super) outcomes: OrdSet<(StatusId, EdgeKey)>,
     pub(super) mentions: OrdSet<(MemberId, Mention)>,
@@ -83,6 +85,7 @@ impl State {
             edges: Pages::default(),
             pending: Pending::default(),
             statuses: OrdMap::new(),
+            expiring: OrdSet::new(),
             by_author: OrdSet::new(),
             outcomes: OrdSet::new(),
             mentions: OrdSet::new(),

@@ -17,6 +17,7 @@ use super::checkpointer::Checkpointer;
 use super::clock::Clock;
 use super::disk::Disk;
 use super::memory::{Memory, Weight};
+use super::retention::Retention;
 use super::scrub::Rot;
 use super::state::State;
 use super::threads::Threads;
@@ -108,6 +109,7 @@ pub struct Writer {
     /// The last commit that the log on disk does not hold as it was written; 0 if there is none.
     log_rotten: Sequence,
     started: Instant,
+    retention: Retention,
     /// One to install, which came while a batch was on its way to the disk.
     checkpoint_written: Option<CheckpointWritten>,
     figures: Arc<Figures>,
@@ -135,6 +137,7 @@ impl Writer {
             memory,
             covered,
             checkpointer: Checkpointer::start(&threads, orders)?,
+            retention: Retention::new(options.status_retention),
             checkpoint_not_before: None,
             checkpoint_retry: CHECKPOINT_RETRY,
             checkpoint_rotten: false,
@@ -166,13 +169,20 @@ impl Writer {
                 Err(TryRecvError::Disconnected) => return Some(()),
                 Err(TryRecvError::Empty) => match self.wait(&mut inbox, clock) {
                     Waited::Order(order) => order,
-                    Waited::InVain | Waited::Idle => continue,
+                    Waited::InVain => continue,
+                    Waited::Idle => match self.due() {
+                        Some(order) => order,
+                        None => continue,
+                    },
                     Waited::Ended => return Some(()),
                     Waited::NoDisk => return None,
                 },
             };
             let mut batch = self.disk.batch();
             self.take(&mut batch, first);
+            if let Some(order) = self.due() {
+                self.take(&mut batch, order);
+            }
             self.fill(&mut batch, &mut inbox, clock);
             let batch = batch.apply();
             self.disk.settle()?;
@@ -180,6 +190,15 @@ impl Writer {
             self.disk.write(batch)?;
             self.look_after_the_store();
         }
+    }
+
+    /// What the writer has to write of itself.
+    fn due(&mut self) -> Option<Order> {
+        let now = self.clock.now();
+        let changes = self.retention.due(&self.published.borrow(), now);
+        // Nobody waits for the answer.
+        let (reply, _) = oneshot::channel();
+        (!changes.is_empty()).then_some(Order::Import(ImportOrder { changes, stream: ImportStream::default(), reply }))
     }
 
     /// Takes what is waiting; and what comes while the batch before is still on its way to the disk.

@@ -67,6 +67,22 @@ impl Extent {
     }
 }
 
+/// What one search that decides what may be seen may look at: some seconds of work.
+const HIDDEN_WORK_MAX: u64 = 1_000_000_000;
+
+/// Stops when nobody waits any more, and not at a deadline.
+struct Undated<'a>(&'a dyn Stop);
+
+impl Stop for Undated<'_> {
+    fn stop(&self) -> Option<StopReason> {
+        self.0.stop().filter(|reason| *reason == StopReason::Cancelled)
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.0.may_go_on()
+    }
+}
+
 /// Half-edges between two looks at the stop signal: some microseconds of work.
 const VISITS_PER_POLL: u64 = 1_024;
 /// The same in chunks of a long list.
@@ -233,11 +249,33 @@ impl<'a> Budget<'a> {
         self.work = self.work.saturating_add(edges);
     }
 
-    /// What is left for searches that decide what may be seen: as much work, none of it visited.
-    pub fn unseen<T>(&mut self, search: impl FnOnce(&mut Budget<'_>) -> T) -> T {
-        let mut inner = Budget { edges_max: u64::MAX, visited: 0, limited: false, ..*self };
+    /// For searches that decide what may be seen. None of it is visited, and neither what the caller may visit nor its deadline ends
+    /// it: that would tell that there was something to look for. A share of work ends it, for then it begins again.
+    pub fn hidden<T>(&mut self, search: impl FnOnce(&mut Budget<'_>) -> T) -> T {
+        let stop = Undated(self.stop);
+        let (share, work_max, work) = match self.is_provisional() {
+            true => (self.share, self.work_max, self.work),
+            false => (HIDDEN_WORK_MAX, HIDDEN_WORK_MAX, 0),
+        };
+        let mut inner = Budget {
+            edges_max: u64::MAX,
+            work_max,
+            share,
+            visited: 0,
+            work,
+            next_poll: work,
+            limited: false,
+            exhausted: false,
+            stop: &stop,
+        };
         let found = search(&mut inner);
-        *self = Budget { edges_max: self.edges_max, visited: self.visited, limited: self.limited, ..inner };
+        let (share, work, exhausted) = (inner.share, inner.work, inner.exhausted);
+        if self.is_provisional() {
+            self.share = share;
+            self.work = work;
+            self.next_poll = work;
+            self.exhausted |= exhausted;
+        }
         found
     }
 
@@ -275,9 +313,15 @@ mod tests {
         assert_eq!((budget.visit(10), budget.is_exhausted()), (Ok(()), false));
         assert_eq!((budget.visit(1), budget.visited()), (Err(Limit::EdgesVisited), 10));
         assert!(!budget.is_exhausted());
-        assert_eq!(budget.unseen(|inner| (inner.visit(9), inner.visit(2))), (Ok(()), Err(Limit::EdgesVisited)));
+        assert_eq!((budget.pass(9), budget.pass(2)), (Ok(()), Err(Limit::EdgesVisited)));
         assert_eq!((budget.is_exhausted(), budget.visited()), (true, 10));
         assert_eq!((budget.pass(1), budget.pass(1)), (Ok(()), Err(Limit::EdgesVisited)));
+        let mut late = Budget::new(10, &Always(StopReason::Deadline)).with_work_max(20);
+        assert_eq!((late.hidden(|inner| inner.visit(1_000)), late.visited(), late.is_exhausted()), (Ok(()), 0, false));
+        let mut gone = Budget::new(10, &Always(StopReason::Cancelled));
+        assert_eq!(gone.hidden(|inner| inner.pass(1)), Err(Limit::Cancelled));
+        let mut share = Budget::new(100, &NeverStop).with_work_max(400).with_share(5);
+        assert_eq!((share.hidden(|inner| inner.visit(6)), share.is_exhausted()), (Err(Limit::EdgesVisited), true));
         assert_eq!(Budget::new(10, &Always(StopReason::Cancelled)).visit(1), Err(Limit::Cancelled));
         assert_eq!(Budget::new(10, &Always(StopReason::Deadline)).visit(1), Err(Limit::Deadline));
     }

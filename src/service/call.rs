@@ -81,6 +81,21 @@ impl Service {
         Ok(Asked { options, read_in: None, viewer, as_of, clock, require_complete: true })
     }
 
+    /// Does the same with a query that looks at statuses. How long that takes tells of those that its viewer may not see, so a viewer is
+    /// answered when a step of time is over, 2, 4, 8 … ms after the call, whatever the answer is (Askarov, Zhang, Myers 2010).
+    pub(super) async fn query_statuses<T: Send + 'static>(
+        &self,
+        asked: &Asked,
+        query: impl Fn(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let begun = Instant::now();
+        let answer = self.query(asked, query).await;
+        if asked.viewer.is_some() {
+            tokio::time::sleep_until((begun + answer_step(begun.elapsed())).into()).await;
+        }
+        answer
+    }
+
     /// Runs a query within what was asked for, if its viewer may be asked for.
     pub(super) async fn query<T: Send + 'static>(
         &self,
@@ -116,6 +131,18 @@ fn edges_visited_max(value: i64) -> Result<Option<u64>, Violation> {
     let value = u64::try_from(value)
         .map_err(|_| Violation::new("max_edges_visited", Reason::OutOfRange, "must not be negative"))?;
     Ok((value > 0).then_some(value))
+}
+
+/// The first step of time that answers about statuses wait for.
+const ANSWER_STEP: Duration = Duration::from_millis(2);
+
+/// The end of the step in which an answer was found.
+fn answer_step(taken: Duration) -> Duration {
+    let mut step = ANSWER_STEP;
+    while step < taken {
+        step = step.saturating_mul(2);
+    }
+    step
 }
 
 /// A tenth of a call's time, at most this much, is kept for the way back of a partial answer.
@@ -245,6 +272,14 @@ pub fn cut_short(limit: Limit) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_of_time_double() {
+        let ms = Duration::from_millis;
+        for (taken, step) in [(ms(0), ms(2)), (ms(2), ms(2)), (ms(3), ms(4)), (ms(9), ms(16))] {
+            assert_eq!(answer_step(taken), step);
+        }
+    }
 
     #[test]
     fn a_timeout_is_read_as_grpc_writes_it() {

@@ -132,6 +132,7 @@ fn told(change: &Change) -> String {
         Change::PutIntroducerTally { introducer, .. } => format!("put_introducer_tally {introducer}"),
         Change::KeepErased { .. } => "keep_erased".to_owned(),
         Change::RememberErased { erased, .. } => format!("remember_erased {}", erased.len()),
+        Change::EraseStatus { id } => format!("erase_status {id}"),
         Change::KeepSecret { .. } => "keep_secret".to_owned(),
     }
 }

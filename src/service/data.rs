@@ -147,7 +147,7 @@ impl Subject {
             Change::DeleteEdge { key, .. } => Subject::Edge(key.clone()),
             Change::RecordInteractions { record } => Subject::Edge(record.key.clone()),
             Change::PostStatus { status } => Subject::Posted(status.id.clone()),
-            Change::DeleteStatus { id, .. } => Subject::Status(id.clone()),
+            Change::DeleteStatus { id, .. } | Change::EraseStatus { id } => Subject::Status(id.clone()),
             Change::BlockMember { .. }
             | Change::UnblockMember { .. }
             | Change::RecordIntroduction { .. }

@@ -54,7 +54,7 @@ pub async fn discover_statuses(
         let info = how.info(state, extent, budget)?;
         Ok(pb::DiscoverStatusesResponse { items, next_page_token, info: Some(info) })
     };
-    service.query(&asked, answer).await
+    service.query_statuses(&asked, answer).await
 }
 
 /// The viewer is named by the request; its way of reading can only name the same.

@@ -59,7 +59,7 @@ pub async fn list_leaders(
         let leaders = leaders.iter().take(limit as usize).map(|leader| leader.told(state));
         Ok(pb::ListLeadersResponse { leaders: leaders.collect(), info: Some(info) })
     };
-    service.query(&asked, answer).await
+    service.query_statuses(&asked, answer).await
 }
 
 /// A leader with what it has shared, and how far away it is if that was asked.

@@ -95,7 +95,7 @@ async fn get_status(service: &Service, call: Request<pb::GetStatusRequest>) -> R
         let status = Some(how.shown(state).status(stored));
         Ok(pb::GetStatusResponse { status, revision: state.revision().to_string() })
     };
-    service.query(&asked, answer).await
+    service.query_statuses(&asked, answer).await
 }
 
 async fn delete_status(
@@ -145,7 +145,7 @@ async fn list_statuses(
         });
         Ok(pb::ListStatusesResponse { statuses, next_page_token, revision: state.revision().to_string() })
     };
-    service.query(&asked, answer).await
+    service.query_statuses(&asked, answer).await
 }
 
 /// A status's place in a list of newest first: its time and id.

@@ -42,6 +42,7 @@ pub async fn suggest_introductions(
     let max_steps = wrong.check(max_steps(message.max_steps));
     let per_introducer = wrong.check(within_bounds("max_per_introducer", message.max_per_introducer, 0, LIMIT_MAX));
     all_or_return!(wrong; member, topics, filter, exclude, limit, asked, max_steps, per_introducer);
+    let about_statuses = !topics.is_empty();
     let breadth = if message.exact { Breadth::ALL } else { Breadth::STRONGEST };
     let per_introducer_max = (per_introducer > 0).then_some(per_introducer as usize);
     let how = asked.clone();
@@ -83,7 +84,7 @@ pub async fn suggest_introductions(
         }
         Ok(pb::SuggestIntroductionsResponse { suggestions, info: Some(info) })
     };
-    service.query(&asked, answer).await
+    if about_statuses { service.query_statuses(&asked, answer).await } else { service.query(&asked, answer).await }
 }
 
 /// How long the walks are: 0 stands for 3.

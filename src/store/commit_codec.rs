@@ -166,6 +166,10 @@ fn encode_change(to: &mut Encoder, change: &Change) {
             encode_key(to, *key);
             to.list(erased.iter(), |to, erased| encode_erased(to, *erased));
         }
+        Change::EraseStatus { id } => {
+            to.byte(18);
+            to.text(id.as_str());
+        }
         Change::KeepSecret { secret } => {
             to.byte(17);
             to.secret(secret);
@@ -225,6 +229,7 @@ fn decode_change(from: &mut Decoder<'_>) -> Result<Change, Malformed> {
         21 => Change::KeepErased { key: decode_key(from)?, days: from.small()? },
         22 => Change::RememberErased { key: decode_key(from)?, erased: from.list(decode_erased)? },
         16 => Change::PutIntroducerTally { introducer: from.member_id()?, tally: from.tally()? },
+        18 => Change::EraseStatus { id: from.status_id()? },
         17 => Change::KeepSecret { secret: from.secret()? },
         24 => {
             let merge = from.flag()?;

@@ -97,6 +97,7 @@ fn changes() -> Vec<(Change, &'static str)> {
             Change::PutIntroducerTally { introducer: member_id("ann"), tally: tally() },
             "0174ac14ccf6a1abfef9620001100003616e6eac02020102da990101db99010400",
         ),
+        (Change::EraseStatus { id: status_id("s") }, "0197d53d53f6a1abfef962000112017300"),
         (
             Change::KeepSecret { secret: Secret([0x5e; 32]) },
             "01dcda0194f6a1abfef9620001115e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e00",

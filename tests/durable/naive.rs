@@ -175,8 +175,8 @@ impl Naive {
             },
             Change::RecordIntroduction { introduction } => self.introduce(introduction),
             Change::KeepErased { .. } | Change::RememberErased { .. } => Ok(CREATED),
-            // No caller asks for it, and it is in no answer.
-            Change::KeepSecret { .. } => Ok(CREATED),
+            // No caller asks for these.
+            Change::EraseStatus { .. } | Change::KeepSecret { .. } => Ok(CREATED),
             Change::PutIntroducerTally { introducer, tally } => {
                 if !self.members.contains_key(introducer) {
                     return refused("Precondition MemberMissing introducer_tally.member_id");

@@ -302,7 +302,7 @@ fn it_goes_on_where_it_may_and_ends_as_soon_as_that_is_sure_where_not() {
     let goes_on = GoesOn(Cell::new(0));
     let mut budget = shared(&goes_on);
     assert_eq!((budget.visit(10), goes_on.0.get()), (Ok(()), 0));
-    assert_eq!(budget.unseen(|inner| inner.visit(1)), Ok(()));
+    assert_eq!(budget.hidden(|inner| inner.visit(1)), Ok(()));
     assert_eq!((budget.is_provisional(), budget.is_exhausted(), goes_on.0.get()), (false, false, 1));
     // All it may have is all it may have; what is only foreseen ends nothing any more.
     assert_eq!((budget.foresee([1_000]), budget.visit(39), budget.visit(1)), (Ok(()), Ok(()), limit));

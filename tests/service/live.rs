@@ -160,3 +160,46 @@ async fn the_viewer_of_a_discovery_may_be_said_twice_on_one_page_and_once_on_the
     }
     kith.stop().await.unwrap();
 }
+
+/// How well times tell two questions apart: 0.5 is not at all.
+fn told_apart(one: &[f64], other: &[f64]) -> f64 {
+    let pairs =
+        one.iter().flat_map(|a| other.iter().map(move |b| if a < b { 1.0 } else { f64::from(u8::from(a == b)) / 2.0 }));
+    pairs.sum::<f64>() / (one.len() * other.len()) as f64
+}
+
+#[tokio::test]
+async fn the_time_does_not_tell_what_is_hidden_from_what_is_not_there() {
+    let kith = Kith::in_memory().await;
+    three_of_cleo(&kith).await;
+    // Hundreds of edges lie between ana and what is not for her.
+    let mut records = Vec::new();
+    for n in 0..600 {
+        for end in ["ana", "far"] {
+            let edge = edge(end, "friend", &format!("m{n} of {end}"));
+            records.push(ImportRecord { record: Some(import_record::Record::Edge(edge)), ..Default::default() });
+        }
+    }
+    let imports = records.chunks(1_000).map(|records| ImportRequest {
+        records: records.to_vec(),
+        allow_missing_members: true,
+        ..Default::default()
+    });
+    let imports: Vec<ImportRequest> = imports.collect();
+    kith.data().import(tokio_stream::iter(imports)).await.unwrap();
+    post(&kith, status("hidden", "far", "Well")).await;
+    let calls = if super::harness::bars_hold() { 3_000 } else { 20 };
+    let mut times: [Vec<f64>; 2] = Default::default();
+    for n in 0..2 * calls {
+        let id = ["hidden", "not there"][n % 2];
+        let get = GetStatusRequest { id: text(id), viewer_id: text("ana"), ..Default::default() };
+        let begun = std::time::Instant::now();
+        assert_eq!(kith.statuses().get_status(get).await.unwrap_err().code(), Code::NotFound);
+        times[n % 2].push(begun.elapsed().as_secs_f64());
+    }
+    assert!(times.iter().flatten().all(|time| *time >= 0.002), "{times:?}");
+    let told = told_apart(&times[0], &times[1]);
+    println!("{calls} calls each: AUC {told:.3}");
+    assert!(!super::harness::bars_hold() || (told - 0.5).abs() < 0.05, "AUC {told:.3}");
+    kith.stop().await.unwrap();
+}

@@ -35,6 +35,7 @@ mod pages;
 mod probes;
 mod raw;
 mod reflection;
+mod retention;
 mod secured;
 mod shares;
 mod shutdown;

@@ -451,9 +451,12 @@ async fn ask_both(seed: u64, hidden: Hidden) -> (usize, usize) {
     let ids: Vec<String> = (0..random.usize(5..12)).map(|n| format!("m{n}")).collect();
     let viewer = pick(random, &ids).clone();
     let [one, other] = pair(random, hidden, &ids, &viewer);
-    // What statuses there are is work that a server's limit bounds, whoever may see them.
-    let server_may_limit = [Hidden::Edge, Hidden::Visibility].contains(&hidden);
-    let limit = (server_may_limit && random.bool()).then(|| random.u64(100..800));
+    let limit = match hidden {
+        Hidden::Edge | Hidden::Visibility => random.bool().then(|| random.u64(100..800)),
+        // What is hidden of statuses tells of itself by no limit of the server's own, however small.
+        Hidden::Status => random.bool().then(|| random.u64(1..40)),
+        Hidden::Member | Hidden::Wish => None,
+    };
     let (one, other) = (one.served(limit).await, other.served(limit).await);
     let revisions = (revision(&one).await, revision(&other).await);
     let both = async |ask: Ask| {

@@ -13,7 +13,7 @@ pub use log::verify_log;
 use super::digest::{Digest, kind_hash};
 use super::state::{AuthorPlace, Mention, State};
 use super::topics::TopicIndex;
-use crate::domain::{Edge, EdgeKey, Error, Finding, Inspector, MemberId, StatusId, Topic};
+use crate::domain::{Edge, EdgeKey, Error, Finding, Inspector, MemberId, StatusId, TimeMs, Topic};
 use crate::graph::MemberIx;
 
 /// Who runs a check: is told what it finds and how far it is, and may end it by an error.
@@ -71,6 +71,8 @@ impl State {
         let member = |ix: MemberIx| self.graph.get_id(ix).map_or("?", |id| id.as_str());
         let name = |(author, _, id): &&AuthorPlace| format!("{} {id}", member(*author));
         compare("authors", &expected.by_author, &self.by_author, name, check)?;
+        let name = |(time, id): &&(TimeMs, StatusId)| format!("{id} at {}", time.0);
+        compare("expiring statuses", &expected.expiring, &self.expiring, name, check)?;
         let name = |(status, key): &&(StatusId, EdgeKey)| format!("{status} {}", edge_name(key));
         compare("outcomes", &expected.outcomes, &self.outcomes, name, check)?;
         compare("mentions", &expected.mentions, &self.mentions, |mention| mention_name(mention), check)?;
@@ -95,6 +97,7 @@ pub(super) struct Expected {
     pub(super) digest: Digest,
     topics: TopicIndex,
     by_author: BTreeSet<AuthorPlace>,
+    expiring: BTreeSet<(TimeMs, StatusId)>,
     outcomes: BTreeSet<(StatusId, EdgeKey)>,
     mentions: BTreeSet<(MemberId, Mention)>,
 }
@@ -177,7 +180,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         Audience, Change, Command, EdgeFilter, EdgePut, History, Kind, KindName, Member, Origin, Precondition, Request,
-        RequestId, Scope, Sequence, Sphere, Status, TimeMs, TopicSet,
+        RequestId, Scope, Sequence, Sphere, Status, TopicSet,
     };
     use crate::engine::edge_list::EdgeList;
     use crate::engine::records::{EdgeRecord, MemberRecord};

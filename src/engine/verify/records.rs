@@ -119,6 +119,7 @@ impl State {
             }
             let excluded = filter.exclude.iter().map(|excluded| (excluded.clone(), Mention::Excluded(id.clone())));
             expected.mentions.extend(excluded);
+            expected.expiring.extend(status.expire_time.map(|time| (time, id.clone())));
             let Some(author) = self.graph.find(status.author.as_str()) else {
                 check.find("statuses", id.as_str(), "its author is not there")?;
                 continue;

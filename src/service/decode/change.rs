@@ -177,6 +177,7 @@ fn with_precondition(mut change: Change, given: Precondition) -> Decoded<Change>
         | Change::UnblockMember { .. }
         | Change::RecordIntroduction { .. }
         | Change::PutIntroducerTally { .. }
+        | Change::EraseStatus { .. }
         | Change::KeepSecret { .. }
         | Change::KeepErased { .. }
         | Change::RememberErased { .. } => {

@@ -1,0 +1,54 @@
+//! Expired statuses are erased some time later, by commands of the writer's own: what is replayed does not ask the time.
+
+use std::time::{Duration, Instant};
+
+use super::apply::Act;
+use super::state::State;
+use super::{Applied, Effect};
+use crate::domain::{Change, Event, StatusId, TimeMs};
+
+/// How often it is looked for them.
+const BETWEEN: Duration = Duration::from_secs(1);
+/// Erased by one command: some milliseconds of the writer's time.
+const ERASED_TOGETHER: usize = 1_024;
+
+/// How long expired statuses are kept, and when it was looked for those that are due.
+pub struct Retention {
+    keep: Duration,
+    looked: Option<Instant>,
+}
+
+impl Retention {
+    pub fn new(keep: Duration) -> Retention {
+        Retention { keep, looked: None }
+    }
+
+    /// The changes that erase some of what is due; none if there is nothing, or it was looked for just now.
+    pub fn due(&mut self, state: &State, now: TimeMs) -> Vec<Change> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < BETWEEN) {
+            return Vec::new();
+        }
+        self.looked = Some(Instant::now());
+        let keep_ms = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
+        let Some(through) = now.0.checked_sub(keep_ms) else { return Vec::new() };
+        state.expired_through(TimeMs(through)).map(|id| Change::EraseStatus { id: id.clone() }).collect()
+    }
+}
+
+impl State {
+    /// Some of the statuses that had expired at a time, those that did first.
+    fn expired_through(&self, time: TimeMs) -> impl Iterator<Item = &StatusId> {
+        let due = self.expiring.iter().take_while(move |(expired, _)| *expired <= time);
+        due.take(ERASED_TOGETHER).map(|(_, id)| id)
+    }
+
+    pub(super) fn erase_expired(&mut self, act: &mut Act<'_>, id: &StatusId) -> Applied {
+        if !self.statuses.contains_key(id) {
+            return Applied::of(Effect::Unchanged);
+        }
+        self.erase_status(act, id);
+        self.erased = self.sequence + 1;
+        act.tell(|| Event::StatusDeleted { id: id.clone() });
+        Applied::of(Effect::Deleted)
+    }
+}
