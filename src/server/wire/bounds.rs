@@ -6,7 +6,7 @@ use crate::domain::limits::{
 };
 
 /// By the field's full name: how many, of what.
-const BOUNDS: [(&str, usize, &str); 19] = [
+const BOUNDS: [(&str, usize, &str); 20] = [
     ("google.protobuf.FieldMask.paths", UPDATED_FIELDS_MAX, "fields"),
     ("kith.v1.BatchGetDistancesRequest.to_ids", BATCH_MAX, "members"),
     ("kith.v1.BatchGetMembersRequest.ids", BATCH_MAX, "members"),
@@ -15,6 +15,7 @@ const BOUNDS: [(&str, usize, &str); 19] = [
     ("kith.v1.EdgeFilter.exclude_member_ids", EXCLUDED_MEMBERS_MAX, "members"),
     ("kith.v1.EdgeFilter.kinds", KINDS_MAX, "kinds"),
     ("kith.v1.EdgeFilter.spheres", SPHERES_MAX, "spheres"),
+    ("kith.v1.ErasedMembers.members", BATCH_MAX, "members"),
     ("kith.v1.ImportRequest.records", BATCH_MAX, "records"),
     ("kith.v1.IntroducerTally.recent", ASK_DAYS_MAX as usize, "days"),
     ("kith.v1.Member.labels", LABELS_MAX, "labels"),

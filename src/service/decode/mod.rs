@@ -18,6 +18,7 @@ pub use introductions::introduction;
 pub use mask::StatusFields;
 pub use resources::{block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 
+use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Error, Violation};
 use crate::engine::State;
 
@@ -25,8 +26,9 @@ use crate::engine::State;
 #[derive(Debug, Default)]
 pub struct Violations(Vec<Violation>);
 
-/// More is not noted down: a request can break far more rules than a refusal can tell of.
-const VIOLATIONS_MAX: usize = 200;
+/// More is not noted down: a request can break far more rules than a refusal can tell of. As many as a batch has elements, so that the
+/// refusal of one that is wrong throughout says how many they are.
+const VIOLATIONS_MAX: usize = BATCH_MAX;
 
 /// A value, or all that is wrong with it.
 pub type Decoded<T> = Result<T, Violations>;

@@ -136,6 +136,11 @@ pub fn edge_put(message: pb::Edge) -> Decoded<(EdgePut, Precondition)> {
     let precondition = wrong.check(etag_precondition(&message.etag));
     let asked_by = (!message.asked_by_id.is_empty()).then(|| MemberId::parse("asked_by_id", &message.asked_by_id));
     let asked_by = wrong.check(asked_by.transpose());
+    if let (Some(key), Some(Some(id))) = (&key, &asked_by)
+        && ![&key.from, &key.to].contains(&id)
+    {
+        wrong.add(Violation::new("asked_by_id", Reason::OutOfRange, "must be from_id or to_id"));
+    }
     // The note is checked whether the rest is right or not.
     wrong.extend(edge_violations(&message.note, origin.as_ref().and_then(Option::as_ref)));
     all_or_return!(wrong; key, pinned, history, since, visibility, origin, precondition, asked_by);
