@@ -1,4 +1,4 @@
-//! Threads of their own for work that is not small, shared fairly by the callers it is done for ([ADR 9](../../../docs/adr)).
+//! Threads of their own for work that is not small, shared fairly by the callers it is done for ([ADR 13](../../../docs/adr)).
 //!
 //! A job runs on one of a fixed set of threads, made at the start, while it has one of fewer permits. Where others wait it gives its
 //! permit up at a poll, parks, and goes on where it was when it is its caller's turn again. So a caller that asks for much takes
