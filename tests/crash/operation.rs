@@ -50,6 +50,9 @@ pub struct Maker {
     pub random: Rng,
     /// Makes every value another.
     values: u64,
+    /// How often the member of each slot was erased: another one has another id, for none but a put of the member itself brings an
+    /// erased id back.
+    erased: [u32; MEMBERS],
     /// Whether an import may have several messages.
     pub long_imports: bool,
 }
@@ -62,7 +65,7 @@ const TIME_BASE_S: i64 = 1_700_000_000;
 impl Maker {
     pub fn new(writer: usize, seed: u64) -> Maker {
         let random = Rng::with_seed(seed.wrapping_mul(1_000).wrapping_add(writer as u64));
-        Maker { prefix: prefix(writer), random, values: 0, long_imports: true }
+        Maker { prefix: prefix(writer), random, values: 0, erased: [0; MEMBERS], long_imports: true }
     }
 
     /// A call that is valid on this content.
@@ -121,7 +124,11 @@ impl Maker {
     }
 
     fn id(&mut self) -> String {
-        format!("{}m{:02}", self.prefix, self.random.usize(0..MEMBERS))
+        let slot = self.random.usize(0..MEMBERS);
+        match self.erased[slot] {
+            0 => format!("{}m{slot:02}", self.prefix),
+            times => format!("{}m{slot:02}x{times}", self.prefix),
+        }
     }
 
     fn put(&mut self, scratch: &mut Content) -> Change {
@@ -171,6 +178,8 @@ impl Maker {
 
     fn delete_member(&mut self, scratch: &mut Content) -> Change {
         let id = self.random.choice(scratch.members.keys()).unwrap().clone();
+        let slot = id[self.prefix.len() + 1..][..2].parse::<usize>().unwrap();
+        self.erased[slot] += 1;
         applied(scratch, Change::DeleteMember(DeleteMemberChange { id, allow_missing: false }))
     }
 

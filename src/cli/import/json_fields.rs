@@ -100,14 +100,23 @@ pub fn named_paths(text: &str) -> Result<Vec<String>, String> {
             _ => continue,
         };
         let Shape::Object(fields) = fields else { continue };
+        let mut seen = HashSet::new();
         for (name, value) in fields {
             let name = snake(&name);
+            // Each field has two names, of which a parser takes either.
+            if !seen.insert(name.clone()) {
+                return Err(format!("`{name}` is given twice"));
+            }
             if known.contains(&name.as_str()) {
                 add_paths(&mut paths, name, value);
             }
         }
     }
-    Ok(paths)
+    let mut seen = HashSet::new();
+    match paths.iter().find(|path| !seen.insert(path.as_str())) {
+        Some(twice) => Err(format!("`{twice}` is given twice")),
+        None => Ok(paths),
+    }
 }
 
 /// A member's labels and privacy are changed one by one, as far as they are there; `null` is nothing at all.
