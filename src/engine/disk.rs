@@ -176,29 +176,30 @@ impl Written {
             publish.send_replace(self.state);
         }
         measure(store, figures);
-        let told = outcome.clone().and_then(|()| common.journal(self.erased));
-        self.answers.into_iter().for_each(|answer| answer.give(&told));
+        if outcome.is_ok() {
+            common.journal(self.erased);
+        }
+        self.answers.into_iter().for_each(|answer| answer.give(&outcome));
         outcome
     }
 }
 
 impl Common {
-    /// Puts erasures that are in the log into the journal of erasures, if there is one, before anybody is told of them.
-    pub fn journal(&self, erased: Vec<Journaled>) -> Result<(), Error> {
-        let Some(journal) = &self.journal else { return Ok(()) };
+    /// Puts erasures that are in the log into the journal of erasures, if there is one, before they are answered. A journal that cannot
+    /// be written makes no erasure undone: the log has it, the journal is tried again, and a start writes down what it lacks.
+    pub fn journal(&self, erased: Vec<Journaled>) {
+        let Some(journal) = &self.journal else { return };
         let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
         if erased.is_empty() && !journal.is_behind() {
-            return Ok(());
+            return;
         }
         let erases = !erased.is_empty();
         let appended = journal.append(erased);
         self.figures.erasure_journal_behind.set(i64::from(journal.is_behind()));
-        match appended {
-            Err(error) if erases => {
-                tracing::error!(%error, "the erasure journal could not be written");
-                Err(Error::Internal(format!("it was carried out, but the erasure journal was not written: {error}")))
-            }
-            _ => Ok(()),
+        if let Err(error) = appended
+            && erases
+        {
+            tracing::error!(%error, "the erasure journal could not be written; it is tried again");
         }
     }
 }

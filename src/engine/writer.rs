@@ -239,7 +239,7 @@ impl Writer {
                     store.keep_reserve();
                 }
                 // An erasure that could not be written down is tried again.
-                let _ = self.common.journal(Vec::new());
+                self.common.journal(Vec::new());
                 self.trim_log();
                 self.look_after_the_store();
                 self.checkpoint_if_due(DUE_WHEN_IDLE);

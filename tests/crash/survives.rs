@@ -75,9 +75,10 @@ async fn a_checkpoint_that_fails_comes_when_it_can_and_nothing_ends_meanwhile() 
         until(|| shim.injected() > 0).await;
         assert!(info(&channel).await.log_bytes as u64 > 2 * CHECKPOINT_LOG_BYTES, "{name}: a checkpoint came");
         if fault == NO_THREADS {
+            // The threads of streams were made at the start.
             let mut data = DataServiceClient::new(channel.clone());
-            let refused = data.export(ExportRequest::default()).await.unwrap_err();
-            assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "OVERLOADED"));
+            let mut exported = data.export(ExportRequest::default()).await.unwrap().into_inner();
+            assert!(exported.message().await.unwrap().is_some());
         }
         shim.heal();
         until_checkpoint(&channel).await;
