@@ -115,6 +115,7 @@ impl Naive {
                 self.check(precondition, self.members.get(id), "member")?;
                 let mut other = Naive { members: [(id.clone(), new(Member::bare(id.clone())))].into(), ..Naive::new() };
                 other.update_member(now, id, patch, &Precondition::None)?;
+                self.erased.remove(id);
                 Ok(put(&mut self.members, id.clone(), other.members[id].value.clone(), now))
             }
             Change::MergeKind { kind, kept, precondition } => {
@@ -203,6 +204,10 @@ impl Naive {
         let mut change = change.clone();
         match &mut change {
             Change::PutMember { member, precondition } if self.erased.contains(&member.id) => {
+                self.check(precondition, None::<&Dated<Member>>, "member")?;
+                return refused("Precondition MemberErased member.id");
+            }
+            Change::MergeMember { id, precondition, .. } if self.erased.contains(id) => {
                 self.check(precondition, None::<&Dated<Member>>, "member")?;
                 return refused("Precondition MemberErased member.id");
             }
