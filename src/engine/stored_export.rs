@@ -149,12 +149,14 @@ impl Notes {
                 Change::KeepErased { key, days } => self.remembered.keep(*key, *days),
                 // One that was accepted is accepted again.
                 Change::RememberErased { key, erased } => drop(self.remembered.learn(*key, erased)),
-                Change::PutMember { member, .. } => self.remembered.remove(&member.id),
                 _ => {}
             }
             for event in events {
-                if let Event::MemberDeleted { id } = event {
-                    self.remembered.add(id, time, commit.sequence);
+                match event {
+                    Event::MemberDeleted { id } => self.remembered.add(id, time, commit.sequence),
+                    // Whatever put the member brought it back.
+                    Event::MemberPut { member, .. } => self.remembered.remove(&member.id),
+                    _ => {}
                 }
             }
         }
