@@ -179,10 +179,8 @@ struct InOrder {
 
 impl InOrder {
     fn new(view: &View<'_>, mut found: Vec<Candidate>, first: usize, is_all: bool) -> InOrder {
-        let mut rest = best_first(view, &mut found, first);
-        if is_all {
-            rest = Vec::new();
-        }
+        let mut rest = Vec::new();
+        best_first(view, &mut found, first, (!is_all).then_some(&mut rest));
         InOrder { first: found.into_iter(), rest, next: first.max(LOOKED_AT_MORE) }
     }
 
@@ -195,7 +193,7 @@ impl InOrder {
             }
             self.next = self.next.saturating_mul(4);
             let mut more = std::mem::take(&mut self.rest);
-            self.rest = best_first(view, &mut more, self.next);
+            best_first(view, &mut more, self.next, Some(&mut self.rest));
             self.first = more.into_iter();
             batch.extend(self.first.by_ref().take(count - batch.len()));
         }
@@ -234,7 +232,7 @@ fn ranked<'v, 'g>(
         extent = Extent::ended(limit, 3);
     }
     if walk.is_cut() {
-        best_first(view, &mut found, looked_at(query));
+        best_first(view, &mut found, looked_at(query), None);
         let looked: Result<Vec<_>, Limit> =
             found.iter().map(|candidate| walk.last_steps(candidate.member, budget)).collect();
         match looked {
@@ -430,23 +428,27 @@ fn add_distant_sharers(
     extent.limit.map_or(Ok(()), Err)
 }
 
-/// Keeps the best, in order, and gives the rest, in none.
-fn best_first(view: &View<'_>, found: &mut Vec<Candidate>, limit: usize) -> Vec<Candidate> {
+/// Keeps the best, in order. The others go to `rest`, in none, if anybody wants them: mostly nobody does, and they are many.
+fn best_first(view: &View<'_>, found: &mut Vec<Candidate>, limit: usize, mut rest: Option<&mut Vec<Candidate>>) {
     let better_first = |a: &Candidate, b: &Candidate| -> Ordering {
         let by_score = b.score.total_cmp(&a.score).then(a.hops.cmp(&b.hops));
         let by_match = by_score.then_with(|| comparable(b.topic_match).total_cmp(&comparable(a.topic_match)));
         by_match.then_with(|| view.graph().id(a.member).cmp(view.graph().id(b.member)))
     };
-    let mut rest = Vec::new();
     if (1..found.len()).contains(&limit) {
         // By score alone: many a score is equal to others, and ids are far away.
         let mut scores: Vec<f64> = found.iter().map(|candidate| candidate.score).collect();
         let least = *scores.select_nth_unstable_by(limit - 1, |a, b| b.total_cmp(a)).1;
-        rest = found.extract_if(.., |candidate| candidate.score < least).collect();
+        match &mut rest {
+            Some(rest) => rest.extend(found.extract_if(.., |candidate| candidate.score < least)),
+            None => found.retain(|candidate| candidate.score >= least),
+        }
     }
     found.sort_unstable_by(better_first);
-    rest.extend(found.drain(limit.min(found.len())..));
-    rest
+    match rest {
+        Some(rest) => rest.extend(found.drain(limit.min(found.len())..)),
+        None => found.truncate(limit),
+    }
 }
 
 #[cfg(test)]
@@ -466,7 +468,7 @@ mod tests {
             Candidate::new(b, 0.3, 0.0, 2),
             Candidate::new(c, 0.3 * (1.0 + 1e-9), 0.0, 3),
         ];
-        best_first(&view, &mut found, 9);
+        best_first(&view, &mut found, 9, None);
         assert_eq!(found.iter().map(|candidate| candidate.member).collect::<Vec<_>>(), [c, b, a]);
         assert_eq!(found[1].score, found[2].score, "as the answer has them, they are in order");
     }
