@@ -18,7 +18,7 @@ use crate::domain::{Error, Inspector, Reason, RequestId, Scope, TimeMs};
 /// Forgotten with one command at most. A command brings one, so what is old does not pile up.
 const FORGOTTEN_TOGETHER: usize = 64;
 /// What an entry takes beside its answer and the members it names: itself, its place in the index of ids, and the allocation of what
-/// it keeps. Measured, see docs/OPERATIONS.md.
+/// it keeps. Reckoned from their layout, not measured.
 const ENTRY_BYTES: u64 = 144;
 /// What a member takes that a request names: its hash in the entry and its place in the index of members.
 const NAMED_BYTES: u64 = 40;
