@@ -76,7 +76,7 @@ impl App {
         App::start_over(options, move || open(&store)).await
     }
 
-    /// The same over a store that the caller opens, on a thread of its own.
+    /// Starts as `start` does, over a store that the caller opens, on a thread of its own.
     pub async fn start_over(
         options: AppOptions,
         store: impl FnOnce() -> Result<Box<dyn Store>, StoreError> + Send + 'static,

@@ -111,7 +111,7 @@ pub fn read_backup_through(file: &Path) -> Result<(), OfflineError> {
 pub enum Erasures {
     /// Those that a journal says.
     Of(PathBuf),
-    /// Nobody knows, and whoever restores takes that on.
+    /// Erasures after the backup are not known, and whoever restores takes that on.
     Ignored,
 }
 

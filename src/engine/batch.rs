@@ -1,20 +1,18 @@
 //! Commands on their way to the disk: checked and applied to a copy of the state, not yet published.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::oneshot;
 
 use super::apply::Act;
 use super::apply_edges::{Due, go_together};
-use super::clock::Clock;
 use super::disk::COMMANDS_TOGETHER;
 use super::requests::{Answered, named};
 use super::revision::Revision;
 use super::state::State;
 use super::writer::{Common, ImportOrder, ImportStream, Respond, WriteOrder};
-use super::{Applied, Effect, EngineOptions, ImportedBatch, Refusal};
+use super::{Applied, Effect, ImportedBatch, Refusal};
 use crate::domain::{Change, Command, ErasureKey, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
 use crate::store::{Commit, Journaled, StoreError};
 
@@ -58,8 +56,7 @@ pub struct Batch {
     /// Taken, and not applied yet: those that come one after the other are applied together.
     imports: Vec<ImportOrder>,
     changes: usize,
-    clock: Arc<Clock>,
-    limits: EngineOptions,
+    common: Common,
 }
 
 /// A batch that is ready to be written.
@@ -72,16 +69,14 @@ pub struct AppliedBatch {
 
 impl Batch {
     pub fn new(state: &State, common: &Common) -> Batch {
-        let (state, clock, limits) = (state.clone(), common.clock.clone(), common.options);
         Batch {
-            state,
+            state: state.clone(),
             commits: Vec::new(),
             answers: Vec::new(),
             erased: Vec::new(),
             imports: Vec::new(),
             changes: 0,
-            clock,
-            limits,
+            common: common.clone(),
         }
     }
 
@@ -118,9 +113,11 @@ impl Batch {
             if let Some(answer) = self.answered(request, time) {
                 return answer.map_err(Refusal::of_all);
             }
-            let room = self.state.requests.check_room(request.scope, self.limits.request_ids_bytes_max, time);
+            let room = self.state.requests.check_room(request.scope, self.common.options.request_ids_bytes_max, time);
             room.map_err(Refusal::of_all)?;
         }
+        // A retry has its answer by now, whatever else is refused.
+        self.common.memory.check(&self.state, &changes).map_err(Refusal::of_all)?;
         self.keep_erased(time, &changes);
         // Only a command of several changes can fail half-way; a single one is checked before it touches anything.
         let before = (changes.len() > 1).then(|| self.state.clone());
@@ -172,7 +169,7 @@ impl Batch {
 
     /// Has the erased ids remembered as the options say, before a command erases the first.
     fn keep_erased(&mut self, time: TimeMs, changes: &[Change]) {
-        let days = self.limits.erased_ids_days;
+        let days = self.common.options.erased_ids_days;
         let erases = changes.iter().any(|change| matches!(change, Change::DeleteMember { .. }));
         if !erases || self.state.erasures.are_kept(days) {
             return;
@@ -255,7 +252,7 @@ impl Batch {
 
     /// When a command is accepted. Time never goes back from one to the next.
     fn next_time(&self) -> TimeMs {
-        self.clock.now().max(self.state.time)
+        self.common.clock.now().max(self.state.time)
     }
 
     fn push(&mut self, command: Command, answer: Vec<u8>, events: Vec<Vec<Event>>) {

@@ -223,7 +223,7 @@ impl Fold {
                 return Err(damaged("an edge both stands and is pending, or is pending twice"));
             }
             let times = times(row.stamps);
-            let mut edge = facts(row).edge(state.key_of(place.0, place.1, place.2));
+            let mut edge = EdgeFacts::from(row).edge(state.key_of(place.0, place.1, place.2));
             edge.asked_by = Some(if asked_by_to { edge.key.to.clone() } else { edge.key.from.clone() });
             state.index_origin(&edge);
             state.put_pending(place, PendingEdge { edge, times });
@@ -250,7 +250,7 @@ impl Rows {
         let (from, kind, to) = (MemberIx(row.from), KindIx(row.kind), MemberIx(row.to));
         self.ids.begin(self.builder.ids());
         self.check_ends(&row)?;
-        let (times, facts) = (times(row.stamps), facts(row));
+        let (times, facts) = (times(row.stamps), EdgeFacts::from(row));
         if facts.origin.is_some() {
             self.with_origin.push((from, kind, to));
         }
@@ -269,17 +269,6 @@ impl Rows {
             return Err(damaged("an edge names a member or kind that is not there"));
         }
         Ok(())
-    }
-}
-
-fn facts(row: EdgeRow) -> EdgeFacts {
-    EdgeFacts {
-        pinned: row.pinned,
-        history: row.history,
-        since: row.since,
-        visibility: row.visibility,
-        note: row.note,
-        origin: row.origin,
     }
 }
 

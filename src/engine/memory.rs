@@ -164,14 +164,18 @@ impl Memory {
         MemoryFigures {
             bytes_max: self.limit.bytes_max.unwrap_or(0),
             start_bytes: self.start_bytes.load(Ordering::Relaxed),
-            is_full: self.is_full.load(Ordering::Relaxed),
+            is_full: self.is_full(),
         }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
     }
 
     /// Refuses changes that would grow the content while memory is full. Deletes go on, and so does whatever makes nothing larger: a
     /// member can be hidden, an interaction counted, a block made.
     pub fn check(&self, state: &State, changes: &[Change]) -> Result<(), Error> {
-        if !self.is_full.load(Ordering::Relaxed) || !changes.iter().any(|change| grows(state, change)) {
+        if !self.is_full() || !changes.iter().any(|change| grows(state, change)) {
             return Ok(());
         }
         let message = "there is too little memory for more content; delete some, or give the server more".to_owned();

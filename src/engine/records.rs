@@ -10,6 +10,7 @@ use crate::domain::{
     Edge, EdgeKey, EdgePut, History, Member, MemberId, Origin, Privacy, Status, Strength, TimeMs, TopicSet, Visibility,
 };
 use crate::graph::{KindIx, MemberIx, Tie};
+use crate::store::EdgeRow;
 
 /// A resource with what the server knows of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,6 +131,13 @@ impl EdgeFacts {
     pub fn edge(self, key: EdgeKey) -> Edge {
         let EdgeFacts { pinned, history, since, visibility, note, origin } = self;
         Edge { key, pinned, history, since, visibility, note, origin, asked_by: None }
+    }
+}
+
+impl From<EdgeRow> for EdgeFacts {
+    fn from(row: EdgeRow) -> EdgeFacts {
+        let EdgeRow { from: _, kind: _, to: _, pinned, history, since, visibility, note, origin, stamps: _ } = row;
+        EdgeFacts { pinned, history, since, visibility, note, origin }
     }
 }
 

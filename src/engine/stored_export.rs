@@ -177,15 +177,7 @@ impl Notes {
         let kind = self.slots.get(usize::from(row.kind)).cloned().flatten();
         let kind = kind.ok_or_else(|| damaged("an edge names a kind that is not there"))?;
         let key = EdgeKey { from: self.number(row.from)?, kind, to: self.number(row.to)? };
-        let facts = EdgeFacts {
-            pinned: row.pinned,
-            history: row.history,
-            since: row.since,
-            visibility: row.visibility,
-            note: row.note,
-            origin: row.origin,
-        };
-        Ok(facts.edge(key))
+        Ok(EdgeFacts::from(row).edge(key))
     }
 }
 

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use super::batch::{Batch, new_key};
+use super::batch::new_key;
 use super::erasures::Erasures;
 use super::state::State;
-use super::writer::{Common, ImportOrder, ImportStream};
+use super::writer::Common;
 use crate::domain::{Change, ErasedId, ErasureKey, Precondition, TimeMs};
 use crate::store::{Journaled, Store, StoreError};
 
@@ -50,13 +50,7 @@ impl Common {
             changes.splice(0..0, keep);
             let erased = changes.iter().filter(|change| matches!(change, Change::DeleteMember { .. })).count();
             tracing::warn!(erased, "members are erased again that the erasure journal says to be erased");
-            // Nobody waits for the answer.
-            let (reply, _) = oneshot::channel();
-            let mut batch = Batch::new(&state, self);
-            batch.import(ImportOrder { changes, stream: ImportStream::default(), reply });
-            let batch = batch.apply();
-            store.append(&batch.commits)?;
-            publish.send_replace(Arc::new(batch.state));
+            self.carry_out(store, publish, changes)?;
         }
         let state = publish.borrow().clone();
         journal.append(state.erasures.all())

@@ -94,9 +94,6 @@ pub struct Writer {
     disk: Disk,
     common: Common,
     published: watch::Receiver<Arc<State>>,
-    options: EngineOptions,
-    clock: Arc<Clock>,
-    memory: Arc<Memory>,
     /// By the newest checkpoint.
     covered: Covered,
     checkpointer: Checkpointer,
@@ -112,7 +109,6 @@ pub struct Writer {
     retention: Retention,
     /// One to install, which came while a batch was on its way to the disk.
     checkpoint_written: Option<CheckpointWritten>,
-    figures: Arc<Figures>,
 }
 
 impl Writer {
@@ -124,27 +120,22 @@ impl Writer {
         covered: Covered,
         common: Common,
     ) -> Result<Writer, StoreError> {
-        let Common { options, figures, clock, memory, threads, .. } = common.clone();
         begin(&mut *store, &publish, &common)?;
         common.take_over_journal(&mut *store, &publish)?;
         let published = publish.subscribe();
         let mut writer = Writer {
             disk: Disk::new(store, publish, common.clone())?,
-            common,
             published,
-            options,
-            clock,
-            memory,
             covered,
-            checkpointer: Checkpointer::start(&threads, orders)?,
-            retention: Retention::new(options.status_retention),
+            checkpointer: Checkpointer::start(&common.threads, orders)?,
+            retention: Retention::new(common.options.status_retention),
+            common,
             checkpoint_not_before: None,
             checkpoint_retry: CHECKPOINT_RETRY,
             checkpoint_rotten: false,
             log_rotten: 0,
             started: Instant::now(),
             checkpoint_written: None,
-            figures,
         };
         writer.covers(covered);
         writer.trim_log();
@@ -194,7 +185,7 @@ impl Writer {
 
     /// What the writer has to write of itself.
     fn due(&mut self) -> Option<Order> {
-        let now = self.clock.now();
+        let now = self.common.clock.now();
         let changes = self.retention.due(&self.published.borrow(), now);
         // Nobody waits for the answer.
         let (reply, _) = oneshot::channel();
@@ -234,7 +225,7 @@ impl Writer {
         match waited {
             Waited::Idle => {
                 // A clock that nobody reads is read all the same: a jump is to be seen.
-                self.clock.now();
+                self.common.clock.now();
                 if let Some(store) = self.disk.store() {
                     store.keep_reserve();
                 }
@@ -270,7 +261,7 @@ impl Writer {
             self.install(written);
         }
         let log_bytes = self.disk.store().map_or(0, |store| store.log_bytes());
-        self.memory.refresh(&self.covered.weight, &self.published.borrow(), log_bytes);
+        self.common.memory.refresh(&self.covered.weight, &self.published.borrow(), log_bytes);
         self.checkpoint_if_due(1);
     }
 
@@ -282,16 +273,20 @@ impl Writer {
         }
         let state = self.published.borrow().clone();
         let resources = state.member_count() + state.edge_count();
-        let due = self.options.checkpoint_log_bytes_min.max(resources * self.options.checkpoint_log_bytes_per_resource);
+        let due = self
+            .common
+            .options
+            .checkpoint_log_bytes_min
+            .max(resources * self.common.options.checkpoint_log_bytes_per_resource);
         let Some(store) = self.disk.store() else { return };
         // While memory is full the log is as long as it can get: what was deleted counts no more once a checkpoint is without it.
-        let part = if self.memory.figures().is_full { part.max(DUE_WHEN_FULL) } else { part };
+        let part = if self.common.memory.is_full() { part.max(DUE_WHEN_FULL) } else { part };
         let rotten = self.checkpoint_rotten || self.log_rotten > self.covered.sequence;
         let erase_now = erase_now && state.erased > self.covered.sequence;
         if store.log_bytes() < (due / part).max(1) && !erase_now && !rotten {
             return;
         }
-        self.figures.checkpoint_due.since_now();
+        self.common.figures.checkpoint_due.since_now();
         if self.checkpointer.is_busy() || self.checkpoint_not_before.is_some_and(|time| Instant::now() < time) {
             return;
         }
@@ -311,8 +306,8 @@ impl Writer {
         match installed {
             Ok(covered) => {
                 tracing::info!(sequence = covered.sequence, "checkpoint installed");
-                self.figures.checkpoints.inc();
-                self.figures.checkpoint_due.no_more();
+                self.common.figures.checkpoints.inc();
+                self.common.figures.checkpoint_due.no_more();
                 self.covers(covered);
                 self.checkpoint_not_before = None;
                 self.checkpoint_retry = CHECKPOINT_RETRY;
@@ -329,12 +324,12 @@ impl Writer {
 
     fn covers(&mut self, covered: Covered) {
         self.covered = covered;
-        self.figures.checkpoint_sequence.set(i64::try_from(covered.sequence).unwrap_or(i64::MAX));
-        self.figures.checkpoint_time_seconds.set(covered.time.0 / 1_000);
+        self.common.figures.checkpoint_sequence.set(i64::try_from(covered.sequence).unwrap_or(i64::MAX));
+        self.common.figures.checkpoint_time_seconds.set(covered.time.0 / 1_000);
     }
 
     fn checkpoint_failed(&mut self, error: &StoreError) {
-        self.figures.checkpoints_failed.inc();
+        self.common.figures.checkpoints_failed.inc();
         tracing::warn!(%error, "a checkpoint could not be written; the log goes on");
         self.checkpoint_not_before = Some(Instant::now() + self.checkpoint_retry);
         self.checkpoint_retry = (2 * self.checkpoint_retry).min(CHECKPOINT_RETRY_MAX);
@@ -342,9 +337,9 @@ impl Writer {
 
     fn trim_log(&mut self) {
         let keep = LogKeep {
-            bytes_max: self.options.log_keep_bytes_max,
-            age_max: self.options.log_keep_age_max,
-            now: self.clock.now(),
+            bytes_max: self.common.options.log_keep_bytes_max,
+            age_max: self.common.options.log_keep_age_max,
+            now: self.common.clock.now(),
             erased: if self.erase_now() { self.published.borrow().erased } else { 0 }.max(self.log_rotten),
         };
         let Some(store) = self.disk.store() else { return };
@@ -367,11 +362,11 @@ impl Writer {
         if state.erased < earliest {
             return false;
         }
-        let within = self.options.erase_within;
+        let within = self.common.options.erase_within;
         match state.erasures.first_from(earliest) {
             Some(erased) => {
                 let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
-                self.clock.now() >= TimeMs(erased.0.saturating_add(within))
+                self.common.clock.now() >= TimeMs(erased.0.saturating_add(within))
             }
             // A store of an older format does not say when it was.
             None => self.started.elapsed() >= within.min(ERASE_AFTER_START),
@@ -395,14 +390,25 @@ fn begin(store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, common: &Co
     if changes.is_empty() {
         return Ok(());
     }
-    // Nobody waits for the answer.
-    let (reply, _) = oneshot::channel();
-    let mut batch = Batch::new(&state, common);
-    batch.import(ImportOrder { changes, stream: ImportStream::default(), reply });
-    let batch = batch.apply();
-    store.append(&batch.commits)?;
-    publish.send_replace(Arc::new(batch.state));
-    Ok(())
+    common.carry_out(store, publish, changes)
+}
+
+impl Common {
+    /// Carries out changes of the engine's own before anything is served; nobody waits for their answer.
+    pub fn carry_out(
+        &self,
+        store: &mut dyn Store,
+        publish: &watch::Sender<Arc<State>>,
+        changes: Vec<Change>,
+    ) -> Result<(), StoreError> {
+        let (reply, _) = oneshot::channel();
+        let mut batch = Batch::new(&publish.borrow(), self);
+        batch.import(ImportOrder { changes, stream: ImportStream::default(), reply });
+        let batch = batch.apply();
+        store.append(&batch.commits)?;
+        publish.send_replace(Arc::new(batch.state));
+        Ok(())
+    }
 }
 
 /// What a wait for an order came to.

@@ -51,7 +51,13 @@ fn what_grows_is_refused_in_time_for_a_restart_and_all_else_goes_on() {
     let open = || Engine::open(Box::new(memory.clone()), options()).unwrap();
     let (engine, end) = open();
     let (members, digest) = block_on(async {
+        write(&engine, put_bare("author")).await.unwrap();
+        let post = || vec![Change::PostStatus { status: sample_status("s", "author") }];
+        let asked = Some(request(1, 1));
+        let first = engine.write(post(), asked, |_, _| b"first".to_vec()).await.unwrap();
         assert!(fill(&engine).await > 10);
+        let again = engine.write(post(), asked, |_, _| b"again".to_vec()).await.unwrap();
+        assert_eq!(again, first, "a retry has its answer, whatever there is room for");
         let figures = engine.memory_figures();
         assert!(engine.state().member_count() < BYTES_MAX / 240, "it is noticed in time");
         assert!(figures.is_full && figures.bytes_max == BYTES_MAX && figures.start_bytes > BYTES_MAX, "{figures:?}");

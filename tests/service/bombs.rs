@@ -1,9 +1,7 @@
 //! Messages that are small on the wire and large in memory: of every repeated field of every RPC the worst that fits into a message,
 //! against the real binary, whose memory is looked at from outside.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use kith::proto::DESCRIPTORS;
 use prost::encoding::encode_varint;
@@ -12,47 +10,13 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Status};
 
 use crate::harness::reason;
+use crate::process::Process;
 use crate::raw::{Bytes, Wire};
 
 const MESSAGE_BYTES: usize = 4 * 1_024 * 1_024 - 64;
 /// What a message may take in memory: so many times its bytes, and so much more.
 const TIMES_MAX: u64 = 16;
 const MORE_KIB_MAX: u64 = 1_024;
-
-struct Served {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Served {
-    fn start(folder: &std::path::Path) -> Served {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--log", "off", "--data"]).arg(folder);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("kith serves on ").and_then(|rest| rest.split(' ').next());
-        Served { address: address.unwrap().parse().unwrap(), child }
-    }
-
-    fn kib(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
-    }
-
-    /// The most it takes begins anew.
-    fn forget_the_most(&self) {
-        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
-    }
-}
 
 fn tagged(field: &FieldDescriptor, content: &[u8], bytes: &mut Vec<u8>) {
     encode_varint(u64::from(field.number() << 3 | 2), bytes);
@@ -123,7 +87,7 @@ async fn send(wire: &Wire, rpc: &MethodDescriptor, message: Vec<u8>) -> Option<S
 #[tokio::test]
 async fn no_message_takes_many_times_its_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let served = Served::start(folder.path());
+    let served = Process::serve(Command::new(env!("CARGO_BIN_EXE_kith")), folder.path(), &[]);
     let wire = Wire::connect(served.address).await;
     let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
     let (mut tried, mut worst) = (0, (0.0, String::new()));
@@ -137,7 +101,7 @@ async fn no_message_takes_many_times_its_bytes() {
                 for message in [in_one(&way, MESSAGE_BYTES - 64), in_parts(&way, MESSAGE_BYTES)] {
                     let kib = message.len() as u64 / 1_024;
                     assert!(kib > 3_000, "{name}: {kib} KiB");
-                    served.forget_the_most();
+                    served.forget_peak();
                     let before = served.kib("VmRSS");
                     let refused = send(&wire, &rpc, message).await;
                     let more = served.kib("VmHWM").saturating_sub(before);

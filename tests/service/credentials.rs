@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::harness::{Kith, PATIENCE};
+use crate::harness::{Kith, PATIENCE, end_of};
 use crate::metrics::scrape;
 use crate::secured::{Authority, base64url, bearing, jwt, over_tls, refusal, served_with, unauthenticated, until};
 
@@ -197,14 +197,7 @@ async fn calls_end_with_their_callers_certificate() {
     list(&channel).await.unwrap();
     let mut watched =
         DataServiceClient::new(channel.clone()).watch(WatchRequest::default()).await.unwrap().into_inner();
-    let ended = async {
-        loop {
-            if let Err(status) = watched.message().await {
-                return status;
-            }
-        }
-    };
-    let ended = tokio::time::timeout(PATIENCE, ended).await.expect("the stream ends");
+    let ended = end_of(&mut watched).await;
     assert_eq!(refusal(&ended), unauthenticated());
     let late = SystemTime::now().duration_since(ends).unwrap_or_default();
     assert!(late < Duration::from_secs(4), "{late:?} after its end");

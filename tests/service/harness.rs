@@ -23,6 +23,18 @@ use tonic_types::StatusExt;
 /// Longer than anything a test waits for takes.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The status that a stream ends with, once it does not end well.
+pub async fn end_of<T>(stream: &mut tonic::Streaming<T>) -> tonic::Status {
+    let ended = async {
+        loop {
+            if let Err(status) = stream.message().await {
+                return status;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.expect("the stream ends")
+}
+
 /// Whether times are held to their bars: on a machine that does nothing else.
 pub fn bars_hold() -> bool {
     std::env::var_os("KITH_TIMES").is_some()

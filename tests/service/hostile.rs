@@ -4,9 +4,8 @@
 //! asserted leave room for machines that do other work too. `KITH_TIMES=1 KITH_HOSTILE_SECONDS=10 … -- --test-threads 1`, on a machine
 //! that does nothing else, holds them to the bar: twice what the bystander waits alone.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,6 +20,7 @@ use tonic::{Code, Request};
 
 use crate::frames::*;
 use crate::harness::{Kith, PATIENCE, bars_hold, connect, member, options, reason};
+use crate::process::Process;
 use crate::raw;
 
 /// A bystander's slowest answers may take so long, whatever goes on.
@@ -29,52 +29,10 @@ const RESIDENT_MIB_MAX: u64 = 700;
 const STOP_MAX: Duration = Duration::from_secs(4);
 
 /// A server that leaves the processor to the bystander when that asks for it, as if the two had a machine each.
-struct Served {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Served {
-    fn start(folder: &std::path::Path) -> Served {
-        let mut command = Command::new("nice");
-        command
-            .args(["-n", "10", env!("CARGO_BIN_EXE_kith")])
-            .args(["serve", "--listen", "127.0.0.1:0", "--drain-seconds", "1", "--log", "off", "--data"])
-            .arg(folder);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("kith serves on ").and_then(|rest| rest.split(' ').next());
-        Served { address: address.unwrap().parse().unwrap(), child }
-    }
-
-    fn resident_mib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
-    }
-
-    /// How long it takes to end once it is told to.
-    async fn stopped(&mut self) -> Duration {
-        let begin = Instant::now();
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                assert_eq!(status.code(), Some(0));
-                return begin.elapsed();
-            }
-            assert!(begin.elapsed() < PATIENCE, "the process goes on");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
+fn serve(folder: &std::path::Path) -> Process {
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "10", env!("CARGO_BIN_EXE_kith")]);
+    Process::serve(nice, folder, &["--drain-seconds", "1"])
 }
 
 fn attack_time() -> Duration {
@@ -142,14 +100,14 @@ async fn withstands<F: Future<Output = std::io::Result<()>>>(
     attack: impl Fn(SocketAddr) -> F + Send + 'static,
 ) {
     let folder = tempfile::tempdir().unwrap();
-    let mut served = Served::start(folder.path());
+    let mut served = serve(folder.path());
     let mut members = MemberServiceClient::new(connect(served.address).await);
     members.put_member(PutMemberRequest { member: Some(member("ana")), ..Default::default() }).await.unwrap();
     let time = attack_time();
     let alone = p99(served.address, time).await;
     let going_on = Attack::on(served.address, attack);
     let beside = p99(served.address, time).await;
-    let resident = served.resident_mib();
+    let resident = served.kib("VmHWM") / 1_024;
     let stop = served.stopped().await;
     going_on.end();
     println!(

@@ -33,6 +33,7 @@ mod mirror;
 mod overload;
 mod pages;
 mod probes;
+mod process;
 mod raw;
 mod reflection;
 mod retention;

@@ -19,7 +19,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
-use crate::harness::{Kith, PATIENCE, member, options, reason};
+use crate::harness::{Kith, PATIENCE, end_of, member, options, reason};
 
 /// An authority of certificates.
 pub struct Authority {
@@ -183,14 +183,7 @@ async fn a_caller_taken_out_of_the_file_is_refused_and_its_streams_end() {
     .await;
     let refused = kith.members().list_members(bearing(ListMembersRequest::default(), "service-token")).await;
     assert_eq!(refusal(&refused.unwrap_err()), unauthenticated());
-    let ended = async {
-        loop {
-            if let Err(status) = watched.message().await {
-                return status;
-            }
-        }
-    };
-    let ended = tokio::time::timeout(PATIENCE, ended).await.expect("the stream ends");
+    let ended = end_of(&mut watched).await;
     assert_eq!(refusal(&ended), unauthenticated());
     kith.stop().await.unwrap();
 }

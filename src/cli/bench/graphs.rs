@@ -26,7 +26,7 @@ pub fn build(network: &Network) -> Graph {
     build_of(network, |_| true)
 }
 
-/// The same of some of the edges, by their place.
+/// Builds the graph of those edges that `has_edge` says yes to, by their index in the network.
 pub fn build_of(network: &Network, has_edge: impl Fn(usize) -> bool) -> Graph {
     let mut builder = GraphBuilder::default();
     for (i, kind) in kinds().into_iter().enumerate() {

@@ -18,7 +18,7 @@ pub type Failure = (ErrorReason, String, String);
 pub struct RowReader {
     columns: Columns,
     defaults: RowDefaults,
-    /// Of rows that have nothing left out.
+    /// The mask of rows that leave no column out, which they share.
     mask: Arc<FieldMask>,
 }
 

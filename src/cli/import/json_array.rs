@@ -27,7 +27,7 @@ enum At {
 #[derive(Default)]
 pub struct Elements {
     at: At,
-    /// Of the elements so far, from 1.
+    /// The number of the last element, from 1.
     pub number: u64,
 }
 

@@ -91,7 +91,7 @@ impl Batch {
 
 /// What a file's reading gives.
 enum Read {
-    /// Its rows are understood: whether positions count records, and which columns are ignored.
+    /// The input's rows are understood: says whether positions count records, and which columns are ignored.
     Begun(bool, Vec<String>),
     Batch(Batch),
 }
@@ -100,7 +100,7 @@ enum Read {
 struct Outbox {
     batch: Batch,
     sender: mpsc::Sender<Result<Read, ReadError>>,
-    /// Nobody takes rows any more.
+    /// Whether the receiver of rows is gone.
     closed: bool,
 }
 
