@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::apply::Act;
 use super::apply_edges::{Due, go_together};
@@ -11,6 +11,7 @@ use super::disk::COMMANDS_TOGETHER;
 use super::requests::{Answered, named};
 use super::revision::Revision;
 use super::state::State;
+use super::under_way::{BatchBytes, bytes_of};
 use super::writer::{Common, ImportOrder, ImportStream, Respond, WriteOrder};
 use super::{Applied, Effect, ImportedBatch, Refusal};
 use crate::domain::{Change, Command, ErasureKey, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
@@ -25,7 +26,7 @@ const CHANGES_MAX: usize = 65_536;
 pub enum Answer {
     /// A refusal waits, too: it may have been judged on what is not on disk yet.
     Write(oneshot::Sender<Result<Vec<u8>, Refusal>>, Result<Vec<u8>, Refusal>),
-    Import(oneshot::Sender<Result<ImportedBatch, Error>>, ImportedBatch, ImportStream),
+    Import(oneshot::Sender<Result<ImportedBatch, Error>>, ImportedBatch, ImportStream, Option<OwnedSemaphorePermit>),
 }
 
 impl Answer {
@@ -35,11 +36,12 @@ impl Answer {
             Answer::Write(reply, answer) => {
                 drop(reply.send(outcome.clone().map_err(Refusal::of_all).and(answer)));
             }
-            Answer::Import(reply, imported, stream) => {
+            Answer::Import(reply, imported, stream, room) => {
                 if outcome.is_err() {
                     // Before the next batch begins, which may hold more of it.
                     stream.breaks();
                 }
+                drop(room);
                 drop(reply.send(outcome.clone().map(|()| imported)));
             }
         }
@@ -56,6 +58,8 @@ pub struct Batch {
     /// Taken, and not applied yet: those that come one after the other are applied together.
     imports: Vec<ImportOrder>,
     changes: usize,
+    /// What they take on their way.
+    bytes: u64,
     common: Common,
 }
 
@@ -76,12 +80,14 @@ impl Batch {
             erased: Vec::new(),
             imports: Vec::new(),
             changes: 0,
+            bytes: 0,
             common: common.clone(),
         }
     }
 
     pub fn has_room(&self) -> bool {
-        self.commits.len() + self.imports.len() < COMMANDS_MAX && self.changes < CHANGES_MAX
+        let bytes_max = BatchBytes::of(self.common.options.memory).0;
+        self.commits.len() + self.imports.len() < COMMANDS_MAX && self.changes < CHANGES_MAX && self.bytes < bytes_max
     }
 
     /// Whether more of what waits would make more of the batch's way to the disk: enough writes do, and imports gain by numbers.
@@ -199,6 +205,7 @@ impl Batch {
             return drop(order.reply.send(Err(Error::Internal(message))));
         }
         self.changes += order.changes.len();
+        self.bytes += bytes_of(&order.changes);
         self.imports.push(order);
     }
 
@@ -247,7 +254,7 @@ impl Batch {
             self.commits.push(Commit { sequence, command, answer: Vec::new(), events });
         }
         let revision = Revision::new(self.state.store_id, sequence);
-        self.answers.push(Answer::Import(order.reply, ImportedBatch { results, revision }, order.stream));
+        self.answers.push(Answer::Import(order.reply, ImportedBatch { results, revision }, order.stream, order.room));
     }
 
     /// When a command is accepted. Time never goes back from one to the next.
@@ -257,6 +264,7 @@ impl Batch {
 
     fn push(&mut self, command: Command, answer: Vec<u8>, events: Vec<Vec<Event>>) {
         self.changes += command.changes.len();
+        self.bytes += bytes_of(&command.changes);
         self.commits.push(Commit { sequence: self.state.sequence, command, answer, events });
     }
 }

@@ -17,6 +17,7 @@ use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
 use super::requests::{Answered, named};
 use super::state::State;
 use super::token_key::TokenKey;
+use super::under_way::{BatchBytes, bytes_of_commit};
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{MemberId, Privacy, Scope, Sequence, TimeMs, Visibility};
 use crate::graph::{GraphBuilder, Ids, KindIx, MemberIx, Pages, Tie};
@@ -24,9 +25,6 @@ use crate::store::{
     BackupPacker, BackupReader, CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row,
     Stamps, Store, StoreError, StoreId, read_backup,
 };
-
-/// Changes that are replayed together: what a batch of imports holds is put much faster than one after the other.
-const REPLAYED_TOGETHER: usize = 65_536;
 
 /// How far a checkpoint goes: its last command, and when that was accepted. Nothing without a checkpoint.
 #[derive(Debug, Clone, Copy, Default)]
@@ -147,8 +145,8 @@ fn times(stamps: Stamps) -> Times {
 }
 
 /// The store's state: its newest checkpoint and the commits after it. Also what the checkpoint covers.
-pub fn load(store: &mut dyn Store) -> Result<(State, Covered), StoreError> {
-    let mut fold = Fold::new(State::empty(store.id().0));
+pub fn load(store: &mut dyn Store, batch: BatchBytes) -> Result<(State, Covered), StoreError> {
+    let mut fold = Fold::new(State::empty(store.id().0), batch);
     store.load(&mut fold)?;
     fold.finish()?;
     let weight = fold.weight;
@@ -159,7 +157,7 @@ pub fn load(store: &mut dyn Store) -> Result<(State, Covered), StoreError> {
 impl State {
     /// The state of a store that no engine serves.
     pub fn load(store: &mut dyn Store) -> Result<State, StoreError> {
-        load(store).map(|(state, _)| state)
+        load(store, BatchBytes::default()).map(|(state, _)| state)
     }
 
     /// All of it as a backup, piece by piece; with each, how many rows went into those so far.
@@ -177,7 +175,7 @@ impl State {
 
     /// The state that a backup is of.
     pub fn from_backup(backup: &mut BackupReader<impl Read>) -> Result<State, StoreError> {
-        let mut fold = Fold::new(State::empty(backup.store.0));
+        let mut fold = Fold::new(State::empty(backup.store.0), BatchBytes::default());
         read_backup(backup, &mut fold)?;
         fold.finish()?;
         Ok(fold.state)
@@ -185,10 +183,10 @@ impl State {
 }
 
 impl Fold {
-    fn new(state: State) -> Fold {
+    fn new(state: State, batch: BatchBytes) -> Fold {
         let progress = Progress::default();
         let (commits, weight) = (Vec::new(), Weight::default());
-        Fold { state, rows: Some(Rows::default()), head: None, weight, commits, changes: 0, progress }
+        Fold { state, rows: Some(Rows::default()), head: None, weight, commits, bytes: 0, batch, progress }
     }
 
     /// Makes the state whole, once everything was given.
@@ -198,7 +196,7 @@ impl Fold {
     }
 
     fn replay(&mut self) -> Result<(), StoreError> {
-        self.changes = 0;
+        self.bytes = 0;
         self.state.replay(&std::mem::take(&mut self.commits))
     }
 
@@ -208,6 +206,9 @@ impl Fold {
         let state = &mut self.state;
         state.edges = rows.edges.build(rows.members);
         let ids = rows.ids.end(rows.builder.ids());
+        if ids.len() != rows.members as usize {
+            return Err(damaged("a member is there twice"));
+        }
         state.graph = rows.builder.build_with(ids, || edges_of(&state.edges), at_once);
         state.graph.restrict_all(&rows.privacies, &rows.visibilities);
         for (by, of) in rows.blocks {
@@ -364,10 +365,11 @@ struct Fold {
     head: Option<CheckpointHead>,
     /// What the rows take.
     weight: Weight,
-    /// To be replayed together.
+    /// To be replayed together: what a batch of imports holds is put much faster than one change after the other.
     commits: Vec<Commit>,
-    /// In them.
-    changes: usize,
+    /// What they take, and how much that may be.
+    bytes: u64,
+    batch: BatchBytes,
     progress: Progress,
 }
 
@@ -401,6 +403,9 @@ impl Loader for Fold {
         let rows = self.rows.as_mut().ok_or_else(|| damaged("a row follows a commit"))?;
         match row {
             Row::Kind { slot, .. } if usize::from(slot) >= KINDS_MAX => return Err(damaged("a kind has no place")),
+            Row::Kind { slot, kind } if rows.builder.knows_kind(KindIx(slot), &kind.name) => {
+                return Err(damaged("a kind is there twice"));
+            }
             Row::Kind { slot, kind } => rows.builder.kind(KindIx(slot), kind),
             Row::Member { .. } if rows.ids.has_begun => return Err(damaged("a member follows an edge")),
             Row::Member { member, stamps } => {
@@ -449,12 +454,16 @@ impl Loader for Fold {
     fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
         self.finish_rows()?;
         self.progress.commit();
-        self.changes += commit.command.changes.len();
+        self.bytes += bytes_of_commit(&commit);
         self.commits.push(commit);
-        if self.changes < REPLAYED_TOGETHER && self.commits.len() < REPLAYED_TOGETHER { Ok(()) } else { self.replay() }
+        if self.bytes < self.batch.0 { Ok(()) } else { self.replay() }
     }
 }
 
 fn damaged(what: &str) -> StoreError {
     StoreError::Damaged { what: format!("checkpoint: {what}") }
 }
+
+#[cfg(test)]
+#[path = "checkpoint_tests.rs"]
+mod tests;

@@ -92,11 +92,17 @@ impl Weight {
 
 fn member_bytes(member: &Member) -> u64 {
     let id = TEXT_FACTOR * 2 * member.id.as_str().len() as u64;
+    let texts = member_texts(member);
+    MEMBER_BYTES + id + if texts > 0 { PROFILE_BYTES + TEXT_FACTOR * texts } else { 0 }
+}
+
+/// What a member's texts take, but its id.
+pub fn member_texts(member: &Member) -> u64 {
     let texts = member.display_name.len()
         + member.headline.len()
         + member.topics.iter().map(|topic| topic.as_str().len() + 24).sum::<usize>()
         + member.labels.iter().map(|(key, value)| key.len() + value.len() + 64).sum::<usize>();
-    MEMBER_BYTES + id + if texts > 0 { PROFILE_BYTES + TEXT_FACTOR * texts as u64 } else { 0 }
+    texts as u64
 }
 
 fn edge_bytes(edge: &EdgeRow) -> u64 {

@@ -43,6 +43,7 @@ mod take_over;
 mod threads;
 mod token_key;
 mod topics;
+mod under_way;
 mod verify;
 mod whole;
 mod writer;
@@ -73,6 +74,8 @@ pub use state::State;
 pub use stored_export::{StoredExportError, StoredTotals, export_stored};
 pub use threads::Threads;
 pub use token_key::TokenKey;
+pub use under_way::BatchBytes;
+use under_way::UnderWay;
 pub use verify::{Verified, Verifier, verify_log};
 
 use crate::domain::limits::EDGES_VISITED_MAX;
@@ -220,6 +223,7 @@ pub struct Engine {
     clock: Arc<Clock>,
     token_key: Arc<TokenKey>,
     memory: Arc<Memory>,
+    under_way: UnderWay,
     threads: Threads,
     scrubber: Scrubber,
 }
@@ -268,7 +272,8 @@ impl Engine {
     ) -> Result<(Engine, WriterEnd), StoreError> {
         let mut store = store;
         let memory = Arc::new(Memory::new(options.memory));
-        let (state, covered) = checkpoint::load(store.as_mut())?;
+        let batch_bytes = BatchBytes::of(options.memory);
+        let (state, covered) = checkpoint::load(store.as_mut(), batch_bytes)?;
         let last = (state.sequence > 0).then_some(state.time);
         let clock = Arc::new(Clock::start(source, last, options.accept_clock));
         memory.refresh(&covered.weight, &state, store.log_bytes());
@@ -304,8 +309,21 @@ impl Engine {
             every: options.scrub_every,
         };
         let scrubber = Scrubber::start(&threads, scrubbing)?;
-        let engine =
-            Engine { orders, published, log, pools, options, figures, clock, token_key, memory, threads, scrubber };
+        let under_way = UnderWay::new(batch_bytes);
+        let engine = Engine {
+            orders,
+            published,
+            log,
+            pools,
+            options,
+            figures,
+            clock,
+            token_key,
+            memory,
+            under_way,
+            threads,
+            scrubber,
+        };
         Ok((engine, WriterEnd { thread, ended }))
     }
 
@@ -336,8 +354,9 @@ impl Engine {
         if self.memory.is_full() {
             self.memory.check(&self.state(), &changes)?;
         }
+        let room = Some(self.under_way.room_for(&changes).await?);
         let (reply, answer) = oneshot::channel();
-        self.queue(Order::Import(ImportOrder { changes, stream: stream.clone(), reply })).await?;
+        self.queue(Order::Import(ImportOrder { changes, stream: stream.clone(), reply, room })).await?;
         Ok(ImportUnderWay(answer))
     }
 

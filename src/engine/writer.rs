@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::batch::{Batch, new_key};
 use super::checkpoint::Covered;
@@ -52,6 +52,16 @@ pub struct ImportOrder {
     pub changes: Vec<Change>,
     pub stream: ImportStream,
     pub reply: oneshot::Sender<Result<ImportedBatch, Error>>,
+    /// Held until it is answered; the engine's own imports need none.
+    pub room: Option<OwnedSemaphorePermit>,
+}
+
+impl ImportOrder {
+    /// The engine's own: nobody waits for the answer.
+    fn of_its_own(changes: Vec<Change>) -> ImportOrder {
+        let (reply, _) = oneshot::channel();
+        ImportOrder { changes, stream: ImportStream::default(), reply, room: None }
+    }
 }
 
 /// Imports that depend on each other: when one fails on its way to the disk, those after it are not carried out.
@@ -187,9 +197,7 @@ impl Writer {
     fn due(&mut self) -> Option<Order> {
         let now = self.common.clock.now();
         let changes = self.retention.due(&self.published.borrow(), now);
-        // Nobody waits for the answer.
-        let (reply, _) = oneshot::channel();
-        (!changes.is_empty()).then_some(Order::Import(ImportOrder { changes, stream: ImportStream::default(), reply }))
+        (!changes.is_empty()).then(|| Order::Import(ImportOrder::of_its_own(changes)))
     }
 
     /// Takes what is waiting; and what comes while the batch before is still on its way to the disk.
@@ -401,9 +409,8 @@ impl Common {
         publish: &watch::Sender<Arc<State>>,
         changes: Vec<Change>,
     ) -> Result<(), StoreError> {
-        let (reply, _) = oneshot::channel();
         let mut batch = Batch::new(&publish.borrow(), self);
-        batch.import(ImportOrder { changes, stream: ImportStream::default(), reply });
+        batch.import(ImportOrder::of_its_own(changes));
         let batch = batch.apply();
         store.append(&batch.commits)?;
         publish.send_replace(Arc::new(batch.state));

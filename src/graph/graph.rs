@@ -12,7 +12,7 @@ use super::privacy::PrivacyTable;
 use super::restricted::{Change, Restricted};
 use super::strength::Tie;
 use crate::domain::limits::KINDS_MAX;
-use crate::domain::{Kind, MemberId, Visibility};
+use crate::domain::{Kind, KindName, MemberId, Visibility};
 
 /// Members, kinds and edges. A clone shares all that neither changes; cloning copies a few roots.
 #[derive(Debug, Clone, Default)]
@@ -264,6 +264,11 @@ impl GraphBuilder {
     /// Registers a kind in a place.
     pub fn kind(&mut self, ix: KindIx, kind: Kind) {
         self.graph.kinds.put(ix, kind);
+    }
+
+    /// Whether a kind is there under an index, or of a name.
+    pub fn knows_kind(&self, ix: KindIx, name: &KindName) -> bool {
+        self.graph.kinds.iter().any(|(known, kind)| known == ix || kind.name == *name)
     }
 
     pub fn has_kind(&self, ix: KindIx) -> bool {

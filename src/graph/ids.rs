@@ -100,6 +100,11 @@ pub fn prefix(text: &str) -> Prefix {
 pub struct Ids(OrdMap<PrefixedId, MemberIx>);
 
 impl Ids {
+    /// How many ids there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Of members in the order of their places. What is put in order is put in near what was put before.
     pub fn of(names: &[MemberId]) -> Ids {
         let mut order: Vec<(Prefix, u32)> = names.iter().map(|id| prefix(id.as_str())).zip(0..).collect();

@@ -13,6 +13,7 @@ mod hub;
 mod memory;
 mod model;
 mod naive;
+mod over;
 mod requests;
 mod support;
 mod verify;

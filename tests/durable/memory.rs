@@ -1,10 +1,14 @@
 //! A bound on memory: what is refused when it is met, what goes on, and what a restart finds.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use kith::domain::{Change, Error, MemberPatch, Precondition, Reason, Visibility};
-use kith::engine::{Engine, EngineOptions, MemoryLimit};
+use kith::engine::{BatchBytes, Engine, EngineOptions, ImportStream, MemoryLimit};
 use kith::store::MemoryStore;
 
 use crate::support::*;
+use crate::watched::Watch;
 
 /// A store of some thousand members is at this bound: the process itself counts for nothing here.
 const BYTES_MAX: u64 = 2_000_000;
@@ -97,6 +101,50 @@ fn what_the_process_takes_counts_as_well() {
     end.join();
     let (engine, end) = Engine::open(Box::new(MemoryStore::new(STORE_ID)), EngineOptions::default()).unwrap();
     block_on(write(&engine, put_bare("new"))).unwrap();
+    drop(engine);
+    end.join();
+}
+
+/// However much is to be imported, what is under way is a part of the bound: neither the largest batch nor all that was accepted and not
+/// answered is more.
+#[test]
+fn imports_under_way_are_a_part_of_the_bound() {
+    const CHANGES: usize = 100;
+    let memory = MemoryLimit { bytes_max: Some(64_000_000), taken: || 0 };
+    let options = EngineOptions { memory, ..EngineOptions::default() };
+    let watch = Watch::default();
+    let (engine, end) = Engine::open(watch.on(Box::new(MemoryStore::new(STORE_ID))), options).unwrap();
+    // A change takes two thousand bytes at least.
+    let changes_max = BatchBytes::of(memory).0 as usize / 2_000;
+    let (imports, begun) = (10 * changes_max / CHANGES, Arc::new(AtomicUsize::new(0)));
+    block_on(async {
+        let hold = watch.hold();
+        let import = |round: usize| {
+            let (engine, begun) = (engine.clone(), begun.clone());
+            tokio::spawn(async move {
+                let edge = |n: usize| put_edge(&format!("m{round}"), "friend", &format!("n{n}"));
+                let changes = (0..CHANGES).map(edge).collect();
+                let mut import = engine.begin_import(changes, &ImportStream::default()).await.unwrap();
+                begun.fetch_add(1, Ordering::SeqCst);
+                import.end().await.unwrap()
+            })
+        };
+        let importing: Vec<_> = (0..imports).map(import).collect();
+        wait_until(|| begun.load(Ordering::SeqCst) * CHANGES >= 2 * changes_max && watch.appending()).await;
+        // Nobody is answered while appends wait, so whoever is to begin has begun or waits for room.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        let under_way = begun.load(Ordering::SeqCst) * CHANGES;
+        assert!(under_way <= 3 * changes_max, "{under_way} changes are under way");
+        drop(hold);
+        for import in importing {
+            assert!(import.await.unwrap().results.iter().all(Result::is_ok));
+        }
+    });
+    let together = watch.changes_together();
+    assert!((CHANGES + 1..=changes_max + CHANGES).contains(&together), "{together} changes went together");
+    assert_eq!(engine.state().edge_count(), (imports * CHANGES) as u64);
     drop(engine);
     end.join();
 }

@@ -2,10 +2,9 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use kith::store::{
-    CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogKeep, LogSource, Scrub, Store, StoreError,
-    StoreId,
-};
+use kith::store::{Commit, Store, StoreError};
+
+use crate::over::{Hears, Over};
 
 /// What a test sees of a store, and does to it.
 #[derive(Clone, Default)]
@@ -20,6 +19,8 @@ struct Seen {
     fails_one_in: u64,
     appends: u64,
     commits_refused: u64,
+    /// Changes in the largest append.
+    changes_together: usize,
     /// Whether appends wait, how many of them need not, and whether one is under way.
     held: bool,
     let_through: u64,
@@ -28,12 +29,17 @@ struct Seen {
 
 impl Watch {
     pub fn on(&self, store: Box<dyn Store>) -> Box<dyn Store> {
-        Box::new(Watched { store, watch: self.clone() })
+        Box::new(Over { store, hears: self.clone() })
     }
 
     /// Takes what was appended since it was last taken.
     pub fn take_commits(&self) -> Vec<Commit> {
         std::mem::take(&mut self.0.lock().unwrap().commits)
+    }
+
+    /// How many changes were in the largest append.
+    pub fn changes_together(&self) -> usize {
+        self.0.lock().unwrap().changes_together
     }
 
     /// How many checkpoints were installed.
@@ -91,24 +97,11 @@ impl Drop for Hold {
     }
 }
 
-struct Watched {
-    store: Box<dyn Store>,
-    watch: Watch,
-}
-
-impl Store for Watched {
-    fn id(&self) -> StoreId {
-        self.store.id()
-    }
-
-    fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError> {
-        self.store.load(loader)
-    }
-
-    fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
-        let mut seen = self.watch.0.lock().unwrap();
+impl Hears for Watch {
+    fn append(&mut self, store: &mut dyn Store, commits: &[Commit]) -> Result<(), StoreError> {
+        let mut seen = self.0.lock().unwrap();
         seen.appending = true;
-        seen = self.watch.1.wait_while(seen, |seen| seen.held && seen.let_through == 0).unwrap();
+        seen = self.1.wait_while(seen, |seen| seen.held && seen.let_through == 0).unwrap();
         seen.let_through = seen.let_through.saturating_sub(1);
         seen.appending = false;
         if let Some(error) = &seen.fails {
@@ -119,42 +112,14 @@ impl Store for Watched {
             seen.commits_refused += commits.len() as u64;
             return Err(StoreError::Full);
         }
-        self.store.append(commits)?;
+        store.append(commits)?;
+        let changes = commits.iter().map(|commit| commit.command.changes.len()).sum();
+        seen.changes_together = seen.changes_together.max(changes);
         seen.commits.extend_from_slice(commits);
         Ok(())
     }
 
-    fn begin_checkpoint(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
-        self.store.begin_checkpoint(head)
-    }
-
-    fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError> {
-        self.store.install(finished)?;
-        self.watch.0.lock().unwrap().installed += 1;
-        Ok(())
-    }
-
-    fn trim_log(&mut self, keep: &LogKeep) -> Result<(), StoreError> {
-        self.store.trim_log(keep)
-    }
-
-    fn log(&self) -> Arc<dyn LogSource> {
-        self.store.log()
-    }
-
-    fn scrub(&self) -> Arc<dyn Scrub> {
-        self.store.scrub()
-    }
-
-    fn keep_reserve(&mut self) {
-        self.store.keep_reserve();
-    }
-
-    fn log_bytes(&self) -> u64 {
-        self.store.log_bytes()
-    }
-
-    fn disk_bytes(&self) -> u64 {
-        self.store.disk_bytes()
+    fn installed(&mut self) {
+        self.0.lock().unwrap().installed += 1;
     }
 }

@@ -7,73 +7,32 @@ use std::time::{Duration, Instant};
 use kith::app::{App, AppError, StoreOptions};
 use kith::proto::v1::PutMemberRequest;
 use kith::proto::v1::member_service_client::MemberServiceClient;
-use kith::store::{
-    CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogKeep, LogSource, MemoryStore, Scrub,
-    Store, StoreError, StoreId,
-};
+use kith::store::{Commit, MemoryStore, Store, StoreError, StoreId};
 use tonic::Code;
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::harness::{PATIENCE, bars_hold, connect, member, options, reason};
+use crate::over::{Hears, Over};
 
 /// From the end of a part to that of the server, on a machine that does nothing else.
 const END_MAX: Duration = Duration::from_secs(1);
 
-/// A store whose appends panic once they are told to.
-struct Fragile {
-    store: MemoryStore,
-    breaks: Arc<AtomicBool>,
-}
+/// Appends panic once it is true.
+struct Breaks(Arc<AtomicBool>);
 
-impl Store for Fragile {
-    fn id(&self) -> StoreId {
-        self.store.id()
-    }
-
-    fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError> {
-        self.store.load(loader)
-    }
-
-    fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
-        assert!(!self.breaks.load(Ordering::SeqCst), "for the test");
-        self.store.append(commits)
-    }
-
-    fn begin_checkpoint(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
-        self.store.begin_checkpoint(head)
-    }
-
-    fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError> {
-        self.store.install(finished)
-    }
-
-    fn trim_log(&mut self, keep: &LogKeep) -> Result<(), StoreError> {
-        self.store.trim_log(keep)
-    }
-
-    fn log(&self) -> Arc<dyn LogSource> {
-        self.store.log()
-    }
-
-    fn scrub(&self) -> Arc<dyn Scrub> {
-        self.store.scrub()
-    }
-
-    fn log_bytes(&self) -> u64 {
-        self.store.log_bytes()
-    }
-
-    fn disk_bytes(&self) -> u64 {
-        self.store.disk_bytes()
+impl Hears for Breaks {
+    fn append(&mut self, store: &mut dyn Store, commits: &[Commit]) -> Result<(), StoreError> {
+        assert!(!self.0.load(Ordering::SeqCst), "for the test");
+        store.append(commits)
     }
 }
 
 /// One write alone is put on the disk by the writer itself, many together by the disk's thread.
 async fn breaks(writes: usize) {
     let breaks = Arc::new(AtomicBool::new(false));
-    let store = Fragile { store: MemoryStore::new(StoreId(1)), breaks: breaks.clone() };
+    let store = Over { store: Box::new(MemoryStore::new(StoreId(1))), hears: Breaks(breaks.clone()) };
     let app = App::start_over(options(StoreOptions::Memory), move || Ok(Box::new(store))).await.unwrap();
     let channel = connect(app.address()).await;
     let mut health = HealthClient::new(channel.clone());

@@ -30,6 +30,8 @@ mod logs;
 mod metric_names;
 mod metrics;
 mod mirror;
+#[path = "../durable/over.rs"]
+mod over;
 mod overload;
 mod pages;
 mod probes;

@@ -1,0 +1,171 @@
+//! How much may be under way: what changes take from when they are decoded until they are on the disk, and while the log is replayed.
+//!
+//! All of it is there beside the content and the rest of the process, so it is a part of what memory allows. Changes are weighed by what
+//! they take at the peak: decoded, applied, with what they left behind, encoded for the log, and with the pages of the state that are
+//! copied for them while the one before is still read.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::memory::{MemoryLimit, member_texts};
+use crate::domain::{Change, Error, Member};
+use crate::store::Commit;
+
+/// Bytes that a change takes at the peak, beside its own texts. Measured on imports of edges between members at random, rounded up.
+const CHANGE_BYTES: u64 = 2_048;
+/// A text is held by the change, by what it left behind, and twice while it is encoded.
+const TEXT_FACTOR: u64 = 4;
+/// Bytes for each introducer of an edge, member that is excluded, or erased id, beside its texts.
+const ITEM_BYTES: u64 = 64;
+
+/// One batch at most, whatever memory allows: more together are not carried out any faster.
+const BATCH_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
+/// As many batches may be under way: one on the disk, one that is applied, and what waits meanwhile.
+const BATCHES_UNDER_WAY: u64 = 3;
+/// All of them take at most this part of the bound. It is about half of what the system allows beyond the bound when nothing else is said,
+/// for what was accepted before memory was full is still carried out.
+const PART_OF_MEMORY: u64 = 12;
+/// A bound that is too small for anything else leaves room for this.
+const BATCH_BYTES_MIN: u64 = 1_024 * 1_024;
+/// What one permit is for.
+const PERMIT_BYTES: u64 = 1_024;
+
+/// What a batch of changes may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchBytes(pub u64);
+
+impl Default for BatchBytes {
+    fn default() -> BatchBytes {
+        BatchBytes(BATCH_BYTES_MAX)
+    }
+}
+
+impl BatchBytes {
+    pub fn of(limit: MemoryLimit) -> BatchBytes {
+        let part = limit.bytes_max.map_or(u64::MAX, |max| max / PART_OF_MEMORY / BATCHES_UNDER_WAY);
+        BatchBytes(part.clamp(BATCH_BYTES_MIN, BATCH_BYTES_MAX))
+    }
+}
+
+/// What a commit takes beside its changes and its answer.
+const COMMIT_BYTES: u64 = 512;
+
+/// What changes take at the peak of their way.
+pub fn bytes_of(changes: &[Change]) -> u64 {
+    changes.iter().map(|change| CHANGE_BYTES + TEXT_FACTOR * texts(change)).sum()
+}
+
+/// The same of a commit that is replayed.
+pub fn bytes_of_commit(commit: &Commit) -> u64 {
+    COMMIT_BYTES + commit.answer.len() as u64 + bytes_of(&commit.command.changes)
+}
+
+/// Bytes of a change's texts; ids are counted among what every change takes.
+fn texts(change: &Change) -> u64 {
+    match change {
+        Change::PutMember { member, .. } => member_texts(member),
+        Change::UpdateMember { id, patch, .. } | Change::MergeMember { id, patch, .. } => {
+            member_texts(&patch.member(&Member::bare(id.clone())))
+        }
+        Change::PutEdge { put, .. } => {
+            let origin = put.origin.iter().map(|origin| {
+                let introducers = origin.introducers.iter().map(|id| id.as_str().len() as u64 + ITEM_BYTES);
+                origin.note.len() as u64 + introducers.sum::<u64>()
+            });
+            put.note.len() as u64 + origin.sum::<u64>()
+        }
+        Change::PostStatus { status } => {
+            let topics = status.topics.iter().map(|topic| topic.as_str().len()).sum::<usize>();
+            let excluded = status.audience.filter.exclude.iter().map(|id| id.as_str().len() as u64 + ITEM_BYTES);
+            (status.text.len() + status.link.len() + topics) as u64 + excluded.sum::<u64>()
+        }
+        Change::RememberErased { erased, .. } => ITEM_BYTES * erased.len() as u64,
+        _ => 0,
+    }
+}
+
+/// Room for the imports that are under way, of all callers together. Whoever finds none waits for it, in the order in which they came.
+#[derive(Debug, Clone)]
+pub struct UnderWay {
+    room: Arc<Semaphore>,
+    permits: u32,
+}
+
+impl UnderWay {
+    pub fn new(batch: BatchBytes) -> UnderWay {
+        let permits = u32::try_from(batch.0 * BATCHES_UNDER_WAY / PERMIT_BYTES).unwrap_or(u32::MAX);
+        UnderWay { room: Arc::new(Semaphore::new(permits as usize)), permits }
+    }
+
+    /// Room for changes; for all that there is if they need more, so that they come alone.
+    pub async fn room_for(&self, changes: &[Change]) -> Result<OwnedSemaphorePermit, Error> {
+        let permits = u32::try_from(bytes_of(changes).div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
+        self.room.clone().acquire_many_owned(permits.min(self.permits)).await.map_err(|_| super::stopped())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{EdgeKey, EdgePut, KindName, MemberId, Precondition};
+
+    fn limit(bytes_max: u64) -> MemoryLimit {
+        MemoryLimit { bytes_max: Some(bytes_max), taken: || 0 }
+    }
+
+    fn member(headline: usize) -> Change {
+        let member = Member { headline: "x".repeat(headline), ..Member::bare(MemberId::parse("id", "a").unwrap()) };
+        Change::PutMember { member, precondition: Precondition::None }
+    }
+
+    fn edge(note: usize) -> Change {
+        let id = |id| MemberId::parse("id", id).unwrap();
+        let key = EdgeKey::new(id("a"), KindName::parse("kind", "friend").unwrap(), id("b")).unwrap();
+        let put = EdgePut { note: "x".repeat(note), ..EdgePut::bare(key) };
+        Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true }
+    }
+
+    #[test]
+    fn a_batch_is_a_part_of_what_memory_allows() {
+        const MIB: u64 = 1_024 * 1_024;
+        assert_eq!(BatchBytes::of(MemoryLimit::default()), BatchBytes(BATCH_BYTES_MAX));
+        assert_eq!(BatchBytes::of(limit(360 * MIB)), BatchBytes(10 * MIB));
+        assert_eq!(BatchBytes::of(limit(1_000 * 1_024 * MIB)), BatchBytes(BATCH_BYTES_MAX));
+        assert_eq!(BatchBytes::of(limit(7)), BatchBytes(BATCH_BYTES_MIN));
+    }
+
+    #[test]
+    fn texts_count_as_often_as_they_are_held() {
+        for change in [member, edge] {
+            assert_eq!(bytes_of(&[change(500)]) - bytes_of(&[change(0)]), 500 * TEXT_FACTOR);
+        }
+        assert_eq!(bytes_of(&[edge(0), edge(0)]), 2 * CHANGE_BYTES);
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_room_waits_and_what_needs_all_of_it_comes_alone() {
+        let under_way = UnderWay::new(BatchBytes(BATCH_BYTES_MIN));
+        let most = (BATCHES_UNDER_WAY * BATCH_BYTES_MIN / bytes_of(&[edge(0)])) as usize;
+        let half = under_way.room_for(&vec![edge(0); most / 2]).await.unwrap();
+        let changes = vec![edge(0); 100 * most];
+        let mut all = Box::pin(under_way.room_for(&changes));
+        assert!(at_once(&mut all).is_none());
+        drop(half);
+        let all = all.await.unwrap();
+        assert_eq!(all.num_permits(), under_way.permits as usize);
+        let one = [edge(0)];
+        assert!(at_once(&mut Box::pin(under_way.room_for(&one))).is_none());
+        drop(all);
+        drop(under_way.room_for(&one).await.unwrap());
+    }
+
+    /// What a task gives, if it need not wait.
+    fn at_once<T>(task: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::Pin::new(task).poll(&mut context) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
+        }
+    }
+}
