@@ -119,10 +119,13 @@ impl Batch {
             if let Some(answer) = self.answered(request, time) {
                 return answer.map_err(Refusal::of_all);
             }
+        }
+        // A retry has its answer by now, whatever else is refused.
+        self.common.clock.check_write().map_err(Refusal::of_all)?;
+        if let Some(request) = request {
             let room = self.state.requests.check_room(request.scope, self.common.options.request_ids_bytes_max, time);
             room.map_err(Refusal::of_all)?;
         }
-        // A retry has its answer by now, whatever else is refused.
         self.common.memory.check(&self.state, &changes).map_err(Refusal::of_all)?;
         self.keep_erased(time, &changes);
         // Only a command of several changes can fail half-way; a single one is checked before it touches anything.

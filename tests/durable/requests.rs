@@ -128,7 +128,8 @@ fn a_retry_is_never_counted_twice_whatever_the_clock_does() {
         time.jump_ms(year);
         let (engine, end) = open_at(&memory, &time);
         let refused = |error: Error| assert_eq!(reason(error).0, Reason::ClockNotAccepted);
-        refused(write(&engine, "a", Some(request(1, 1))).await.unwrap_err().error);
+        assert_eq!(write(&engine, "a", Some(request(1, 1))).await, first);
+        refused(write(&engine, "c", Some(request(2, 2))).await.unwrap_err().error);
         refused(engine.import(vec![put_bare("c")]).await.unwrap_err());
         assert!(engine.state().member("a").is_some(), "reads are served");
         drop(engine);
@@ -460,4 +461,33 @@ fn at_once(engine: &Engine, ids: Vec<String>) -> Vec<(String, Result<u64, Refusa
         }
         answers
     })
+}
+
+#[test]
+fn a_retry_has_its_answer_while_the_clock_waits() {
+    let (memory, time) = (MemoryStore::new(STORE_ID), SetTime::at(BEGUN));
+    let put = async |engine: &Engine, id: u128, fingerprint: u128| {
+        let (changes, request) = (vec![put_bare(&format!("m{id}"))], Some(request(id, fingerprint)));
+        engine.write(changes, request, |_, _| b"first".to_vec()).await.map_err(|refusal| refusal.error)
+    };
+    let (engine, end) = open_at(&memory, &time);
+    assert_eq!(block_on(put(&engine, 1, 1)).unwrap(), b"first");
+    drop(engine);
+    end.join();
+    time.jump_ms(31 * 24 * 3_600_000);
+    let (engine, end) = open_at(&memory, &time);
+    assert!(engine.clock_figures().waits);
+    block_on(async {
+        assert_eq!(put(&engine, 1, 1).await.unwrap(), b"first");
+        let reused = put(&engine, 1, 2).await.unwrap_err();
+        assert!(matches!(&reused, Error::Invalid(wrong) if wrong[0].reason == Reason::RequestIdReused), "{reused:?}");
+        let waits = |error: &Error| matches!(error, Error::Unavailable { reason: Reason::ClockNotAccepted, .. });
+        let refused = put(&engine, 2, 2).await.unwrap_err();
+        assert!(waits(&refused), "{refused:?}");
+        let refused = engine.write(vec![put_bare("new")], None, |_, _| Vec::new()).await.unwrap_err();
+        assert!(waits(&refused.error), "{refused:?}");
+    });
+    assert_eq!(engine.state().member_count(), 1);
+    drop(engine);
+    end.join();
 }
