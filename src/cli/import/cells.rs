@@ -76,6 +76,12 @@ impl RowReader {
                 Column::Since => edge.since = Some(self.time(text, "edge.since")?),
                 Column::Visibility => edge.visibility = visibility(text, "edge.visibility")?,
                 Column::Note => edge.note = text.to_owned(),
+                Column::OriginStatus => edge.origin.get_or_insert_default().status_id = text.to_owned(),
+                Column::Introducers => {
+                    let ids = list(text).iter().map(|id| self.member_id(id)).collect();
+                    edge.origin.get_or_insert_default().introducer_ids = ids;
+                }
+                Column::OriginNote => edge.origin.get_or_insert_default().note = text.to_owned(),
                 _ => {}
             }
         }
@@ -167,6 +173,7 @@ fn path(column: &Column) -> Option<String> {
         Column::Since => "since",
         Column::Visibility => "visibility",
         Column::Note => "note",
+        Column::OriginStatus | Column::Introducers | Column::OriginNote => "origin",
         Column::DisplayName => "display_name",
         Column::Headline => "headline",
         Column::Topics => "topics",

@@ -22,6 +22,9 @@ pub enum Column {
     Since,
     Visibility,
     Note,
+    OriginStatus,
+    Introducers,
+    OriginNote,
     Id,
     DisplayName,
     Headline,
@@ -41,7 +44,7 @@ pub enum Column {
 }
 
 /// Each column's names, the one that is shown first.
-const NAMES: [(Column, &[&str]); 23] = [
+const NAMES: [(Column, &[&str]); 26] = [
     (Column::From, &["from", "from_id"]),
     (Column::To, &["to", "to_id"]),
     (Column::Kind, &["kind"]),
@@ -51,6 +54,9 @@ const NAMES: [(Column, &[&str]); 23] = [
     (Column::Since, &["since"]),
     (Column::Visibility, &["visibility"]),
     (Column::Note, &["note"]),
+    (Column::OriginStatus, &["origin_status", "origin_status_id", "origin.status_id"]),
+    (Column::Introducers, &["introducers", "introducer_ids", "origin.introducer_ids"]),
+    (Column::OriginNote, &["origin_note", "origin.note"]),
     (Column::Id, &["id"]),
     (Column::DisplayName, &["display_name"]),
     (Column::Headline, &["headline"]),
@@ -67,7 +73,8 @@ const NAMES: [(Column, &[&str]); 23] = [
     (Column::AudienceKinds, &["audience_kinds"]),
 ];
 
-const KNOWN: &str = "edges have from, to, kind, strength, interactions, time, since, visibility, note; \
+const KNOWN: &str = "edges have from, to, kind, strength, interactions, time, since, visibility, note, \
+                     origin_status, introducers, origin_note; \
                      members have id, display_name, headline, topics, label:KEY, edges_visibility, hidden_from_suggestions, \
                      declines_introducing; statuses have id, author, text, link, topics, post_time, expire_time, max_hops, \
                      audience_kinds; - ignores a column";
@@ -76,7 +83,8 @@ impl Column {
     fn is_of(&self, sort: Sort) -> bool {
         use Column::*;
         match self {
-            From | To | Kind | Strength | Interactions | Time | Since | Visibility | Note => sort == Sort::Edge,
+            From | To | Kind | Strength | Interactions | Time | Since | Visibility | Note | OriginStatus
+            | Introducers | OriginNote => sort == Sort::Edge,
             DisplayName | Headline | Label(_) | EdgesVisibility | HiddenFromSuggestions | DeclinesIntroducing => {
                 sort == Sort::Member
             }
