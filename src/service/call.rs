@@ -6,7 +6,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 
 use super::caller::current_caller;
-use super::decode::{Decoded, Violations, all_or_return, optional_time};
+use super::decode::{Decoded, Violations, all_or_return, named_kinds, optional_time};
 use super::encode::Shown;
 use super::encode::timestamp;
 use super::page::PageToken;
@@ -36,6 +36,13 @@ pub struct Asked {
 }
 
 impl Service {
+    /// Notes down the kinds of a filter that are not registered, of a request that is refused anyway.
+    pub(super) fn note_unknown_kinds(&self, wrong: &mut Violations, filter: Option<&pb::EdgeFilter>) {
+        if !wrong.is_empty() {
+            wrong.add_unknown_kinds(&self.engine.state(), named_kinds("filter", filter));
+        }
+    }
+
     /// Reads `ReadOptions` and the call's deadline. Later pages keep the first one's `as_of`.
     pub(super) fn asked(
         &self,

@@ -21,10 +21,11 @@ pub async fn check_reach(
     let (metadata, _, message) = call.into_parts();
     let mut wrong = Violations::default();
     let subject = subject!(message, check_reach_request);
-    let of = wrong.check(ReachOf::decode(subject, message.filter, message.max_hops));
+    let of = wrong.check(ReachOf::decode(subject, message.filter.as_ref(), message.max_hops));
     let viewers = wrong.check(member_ids("viewer_ids", &message.viewer_ids));
     let asked = wrong.check(service.asked(&metadata, message.read, None));
     wrong.check(on_nobodys_behalf(asked.as_ref()));
+    service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; of, viewers, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {

@@ -6,7 +6,7 @@ use std::mem::take;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::call::respond;
-use super::decode::{ChangeName, Violations, change};
+use super::decode::{ChangeName, Violations, change, named_kinds};
 use super::export::export;
 use super::import::import;
 use super::request_id::request;
@@ -93,8 +93,7 @@ fn decode(service: &Service, message: pb::WriteRequest) -> Result<(Vec<Change>, 
         wrong.check(change(i, asked, now, new_status_id))
     });
     let decoded: Vec<(Change, ChangeName)> = decoded.collect();
-    let named = kinds.named.into_iter().filter(|(.., kind)| !kinds.put.contains(kind));
-    let named = named.map(|(i, parent, kind)| (format!("changes[{i}].{parent}.kind"), kind));
+    let named = kinds.named.into_iter().filter(|(_, kind)| !kinds.put.contains(kind));
     wrong.add_unknown_kinds(&service.engine.state(), named);
     if wrong.is_empty() { Ok(decoded.into_iter().unzip()) } else { Err(wrong) }
 }
@@ -104,8 +103,8 @@ fn decode(service: &Service, message: pb::WriteRequest) -> Result<(Vec<Change>, 
 struct Kinds {
     /// Those that it puts itself.
     put: HashSet<String>,
-    /// Those that its edges are of, each with its field.
-    named: Vec<(usize, &'static str, String)>,
+    /// Those that its edges are of and its audiences name, each with its field.
+    named: Vec<(String, String)>,
 }
 
 impl Kinds {
@@ -117,9 +116,16 @@ impl Kinds {
             }
             Some(pb::change::Change::PutEdge(put)) => put.edge.as_ref().map(|edge| ("put_edge.edge", &edge.kind)),
             Some(pb::change::Change::RecordInteraction(record)) => Some(("record_interaction", &record.kind)),
+            Some(pb::change::Change::PostStatus(status)) => {
+                let filter = status.audience.as_ref().and_then(|audience| audience.filter.as_ref());
+                let parent = format!("changes[{index}].post_status.audience.filter");
+                self.named.extend(named_kinds(&parent, filter));
+                None
+            }
             _ => None,
         };
-        self.named.extend(named.map(|(parent, kind)| (index, parent, kind.clone())));
+        let named = named.map(|(parent, kind)| (format!("changes[{index}].{parent}.kind"), kind.clone()));
+        self.named.extend(named);
     }
 }
 

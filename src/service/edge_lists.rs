@@ -65,7 +65,7 @@ struct EdgesOf {
 }
 
 impl EdgesOf {
-    fn decode(member_id: &str, direction: i32, filter: Option<pb::EdgeFilter>) -> Decoded<EdgesOf> {
+    fn decode(member_id: &str, direction: i32, filter: Option<&pb::EdgeFilter>) -> Decoded<EdgesOf> {
         let mut wrong = Violations::default();
         let member = wrong.check(MemberId::parse("member_id", member_id));
         let leads = wrong.check(Leads::decode(direction));
@@ -110,11 +110,12 @@ pub async fn list_edges(
     };
     let listing = service.listing("ListEdges", &asked);
     let mut wrong = Violations::default();
-    let edges = wrong.check(EdgesOf::decode(&message.member_id, message.direction, message.filter));
+    let edges = wrong.check(EdgesOf::decode(&message.member_id, message.direction, message.filter.as_ref()));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 3));
     let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
     let asked = wrong.check(service.asked_plainly(&metadata, plain, after.as_ref().and_then(Option::as_ref)));
+    service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; edges, size, after, asked);
     let after = after.map(|token| place_after(&token.place)).transpose()?;
     let how = asked.clone();
@@ -205,9 +206,10 @@ pub async fn count_edges(
 ) -> Result<pb::CountEdgesResponse, Error> {
     let (metadata, _, message) = call.into_parts();
     let mut wrong = Violations::default();
-    let edges = wrong.check(EdgesOf::decode(&message.member_id, message.direction, message.filter));
+    let edges = wrong.check(EdgesOf::decode(&message.member_id, message.direction, message.filter.as_ref()));
     let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
     let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; edges, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {

@@ -138,7 +138,7 @@ fn no_filter_breaks_a_query() {
     });
     fuzz("filters", bytes_of(filters), |bytes| {
         let filter: pb::EdgeFilter = decoded(bytes)?;
-        AskedFilter::decode_about(Some(filter), &[None]).map_err(|wrong| Error::Invalid(wrong.into_inner()))
+        AskedFilter::decode_about(Some(&filter), &[None]).map_err(|wrong| Error::Invalid(wrong.into_inner()))
     });
 }
 

@@ -7,7 +7,7 @@ use tonic::Streaming;
 
 use super::Service;
 use super::caller::about_to_write;
-use super::decode::{StatusFields, import_change};
+use super::decode::{Decoded, StatusFields, Violations, import_change};
 use super::status::{in_import, reason_proto};
 use crate::domain::limits::{BATCH_MAX, IMPORT_ERRORS_MAX};
 use crate::domain::{Change, Error, Reason, Resource, Status, Violation};
@@ -94,18 +94,20 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    fn check(&mut self, message: &pb::ImportRequest) -> Result<(), Violation> {
+    fn check(&mut self, message: &pb::ImportRequest) -> Decoded<()> {
+        let mut wrong = Violations::default();
         if message.records.is_empty() {
-            return Err(Violation::required("records"));
+            wrong.add(Violation::required("records"));
         }
         if message.records.len() > BATCH_MAX {
-            return Err(Violation::new("records", Reason::TooMany, format!("must hold at most {BATCH_MAX} records")));
+            let too_many = format!("must hold at most {BATCH_MAX} records");
+            wrong.add(Violation::new("records", Reason::TooMany, too_many));
         }
         if *self.validate_only.get_or_insert(message.validate_only) != message.validate_only {
             let message = "must be the same in every message of a stream";
-            return Err(Violation::new("validate_only", Reason::Malformed, message));
+            wrong.add(Violation::new("validate_only", Reason::Malformed, message));
         }
-        Ok(())
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 
     /// Has a message's records carried out, or rehearsed.

@@ -59,10 +59,11 @@ async fn find_introducers(
     let member = wrong.check(MemberId::parse("member_id", &message.member_id));
     let target = wrong.check(MemberId::parse("target_id", &message.target_id));
     wrong.check(require_two(member.as_ref(), target.as_ref(), "target_id"));
-    let filter = wrong.check(AskedFilter::decode_about(message.filter, &[member.as_ref(), target.as_ref()]));
+    let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[member.as_ref(), target.as_ref()]));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, INTRODUCER_HOPS_DEFAULT, HOPS_MAX));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
     let asked = wrong.check(service.asked(&metadata, message.read, None));
+    service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; member, target, filter, max_hops, limit, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {

@@ -41,9 +41,10 @@ pub async fn list_leaders(
     let topic = wrong.check(Topic::parse("topic", &message.topic));
     let near = wrong.check_in("near", message.near.map(Near::decode).transpose());
     let about = near.as_ref().and_then(Option::as_ref).map(|near| &near.member);
-    let filter = wrong.check(AskedFilter::decode_about(message.filter, &[about]));
+    let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[about]));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
     let asked = wrong.check(service.asked(&metadata, message.read, None));
+    service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; topic, near, filter, limit, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {

@@ -48,11 +48,12 @@ async fn find_paths(service: &Service, call: Request<pb::FindPathsRequest>) -> R
     let mut wrong = Violations::default();
     let from = wrong.check(MemberId::parse("from_id", &message.from_id));
     let to = wrong.check(MemberId::parse("to_id", &message.to_id));
-    let filter = wrong.check(AskedFilter::decode_about(message.filter, &[from.as_ref(), to.as_ref()]));
+    let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[from.as_ref(), to.as_ref()]));
     let k = wrong.check(within_bounds("k", message.k, PATHS_DEFAULT, PATHS_MAX));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, PATH_HOPS_DEFAULT, HOPS_MAX));
     let ranking = wrong.check(ranking(message.ranking));
     let asked = wrong.check(service.asked(&metadata, message.read, None));
+    service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; from, to, filter, k, max_hops, ranking, asked);
     let query = PathQuery { k: k as usize, max_hops, ranking };
     let how = asked.clone();
@@ -91,9 +92,10 @@ async fn batch_get_distances(
     let mut wrong = Violations::default();
     let from = wrong.check(MemberId::parse("from_id", &message.from_id));
     let to = wrong.check(member_ids("to_ids", &message.to_ids));
-    let filter = wrong.check(AskedFilter::decode_about(message.filter, &[from.as_ref()]));
+    let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[from.as_ref()]));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, PATH_HOPS_DEFAULT, HOPS_MAX));
     let asked = wrong.check(service.asked(&metadata, message.read, None));
+    service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; from, to, filter, max_hops, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
@@ -123,10 +125,11 @@ async fn list_mutuals(
     let a = wrong.check(MemberId::parse("a_id", &message.a_id));
     let b = wrong.check(MemberId::parse("b_id", &message.b_id));
     wrong.check(require_two(a.as_ref(), b.as_ref(), "b_id"));
-    let filter = wrong.check(AskedFilter::decode_about(message.filter, &[a.as_ref(), b.as_ref()]));
+    let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[a.as_ref(), b.as_ref()]));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 1));
     let asked = wrong.check(service.asked(&metadata, message.read, after.as_ref().and_then(Option::as_ref)));
+    service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; a, b, filter, size, after, asked);
     let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
     let how = asked.clone();

@@ -57,7 +57,11 @@ pub(super) struct ReachOf {
 }
 
 impl ReachOf {
-    pub(super) fn decode(subject: Decoded<Subject>, filter: Option<pb::EdgeFilter>, max_hops: i32) -> Decoded<ReachOf> {
+    pub(super) fn decode(
+        subject: Decoded<Subject>,
+        filter: Option<&pb::EdgeFilter>,
+        max_hops: i32,
+    ) -> Decoded<ReachOf> {
         let mut wrong = Violations::default();
         let subject = wrong.check(subject);
         let member = subject.as_ref().and_then(|subject| match subject {
@@ -108,8 +112,9 @@ async fn get_reach(service: &Service, call: Request<pb::GetReachRequest>) -> Res
     let (metadata, _, message) = call.into_parts();
     let mut wrong = Violations::default();
     let subject = subject!(message, get_reach_request);
-    let of = wrong.check(ReachOf::decode(subject, message.filter, message.max_hops));
+    let of = wrong.check(ReachOf::decode(subject, message.filter.as_ref(), message.max_hops));
     let asked = wrong.check(service.asked(&metadata, message.read, None));
+    service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; of, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
@@ -140,10 +145,11 @@ async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> R
     let listing = service.listing("ListReach", &same_on_every_page(&message));
     let mut wrong = Violations::default();
     let subject = subject!(message, list_reach_request);
-    let of = wrong.check(ReachOf::decode(subject, message.filter, message.max_hops));
+    let of = wrong.check(ReachOf::decode(subject, message.filter.as_ref(), message.max_hops));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));
     let asked = wrong.check(service.asked(&metadata, message.read, after.as_ref().and_then(Option::as_ref)));
+    service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; of, size, after, asked);
     let after = after.map(|token| reach_place(&token.place)).transpose()?;
     let how = asked.clone();

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::answer_bytes::page_that_fits;
 use super::call::{Asked, Plain, charge_resources, cut_short, find, respond};
-use super::decode::{self, Violations, all_or_return, etag_precondition, page_size};
+use super::decode::{self, Violations, all_or_return, etag_precondition, named_kinds, page_size};
 use super::request_id::request;
 use super::{Service, encode};
 use crate::domain::{Change, Edge, EdgeKey, Error, KindName, MemberId, Resource, Status, StatusId, TimeMs, Violation};
@@ -65,8 +65,11 @@ async fn post_status(service: &Service, mut message: pb::PostStatusRequest) -> R
     let request = wrong.check(request("PostStatus", &request_id, &message));
     let now = service.engine.now();
     let status = message.status.ok_or_else(|| Violation::required("status").into());
+    let filter = status.as_ref().ok().and_then(|status: &pb::Status| status.audience.as_ref()?.filter.clone());
     let decoded = |status| decode::status(status, now, new_status_id).map_err(|wrong| wrong.within("status"));
     let status = wrong.check(status.and_then(decoded));
+    let kinds = named_kinds("status.audience.filter", filter.as_ref());
+    wrong.add_unknown_kinds(&service.engine.state(), kinds);
     all_or_return!(wrong; request, status);
     let id = status.id.clone();
     let posted = move |state: &State, _| pb::PostStatusResponse {

@@ -35,12 +35,13 @@ pub async fn suggest_introductions(
     let mut wrong = Violations::default();
     let member = wrong.check(MemberId::parse("member_id", &message.member_id));
     let topics = wrong.check(TopicSet::parse("topics", &message.topics));
-    let filter = wrong.check(AskedFilter::decode_about(message.filter, &[member.as_ref()]));
+    let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[member.as_ref()]));
     let exclude = wrong.check(some_member_ids("exclude_ids", &message.exclude_ids, EXCLUDED_MEMBERS_MAX));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
     let asked = wrong.check(service.asked(&metadata, message.read, None));
     let max_steps = wrong.check(max_steps(message.max_steps));
     let per_introducer = wrong.check(within_bounds("max_per_introducer", message.max_per_introducer, 0, LIMIT_MAX));
+    service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; member, topics, filter, exclude, limit, asked, max_steps, per_introducer);
     let about_statuses = !topics.is_empty();
     let breadth = if message.exact { Breadth::ALL } else { Breadth::STRONGEST };

@@ -10,6 +10,7 @@ use tonic::metadata::MetadataMap;
 
 use super::call::deadline;
 use super::caller::current_caller;
+use super::decode::{Violations, all_or_return};
 use super::live::{Live, Made, Since, Watcher};
 use super::shares::Shares;
 use super::streamed::{MESSAGE_BYTES_ENOUGH, Streamed};
@@ -56,7 +57,10 @@ impl Watchers {
 }
 
 pub async fn watch(service: &Service, metadata: &MetadataMap, message: pb::WatchRequest) -> Result<WatchStream, Error> {
-    let heartbeat = heartbeat(message.heartbeat_interval)?;
+    let mut wrong = Violations::default();
+    let heartbeat = wrong.check(heartbeat(message.heartbeat_interval));
+    wrong.check(service.engine.check_revision("from_revision", &message.from_revision));
+    all_or_return!(wrong; heartbeat);
     let (Watchers { shares, live, stopping }, caller) = (&service.watchers, current_caller().share);
     let share = shares.take(caller.clone()).ok_or_else(|| Error::Overloaded {
         message: format!("{WATCHERS_PER_CALLER_MAX} streams of changes of this caller, or {WATCHERS_MAX}, are open"),

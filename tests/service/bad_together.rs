@@ -1,12 +1,17 @@
 //! Several things wrong at once: every wrong field is named, so that nobody mends a request field by field.
 
+use kith::proto::DESCRIPTORS;
 use kith::proto::v1::change::Change as Asked;
 use kith::proto::v1::*;
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind as FieldKind, MessageDescriptor, Value};
 use prost_types::{Duration, Timestamp};
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Status as Refusal};
 use tonic_types::StatusExt;
 
 use super::harness::{Kith, edge, status};
+use super::raw::{Bytes, Wire};
 
 /// The fields an error names, in order.
 fn fields(refused: &Refusal) -> Vec<String> {
@@ -165,5 +170,88 @@ async fn every_wrong_field_of_a_question_is_named() {
     let ask = SuggestIntroductionsRequest { member_id: "ana".into(), topics, ..Default::default() };
     let refused = kith.introductions().suggest_introductions(ask).await.unwrap_err();
     assert_eq!(fields(&refused), ["topics[0]", "topics[1]"]);
+    kith.stop().await.unwrap();
+}
+
+/// A value that no field of this name and type may have; none where every value is right.
+fn wrong_value(field: &FieldDescriptor) -> Option<Value> {
+    let wrong = match (field.kind(), field.name()) {
+        // An etag is compared, a text in front of an id decides nothing alone, and a label's absence is no fault.
+        (FieldKind::Bool, _) | (_, "etag" | "display_name" | "headline" | "text" | "link") => return None,
+        (FieldKind::String, "kinds") => Value::String("freind".to_owned()),
+        (FieldKind::String, _) => Value::String("\u{7f}".to_owned()),
+        (FieldKind::Enum(_), _) => Value::EnumNumber(99),
+        (FieldKind::Int32, _) => Value::I32(-1),
+        (FieldKind::Int64, _) => Value::I64(-1),
+        (FieldKind::Float, _) => Value::F32(-1.0),
+        (FieldKind::Message(message), _) => Value::Message(all_wrong(&message, &[]).0),
+        _ => return None,
+    };
+    Some(if field.is_list() { Value::List(vec![wrong]) } else { wrong })
+}
+
+/// A message with every field wrong that can be, and these fields' names.
+fn all_wrong(message: &MessageDescriptor, but: &[&str]) -> (DynamicMessage, Vec<String>) {
+    let mut wrong = DynamicMessage::new(message.clone());
+    if matches!(message.full_name(), "google.protobuf.Timestamp" | "google.protobuf.Duration") {
+        wrong.set_field_by_name("nanos", Value::I32(i32::MIN));
+        return (wrong, Vec::new());
+    }
+    if message.full_name() == "google.protobuf.FieldMask" {
+        wrong.set_field_by_name("paths", Value::List(vec![Value::String("no.field".to_owned())]));
+        return (wrong, Vec::new());
+    }
+    let mut names = Vec::new();
+    for field in message.fields().filter(|field| !but.contains(&field.name())) {
+        let is_another_choice = field.containing_oneof().is_some_and(|oneof| {
+            !field.field_descriptor_proto().proto3_optional() && oneof.fields().any(|other| wrong.has_field(&other))
+        });
+        if let Some(value) = wrong_value(&field).filter(|_| !is_another_choice) {
+            wrong.set_field(&field, value);
+            names.push(field.name().to_owned());
+        }
+    }
+    (wrong, names)
+}
+
+/// Every RPC is given a request with all of its fields wrong, as the descriptors have them, and its refusal names all of them.
+#[tokio::test]
+async fn every_rpc_names_all_that_is_wrong_with_its_request() {
+    let kith = Kith::in_memory().await;
+    let wire = Wire::connect(kith.address).await;
+    let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
+    let (mut rpcs, mut faults) = (0, 0);
+    for service in pool.services().filter(|service| service.package_name() == "kith.v1") {
+        for rpc in service.methods().filter(|rpc| !rpc.is_client_streaming()) {
+            // A page token is of the request that it came from, which another one's `read` is not.
+            let (wrong, mut names) = all_wrong(&rpc.input(), &[]);
+            if names.is_empty() {
+                continue;
+            }
+            let path: PathAndQuery = format!("/{}/{}", service.full_name(), rpc.name()).parse().unwrap();
+            let mut client = tonic::client::Grpc::new(wire.clone());
+            client.ready().await.unwrap();
+            let request = tonic::Request::new(wrong.encode_to_vec());
+            let refused = match client.server_streaming(request, path, Bytes).await {
+                Err(refused) => refused,
+                Ok(answers) => answers.into_inner().message().await.unwrap_err(),
+            };
+            assert_eq!(refused.code(), Code::InvalidArgument, "{}: {refused:?}", rpc.full_name());
+            let found = fields(&refused);
+            let is_named = |name: &String| found.iter().any(|field| field.split(['.', '[']).next() == Some(name));
+            names.retain(|name| !is_named(name));
+            assert!(names.is_empty(), "{}: {names:?} are wrong, too, beside {found:?}", rpc.full_name());
+            let whole = |parent: &str, inner: &[&str]| {
+                let missing = |inner: &&&str| !found.iter().any(|field| *field == format!("{parent}.{inner}"));
+                let has = rpc.input().get_field_by_name(parent).is_some();
+                let missing: Vec<_> = inner.iter().filter(missing).collect();
+                assert!(!has || missing.is_empty(), "{}: {missing:?} of {parent} beside {found:?}", rpc.full_name());
+            };
+            whole("filter", &["kinds[0]", "spheres[0]", "min_strength", "exclude_member_ids[0]"]);
+            whole("read", &["as_of", "min_revision", "max_edges_visited", "viewer_id"]);
+            (rpcs, faults) = (rpcs + 1, faults + found.len());
+        }
+    }
+    assert!(rpcs >= 30 && faults >= 120, "{rpcs} RPCs with {faults} faults");
     kith.stop().await.unwrap();
 }

@@ -17,8 +17,9 @@ pub struct AskedFilter {
 }
 
 impl AskedFilter {
-    pub fn decode(message: Option<pb::EdgeFilter>) -> Decoded<AskedFilter> {
-        let message = message.unwrap_or_default();
+    pub fn decode(message: Option<&pb::EdgeFilter>) -> Decoded<AskedFilter> {
+        let none = pb::EdgeFilter::default();
+        let message = message.unwrap_or(&none);
         let mut wrong = Violations::default();
         let kinds = wrong.check(kinds(&message.kinds));
         let spheres = wrong.check(spheres(&message.spheres));
@@ -32,7 +33,7 @@ impl AskedFilter {
     }
 
     /// The filter of a field `filter`; it must not leave out a member the request is about.
-    pub fn decode_about(message: Option<pb::EdgeFilter>, about: &[Option<&MemberId>]) -> Decoded<AskedFilter> {
+    pub fn decode_about(message: Option<&pb::EdgeFilter>, about: &[Option<&MemberId>]) -> Decoded<AskedFilter> {
         let decoded = AskedFilter::decode(message).map_err(|wrong| wrong.within("filter"))?;
         let mut wrong = Violations::default();
         about.iter().flatten().for_each(|member| {
@@ -61,6 +62,12 @@ impl AskedFilter {
         let view = View::new(state.graph(), &self.filter, how.as_of).map_err(|violation| violation.within("filter"))?;
         Ok(view.seen_by(how.viewer(state)))
     }
+}
+
+/// The kinds that a filter names, each with its field; no more than it may name.
+pub fn named_kinds(parent: &str, filter: Option<&pb::EdgeFilter>) -> impl Iterator<Item = (String, String)> {
+    let kinds = filter.into_iter().flat_map(|filter| filter.kinds.iter().take(KINDS_MAX)).enumerate();
+    kinds.map(move |(i, kind)| (format!("{parent}.kinds[{i}]"), kind.clone()))
 }
 
 /// What is wrong with a kind's name that is well-formed, if no kind of this name is registered.

@@ -12,6 +12,7 @@ mod resources;
 pub use bounds::{batch, member_ids, optional_time, page_size, some_member_ids, within_bounds};
 pub use change::{ChangeName, change, member_update};
 pub use filter::AskedFilter;
+pub use filter::named_kinds;
 use filter::unknown_kind;
 pub use import::import_change;
 pub use introductions::introduction;

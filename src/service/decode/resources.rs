@@ -213,7 +213,7 @@ pub fn status(message: pb::Status, now: TimeMs, new_id: impl FnOnce() -> String)
 fn audience(message: Option<pb::Audience>) -> Decoded<Audience> {
     let message = message.unwrap_or_default();
     let mut wrong = Violations::default();
-    let filter = wrong.check_in("filter", AskedFilter::decode(message.filter));
+    let filter = wrong.check_in("filter", AskedFilter::decode(message.filter.as_ref()));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, REACH_HOPS_DEFAULT, HOPS_MAX));
     all_or_return!(wrong; filter, max_hops);
     Ok(Audience { filter: filter.filter, max_hops })
