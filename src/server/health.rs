@@ -25,25 +25,29 @@ const SERVICES: [&str; 9] = [
     v1::admin_service_server::SERVICE_NAME,
 ];
 
-/// All services live and end together: they share one status.
-#[derive(Clone)]
-pub struct Health(watch::Sender<ServingStatus>);
+/// All services live and end together: they share one status. Once it changes no more there is nothing to watch, and no watcher is to
+/// keep its connection from ending: then nobody holds the sender.
+pub struct Health(Option<watch::Sender<ServingStatus>>);
 
 /// NOT_SERVING at first: the state is yet to be loaded.
 pub async fn start() -> (Health, HealthServer<impl HealthApi>) {
     let (sender, newest) = watch::channel(ServingStatus::NotServing);
-    (Health(sender), HealthServer::new(Answers(newest)))
+    (Health(Some(sender)), HealthServer::new(Answers(newest)))
 }
 
 impl Health {
     /// SERVING from here on.
     pub async fn serving(&self) {
-        self.0.send_replace(ServingStatus::Serving);
+        if let Some(status) = &self.0 {
+            status.send_replace(ServingStatus::Serving);
+        }
     }
 
-    /// NOT_SERVING from here on.
-    pub async fn stop(&self) {
-        self.0.send_replace(ServingStatus::NotServing);
+    /// NOT_SERVING from here on. Who watches is told, and its stream ends.
+    pub async fn stop(&mut self) {
+        if let Some(status) = self.0.take() {
+            status.send_replace(ServingStatus::NotServing);
+        }
     }
 }
 
@@ -66,11 +70,12 @@ impl HealthApi for Answers {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
     /// By the protocol of `grpc.health.v1`, a service that is not there is SERVICE_UNKNOWN on a stream that stays open, since it might
-    /// come. Here none ever does.
+    /// come. Here none ever does, and the stream ends with the server.
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         if !SERVICES.contains(&&*request.get_ref().service) {
             let unknown = tokio_stream::once(Ok(answer(ServingStatus::ServiceUnknown)));
-            return Ok(Response::new(Box::pin(unknown.chain(tokio_stream::pending()))));
+            let none = WatchStream::from_changes(self.0.clone()).filter_map(|_| None);
+            return Ok(Response::new(Box::pin(unknown.chain(none))));
         }
         let statuses = WatchStream::new(self.0.clone()).map(|status| Ok(answer(status)));
         Ok(Response::new(Box::pin(statuses)))

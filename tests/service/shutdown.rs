@@ -7,9 +7,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::harness::{PATIENCE, connect};
+use crate::process;
 
 struct Process {
     child: Child,
@@ -76,6 +78,28 @@ async fn sigterm_ends_it_within_its_bound_whoever_is_connected() {
     process.signal("TERM");
     assert_eq!(process.ended().code(), Some(0));
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
+
+/// Streams of health never end by themselves: their watchers hear that the server stops, and keep it from nothing.
+#[tokio::test]
+async fn watchers_of_health_hear_the_end_and_hold_up_no_drain() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--drain-seconds", "600"];
+    let mut served = process::Process::serve(Command::new(env!("CARGO_BIN_EXE_kith")), folder.path(), &flags);
+    let mut health = HealthClient::new(connect(served.address).await);
+    let mut watched = Vec::new();
+    for (service, status) in [("", ServingStatus::Serving), ("no.such.Service", ServingStatus::ServiceUnknown)] {
+        let mut watching = health.watch(HealthCheckRequest { service: service.to_owned() }).await.unwrap().into_inner();
+        assert_eq!(watching.message().await.unwrap().unwrap().status, status as i32, "{service}");
+        watched.push(watching);
+    }
+    // It fails if the process is not over after `PATIENCE`, long before the drain would be.
+    served.stopped().await;
+    let last = watched[0].message().await.unwrap().unwrap();
+    assert_eq!(last.status, ServingStatus::NotServing as i32);
+    for mut watching in watched {
+        assert_eq!(watching.message().await.unwrap(), None, "it ends well");
+    }
 }
 
 #[test]
