@@ -8,8 +8,10 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::store_file::sync_folder;
@@ -22,6 +24,11 @@ const FLUSH_EVERY_MS: u64 = 50;
 /// sled holds its file's lock until its last background task has ended, some time after the database was closed.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
 const LOCK_WAIT_STEP: Duration = Duration::from_millis(5);
+/// Databases that failed and are on their way to be closed.
+static CLOSING: AtomicUsize = AtomicUsize::new(0);
+const CLOSING_MAX: usize = 8;
+/// How long a further one waits for one of them to end.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
 
 pub struct SledDatabase {
     folder: PathBuf,
@@ -47,7 +54,7 @@ impl SledDatabase {
         let checkpoint = match guarded(|| database.open_tree("checkpoint")) {
             Ok(checkpoint) => checkpoint,
             Err(error) => {
-                std::mem::forget(database);
+                let_go(database);
                 return Err(error);
             }
         };
@@ -61,7 +68,7 @@ impl SledDatabase {
     pub fn sync(&mut self) -> Result<(), StoreError> {
         self.run(|open| open.database.flush().map(|_| ()))?;
         let synced = self.file.sync_data().map_err(StoreError::from).and_then(|()| self.sync_blobs());
-        self.or_forget(synced)
+        self.or_let_go(synced)
     }
 
     /// sled keeps values above half a megabyte in files of their own.
@@ -89,7 +96,7 @@ impl SledDatabase {
     pub fn sync_creation(&mut self) -> Result<(), StoreError> {
         self.sync()?;
         let synced = self.sync_names();
-        self.or_forget(synced)
+        self.or_let_go(synced)
     }
 
     fn sync_names(&self) -> Result<(), StoreError> {
@@ -119,14 +126,15 @@ impl SledDatabase {
     /// Runs what writes sled.
     fn run<T>(&mut self, action: impl FnOnce(&Open) -> sled::Result<T>) -> Result<T, StoreError> {
         let done = guarded(|| action(self.opened()?));
-        self.or_forget(done)
+        self.or_let_go(done)
     }
 
-    /// Where something fails the database is never closed: sled syncs its file when it is closed, and panics if that fails, or waits for
-    /// ever, with a lock that all its databases share.
-    fn or_forget<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
-        if done.is_err() {
-            std::mem::forget(self.open.take());
+    /// Where something fails, the database is not used again, and nobody waits until it is closed.
+    fn or_let_go<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        if done.is_err()
+            && let Some(failed) = self.open.take()
+        {
+            let_go(failed);
         }
         done
     }
@@ -155,6 +163,29 @@ impl Drop for SledDatabase {
         if let Err(error) = guarded(close) {
             tracing::warn!(%error, "a database could not be closed well");
         }
+    }
+}
+
+/// Closes a database that has failed, with its files, memory and thread, on a thread of its own: sled syncs its file when it is closed,
+/// and panics if that fails, or waits for ever. What cannot be closed is forgotten, and so are those beside too many that wait.
+fn let_go<T: Send + 'static>(failed: T) {
+    let failed = ManuallyDrop::new(failed);
+    let end = Instant::now() + CLOSE_WAIT_MAX;
+    while CLOSING.load(Ordering::Relaxed) >= CLOSING_MAX {
+        if Instant::now() >= end {
+            tracing::warn!("a database that failed could not be closed; it keeps its files until the process ends");
+            return;
+        }
+        std::thread::sleep(LOCK_WAIT_STEP);
+    }
+    CLOSING.fetch_add(1, Ordering::Relaxed);
+    let close = move || {
+        // Whatever comes of it, nobody can do anything about it.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(ManuallyDrop::into_inner(failed))));
+        CLOSING.fetch_sub(1, Ordering::Relaxed);
+    };
+    if std::thread::Builder::new().name("kith-close".to_owned()).spawn(close).is_err() {
+        CLOSING.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -221,6 +252,36 @@ mod tests {
             let database = SledDatabase::open(folder.path()).unwrap();
             assert_eq!(database.get(b"key").unwrap().unwrap(), b"value");
             assert!(!left_over.exists());
+        }
+    }
+
+    /// Files under a folder that the process has open.
+    fn open_under(folder: &Path) -> usize {
+        let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        open.filter(|entry| fs::read_link(entry.path()).is_ok_and(|file| file.starts_with(folder))).count()
+    }
+
+    #[test]
+    fn a_thousand_failures_leave_no_file_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let mut most = 0;
+        for round in 0..1_000 {
+            let database = folder.join(format!("{round}"));
+            let mut failing = SledDatabase::open(&database).unwrap();
+            failing.apply([(b"key".to_vec(), vec![7; 1_000])].into_iter()).unwrap();
+            fs::remove_dir_all(database.join("blobs")).unwrap();
+            assert!(failing.sync_creation().is_err());
+            drop(failing);
+            fs::remove_dir_all(&database).unwrap();
+            most = most.max(open_under(&folder));
+        }
+        let per_database = 4;
+        assert!(most <= per_database * (CLOSING_MAX + 1), "{most} files were open");
+        let end = Instant::now() + LOCK_WAIT_MAX;
+        while open_under(&folder) > 0 {
+            assert!(Instant::now() < end, "{} files stay open", open_under(&folder));
+            std::thread::sleep(LOCK_WAIT_STEP);
         }
     }
 }
