@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::engine::MemoryLimit;
+use crate::engine::{MemoryLimit, mapped, resident};
 
 /// The part of what the system allows that is used unless something else is said, in percent: the rest is for what calls under way take.
 const PERCENT_OF_ALLOWED: u64 = 85;
@@ -19,8 +19,8 @@ pub fn memory_limit(given: Option<u64>) -> MemoryLimit {
     // These bound what is mapped, used or not.
     let mapped_max = [process("Max address space"), process("Max data size")].into_iter().flatten().min();
     match (resident_max, mapped_max) {
-        (resident_max, Some(mapped)) if resident_max.is_none_or(|resident| mapped < resident) => {
-            MemoryLimit { bytes_max: Some(part(mapped)), taken: self::mapped }
+        (resident_max, Some(most)) if resident_max.is_none_or(|resident_max| most < resident_max) => {
+            MemoryLimit { bytes_max: Some(part(most)), taken: mapped }
         }
         (resident_max, _) => MemoryLimit { bytes_max: resident_max.map(part), taken: resident },
     }
@@ -60,23 +60,6 @@ fn least_bound(root: &Path, path: &str, file: &str) -> Option<u64> {
 fn process(name: &str) -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     limits.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
-}
-
-/// Bytes that the process has in memory.
-fn resident() -> u64 {
-    pages(1)
-}
-
-/// Bytes that the process has mapped.
-fn mapped() -> u64 {
-    pages(0)
-}
-
-/// A field of `statm`, in bytes; 0 where there is none.
-fn pages(field: usize) -> u64 {
-    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split_whitespace().nth(field).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
 #[cfg(test)]

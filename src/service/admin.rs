@@ -9,6 +9,7 @@ use super::verify::verify;
 use super::{Service, encode};
 use crate::domain::Error;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
+use crate::engine::resident;
 use crate::proto::v1 as pb;
 use crate::proto::v1::admin_service_server::AdminService;
 
@@ -55,7 +56,7 @@ async fn get_server_info(
         content_digest: encode::digest(state.digest()),
         disk_bytes: store.disk_bytes as i64,
         log_bytes: store.log_bytes as i64,
-        resident_bytes: resident_bytes(),
+        resident_bytes: i64::try_from(resident()).unwrap_or(i64::MAX),
         sequence: state.sequence() as i64,
         limits: Some(pb::Limits {
             max_edges_visited: options.edges_visited_max as i64,
@@ -63,12 +64,4 @@ async fn get_server_info(
             max_queries: i32::try_from(options.query_threads).unwrap_or(i32::MAX),
         }),
     })
-}
-
-/// What Linux says the process occupies; 0 elsewhere.
-pub fn resident_bytes() -> i64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix("kB")).and_then(|kib| kib.trim().parse::<i64>().ok());
-    kib.unwrap_or(0) * 1_024
 }

@@ -59,7 +59,6 @@ use watch::Watchers;
 use crate::domain::TimeMs;
 use crate::engine::Engine;
 
-pub use admin::resident_bytes;
 pub use call::grpc_timeout;
 pub use call_id::CallId;
 pub use caller::{CallNotes, CallerId, Subjects, ViewerQuota, without_viewer};

@@ -91,7 +91,8 @@ async fn tell(address: SocketAddr) -> Result<(), Failure> {
 
 fn invitation(address: SocketAddr, folder: &Path) -> String {
     // As this program was called, so that the lines work where it is not on the path.
-    let kith = std::env::args().next().unwrap_or_else(|| "kith".to_owned());
+    let kith = std::env::args_os().next().unwrap_or_else(|| "kith".into());
+    let kith = kith.to_string_lossy();
     format!(
         "\nkith stays up on {address} until Ctrl-C; its store is in {}.\nIn another terminal, try:\n\n   \
          {kith} path officer jeremy -k 3 --server {address}\n   \

@@ -129,7 +129,8 @@ pub struct Batches {
 impl Batches {
     pub fn of(file: PathBuf, layout: Layout, bytes_read: Arc<AtomicU64>) -> Batches {
         let (sender, reads) = mpsc::channel(BATCHES_AHEAD);
-        std::thread::spawn(move || {
+        let none = sender.clone();
+        let read = move || {
             let outbox = Outbox { batch: Batch::default(), sender: sender.clone(), closed: false };
             let outbox = Arc::new(Mutex::new(outbox));
             let end = read_rows(file, layout, bytes_read, &outbox);
@@ -139,7 +140,11 @@ impl Batches {
                 // Nobody waits for it once the import has ended.
                 let _ = sender.blocking_send(Err(error));
             }
-        });
+        };
+        if let Err(error) = std::thread::Builder::new().spawn(read) {
+            // The channel is empty yet.
+            let _ = none.try_send(Err(ReadError::Io(error)));
+        }
         Batches { reads, held: None, begun: None }
     }
 

@@ -9,9 +9,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::histogram::Histogram;
 
-use crate::engine::{ClockFigures, Engine, LaneFigures, MemoryFigures, State};
+use crate::engine::{ClockFigures, Engine, LaneFigures, MemoryFigures, State, resident};
 use crate::server::body::panics;
-use crate::service::resident_bytes;
 
 /// Clones share the engine.
 #[derive(Clone, Default)]
@@ -38,7 +37,7 @@ impl Collector for EngineMetrics {
         let engine = self.engine.get();
         let panicked = panics() as u64 + engine.map_or(0, |engine| engine.threads().panics());
         page.counter("kith_panics", "Handlers and threads that panicked", &[(("", ""), panicked)])?;
-        page.gauge("process_resident_memory_bytes", "Memory that the process occupies", resident_bytes())?;
+        page.gauge("process_resident_memory_bytes", "Memory that the process occupies", resident())?;
         let Some(engine) = engine else { return Ok(()) };
         page.state(&engine.state())?;
         page.queries(engine)?;
