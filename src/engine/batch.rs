@@ -115,10 +115,8 @@ impl Batch {
         respond: Respond,
     ) -> Result<Vec<u8>, Refusal> {
         let time = self.next_time();
-        if let Some(request) = request {
-            if let Some(answer) = self.answered(request, time) {
-                return answer.map_err(Refusal::of_all);
-            }
+        if let Some(answer) = request.and_then(|request| self.answered(request, time)) {
+            return answer.map_err(Refusal::of_all);
         }
         // A retry has its answer by now, whatever else is refused.
         self.common.clock.check_write().map_err(Refusal::of_all)?;

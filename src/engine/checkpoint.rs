@@ -206,7 +206,7 @@ impl Fold {
         let state = &mut self.state;
         state.edges = rows.edges.build(rows.members);
         let ids = rows.ids.end(rows.builder.ids());
-        if ids.len() != rows.members as usize {
+        if ids.count() != rows.members as usize {
             return Err(damaged("a member is there twice"));
         }
         state.graph = rows.builder.build_with(ids, || edges_of(&state.edges), at_once);

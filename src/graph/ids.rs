@@ -101,7 +101,7 @@ pub struct Ids(OrdMap<PrefixedId, MemberIx>);
 
 impl Ids {
     /// How many ids there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len()
     }
 
