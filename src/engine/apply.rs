@@ -210,6 +210,7 @@ impl State {
         let record = self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record");
         *record = MemberRecord::new(after, record.times.updated(act.now));
         self.graph.set_privacy(ix, after.privacy);
+        self.privacy_set(ix);
         self.digest.remove(digest::member_hash(&before.value));
         self.digest.add(digest::member_hash(after));
         act.tell(|| Event::MemberPut { member: after.clone(), create_time: before.create_time });

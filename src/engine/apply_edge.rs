@@ -14,7 +14,7 @@ use crate::domain::{
     Edge, EdgeKey, EdgePut, Error, Event, InteractionRecord, KindName, Member, MemberId, Origin, Precondition, Privacy,
     Reason, Resource, Status, StatusId, Violation, Visibility,
 };
-use crate::graph::{KindIx, MemberIx, add_interactions};
+use crate::graph::{HalfEdge, KindIx, MemberIx, add_interactions};
 
 /// An edge's `from` end, kind and `to` end, as it is kept.
 pub(super) type EdgePlace = (MemberIx, KindIx, MemberIx);
@@ -331,7 +331,7 @@ impl State {
         };
         let ix = self.graph.find(id.as_str()).expect("the member was found before");
         let mut applied = Applied::of(Effect::Deleted);
-        applied.edges_deleted = self.remove_edges_of(ix);
+        applied.edges_deleted = self.remove_edges_of(ix) + self.removed_ahead(id);
         let statuses: Vec<StatusId> = self.statuses_of(ix, None).cloned().collect();
         applied.statuses_deleted = statuses.len() as u64;
         for status in &statuses {
@@ -353,16 +353,29 @@ impl State {
     }
 
     fn remove_edges_of(&mut self, ix: MemberIx) -> u64 {
-        let halves: Vec<_> = self.graph.half_edges(ix).iter().collect();
-        for half in &halves {
-            let (from, to) = if half.leads_out() { (ix, half.neighbor()) } else { (half.neighbor(), ix) };
-            self.remove_edge(from, half.kind(), to);
+        self.remove_edges_while(ix, usize::MAX, &|| true).unwrap_or_default()
+    }
+
+    /// Removes all edges of a member, so many together, as long as it is to go on; none if it was not.
+    pub(super) fn remove_edges_while(
+        &mut self,
+        ix: MemberIx,
+        together: usize,
+        go_on: &dyn Fn() -> bool,
+    ) -> Option<u64> {
+        let edge = |half: HalfEdge| match half.leads_out() {
+            true => (ix, half.kind(), half.neighbor()),
+            false => (half.neighbor(), half.kind(), ix),
+        };
+        let mut edges: Vec<EdgePlace> = self.graph.half_edges(ix).iter().map(edge).collect();
+        edges.extend(self.pending_places(ix));
+        for some in edges.chunks(together) {
+            if !go_on() {
+                return None;
+            }
+            some.iter().for_each(|&(from, kind, to)| self.remove_edge(from, kind, to));
         }
-        let pending = self.pending_places(ix);
-        for &(from, kind, to) in &pending {
-            self.remove_edge(from, kind, to);
-        }
-        (halves.len() + pending.len()) as u64
+        Some(edges.len() as u64)
     }
 
     fn erase_mentions(&mut self, act: &mut Act<'_>, id: &MemberId) {

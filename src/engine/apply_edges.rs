@@ -17,6 +17,8 @@ pub(super) struct Due<'a> {
     pub now: TimeMs,
     pub change: &'a Change,
     pub events: Option<&'a mut Vec<Event>>,
+    /// Of an edge that is gone from this copy of the state already.
+    pub left_out: bool,
 }
 
 /// An unconditional put of an edge for both its ends.
@@ -29,7 +31,7 @@ struct Put<'a> {
 /// Whether two changes may be carried out together, in any order but for puts of the same edge.
 pub(super) fn go_together(one: &Due<'_>, next: &Due<'_>) -> bool {
     let is_plain = |due: &&Due<'_>| match due.change {
-        Change::PutEdge { put, precondition: Precondition::None, .. } => put.asked_by.is_none(),
+        Change::PutEdge { put, precondition: Precondition::None, .. } => put.asked_by.is_none() && !due.left_out,
         _ => false,
     };
     [one, next].iter().all(is_plain)
@@ -38,10 +40,13 @@ pub(super) fn go_together(one: &Due<'_>, next: &Due<'_>) -> bool {
 impl State {
     /// Carries out changes that go together, or one.
     pub(super) fn apply_together(&mut self, due: &mut [Due<'_>]) -> Vec<Result<Applied, Error>> {
-        if let [Due { now, change, events }] = due {
+        if let [Due { now, change, events, left_out }] = due {
+            if *left_out {
+                return vec![Ok(self.apply_left_out(*now, change))];
+            }
             return vec![self.apply(&mut Act::told(*now, events.as_deref_mut()), change)];
         }
-        let puts = due.iter_mut().filter_map(|Due { now, change, events }| match change {
+        let puts = due.iter_mut().filter_map(|Due { now, change, events, .. }| match change {
             Change::PutEdge { put, allow_missing_members, .. } => {
                 let act = Act::told(*now, events.as_deref_mut());
                 Some(Put { act, put, allow_missing_members: *allow_missing_members })

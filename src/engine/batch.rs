@@ -63,6 +63,29 @@ pub struct Batch {
     common: Common,
 }
 
+/// What a write came to, before it is put down.
+enum Judged {
+    /// What it was answered before, under its request id.
+    Answered(Vec<u8>),
+    Applied(Done),
+}
+
+/// The changes of a write, carried out on the state.
+struct Done {
+    time: TimeMs,
+    applied: Vec<Applied>,
+    /// What each of them left behind.
+    events: Vec<Vec<Event>>,
+}
+
+/// What imports came to, before they are put down: of each change, and of each import its sequence.
+struct Imported {
+    time: TimeMs,
+    results: Vec<Result<Applied, Error>>,
+    events: Vec<Vec<Event>>,
+    sequences: Vec<Sequence>,
+}
+
 /// A batch that is ready to be written.
 pub struct AppliedBatch {
     pub state: State,
@@ -72,9 +95,9 @@ pub struct AppliedBatch {
 }
 
 impl Batch {
-    pub fn new(state: &State, common: &Common) -> Batch {
+    pub fn new(state: State, common: &Common) -> Batch {
         Batch {
-            state: state.clone(),
+            state,
             commits: Vec::new(),
             answers: Vec::new(),
             erased: Vec::new(),
@@ -104,28 +127,44 @@ impl Batch {
 
     pub fn write(&mut self, order: WriteOrder) {
         self.apply_imports();
-        let answer = self.write_answer(order.changes, order.request, order.respond);
-        self.answers.push(Answer::Write(order.reply, answer));
+        let judged = self.judge(&order);
+        self.conclude(order, judged);
     }
 
-    fn write_answer(
-        &mut self,
-        changes: Vec<Change>,
-        request: Option<Request>,
-        respond: Respond,
-    ) -> Result<Vec<u8>, Refusal> {
+    /// The same as the first of a batch, on a state where some of it is done already. Gives the order back where that state does not take
+    /// it, or has an answer for it: then the batch is good for nothing.
+    pub fn write_prepared(&mut self, order: WriteOrder) -> Result<(), WriteOrder> {
+        let judged = self.judge(&order);
+        if self.state.is_ahead() {
+            return Err(order);
+        }
+        self.conclude(order, judged);
+        Ok(())
+    }
+
+    fn conclude(&mut self, order: WriteOrder, judged: Result<Judged, Refusal>) {
+        let WriteOrder { changes, request, respond, reply } = order;
+        let answer = judged.map(|judged| match judged {
+            Judged::Answered(answer) => answer,
+            Judged::Applied(done) => self.commit(changes, request, respond, done),
+        });
+        self.answers.push(Answer::Write(reply, answer));
+    }
+
+    /// Carries out the changes of a write on the state, all or none.
+    fn judge(&mut self, WriteOrder { changes, request, .. }: &WriteOrder) -> Result<Judged, Refusal> {
         let time = self.next_time();
         if let Some(answer) = request.and_then(|request| self.answered(request, time)) {
-            return answer.map_err(Refusal::of_all);
+            return answer.map(Judged::Answered).map_err(Refusal::of_all);
         }
         // A retry has its answer by now, whatever else is refused.
         self.common.clock.check_write().map_err(Refusal::of_all)?;
-        if let Some(request) = request {
+        if let Some(request) = *request {
             let room = self.state.requests.check_room(request.scope, self.common.options.request_ids_bytes_max, time);
             room.map_err(Refusal::of_all)?;
         }
-        self.common.memory.check(&self.state, &changes).map_err(Refusal::of_all)?;
-        self.keep_erased(time, &changes);
+        self.common.memory.check(&self.state, changes).map_err(Refusal::of_all)?;
+        self.keep_erased(time, changes);
         // Only a command of several changes can fail half-way; a single one is checked before it touches anything.
         let before = (changes.len() > 1).then(|| self.state.clone());
         let mut applied = Vec::with_capacity(changes.len());
@@ -145,8 +184,19 @@ impl Batch {
                 }
             }
         }
+        Ok(Judged::Applied(Done { time, applied, events }))
+    }
+
+    /// Puts down a write that was applied, and gives its answer.
+    fn commit(
+        &mut self,
+        changes: Vec<Change>,
+        request: Option<Request>,
+        respond: Respond,
+        Done { time, applied, events }: Done,
+    ) -> Vec<u8> {
         if request.is_none() && applied.iter().all(|done| done.effect == Effect::Unchanged) {
-            return Ok(respond(&self.state, &applied));
+            return respond(&self.state, &applied);
         }
         self.state.sequence += 1;
         self.state.time = time;
@@ -158,7 +208,7 @@ impl Batch {
         }
         let kept = if request.is_some() { answer.clone() } else { Vec::new() };
         self.push(Command { time, request, changes }, kept, events);
-        Ok(answer)
+        answer
     }
 
     /// The answer a request was given before, or the refusal of another body under its id.
@@ -212,16 +262,39 @@ impl Batch {
 
     fn apply_imports(&mut self) {
         let mut orders = std::mem::take(&mut self.imports);
-        if orders.is_empty() {
-            return;
+        if !orders.is_empty() {
+            let imported = self.carry_out_imports(&mut orders);
+            self.conclude_imports(orders, imported);
         }
+    }
+
+    /// Carries out an import as the first of a batch, on a state where some of it is done already. Gives the order back where that state
+    /// does not take it: then the batch is good for nothing.
+    pub fn import_prepared(&mut self, order: ImportOrder) -> Result<(), ImportOrder> {
+        let mut orders = [order];
+        let imported = self.carry_out_imports(&mut orders);
+        let [order] = orders;
+        if self.state.is_ahead() {
+            return Err(order);
+        }
+        self.changes += order.changes.len();
+        self.conclude_imports(vec![order], imported);
+        Ok(())
+    }
+
+    fn carry_out_imports(&mut self, orders: &mut [ImportOrder]) -> Imported {
         let time = self.next_time();
         if !self.state.erasures.is_empty() {
             let changes = orders.iter_mut().flat_map(|order| &mut order.changes);
             changes.for_each(|change| self.state.without_erased(change, time));
         }
         let mut events: Vec<Vec<Event>> = vec![Vec::new(); orders.iter().map(|order| order.changes.len()).sum()];
-        let (results, sequences) = self.state.import(&orders, time, &mut events);
+        let (results, sequences) = self.state.import(orders, time, &mut events);
+        Imported { time, results, events, sequences }
+    }
+
+    fn conclude_imports(&mut self, orders: Vec<ImportOrder>, imported: Imported) {
+        let Imported { time, results, events, sequences } = imported;
         let (mut results, mut events) = (results.into_iter(), events.into_iter());
         for (order, sequence) in orders.into_iter().zip(sequences) {
             let results = results.by_ref().take(order.changes.len()).zip(&order.changes);
@@ -303,7 +376,12 @@ impl State {
         events: &mut [Vec<Event>],
     ) -> (Vec<Result<Applied, Error>>, Vec<Sequence>) {
         let changes = orders.iter().flat_map(|order| &order.changes);
-        let due = changes.zip(events).map(|(change, events)| Due { now: time, change, events: Some(events) });
+        let due = changes.zip(events).map(|(change, events)| Due {
+            now: time,
+            change,
+            events: Some(events),
+            left_out: false,
+        });
         let mut due: Vec<Due<'_>> = due.collect();
         let (mut results, mut sequences) = (Vec::with_capacity(due.len()), Vec::with_capacity(orders.len()));
         let (mut begin, mut ends) = (0, ends_of(orders.iter().map(|order| order.changes.len())).peekable());
@@ -323,7 +401,8 @@ impl State {
     /// Applies commits read from the log. They were accepted once, so a refusal means damage.
     pub(super) fn replay(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
         let changes = commits.iter().flat_map(|Commit { command, .. }| {
-            command.changes.iter().map(|change| Due { now: command.time, change, events: None })
+            let due = |change| Due { left_out: self.is_left_out(change), now: command.time, change, events: None };
+            command.changes.iter().map(due)
         });
         let mut due: Vec<Due<'_>> = changes.collect();
         let ends = ends_of(commits.iter().map(|commit| commit.command.changes.len()));

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::batch::{Answer, AppliedBatch, Batch};
 use super::figures::Figures;
+use super::preparation::Landed;
 use super::state::State;
 use super::writer::Common;
 use crate::domain::{Error, Reason};
@@ -36,6 +37,8 @@ pub struct Disk {
     newest: Arc<State>,
     /// What came of the last batch.
     outcome: Outcome,
+    /// Where batches go that got on the disk, if somebody follows.
+    landed: Option<Arc<Landed>>,
     common: Common,
 }
 
@@ -45,6 +48,7 @@ struct Written {
     answers: Vec<Answer>,
     erased: Vec<Journaled>,
     state: Arc<State>,
+    landed: Option<Arc<Landed>>,
 }
 
 impl Disk {
@@ -64,7 +68,7 @@ impl Disk {
         let thread = Some(common.threads.essential("kith-disk", serve)?);
         measure(&*store, &common.figures);
         let (store, batches) = (Some(store), Some(batches));
-        Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()), common })
+        Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()), landed: None, common })
     }
 
     /// A batch that begins with all that was given to the disk.
@@ -73,7 +77,19 @@ impl Disk {
             // What came of the last one is known: this one does not begin with what has failed.
             self.outcome = Ok(());
         }
-        Batch::new(&self.newest, &self.common)
+        Batch::new((*self.newest).clone(), &self.common)
+    }
+
+    /// One that begins with a state in the place of that which is published. None while a batch is under way.
+    pub fn batch_on(&mut self, state: State) -> Option<Batch> {
+        self.store.as_ref()?;
+        self.outcome = Ok(());
+        Some(Batch::new(state, &self.common))
+    }
+
+    /// Has every batch that gets on the disk from now on put there, or nowhere.
+    pub fn hand_on(&mut self, landed: Option<Arc<Landed>>) {
+        self.landed = landed;
     }
 
     /// The store, if no batch is under way.
@@ -138,7 +154,7 @@ impl Disk {
         }
         let alone = commits.len() < COMMANDS_TOGETHER;
         let mut store = self.store.take()?;
-        let written = Written { commits, answers, erased, state: Arc::new(state) };
+        let written = Written { commits, answers, erased, state: Arc::new(state), landed: self.landed.clone() };
         self.newest = written.state.clone();
         if alone {
             let outcome = written.carry_out(&mut *store, &self.publish, &self.common);
@@ -174,6 +190,9 @@ impl Written {
             figures.commands.inc_by(self.commits.len() as u64);
             figures.batch_commands.observe(self.commits.len() as f64);
             publish.send_replace(self.state);
+            if let Some(landed) = self.landed {
+                landed.push(self.commits);
+            }
         }
         measure(store, figures);
         if outcome.is_ok() {

@@ -33,6 +33,9 @@ pub struct Figures {
     pub append_seconds: Histogram,
     /// Batches that the store refused.
     pub batches_refused: Counter,
+    /// Long commands that were prepared beside others, and how often one was begun anew.
+    pub prepared: Counter,
+    pub prepared_anew: Counter,
     pub checkpoints: Counter,
     pub checkpoints_failed: Counter,
     /// 1 while an erasure is not in its journal.
@@ -107,6 +110,8 @@ impl Default for Figures {
             batch_commands: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             append_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 17)),
             batches_refused: Counter::default(),
+            prepared: Counter::default(),
+            prepared_anew: Counter::default(),
             checkpoints: Counter::default(),
             checkpoints_failed: Counter::default(),
             erasure_journal_behind: Gauge::default(),

@@ -3,6 +3,7 @@
 //! One writer thread turns commands into commits: check → commit (on disk) → apply → publish. Readers take the newest
 //! published state and never wait for the writer; queries run on threads of their own, off the async runtime.
 
+mod ahead;
 mod apply;
 mod apply_edge;
 mod apply_edges;
@@ -25,9 +26,11 @@ mod introductions;
 mod lanes;
 mod leaders;
 mod live;
+mod long_orders;
 mod memory;
 mod pending;
 mod pools;
+mod preparation;
 mod process_memory;
 mod progress;
 mod query;
@@ -181,6 +184,8 @@ pub struct EngineOptions {
     pub memory: MemoryLimit,
     /// How often all that is on disk is read again, to find what is not what was written; never if zero.
     pub scrub_every: Duration,
+    /// Edges that a change removes, or shows to others, from which on that is done beside other writes.
+    pub long_change_edges: u64,
 }
 
 impl Default for EngineOptions {
@@ -201,6 +206,8 @@ impl Default for EngineOptions {
             accept_clock: false,
             memory: MemoryLimit::default(),
             scrub_every: Duration::from_secs(24 * 3_600),
+            // About 20 ms of the writer's time.
+            long_change_edges: 4_096,
         }
     }
 }
@@ -348,7 +355,7 @@ impl Engine {
         self.begin_import(changes, &ImportStream::default()).await?.end().await
     }
 
-    /// Puts an import in the writer's queue. Those that are begun one after the other are carried out in that order, and go
+    /// Puts an import in the writer's queue. Those of a stream that are begun one after the other are carried out in that order, and go
     /// to the disk together. Where one of a stream fails, no later one of that stream is carried out.
     pub async fn begin_import(&self, changes: Vec<Change>, stream: &ImportStream) -> Result<ImportUnderWay, Error> {
         self.clock.check_write()?;

@@ -81,6 +81,11 @@ impl State {
         }
     }
 
+    /// How many of a member's edges are pending.
+    pub(super) fn pending_of(&self, member: MemberIx) -> usize {
+        if self.pending.0.is_empty() { 0 } else { self.pending.of(member, None).count() }
+    }
+
     /// The places of a member's pending edges.
     pub(super) fn pending_places(&self, member: MemberIx) -> Vec<EdgePlace> {
         let place = |&(end, other, kind, leads_in): &HalfPlace| {

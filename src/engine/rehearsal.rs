@@ -21,8 +21,8 @@ impl Rehearsal {
         let now = now.max(self.state.time);
         // As of an import, whose events nobody is told of.
         let mut events = vec![Vec::new(); changes.len()];
-        let due = changes.iter().zip(&mut events).map(|(change, events)| Due { now, change, events: Some(events) });
-        let mut due: Vec<Due<'_>> = due.collect();
+        let due = |(change, events)| Due { now, change, events: Some(events), left_out: false };
+        let mut due: Vec<Due<'_>> = changes.iter().zip(&mut events).map(due).collect();
         let mut results = Vec::with_capacity(due.len());
         for together in due.chunk_by_mut(|one, next| go_together(one, next)) {
             results.extend(self.state.apply_together(together));

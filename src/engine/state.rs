@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
+use super::ahead::Ahead;
 use super::digest::Digest;
 use super::edge_list::EdgeList;
 use super::erasures::Erasures;
@@ -71,6 +72,8 @@ pub struct State {
     pub(super) erased: Sequence,
     /// None before the first command, and in a store that an older version wrote until it is served.
     pub(super) token_key: Option<Arc<TokenKey>>,
+    /// What was done beforehand of the command that comes next; none in every state that is published.
+    pub(super) ahead: Option<Box<Ahead>>,
 }
 
 impl State {
@@ -96,6 +99,7 @@ impl State {
             digest: Digest::default(),
             erased: 0,
             token_key: None,
+            ahead: None,
         }
     }
 
@@ -154,7 +158,7 @@ impl State {
 
     pub fn member_at(&self, ix: MemberIx) -> Stored<Member> {
         let record = self.member_record(ix);
-        Stored::of(record.member(self.graph.id(ix).clone(), self.graph.privacy(ix)), record.times)
+        Stored::of(record.member(self.graph.id(ix).clone(), self.privacy_of(ix)), record.times)
     }
 
     pub(super) fn member_record(&self, ix: MemberIx) -> &MemberRecord {

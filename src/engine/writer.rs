@@ -3,6 +3,7 @@
 //! It drains what is waiting into one batch, applies it to a copy of the state, has the store put the batch on disk, and
 //! only then publishes the copy and answers. What the store refuses has never happened.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use super::checkpoint::Covered;
 use super::checkpointer::Checkpointer;
 use super::clock::Clock;
 use super::disk::Disk;
+use super::long_orders::LongOrders;
 use super::memory::{Memory, Weight};
 use super::retention::Retention;
 use super::scrub::Rot;
@@ -73,6 +75,11 @@ impl ImportStream {
         self.0.load(Ordering::Acquire)
     }
 
+    /// Whether it is the same one.
+    pub fn is(&self, other: &ImportStream) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// One of them has failed.
     pub fn breaks(&self) {
         self.0.store(true, Ordering::Release);
@@ -84,6 +91,8 @@ pub enum Order {
     Import(ImportOrder),
     CheckpointWritten(CheckpointWritten),
     Rotten(Rot),
+    /// A long order is prepared: the writer looks for it.
+    Prepared,
 }
 
 /// A checkpoint on disk, and what its rows take while a start reads them.
@@ -101,9 +110,12 @@ pub struct Common {
 }
 
 pub struct Writer {
-    disk: Disk,
-    common: Common,
-    published: watch::Receiver<Arc<State>>,
+    pub(super) disk: Disk,
+    pub(super) common: Common,
+    pub(super) published: watch::Receiver<Arc<State>>,
+    pub(super) long: LongOrders,
+    /// What was kept waiting behind a long order: it comes before what is in the inbox.
+    pub(super) delayed: VecDeque<Order>,
     /// By the newest checkpoint.
     covered: Covered,
     checkpointer: Checkpointer,
@@ -137,6 +149,8 @@ impl Writer {
             disk: Disk::new(store, publish, common.clone())?,
             published,
             covered,
+            long: LongOrders::start(&common.threads, orders.clone())?,
+            delayed: VecDeque::new(),
             checkpointer: Checkpointer::start(&common.threads, orders)?,
             retention: Retention::new(common.options.status_retention),
             common,
@@ -159,28 +173,41 @@ impl Writer {
         let clock = clock.map_err(|error| format!("it has no clock: {error}"))?;
         let served = self.serve(inbox, &clock);
         self.checkpointer.end();
+        self.long.end();
         served.ok_or_else(|| "the thread that writes to the disk is gone".to_owned())
     }
 
     /// None if the thread of the disk has ended.
     fn serve(&mut self, mut inbox: mpsc::Receiver<Order>, clock: &Runtime) -> Option<()> {
+        let mut ended = false;
         loop {
-            let first = match inbox.try_recv() {
-                Ok(order) => order,
-                Err(TryRecvError::Disconnected) => return Some(()),
-                Err(TryRecvError::Empty) => match self.wait(&mut inbox, clock) {
-                    Waited::Order(order) => order,
-                    Waited::InVain => continue,
-                    Waited::Idle => match self.due() {
-                        Some(order) => order,
-                        None => continue,
-                    },
-                    Waited::Ended => return Some(()),
-                    Waited::NoDisk => return None,
-                },
+            let mut batch = match self.long_batch(ended)? {
+                Some(batch) => batch,
+                None => {
+                    let first = match self.next(&mut inbox) {
+                        Ok(order) => order,
+                        Err(TryRecvError::Disconnected) if !self.long.is_under_way() => return Some(()),
+                        Err(TryRecvError::Disconnected) => {
+                            ended = true;
+                            self.disk.settle()?;
+                            self.look_after_the_store();
+                            continue;
+                        }
+                        Err(TryRecvError::Empty) => match self.wait(&mut inbox, clock) {
+                            Waited::Order(order) => order,
+                            Waited::InVain | Waited::Ended => continue,
+                            Waited::Idle => match self.due() {
+                                Some(order) => order,
+                                None => continue,
+                            },
+                            Waited::NoDisk => return None,
+                        },
+                    };
+                    let mut batch = self.disk.batch();
+                    self.take(&mut batch, first);
+                    batch
+                }
             };
-            let mut batch = self.disk.batch();
-            self.take(&mut batch, first);
             if let Some(order) = self.due() {
                 self.take(&mut batch, order);
             }
@@ -189,8 +216,13 @@ impl Writer {
             self.disk.settle()?;
             self.look_after_the_store();
             self.disk.write(batch)?;
+            self.long.written();
             self.look_after_the_store();
         }
+    }
+
+    fn next(&mut self, inbox: &mut mpsc::Receiver<Order>) -> Result<Order, TryRecvError> {
+        self.delayed.pop_front().map_or_else(|| inbox.try_recv(), Ok)
     }
 
     /// What the writer has to write of itself.
@@ -202,12 +234,12 @@ impl Writer {
 
     /// Takes what is waiting; and what comes while the batch before is still on its way to the disk.
     fn fill(&mut self, batch: &mut Batch, inbox: &mut mpsc::Receiver<Order>, clock: &Runtime) {
-        while batch.has_room() {
+        while batch.has_room() && !self.long.is_full() {
             let free = self.disk.is_free();
             if free && batch.is_worth_writing() {
                 break;
             }
-            let order = match inbox.try_recv() {
+            let order = match self.next(inbox) {
                 Err(_) if !free => clock.block_on(async {
                     tokio::select! {
                         order = inbox.recv() => order,
@@ -250,12 +282,14 @@ impl Writer {
     }
 
     fn take(&mut self, batch: &mut Batch, order: Order) {
+        let Some(order) = self.unless_long(order) else { return };
         match order {
             // A caller that has gone away before its turn finds no one to answer; the write is still carried out.
             Order::Write(order) => batch.write(order),
             Order::Import(order) => batch.import(order),
             Order::CheckpointWritten(written) => self.checkpoint_written = Some(written),
             Order::Rotten(Rot { log: 0, .. }) => self.checkpoint_rotten = true,
+            Order::Prepared => {}
             Order::Rotten(rot) => self.log_rotten = self.log_rotten.max(rot.log),
         }
     }
@@ -268,6 +302,7 @@ impl Writer {
         if let Some(written) = self.checkpoint_written.take() {
             self.install(written);
         }
+        self.begin_long();
         let log_bytes = self.disk.store().map_or(0, |store| store.log_bytes());
         self.common.memory.refresh(&self.covered.weight, &self.published.borrow(), log_bytes);
         self.checkpoint_if_due(1);
@@ -409,7 +444,7 @@ impl Common {
         publish: &watch::Sender<Arc<State>>,
         changes: Vec<Change>,
     ) -> Result<(), StoreError> {
-        let mut batch = Batch::new(&publish.borrow(), self);
+        let mut batch = Batch::new((**publish.borrow()).clone(), self);
         batch.import(ImportOrder::of_its_own(changes));
         let batch = batch.apply();
         store.append(&batch.commits)?;

@@ -13,6 +13,8 @@ use crate::domain::{Privacy, Visibility};
 
 /// Members whose flags are copied together when one of them changes.
 const PAGE_MEMBERS: usize = 4_096;
+/// Half-edges that are moved before it is looked whether to go on.
+const MOVED_TOGETHER: usize = 4_096;
 /// Of a member, above the bits of its own privacy: some edge of it has a visibility of its own, some block is by or of it.
 const HIDES_EDGES: u16 = 16;
 const BLOCKS: u16 = 32;
@@ -252,13 +254,30 @@ impl Graph {
 
     /// What of a member's edges changes its readers is moved: as much as it has edges, where they are hidden from then on or shown.
     pub fn set_privacy(&mut self, member: MemberIx, privacy: Privacy) {
+        self.set_privacy_while(member, privacy, &|| true);
+    }
+
+    /// The same as long as it is to go on. If it is not, it gives false, and the graph is half changed.
+    pub fn set_privacy_while(&mut self, member: MemberIx, privacy: Privacy, go_on: &dyn Fn() -> bool) -> bool {
         let before = self.privacy.edges_visibility(member);
         self.privacy.set_privacy(member, privacy);
-        if privacy.edges_visibility != before {
-            let halves: Vec<HalfEdge> = self.half_edges(member).iter().collect();
-            let both = |half: HalfEdge| [(member, half), (half.neighbor(), half.other_half(member))];
-            self.move_halves(halves.into_iter().flat_map(both).collect());
+        if privacy.edges_visibility == before {
+            return true;
         }
+        let halves: Vec<HalfEdge> = self.half_edges(member).iter().collect();
+        self.move_halves(halves.iter().map(|half| (member, *half)).collect());
+        for some in halves.chunks(MOVED_TOGETHER) {
+            if !go_on() {
+                return false;
+            }
+            self.move_halves(some.iter().map(|half| (half.neighbor(), half.other_half(member))).collect());
+        }
+        true
+    }
+
+    /// Whether the edges of any member as such are not for everyone.
+    pub fn hides_members(&self) -> bool {
+        self.privacy.hiding_members > 0
     }
 
     /// An edge's own visibility; of a symmetric kind in either order.

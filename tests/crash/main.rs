@@ -9,6 +9,7 @@ mod call;
 mod content;
 mod disk;
 mod faults;
+mod hubs;
 mod kills;
 mod ledger;
 mod operation;

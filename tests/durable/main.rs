@@ -10,6 +10,7 @@ mod format;
 mod format_merges;
 mod histories;
 mod hub;
+mod long_orders;
 mod memory;
 mod model;
 mod naive;

@@ -42,7 +42,7 @@ pub enum Priority {
 }
 
 impl Priority {
-    fn set(self) {
+    pub fn set(self) {
         let niceness = match self {
             Priority::Query => 5,
             Priority::Stream => 15,

@@ -1,0 +1,243 @@
+//! What of a long change is done beforehand, on a copy of the state that nobody is shown.
+//!
+//! What is long about the erasure of a hub, or about a change of who may see its edges, is silent and timeless: edges that go with their
+//! member leave no event behind, and neither do half-edges that move to another row. So it can be done on a copy while other commands are
+//! carried out on the state itself, and again on the copy when they are on disk. A copy answers every question of a command as the
+//! state does, but for edges of a member that is about to be erased: changes of those are left out on the copy.
+
+use std::collections::HashMap;
+
+use imbl::OrdMap;
+
+use super::apply::{Act, check};
+use super::state::State;
+use super::{Applied, Effect};
+use crate::domain::{Change, EdgeKey, Member, MemberId, Precondition, Privacy, TimeMs, Visibility};
+use crate::graph::MemberIx;
+use crate::store::{Commit, StoreError};
+
+/// Edges that are removed before it is looked whether to go on.
+const REMOVED_TOGETHER: usize = 1_024;
+
+/// What is to be done beforehand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Who will be erased: the edges go first.
+    erases: Option<MemberId>,
+    /// Whose edges others will see than do now, by id.
+    shows: Vec<(MemberId, Visibility)>,
+}
+
+impl Plan {
+    /// Whether the record of some planned member would be changed.
+    pub fn meets(&self, changes: &[Change]) -> bool {
+        changes.iter().filter_map(changed_member).any(|id| self.names(id))
+    }
+
+    fn names(&self, id: &MemberId) -> bool {
+        self.erases.as_ref() == Some(id) || self.shows.binary_search_by(|(known, _)| known.cmp(id)).is_ok()
+    }
+}
+
+/// What was done beforehand of the command that comes next. A state that has it is shown to nobody.
+#[derive(Debug, Clone)]
+pub(super) struct Ahead {
+    plan: Plan,
+    /// How many edges of the member who will be erased there would be by now.
+    edges: Option<u64>,
+    /// Members whose half-edges lie as they will, and the privacy that they have.
+    shown: OrdMap<MemberIx, Privacy>,
+}
+
+/// Why a copy cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error("it was told to stop")]
+    Stopped,
+    /// Something is not as it was when the plan was made.
+    #[error("{0}")]
+    Changed(String),
+}
+
+impl State {
+    /// What of a command is to be done beforehand, if that is as long as so many edges. `whole` commands are all or none, and may erase.
+    pub fn plan(&self, changes: &[Change], whole: bool, edges_min: u64) -> Option<Plan> {
+        let shown = changes.iter().filter_map(|change| self.shown_otherwise(change));
+        let shown: Vec<(MemberIx, &MemberId, Visibility)> = shown.collect();
+        let erased = if whole { first_erased(changes) } else { None };
+        let erased = erased.and_then(|(id, precondition)| Some((self.graph.find(id.as_str())?, id, precondition)));
+        let to_move: usize = shown.iter().map(|(ix, ..)| self.graph.half_edges(*ix).len()).sum();
+        let to_remove = erased.map_or(0, |(ix, ..)| self.edges_of(ix));
+        if to_move as u64 + to_remove < edges_min {
+            return None;
+        }
+        let mut times: HashMap<&MemberId, usize> = HashMap::new();
+        changes.iter().filter_map(changed_member).for_each(|id| *times.entry(id).or_default() += 1);
+        let erased = erased.filter(|(_, id, precondition)| {
+            times.get(id) == Some(&1) && is_judged_alike(changes, id) && self.passes(id, precondition)
+        });
+        let mut shows: Vec<(MemberId, Visibility)> = Vec::with_capacity(shown.len());
+        for (_, id, visibility) in shown.into_iter().filter(|(_, id, _)| times.get(id) == Some(&1)) {
+            shows.push((id.clone(), visibility));
+        }
+        shows.sort_unstable();
+        let plan = Plan { erases: erased.map(|(_, id, _)| id.clone()), shows };
+        (plan.erases.is_some() || !plan.shows.is_empty()).then_some(plan)
+    }
+
+    /// Whose edges a change of their member shows to others than before, and to whom.
+    fn shown_otherwise<'c>(&self, change: &'c Change) -> Option<(MemberIx, &'c MemberId, Visibility)> {
+        let (id, precondition, after) = match change {
+            Change::PutMember { member, precondition } => (&member.id, precondition, member.privacy.edges_visibility),
+            Change::UpdateMember { id, patch, precondition } | Change::MergeMember { id, patch, precondition } => {
+                (id, precondition, patch.edges_visibility?)
+            }
+            _ => return None,
+        };
+        if after == Visibility::Everyone && !self.graph.hides_members() {
+            return None;
+        }
+        let ix = self.graph.find(id.as_str())?;
+        let changes = self.graph.privacy(ix).edges_visibility != after && self.passes(id, precondition);
+        changes.then_some((ix, id, after))
+    }
+
+    fn passes(&self, id: &MemberId, precondition: &Precondition) -> bool {
+        *precondition == Precondition::None || check(precondition, self.member(id.as_str()).as_ref(), "member").is_ok()
+    }
+
+    /// A copy for which a plan is carried out, as long as it is to go on.
+    pub fn prepared(&self, plan: &Plan, go_on: &dyn Fn() -> bool) -> Result<State, Unusable> {
+        let missing = || Unusable::Changed("a member is gone".to_owned());
+        let mut state = self.clone();
+        if let Some(id) = &plan.erases {
+            let ix = state.graph.find(id.as_str()).ok_or_else(missing)?;
+            state.remove_edges_while(ix, REMOVED_TOGETHER, go_on).ok_or(Unusable::Stopped)?;
+        }
+        let mut shown = OrdMap::new();
+        for (id, edges_visibility) in &plan.shows {
+            let ix = state.graph.find(id.as_str()).ok_or_else(missing)?;
+            let privacy = state.graph.privacy(ix);
+            shown.insert(ix, privacy);
+            if !state.graph.set_privacy_while(ix, Privacy { edges_visibility: *edges_visibility, ..privacy }, go_on) {
+                return Err(Unusable::Stopped);
+            }
+        }
+        state.ahead = Some(Box::new(Ahead { plan: plan.clone(), edges: None, shown }));
+        Ok(state)
+    }
+
+    /// Carries out on a copy what was carried out on the state, and is on disk.
+    pub fn follow(&mut self, commits: &[Commit]) -> Result<(), Unusable> {
+        let plan = self.ahead.as_ref().map(|ahead| &ahead.plan);
+        let met = |commit: &Commit| plan.is_some_and(|plan| plan.meets(&commit.command.changes));
+        if commits.iter().any(met) {
+            return Err(Unusable::Changed("the member was changed meanwhile".to_owned()));
+        }
+        self.replay(commits).map_err(|error: StoreError| Unusable::Changed(error.to_string()))
+    }
+
+    /// Whether something was done of a command that has not come.
+    pub fn is_ahead(&self) -> bool {
+        self.ahead.is_some()
+    }
+
+    /// Takes note of how many edges the command will remove that are gone from this copy, and not from the state itself.
+    pub fn count_ahead(&mut self, state: &State) {
+        if let Some(ahead) = &mut self.ahead
+            && let Some(id) = &ahead.plan.erases
+        {
+            ahead.edges = Some(state.graph.find(id.as_str()).map_or(0, |ix| state.edges_of(ix)));
+        }
+    }
+
+    /// Edges of a member, pending ones too.
+    fn edges_of(&self, ix: MemberIx) -> u64 {
+        (self.graph.half_edges(ix).len() + self.pending_of(ix)) as u64
+    }
+
+    /// Whether a change is one of edges of the member whose edges are gone already.
+    pub(super) fn is_left_out(&self, change: &Change) -> bool {
+        let erased = self.ahead.as_ref().and_then(|ahead| ahead.plan.erases.as_ref());
+        erased.is_some_and(|erased| ends_in(change, erased))
+    }
+
+    /// All that such a change does but for its edge: members that it brought about are there from then on.
+    pub(super) fn apply_left_out(&mut self, now: TimeMs, change: &Change) -> Applied {
+        if let Change::PutEdge { put, .. } = change {
+            for id in [&put.key.from, &put.key.to] {
+                if self.graph.find(id.as_str()).is_none() {
+                    self.add_member(&mut Act::told(now, None), &Member::bare(id.clone()));
+                }
+            }
+        }
+        Applied::of(Effect::Unchanged)
+    }
+
+    /// A member's privacy as its record has it.
+    pub(super) fn privacy_of(&self, ix: MemberIx) -> Privacy {
+        let ahead = self.ahead.as_ref().and_then(|ahead| ahead.shown.get(&ix));
+        ahead.copied().unwrap_or_else(|| self.graph.privacy(ix))
+    }
+
+    /// A member's privacy is what was set beforehand, or another one.
+    pub(super) fn privacy_set(&mut self, ix: MemberIx) {
+        let Some(ahead) = &mut self.ahead else { return };
+        ahead.shown.remove(&ix);
+        self.forget_ahead();
+    }
+
+    /// How many edges were removed beforehand of a member that is erased now.
+    pub(super) fn removed_ahead(&mut self, id: &MemberId) -> u64 {
+        let Some(ahead) = self.ahead.as_mut().filter(|ahead| ahead.plan.erases.as_ref() == Some(id)) else { return 0 };
+        let Some(edges) = ahead.edges else { return 0 };
+        ahead.plan.erases = None;
+        self.forget_ahead();
+        edges
+    }
+
+    fn forget_ahead(&mut self) {
+        if self.ahead.as_ref().is_some_and(|ahead| ahead.plan.erases.is_none() && ahead.shown.is_empty()) {
+            self.ahead = None;
+        }
+    }
+}
+
+/// The member whose record a change changes.
+fn changed_member(change: &Change) -> Option<&MemberId> {
+    match change {
+        Change::PutMember { member, .. } => Some(&member.id),
+        Change::UpdateMember { id, .. } | Change::MergeMember { id, .. } | Change::DeleteMember { id, .. } => Some(id),
+        _ => None,
+    }
+}
+
+fn ends_in(change: &Change, id: &MemberId) -> bool {
+    let ends = |key: &EdgeKey| key.from == *id || key.to == *id;
+    match change {
+        Change::PutEdge { put, .. } => ends(&put.key),
+        Change::DeleteEdge { key, .. } => ends(key),
+        Change::RecordInteractions { record } => ends(&record.key),
+        _ => false,
+    }
+}
+
+/// The member that is erased, if no erasure comes before it: one would tell of the edges whose origins it changes.
+fn first_erased(changes: &[Change]) -> Option<(&MemberId, &Precondition)> {
+    let mut erasures = changes.iter().filter(|change| {
+        matches!(change, Change::DeleteMember { .. } | Change::DeleteStatus { .. } | Change::EraseStatus { .. })
+    });
+    match erasures.next()? {
+        Change::DeleteMember { id, precondition, .. } => Some((id, precondition)),
+        _ => None,
+    }
+}
+
+/// Whether no change of a command asks for the edges of the member that it erases.
+fn is_judged_alike(changes: &[Change], erased: &MemberId) -> bool {
+    let asks = |change: &Change| match change {
+        Change::PutKind { .. } | Change::MergeKind { .. } | Change::DeleteKind { .. } => true,
+        change => ends_in(change, erased),
+    };
+    !changes.iter().any(asks)
+}
