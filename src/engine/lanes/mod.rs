@@ -28,6 +28,12 @@ use fair::{EDGES_PER_MICROSECOND, Fair, Granted};
 const TURN: Duration = Duration::from_millis(2);
 /// How often a job looks who waits, if somebody does: a caller that is far behind waits no longer.
 const LOOK_EVERY: Duration = Duration::from_micros(50);
+/// How often a job offers its processor to another thread that is ready to run. Kernels with lazy preemption let a thread that has
+/// become ready wait for the next tick, up to 4 ms, where queries keep every processor busy; those threads serve the connections.
+const OFFER_EVERY: Duration = Duration::from_micros(100);
+/// A thread that took the processor for long is no short task of a connection: it is offered again after so many times what it took, so that
+/// the job keeps two thirds of the time.
+const OFFER_AGAIN_AFTER: u32 = 2;
 /// When to ask again after a refusal.
 const RETRY_AFTER_MS: u64 = 100;
 
@@ -276,6 +282,8 @@ pub struct Permit {
     is_held: Cell<bool>,
     since: Cell<Instant>,
     looked: Cell<Instant>,
+    /// When the job next offers its processor to other threads.
+    offers_at: Cell<Instant>,
     /// What it has done, and what of it its caller was charged for.
     work: Cell<u64>,
     charged: Cell<(u64, Instant)>,
@@ -294,6 +302,7 @@ impl Permit {
             is_held: Cell::new(true),
             since: Cell::new(now),
             looked: Cell::new(now),
+            offers_at: Cell::new(now + OFFER_EVERY),
             work: Cell::new(0),
             charged: Cell::new((0, now)),
         }
@@ -320,6 +329,7 @@ impl Permit {
     /// To be called now and then: makes room for others, and returns when it is this job's turn again, its caller has gone or the
     /// deadline has passed. True if it waited.
     pub fn poll(&self, now: Instant, deadline: Option<Instant>) -> bool {
+        self.offer_processor(now);
         let contended = self.shared.contended.load(Ordering::Relaxed) > 0;
         let every = if contended { LOOK_EVERY } else { TURN };
         if now.duration_since(self.looked.get()) < every || !self.is_held.get() {
@@ -340,6 +350,15 @@ impl Permit {
         self.shared.yields.inc();
         self.wait(deadline);
         true
+    }
+
+    fn offer_processor(&self, now: Instant) {
+        if now >= self.offers_at.get() {
+            std::thread::yield_now();
+            let taken_until = Instant::now();
+            let took = taken_until.duration_since(now);
+            self.offers_at.set(taken_until + OFFER_EVERY.max(took * OFFER_AGAIN_AFTER));
+        }
     }
 
     /// Waits for the permit.
