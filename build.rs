@@ -1,33 +1,21 @@
-//! Compiles every `.proto` under `proto/` in Rust (no protoc): messages and services, and the descriptors that
-//! reflection and the JSON mapping use at run time.
+//! Makes the services of the descriptors that the client's messages are made of.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use prost::Message;
+use tonic_prost_build::FileDescriptorSet;
+
+/// Where the build script of `kith-client` says that they are.
+const DESCRIPTORS: &str = "DEP_KITH_API_DESCRIPTORS";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=proto");
-    let mut protos = Vec::new();
-    collect_protos(Path::new("proto"), &mut protos)?;
-    protos.sort();
-
-    let descriptors = protox::compile(&protos, ["proto"])?;
-    let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("kith.descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().btree_map(".").compile_fds(descriptors)?;
-    Ok(())
-}
-
-fn collect_protos(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect_protos(&path, found)?;
-        } else if path.extension().is_some_and(|ext| ext == "proto") {
-            found.push(path);
-        }
-    }
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-env-changed={DESCRIPTORS}");
+    let file = env::var(DESCRIPTORS)?;
+    println!("cargo:rerun-if-changed={file}");
+    let descriptors = FileDescriptorSet::decode(fs::read(file)?.as_slice())?;
+    let services = tonic_prost_build::configure().build_client(false);
+    services.extern_path(".kith.v1", "::kith_client::proto::v1").compile_fds(descriptors)?;
     Ok(())
 }

@@ -3,18 +3,15 @@
 //! `docs/ARCHITECTURE.md` is the map: how a request travels, and which folder may import which.
 #![forbid(unsafe_code)]
 
-/// The writer makes small pieces of states, and other threads free them when the last reader has gone: the system's allocator
-/// has them wait for each other.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+// The pure core, under the names that all of this package calls it by.
+pub use kith_graph as graph;
+pub use kith_graph::domain;
 
 pub mod app;
 pub mod cli;
-pub mod domain;
 pub mod engine;
 #[cfg(test)]
 mod fuzz;
-pub mod graph;
 pub mod proto;
 pub mod server;
 pub mod service;

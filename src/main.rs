@@ -3,6 +3,11 @@
 
 use std::process::ExitCode;
 
+/// The writer makes small pieces of states, and other threads free them when the last reader has gone: the system's allocator
+/// has them wait for each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     kith::cli::main()
 }

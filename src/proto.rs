@@ -1,12 +1,19 @@
-//! The API's messages and services, generated from `proto/kith/v1` at build time.
-//!
-//! Only `service` and `cli` speak them; the rest of kith speaks `domain`.
+//! The API's messages, which are the client's, with the services that this package serves them by.
+
+use std::sync::LazyLock;
+
+use prost_reflect::DescriptorPool;
 
 /// `kith.v1`.
 #[allow(clippy::all, missing_docs)]
 pub mod v1 {
+    pub use kith_client::proto::v1::*;
+
     tonic::include_proto!("kith.v1");
 }
 
-/// The descriptors of everything kith serves, for reflection and for protobuf's JSON.
-pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kith.descriptors.bin"));
+pub use kith_client::proto::DESCRIPTORS;
+
+/// The same descriptors, to be asked at run time.
+pub static POOL: LazyLock<DescriptorPool> =
+    LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).expect("the build wrote these descriptors"));

@@ -1,7 +1,7 @@
 //! What each command's `--help` shows it by.
 
 /// The commands and lines to try them with, in the order of the help.
-const EXAMPLES: [(&str, &[&str]); 18] = [
+const EXAMPLES: [(&str, &[&str]); 16] = [
     ("demo", &["kith demo", "kith demo --serve"]),
     ("serve", &["kith serve --data ./kith-data", "KITH_LOG=debug kith serve --data ./kith-data --log-format json"]),
     (
@@ -48,8 +48,6 @@ const EXAMPLES: [(&str, &[&str]); 18] = [
     ("verify", &["kith verify", "kith verify --data ./kith-data"]),
     ("health", &["kith health", "kith health --service kith.v1.PathService"]),
     ("stats", &["kith stats", "kith stats --json"]),
-    ("bench", &["kith bench --smoke", "kith bench --members 1000000 --only reach-2"]),
-    ("eval", &["kith eval ./splits/collegemsg", "kith eval ./splits/* --ablation --json"]),
     ("completions", &["kith completions bash > ~/.local/share/bash-completion/completions/kith"]),
     ("man", &["kith man | man -l -", "kith man --out ~/.local/share/man/man1"]),
 ];

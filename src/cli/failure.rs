@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
+use kith_client::{Refusal, Violation, code_name};
 use serde_json::{Map, Value, json};
-use tonic::{Code, Status};
-use tonic_types::{FieldViolation, StatusExt};
+use tonic::Status;
 
 use super::print::clean;
 
@@ -16,7 +16,7 @@ const MESSAGE_CHARS_MAX: usize = 2_000;
 #[derive(Debug)]
 pub enum Failure {
     /// The server refused the call: exit code 1.
-    Refused(Box<Status>),
+    Refused(Box<Refusal>),
     /// Something on this side went wrong, or an answer is not what it must be.
     Local {
         /// What.
@@ -35,9 +35,15 @@ pub enum Failure {
     OutputClosed,
 }
 
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::Refused(Box::new(refusal))
+    }
+}
+
 impl From<Status> for Failure {
     fn from(status: Status) -> Failure {
-        Failure::Refused(Box::new(status))
+        Failure::from(Refusal::from(&status))
     }
 }
 
@@ -67,27 +73,21 @@ impl Failure {
     fn as_json(&self) -> Value {
         let mut error = Map::new();
         let message = match self {
-            Failure::Refused(status) if !self.is_unreachable() => {
-                let details = status.get_error_details();
-                error.insert("code".to_owned(), code_name(status.code()).into());
-                if let Some(info) = details.error_info() {
-                    error.insert("reason".to_owned(), info.reason.clone().into());
-                    if !info.metadata.is_empty() {
-                        let metadata = info.metadata.iter().map(|(key, value)| (key.clone(), value.clone().into()));
-                        error.insert("metadata".to_owned(), metadata.collect::<Map<_, _>>().into());
-                    }
+            Failure::Refused(refusal) if !refusal.is_unreachable() => {
+                let Refusal { code, reason, message, violations, metadata, retry_after } = &**refusal;
+                error.insert("code".to_owned(), code_name(*code).into());
+                error.extend(reason.as_ref().map(|reason| ("reason".to_owned(), reason.clone().into())));
+                if !metadata.is_empty() {
+                    error.insert("metadata".to_owned(), json!(metadata));
                 }
-                if let Some(bad) = details.bad_request() {
-                    let violation = |violation: &FieldViolation| {
-                        let FieldViolation { field, description, reason, .. } = violation;
-                        json!({ "field": field, "reason": reason, "message": description })
-                    };
-                    error.insert("violations".to_owned(), bad.field_violations.iter().map(violation).collect());
+                if !violations.is_empty() {
+                    let violation = |Violation { field, reason, message }: &Violation| json!({ "field": field, "reason": reason, "message": message });
+                    error.insert("violations".to_owned(), violations.iter().map(violation).collect());
                 }
-                if let Some(delay) = details.retry_info().and_then(|retry| retry.retry_delay) {
+                if let Some(delay) = retry_after {
                     error.insert("retryAfterSeconds".to_owned(), delay.as_secs_f64().into());
                 }
-                status.message().to_owned()
+                message.clone()
             }
             failure => failure.in_words(),
         };
@@ -105,13 +105,10 @@ impl Failure {
         }
     }
 
-    /// kith names a reason in everything it answers: an UNAVAILABLE or UNKNOWN without one is the connection's.
     fn is_unreachable(&self) -> bool {
         match self {
             Failure::Unreachable { .. } => true,
-            Failure::Refused(status) => {
-                matches!(status.code(), Code::Unavailable | Code::Unknown) && reason_of(status).is_none()
-            }
+            Failure::Refused(refusal) => refusal.is_unreachable(),
             Failure::Local { .. } | Failure::OutputClosed => false,
         }
     }
@@ -120,7 +117,7 @@ impl Failure {
     pub fn in_words(&self) -> String {
         match self {
             Failure::Refused(_) if self.is_unreachable() => "the connection to the server was lost".to_owned(),
-            Failure::Refused(status) => refusal(status),
+            Failure::Refused(refusal) => in_words(refusal),
             Failure::Local { message, .. } => message.clone(),
             Failure::Unreachable { server, why } => format!(
                 "no kith server answers at {server} ({why})\n       \
@@ -131,27 +128,22 @@ impl Failure {
     }
 }
 
-fn reason_of(status: &Status) -> Option<String> {
-    status.get_details_error_info().map(|info| info.reason)
-}
-
 /// `INVALID_ARGUMENT (OUT_OF_RANGE) k: must be from 1 to 50`, and the fields that are to blame. A reason that is the code is not said
 /// twice.
-fn refusal(status: &Status) -> String {
-    let code = code_name(status.code());
-    let reason = reason_of(status).filter(|reason| *reason != code);
-    let reason = reason.map(|reason| format!(" ({})", clean(&reason, 64))).unwrap_or_default();
-    let mut text = format!("{code}{reason} {}", clean(status.message(), MESSAGE_CHARS_MAX));
-    let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
+fn in_words(refusal: &Refusal) -> String {
+    let code = code_name(refusal.code);
+    let reason = refusal.reason.as_deref().filter(|reason| *reason != code);
+    let reason = reason.map(|reason| format!(" ({})", clean(reason, 64))).unwrap_or_default();
+    let mut text = format!("{code}{reason} {}", clean(&refusal.message, MESSAGE_CHARS_MAX));
     // The message of a single violation is the violation.
-    for violation in violations.into_iter().filter(|violation| !said(status.message(), violation)) {
+    for violation in refusal.violations.iter().filter(|violation| !said(&refusal.message, violation)) {
         let field = clean(&violation.field, 200);
-        let _ = write!(text, "\n       {field}: {}", clean(&violation.description, MESSAGE_CHARS_MAX));
+        let _ = write!(text, "\n       {field}: {}", clean(&violation.message, MESSAGE_CHARS_MAX));
     }
-    if let Some(advice) = reason_of(status).as_deref().and_then(advice_on) {
+    if let Some(advice) = refusal.reason.as_deref().and_then(advice_on) {
         let _ = write!(text, "\n       {advice}");
     }
-    if let Some(delay) = status.get_details_retry_info().and_then(|retry| retry.retry_delay) {
+    if let Some(delay) = refusal.retry_after {
         let _ = write!(text, "\n       worth another try in {:.1} s", delay.as_secs_f64());
     }
     text
@@ -177,25 +169,14 @@ fn advice_on(reason: &str) -> Option<&'static str> {
     })
 }
 
-fn said(message: &str, violation: &FieldViolation) -> bool {
-    message.strip_prefix(&violation.field).and_then(|rest| rest.strip_prefix(": ")) == Some(&violation.description)
-}
-
-/// gRPC's own spelling: `NotFound` is `NOT_FOUND`.
-fn code_name(code: Code) -> String {
-    let mut name = String::new();
-    for (i, c) in format!("{code:?}").chars().enumerate() {
-        if c.is_uppercase() && i > 0 {
-            name.push('_');
-        }
-        name.push(c.to_ascii_uppercase());
-    }
-    name
+fn said(message: &str, violation: &Violation) -> bool {
+    message.strip_prefix(&violation.field).and_then(|rest| rest.strip_prefix(": ")) == Some(&violation.message)
 }
 
 #[cfg(test)]
 mod tests {
-    use tonic_types::ErrorDetails;
+    use tonic::Code;
+    use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
     use super::*;
 
@@ -207,11 +188,11 @@ mod tests {
 
     #[test]
     fn a_refusal_names_code_reason_and_message() {
-        assert_eq!(refusal(&not_found()), "NOT_FOUND member \"x\" not found");
+        assert_eq!(in_words(&Refusal::from(&not_found())), "NOT_FOUND member \"x\" not found");
         let mut details = ErrorDetails::new();
         details.set_error_info("TOO_MANY", "kith", std::collections::HashMap::<String, String>::new());
         let status = Status::with_error_details(Code::InvalidArgument, "ids: too many", details);
-        assert_eq!(refusal(&status), "INVALID_ARGUMENT (TOO_MANY) ids: too many");
+        assert_eq!(in_words(&Refusal::from(&status)), "INVALID_ARGUMENT (TOO_MANY) ids: too many");
     }
 
     #[test]
@@ -245,7 +226,7 @@ mod tests {
         let mut details = ErrorDetails::new();
         details.set_error_info("STORAGE_FULL", "kith", std::collections::HashMap::<String, String>::new());
         let status = Status::with_error_details(Code::ResourceExhausted, "the disk is full", details);
-        assert!(refusal(&status).ends_with("make room on its disk, then write again"));
+        assert!(in_words(&Refusal::from(&status)).ends_with("make room on its disk, then write again"));
     }
 
     #[test]
@@ -274,7 +255,7 @@ mod tests {
         details.add_bad_request_violation("max_hops", "7 is over 6");
         let status = Status::with_error_details(Code::InvalidArgument, "one field is wrong", details);
         let wanted = "INVALID_ARGUMENT (OUT_OF_RANGE) one field is wrong\n       max_hops: 7 is over 6";
-        assert_eq!(refusal(&status), wanted);
+        assert_eq!(in_words(&Refusal::from(&status)), wanted);
     }
 
     #[test]
@@ -282,7 +263,7 @@ mod tests {
         let mut details = ErrorDetails::new();
         details.add_bad_request_violation("k", "must be from 1 to 50");
         let status = Status::with_error_details(Code::InvalidArgument, "k: must be from 1 to 50", details);
-        assert_eq!(refusal(&status), "INVALID_ARGUMENT k: must be from 1 to 50");
+        assert_eq!(in_words(&Refusal::from(&status)), "INVALID_ARGUMENT k: must be from 1 to 50");
     }
 
     #[test]
@@ -295,6 +276,6 @@ mod tests {
     #[test]
     fn nothing_a_server_says_reaches_the_terminal_as_a_control_sequence() {
         let status = Status::not_found("member \"\u{1b}[2J\" not found");
-        assert!(!refusal(&status).contains('\u{1b}'));
+        assert!(!in_words(&Refusal::from(&status)).contains('\u{1b}'));
     }
 }

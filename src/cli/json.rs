@@ -1,15 +1,10 @@
 //! Protobuf's canonical JSON of the API's messages, by the descriptors that reflection serves.
 
-use std::sync::LazyLock;
-
 use prost::Message;
-use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor};
+use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
 
 use super::failure::Failure;
-use crate::proto::DESCRIPTORS;
-
-static POOL: LazyLock<DescriptorPool> =
-    LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).expect("the build wrote these descriptors"));
+use crate::proto::POOL;
 
 /// The message `kith.v1.NAME`.
 fn descriptor(name: &str) -> MessageDescriptor {

@@ -1,14 +1,12 @@
 //! The command line: one file per command.
 //!
-//! Every command but `serve`, `demo`, `bench`, `eval` and those that are given a store's folder is a client of a running server, and
+//! Every command but `serve`, `demo` and those that are given a store's folder is a client of a running server, and
 //! speaks nothing but its public API.
 
 mod backup;
-pub mod bench;
 mod client;
 mod config;
 mod demo;
-mod eval;
 mod examples;
 mod export;
 mod failure;
@@ -21,7 +19,7 @@ mod listen_args;
 mod new_file;
 mod path;
 mod picture;
-mod print;
+pub mod print;
 mod progress;
 mod reach;
 mod restore;
@@ -45,6 +43,7 @@ const TASKS_BETWEEN_EVENTS: u32 = 4;
 use client::ServerArgs;
 pub use failure::Failure;
 use settings::Settings;
+pub use temporary::TemporaryFolder;
 
 /// What the shell hears. Scripts rely on them.
 const EXIT_CODES: &str = "\
@@ -94,10 +93,6 @@ enum Command {
     Health(Asking<health::HealthArgs>),
     /// What the server is, how much it holds, and its limits.
     Stats(ServerArgs),
-    /// How fast kith answers on this machine, beside programs that do no more than they must.
-    Bench(bench::BenchArgs),
-    /// How good suggestions are, on networks of which it is known who met later, beside the classic rankers.
-    Eval(eval::EvalArgs),
     /// Completions of commands and flags, for a shell to source.
     Completions(shell::CompletionsArgs),
     /// The manual pages.
@@ -206,8 +201,6 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Backup(Asking { what, server }) => backup::run(what, &server.connect().await?, server.json).await,
         Command::Completions(args) => shell::completions(&args, command()),
         Command::Man(args) => shell::man(&args, command()),
-        Command::Bench(args) => bench::run(args).await,
-        Command::Eval(args) => eval::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Reach(Asking { what, server }) => reach::run(&server.connect().await?, &what, server.json).await,

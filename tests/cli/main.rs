@@ -1,11 +1,9 @@
 //! The real binary, as a person and a script use it.
 
 mod backup;
-mod bench;
 mod config;
 mod demo;
 mod errors;
-mod eval;
 mod export;
 mod hangup;
 mod harness;

@@ -11,7 +11,7 @@ use super::read_ahead::{Batch, Batches};
 use super::report::FileReport;
 use crate::cli;
 use crate::cli::client::Client;
-use crate::cli::client::Line;
+use crate::cli::client::Connection;
 use crate::proto::v1::data_service_client::DataServiceClient;
 use crate::proto::v1::{ImportRequest, ImportResponse};
 
@@ -42,7 +42,7 @@ pub struct Sending {
 }
 
 pub struct Importer {
-    client: DataServiceClient<Line>,
+    client: DataServiceClient<Connection>,
     sending: Sending,
 }
 

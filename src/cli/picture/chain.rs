@@ -1,10 +1,7 @@
-//! Paths as chains: a row for each, a line for each edge in the color of its sphere. Many of them are one graph, in `web.rs`.
+//! Paths as chains: a row for each, a line for each edge in the color of its sphere. Many of them are one graph: see `web.rs`.
 
-use super::Picture;
-use super::dot::Digraph;
 use super::sheet::{Anchor, LEGEND_LINE, Mark, Sheet, initial, legend_height, spheres_of_lines};
-use super::spheres::{class, color};
-use super::web;
+use super::spheres::class;
 use crate::cli::print::{Directory, count, percent, spheres_of};
 use crate::proto::v1::{Edge, FindPathsResponse, Path, PathStep, Sphere};
 
@@ -12,8 +9,6 @@ pub(super) const MARGIN: f64 = 36.0;
 pub(super) const STEP_WIDTH: f64 = 200.0;
 /// From the margin to the first disc: half a name.
 pub(super) const NAME_ROOM: f64 = 90.0;
-/// More paths are one graph: what they share is drawn once.
-const ROWS_MAX: usize = 4;
 const ROW_HEIGHT: f64 = 138.0;
 pub(super) const HEAD_HEIGHT: f64 = 64.0;
 pub(super) const RADIUS: f64 = 17.0;
@@ -31,12 +26,10 @@ pub struct Chains<'a> {
     pub ends: (&'a str, &'a str),
 }
 
-impl Picture for Chains<'_> {
-    fn svg(&self) -> String {
+impl Chains<'_> {
+    /// A row for each path; there are few.
+    pub(super) fn rows(&self) -> String {
         let paths = &self.response.paths;
-        if paths.len() > ROWS_MAX {
-            return web::svg(self);
-        }
         let steps = paths.iter().map(|path| path.steps.len()).max().unwrap_or(0);
         let width = (2.0 * (MARGIN + NAME_ROOM) + STEP_WIDTH * steps as f64).max(560.0);
         let mut legend = spheres_of_lines();
@@ -58,30 +51,6 @@ impl Picture for Chains<'_> {
         sheet.finish((width, height), &self.title())
     }
 
-    fn dot(&self) -> String {
-        let mut graph = Digraph::new(&self.title());
-        let mut drawn = std::collections::BTreeSet::new();
-        for step in self.response.paths.iter().flat_map(|path| &path.steps) {
-            for id in [&step.from_id, &step.to_id] {
-                if drawn.insert((id.as_str(), "", "")) {
-                    graph.node(id, &[("label", &self.directory.names.label(id))]);
-                }
-            }
-            for edge in &step.edges {
-                if drawn.insert((&step.from_id, &step.to_id, &edge.kind)) {
-                    let label = format!("{} {}", edge.kind, percent(edge.strength.into()));
-                    let color = color(self.directory.sphere(edge));
-                    let head = if self.directory.is_directed(edge) { "forward" } else { "none" };
-                    let look = [("label", label.as_str()), ("color", color), ("fontcolor", color), ("dir", head)];
-                    graph.edge(&step.from_id, &step.to_id, &look);
-                }
-            }
-        }
-        graph.finish()
-    }
-}
-
-impl Chains<'_> {
     pub(super) fn title(&self) -> String {
         let (from, to) = (self.directory.names.name(self.ends.0), self.directory.names.name(self.ends.1));
         format!("How {from} could have found {to}")

@@ -5,6 +5,7 @@
 pub mod chain;
 mod dot;
 pub mod meeting;
+mod paths;
 pub mod rings;
 mod sheet;
 mod spheres;

@@ -2,6 +2,7 @@
 //!
 //! Everything a caller of the server wrote is cleaned before it is printed: a terminal obeys control characters.
 
+mod clean;
 mod names;
 mod paths;
 mod table;
@@ -11,6 +12,7 @@ use std::io::{ErrorKind, Write};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub use clean::clean;
 pub use names::{Directory, Names};
 pub use paths::{chain_line, path_tree, spheres_of};
 pub use table::{Align, Table};
@@ -27,16 +29,6 @@ pub fn say(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::OutputClosed),
         Err(error) => Err(Failure::new(format!("can't write the output: {error}"))),
     }
-}
-
-/// A text on one line, without control characters, and no longer than `chars_max`.
-pub fn clean(text: &str, chars_max: usize) -> String {
-    let mut cleaned: String = text.chars().take(chars_max).map(|c| if is_safe(c) { c } else { ' ' }).collect();
-    if text.chars().nth(chars_max).is_some() {
-        cleaned.truncate(cleaned.char_indices().nth(chars_max.saturating_sub(1)).map_or(0, |(at, _)| at));
-        cleaned.push('…');
-    }
-    cleaned
 }
 
 /// How many columns of a terminal a text takes.
@@ -59,11 +51,6 @@ pub fn fitted(text: &str, width_max: usize) -> String {
         fitted.push(c);
     }
     fitted + "…"
-}
-
-/// Neither a control character nor one that turns the direction of the line.
-fn is_safe(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A share of one, as `83.1 %`.

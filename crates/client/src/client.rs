@@ -1,0 +1,137 @@
+//! A client of one server, and of each of its services.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tonic::{Request, Status};
+use tonic_health::pb::health_client::HealthClient;
+use uuid::Uuid;
+
+use crate::ANSWER_BYTES_MAX;
+use crate::connection::Connection;
+use crate::proto::v1;
+use crate::proto::v1::admin_service_client::AdminServiceClient;
+use crate::proto::v1::data_service_client::DataServiceClient;
+use crate::proto::v1::edge_service_client::EdgeServiceClient;
+use crate::proto::v1::introduction_service_client::IntroductionServiceClient;
+use crate::proto::v1::member_service_client::MemberServiceClient;
+use crate::proto::v1::path_service_client::PathServiceClient;
+use crate::proto::v1::reach_service_client::ReachServiceClient;
+use crate::proto::v1::status_service_client::StatusServiceClient;
+use crate::refusal::Refusal;
+use crate::retry::Retry;
+use crate::unary::Unary;
+
+/// A client of a server. Its clones share the connection, and what they have written.
+#[derive(Debug, Clone)]
+pub struct Client {
+    connection: Connection,
+    retry: Retry,
+    /// The newest revision that a write of this client was answered with; empty before the first.
+    written: Arc<Mutex<String>>,
+}
+
+impl Client {
+    pub(crate) fn new(connection: Connection) -> Client {
+        Client { connection, retry: Retry::default(), written: Arc::default() }
+    }
+
+    /// This client with other deadlines.
+    pub fn with_retry(self, retry: Retry) -> Client {
+        Client { retry, ..self }
+    }
+
+    /// Sends a unary request, again while it is worth another try. A write that has no request id is given one, so that it is carried
+    /// out once however often it is sent; a read that names no revision sees every write of this client that was answered before.
+    ///
+    /// # Errors
+    /// The server's refusal, or the last one when all tries have failed.
+    pub async fn call<Q: Unary>(&self, mut request: Q) -> Result<Q::Answer, Refusal> {
+        if let Some(id) = request.request_id()
+            && id.is_empty()
+        {
+            *id = Uuid::new_v4().to_string();
+        }
+        if let Some(read) = request.read() {
+            let read = read.get_or_insert_default();
+            if read.min_revision.is_empty() {
+                read.min_revision = self.revision();
+            }
+        }
+        let send = async |request: Request<Q>| Q::send(request, self.connection.clone()).await;
+        let answer = self.retry.call(&request, send).await.map_err(|status: Status| Refusal::from(&status))?;
+        self.has_written(Q::revision(&answer));
+        Ok(answer)
+    }
+
+    /// Carries out changes together: all of them, or none.
+    ///
+    /// # Errors
+    /// See `call`.
+    pub async fn write(
+        &self,
+        changes: impl IntoIterator<Item = v1::change::Change>,
+    ) -> Result<v1::WriteResponse, Refusal> {
+        let changes = changes.into_iter().map(|change| v1::Change { change: Some(change), precondition: None });
+        self.call(v1::WriteRequest { changes: changes.collect(), ..Default::default() }).await
+    }
+
+    /// The newest revision that a write of this client was answered with, to be handed to a program that is to see it.
+    pub fn revision(&self) -> String {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has reads see a write of another program, by its revision.
+    pub fn has_written(&self, revision: &str) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_newer(revision, &written) {
+            revision.clone_into(&mut written);
+        }
+    }
+}
+
+/// The characters of a revision that name its store, and those that say how many writes came before it.
+const STORE: usize = 16;
+const SEQUENCE_END: usize = 32;
+
+/// Whether a revision is later than another. Of another store it is: that is the one which answers now.
+fn is_newer(revision: &str, known: &str) -> bool {
+    let parts =
+        |revision: &str| Some((revision.get(..STORE)?.to_owned(), revision.get(STORE..SEQUENCE_END)?.to_owned()));
+    match (parts(revision), parts(known)) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some((store, sequence)), Some((known_store, known))) => store != known_store || sequence > known,
+    }
+}
+
+/// One accessor for each service, since each generated client is a type of its own.
+macro_rules! services {
+    ($($(#[$doc:meta])* $name:ident: $client:ident,)*) => {
+        impl Client {
+            $($(#[$doc])* pub fn $name(&self) -> $client<Connection> {
+                $client::new(self.connection.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+            })*
+        }
+    };
+}
+
+services! {
+    /// `AdminService`.
+    admin: AdminServiceClient,
+    /// `DataService`.
+    data: DataServiceClient,
+    /// `EdgeService`.
+    edges: EdgeServiceClient,
+    /// `grpc.health.v1`.
+    health: HealthClient,
+    /// `IntroductionService`.
+    introductions: IntroductionServiceClient,
+    /// `MemberService`.
+    members: MemberServiceClient,
+    /// `PathService`.
+    paths: PathServiceClient,
+    /// `ReachService`.
+    reach: ReachServiceClient,
+    /// `StatusService`.
+    statuses: StatusServiceClient,
+}

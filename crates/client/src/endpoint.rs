@@ -1,0 +1,136 @@
+//! Where a server is, and who calls it.
+
+use std::error::Error;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use thiserror::Error as ThisError;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint as Transport, Identity};
+
+use crate::client::Client;
+use crate::connection::Bearer;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A server that answers no ping for so long during a call is gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Why there is no client of an endpoint.
+#[derive(Debug, ThisError)]
+pub enum EndpointError {
+    #[error("not an address; give http://HOST:PORT or https://HOST:PORT")]
+    NotAnAddress,
+    #[error("a token is sent over https:// alone, or to the loopback")]
+    TokenInTheClear,
+    #[error("holds no token")]
+    NotAToken,
+    /// A certificate or a key is not what it should be.
+    #[error("{0}")]
+    Tls(String),
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+/// A server's address, with what the caller is known by.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    url: String,
+    user_agent: String,
+    ca: Option<Vec<u8>>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+    token: Option<MetadataValue<Ascii>>,
+}
+
+impl Endpoint {
+    /// `http://HOST:PORT`, `https://HOST:PORT`, or `HOST:PORT`, which is the first.
+    pub fn new(server: &str) -> Endpoint {
+        let url = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+        let user_agent = concat!("kith-client/", env!("CARGO_PKG_VERSION")).to_owned();
+        Endpoint { url, user_agent, ca: None, identity: None, token: None }
+    }
+
+    /// Names the calling program.
+    pub fn user_agent(self, name: impl Into<String>) -> Endpoint {
+        Endpoint { user_agent: name.into(), ..self }
+    }
+
+    /// The authorities that the server's certificate must come from, in PEM.
+    pub fn ca(self, pem: Vec<u8>) -> Endpoint {
+        Endpoint { ca: Some(pem), ..self }
+    }
+
+    /// The certificate and the key that the caller is known by, in PEM.
+    pub fn identity(self, certificate: Vec<u8>, key: Vec<u8>) -> Endpoint {
+        Endpoint { identity: Some((certificate, key)), ..self }
+    }
+
+    /// The bearer token that the caller is known by.
+    ///
+    /// # Errors
+    /// `NotAToken` if it cannot stand in a header.
+    pub fn token(self, token: &str) -> Result<Endpoint, EndpointError> {
+        let value = format!("Bearer {}", token.trim()).parse();
+        let mut value: MetadataValue<Ascii> = value.map_err(|_| EndpointError::NotAToken)?;
+        value.set_sensitive(true);
+        Ok(Endpoint { token: Some(value), ..self })
+    }
+
+    /// A client that is connected.
+    ///
+    /// # Errors
+    /// What of the address or of the credentials is wrong, and `Unreachable` if nothing answers within 5 seconds.
+    pub async fn connect(self) -> Result<Client, EndpointError> {
+        let (transport, bearer) = self.transport()?;
+        let channel = transport.connect().await.map_err(|error| EndpointError::Unreachable(innermost(&error)))?;
+        Ok(Client::new(InterceptedService::new(channel, bearer)))
+    }
+
+    /// A client that connects with its first call, and again whenever the connection is lost.
+    ///
+    /// # Errors
+    /// What of the address or of the credentials is wrong.
+    pub fn connect_lazy(self) -> Result<Client, EndpointError> {
+        let (transport, bearer) = self.transport()?;
+        Ok(Client::new(InterceptedService::new(transport.connect_lazy(), bearer)))
+    }
+
+    fn transport(self) -> Result<(Transport, Bearer), EndpointError> {
+        let encrypted = self.url.starts_with("https://");
+        if !encrypted && !self.url.starts_with("http://") {
+            return Err(EndpointError::NotAnAddress);
+        }
+        let transport = Transport::from_shared(self.url).and_then(|transport| transport.user_agent(self.user_agent));
+        let mut transport = transport.map_err(|_| EndpointError::NotAnAddress)?;
+        if self.token.is_some() && !encrypted && !is_loopback(&transport) {
+            return Err(EndpointError::TokenInTheClear);
+        }
+        if encrypted {
+            let mut tls = ClientTlsConfig::new();
+            if let Some(ca) = self.ca {
+                tls = tls.ca_certificate(Certificate::from_pem(ca));
+            }
+            if let Some((certificate, key)) = self.identity {
+                tls = tls.identity(Identity::from_pem(certificate, key));
+            }
+            transport = transport.tls_config(tls).map_err(|error| EndpointError::Tls(innermost(&error)))?;
+        }
+        let transport = transport.tcp_nodelay(true).connect_timeout(CONNECT_TIMEOUT);
+        let transport = transport.http2_keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
+        Ok((transport, Bearer(self.token)))
+    }
+}
+
+fn is_loopback(transport: &Transport) -> bool {
+    let host = transport.uri().host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// The cause of all causes says it plainest: `Connection refused`.
+fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,25 @@
+//! What a Rust program calls kith by.
+//!
+//! `Endpoint` says where a server is and who calls; a `Client` of it sends any unary request by `Client::call`, again while that is
+//! worth another try, and at a revision that sees what the client has written. Streams are sent by the generated clients
+//! (`Client::data`, `Client::admin`). `Refusal` is what a server says when it refuses, as fields.
+#![forbid(unsafe_code)]
+
+mod client;
+mod connection;
+mod endpoint;
+pub mod proto;
+mod refusal;
+mod retry;
+mod unary;
+
+pub use client::Client;
+pub use connection::{Bearer, Connection};
+pub use endpoint::{Endpoint, EndpointError};
+pub use refusal::{Refusal, Violation, code_name};
+pub use retry::Retry;
+pub use tonic::{Code, Status};
+pub use unary::Unary;
+
+/// The most bytes of an answer that are taken, beyond what a server sends: kith's answers hold 3 MiB at most.
+const ANSWER_BYTES_MAX: usize = 16 << 20;

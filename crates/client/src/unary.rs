@@ -1,0 +1,35 @@
+//! How the request of each unary RPC is sent. The implementations are made from the descriptors at build time.
+
+use tonic::{Request, Response, Status};
+
+use crate::ANSWER_BYTES_MAX;
+use crate::connection::Connection;
+use crate::proto::v1;
+
+/// The request of a unary RPC.
+pub trait Unary: Clone + Send + Sized {
+    type Answer;
+
+    /// Where a read says which revision it is to see; none if the request takes no `ReadOptions`.
+    fn read(&mut self) -> Option<&mut Option<v1::ReadOptions>> {
+        None
+    }
+
+    /// Where a write says which write it is; none if the request is no write.
+    fn request_id(&mut self) -> Option<&mut String> {
+        None
+    }
+
+    /// The revision that a write was carried out at; empty of a read.
+    fn revision(_answer: &Self::Answer) -> &str {
+        ""
+    }
+
+    /// Sends it once.
+    fn send(
+        request: Request<Self>,
+        connection: Connection,
+    ) -> impl Future<Output = Result<Response<Self::Answer>, Status>> + Send;
+}
+
+include!(concat!(env!("OUT_DIR"), "/kith.unary.rs"));

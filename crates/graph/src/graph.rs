@@ -1,0 +1,369 @@
+//! The graph that queries walk: who there is, and by which edges they are joined.
+
+use imbl::Vector;
+
+use super::adjacency::{Adjacency, SEGMENT_MEMBERS, Segments};
+use super::half_edge::{HalfEdge, KindIx, MemberIx};
+use super::half_edges::HalfEdges;
+use super::ids::Ids;
+use super::kinds::Kinds;
+use super::lists::Lists;
+use super::pages::Pages;
+use super::privacy::PrivacyTable;
+use super::restricted::{Change, Restricted};
+use super::strength::Tie;
+use crate::domain::limits::KINDS_MAX;
+use crate::domain::{Kind, KindName, MemberId, Visibility};
+
+/// Members, kinds and edges. A clone shares all that neither changes; cloning copies a few roots.
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    pub(super) kinds: Kinds,
+    pub(super) ids: Ids,
+    /// By place.
+    pub(super) names: Pages<Option<MemberId>>,
+    pub(super) adjacency: Adjacency,
+    /// Places that erased members left, the last one to be used first.
+    pub(super) free: Vector<MemberIx>,
+    pub(super) edges: u64,
+    pub(super) privacy: PrivacyTable,
+}
+
+impl Graph {
+    pub fn new() -> Graph {
+        Graph::default()
+    }
+
+    // Kinds.
+
+    pub fn find_kind(&self, name: &str) -> Option<KindIx> {
+        self.kinds.find(name)
+    }
+
+    /// A kind by an index this graph gave.
+    pub fn kind(&self, ix: KindIx) -> &Kind {
+        self.kinds.get(ix)
+    }
+
+    /// A kind by an index that may name none.
+    pub fn get_kind(&self, ix: KindIx) -> Option<&Kind> {
+        self.kinds.get_any(ix)
+    }
+
+    /// All kinds, in the order of their places.
+    pub fn kinds(&self) -> impl Iterator<Item = (KindIx, &Kind)> {
+        self.kinds.iter()
+    }
+
+    /// How many edges are of the kind.
+    pub fn kind_uses(&self, ix: KindIx) -> u64 {
+        self.kinds.uses(ix)
+    }
+
+    /// Registers a kind of a new name; none if there are 64 already.
+    pub fn add_kind(&mut self, kind: Kind) -> Option<KindIx> {
+        self.kinds.add(kind)
+    }
+
+    /// Changes a kind; `symmetric` only while no edge is of it.
+    pub fn replace_kind(&mut self, ix: KindIx, kind: Kind) {
+        self.kinds.put(ix, kind);
+    }
+
+    /// Unregisters a kind that no edge is of.
+    pub fn remove_kind(&mut self, ix: KindIx) {
+        self.kinds.remove(ix);
+    }
+
+    // Members.
+
+    /// How many members there are.
+    pub fn members(&self) -> usize {
+        self.names.len() - self.free.len()
+    }
+
+    pub fn find(&self, id: &str) -> Option<MemberIx> {
+        self.ids.find(id)
+    }
+
+    /// The members of many ids: much faster than one after the other.
+    pub fn find_all(&self, ids: &[&MemberId]) -> Vec<Option<MemberIx>> {
+        self.ids.find_all(ids)
+    }
+
+    /// How many places there are; every member's index is below.
+    pub(super) fn places(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The id of a member by an index this graph gave.
+    pub fn id(&self, ix: MemberIx) -> &MemberId {
+        self.get_id(ix).expect("a member's index names a member")
+    }
+
+    /// The id of a member by an index that may name none.
+    pub fn get_id(&self, ix: MemberIx) -> Option<&MemberId> {
+        self.names.get(ix.0 as usize).and_then(Option::as_ref)
+    }
+
+    /// All members in the order of their places.
+    pub fn iter_members(&self) -> impl Iterator<Item = MemberIx> {
+        let names = self.names.iter().enumerate();
+        names.filter(|(_, name)| name.is_some()).map(|(i, _)| MemberIx(i as u32))
+    }
+
+    /// All members by id; those after `id` if given.
+    pub fn members_after(&self, id: Option<&MemberId>) -> impl Iterator<Item = MemberIx> {
+        self.ids.after(id).map(|(_, ix)| ix)
+    }
+
+    /// Adds a member of a new id.
+    pub fn add_member(&mut self, id: MemberId) -> MemberIx {
+        let ix = match self.free.pop_back() {
+            Some(ix) => {
+                *self.names.get_mut(ix.0 as usize).expect("a freed place exists") = Some(id.clone());
+                ix
+            }
+            None => {
+                let place = self.names.len();
+                self.names.push(Some(id.clone()));
+                self.adjacency.push(place);
+                MemberIx(u32::try_from(place).expect("fewer than 2³² members"))
+            }
+        };
+        self.ids.insert(id, ix);
+        ix
+    }
+
+    /// Removes a member that has no edges and no blocks, nor a privacy of its own.
+    pub fn remove_member(&mut self, ix: MemberIx) {
+        let place = self.names.get_mut(ix.0 as usize).expect("a member's index names a member");
+        let id = place.take().expect("a member's index names a member");
+        self.ids.remove(id.as_str());
+        self.free.push_back(ix);
+    }
+
+    // Edges.
+
+    /// How many edges there are, each counted once.
+    pub fn edges(&self) -> u64 {
+        self.edges
+    }
+
+    /// A member's half-edges, by neighbor, kind and direction, whoever may see them.
+    #[inline]
+    pub fn half_edges(&self, ix: MemberIx) -> HalfEdges<'_> {
+        self.adjacency.get(ix).expect("a member's index names a member")
+    }
+
+    /// How many half-edges a member has.
+    #[inline]
+    pub(super) fn degree(&self, ix: MemberIx) -> usize {
+        self.adjacency.len(ix).expect("a member's index names a member")
+    }
+
+    /// Those of them that are for everyone.
+    #[inline]
+    pub(super) fn open_half_edges(&self, ix: MemberIx) -> Lists<'_> {
+        self.adjacency.open(ix).expect("a member's index names a member")
+    }
+
+    /// Those that are not, if there are any.
+    pub(super) fn restricted(&self, ix: MemberIx) -> Option<&Restricted> {
+        self.adjacency.restricted(ix)
+    }
+
+    /// What is known of an edge's strength; of a symmetric kind in either order.
+    pub fn tie(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Tie> {
+        self.half_edges(from).get((to, kind, false)).map(|half| half.tie())
+    }
+
+    /// Puts an edge in the place of the one between the two of the kind; of a symmetric kind in either order.
+    pub fn put_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie) -> Option<Tie> {
+        let (out, back) = halves(from, kind, to, tie, self.kinds.get(kind).symmetric);
+        let classes = [self.privacy.class(from, out.key()), self.privacy.class(to, back.key())];
+        let before = self.adjacency.insert(from, out, classes[0]);
+        self.adjacency.insert(to, back, classes[1]);
+        if before.is_none() {
+            self.edges += 1;
+            self.kinds.count(kind, 1);
+            self.mark_edge(from, to);
+        }
+        before.map(|half| half.tie())
+    }
+
+    /// Puts many edges, each at most once; `new` are those that were not there. Much less work than one after the other.
+    pub fn put_edges(&mut self, puts: &[EdgeToPut]) {
+        let mut news = [0; KINDS_MAX];
+        let mut all = Vec::with_capacity(2 * puts.len());
+        for &EdgeToPut { from, kind, to, tie, new } in puts {
+            let (out, back) = halves(from, kind, to, tie, self.kinds.get(kind).symmetric);
+            for (member, half) in [(from, out), (to, back)] {
+                all.push(Change::put(member, half, self.privacy.class(member, half.key())));
+            }
+            news[usize::from(kind.0)] += u64::from(new);
+        }
+        self.adjacency.change_all(all);
+        puts.iter().filter(|put| put.new).for_each(|put| self.mark_edge(put.from, put.to));
+        self.edges += news.iter().sum::<u64>();
+        for (kind, &new) in news.iter().enumerate().filter(|(_, new)| **new > 0) {
+            self.kinds.count(KindIx(kind as u8), new as i64);
+        }
+    }
+
+    /// Removes an edge; of a symmetric kind in either order.
+    pub fn remove_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Tie> {
+        let [half, other] = self.ends(from, kind, to);
+        let before = self.adjacency.remove(half.0, half.1)?;
+        self.adjacency.remove(other.0, other.1);
+        self.privacy.set_edge([half, other], Visibility::Everyone);
+        self.mark_edge(from, to);
+        self.edges -= 1;
+        self.kinds.count(kind, -1);
+        Some(before.tie())
+    }
+}
+
+impl Graph {
+    /// Takes note of an edge that is new or gone between two.
+    fn mark_edge(&mut self, one: MemberIx, other: MemberIx) {
+        for member in [one, other] {
+            if self.privacy.hides_anything() || self.privacy.admits_connections(member) {
+                self.mark_admitting(member);
+            }
+        }
+        self.privacy.mark_neighbors(one, other);
+    }
+}
+
+/// An edge to be put, and whether it was not there before.
+#[derive(Debug, Clone, Copy)]
+pub struct EdgeToPut {
+    pub from: MemberIx,
+    pub kind: KindIx,
+    pub to: MemberIx,
+    pub tie: Tie,
+    pub new: bool,
+}
+
+/// An edge's two half-edges: the one at `from`, and the one at `to`.
+fn halves(from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie, symmetric: bool) -> (HalfEdge, HalfEdge) {
+    (HalfEdge::new(to, kind, true, symmetric, tie), HalfEdge::new(from, kind, symmetric, true, tie))
+}
+
+/// Builds a graph at once from all its members and edges: much faster than one edge after the other.
+#[derive(Debug, Default)]
+pub struct GraphBuilder {
+    graph: Graph,
+    nodes: Vec<MemberId>,
+    edges: Vec<(MemberIx, KindIx, MemberIx, Tie)>,
+    /// How many half-edges each member has.
+    degrees: Vec<u32>,
+}
+
+impl GraphBuilder {
+    /// Registers a kind in a place.
+    pub fn kind(&mut self, ix: KindIx, kind: Kind) {
+        self.graph.kinds.put(ix, kind);
+    }
+
+    /// Whether a kind is there under an index, or of a name.
+    pub fn knows_kind(&self, ix: KindIx, name: &KindName) -> bool {
+        self.graph.kinds.iter().any(|(known, kind)| known == ix || kind.name == *name)
+    }
+
+    pub fn has_kind(&self, ix: KindIx) -> bool {
+        self.graph.kinds.get_any(ix).is_some()
+    }
+
+    /// Adds a member of a new id; the first is at 0, and so on.
+    pub fn member(&mut self, id: MemberId) -> MemberIx {
+        self.nodes.push(id);
+        self.degrees.push(0);
+        MemberIx(self.nodes.len() as u32 - 1)
+    }
+
+    /// Adds an edge between two members added before, of a kind registered before; each edge once.
+    pub fn edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie) {
+        self.count_edge(from, kind, to);
+        self.edges.push((from, kind, to, tie));
+    }
+
+    /// The same with an edge that `build_with` will be given.
+    pub fn count_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) {
+        self.graph.kinds.count(kind, 1);
+        self.graph.edges += 1;
+        self.degrees[from.0 as usize] += 1;
+        self.degrees[to.0 as usize] += 1;
+    }
+
+    /// The ids of the members added so far.
+    pub fn ids(&self) -> &[MemberId] {
+        &self.nodes
+    }
+
+    pub fn build(mut self) -> Graph {
+        let edges = std::mem::take(&mut self.edges);
+        let ids = Ids::of(&self.nodes);
+        self.build_with(ids, || edges.iter().copied(), |half| [half(0), half(1)])
+    }
+
+    /// The same with the index of its members' ids, and with edges that are kept elsewhere and were counted, in the place of those
+    /// that were added. They are gone through twice. `both` runs the halves of the work, 0 and 1, in any order or at once.
+    pub fn build_with<Edges>(self, ids: Ids, edges: impl Fn() -> Edges + Sync, both: impl Both<Segments>) -> Graph
+    where
+        Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)>,
+    {
+        let GraphBuilder { mut graph, nodes, degrees, .. } = self;
+        graph.lay_out(&degrees, edges, both);
+        graph.ids = ids;
+        graph.names = nodes.into_iter().map(Some).collect();
+        graph
+    }
+}
+
+/// Runs a function with 0 and with 1.
+pub trait Both<T>: FnOnce(&(dyn Fn(usize) -> T + Sync)) -> [T; 2] {}
+
+impl<T, F: FnOnce(&(dyn Fn(usize) -> T + Sync)) -> [T; 2]> Both<T> for F {}
+
+impl Graph {
+    /// Lays out as many half-edges as each member has in one array for each half of them, and cuts each member's part, sorted, into a
+    /// list.
+    fn lay_out<Edges>(&mut self, degrees: &[u32], edges: impl Fn() -> Edges + Sync, both: impl Both<Segments>)
+    where
+        Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)>,
+    {
+        let (mut all, mut ends) = (0, vec![0]);
+        ends.extend(degrees.iter().map(|degree| {
+            all += *degree as usize;
+            all
+        }));
+        // Where half of the half-edges come before it, at the begin of a segment.
+        let members = degrees.len();
+        let middle = ends.partition_point(|&end| end < all / 2).next_multiple_of(SEGMENT_MEMBERS).min(members);
+        let kinds = &self.kinds;
+        let half = |second: usize| {
+            let own = if second == 0 { 0..middle } else { middle..members };
+            let all_before = ends[own.start];
+            let nothing = HalfEdge::new(MemberIx(0), KindIx(0), false, false, Tie::default());
+            let mut halves_of = vec![nothing; ends[own.end] - all_before];
+            let mut next: Vec<usize> = ends[own.clone()].iter().map(|end| end - all_before).collect();
+            // Faster than step by step: iterators within iterators are loops within loops.
+            edges().for_each(|(from, kind, to, tie)| {
+                let (out, back) = halves(from, kind, to, tie, kinds.get(kind).symmetric);
+                for (member, half) in [(from.0 as usize, out), (to.0 as usize, back)] {
+                    if own.contains(&member) {
+                        let place = &mut next[member - own.start];
+                        halves_of[*place] = half;
+                        *place += 1;
+                    }
+                }
+            });
+            let places = || own.clone().map(|i| ends[i] - all_before..ends[i + 1] - all_before);
+            places().for_each(|place| halves_of[place].sort_unstable_by_key(HalfEdge::key));
+            Segments::of_lists(places().map(|place| &halves_of[place]))
+        };
+        self.adjacency = Adjacency::of(both(&half));
+    }
+}

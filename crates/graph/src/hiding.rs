@@ -1,0 +1,169 @@
+//! What of a graph is hidden and from whom: whatever changes it moves half-edges to the row where those stand that may be seen by the same
+//! (`restricted.rs`).
+
+use imbl::OrdSet;
+
+use super::graph::Graph;
+use super::half_edge::{HalfEdge, KindIx, MemberIx};
+use super::privacy::{ADMITS, BLOCKS, HalfEdgePlace, NEAR_ADMITTING, NEAR_BLOCKS};
+use super::restricted::{Change, Class};
+use crate::domain::{Privacy, Visibility};
+
+/// Half-edges that are moved before it is looked whether to go on.
+const MOVED_TOGETHER: usize = 4_096;
+
+impl Graph {
+    pub fn privacy(&self, member: MemberIx) -> Privacy {
+        self.privacy.privacy(member)
+    }
+
+    /// What of a member's edges changes its readers is moved: as much as it has edges, where they are hidden from then on or shown.
+    pub fn set_privacy(&mut self, member: MemberIx, privacy: Privacy) {
+        self.set_privacy_while(member, privacy, &|| true);
+    }
+
+    /// The same as long as it is to go on. If it is not, it gives false, and the graph is half changed.
+    pub fn set_privacy_while(&mut self, member: MemberIx, privacy: Privacy, go_on: &dyn Fn() -> bool) -> bool {
+        let before = self.privacy.edges_visibility(member);
+        self.privacy.set_privacy(member, privacy);
+        if privacy.edges_visibility == before {
+            return true;
+        }
+        let halves: Vec<HalfEdge> = self.half_edges(member).iter().collect();
+        self.move_halves(halves.iter().map(|half| (member, *half)).collect());
+        for some in halves.chunks(MOVED_TOGETHER) {
+            if !go_on() {
+                return false;
+            }
+            self.move_halves(some.iter().map(|half| (half.neighbor(), half.other_half(member))).collect());
+        }
+        true
+    }
+
+    /// Whether the edges of any member as such are not for everyone.
+    pub fn hides_members(&self) -> bool {
+        self.privacy.hiding_members > 0
+    }
+
+    /// An edge's own visibility; of a symmetric kind in either order.
+    pub fn edge_visibility(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Visibility {
+        self.privacy.half_edge_visibility(from, (to, kind, false))
+    }
+
+    /// Sets that of an edge there is; of a symmetric kind in either order.
+    pub fn set_edge_visibility(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, visibility: Visibility) {
+        if self.privacy.set_edge(self.ends(from, kind, to), visibility) {
+            let half = self.half_edges(from).get((to, kind, false));
+            self.move_halves(half.into_iter().flat_map(|half| [(from, half), (to, half.other_half(from))]).collect());
+        }
+    }
+
+    /// Sets those of many at once, on a graph in which nobody hides anything.
+    pub fn restrict_all(
+        &mut self,
+        members: &[(MemberIx, Privacy)],
+        edges: &[(MemberIx, KindIx, MemberIx, Visibility)],
+    ) {
+        members.iter().for_each(|(member, privacy)| self.privacy.set_privacy(*member, *privacy));
+        for &(from, kind, to, visibility) in edges {
+            self.privacy.set_edge(self.ends(from, kind, to), visibility);
+        }
+        if !self.privacy.hides_anything() {
+            return;
+        }
+        let mut hidden = Vec::new();
+        for member in (0..self.places() as u32).map(MemberIx) {
+            let halves = self.adjacency.get(member).into_iter().flat_map(|halves| halves.iter());
+            let is_hidden = |half: &HalfEdge| self.privacy.class(member, half.key()) != Class::Everyone;
+            hidden.extend(halves.filter(is_hidden).map(|half| (member, half)));
+        }
+        self.move_halves(hidden);
+    }
+
+    /// The halves of an edge.
+    pub(super) fn ends(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> [HalfEdgePlace; 2] {
+        [(from, (to, kind, false)), (to, (from, kind, !self.kind(kind).symmetric))]
+    }
+
+    /// Puts half-edges, each with the member it is of, where they belong by now.
+    fn move_halves(&mut self, halves: Vec<(MemberIx, HalfEdge)>) {
+        let mut members: Vec<MemberIx> = halves.iter().map(|(member, _)| *member).collect();
+        let put =
+            |(member, half): (MemberIx, HalfEdge)| Change::put(member, half, self.privacy.class(member, half.key()));
+        let changes = halves.into_iter().map(put).collect();
+        self.adjacency.change_all(changes);
+        members.sort_unstable();
+        members.dedup();
+        members.into_iter().for_each(|member| self.mark_admitting(member));
+    }
+
+    /// To be told of every member whose half-edges may have other readers than before.
+    pub(super) fn mark_admitting(&mut self, member: MemberIx) {
+        let admits = self.adjacency.restricted(member).is_some_and(|restricted| restricted.admits_connections());
+        if admits != self.privacy.admits_connections(member) {
+            self.privacy.set_flag(member, ADMITS, admits);
+            self.mark_near(member, ADMITS, NEAR_ADMITTING);
+        }
+    }
+
+    /// Marks all neighbors of a member that has a flag.
+    fn mark_near(&mut self, member: MemberIx, flag: u16, near: u16) {
+        if self.privacy.flags(member) & flag != 0 {
+            let edges = self.adjacency.get(member).into_iter().flat_map(|edges| edges.iter());
+            edges.for_each(|half| self.privacy.set_flag(half.neighbor(), near, true));
+        }
+    }
+
+    /// Makes one member block another; false if it did already.
+    pub fn block(&mut self, by: MemberIx, of: MemberIx) -> bool {
+        let unmarked = [by, of].map(|member| !self.privacy.has_blocks(member));
+        let new = self.privacy.block(by, of);
+        for (member, _) in [by, of].into_iter().zip(unmarked).filter(|(_, unmarked)| *unmarked) {
+            self.mark_near(member, BLOCKS, NEAR_BLOCKS);
+        }
+        new
+    }
+
+    /// Takes a block back; false if there was none.
+    pub fn unblock(&mut self, by: MemberIx, of: MemberIx) -> bool {
+        self.privacy.unblock(by, of)
+    }
+
+    pub fn blocks(&self, by: MemberIx, of: MemberIx) -> bool {
+        self.privacy.blocks.contains(&(by, of))
+    }
+
+    /// All blocks: by whom, of whom.
+    pub fn all_blocks(&self) -> impl Iterator<Item = (MemberIx, MemberIx)> + '_ {
+        self.privacy.blocks.iter().copied()
+    }
+
+    pub fn block_count(&self) -> u64 {
+        self.privacy.blocks.len() as u64
+    }
+
+    /// Whom a member blocks, in no order that means anything.
+    pub fn blocked_by(&self, by: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
+        of(&self.privacy.blocks, by)
+    }
+
+    /// By whom a member is blocked.
+    pub fn blockers_of(&self, member: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
+        of(&self.privacy.blocked_by, member)
+    }
+
+    /// Whether some block is by or of a member.
+    pub fn has_blocks(&self, member: MemberIx) -> bool {
+        self.privacy.has_blocks(member)
+    }
+
+    /// Whether either of the two blocks the other.
+    pub fn are_apart(&self, one: MemberIx, other: MemberIx) -> bool {
+        self.privacy.are_apart(one, other)
+    }
+}
+
+/// The second of the pairs that begin with a member.
+fn of(pairs: &OrdSet<(MemberIx, MemberIx)>, first: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
+    pairs.range((first, MemberIx(0))..=(first, MemberIx(u32::MAX))).map(|(_, second)| *second)
+}

@@ -1,0 +1,297 @@
+//! Who shows what to whom: members' privacy, the edges that hide themselves, and blocks. Most members have none of it, and cost nothing.
+
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+
+use super::half_edge::{HalfEdgeKey, KindIx, MemberIx};
+use super::restricted::Class;
+use crate::domain::{Privacy, Visibility};
+
+/// Members whose flags are copied together when one of them changes.
+const PAGE_MEMBERS: usize = 4_096;
+/// Of a member, above the bits of its own privacy: some edge of it has a visibility of its own, some block is by or of it.
+const HIDES_EDGES: u16 = 16;
+pub(super) const BLOCKS: u16 = 32;
+/// Its connections may see half-edges of it that not everyone may see.
+pub(super) const ADMITS: u16 = 64;
+/// The same is or was once true of a neighbor. It stays when it is not any more: all that it costs is a look.
+pub(super) const NEAR_ADMITTING: u16 = 128;
+pub(super) const NEAR_BLOCKS: u16 = 256;
+const OWN: u16 = 15;
+const OWN_VISIBILITY: u16 = 3;
+
+/// A half-edge: the member it belongs to, and its key there.
+pub(super) type HalfEdgePlace = (MemberIx, HalfEdgeKey);
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct PrivacyTable {
+    /// Flags of each member, by its place; where there are none they are 0.
+    pages: Arc<Vec<Option<Arc<[u16; PAGE_MEMBERS]>>>>,
+    /// Members whose edges are not for everyone.
+    pub(super) hiding_members: u64,
+    /// Members who introduce nobody.
+    declining_members: u64,
+    /// Each at both of its ends.
+    hidden_edges: OrdMap<HalfEdgePlace, Visibility>,
+    /// Who blocks whom, and who is blocked by whom.
+    pub(super) blocks: OrdSet<(MemberIx, MemberIx)>,
+    pub(super) blocked_by: OrdSet<(MemberIx, MemberIx)>,
+    /// For each member of a block the members at the other ends of its blocks, in index order.
+    apart: OrdMap<MemberIx, Arc<[MemberIx]>>,
+}
+
+impl PrivacyTable {
+    #[inline]
+    pub(super) fn flags(&self, member: MemberIx) -> u16 {
+        let place = member.0 as usize;
+        match self.pages.get(place / PAGE_MEMBERS) {
+            Some(Some(page)) => page[place % PAGE_MEMBERS],
+            _ => 0,
+        }
+    }
+
+    fn set_flags(&mut self, member: MemberIx, flags: u16) {
+        if flags == self.flags(member) {
+            return;
+        }
+        let (page, place) = (member.0 as usize / PAGE_MEMBERS, member.0 as usize % PAGE_MEMBERS);
+        let pages = Arc::make_mut(&mut self.pages);
+        if pages.len() <= page {
+            pages.resize(page + 1, None);
+        }
+        Arc::make_mut(pages[page].get_or_insert_with(|| Arc::new([0; PAGE_MEMBERS])))[place] = flags;
+    }
+
+    pub(super) fn set_flag(&mut self, member: MemberIx, flag: u16, on: bool) {
+        let flags = self.flags(member) & !flag;
+        self.set_flags(member, if on { flags | flag } else { flags });
+    }
+
+    /// Whether any edge is not for everyone.
+    pub fn hides_anything(&self) -> bool {
+        self.hiding_members > 0 || !self.hidden_edges.is_empty()
+    }
+
+    #[inline]
+    pub fn edges_visibility(&self, member: MemberIx) -> Visibility {
+        Visibility::ALL.get(usize::from(self.flags(member) & OWN_VISIBILITY)).copied().unwrap_or(Visibility::Parties)
+    }
+
+    /// To be told of every edge between two.
+    pub fn mark_neighbors(&mut self, one: MemberIx, other: MemberIx) {
+        if self.pages.is_empty() {
+            return;
+        }
+        for (member, neighbor) in [(one, other), (other, one)] {
+            let flags = self.flags(member);
+            for (flag, near) in [(ADMITS, NEAR_ADMITTING), (BLOCKS, NEAR_BLOCKS)] {
+                if flags & flag != 0 {
+                    self.set_flag(neighbor, near, true);
+                }
+            }
+        }
+    }
+
+    /// Whether its connections may see half-edges of a member that not everyone may see.
+    #[inline]
+    pub fn admits_connections(&self, member: MemberIx) -> bool {
+        self.flags(member) & ADMITS != 0
+    }
+
+    /// Whether some neighbor may be such a member.
+    pub fn is_near_admitting(&self, member: MemberIx) -> bool {
+        self.flags(member) & NEAR_ADMITTING != 0
+    }
+
+    /// Whether some neighbor may have a block.
+    #[inline]
+    pub fn is_near_blocks(&self, member: MemberIx) -> bool {
+        self.flags(member) & NEAR_BLOCKS != 0
+    }
+
+    #[inline]
+    pub fn declines_introducing(&self, member: MemberIx) -> bool {
+        self.declining_members > 0 && self.privacy(member).declines_introducing
+    }
+
+    pub fn anybody_declines(&self) -> bool {
+        self.declining_members > 0
+    }
+
+    #[inline]
+    pub fn hides_edges(&self, member: MemberIx) -> bool {
+        self.flags(member) & HIDES_EDGES != 0
+    }
+
+    /// Who may see a half-edge, beside its ends: whom both ends and the edge itself admit.
+    pub fn class(&self, member: MemberIx, key: HalfEdgeKey) -> Class {
+        if self.pages.is_empty() {
+            return Class::Everyone;
+        }
+        let edge = match self.hides_edges(member) {
+            true => self.half_edge_visibility(member, key),
+            false => Visibility::Everyone,
+        };
+        let all = [self.edges_visibility(member), self.edges_visibility(key.0), edge];
+        let connections = all.map(|visibility| visibility == Visibility::Connections);
+        match connections {
+            _ if all.contains(&Visibility::Parties) => Class::Nobody,
+            [true, true, _] => Class::OfBoth,
+            [false, true, _] => Class::OfNeighbor,
+            [true, false, _] | [false, false, true] => Class::Connections,
+            [false, false, false] => Class::Everyone,
+        }
+    }
+
+    pub fn half_edge_visibility(&self, member: MemberIx, key: HalfEdgeKey) -> Visibility {
+        self.hidden_edges.get(&(member, key)).copied().unwrap_or_default()
+    }
+
+    pub fn privacy(&self, member: MemberIx) -> Privacy {
+        Privacy::from_bits((self.flags(member) & OWN) as u8).unwrap_or_default()
+    }
+
+    pub(super) fn set_privacy(&mut self, member: MemberIx, privacy: Privacy) {
+        self.hiding_members -= u64::from(self.edges_visibility(member) != Visibility::Everyone);
+        self.hiding_members += u64::from(privacy.edges_visibility != Visibility::Everyone);
+        self.declining_members -= u64::from(self.privacy(member).declines_introducing);
+        self.declining_members += u64::from(privacy.declines_introducing);
+        self.set_flags(member, self.flags(member) & !OWN | u16::from(privacy.bits()));
+    }
+
+    /// Sets an edge's own visibility, by its halves; false if it was that already.
+    pub(super) fn set_edge(&mut self, halves: [HalfEdgePlace; 2], visibility: Visibility) -> bool {
+        let changes = self.half_edge_visibility(halves[0].0, halves[0].1) != visibility;
+        if changes {
+            halves.into_iter().for_each(|half| self.set_half_edge(half, visibility));
+        }
+        changes
+    }
+
+    fn set_half_edge(&mut self, place: HalfEdgePlace, visibility: Visibility) {
+        let before = match visibility {
+            Visibility::Everyone => self.hidden_edges.remove(&place),
+            hidden => self.hidden_edges.insert(place, hidden),
+        };
+        if before.is_none() && visibility == Visibility::Everyone {
+            return;
+        }
+        let least = (place.0, (MemberIx(0), KindIx(0), false));
+        let any = self.hidden_edges.range(least..).next().is_some_and(|((member, _), _)| *member == place.0);
+        self.set_flag(place.0, HIDES_EDGES, any);
+    }
+
+    /// Who is blocked by a member, or blocks it, in index order.
+    #[inline]
+    pub fn apart_from(&self, member: MemberIx) -> &[MemberIx] {
+        let apart = if self.has_blocks(member) { self.apart.get(&member) } else { None };
+        apart.map_or(&[], |apart| apart)
+    }
+
+    #[inline]
+    pub fn has_blocks(&self, member: MemberIx) -> bool {
+        self.flags(member) & BLOCKS != 0
+    }
+
+    /// Whether either of the two blocks the other.
+    #[inline]
+    pub fn are_apart(&self, one: MemberIx, other: MemberIx) -> bool {
+        self.flags(one) & self.flags(other) & BLOCKS != 0 && self.apart_from(one).binary_search(&other).is_ok()
+    }
+
+    /// False if there is such a block already.
+    pub(super) fn block(&mut self, by: MemberIx, of: MemberIx) -> bool {
+        let new = self.blocks.insert((by, of)).is_none();
+        self.blocked_by.insert((of, by));
+        self.part(by, of);
+        new
+    }
+
+    /// False if there is no such block.
+    pub(super) fn unblock(&mut self, by: MemberIx, of: MemberIx) -> bool {
+        let was = self.blocks.remove(&(by, of)).is_some();
+        self.blocked_by.remove(&(of, by));
+        self.part(by, of);
+        was
+    }
+
+    /// Takes note of whether a block parts two.
+    fn part(&mut self, one: MemberIx, other: MemberIx) {
+        let is_parted = self.blocks.contains(&(one, other)) || self.blocks.contains(&(other, one));
+        for (member, other) in [(one, other), (other, one)] {
+            let mut apart = self.apart_from(member).to_vec();
+            match (apart.binary_search(&other), is_parted) {
+                (Err(at), true) => apart.insert(at, other),
+                (Ok(at), false) => {
+                    apart.remove(at);
+                }
+                (Ok(_), true) | (Err(_), false) => continue,
+            }
+            self.set_flag(member, BLOCKS, !apart.is_empty());
+            match apart.is_empty() {
+                true => self.apart.remove(&member),
+                false => self.apart.insert(member, apart.into()),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    #[test]
+    fn it_holds_what_was_set_and_its_flags_follow() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut table = PrivacyTable::default();
+        let (mut own, mut hidden, mut blocks) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let before = table.clone();
+        for _ in 0..20_000 {
+            // Places on three pages, the one between them without a byte.
+            let member = MemberIx([random.u32(..8), 10_000 + random.u32(..8)][random.usize(..2)]);
+            let other = MemberIx(random.u32(..8));
+            match random.u8(..4) {
+                0 => {
+                    let privacy = Privacy::from_bits(random.u8(..12)).unwrap_or_default();
+                    table.set_privacy(member, privacy);
+                    own.insert(member, privacy);
+                }
+                1 => {
+                    let key = (other, KindIx(random.u8(..2)), random.bool());
+                    let visibility = *random.choice(&Visibility::ALL).unwrap();
+                    table.set_half_edge((member, key), visibility);
+                    hidden.insert((member, key), visibility);
+                }
+                2 if member != other => assert_eq!(table.block(member, other), blocks.insert((member, other))),
+                _ => assert_eq!(table.unblock(member, other), blocks.remove(&(member, other))),
+            }
+        }
+        hidden.retain(|_, visibility| *visibility != Visibility::Everyone);
+        let hiding = own.values().filter(|privacy| privacy.edges_visibility != Visibility::Everyone).count();
+        assert_eq!(table.hiding_members, hiding as u64);
+        let declining = own.values().filter(|privacy| privacy.declines_introducing).count();
+        assert_eq!(table.declining_members, declining as u64);
+        for member in (0..20_000).map(MemberIx) {
+            assert_eq!(table.privacy(member), own.get(&member).copied().unwrap_or_default());
+            assert_eq!(table.hides_edges(member), hidden.keys().any(|(owner, _)| *owner == member));
+            assert!(table.apart_from(member).is_sorted());
+            let apart: BTreeSet<MemberIx> = table.apart_from(member).iter().copied().collect();
+            let expected = blocks.iter().filter_map(|&(by, of)| match (by == member, of == member) {
+                (true, _) => Some(of),
+                (_, true) => Some(by),
+                _ => None,
+            });
+            assert_eq!(apart, expected.collect());
+            assert!(apart.iter().all(|other| table.are_apart(*other, member) && table.are_apart(member, *other)));
+        }
+        assert!(
+            hidden
+                .iter()
+                .all(|((member, key), visibility)| { table.half_edge_visibility(*member, *key) == *visibility })
+        );
+        assert!(table.hides_anything() && !before.hides_anything());
+    }
+}

@@ -1,0 +1,466 @@
+//! Suggestions: whom a member should meet, by the walks of two and three steps that lead there.
+//!
+//! `K(u,v) = Σ_z s(u,z)·s(z,v)/D(z) + λ·Σ_{z,y} s(u,z)·s(z,y)·s(y,v)/(D(z)·D(y))` with pair strengths `s`, `y ≠ u`, λ = ½ and
+//! `D(z) = max(¼, Σ_y s(z,y))`: a random walk of two steps and a discounted one of three, kin to resource allocation
+//! (Zhou, Lü, Zhang 2009) and the local path index (Lü, Jin, Zhou 2009). Every bit of a score is a chain that can be shown.
+//!
+//! Within a `Breadth` only the strongest steps are walked. Who comes out best is then looked at from the other side: the score is
+//! of every last step from where the walks have been. So it is at most K, and the sum of chains that are there.
+//!
+//! Sums run in an order that the content alone decides, so that the same content gives the same bits after a restart.
+
+use std::cmp::Ordering;
+
+use super::budget::{Budget, Extent, Limit};
+use super::distance::distances;
+use super::half_edge::{Direction, MemberIx};
+use super::introducers::{Introducer, introducers};
+use super::reasons::{Arriving, Asking, Because, Told, tell};
+use super::scratch::{Scratch, lease};
+use super::small_hash::{SmallMap, SmallSet};
+use super::strength::comparable;
+use super::view::View;
+use super::walk::{Breadth, LastStep, Walk};
+use crate::domain::limits::HOPS_MAX;
+
+/// How well members match the topics asked for, each in (0, 1]. Only they are candidates.
+pub type TopicEvidence = SmallMap<MemberIx, f64>;
+
+pub struct SuggestQuery<'a> {
+    pub topics: Option<&'a TopicEvidence>,
+    /// Not to be suggested; still walked through.
+    pub exclude: &'a SmallSet<MemberIx>,
+    pub limit: usize,
+    /// How long the walks are: 2 or 3 steps at most.
+    pub max_steps: u32,
+    /// How many steps they take.
+    pub breadth: Breadth,
+    /// Of all suggestions that the same introducer is the best for, so many of the best.
+    pub per_introducer_max: Option<usize>,
+    /// How many introducers are told of each, and how willing they are.
+    pub introducers: Asking<'a>,
+}
+
+impl SuggestQuery<'_> {
+    /// For the best `limit` of all members, whatever it is about, by K in full, without introducers.
+    pub fn exact(exclude: &SmallSet<MemberIx>, limit: usize) -> SuggestQuery<'_> {
+        SuggestQuery {
+            topics: None,
+            exclude,
+            limit,
+            max_steps: 3,
+            breadth: Breadth::ALL,
+            per_introducer_max: None,
+            introducers: Asking::NOBODY,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suggestion {
+    pub member: MemberIx,
+    /// `K · (1 + topic match)`, to 32 significant bits.
+    pub score: f64,
+    pub k: f64,
+    pub topic_match: f64,
+    /// Hops of the shortest path to it.
+    pub hops: u32,
+    /// Members one step from the one who asks and one step before it.
+    pub mutuals: u32,
+    /// The chains that make up most of `k`, the greatest share first; at most 10.
+    pub because: Vec<Because>,
+    /// All chains more, if there are any. With them the shares make 1.
+    pub others: Option<Others>,
+    /// The first hand-overs of the strongest chains that were walked, the greatest score first; of a member more than 3 hops
+    /// away, of the shortest chains.
+    pub introducers: Vec<Introducer>,
+}
+
+/// The chains that speak for a suggestion and are not named.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Others {
+    pub chains: u32,
+    /// Their part of `k` together.
+    pub share: f64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suggestions {
+    pub suggestions: Vec<Suggestion>,
+    /// Exact through hop 2 on a limit: scored by walks of two steps alone. Through hop 1: nothing is given. Of walks within a
+    /// `Breadth`, what is meant is the walks that it takes.
+    pub extent: Extent,
+}
+
+/// A member that could be suggested.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub member: MemberIx,
+    pub score: f64,
+    pub k: f64,
+    pub topic_match: f64,
+    pub hops: u32,
+    mutuals: u32,
+    /// The steps that end at it, once they were looked at.
+    last: Option<Vec<LastStep>>,
+}
+
+/// In the mark of a member that is not suggested.
+const NOT_SUGGESTED: u8 = 1;
+/// Where steps were left out, so many times as many as are asked for are looked at in full, and as many more.
+const LOOKED_AT_TIMES: usize = 2;
+const LOOKED_AT_MORE: usize = 20;
+/// The same where one introducer may have but some of them.
+const LOOKED_AT_FOR_OTHERS: usize = 10;
+
+/// The members to meet with the greatest scores; then by fewest hops, best topic match, and id.
+pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budget: &mut Budget<'_>) -> Suggestions {
+    let view = &view.clone().for_introductions_of(member);
+    let mut scratch = lease(view.graph().places());
+    let (walk, mut found, extent) = match ranked(view, member, query, &mut scratch, budget) {
+        Ok(ranked) => ranked,
+        Err(limit) => return Suggestions { suggestions: Vec::new(), extent: Extent::ended(limit, 1) },
+    };
+    let mut chosen = Chosen { query, suggestions: Vec::new(), for_one: SmallMap::default() };
+    let mut ended = None;
+    while !chosen.is_full() && ended.is_none() {
+        // A candidate that is passed over makes room for one that no one has looked at yet.
+        let (batch, unordered) = found.next(view, query.limit, budget);
+        if batch.is_empty() {
+            ended = unordered;
+            break;
+        }
+        let (told, limit) = told(&walk, batch, query.introducers, budget);
+        told.into_iter().for_each(|suggestion| chosen.consider(suggestion));
+        ended = limit.or(unordered);
+    }
+    // The scores stand; some of the reasons are missing, or some of the last.
+    let extent = match ended {
+        Some(limit) if extent.is_complete() => Extent::ended(limit, extent.exact_through_hop.min(3)),
+        _ => extent,
+    };
+    Suggestions { suggestions: chosen.suggestions, extent }
+}
+
+/// All members that could be suggested, or the best of them, in the order of `suggest`, without what speaks for them.
+pub fn rank_introductions(
+    view: &View<'_>,
+    member: MemberIx,
+    query: &SuggestQuery<'_>,
+    budget: &mut Budget<'_>,
+) -> (Vec<Candidate>, Extent) {
+    let view = &view.clone().for_introductions_of(member);
+    let mut scratch = lease(view.graph().places());
+    let ranked = ranked(view, member, query, &mut scratch, budget);
+    let first = |found: InOrder| found.first.collect();
+    ranked.map_or_else(|limit| (Vec::new(), Extent::ended(limit, 1)), |(_, found, extent)| (first(found), extent))
+}
+
+type Ranked<'v, 'g> = (Walk<'v, 'g>, InOrder, Extent);
+
+/// Candidates, brought in order as far as they are asked for: those whose introducer has enough are passed over, and how many
+/// these are is not known before they have been looked at.
+struct InOrder {
+    first: std::vec::IntoIter<Candidate>,
+    /// All that come after them.
+    rest: Vec<Candidate>,
+    /// How many of those are brought in order next.
+    next: usize,
+}
+
+impl InOrder {
+    fn new(view: &View<'_>, mut found: Vec<Candidate>, first: usize, is_all: bool) -> InOrder {
+        let mut rest = Vec::new();
+        best_first(view, &mut found, first, (!is_all).then_some(&mut rest));
+        InOrder { first: found.into_iter(), rest, next: first.max(LOOKED_AT_MORE) }
+    }
+
+    /// So many of the next, fewer if there are no more, or the limit that came before they were in order.
+    fn next(&mut self, view: &View<'_>, count: usize, budget: &mut Budget<'_>) -> (Vec<Candidate>, Option<Limit>) {
+        let mut batch: Vec<Candidate> = self.first.by_ref().take(count).collect();
+        while batch.len() < count && !self.rest.is_empty() {
+            if let Err(limit) = budget.pass(self.rest.len() as u64) {
+                return (batch, Some(limit));
+            }
+            self.next = self.next.saturating_mul(4);
+            let mut more = std::mem::take(&mut self.rest);
+            best_first(view, &mut more, self.next, Some(&mut self.rest));
+            self.first = more.into_iter();
+            batch.extend(self.first.by_ref().take(count - batch.len()));
+        }
+        (batch, None)
+    }
+}
+
+/// The candidates in order, as many as may be needed. On a limit that leaves none, the limit.
+fn ranked<'v, 'g>(
+    view: &'v View<'g>,
+    member: MemberIx,
+    query: &SuggestQuery<'_>,
+    scratch: &'v mut Scratch,
+    budget: &mut Budget<'_>,
+) -> Result<Ranked<'v, 'g>, Limit> {
+    let Scratch { marks, seen: [seen, _], sums, .. } = scratch;
+    sums.begin(view.graph().places());
+    mark_not_suggested(view, member, query.exclude, marks, seen, budget)?;
+    let mut walk = Walk::new(view, member, query.breadth, sums);
+    walk.two_steps(budget)?;
+    let mut extent = Extent::complete(2);
+    if query.max_steps > 2 {
+        extent = walk.three_steps(budget).map_or_else(|limit| Extent::ended(limit, 2), |()| Extent::complete(HOPS_MAX));
+    }
+    // They are gone through once more, and what is found is ordered.
+    let arrived = budget.pass(walk.arrived_count() as u64);
+    extent = arrived.map_or_else(|limit| extent.and(Extent::ended(limit, 3)), |()| extent);
+    let mut found = candidates(&walk, query, marks);
+    // Those far away have a score of 0: who has more suggestions than are asked for is not told of them.
+    let needed = if query.per_introducer_max.is_some() { usize::MAX } else { query.limit };
+    if extent.exact_through_hop > 2
+        && found.len() < needed
+        && let Err(limit) =
+            add_distant_sharers(view, member, query, |m| is_distant(&walk, marks, m), &mut found, budget)
+    {
+        extent = Extent::ended(limit, 3);
+    }
+    if walk.is_cut() {
+        best_first(view, &mut found, looked_at(query), None);
+        let looked: Result<Vec<_>, Limit> =
+            found.iter().map(|candidate| walk.last_steps(candidate.member, budget)).collect();
+        match looked {
+            Ok(looked) => found.iter_mut().zip(looked).for_each(|(candidate, last)| candidate.look(&walk, last)),
+            // Some scores in full beside some in part would be in no order.
+            Err(limit) => extent = extent.and(Extent::ended(limit, 2)),
+        }
+    }
+    let is_all = query.per_introducer_max.is_none();
+    let first = if is_all { query.limit } else { looked_at(query) };
+    Ok((walk, InOrder::new(view, found, first, is_all), extent))
+}
+
+/// How many candidates are looked at in full.
+fn looked_at(query: &SuggestQuery<'_>) -> usize {
+    let times = if query.per_introducer_max.is_some() { LOOKED_AT_FOR_OTHERS } else { LOOKED_AT_TIMES };
+    query.limit.saturating_mul(times).saturating_add(LOOKED_AT_MORE)
+}
+
+/// The member itself, whom it is joined to in either direction, and who is not wanted.
+fn mark_not_suggested(
+    view: &View<'_>,
+    member: MemberIx,
+    exclude: &SmallSet<MemberIx>,
+    marks: &mut [u8],
+    seen: &mut Vec<MemberIx>,
+    budget: &mut Budget<'_>,
+) -> Result<(), Limit> {
+    view.prepare(budget)?;
+    let mut mark = |member: MemberIx| {
+        marks[member.0 as usize] = NOT_SUGGESTED;
+        seen.push(member);
+    };
+    mark(member);
+    exclude.iter().for_each(|&excluded| mark(excluded));
+    for direction in [Direction::Forward, Direction::Backward] {
+        view.for_each_step(member, direction, budget, |neighbor, _| mark(neighbor))?;
+    }
+    Ok(())
+}
+
+impl Candidate {
+    fn new(member: MemberIx, k: f64, topic_match: f64, hops: u32) -> Candidate {
+        let score = comparable(k * (1.0 + topic_match));
+        Candidate { member, score, k, topic_match, hops, mutuals: 0, last: None }
+    }
+
+    /// Takes note of all steps that end at it: they say what no walk that was cut has seen.
+    fn look(&mut self, walk: &Walk<'_, '_>, last: Vec<LastStep>) {
+        self.mutuals = last.iter().filter(|step| step.is_joined).count() as u32;
+        if walk.is_cut() {
+            self.k = walk.arriving(&last);
+            self.score = comparable(self.k * (1.0 + self.topic_match));
+            self.hops = if self.mutuals > 0 { 2 } else { self.hops };
+        }
+        self.last = Some(last);
+    }
+
+    fn told(self, Told { mut because, others, introducers }: Told) -> Suggestion {
+        let Candidate { member, score, k, topic_match, hops, mutuals, .. } = self;
+        // A part may be the whole sum, rounded otherwise.
+        because.iter_mut().for_each(|because| because.share = (because.share / k).min(1.0));
+        let named: f64 = because.iter().map(|because| because.share).sum();
+        let others = (others > 0).then(|| Others { chains: others, share: (1.0 - named).max(0.0) });
+        Suggestion { member, score, k, topic_match, hops, mutuals, because, others, introducers }
+    }
+}
+
+/// The suggestions that are given.
+struct Chosen<'a> {
+    query: &'a SuggestQuery<'a>,
+    suggestions: Vec<Suggestion>,
+    /// By the best introducer of each, how many there are.
+    for_one: SmallMap<MemberIx, usize>,
+}
+
+impl Chosen<'_> {
+    fn is_full(&self) -> bool {
+        self.suggestions.len() >= self.query.limit
+    }
+
+    /// Takes the next one in order, unless its best introducer has as many as one may have.
+    fn consider(&mut self, suggestion: Suggestion) {
+        if self.is_full() {
+            return;
+        }
+        if let (Some(most), Some(best)) = (self.query.per_introducer_max, suggestion.introducers.first()) {
+            let count = self.for_one.entry(best.member).or_insert(0);
+            if *count >= most {
+                return;
+            }
+            *count += 1;
+        }
+        self.suggestions.push(suggestion);
+    }
+}
+
+/// Candidates with what speaks for them. On a limit some have no reasons, and the limit is told.
+fn told(
+    walk: &Walk<'_, '_>,
+    mut batch: Vec<Candidate>,
+    asking: Asking<'_>,
+    budget: &mut Budget<'_>,
+) -> (Vec<Suggestion>, Option<Limit>) {
+    let mut ended = look_at_all(walk, &mut batch, budget).err();
+    // All walks of two steps are gone through for those that lead on.
+    ended = ended.or(budget.pass(walk.walks.len() as u64).err());
+    let arriving = Arriving::of(walk, batch.iter().filter_map(|candidate| candidate.last.as_ref()).flatten());
+    let mut suggestions = Vec::with_capacity(batch.len());
+    for mut candidate in batch {
+        // Chains of two steps are no more than were walked; those of three may be many times more.
+        let last = candidate.last.take().filter(|last| {
+            let charged = budget.pass(arriving.chains_of(last));
+            ended = ended.or(charged.err());
+            charged.is_ok() || walk.is_of_two_steps()
+        });
+        let Some(last) = last else {
+            candidate.mutuals =
+                if candidate.mutuals > 0 { candidate.mutuals } else { walk.arriving_in_two(candidate.member) };
+            suggestions.push(candidate.told(Told::default()));
+            continue;
+        };
+        let mut told = tell(walk, candidate.member, &last, &arriving, asking);
+        // No walk leads there: it is far away, or by steps that were left out.
+        if candidate.k == 0.0 && asking.most > 0 && ended.is_none() {
+            let (view, from, to) = (walk.view, walk.from, candidate.member);
+            let (found, extent) = introducers(view, from, to, candidate.hops, asking.readiness, budget);
+            told.introducers = found.into_iter().take(asking.most).collect();
+            ended = extent.limit;
+        }
+        suggestions.push(candidate.told(told));
+    }
+    (suggestions, ended)
+}
+
+/// Looks at all steps that end at each of them, as far as that has not been done.
+fn look_at_all(walk: &Walk<'_, '_>, batch: &mut [Candidate], budget: &mut Budget<'_>) -> Result<(), Limit> {
+    if let Some(last) = walk.last_of_two_steps(batch.iter().map(|candidate| candidate.member)) {
+        batch.iter_mut().zip(last).for_each(|(candidate, last)| candidate.look(walk, last));
+        return budget.pass(walk.walks.len() as u64);
+    }
+    for candidate in batch.iter_mut().filter(|candidate| candidate.last.is_none()) {
+        let last = walk.last_steps(candidate.member, budget)?;
+        candidate.look(walk, last);
+    }
+    Ok(())
+}
+
+/// Whom the walks arrive at; of topics asked for, only those with evidence.
+fn candidates(walk: &Walk<'_, '_>, query: &SuggestQuery<'_>, marks: &[u8]) -> Vec<Candidate> {
+    let most = query.topics.map_or_else(|| walk.arrived_count(), |evidence| evidence.len());
+    let mut found = Vec::with_capacity(most.min(walk.arrived_count()));
+    for (member, k, hops) in walk.arrived() {
+        if marks[member.0 as usize] == NOT_SUGGESTED || is_hidden(walk.view, member) {
+            continue;
+        }
+        match query.topics.map(|evidence| evidence.get(&member)) {
+            None => found.push(Candidate::new(member, k, 0.0, hops)),
+            Some(Some(&topic_match)) => found.push(Candidate::new(member, k, topic_match, hops)),
+            Some(None) => {}
+        }
+    }
+    found
+}
+
+fn is_distant(walk: &Walk<'_, '_>, marks: &[u8], member: MemberIx) -> bool {
+    !walk.arrives_at(member) && marks[member.0 as usize] != NOT_SUGGESTED && !is_hidden(walk.view, member)
+}
+
+fn is_hidden(view: &View<'_>, member: MemberIx) -> bool {
+    view.graph().privacy(member).hidden_from_suggestions
+}
+
+/// Members on the topics that no walk of three steps arrives at, but that are within 6 hops: a member with few edges is still
+/// told of them.
+fn add_distant_sharers(
+    view: &View<'_>,
+    from: MemberIx,
+    query: &SuggestQuery<'_>,
+    is_distant: impl Fn(MemberIx) -> bool,
+    found: &mut Vec<Candidate>,
+    budget: &mut Budget<'_>,
+) -> Result<(), Limit> {
+    let Some(evidence) = query.topics else { return Ok(()) };
+    let sharers: Vec<MemberIx> = evidence.keys().copied().filter(|&member| is_distant(member)).collect();
+    if sharers.is_empty() {
+        return Ok(());
+    }
+    let (hops, extent) = distances(view, from, &sharers, HOPS_MAX, budget);
+    for (member, hops) in sharers.into_iter().zip(hops) {
+        found.extend(hops.map(|hops| Candidate::new(member, 0.0, evidence[&member], hops)));
+    }
+    extent.limit.map_or(Ok(()), Err)
+}
+
+/// Keeps the best, in order. The others go to `rest`, in none, if anybody wants them: mostly nobody does, and they are many.
+fn best_first(view: &View<'_>, found: &mut Vec<Candidate>, limit: usize, mut rest: Option<&mut Vec<Candidate>>) {
+    let better_first = |a: &Candidate, b: &Candidate| -> Ordering {
+        let by_score = b.score.total_cmp(&a.score).then(a.hops.cmp(&b.hops));
+        let by_match = by_score.then_with(|| comparable(b.topic_match).total_cmp(&comparable(a.topic_match)));
+        by_match.then_with(|| view.graph().id(a.member).cmp(view.graph().id(b.member)))
+    };
+    if (1..found.len()).contains(&limit) {
+        // By score alone: many a score is equal to others, and ids are far away.
+        let mut scores: Vec<f64> = found.iter().map(|candidate| candidate.score).collect();
+        let least = *scores.select_nth_unstable_by(limit - 1, |a, b| b.total_cmp(a)).1;
+        match &mut rest {
+            Some(rest) => rest.extend(found.extract_if(.., |candidate| candidate.score < least)),
+            None => found.retain(|candidate| candidate.score >= least),
+        }
+    }
+    found.sort_unstable_by(better_first);
+    match rest {
+        Some(rest) => rest.extend(found.drain(limit.min(found.len())..)),
+        None => found.truncate(limit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::GraphBuilder;
+    use crate::domain::{MemberId, TimeMs};
+
+    #[test]
+    fn scores_that_are_equal_but_for_their_last_bit_go_by_hops() {
+        let mut builder = GraphBuilder::default();
+        let [a, b, c] = ["a", "b", "c"].map(|id| builder.member(MemberId::parse("id", id).unwrap()));
+        let graph = builder.build();
+        let view = View::unfiltered(&graph, TimeMs(0));
+        let mut found = vec![
+            Candidate::new(a, 0.1 + 0.2, 0.0, 3),
+            Candidate::new(b, 0.3, 0.0, 2),
+            Candidate::new(c, 0.3 * (1.0 + 1e-9), 0.0, 3),
+        ];
+        best_first(&view, &mut found, 9, None);
+        assert_eq!(found.iter().map(|candidate| candidate.member).collect::<Vec<_>>(), [c, b, a]);
+        assert_eq!(found[1].score, found[2].score, "as the answer has them, they are in order");
+    }
+}
