@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import grpc_tools
-from google.protobuf import descriptor_pb2
+from google.protobuf import descriptor_pb2, unknown_fields
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,6 +15,9 @@ HEAD = """# API reference
 Package `kith.v1`, generated from [proto/kith/v1](../proto/kith/v1) by `.ci/api-docs.py`; edit the protos, not this page.
 """
 FIELD = descriptor_pb2.FieldDescriptorProto
+# The option's number, and the roles' in `options.proto`.
+ROLE = 50484
+ROLES = {1: "read", 2: "write", 3: "service", 4: "admin"}
 
 
 def files():
@@ -81,14 +84,20 @@ def enum_lines(enum, comments, path):
 def service_lines(service, comments, path):
     yield f"### {service.name}\n"
     yield f"{comment(comments, path)}\n"
-    yield "| RPC | takes | gives | |\n|---|---|---|---|"
+    yield "| RPC | role | takes | gives | |\n|---|---|---|---|---|"
     for index, method in enumerate(service.method):
         sides = []
         for name, streamed in ((method.input_type, method.client_streaming), (method.output_type, method.server_streaming)):
             short = name.rpartition(".")[2]
             sides.append(f"{'stream of ' if streamed else ''}[{short}](#{anchor(short)})")
-        yield f"| `{method.name}` | {sides[0]} | {sides[1]} | {cell(comment(comments, [*path, 2, index]))} |"
+        yield f"| `{method.name}` | {role_of(method)} | {sides[0]} | {sides[1]} | {cell(comment(comments, [*path, 2, index]))} |"
     yield ""
+
+
+def role_of(method):
+    """What the option `kith.v1.role` says, which protobuf's own descriptors do not know."""
+    number = {field.field_number: field.data for field in unknown_fields.UnknownFieldSet(method.options)}[ROLE]
+    return f"`{ROLES[number]}`"
 
 
 def page():

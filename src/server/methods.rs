@@ -1,6 +1,13 @@
-//! Every RPC that is served: which role it needs, and how long it may live. What is not listed here is not served.
+//! Every RPC that is served: which role it needs, and how long it may live. Those of kith say it themselves, by the option `role` in their
+//! protos; what says nothing is not served.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use prost_reflect::{MethodDescriptor, Value};
 
 use super::auth::Role;
+use crate::proto::{POOL, v1};
 
 /// What the listener knows of an RPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,8 +17,8 @@ pub struct Method {
     /// None: it needs no role.
     pub need: Option<Role>,
     pub shape: Shape,
-    /// Its own among all, below `METHODS_MAX`.
-    pub place: usize,
+    /// Its own among all, below `method_count`.
+    pub index: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +48,8 @@ impl Method {
 }
 
 const PACKAGE: &str = "/kith.v1.";
+/// The option of an RPC that names its role.
+const ROLE: &str = "kith.v1.role";
 /// Who asks whether the server lives, or what it can be asked, learns nothing of anybody.
 const OPEN: [(&str, Shape); 4] = [
     ("/grpc.health.v1.Health/Check", Shape::Unary),
@@ -49,95 +58,84 @@ const OPEN: [(&str, Shape); 4] = [
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Shape::Stream),
 ];
 
-use Role::{Admin, Read, Service, Write};
-use Shape::{Stream, Unary};
+/// By their paths.
+static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
+    let open = OPEN.iter().map(|(path, shape)| (*path, None, *shape));
+    let rpcs = POOL.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+    let own: Vec<_> = rpcs.filter_map(|rpc| Some((path_of(&rpc), role_of(&rpc)?, shape_of(&rpc)))).collect();
+    let own = own.iter().map(|(path, need, shape)| (path.as_str(), Some(*need), *shape));
+    let methods = open.chain(own).enumerate().map(|(index, (path, need, shape))| {
+        let name = path.strip_prefix(PACKAGE).unwrap_or(path.trim_start_matches('/'));
+        // There is one table of methods as long as the process runs.
+        (path.to_owned(), Method { name: String::leak(name.to_owned()), need, shape, index })
+    });
+    methods.collect()
+});
 
-/// By name, to be searched. A read that can be made for a viewer needs `read` when it is, and `service` when it is not: its handler asks.
-const METHODS: [(&str, Role, Shape); METHODS_COUNT] = [
-    ("AdminService/Backup", Admin, Stream),
-    ("AdminService/GetServerInfo", Admin, Unary),
-    ("AdminService/Verify", Admin, Stream),
-    ("DataService/Export", Service, Stream),
-    ("DataService/Import", Write, Stream),
-    ("DataService/Watch", Service, Stream),
-    ("DataService/Write", Write, Unary),
-    ("EdgeService/CountEdges", Read, Unary),
-    ("EdgeService/DeleteEdge", Write, Unary),
-    ("EdgeService/DeleteKind", Write, Unary),
-    ("EdgeService/GetEdge", Read, Unary),
-    ("EdgeService/ListEdges", Read, Unary),
-    ("EdgeService/ListKinds", Read, Unary),
-    ("EdgeService/PutEdge", Write, Unary),
-    ("EdgeService/PutKind", Write, Unary),
-    ("EdgeService/RecordInteractions", Write, Unary),
-    ("IntroductionService/FindIntroducers", Read, Unary),
-    ("IntroductionService/ListLeaders", Read, Unary),
-    ("IntroductionService/RecordIntroductions", Write, Unary),
-    ("IntroductionService/SuggestIntroductions", Read, Unary),
-    ("MemberService/BatchGetMembers", Read, Unary),
-    ("MemberService/BlockMember", Write, Unary),
-    ("MemberService/DeleteMember", Write, Unary),
-    ("MemberService/GetMember", Read, Unary),
-    ("MemberService/ListBlocks", Service, Unary),
-    ("MemberService/ListMembers", Read, Unary),
-    ("MemberService/PutMember", Write, Unary),
-    ("MemberService/UnblockMember", Write, Unary),
-    ("MemberService/UpdateMember", Write, Unary),
-    ("PathService/BatchGetDistances", Read, Unary),
-    ("PathService/FindPaths", Read, Unary),
-    ("PathService/ListMutuals", Read, Unary),
-    ("ReachService/CheckReach", Service, Unary),
-    ("ReachService/DiscoverStatuses", Read, Unary),
-    ("ReachService/GetReach", Read, Unary),
-    ("ReachService/ListReach", Read, Unary),
-    ("StatusService/DeleteStatus", Write, Unary),
-    ("StatusService/GetStatus", Read, Unary),
-    ("StatusService/ListOutcomes", Read, Unary),
-    ("StatusService/ListStatuses", Read, Unary),
-    ("StatusService/PostStatus", Write, Unary),
-];
-const METHODS_COUNT: usize = 41;
-/// Places of methods, with one for those that are not served.
-pub const METHODS_MAX: usize = METHODS_COUNT + OPEN.len() + 1;
+/// How many methods are served.
+pub fn method_count() -> usize {
+    METHODS.len()
+}
 
 /// The RPC of a path, if there is one.
 pub fn method(path: &str) -> Option<Method> {
-    let Some(name) = path.strip_prefix(PACKAGE) else {
-        let at = OPEN.iter().position(|(open, _)| *open == path)?;
-        let (name, shape) = OPEN[at];
-        let place = METHODS_COUNT + at;
-        return Some(Method { name: name.trim_start_matches('/'), need: None, shape, place });
-    };
-    let at = METHODS.binary_search_by(|(listed, ..)| (*listed).cmp(name)).ok()?;
-    let (name, need, shape) = METHODS[at];
-    Some(Method { name, need: Some(need), shape, place: at })
+    METHODS.get(path).copied()
+}
+
+/// `/kith.v1.MemberService/PutMember`.
+pub fn path_of(rpc: &MethodDescriptor) -> String {
+    format!("/{}/{}", rpc.parent_service().full_name(), rpc.name())
+}
+
+fn role_of(rpc: &MethodDescriptor) -> Option<Role> {
+    let option = POOL.get_extension_by_name(ROLE)?;
+    let options = rpc.options();
+    let Value::EnumNumber(number) = options.get_extension(&option).into_owned() else { return None };
+    match v1::Role::try_from(number).ok()? {
+        v1::Role::Unspecified => None,
+        v1::Role::Read => Some(Role::Read),
+        v1::Role::Write => Some(Role::Write),
+        v1::Role::Service => Some(Role::Service),
+        v1::Role::Admin => Some(Role::Admin),
+    }
+}
+
+fn shape_of(rpc: &MethodDescriptor) -> Shape {
+    if rpc.is_client_streaming() || rpc.is_server_streaming() { Shape::Stream } else { Shape::Unary }
 }
 
 #[cfg(test)]
 mod tests {
-    use prost::Message;
-    use prost_types::FileDescriptorSet;
+    use std::collections::BTreeSet;
 
     use super::*;
-    use crate::proto::DESCRIPTORS;
 
-    /// A new RPC is not served until its role is decided here.
     #[test]
-    fn every_rpc_has_its_role_and_shape() {
-        let files = FileDescriptorSet::decode(DESCRIPTORS).unwrap().file;
-        let mut count = 0;
-        for file in files.iter().filter(|file| file.package() == "kith.v1") {
-            for service in &file.service {
-                for rpc in &service.method {
-                    let path = format!("/kith.v1.{}/{}", service.name(), rpc.name());
-                    let streams = rpc.client_streaming() || rpc.server_streaming();
-                    let found = method(&path).unwrap_or_else(|| panic!("{path} is not in METHODS"));
-                    assert_eq!(found.shape == Stream, streams, "{path}");
-                    count += 1;
-                }
+    fn every_rpc_of_the_api_has_a_role_and_an_index_of_its_own() {
+        for service in POOL.services() {
+            for rpc in service.methods() {
+                let path = path_of(&rpc);
+                let found = method(&path).unwrap_or_else(|| panic!("{path} has no role"));
+                assert_eq!(found.full_name(), path.trim_start_matches('/'));
+                assert_eq!(found.shape, shape_of(&rpc), "{path}");
             }
         }
-        assert_eq!(count, METHODS.len(), "METHODS lists an RPC that is not there");
+        let indices: BTreeSet<usize> = METHODS.values().map(|method| method.index).collect();
+        assert_eq!(indices, (0..method_count()).collect());
+    }
+
+    /// Who may call what does not change by a slip.
+    #[test]
+    fn roles_are_those_of_the_protos() {
+        let need = |name: &str| method(&format!("{PACKAGE}{name}")).and_then(|method| method.need);
+        assert_eq!(need("MemberService/GetMember"), Some(Role::Read));
+        assert_eq!(need("MemberService/ListBlocks"), Some(Role::Service));
+        assert_eq!(need("ReachService/CheckReach"), Some(Role::Service));
+        assert_eq!(need("DataService/Export"), Some(Role::Service));
+        assert_eq!(need("DataService/Import"), Some(Role::Write));
+        assert_eq!(need("AdminService/Backup"), Some(Role::Admin));
+        let with = |role| METHODS.values().filter(|method| method.need == Some(role)).count();
+        assert_eq!([Role::Read, Role::Write, Role::Service, Role::Admin].map(with), [19, 15, 4, 3]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use tonic::Code;
 
 use crate::domain::Error;
-use crate::server::methods::{METHODS_MAX, Method, Shape};
+use crate::server::methods::{Method, Shape, method_count};
 use crate::server::spans::CallSpan;
 use crate::service::CallId;
 
@@ -59,7 +59,7 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
-/// A method's own, found by its place: nothing is looked up by name while calls are served.
+/// A method's own, found by its index: nothing is looked up by name while calls are served.
 #[derive(Debug)]
 struct OfMethod {
     labels: MethodLabels,
@@ -70,7 +70,8 @@ struct OfMethod {
 
 #[derive(Debug)]
 pub struct CallMetrics {
-    methods: [OnceLock<OfMethod>; METHODS_MAX],
+    /// By the method's index; the last is for those that are not served.
+    methods: Box<[OnceLock<OfMethod>]>,
     started: Family<MethodLabels, Counter>,
     handled: Family<EndLabels, Counter>,
     seconds: Family<MethodLabels, Histogram, fn() -> Histogram>,
@@ -80,7 +81,7 @@ pub struct CallMetrics {
 impl Default for CallMetrics {
     fn default() -> CallMetrics {
         CallMetrics {
-            methods: [const { OnceLock::new() }; METHODS_MAX],
+            methods: (0..=method_count()).map(|_| OnceLock::new()).collect(),
             started: Family::default(),
             handled: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
@@ -104,9 +105,9 @@ impl CallMetrics {
 
     /// A call has begun; none is a method that is not served.
     pub fn begin(self: &Arc<CallMetrics>, method: Option<Method>, id: CallId, span: Option<Box<CallSpan>>) -> Handling {
-        let place = method.map_or(METHODS_MAX - 1, |method| method.place);
-        self.of_method(place, method).started.inc();
-        Handling { metrics: self.clone(), id, span, place, method, begun: Instant::now(), ended: false }
+        let index = method.map_or(method_count(), |method| method.index);
+        self.of_method(index, method).started.inc();
+        Handling { metrics: self.clone(), id, span, index, method, begun: Instant::now(), ended: false }
     }
 
     pub fn refused(&self, error: &Error) {
@@ -128,8 +129,8 @@ impl CallMetrics {
         self.refused.get_or_create(&ReasonLabels { reason: "NO_GRPC" }).inc();
     }
 
-    fn of_method(&self, place: usize, method: Option<Method>) -> &OfMethod {
-        self.methods[place].get_or_init(|| {
+    fn of_method(&self, index: usize, method: Option<Method>) -> &OfMethod {
+        self.methods[index].get_or_init(|| {
             let shape = method.map_or(Shape::Unary, |method| method.shape);
             let name = method.map_or_else(|| "unknown/unknown".to_owned(), |method| method.full_name());
             let (service, rpc) = name.split_once('/').unwrap_or((&name, ""));
@@ -155,7 +156,7 @@ pub struct Handling {
     id: CallId,
     /// Ends with it.
     span: Option<Box<CallSpan>>,
-    place: usize,
+    index: usize,
     method: Option<Method>,
     begun: Instant,
     ended: bool,
@@ -167,7 +168,7 @@ impl Handling {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let of_method = self.metrics.of_method(self.place, self.method);
+        let of_method = self.metrics.of_method(self.index, self.method);
         if let Some(span) = self.span.take() {
             span.ended(code);
         }

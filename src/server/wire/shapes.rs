@@ -1,17 +1,17 @@
 //! The messages of the API as a scan needs them: of each, the fields that hold others or repeat.
 
-use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::bounds::bound;
-use crate::proto::DESCRIPTORS;
-use crate::server::methods::{METHODS_MAX, Method, method};
+use crate::proto::POOL;
+use crate::server::methods::{Method, method, method_count, path_of};
 
-/// The table. A message is known by its place in it.
+/// The table. A message is known by its index there.
 #[derive(Debug)]
 pub struct Shapes {
     pub(super) messages: Vec<Shape>,
-    /// The request of each method, by the method's place; none of those that are open to all.
-    requests: [Option<usize>; METHODS_MAX],
+    /// The request of each method, by the method's index; none of those that are open to all.
+    requests: Box<[Option<usize>]>,
 }
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(super) enum Element {
 /// Of no messages: nothing is measured.
 impl Default for Shapes {
     fn default() -> Shapes {
-        Shapes { messages: Vec::new(), requests: [None; METHODS_MAX] }
+        Shapes { messages: Vec::new(), requests: vec![None; method_count()].into() }
     }
 }
 
@@ -67,14 +67,12 @@ const DEPTH_MAX: usize = 16;
 impl Shapes {
     /// Those of `kith.v1`.
     pub fn of_api() -> Result<Shapes, String> {
-        let pool = DescriptorPool::decode(DESCRIPTORS).map_err(|error| error.to_string())?;
         let mut shapes = Shapes::default();
         let mut names = Vec::new();
-        for service in pool.services() {
+        for service in POOL.services() {
             for rpc in service.methods() {
-                let path = format!("/{}/{}", service.full_name(), rpc.name());
-                if let Some(Method { need: Some(_), place, .. }) = method(&path) {
-                    shapes.requests[place] = Some(shapes.add(&rpc.input(), &mut names, 0)?);
+                if let Some(Method { need: Some(_), index, .. }) = method(&path_of(&rpc)) {
+                    shapes.requests[index] = Some(shapes.add(&rpc.input(), &mut names, 0)?);
                 }
             }
         }
@@ -83,7 +81,7 @@ impl Shapes {
 
     /// The request of a method, if its messages are to be measured.
     pub fn request(&self, method: Method) -> Option<usize> {
-        self.requests[method.place]
+        self.requests[method.index]
     }
 
     fn add(&mut self, message: &MessageDescriptor, names: &mut Vec<String>, depth: usize) -> Result<usize, String> {
@@ -174,9 +172,8 @@ mod tests {
     /// A new repeated field of a request gets its bound in `bounds.rs`.
     #[test]
     fn every_repeated_field_of_a_request_has_its_bound() {
-        let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
         let mut found = BTreeSet::new();
-        for service in pool.services().filter(|service| service.package_name() == "kith.v1") {
+        for service in POOL.services().filter(|service| service.package_name() == "kith.v1") {
             service.methods().for_each(|rpc| repeated(&rpc.input(), &mut found));
         }
         assert!(found.len() > 15, "{found:?}");
@@ -186,11 +183,10 @@ mod tests {
 
     #[test]
     fn what_a_message_takes_is_not_taken_for_less() {
-        let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
         let takes = |name: &str| {
             let (mut shapes, mut names) = (Shapes::default(), Vec::new());
-            let place = shapes.add(&pool.get_message_by_name(name).unwrap(), &mut names, 0).unwrap();
-            shapes.messages[place].bytes
+            let index = shapes.add(&POOL.get_message_by_name(name).unwrap(), &mut names, 0).unwrap();
+            shapes.messages[index].bytes
         };
         for (name, size) in [
             ("kith.v1.Change", size_of::<pb::Change>()),
