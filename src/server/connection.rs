@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,10 +21,17 @@ const GREETING_BYTES: usize = 24 + 9;
 /// reads alone: 128 of 8 KiB, which is 13,000 calls begun at once, and 10 ms in which no other connection is looked at.
 const BYTES_PER_UNIT: usize = 128;
 
+const THROWN_AWAY_BYTES: usize = 4 * 1_024;
+/// How long a connection that the server has ended still takes what its peer sends, and throws it away. Closed at once, it would be reset,
+/// and with it goes what the peer has not read yet: why its calls ended.
+const LINGER: Duration = Duration::from_millis(250);
+
 pub struct Connection {
     stream: Stream,
     greeting: Option<Greeting>,
     conduct: Conduct,
+    /// From when the server has said all, until when its peer's bytes are thrown away.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 enum Stream {
@@ -50,7 +57,7 @@ impl Connection {
 
     fn new(stream: Stream, greeting_max: Duration, conduct: Conduct) -> Connection {
         let greeting = Greeting { bytes_left: GREETING_BYTES, patience: Box::pin(sleep(greeting_max)) };
-        Connection { stream, greeting: Some(greeting), conduct }
+        Connection { stream, greeting: Some(greeting), conduct, lingering: None }
     }
 }
 
@@ -102,7 +109,30 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, stream => Pin::new(stream).poll_shutdown(context))
+        if self.lingering.is_none() {
+            ready!(on_stream!(self, stream => Pin::new(stream).poll_shutdown(context)))?;
+        }
+        let Connection { stream, lingering, .. } = &mut *self;
+        let lingering = lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        let mut thrown_away = [0; THROWN_AWAY_BYTES];
+        loop {
+            // A peer that never ends sending does not keep it.
+            if lingering.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut buffer = ReadBuf::new(&mut thrown_away);
+            let read = match stream {
+                Stream::Plain(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+                Stream::Encrypted(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+            };
+            match read {
+                // The peer has closed it, too, or is gone.
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
     }
 
     fn poll_write_vectored(
