@@ -127,7 +127,8 @@ async fn one_call_is_not_answered_without_end_nor_are_many() {
         refusals.push(reason(&refused));
     }
     assert_eq!(refusals[0], "OVERLOADED");
-    assert_eq!(refusals[7], "QUOTA_EXCEEDED", "{refusals:?}");
+    // As time passes there is more of the quota again: which of them it refuses depends on the machine.
+    assert!(refusals.iter().any(|reason| reason == "QUOTA_EXCEEDED"), "{refusals:?}");
     kith.put_member(member("ana")).await;
 }
 
