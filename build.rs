@@ -1,13 +1,17 @@
-//! Makes the services of the descriptors that the client's messages are made of.
+//! Makes the services of the descriptors that the client's messages are made of, and what hands each RPC to its handler.
 
 use std::error::Error;
+use std::fmt::Write;
+use std::path::PathBuf;
 use std::{env, fs};
 
 use prost::Message;
+use prost_types::{MethodDescriptorProto, ServiceDescriptorProto};
 use tonic_prost_build::FileDescriptorSet;
 
 /// Where the build script of `kith-client` says that they are.
 const DESCRIPTORS: &str = "DEP_KITH_API_DESCRIPTORS";
+const PACKAGE: &str = "kith.v1";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
@@ -15,7 +19,50 @@ fn main() -> Result<(), Box<dyn Error>> {
     let file = env::var(DESCRIPTORS)?;
     println!("cargo:rerun-if-changed={file}");
     let descriptors = FileDescriptorSet::decode(fs::read(file)?.as_slice())?;
+    let mut code = String::new();
+    let files = descriptors.file.iter().filter(|file| file.package() == PACKAGE);
+    files.flat_map(|file| &file.service).try_for_each(|service| delegate(service, &mut code))?;
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("kith.delegation.rs"), code)?;
     let services = tonic_prost_build::configure().build_client(false);
     services.extern_path(".kith.v1", "::kith_client::proto::v1").compile_fds(descriptors)?;
     Ok(())
+}
+
+/// The service's trait, each of whose methods calls the handler of its name.
+fn delegate(service: &ServiceDescriptorProto, code: &mut String) -> std::fmt::Result {
+    let name = service.name();
+    writeln!(code, "#[tonic::async_trait]\nimpl pb::{}_server::{name} for Service {{", snake_case(name))?;
+    service.method.iter().try_for_each(|method| delegate_method(method, code))?;
+    writeln!(code, "}}")
+}
+
+fn delegate_method(method: &MethodDescriptorProto, code: &mut String) -> std::fmt::Result {
+    let [mut request, mut answer] =
+        [method.input_type(), method.output_type()].map(|name| format!("pb::{}", short_name(name)));
+    if method.client_streaming() {
+        request = format!("Streaming<{request}>");
+    }
+    if method.server_streaming() {
+        writeln!(code, "type {}Stream = Streamed<{answer}>;", method.name())?;
+        answer = format!("Streamed<{answer}>");
+    }
+    let handler = snake_case(method.name());
+    writeln!(code, "async fn {handler}(&self, request: Request<{request}>) -> Result<Response<{answer}>, Status> {{")?;
+    writeln!(code, "respond(handlers::{handler}(self, Call::of(request)?).await)\n}}")
+}
+
+/// `FindPathsRequest` of `.kith.v1.FindPathsRequest`.
+fn short_name(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for (at, letter) in name.char_indices() {
+        if letter.is_uppercase() && at > 0 {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
 }

@@ -28,9 +28,9 @@ impl Default for Audit {
 impl Audit {
     /// A write has been carried out, or refused.
     pub fn written(&self, id: &CallId, caller: &str, rpc: &str, subjects: &Subjects, code: Code) {
-        let Subjects { told, count, erasures } = subjects;
+        let Subjects { named, count, erasures } = subjects;
         tracing::info!(
-            target: "audit", call = %id, trace_id = id.trace_id(), caller, rpc, outcome = ?code, ids = ?told, changes = count,
+            target: "audit", call = %id, trace_id = id.trace_id(), caller, rpc, outcome = ?code, ids = ?named, changes = count,
             erasures, "write"
         );
     }

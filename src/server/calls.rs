@@ -34,7 +34,7 @@ use super::spans::Spans;
 use super::wire::Shapes;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::domain::{Error, Reason, Violation};
-use crate::service::{CallId, CallNotes, CallerId, grpc_timeout, to_status, without_viewer};
+use crate::service::{CallId, CallerId, Principal, grpc_timeout, to_status, without_viewer};
 
 /// A call is ended a little before its caller's own clock ends it, so that the caller hears it from the server.
 const WAY_BACK: Duration = Duration::from_millis(2);
@@ -253,8 +253,10 @@ impl Calls {
         let body = self.request_body(line, method, caller.as_ref(), kept.clone());
         let sees_all = caller.as_ref().is_none_or(|caller| caller.roles.allow(Role::Service));
         let caller_id = caller.as_ref().map_or_else(CallerId::nobody, Caller::id);
-        let notes = CallNotes::new(id.clone(), self.viewers.clone(), caller_id, sees_all);
-        let handler = notes.clone().scope(caught(method.name, routes.call(request.map(body))));
+        let principal = Principal::new(id.clone(), self.viewers.clone(), caller_id, sees_all);
+        let mut request = request.map(body);
+        request.extensions_mut().insert(principal.clone());
+        let handler = principal.clone().scope(caught(method.name, routes.call(request)));
         let answer = match &mut until {
             None => handler.await,
             Some(until) => tokio::select! {
@@ -272,7 +274,7 @@ impl Calls {
             self.audit.denied(&id, &caller.name, peer, method.name, &without_viewer());
         }
         if let Some(caller) = caller.filter(|_| method.writes()) {
-            self.audit.written(&id, &caller.name, method.name, &notes.subjects(), ended.unwrap_or(Code::Ok));
+            self.audit.written(&id, &caller.name, method.name, &principal.subjects(), ended.unwrap_or(Code::Ok));
         }
         if let Some(code) = ended {
             handling.ended(code);

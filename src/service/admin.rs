@@ -1,45 +1,16 @@
 //! `AdminService`. Backups are in `backup.rs`, the check of everything is in `verify.rs`.
 
-use tonic::{Request, Response, Status};
-
-use super::backup::backup;
-use super::call::respond;
-use super::streamed::Streamed;
-use super::verify::verify;
-use super::{Service, encode};
+use super::call::Call;
+use super::encode;
+use super::services::Service;
 use crate::domain::Error;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::engine::resident;
 use crate::proto::v1 as pb;
-use crate::proto::v1::admin_service_server::AdminService;
 
-#[tonic::async_trait]
-impl AdminService for Service {
-    async fn get_server_info(
-        &self,
-        call: Request<pb::GetServerInfoRequest>,
-    ) -> Result<Response<pb::GetServerInfoResponse>, Status> {
-        respond(get_server_info(self, call.into_inner()).await)
-    }
-
-    type BackupStream = Streamed<pb::BackupResponse>;
-
-    async fn backup(&self, call: Request<pb::BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
-        let (metadata, _, message) = call.into_parts();
-        respond(backup(self, &metadata, message).await)
-    }
-
-    type VerifyStream = Streamed<pb::VerifyResponse>;
-
-    async fn verify(&self, call: Request<pb::VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {
-        let (metadata, _, message) = call.into_parts();
-        respond(verify(self, &metadata, message).await)
-    }
-}
-
-async fn get_server_info(
+pub async fn get_server_info(
     service: &Service,
-    message: pb::GetServerInfoRequest,
+    Call { message, .. }: Call<pb::GetServerInfoRequest>,
 ) -> Result<pb::GetServerInfoResponse, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
     let store = service.engine.store_figures();

@@ -1,21 +1,19 @@
 //! `AdminService.Backup`: all there is at one revision, in the bytes of one file.
 
-use tonic::metadata::MetadataMap;
-
-use super::call::deadline;
+use super::call::Call;
+use super::encode;
+use super::services::Service;
 use super::streamed::{MESSAGE_BYTES_ENOUGH, Outlet, Streamed, begin};
-use super::{Service, encode};
 use crate::domain::Error;
 use crate::engine::State;
 use crate::proto::v1 as pb;
 
 pub async fn backup(
     service: &Service,
-    metadata: &MetadataMap,
-    message: pb::BackupRequest,
+    Call { context, message }: Call<pb::BackupRequest>,
 ) -> Result<Streamed<pb::BackupResponse>, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
-    begin(service.engine.streams(), deadline(metadata), move |outlet| send_all(&state, outlet))
+    begin(service.engine.streams(), &context, move |outlet| send_all(&state, outlet))
 }
 
 fn send_all(state: &State, outlet: &Outlet<pb::BackupResponse>) -> Result<(), Error> {

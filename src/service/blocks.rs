@@ -2,12 +2,13 @@
 
 use std::mem::take;
 
-use super::call::charge_resources;
-use super::caller::current_caller;
+use super::call::Call;
 use super::decode::{Violations, all_or_return, block_within, page_size};
+use super::encode;
 use super::page::page;
+use super::read_context::charge_resources;
 use super::request_id::request;
-use super::{Service, encode};
+use super::services::Service;
 use crate::domain::{Change, Error, MemberId, Resource};
 use crate::engine::{QueryOptions, State};
 use crate::graph::Budget;
@@ -15,11 +16,11 @@ use crate::proto::v1 as pb;
 
 pub async fn block_member(
     service: &Service,
-    mut message: pb::BlockMemberRequest,
+    Call { context, mut message }: Call<pb::BlockMemberRequest>,
 ) -> Result<pb::BlockMemberResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("BlockMember", &request_id, &message));
+    let request = wrong.check(request(&context, "BlockMember", &request_id, &message));
     let block = wrong.check(block_within(message.block));
     all_or_return!(wrong; request, block);
     let (by, of) = (block.by.clone(), block.of.clone());
@@ -27,24 +28,27 @@ pub async fn block_member(
         block: state.find_block(&by, &of).as_ref().map(encode::block),
         revision: state.revision().to_string(),
     };
-    service.commit_one(Change::BlockMember { block }, request, stored).await
+    service.commit_one(&context, Change::BlockMember { block }, request, stored).await
 }
 
 pub async fn unblock_member(
     service: &Service,
-    mut message: pb::UnblockMemberRequest,
+    Call { context, mut message }: Call<pb::UnblockMemberRequest>,
 ) -> Result<pb::UnblockMemberResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("UnblockMember", &request_id, &message));
+    let request = wrong.check(request(&context, "UnblockMember", &request_id, &message));
     let block = wrong.check(block_within(message.block));
     all_or_return!(wrong; request, block);
     let change = Change::UnblockMember { block, allow_missing: message.allow_missing };
     let gone = |state: &State, _| pb::UnblockMemberResponse { revision: state.revision().to_string() };
-    service.commit_one(change, request, gone).await
+    service.commit_one(&context, change, request, gone).await
 }
 
-pub async fn list_blocks(service: &Service, message: pb::ListBlocksRequest) -> Result<pb::ListBlocksResponse, Error> {
+pub async fn list_blocks(
+    service: &Service,
+    Call { context, message }: Call<pb::ListBlocksRequest>,
+) -> Result<pb::ListBlocksResponse, Error> {
     let same = pb::ListBlocksRequest { member_id: message.member_id.clone(), ..Default::default() };
     let listing = service.listing("ListBlocks", &same);
     let mut wrong = Violations::default();
@@ -54,7 +58,7 @@ pub async fn list_blocks(service: &Service, message: pb::ListBlocksRequest) -> R
     wrong.check(service.engine.check_revision("min_revision", &message.min_revision));
     all_or_return!(wrong; member, size, after);
     let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
-    let caller = current_caller().share;
+    let caller = context.principal.share();
     let options = QueryOptions { min_revision: message.min_revision, caller, ..QueryOptions::default() };
     let now = service.engine.now();
     let answer = move |state: &State, budget: &mut Budget<'_>| {

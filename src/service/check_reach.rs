@@ -3,12 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tonic::Request;
-
-use super::Service;
-use super::call::Asked;
+use super::call::Call;
 use super::decode::{Violations, all_or_return, member_ids};
 use super::reach::{ReachOf, Subject, subject};
+use super::read_context::ReadContext;
+use super::services::Service;
 use crate::domain::{Error, MemberId, Reason, StatusId, Violation};
 use crate::engine::State;
 use crate::graph::{Budget, Extent, Graph, MemberIx, Ways};
@@ -16,14 +15,14 @@ use crate::proto::v1 as pb;
 
 pub async fn check_reach(
     service: &Service,
-    call: Request<pb::CheckReachRequest>,
+    call: Call<pb::CheckReachRequest>,
 ) -> Result<pb::CheckReachResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let subject = subject!(message, check_reach_request);
     let of = wrong.check(ReachOf::decode(subject, message.filter.as_ref(), message.max_hops));
     let viewers = wrong.check(member_ids("viewer_ids", &message.viewer_ids));
-    let asked = wrong.check(service.asked(&metadata, message.read, None));
+    let asked = wrong.check(service.read_context(&context, message.read, None));
     wrong.check(on_nobodys_behalf(asked.as_ref()));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; of, viewers, asked);
@@ -42,7 +41,7 @@ pub async fn check_reach(
 }
 
 /// What is decided is for each viewer asked about; on behalf of one more nothing could be.
-fn on_nobodys_behalf(asked: Option<&Asked>) -> Result<(), Violation> {
+fn on_nobodys_behalf(asked: Option<&ReadContext>) -> Result<(), Violation> {
     if asked.is_some_and(|asked| asked.viewer_id().is_some()) {
         return Err(Violation::new(
             "read.viewer_id",
@@ -53,7 +52,7 @@ fn on_nobodys_behalf(asked: Option<&Asked>) -> Result<(), Violation> {
     Ok(())
 }
 
-fn is_for_its_author_alone(state: &State, of: &ReachOf, how: &Asked) -> bool {
+fn is_for_its_author_alone(state: &State, of: &ReachOf, how: &ReadContext) -> bool {
     let status = match &of.subject {
         Subject::Status(id) => state.status(id.as_str()),
         Subject::Member(_) => None,

@@ -2,8 +2,8 @@
 
 use prost::Message;
 
-use super::Service;
-use super::caller::about_to_write;
+use super::call::CallContext;
+use super::services::Service;
 use crate::domain::{Change, Error, Request};
 use crate::engine::{Applied, Refusal, State};
 
@@ -12,11 +12,12 @@ impl Service {
     /// given again to a retry.
     pub(super) async fn commit<R: Message + Default>(
         &self,
+        context: &CallContext,
         changes: Vec<Change>,
         request: Option<Request>,
         respond: impl FnOnce(&State, &[Applied]) -> R + Send + 'static,
     ) -> Result<R, Refusal> {
-        about_to_write(&changes);
+        context.principal.about_to_write(&changes);
         let respond = move |state: &State, applied: &[Applied]| respond(state, applied).encode_to_vec();
         let bytes = self.engine.write(changes, request, respond).await?;
         R::decode(bytes.as_slice()).map_err(|error| Refusal {
@@ -28,22 +29,24 @@ impl Service {
     /// The same of a single change.
     pub(super) async fn commit_one<R: Message + Default>(
         &self,
+        context: &CallContext,
         change: Change,
         request: Option<Request>,
         respond: impl FnOnce(&State, Applied) -> R + Send + 'static,
     ) -> Result<R, Error> {
         let respond = move |state: &State, applied: &[Applied]| respond(state, applied[0]);
-        Ok(self.commit(vec![change], request, respond).await?)
+        Ok(self.commit(context, vec![change], request, respond).await?)
     }
 
     /// The same of a delete, whose etag is a field of the request itself.
     pub(super) async fn commit_delete<R: Message + Default>(
         &self,
+        context: &CallContext,
         change: Change,
         request: Option<Request>,
         respond: impl FnOnce(&State, Applied) -> R + Send + 'static,
     ) -> Result<R, Error> {
-        self.commit_one(change, request, respond).await.map_err(|error| match error {
+        self.commit_one(context, change, request, respond).await.map_err(|error| match error {
             Error::EtagMismatch { .. } => Error::EtagMismatch { field: "etag".to_owned() },
             other => other,
         })

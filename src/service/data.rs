@@ -3,59 +3,27 @@
 use std::collections::HashSet;
 use std::mem::take;
 
-use tonic::{Request, Response, Status, Streaming};
+use tonic::Status;
 
-use super::call::respond;
+use super::call::Call;
 use super::decode::{ChangeName, Violations, change, named_kinds};
-use super::export::export;
-use super::import::import;
 use super::request_id::request;
+use super::services::Service;
 use super::status::to_status_at;
 use super::statuses::new_status_id;
-use super::streamed::Streamed;
-use super::watch::{WatchStream, watch};
-use super::{Service, to_status};
+use super::to_status;
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Change, EdgeKey, KindName, MemberId, Reason, StatusId, Violation};
 use crate::engine::{Applied, Effect, Refusal, State};
 use crate::proto::v1 as pb;
-use crate::proto::v1::data_service_server::DataService;
 
-#[tonic::async_trait]
-impl DataService for Service {
-    async fn write(&self, call: Request<pb::WriteRequest>) -> Result<Response<pb::WriteResponse>, Status> {
-        write(self, call.into_inner()).await.map(Response::new)
-    }
-
-    type WatchStream = WatchStream;
-
-    async fn watch(&self, call: Request<pb::WatchRequest>) -> Result<Response<WatchStream>, Status> {
-        let (metadata, _, message) = call.into_parts();
-        respond(watch(self, &metadata, message).await)
-    }
-
-    async fn import(
-        &self,
-        call: Request<Streaming<pb::ImportRequest>>,
-    ) -> Result<Response<pb::ImportResponse>, Status> {
-        match import(self, call.into_inner()).await {
-            Ok(outcome) => respond(outcome),
-            Err(broken_off) => Err(broken_off),
-        }
-    }
-
-    type ExportStream = Streamed<pb::ExportResponse>;
-
-    async fn export(&self, call: Request<pb::ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
-        let (metadata, _, message) = call.into_parts();
-        respond(export(self, &metadata, message).await)
-    }
-}
-
-async fn write(service: &Service, mut message: pb::WriteRequest) -> Result<pb::WriteResponse, Status> {
+pub async fn write(
+    service: &Service,
+    Call { context, mut message }: Call<pb::WriteRequest>,
+) -> Result<pb::WriteResponse, Status> {
     let request_id = take(&mut message.request_id);
     let mut wrong = Violations::default();
-    let request = wrong.check(request("Write", &request_id, &message));
+    let request = wrong.check(request(&context, "Write", &request_id, &message));
     let changes = wrong.check(decode(service, message));
     let (Some(request), Some((changes, names)), true) = (request, changes, wrong.is_empty()) else {
         return Err(to_status(wrong.into()));
@@ -65,7 +33,7 @@ async fn write(service: &Service, mut message: pb::WriteRequest) -> Result<pb::W
         results: subjects.iter().zip(applied).map(|(subject, applied)| subject.result(state, *applied)).collect(),
         revision: state.revision().to_string(),
     };
-    service.commit(changes, request, written).await.map_err(|refusal| refused(refusal, &names))
+    service.commit(&context, changes, request, written).await.map_err(|refusal| refused(refusal, &names))
 }
 
 /// The error of the change that was refused, with its place in the batch.

@@ -2,13 +2,12 @@
 
 use std::cmp::Reverse;
 
-use tonic::Request;
-
-use super::Service;
 use super::answer_bytes::page_that_fits;
-use super::call::{Asked, find, read_on_every_page};
+use super::call::Call;
 use super::decode::{Violations, all_or_return, optional_time, page_size, within_bounds};
 use super::encode::Shown;
+use super::read_context::{ReadContext, find, read_on_every_page};
+use super::services::Service;
 use super::statuses::status_place;
 use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, Reason, TopicSet, Violation};
@@ -18,9 +17,9 @@ use crate::proto::v1 as pb;
 
 pub async fn discover_statuses(
     service: &Service,
-    call: Request<pb::DiscoverStatusesRequest>,
+    call: Call<pb::DiscoverStatusesRequest>,
 ) -> Result<pb::DiscoverStatusesResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let listing = service.listing("DiscoverStatuses", &same_on_every_page(&message));
     let mut wrong = Violations::default();
     let viewer = wrong.check(MemberId::parse("viewer_id", &message.viewer_id));
@@ -29,7 +28,7 @@ pub async fn discover_statuses(
     let since = wrong.check(optional_time("since", message.since));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));
-    let asked = wrong.check(service.asked(&metadata, message.read, after.as_ref().and_then(Option::as_ref)));
+    let asked = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
     wrong.check(same_viewer(viewer.as_ref(), asked.as_ref()));
     all_or_return!(wrong; viewer, topics, max_hops, since, size, after, asked);
     let asked = asked.made_for(viewer.clone());
@@ -58,8 +57,8 @@ pub async fn discover_statuses(
 }
 
 /// The viewer is named by the request; its way of reading can only name the same.
-fn same_viewer(viewer: Option<&MemberId>, asked: Option<&Asked>) -> Result<(), Violation> {
-    match (viewer, asked.and_then(Asked::viewer_id)) {
+fn same_viewer(viewer: Option<&MemberId>, asked: Option<&ReadContext>) -> Result<(), Violation> {
+    match (viewer, asked.and_then(ReadContext::viewer_id)) {
         (Some(viewer), Some(other)) if viewer != other => {
             Err(Violation::new("read.viewer_id", Reason::ViewerMismatch, "must be the request's `viewer_id`, or empty"))
         }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tonic::Request;
-
-use super::Service;
 use super::answer_bytes::page_that_fits;
-use super::call::{Plain, charge_resources, cut_short, find};
+use super::call::Call;
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size};
+use super::read_context::{ReadFields, charge_resources, cut_short, find};
+use super::services::Service;
 use crate::domain::{Error, KindName, MemberId, Reason, Violation};
 use crate::engine::State;
 use crate::graph::{Budget, Graph, HalfEdge, IdPrefix, MemberIx, View, id_prefix};
@@ -97,11 +96,8 @@ impl EdgesOf {
     }
 }
 
-pub async fn list_edges(
-    service: &Service,
-    call: Request<pb::ListEdgesRequest>,
-) -> Result<pb::ListEdgesResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+pub async fn list_edges(service: &Service, call: Call<pb::ListEdgesRequest>) -> Result<pb::ListEdgesResponse, Error> {
+    let Call { context, message } = call;
     let asked = pb::ListEdgesRequest {
         page_size: 0,
         page_token: String::new(),
@@ -113,14 +109,14 @@ pub async fn list_edges(
     let edges = wrong.check(EdgesOf::decode(&message.member_id, message.direction, message.filter.as_ref()));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 3));
-    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
-    let asked = wrong.check(service.asked_plainly(&metadata, plain, after.as_ref().and_then(Option::as_ref)));
+    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let asked = wrong.check(service.read_context_of(&context, plain, after.as_ref().and_then(Option::as_ref)));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; edges, size, after, asked);
     let after = after.map(|token| place_after(&token.place)).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = edges.filter.view(state, &how)?;
+        let view = how.view_under(&edges.filter, state)?;
         let after = after.as_ref().map(|(other, kind, leads_in)| Place::new(other, kind, *leads_in));
         let (next, found) = (Vec::new(), Vec::new());
         let mut first = FirstEdges { graph: state.graph(), after, count: size + 1, next, found };
@@ -202,18 +198,18 @@ fn place_after(place: &[String]) -> Result<(MemberId, KindName, bool), Violation
 
 pub async fn count_edges(
     service: &Service,
-    call: Request<pb::CountEdgesRequest>,
+    call: Call<pb::CountEdgesRequest>,
 ) -> Result<pb::CountEdgesResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let edges = wrong.check(EdgesOf::decode(&message.member_id, message.direction, message.filter.as_ref()));
-    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
-    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let asked = wrong.check(service.read_context_of(&context, plain, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; edges, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = edges.filter.view(state, &how)?;
+        let view = how.view_under(&edges.filter, state)?;
         let mut by_kind: BTreeMap<&str, i64> = BTreeMap::new();
         edges.for_each(&view, budget, |half| {
             *by_kind.entry(state.graph().kind(half.kind()).name.as_str()).or_default() += 1;

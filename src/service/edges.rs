@@ -2,76 +2,26 @@
 
 use std::mem::take;
 
-use tonic::{Request, Response, Status};
-
-use super::call::{Plain, respond};
+use super::call::Call;
 use super::commit::refused_in;
 use super::decode::{self, Violations, all_or_return, batch, edge_key, edge_put, etag_precondition, interaction};
-use super::edge_lists::{count_edges, list_edges};
+use super::encode;
+use super::read_context::ReadFields;
 use super::request_id::request;
-use super::{Service, encode};
+use super::services::Service;
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Change, Error, KindName, Resource, Violation};
 use crate::engine::State;
 use crate::graph::Budget;
 use crate::proto::v1 as pb;
-use crate::proto::v1::edge_service_server::EdgeService;
 
-#[tonic::async_trait]
-impl EdgeService for Service {
-    async fn put_edge(&self, call: Request<pb::PutEdgeRequest>) -> Result<Response<pb::PutEdgeResponse>, Status> {
-        respond(put_edge(self, call.into_inner()).await)
-    }
-
-    async fn get_edge(&self, call: Request<pb::GetEdgeRequest>) -> Result<Response<pb::GetEdgeResponse>, Status> {
-        respond(get_edge(self, call).await)
-    }
-
-    async fn delete_edge(
-        &self,
-        call: Request<pb::DeleteEdgeRequest>,
-    ) -> Result<Response<pb::DeleteEdgeResponse>, Status> {
-        respond(delete_edge(self, call.into_inner()).await)
-    }
-
-    async fn list_edges(&self, call: Request<pb::ListEdgesRequest>) -> Result<Response<pb::ListEdgesResponse>, Status> {
-        respond(list_edges(self, call).await)
-    }
-
-    async fn count_edges(
-        &self,
-        call: Request<pb::CountEdgesRequest>,
-    ) -> Result<Response<pb::CountEdgesResponse>, Status> {
-        respond(count_edges(self, call).await)
-    }
-
-    async fn record_interactions(
-        &self,
-        call: Request<pb::RecordInteractionsRequest>,
-    ) -> Result<Response<pb::RecordInteractionsResponse>, Status> {
-        respond(record_interactions(self, call.into_inner()).await)
-    }
-
-    async fn put_kind(&self, call: Request<pb::PutKindRequest>) -> Result<Response<pb::PutKindResponse>, Status> {
-        respond(put_kind(self, call.into_inner()).await)
-    }
-
-    async fn list_kinds(&self, call: Request<pb::ListKindsRequest>) -> Result<Response<pb::ListKindsResponse>, Status> {
-        respond(list_kinds(self, call.into_inner()).await)
-    }
-
-    async fn delete_kind(
-        &self,
-        call: Request<pb::DeleteKindRequest>,
-    ) -> Result<Response<pb::DeleteKindResponse>, Status> {
-        respond(delete_kind(self, call.into_inner()).await)
-    }
-}
-
-async fn put_edge(service: &Service, mut message: pb::PutEdgeRequest) -> Result<pb::PutEdgeResponse, Error> {
+pub async fn put_edge(
+    service: &Service,
+    Call { context, mut message }: Call<pb::PutEdgeRequest>,
+) -> Result<pb::PutEdgeResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("PutEdge", &request_id, &message));
+    let request = wrong.check(request(&context, "PutEdge", &request_id, &message));
     let edge = message.edge.ok_or_else(|| Violation::required("edge").into());
     let kind = edge.as_ref().map(|edge| edge.kind.clone()).unwrap_or_default();
     let edge = wrong.check(edge.and_then(|edge| edge_put(edge).map_err(|wrong| wrong.within("edge"))));
@@ -85,15 +35,15 @@ async fn put_edge(service: &Service, mut message: pb::PutEdgeRequest) -> Result<
         revision: state.revision().to_string(),
     };
     let allow_missing_members = message.allow_missing_members;
-    service.commit_one(Change::PutEdge { put, precondition, allow_missing_members }, request, stored).await
+    service.commit_one(&context, Change::PutEdge { put, precondition, allow_missing_members }, request, stored).await
 }
 
-async fn get_edge(service: &Service, call: Request<pb::GetEdgeRequest>) -> Result<pb::GetEdgeResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+pub async fn get_edge(service: &Service, call: Call<pb::GetEdgeRequest>) -> Result<pb::GetEdgeResponse, Error> {
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let key = wrong.check(edge_key(&message.from_id, &message.kind, &message.to_id));
-    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
-    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let asked = wrong.check(service.read_context_of(&context, plain, None));
     all_or_return!(wrong; key, asked);
     let how = asked.clone();
     let answer = move |state: &State, _: &mut Budget<'_>| {
@@ -106,25 +56,28 @@ async fn get_edge(service: &Service, call: Request<pb::GetEdgeRequest>) -> Resul
     service.query(&asked, answer).await
 }
 
-async fn delete_edge(service: &Service, mut message: pb::DeleteEdgeRequest) -> Result<pb::DeleteEdgeResponse, Error> {
+pub async fn delete_edge(
+    service: &Service,
+    Call { context, mut message }: Call<pb::DeleteEdgeRequest>,
+) -> Result<pb::DeleteEdgeResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("DeleteEdge", &request_id, &message));
+    let request = wrong.check(request(&context, "DeleteEdge", &request_id, &message));
     let key = wrong.check(edge_key(&message.from_id, &message.kind, &message.to_id));
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, key, precondition);
     let change = Change::DeleteEdge { key, precondition, allow_missing: message.allow_missing };
     let deleted = |state: &State, _| pb::DeleteEdgeResponse { revision: state.revision().to_string() };
-    service.commit_delete(change, request, deleted).await
+    service.commit_delete(&context, change, request, deleted).await
 }
 
-async fn record_interactions(
+pub async fn record_interactions(
     service: &Service,
-    mut message: pb::RecordInteractionsRequest,
+    Call { context, mut message }: Call<pb::RecordInteractionsRequest>,
 ) -> Result<pb::RecordInteractionsResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("RecordInteractions", &request_id, &message));
+    let request = wrong.check(request(&context, "RecordInteractions", &request_id, &message));
     let now = service.engine.now();
     let named = message.interactions.iter().map(|interaction| interaction.kind.clone());
     let kinds: Vec<String> = named.take(BATCH_MAX).collect();
@@ -134,13 +87,16 @@ async fn record_interactions(
     all_or_return!(wrong; request, records);
     let changes = records.into_iter().map(|record| Change::RecordInteractions { record }).collect();
     let recorded = |state: &State, _: &[_]| pb::RecordInteractionsResponse { revision: state.revision().to_string() };
-    service.commit(changes, request, recorded).await.map_err(|refusal| refused_in("interactions", refusal))
+    service.commit(&context, changes, request, recorded).await.map_err(|refusal| refused_in("interactions", refusal))
 }
 
-async fn put_kind(service: &Service, mut message: pb::PutKindRequest) -> Result<pb::PutKindResponse, Error> {
+pub async fn put_kind(
+    service: &Service,
+    Call { context, mut message }: Call<pb::PutKindRequest>,
+) -> Result<pb::PutKindResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("PutKind", &request_id, &message));
+    let request = wrong.check(request(&context, "PutKind", &request_id, &message));
     let kind = message.kind.ok_or_else(|| Violation::required("kind").into());
     let kind = wrong.check(kind.and_then(|kind| decode::kind(kind).map_err(|wrong| wrong.within("kind"))));
     all_or_return!(wrong; request, kind);
@@ -150,23 +106,29 @@ async fn put_kind(service: &Service, mut message: pb::PutKindRequest) -> Result<
         kind: state.kind(name.as_str()).map(encode::kind),
         revision: state.revision().to_string(),
     };
-    service.commit_one(Change::PutKind { kind, precondition }, request, stored).await
+    service.commit_one(&context, Change::PutKind { kind, precondition }, request, stored).await
 }
 
-async fn list_kinds(service: &Service, message: pb::ListKindsRequest) -> Result<pb::ListKindsResponse, Error> {
+pub async fn list_kinds(
+    service: &Service,
+    Call { message, .. }: Call<pb::ListKindsRequest>,
+) -> Result<pb::ListKindsResponse, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
     let kinds = state.kinds().into_iter().map(encode::kind).collect();
     Ok(pb::ListKindsResponse { kinds, revision: state.revision().to_string() })
 }
 
-async fn delete_kind(service: &Service, mut message: pb::DeleteKindRequest) -> Result<pb::DeleteKindResponse, Error> {
+pub async fn delete_kind(
+    service: &Service,
+    Call { context, mut message }: Call<pb::DeleteKindRequest>,
+) -> Result<pb::DeleteKindResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("DeleteKind", &request_id, &message));
+    let request = wrong.check(request(&context, "DeleteKind", &request_id, &message));
     let name = wrong.check(KindName::parse("name", &message.name));
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, name, precondition);
     let change = Change::DeleteKind { name, precondition, allow_missing: message.allow_missing };
     let deleted = |state: &State, _| pb::DeleteKindResponse { revision: state.revision().to_string() };
-    service.commit_delete(change, request, deleted).await
+    service.commit_delete(&context, change, request, deleted).await
 }

@@ -1,11 +1,11 @@
 //! `DataService.Export`: all there is at one revision, in messages that `Import` takes.
 
 use prost::Message;
-use tonic::metadata::MetadataMap;
 
-use super::call::deadline;
+use super::call::Call;
+use super::encode;
+use super::services::Service;
 use super::streamed::{MESSAGE_BYTES_ENOUGH, Outlet, Streamed, begin};
-use super::{Service, encode};
 use crate::domain::Error;
 use crate::domain::limits::BATCH_MAX;
 use crate::engine::State;
@@ -13,11 +13,10 @@ use crate::proto::v1 as pb;
 
 pub async fn export(
     service: &Service,
-    metadata: &MetadataMap,
-    message: pb::ExportRequest,
+    Call { context, message }: Call<pb::ExportRequest>,
 ) -> Result<Streamed<pb::ExportResponse>, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
-    begin(service.engine.streams(), deadline(metadata), move |outlet| send_all(&state, outlet))
+    begin(service.engine.streams(), &context, move |outlet| send_all(&state, outlet))
 }
 
 fn send_all(state: &State, outlet: &Outlet<pb::ExportResponse>) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use super::call::grpc_timeout;
+use super::call::{CallContext, grpc_timeout};
 use super::call_id::Trace;
 use super::decode::{self, AskedFilter};
 use super::page::Listing;
@@ -157,7 +157,8 @@ fn no_token_breaks_a_list_or_a_read() {
     fuzz("revisions", [revision], |bytes| Revision::parse("min_revision", &text(bytes), 7 << 64));
     let body = pb::ListMembersRequest::default();
     let id = b"67e55044-10b1-426f-9247-bb680e5fe0c8".to_vec();
-    fuzz("request ids", [id], |bytes| request("Write", &text(bytes), &body));
+    let context = CallContext::unlimited();
+    fuzz("request ids", [id], |bytes| request(&context, "Write", &text(bytes), &body));
 }
 
 #[test]

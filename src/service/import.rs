@@ -5,10 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use prost::Message;
 use tonic::Streaming;
 
-use super::Service;
-use super::caller::about_to_write;
+use super::call::{Call, CallContext};
 use super::decode::{Decoded, StatusFields, Violations, import_change};
-use super::status::{in_import, reason_proto};
+use super::services::Service;
+use super::status::{in_import, reason_proto, to_status};
 use crate::domain::limits::{BATCH_MAX, IMPORT_ERRORS_MAX};
 use crate::domain::{Change, Error, Reason, Resource, Status, Violation};
 use crate::engine::{Applied, Effect, ImportStream, ImportUnderWay, ImportedBatch, Rehearsal, State};
@@ -21,13 +21,14 @@ const UNDER_WAY_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 /// Records that a rehearsal holds at most.
 const REHEARSED_MAX: usize = 100_000;
 
-/// The outcome, or the status the stream was broken off with.
+/// What became of the records, or the status the stream was broken off with.
 pub async fn import(
     service: &Service,
-    mut stream: Streaming<pb::ImportRequest>,
-) -> Result<Result<pb::ImportResponse, Error>, tonic::Status> {
+    Call { context, message: mut stream }: Call<Streaming<pb::ImportRequest>>,
+) -> Result<pb::ImportResponse, tonic::Status> {
     let mut import = Import {
         service,
+        context,
         tally: Tally::default(),
         importing: ImportStream::default(),
         rehearsal: None,
@@ -48,7 +49,7 @@ pub async fn import(
                     import.tally.ended(&service.engine.state(), begun, batch);
                     continue;
                 }
-                Err(error) => return Ok(Err(error)),
+                Err(error) => return Err(to_status(error)),
             },
             message = stream.message(), if !ended && under_way.bytes < UNDER_WAY_BYTES_MAX => message,
         };
@@ -60,30 +61,31 @@ pub async fn import(
             }
             // It may be a message that was refused before it was decoded.
             Err(status) => {
-                (ended, refused) = (true, Some(Err(status)));
+                (ended, refused) = (true, Some(status));
                 continue;
             }
         };
         if let Err(violation) = import.check(&message) {
-            (ended, refused) = (true, Some(Ok(Error::from(violation))));
+            (ended, refused) = (true, Some(to_status(violation.into())));
             continue;
         }
         match import.begin(message).await {
             Ok(begun) => under_way.push(begun),
-            Err(error) => (ended, refused) = (true, Some(Ok(error))),
+            Err(error) => (ended, refused) = (true, Some(to_status(error))),
         }
     }
     if let Some(refused) = refused {
-        return refused.map(Err);
+        return Err(refused);
     }
     let mut response = import.tally.response;
     response.revision = revision.to_string();
-    Ok(Ok(response))
+    Ok(response)
 }
 
 /// An import, as far as its messages were taken.
 struct Import<'a> {
     service: &'a Service,
+    context: CallContext,
     tally: Tally,
     importing: ImportStream,
     /// Where records are carried out that are to be checked alone.
@@ -120,7 +122,7 @@ impl Import<'_> {
         begun.batch = if validate_only {
             Some(Batch::Rehearsed(self.rehearse(changes).await?))
         } else {
-            about_to_write(&changes);
+            self.context.principal.about_to_write(&changes);
             Some(Batch::Writing(self.service.engine.begin_import(changes, &self.importing).await?))
         };
         Ok(begun)

@@ -1,60 +1,24 @@
 //! `IntroductionService.FindIntroducers`; suggestions are in `suggest.rs`, leaders in `leaders.rs`, what came of
 //! introductions in `record_introductions.rs`.
 
-use tonic::{Request, Response, Status};
-
-use super::Service;
 use super::answer_bytes::that_fit;
-use super::call::{find, respond};
+use super::call::Call;
 use super::decode::{AskedFilter, Violations, all_or_return, within_bounds};
 use super::encode::Shown;
-use super::leaders::list_leaders;
 use super::paths::require_two;
-use super::record_introductions::record_introductions;
-use super::suggest::suggest_introductions;
+use super::read_context::find;
+use super::services::Service;
 use crate::domain::limits::{HOPS_MAX, INTRODUCER_HOPS_DEFAULT, LIMIT_DEFAULT, LIMIT_MAX};
 use crate::domain::{Error, IntroducerTally, MemberId};
 use crate::engine::State;
 use crate::graph::{Budget, Introducer, View, introducers};
 use crate::proto::v1 as pb;
-use crate::proto::v1::introduction_service_server::IntroductionService;
 
-#[tonic::async_trait]
-impl IntroductionService for Service {
-    async fn suggest_introductions(
-        &self,
-        call: Request<pb::SuggestIntroductionsRequest>,
-    ) -> Result<Response<pb::SuggestIntroductionsResponse>, Status> {
-        respond(suggest_introductions(self, call).await)
-    }
-
-    async fn find_introducers(
-        &self,
-        call: Request<pb::FindIntroducersRequest>,
-    ) -> Result<Response<pb::FindIntroducersResponse>, Status> {
-        respond(find_introducers(self, call).await)
-    }
-
-    async fn record_introductions(
-        &self,
-        call: Request<pb::RecordIntroductionsRequest>,
-    ) -> Result<Response<pb::RecordIntroductionsResponse>, Status> {
-        respond(record_introductions(self, call.into_inner()).await)
-    }
-
-    async fn list_leaders(
-        &self,
-        call: Request<pb::ListLeadersRequest>,
-    ) -> Result<Response<pb::ListLeadersResponse>, Status> {
-        respond(list_leaders(self, call).await)
-    }
-}
-
-async fn find_introducers(
+pub async fn find_introducers(
     service: &Service,
-    call: Request<pb::FindIntroducersRequest>,
+    call: Call<pb::FindIntroducersRequest>,
 ) -> Result<pb::FindIntroducersResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let member = wrong.check(MemberId::parse("member_id", &message.member_id));
     let target = wrong.check(MemberId::parse("target_id", &message.target_id));
@@ -62,12 +26,12 @@ async fn find_introducers(
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[member.as_ref(), target.as_ref()]));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, INTRODUCER_HOPS_DEFAULT, HOPS_MAX));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
-    let asked = wrong.check(service.asked(&metadata, message.read, None));
+    let asked = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; member, target, filter, max_hops, limit, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = filter.view(state, &how)?;
+        let view = how.view_under(&filter, state)?;
         let (member, target) = (find(&view, &member)?, find(&view, &target)?);
         let readiness = |introducer| state.readiness(introducer, view.as_of());
         let (found, extent) = introducers(&view, member, target, max_hops, &readiness, budget);

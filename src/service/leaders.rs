@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use tonic::Request;
-
-use super::Service;
-use super::call::find;
+use super::call::Call;
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, within_bounds};
+use super::read_context::find;
+use super::services::Service;
 use crate::domain::limits::{HOPS_MAX, LIMIT_DEFAULT, LIMIT_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, StatusId, Topic};
 use crate::engine::{State, StatusReader};
@@ -34,21 +33,21 @@ impl Near {
 
 pub async fn list_leaders(
     service: &Service,
-    call: Request<pb::ListLeadersRequest>,
+    call: Call<pb::ListLeadersRequest>,
 ) -> Result<pb::ListLeadersResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let topic = wrong.check(Topic::parse("topic", &message.topic));
     let near = wrong.check_in("near", message.near.map(Near::decode).transpose());
     let about = near.as_ref().and_then(Option::as_ref).map(|near| &near.member);
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[about]));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
-    let asked = wrong.check(service.asked(&metadata, message.read, None));
+    let asked = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; topic, near, filter, limit, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = filter.view(state, &how)?;
+        let view = how.view_under(&filter, state)?;
         let from = near.as_ref().map(|near| find(&view, &near.member)).transpose()?;
         let from = from.zip(near.as_ref().map(|near| near.max_hops));
         let (leaders, extent) = match nearest(state, (&view, &how.status_reader(state)), &topic, from, budget) {

@@ -2,84 +2,25 @@
 
 use std::mem::take;
 
-use tonic::{Request, Response, Status};
-
 use super::answer_bytes::{Room, page_that_fits};
-use super::blocks::{block_member, list_blocks, unblock_member};
-use super::call::{Plain, charge_resources, find, respond};
+use super::call::Call;
 use super::decode::{self, Violations, all_or_return, etag_precondition, member_ids, member_update, page_size};
+use super::encode;
+use super::read_context::{ReadFields, charge_resources, find};
 use super::request_id::request;
-use super::{Service, encode};
+use super::services::Service;
 use crate::domain::{Change, Error, MemberId, Violation};
 use crate::engine::State;
 use crate::graph::{Budget, MemberIx};
 use crate::proto::v1 as pb;
-use crate::proto::v1::member_service_server::MemberService;
 
-#[tonic::async_trait]
-impl MemberService for Service {
-    async fn put_member(&self, call: Request<pb::PutMemberRequest>) -> Result<Response<pb::PutMemberResponse>, Status> {
-        respond(put_member(self, call.into_inner()).await)
-    }
-
-    async fn update_member(
-        &self,
-        call: Request<pb::UpdateMemberRequest>,
-    ) -> Result<Response<pb::UpdateMemberResponse>, Status> {
-        respond(update_member(self, call.into_inner()).await)
-    }
-
-    async fn get_member(&self, call: Request<pb::GetMemberRequest>) -> Result<Response<pb::GetMemberResponse>, Status> {
-        respond(get_member(self, call).await)
-    }
-
-    async fn batch_get_members(
-        &self,
-        call: Request<pb::BatchGetMembersRequest>,
-    ) -> Result<Response<pb::BatchGetMembersResponse>, Status> {
-        respond(batch_get_members(self, call).await)
-    }
-
-    async fn list_members(
-        &self,
-        call: Request<pb::ListMembersRequest>,
-    ) -> Result<Response<pb::ListMembersResponse>, Status> {
-        respond(list_members(self, call).await)
-    }
-
-    async fn delete_member(
-        &self,
-        call: Request<pb::DeleteMemberRequest>,
-    ) -> Result<Response<pb::DeleteMemberResponse>, Status> {
-        respond(delete_member(self, call.into_inner()).await)
-    }
-
-    async fn block_member(
-        &self,
-        call: Request<pb::BlockMemberRequest>,
-    ) -> Result<Response<pb::BlockMemberResponse>, Status> {
-        respond(block_member(self, call.into_inner()).await)
-    }
-
-    async fn unblock_member(
-        &self,
-        call: Request<pb::UnblockMemberRequest>,
-    ) -> Result<Response<pb::UnblockMemberResponse>, Status> {
-        respond(unblock_member(self, call.into_inner()).await)
-    }
-
-    async fn list_blocks(
-        &self,
-        call: Request<pb::ListBlocksRequest>,
-    ) -> Result<Response<pb::ListBlocksResponse>, Status> {
-        respond(list_blocks(self, call.into_inner()).await)
-    }
-}
-
-async fn put_member(service: &Service, mut message: pb::PutMemberRequest) -> Result<pb::PutMemberResponse, Error> {
+pub async fn put_member(
+    service: &Service,
+    Call { context, mut message }: Call<pb::PutMemberRequest>,
+) -> Result<pb::PutMemberResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("PutMember", &request_id, &message));
+    let request = wrong.check(request(&context, "PutMember", &request_id, &message));
     let member = message.member.ok_or_else(|| Violation::required("member").into());
     let member = wrong.check(member.and_then(|member| decode::member(member).map_err(|wrong| wrong.within("member"))));
     all_or_return!(wrong; request, member);
@@ -90,16 +31,16 @@ async fn put_member(service: &Service, mut message: pb::PutMemberRequest) -> Res
         member: state.member(id.as_str()).map(encode::member),
         revision: state.revision().to_string(),
     };
-    service.commit_one(change, request, stored).await
+    service.commit_one(&context, change, request, stored).await
 }
 
-async fn update_member(
+pub async fn update_member(
     service: &Service,
-    mut message: pb::UpdateMemberRequest,
+    Call { context, mut message }: Call<pb::UpdateMemberRequest>,
 ) -> Result<pb::UpdateMemberResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("UpdateMember", &request_id, &message));
+    let request = wrong.check(request(&context, "UpdateMember", &request_id, &message));
     let id = message.member.as_ref().map(|member| member.id.clone()).unwrap_or_default();
     let change = wrong.check(member_update(message.member, message.update_mask));
     all_or_return!(wrong; request, change);
@@ -107,15 +48,15 @@ async fn update_member(
         member: state.member(&id).map(encode::member),
         revision: state.revision().to_string(),
     };
-    service.commit_one(change, request, stored).await
+    service.commit_one(&context, change, request, stored).await
 }
 
-async fn get_member(service: &Service, call: Request<pb::GetMemberRequest>) -> Result<pb::GetMemberResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+pub async fn get_member(service: &Service, call: Call<pb::GetMemberRequest>) -> Result<pb::GetMemberResponse, Error> {
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let id = wrong.check(MemberId::parse("id", &message.id));
-    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
-    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let asked = wrong.check(service.read_context_of(&context, plain, None));
     all_or_return!(wrong; id, asked);
     let how = asked.clone();
     let answer = move |state: &State, _: &mut Budget<'_>| {
@@ -126,15 +67,15 @@ async fn get_member(service: &Service, call: Request<pb::GetMemberRequest>) -> R
     service.query(&asked, answer).await
 }
 
-async fn batch_get_members(
+pub async fn batch_get_members(
     service: &Service,
-    call: Request<pb::BatchGetMembersRequest>,
+    call: Call<pb::BatchGetMembersRequest>,
 ) -> Result<pb::BatchGetMembersResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let ids = wrong.check(member_ids("ids", &message.ids));
-    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
-    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let asked = wrong.check(service.read_context_of(&context, plain, None));
     all_or_return!(wrong; ids, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
@@ -155,18 +96,18 @@ async fn batch_get_members(
     service.query(&asked, answer).await
 }
 
-async fn list_members(
+pub async fn list_members(
     service: &Service,
-    call: Request<pb::ListMembersRequest>,
+    call: Call<pb::ListMembersRequest>,
 ) -> Result<pb::ListMembersResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let same = pb::ListMembersRequest { viewer_id: message.viewer_id.clone(), ..Default::default() };
     let listing = service.listing("ListMembers", &same);
     let mut wrong = Violations::default();
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 1));
-    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
-    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let asked = wrong.check(service.read_context_of(&context, plain, None));
     all_or_return!(wrong; size, after, asked);
     let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
     let how = asked.clone();
@@ -182,13 +123,13 @@ async fn list_members(
     service.query(&asked, answer).await
 }
 
-async fn delete_member(
+pub async fn delete_member(
     service: &Service,
-    mut message: pb::DeleteMemberRequest,
+    Call { context, mut message }: Call<pb::DeleteMemberRequest>,
 ) -> Result<pb::DeleteMemberResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("DeleteMember", &request_id, &message));
+    let request = wrong.check(request(&context, "DeleteMember", &request_id, &message));
     let id = wrong.check(MemberId::parse("id", &message.id));
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, id, precondition);
@@ -198,5 +139,5 @@ async fn delete_member(
         edges_deleted: applied.edges_deleted as i64,
         statuses_deleted: applied.statuses_deleted as i64,
     };
-    service.commit_delete(change, request, erased).await
+    service.commit_delete(&context, change, request, erased).await
 }

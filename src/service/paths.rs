@@ -1,39 +1,16 @@
 //! `PathService`.
 
-use tonic::{Request, Response, Status};
-
-use super::Service;
 use super::answer_bytes::that_fit;
-use super::call::{Asked, find, read_on_every_page, respond};
+use super::call::Call;
 use super::decode::{AskedFilter, Violations, all_or_return, member_ids, page_size, within_bounds};
 use super::page::{Listing, page};
+use super::read_context::{ReadContext, find, read_on_every_page};
+use super::services::Service;
 use crate::domain::limits::{HOPS_MAX, PATH_HOPS_DEFAULT, PATHS_DEFAULT, PATHS_MAX};
 use crate::domain::{Error, MemberId, Reason, Violation};
 use crate::engine::State;
 use crate::graph::{Budget, Extent, MemberIx, PathQuery, Ranking, distances, find_paths as best_paths, mutuals};
 use crate::proto::v1 as pb;
-use crate::proto::v1::path_service_server::PathService;
-
-#[tonic::async_trait]
-impl PathService for Service {
-    async fn find_paths(&self, call: Request<pb::FindPathsRequest>) -> Result<Response<pb::FindPathsResponse>, Status> {
-        respond(find_paths(self, call).await)
-    }
-
-    async fn batch_get_distances(
-        &self,
-        call: Request<pb::BatchGetDistancesRequest>,
-    ) -> Result<Response<pb::BatchGetDistancesResponse>, Status> {
-        respond(batch_get_distances(self, call).await)
-    }
-
-    async fn list_mutuals(
-        &self,
-        call: Request<pb::ListMutualsRequest>,
-    ) -> Result<Response<pb::ListMutualsResponse>, Status> {
-        respond(list_mutuals(self, call).await)
-    }
-}
 
 /// Refuses a question about one member where two are needed.
 pub(super) fn require_two(one: Option<&MemberId>, other: Option<&MemberId>, field: &str) -> Result<(), Violation> {
@@ -43,8 +20,8 @@ pub(super) fn require_two(one: Option<&MemberId>, other: Option<&MemberId>, fiel
     Ok(())
 }
 
-async fn find_paths(service: &Service, call: Request<pb::FindPathsRequest>) -> Result<pb::FindPathsResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+pub async fn find_paths(service: &Service, call: Call<pb::FindPathsRequest>) -> Result<pb::FindPathsResponse, Error> {
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let from = wrong.check(MemberId::parse("from_id", &message.from_id));
     let to = wrong.check(MemberId::parse("to_id", &message.to_id));
@@ -52,13 +29,13 @@ async fn find_paths(service: &Service, call: Request<pb::FindPathsRequest>) -> R
     let k = wrong.check(within_bounds("k", message.k, PATHS_DEFAULT, PATHS_MAX));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, PATH_HOPS_DEFAULT, HOPS_MAX));
     let ranking = wrong.check(ranking(message.ranking));
-    let asked = wrong.check(service.asked(&metadata, message.read, None));
+    let asked = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; from, to, filter, k, max_hops, ranking, asked);
     let query = PathQuery { k: k as usize, max_hops, ranking };
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = filter.view(state, &how)?;
+        let view = how.view_under(&filter, state)?;
         let found = best_paths(&view, find(&view, &from)?, find(&view, &to)?, &query, budget);
         let mut info = how.info(state, found.extent, budget)?;
         let (paths, all) = that_fit(found.paths.iter().map(|path| how.shown(state).path(&view, path)));
@@ -84,22 +61,22 @@ fn ranking(value: i32) -> Result<Ranking, Violation> {
     }
 }
 
-async fn batch_get_distances(
+pub async fn batch_get_distances(
     service: &Service,
-    call: Request<pb::BatchGetDistancesRequest>,
+    call: Call<pb::BatchGetDistancesRequest>,
 ) -> Result<pb::BatchGetDistancesResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let from = wrong.check(MemberId::parse("from_id", &message.from_id));
     let to = wrong.check(member_ids("to_ids", &message.to_ids));
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[from.as_ref()]));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, PATH_HOPS_DEFAULT, HOPS_MAX));
-    let asked = wrong.check(service.asked(&metadata, message.read, None));
+    let asked = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; from, to, filter, max_hops, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = filter.view(state, &how)?;
+        let view = how.view_under(&filter, state)?;
         let from = find(&view, &from)?;
         let known: Vec<Option<MemberIx>> = to.iter().map(|id| view.find(id.as_str())).collect();
         let targets: Vec<MemberIx> = known.iter().flatten().copied().collect();
@@ -115,11 +92,11 @@ async fn batch_get_distances(
     service.query(&asked, answer).await
 }
 
-async fn list_mutuals(
+pub async fn list_mutuals(
     service: &Service,
-    call: Request<pb::ListMutualsRequest>,
+    call: Call<pb::ListMutualsRequest>,
 ) -> Result<pb::ListMutualsResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let listing = service.listing("ListMutuals", &same_on_every_page(&message));
     let mut wrong = Violations::default();
     let a = wrong.check(MemberId::parse("a_id", &message.a_id));
@@ -128,13 +105,13 @@ async fn list_mutuals(
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[a.as_ref(), b.as_ref()]));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 1));
-    let asked = wrong.check(service.asked(&metadata, message.read, after.as_ref().and_then(Option::as_ref)));
+    let asked = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; a, b, filter, size, after, asked);
     let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = filter.view(state, &how)?;
+        let view = how.view_under(&filter, state)?;
         let found = mutuals(&view, find(&view, &a)?, find(&view, &b)?, budget);
         mutuals_page(&how, state, budget, found, after.as_ref(), size, &listing)
     };
@@ -142,7 +119,7 @@ async fn list_mutuals(
 }
 
 fn mutuals_page(
-    how: &Asked,
+    how: &ReadContext,
     state: &State,
     budget: &Budget<'_>,
     found: Result<Vec<crate::graph::Mutual>, crate::graph::Limit>,

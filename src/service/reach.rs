@@ -1,46 +1,17 @@
 //! `ReachService`: who can see a member or a status. Whether some may is in `check_reach.rs`, what a member can see in `discover.rs`.
 
-use tonic::{Request, Response, Status};
-
-use super::Service;
 use super::answer_bytes::page_that_fits;
-use super::call::{Asked, find, read_on_every_page, respond};
-use super::check_reach::check_reach;
+use super::call::Call;
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size, within_bounds};
-use super::discover::discover_statuses;
 use super::encode::Shown;
+use super::read_context::{ReadContext, find, read_on_every_page};
+use super::services::Service;
 use super::statuses::own_status;
 use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, Reason, StatusId, Violation};
 use crate::engine::State;
 use crate::graph::{Budget, Limit, MemberIx, ReachHop, Ways, sphere_switch};
 use crate::proto::v1 as pb;
-use crate::proto::v1::reach_service_server::ReachService;
-
-#[tonic::async_trait]
-impl ReachService for Service {
-    async fn get_reach(&self, call: Request<pb::GetReachRequest>) -> Result<Response<pb::GetReachResponse>, Status> {
-        respond(get_reach(self, call).await)
-    }
-
-    async fn list_reach(&self, call: Request<pb::ListReachRequest>) -> Result<Response<pb::ListReachResponse>, Status> {
-        respond(list_reach(self, call).await)
-    }
-
-    async fn check_reach(
-        &self,
-        call: Request<pb::CheckReachRequest>,
-    ) -> Result<Response<pb::CheckReachResponse>, Status> {
-        respond(check_reach(self, call).await)
-    }
-
-    async fn discover_statuses(
-        &self,
-        call: Request<pb::DiscoverStatusesRequest>,
-    ) -> Result<Response<pb::DiscoverStatusesResponse>, Status> {
-        respond(discover_statuses(self, call).await)
-    }
-}
 
 /// Whose reach is asked for.
 pub(super) enum Subject {
@@ -75,8 +46,8 @@ impl ReachOf {
     }
 
     /// The member, the ways it is reached by, and the hops: a status's audience narrows both.
-    pub(super) fn resolve<'s>(&self, state: &'s State, how: &Asked) -> Result<(Ways<'s>, MemberIx, u32), Error> {
-        let view = self.filter.view(state, how)?;
+    pub(super) fn resolve<'s>(&self, state: &'s State, how: &ReadContext) -> Result<(Ways<'s>, MemberIx, u32), Error> {
+        let view = how.view_under(&self.filter, state)?;
         let hops = |most: u32| if self.max_hops == 0 { most } else { self.max_hops };
         match &self.subject {
             Subject::Member(id) => {
@@ -97,23 +68,27 @@ impl ReachOf {
 /// The subject of a request, whose `oneof` is a type of its own in each.
 macro_rules! subject {
     ($message:ident, $request:ident) => {{
-        use $crate::proto::v1::$request::Subject as Asked;
+        use $crate::proto::v1::$request::Subject as ReadContext;
         match &$message.subject {
             None => Err(Violation::required("subject").into()),
-            Some(Asked::MemberId(id)) => MemberId::parse("member_id", id).map(Subject::Member).map_err(Into::into),
-            Some(Asked::StatusId(id)) => StatusId::parse("status_id", id).map(Subject::Status).map_err(Into::into),
+            Some(ReadContext::MemberId(id)) => {
+                MemberId::parse("member_id", id).map(Subject::Member).map_err(Into::into)
+            }
+            Some(ReadContext::StatusId(id)) => {
+                StatusId::parse("status_id", id).map(Subject::Status).map_err(Into::into)
+            }
         }
     }};
 }
 
 pub(super) use subject;
 
-async fn get_reach(service: &Service, call: Request<pb::GetReachRequest>) -> Result<pb::GetReachResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+pub async fn get_reach(service: &Service, call: Call<pb::GetReachRequest>) -> Result<pb::GetReachResponse, Error> {
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let subject = subject!(message, get_reach_request);
     let of = wrong.check(ReachOf::decode(subject, message.filter.as_ref(), message.max_hops));
-    let asked = wrong.check(service.asked(&metadata, message.read, None));
+    let asked = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; of, asked);
     let how = asked.clone();
@@ -140,15 +115,15 @@ fn reach_hop(hop: &ReachHop) -> pb::ReachHop {
     }
 }
 
-async fn list_reach(service: &Service, call: Request<pb::ListReachRequest>) -> Result<pb::ListReachResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+pub async fn list_reach(service: &Service, call: Call<pb::ListReachRequest>) -> Result<pb::ListReachResponse, Error> {
+    let Call { context, message } = call;
     let listing = service.listing("ListReach", &same_on_every_page(&message));
     let mut wrong = Violations::default();
     let subject = subject!(message, list_reach_request);
     let of = wrong.check(ReachOf::decode(subject, message.filter.as_ref(), message.max_hops));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));
-    let asked = wrong.check(service.asked(&metadata, message.read, after.as_ref().and_then(Option::as_ref)));
+    let asked = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; of, size, after, asked);
     let after = after.map(|token| reach_place(&token.place)).transpose()?;

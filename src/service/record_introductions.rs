@@ -2,26 +2,27 @@
 
 use std::mem::take;
 
-use super::Service;
+use super::call::Call;
 use super::commit::refused_in;
 use super::decode::{Violations, all_or_return, batch, introduction};
 use super::request_id::request;
+use super::services::Service;
 use crate::domain::{Change, Error};
 use crate::engine::State;
 use crate::proto::v1 as pb;
 
 pub async fn record_introductions(
     service: &Service,
-    mut message: pb::RecordIntroductionsRequest,
+    Call { context, mut message }: Call<pb::RecordIntroductionsRequest>,
 ) -> Result<pb::RecordIntroductionsResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("RecordIntroductions", &request_id, &message));
+    let request = wrong.check(request(&context, "RecordIntroductions", &request_id, &message));
     let now = service.engine.now();
     let introductions =
         wrong.check(batch("introductions", message.introductions, |message| introduction(message, now)));
     all_or_return!(wrong; request, introductions);
     let changes = introductions.into_iter().map(|introduction| Change::RecordIntroduction { introduction }).collect();
     let recorded = |state: &State, _: &[_]| pb::RecordIntroductionsResponse { revision: state.revision().to_string() };
-    service.commit(changes, request, recorded).await.map_err(|refusal| refused_in("introductions", refusal))
+    service.commit(&context, changes, request, recorded).await.map_err(|refusal| refused_in("introductions", refusal))
 }

@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::CallId;
-use super::caller::current_id;
+use super::principal::current_id;
 use crate::domain::{Error, Reason, Resource, Violation};
 use crate::proto::v1::ErrorReason;
 

@@ -2,67 +2,32 @@
 
 use std::mem::take;
 
-use tonic::{Request, Response, Status as CallStatus};
 use uuid::Uuid;
 
 use super::answer_bytes::page_that_fits;
-use super::call::{Asked, Plain, charge_resources, cut_short, find, respond};
+use super::call::Call;
 use super::decode::{self, Violations, all_or_return, etag_precondition, named_kinds, page_size};
+use super::encode;
+use super::read_context::{ReadContext, ReadFields, charge_resources, cut_short, find};
 use super::request_id::request;
-use super::{Service, encode};
+use super::services::Service;
 use crate::domain::{Change, Edge, EdgeKey, Error, KindName, MemberId, Resource, Status, StatusId, TimeMs, Violation};
 use crate::engine::{State, Stored};
 use crate::graph::Budget;
 use crate::proto::v1 as pb;
-use crate::proto::v1::status_service_server::StatusService;
-
-#[tonic::async_trait]
-impl StatusService for Service {
-    async fn post_status(
-        &self,
-        call: Request<pb::PostStatusRequest>,
-    ) -> Result<Response<pb::PostStatusResponse>, CallStatus> {
-        respond(post_status(self, call.into_inner()).await)
-    }
-
-    async fn get_status(
-        &self,
-        call: Request<pb::GetStatusRequest>,
-    ) -> Result<Response<pb::GetStatusResponse>, CallStatus> {
-        respond(get_status(self, call).await)
-    }
-
-    async fn delete_status(
-        &self,
-        call: Request<pb::DeleteStatusRequest>,
-    ) -> Result<Response<pb::DeleteStatusResponse>, CallStatus> {
-        respond(delete_status(self, call.into_inner()).await)
-    }
-
-    async fn list_statuses(
-        &self,
-        call: Request<pb::ListStatusesRequest>,
-    ) -> Result<Response<pb::ListStatusesResponse>, CallStatus> {
-        respond(list_statuses(self, call).await)
-    }
-
-    async fn list_outcomes(
-        &self,
-        call: Request<pb::ListOutcomesRequest>,
-    ) -> Result<Response<pb::ListOutcomesResponse>, CallStatus> {
-        respond(list_outcomes(self, call).await)
-    }
-}
 
 /// The id of a status whose caller gave none.
 pub(super) fn new_status_id() -> String {
     Uuid::new_v4().to_string()
 }
 
-async fn post_status(service: &Service, mut message: pb::PostStatusRequest) -> Result<pb::PostStatusResponse, Error> {
+pub async fn post_status(
+    service: &Service,
+    Call { context, mut message }: Call<pb::PostStatusRequest>,
+) -> Result<pb::PostStatusResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("PostStatus", &request_id, &message));
+    let request = wrong.check(request(&context, "PostStatus", &request_id, &message));
     let now = service.engine.now();
     let status = message.status.ok_or_else(|| Violation::required("status").into());
     let filter = status.as_ref().ok().and_then(|status: &pb::Status| status.audience.as_ref()?.filter.clone());
@@ -76,15 +41,15 @@ async fn post_status(service: &Service, mut message: pb::PostStatusRequest) -> R
         status: state.status(id.as_str()).map(encode::status),
         revision: state.revision().to_string(),
     };
-    service.commit_one(Change::PostStatus { status }, request, posted).await
+    service.commit_one(&context, Change::PostStatus { status }, request, posted).await
 }
 
-async fn get_status(service: &Service, call: Request<pb::GetStatusRequest>) -> Result<pb::GetStatusResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+pub async fn get_status(service: &Service, call: Call<pb::GetStatusRequest>) -> Result<pb::GetStatusResponse, Error> {
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let id = wrong.check(StatusId::parse("id", &message.id));
-    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
-    let asked = wrong.check(service.asked_plainly(&metadata, plain, None));
+    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let asked = wrong.check(service.read_context_of(&context, plain, None));
     all_or_return!(wrong; id, asked);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
@@ -101,26 +66,26 @@ async fn get_status(service: &Service, call: Request<pb::GetStatusRequest>) -> R
     service.query_statuses(&asked, answer).await
 }
 
-async fn delete_status(
+pub async fn delete_status(
     service: &Service,
-    mut message: pb::DeleteStatusRequest,
+    Call { context, mut message }: Call<pb::DeleteStatusRequest>,
 ) -> Result<pb::DeleteStatusResponse, Error> {
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
-    let request = wrong.check(request("DeleteStatus", &request_id, &message));
+    let request = wrong.check(request(&context, "DeleteStatus", &request_id, &message));
     let id = wrong.check(StatusId::parse("id", &message.id));
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, id, precondition);
     let change = Change::DeleteStatus { id, precondition, allow_missing: message.allow_missing };
     let deleted = |state: &State, _| pb::DeleteStatusResponse { revision: state.revision().to_string() };
-    service.commit_delete(change, request, deleted).await
+    service.commit_delete(&context, change, request, deleted).await
 }
 
-async fn list_statuses(
+pub async fn list_statuses(
     service: &Service,
-    call: Request<pb::ListStatusesRequest>,
+    call: Call<pb::ListStatusesRequest>,
 ) -> Result<pb::ListStatusesResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let (author_id, viewer_id) = (message.author_id.clone(), message.viewer_id.clone());
     let same = pb::ListStatusesRequest { author_id, viewer_id, ..Default::default() };
     let listing = service.listing("ListStatuses", &same);
@@ -128,8 +93,8 @@ async fn list_statuses(
     let author = wrong.check(MemberId::parse("author_id", &message.author_id));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));
-    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
-    let asked = wrong.check(service.asked_plainly(&metadata, plain, after.as_ref().and_then(Option::as_ref)));
+    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let asked = wrong.check(service.read_context_of(&context, plain, after.as_ref().and_then(Option::as_ref)));
     all_or_return!(wrong; author, size, after, asked);
     let after = after.map(|token| status_place(&token.place)).transpose()?;
     let how = asked.clone();
@@ -158,11 +123,11 @@ pub(super) fn status_place(place: &[String]) -> Result<(TimeMs, StatusId), Viola
     Ok((TimeMs(time), StatusId::parse("page_token", &place[1])?))
 }
 
-async fn list_outcomes(
+pub async fn list_outcomes(
     service: &Service,
-    call: Request<pb::ListOutcomesRequest>,
+    call: Call<pb::ListOutcomesRequest>,
 ) -> Result<pb::ListOutcomesResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let (status_id, viewer_id) = (message.status_id.clone(), message.viewer_id.clone());
     let same = pb::ListOutcomesRequest { status_id, viewer_id, as_of: message.as_of, ..Default::default() };
     let listing = service.listing("ListOutcomes", &same);
@@ -170,8 +135,8 @@ async fn list_outcomes(
     let id = wrong.check(StatusId::parse("status_id", &message.status_id));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 3));
-    let plain = Plain { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
-    let asked = wrong.check(service.asked_plainly(&metadata, plain, after.as_ref().and_then(Option::as_ref)));
+    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let asked = wrong.check(service.read_context_of(&context, plain, after.as_ref().and_then(Option::as_ref)));
     all_or_return!(wrong; id, size, after, asked);
     let after = after.map(|token| outcome_place(&token.place)).transpose()?;
     let how = asked.clone();
@@ -199,7 +164,7 @@ async fn list_outcomes(
 }
 
 /// A status whose author the viewer is, or that the service asks about.
-pub(super) fn own_status(state: &State, how: &Asked, id: &StatusId) -> Result<Status, Error> {
+pub(super) fn own_status(state: &State, how: &ReadContext, id: &StatusId) -> Result<Status, Error> {
     let status = state.status(id.as_str()).map(|stored| stored.value);
     let status = status.filter(|status| how.viewer_id().is_none_or(|viewer| *viewer == status.author));
     status.ok_or_else(|| Error::not_found(Resource::Status, id))

@@ -1,6 +1,7 @@
 //! Answers of many messages, made on a thread of their own as fast as the caller takes them.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tonic::Status;
 
-use super::caller::current_caller;
+use super::call::CallContext;
 use super::to_status;
 use crate::domain::{Error, Reason};
 use crate::engine::Lanes;
@@ -25,21 +26,22 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// gives it. It is refused if all threads are taken, or as many as its caller may have.
 pub fn begin<T: Send + 'static>(
     streams: &Lanes,
-    deadline: Option<Instant>,
+    context: &CallContext,
     make: impl FnOnce(&Outlet<T>) -> Result<(), Error> + Send + 'static,
 ) -> Result<Streamed<T>, Error> {
-    begin_with(streams, deadline, PATIENCE, make)
+    begin_with(streams, &context.principal.share(), context.deadline, PATIENCE, make)
 }
 
 fn begin_with<T: Send + 'static>(
     streams: &Lanes,
+    share: &Arc<str>,
     deadline: Option<Instant>,
     patience: Duration,
     make: impl FnOnce(&Outlet<T>) -> Result<(), Error> + Send + 'static,
 ) -> Result<Streamed<T>, Error> {
     let (to_caller, messages) = mpsc::channel(MESSAGES_AHEAD);
     let outlet = Outlet { to_caller, deadline, patience, runtime: Handle::current() };
-    let making = streams.begin(&current_caller().share, move |_permit| make(&outlet))?;
+    let making = streams.begin(share, move |_permit| make(&outlet))?;
     Ok(Streamed::new(messages, async { making.await? }))
 }
 
@@ -147,7 +149,7 @@ mod tests {
     fn count(deadline: Option<Instant>, patience: Duration) -> (Streamed<u64>, Lanes) {
         let streams = streams(1);
         let numbers = |outlet: &Outlet<u64>| (0..).try_for_each(|number| outlet.send(number));
-        (begin_with(&streams, deadline, patience, numbers).unwrap(), streams)
+        (begin_with(&streams, &"".into(), deadline, patience, numbers).unwrap(), streams)
     }
 
     async fn until_free(streams: &Lanes) {
@@ -186,16 +188,16 @@ mod tests {
     #[tokio::test]
     async fn its_failure_is_not_taken_for_its_end() {
         let streams = streams(1);
-        let stream = begin(&streams, None, |outlet: &Outlet<u64>| {
+        let stream = begin(&streams, &CallContext::unlimited(), |outlet: &Outlet<u64>| {
             outlet.send(0)?;
             Err(Error::Internal("for the test".to_owned()))
         });
         assert_eq!(ended(stream.unwrap()).await, Code::Internal);
         until_free(&streams).await;
-        let stream = begin(&streams, None, |_: &Outlet<u64>| panic!("for the test"));
+        let stream = begin(&streams, &CallContext::unlimited(), |_: &Outlet<u64>| panic!("for the test"));
         assert_eq!(ended(stream.unwrap()).await, Code::Internal);
         until_free(&streams).await;
-        let stream = begin(&streams, None, |outlet: &Outlet<u64>| outlet.send(0));
+        let stream = begin(&streams, &CallContext::unlimited(), |outlet: &Outlet<u64>| outlet.send(0));
         assert_eq!(ended(stream.unwrap()).await, Code::Ok);
     }
 
@@ -203,11 +205,11 @@ mod tests {
     async fn no_more_are_made_at_once_than_there_are_streams() {
         let streams = streams(1);
         let numbers = |outlet: &Outlet<u64>| (0..).try_for_each(|number| outlet.send(number));
-        let first = begin(&streams, None, numbers).unwrap();
-        let refused = begin(&streams, None, numbers).err().unwrap();
+        let first = begin(&streams, &CallContext::unlimited(), numbers).unwrap();
+        let refused = begin(&streams, &CallContext::unlimited(), numbers).err().unwrap();
         assert!(matches!(refused, Error::Overloaded { .. }));
         drop(first);
         until_free(&streams).await;
-        assert!(begin(&streams, None, numbers).is_ok());
+        assert!(begin(&streams, &CallContext::unlimited(), numbers).is_ok());
     }
 }

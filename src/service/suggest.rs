@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use tonic::Request;
-
-use super::Service;
 use super::answer_bytes::that_fit;
-use super::call::find;
+use super::call::Call;
 use super::decode::{AskedFilter, Violations, all_or_return, some_member_ids, within_bounds};
 use super::encode::Shown;
 use super::introductions::introducer;
 use super::leads::{Lead, Leads, leads};
+use super::read_context::find;
+use super::services::Service;
 use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, LIMIT_DEFAULT, LIMIT_MAX};
 use crate::domain::{Error, MemberId, Reason, StatusId, Topic, TopicSet, Violation};
 use crate::engine::{State, StatusReader, TopicMatch};
@@ -29,16 +28,16 @@ type Matches = HashMap<MemberIx, TopicMatch>;
 
 pub async fn suggest_introductions(
     service: &Service,
-    call: Request<pb::SuggestIntroductionsRequest>,
+    call: Call<pb::SuggestIntroductionsRequest>,
 ) -> Result<pb::SuggestIntroductionsResponse, Error> {
-    let (metadata, _, message) = call.into_parts();
+    let Call { context, message } = call;
     let mut wrong = Violations::default();
     let member = wrong.check(MemberId::parse("member_id", &message.member_id));
     let topics = wrong.check(TopicSet::parse("topics", &message.topics));
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[member.as_ref()]));
     let exclude = wrong.check(some_member_ids("exclude_ids", &message.exclude_ids, EXCLUDED_MEMBERS_MAX));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
-    let asked = wrong.check(service.asked(&metadata, message.read, None));
+    let asked = wrong.check(service.read_context(&context, message.read, None));
     let max_steps = wrong.check(max_steps(message.max_steps));
     let per_introducer = wrong.check(within_bounds("max_per_introducer", message.max_per_introducer, 0, LIMIT_MAX));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
@@ -48,7 +47,7 @@ pub async fn suggest_introductions(
     let per_introducer_max = (per_introducer > 0).then_some(per_introducer as usize);
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = filter.view(state, &how)?;
+        let view = how.view_under(&filter, state)?;
         let member = find(&view, &member)?;
         let exclude = exclude.iter().filter_map(|id| state.graph().find(id.as_str())).collect();
         let reader = how.status_reader(state);

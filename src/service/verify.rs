@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tonic::metadata::MetadataMap;
-
-use super::call::deadline;
+use super::call::Call;
+use super::encode;
+use super::services::Service;
 use super::streamed::{Outlet, Streamed, begin};
-use super::{Service, encode};
 use crate::domain::{Error, Finding};
 use crate::engine::{State, Verified, Verifier};
 use crate::proto::v1 as pb;
@@ -17,12 +16,11 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 pub async fn verify(
     service: &Service,
-    metadata: &MetadataMap,
-    message: pb::VerifyRequest,
+    Call { context, message }: Call<pb::VerifyRequest>,
 ) -> Result<Streamed<pb::VerifyResponse>, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
     let engine = service.engine.clone();
-    begin(service.engine.streams(), deadline(metadata), move |outlet| {
+    begin(service.engine.streams(), &context, move |outlet| {
         let verifier = &mut Teller { outlet, told: Instant::now() };
         let mut verified = state.verify(verifier)?;
         verified.findings += engine.verify_disk(&state, verifier)?;

@@ -1,6 +1,6 @@
 //! Numbers, times and lists of ids, within their bounds.
 
-use super::{Decoded, Violations};
+use super::violations::{Decoded, Violations};
 use crate::domain::limits::{BATCH_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 use crate::domain::{MemberId, Reason, TimeMs, Violation};
 

@@ -2,8 +2,9 @@
 
 use super::introductions::{introduction, tally};
 use super::mask::MemberFields;
+use super::optional_time;
 use super::resources::{block, block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
-use super::{Decoded, Violations, all_or_return, optional_time};
+use super::violations::{Decoded, Violations, all_or_return};
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{
     Change, ErasedId, ErasureKey, Error, KindName, MemberId, Precondition, Reason, StatusId, TimeMs, Violation,

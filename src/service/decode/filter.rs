@@ -1,10 +1,9 @@
 //! Which edges a query walks.
 
-use super::super::call::Asked;
 use super::bounds::some_member_ids;
-use super::{Decoded, Violations, all_or_return};
+use super::violations::{Decoded, Violations, all_or_return, unknown_kind};
 use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, KINDS_MAX, SPHERES_MAX};
-use crate::domain::{EdgeFilter, Error, KindName, MemberId, Reason, Sphere, Strength, Violation};
+use crate::domain::{EdgeFilter, Error, KindName, MemberId, Reason, Sphere, Strength, TimeMs, Violation};
 use crate::engine::State;
 use crate::graph::View;
 use crate::proto::v1 as pb;
@@ -51,16 +50,15 @@ impl AskedFilter {
         Ok(())
     }
 
-    /// The graph under the filter, whose kinds must be registered, as the viewer sees it.
-    pub fn view<'s>(&self, state: &'s State, how: &Asked) -> Result<View<'s>, Error> {
+    /// The graph under the filter at a time; its kinds must be registered.
+    pub fn view<'s>(&self, state: &'s State, as_of: TimeMs) -> Result<View<'s>, Error> {
         let unknown = self.kinds_as_given.iter().enumerate();
         let unknown = unknown.filter_map(|(i, name)| unknown_kind(state, format!("filter.kinds[{i}]"), name.as_str()));
         let unknown: Vec<Violation> = unknown.collect();
         if !unknown.is_empty() {
             return Err(Error::Invalid(unknown));
         }
-        let view = View::new(state.graph(), &self.filter, how.as_of).map_err(|violation| violation.within("filter"))?;
-        Ok(view.seen_by(how.viewer(state)))
+        Ok(View::new(state.graph(), &self.filter, as_of).map_err(|violation| violation.within("filter"))?)
     }
 }
 
@@ -68,13 +66,6 @@ impl AskedFilter {
 pub fn named_kinds(parent: &str, filter: Option<&pb::EdgeFilter>) -> impl Iterator<Item = (String, String)> {
     let kinds = filter.into_iter().flat_map(|filter| filter.kinds.iter().take(KINDS_MAX)).enumerate();
     kinds.map(move |(i, kind)| (format!("{parent}.kinds[{i}]"), kind.clone()))
-}
-
-/// What is wrong with a kind's name that is well-formed, if no kind of this name is registered.
-pub fn unknown_kind(state: &State, field: impl Into<String>, name: &str) -> Option<Violation> {
-    let is_name = KindName::parse("", name).is_ok();
-    let unknown = || Violation::new(field, Reason::UnknownKind, format!("no kind {name:?} is registered"));
-    (is_name && state.graph().find_kind(name).is_none()).then(unknown)
 }
 
 fn kinds(texts: &[String]) -> Decoded<Vec<KindName>> {

@@ -4,7 +4,7 @@ use super::change::erased;
 use super::introductions::tally;
 use super::mask::{MemberFields, StatusFields, masked_edge, masked_kind};
 use super::resources::{block, edge_put, kind, member, status};
-use super::{Decoded, Violations};
+use super::violations::{Decoded, Violations};
 use crate::domain::{Change, KindFieldsKept, TimeMs, Violation};
 use crate::proto::v1 as pb;
 use pb::import_record::Record;

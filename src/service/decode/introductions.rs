@@ -1,7 +1,7 @@
 //! Introductions and what is counted of them.
 
 use super::bounds::time;
-use super::{Decoded, Violations, all_or_return};
+use super::violations::{Decoded, Violations, all_or_return};
 use crate::domain::limits::{ASK_DAYS_MAX, INTRODUCTION_AHEAD_MS, INTRODUCTIONS_MAX};
 use crate::domain::{Day, DayOfAsks, IntroducerTally, Introduction, MemberId, Reason, Stage, TimeMs, Violation};
 use crate::proto::v1 as pb;

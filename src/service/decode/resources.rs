@@ -2,7 +2,8 @@
 
 use super::bounds::{optional_time, some_member_ids, time};
 use super::filter::sphere;
-use super::{AskedFilter, Decoded, Violations, all_or_return, within_bounds};
+use super::violations::{Decoded, Violations, all_or_return};
+use super::{AskedFilter, within_bounds};
 use crate::domain::limits::{
     ETAG_BYTES_MAX, HALF_LIFE_DEFAULT_MS, HOPS_MAX, INTERACTIONS_MAX, INTRODUCERS_PER_ORIGIN_MAX, REACH_HOPS_DEFAULT,
 };

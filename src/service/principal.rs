@@ -1,6 +1,8 @@
-//! What a call and the listener tell each other beside the message: whom a read was made for, and what a write was about.
+//! Who makes a call, and what the listener and its handler report to each other beside the message: whom a read was made for, and what a
+//! write was about.
 //!
-//! The listener runs each handler in the scope of a `CallNotes`; a handler that runs outside of one (a test's) is not limited.
+//! The listener puts a `Principal` into each request. A handler's `Call` cannot be made without one, so that nothing is allowed because
+//! nobody said who asks.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::CallId;
 use crate::domain::{Change, EdgeKey, Error, MemberId};
 
-/// Resources that are told of one call; of more, how many there are.
-const SUBJECTS_TOLD_MAX: usize = 8;
+/// Resources that are named of one call; of more, how many there are.
+const SUBJECTS_NAMED_MAX: usize = 8;
 
 tokio::task_local! {
-    static CURRENT: Arc<CallNotes>;
+    /// What the logs know the call by that a task works on.
+    static CALL_ID: CallId;
 }
 
 /// Decides whether a viewer may be asked for again now.
@@ -21,8 +24,11 @@ pub trait ViewerQuota: Send + Sync {
     fn take(&self, caller: &Arc<str>, viewer: &str, is_member: &dyn Fn() -> bool) -> Result<(), Error>;
 }
 
-/// The notes of one call.
-pub struct CallNotes {
+/// Who makes one call, with what it may do and has done. Clones are of the same call.
+#[derive(Clone)]
+pub struct Principal(Arc<Inner>);
+
+struct Inner {
     id: CallId,
     viewers: Arc<dyn ViewerQuota>,
     caller: CallerId,
@@ -41,7 +47,7 @@ pub struct CallerId {
 }
 
 impl CallerId {
-    /// Counted for work that no call asked for, and for handlers that run without a listener.
+    /// Counted for work that no call asked for, and for callers who are not known.
     pub fn nobody() -> CallerId {
         CallerId { share: "".into(), name: None }
     }
@@ -51,45 +57,86 @@ impl CallerId {
 #[derive(Debug, Default, Clone)]
 pub struct Subjects {
     /// The first few, as in `put_edge ana/friend/ben`.
-    pub told: Vec<String>,
+    pub named: Vec<String>,
     pub count: usize,
     /// How many members it erases.
     pub erasures: usize,
 }
 
-impl CallNotes {
-    pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, caller: CallerId, sees_all: bool) -> Arc<CallNotes> {
-        Arc::new(CallNotes { id, viewers, caller, sees_all, subjects: Mutex::default() })
+#[cfg(test)]
+impl Principal {
+    /// Nobody, who may read everything, in a call without headers.
+    pub fn unlimited() -> Principal {
+        Principal::unlimited_in(CallId::of(&tonic::codegen::http::HeaderMap::new()))
     }
 
-    /// Runs a handler that can make these notes.
-    pub async fn scope<T>(self: Arc<CallNotes>, handler: impl Future<Output = T>) -> T {
-        CURRENT.scope(self, handler).await
+    pub fn unlimited_in(call: CallId) -> Principal {
+        struct NoQuota;
+        impl ViewerQuota for NoQuota {
+            fn take(&self, _: &Arc<str>, _: &str, _: &dyn Fn() -> bool) -> Result<(), Error> {
+                Ok(())
+            }
+        }
+        Principal::new(call, Arc::new(NoQuota), CallerId::nobody(), true)
+    }
+}
+
+impl Principal {
+    /// `sees_all` is whether the caller may read on nobody's behalf.
+    pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, caller: CallerId, sees_all: bool) -> Principal {
+        Principal(Arc::new(Inner { id, viewers, caller, sees_all, subjects: Mutex::default() }))
     }
 
+    /// Runs a handler, whose faults are logged under the call's id.
+    pub async fn scope<T>(self, handler: impl Future<Output = T>) -> T {
+        CALL_ID.scope(self.0.id.clone(), handler).await
+    }
+
+    /// What the caller's share of the server's resources is counted under.
+    pub fn share(&self) -> Arc<str> {
+        self.0.caller.share.clone()
+    }
+
+    /// The caller's name, if callers are known.
+    pub fn name(&self) -> Option<&str> {
+        self.0.caller.name.as_deref()
+    }
+
+    /// What the call has written.
     pub fn subjects(&self) -> Subjects {
-        self.subjects.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// To be asked by every read with the viewer it is made for, if any, before anything is computed.
+    pub(super) fn may_read_for(
+        &self,
+        viewer: Option<&MemberId>,
+        is_member: impl Fn(&MemberId) -> bool,
+    ) -> Result<(), Error> {
+        let Inner { viewers, caller, sees_all, .. } = &*self.0;
+        match viewer {
+            Some(viewer) => viewers.take(&caller.share, viewer.as_str(), &|| is_member(viewer)),
+            None if *sees_all => Ok(()),
+            None => Err(without_viewer()),
+        }
+    }
+
+    /// To be called by every write with what it is about to do.
+    pub(super) fn about_to_write(&self, changes: &[Change]) {
+        let mut subjects = self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        subjects.count += changes.len();
+        for change in changes {
+            subjects.erasures += usize::from(matches!(change, Change::DeleteMember { .. }));
+            if subjects.named.len() < SUBJECTS_NAMED_MAX {
+                subjects.named.push(name_of(change));
+            }
+        }
     }
 }
 
-/// What the logs know the call by that a handler works on.
+/// What the logs know the call by that the running task works on.
 pub(super) fn current_id() -> Option<CallId> {
-    CURRENT.try_with(|notes| notes.id.clone()).ok()
-}
-
-/// Who makes the call that a handler works on.
-pub(super) fn current_caller() -> CallerId {
-    CURRENT.try_with(|notes| notes.caller.clone()).unwrap_or_else(|_| CallerId::nobody())
-}
-
-/// To be called by every read with the viewer it is made for, if any, before anything is computed.
-pub(super) fn asked_for(viewer: Option<&MemberId>, is_member: impl Fn(&MemberId) -> bool) -> Result<(), Error> {
-    let may = |notes: &Arc<CallNotes>| match viewer {
-        Some(viewer) => notes.viewers.take(&notes.caller.share, viewer.as_str(), &|| is_member(viewer)),
-        None if notes.sees_all => Ok(()),
-        None => Err(without_viewer()),
-    };
-    CURRENT.try_with(may).unwrap_or(Ok(()))
+    CALL_ID.try_with(CallId::clone).ok()
 }
 
 /// The refusal of who may read on a viewer's behalf alone, and names none.
@@ -97,21 +144,7 @@ pub fn without_viewer() -> Error {
     Error::PermissionDenied("a read without a viewer needs the role `service`".to_owned())
 }
 
-/// To be called by every write with what it is about to do.
-pub(super) fn about_to_write(changes: &[Change]) {
-    let _ = CURRENT.try_with(|notes| {
-        let mut subjects = notes.subjects.lock().unwrap_or_else(PoisonError::into_inner);
-        subjects.count += changes.len();
-        for change in changes {
-            subjects.erasures += usize::from(matches!(change, Change::DeleteMember { .. }));
-            if subjects.told.len() < SUBJECTS_TOLD_MAX {
-                subjects.told.push(told(change));
-            }
-        }
-    });
-}
-
-fn told(change: &Change) -> String {
+fn name_of(change: &Change) -> String {
     let edge = |what: &str, key: &EdgeKey| format!("{what} {}/{}/{}", key.from, key.kind, key.to);
     match change {
         Change::PutKind { kind, .. } => format!("put_kind {}", kind.name),
@@ -146,14 +179,6 @@ mod tests {
     use super::*;
     use crate::service::to_status;
 
-    struct NoQuota;
-
-    impl ViewerQuota for NoQuota {
-        fn take(&self, _: &Arc<str>, _: &str, _: &dyn Fn() -> bool) -> Result<(), Error> {
-            Ok(())
-        }
-    }
-
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -177,8 +202,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-request-id", "order-17".parse().unwrap());
         headers.insert("traceparent", format!("00-{}-{}-01", "a1".repeat(16), "b2".repeat(8)).parse().unwrap());
-        let notes = CallNotes::new(CallId::of(&headers), Arc::new(NoQuota), CallerId::nobody(), true);
-        let refused = notes.scope(async { to_status(Error::Internal("the cause".to_owned())) }).await;
+        let principal = Principal::unlimited_in(CallId::of(&headers));
+        let refused = principal.scope(async { to_status(Error::Internal("the cause".to_owned())) }).await;
         assert!(!refused.message().contains("the cause"));
         let told = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let trace = format!("trace_id=\"{}\"", "a1".repeat(16));

@@ -1,0 +1,272 @@
+//! What reads share: for whom, at which revision and within what they are answered, and what their answers say of themselves.
+
+use std::time::{Duration, Instant};
+
+use super::call::CallContext;
+use super::decode::{AskedFilter, Decoded, Violations, all_or_return, named_kinds, optional_time};
+use super::encode::{Shown, timestamp};
+use super::page::PageToken;
+use super::principal::Principal;
+use super::services::Service;
+use crate::domain::{Error, MemberId, Reason, Resource, TimeMs, Violation};
+use crate::engine::{QueryOptions, State, StatusReader};
+use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer};
+use crate::proto::v1 as pb;
+
+/// How a query is to be answered.
+#[derive(Clone)]
+pub struct ReadContext {
+    principal: Principal,
+    options: QueryOptions,
+    /// The message that holds `min_revision`, if it is not the request itself.
+    read_in: Option<&'static str>,
+    /// On whose behalf; the service's own if on nobody's.
+    viewer: Option<MemberId>,
+    pub as_of: TimeMs,
+    /// When it was asked. Whatever `as_of` is, statuses are live by this.
+    clock: TimeMs,
+    pub require_complete: bool,
+}
+
+impl Service {
+    /// Notes down the kinds of a filter that are not registered, of a request that is refused anyway.
+    pub(super) fn note_unknown_kinds(&self, wrong: &mut Violations, filter: Option<&pb::EdgeFilter>) {
+        if !wrong.is_empty() {
+            wrong.add_unknown_kinds(&self.engine.state(), named_kinds("filter", filter));
+        }
+    }
+
+    /// The context of a read with `ReadOptions`. Later pages keep the first one's `as_of`.
+    pub(super) fn read_context(
+        &self,
+        context: &CallContext,
+        read: Option<pb::ReadOptions>,
+        page: Option<&PageToken>,
+    ) -> Decoded<ReadContext> {
+        let read = read.unwrap_or_default();
+        let mut wrong = Violations::default();
+        let as_of = wrong.check_in("read", optional_time("as_of", read.as_of));
+        let edges_max = wrong.check_in("read", edges_visited_max(read.max_edges_visited));
+        let viewer = wrong.check_in("read", viewer(&read.viewer_id));
+        wrong.check(self.engine.check_revision("read.min_revision", &read.min_revision));
+        all_or_return!(wrong; as_of, edges_max, viewer);
+        let clock = self.engine.now();
+        let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or(clock);
+        let options = QueryOptions {
+            min_revision: read.min_revision,
+            edges_visited_max: edges_max,
+            deadline: context.deadline,
+            caller: context.principal.share(),
+        };
+        let principal = context.principal.clone();
+        Ok(ReadContext {
+            principal,
+            options,
+            read_in: Some("read"),
+            viewer,
+            as_of,
+            clock,
+            require_complete: read.require_complete,
+        })
+    }
+
+    /// The context of a read whose options are fields of its own.
+    pub(super) fn read_context_of(
+        &self,
+        context: &CallContext,
+        fields: ReadFields,
+        page: Option<&PageToken>,
+    ) -> Decoded<ReadContext> {
+        let mut wrong = Violations::default();
+        let as_of = wrong.check(optional_time("as_of", fields.as_of));
+        let viewer = wrong.check(viewer(&fields.viewer_id));
+        wrong.check(self.engine.check_revision("min_revision", &fields.min_revision));
+        all_or_return!(wrong; as_of, viewer);
+        let clock = self.engine.now();
+        let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or(clock);
+        let min_revision = fields.min_revision;
+        let (deadline, caller) = (context.deadline, context.principal.share());
+        let options = QueryOptions { min_revision, edges_visited_max: None, deadline, caller };
+        let principal = context.principal.clone();
+        Ok(ReadContext { principal, options, read_in: None, viewer, as_of, clock, require_complete: true })
+    }
+
+    /// Does the same with a query that looks at statuses. How long that takes tells of those that its viewer may not see, so a viewer is
+    /// answered when a step of time is over, 2, 4, 8 … ms after the call, whatever the answer is (Askarov, Zhang, Myers 2010).
+    pub(super) async fn query_statuses<T: Send + 'static>(
+        &self,
+        asked: &ReadContext,
+        query: impl Fn(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let begun = Instant::now();
+        let answer = self.query(asked, query).await;
+        if asked.viewer.is_some() {
+            tokio::time::sleep_until((begun + answer_step(begun.elapsed())).into()).await;
+        }
+        answer
+    }
+
+    /// Runs a query within what was asked for, if its viewer may be asked for.
+    pub(super) async fn query<T: Send + 'static>(
+        &self,
+        asked: &ReadContext,
+        query: impl Fn(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let is_member = |viewer: &MemberId| self.engine.state().graph().find(viewer.as_str()).is_some();
+        asked.principal.may_read_for(asked.viewer.as_ref(), is_member)?;
+        // The engine knows the token as `min_revision`; where it stands in the request is known here.
+        let locate = |violation: Violation| match asked.read_in {
+            Some(parent) if violation.field == "min_revision" => violation.within(parent),
+            _ => violation,
+        };
+        self.engine.query(asked.options.clone(), query).await.map_err(|error| match error {
+            Error::Invalid(violations) => Error::Invalid(violations.into_iter().map(locate).collect()),
+            other => other,
+        })
+    }
+}
+
+/// How a read without `ReadOptions` is to be answered.
+#[derive(Debug, Default)]
+pub struct ReadFields {
+    pub viewer_id: String,
+    pub min_revision: String,
+    pub as_of: Option<prost_types::Timestamp>,
+}
+
+fn viewer(id: &str) -> Result<Option<MemberId>, Violation> {
+    (!id.is_empty()).then(|| MemberId::parse("viewer_id", id)).transpose()
+}
+
+fn edges_visited_max(value: i64) -> Result<Option<u64>, Violation> {
+    let value = u64::try_from(value)
+        .map_err(|_| Violation::new("max_edges_visited", Reason::OutOfRange, "must not be negative"))?;
+    Ok((value > 0).then_some(value))
+}
+
+/// The first step of time that answers about statuses wait for.
+const ANSWER_STEP: Duration = Duration::from_millis(2);
+
+/// The end of the step in which an answer was found.
+fn answer_step(taken: Duration) -> Duration {
+    let mut step = ANSWER_STEP;
+    while step < taken {
+        step = step.saturating_mul(2);
+    }
+    step
+}
+
+impl ReadContext {
+    pub fn viewer_id(&self) -> Option<&MemberId> {
+        self.viewer.as_ref()
+    }
+
+    /// The same, made for a viewer that the request itself names.
+    pub fn made_for(self, viewer: MemberId) -> ReadContext {
+        ReadContext { viewer: Some(viewer), ..self }
+    }
+
+    pub fn viewer(&self, state: &State) -> Viewer {
+        state.viewer(self.viewer.as_ref())
+    }
+
+    /// How statuses are read: on whose behalf, and what is live.
+    pub fn status_reader(&self, state: &State) -> StatusReader {
+        state.status_reader(self.viewer.as_ref(), self.as_of, self.clock)
+    }
+
+    /// The whole graph as the viewer sees it.
+    pub fn view<'s>(&self, state: &'s State) -> View<'s> {
+        View::unfiltered(state.graph(), self.as_of).seen_by(self.viewer(state))
+    }
+
+    /// The graph under a filter, whose kinds must be registered, as the viewer sees it.
+    pub fn view_under<'s>(&self, filter: &AskedFilter, state: &'s State) -> Result<View<'s>, Error> {
+        Ok(filter.view(state, self.as_of)?.seen_by(self.viewer(state)))
+    }
+
+    /// How the viewer is shown what is in the state.
+    pub fn shown<'s>(&self, state: &'s State) -> Shown<'s> {
+        Shown { state, viewer: self.viewer(state), as_of: self.as_of }
+    }
+
+    /// What an answer says of itself, or the error it is if it had to be complete.
+    pub fn info(&self, state: &State, extent: Extent, budget: &Budget<'_>) -> Result<pb::AnswerInfo, Error> {
+        let limit_hit = match extent.limit {
+            None => pb::Limit::Unspecified,
+            Some(limit) if self.require_complete => return Err(cut_short(limit)),
+            Some(Limit::EdgesVisited) => pb::Limit::EdgesVisited,
+            Some(Limit::Deadline) => pb::Limit::Deadline,
+            Some(Limit::Cancelled) => return Err(Error::Cancelled),
+        };
+        let completeness = if extent.is_complete() { pb::Completeness::Complete } else { pb::Completeness::Partial };
+        Ok(pb::AnswerInfo {
+            revision: state.revision().to_string(),
+            as_of: Some(timestamp(self.as_of)),
+            completeness: completeness.into(),
+            limit_hit: limit_hit.into(),
+            exact_through_hop: extent.exact_through_hop as i32,
+            edges_visited: i64::try_from(budget.visited()).unwrap_or(i64::MAX),
+        })
+    }
+}
+
+impl ReadContext {
+    /// Notes that an answer was ended by its length, or the error it is if it had to be complete.
+    pub fn ended_by_length(&self, info: &mut pb::AnswerInfo) -> Result<(), Error> {
+        if self.require_complete {
+            let message = "the answer is longer than an answer may be; ask for less".to_owned();
+            return Err(Error::Exhausted { reason: Reason::AnswerTooLarge, message });
+        }
+        info.completeness = pb::Completeness::Partial.into();
+        if info.limit_hit() == pb::Limit::Unspecified {
+            info.limit_hit = pb::Limit::AnswerBytes.into();
+        }
+        Ok(())
+    }
+}
+
+/// What it takes to put one resource into an answer, in half-edges: texts are copied.
+const RESOURCE_WORK: u64 = 16;
+
+/// Charges so many resources that are about to be put into an answer: a page of them is more than a call's own thread is for.
+pub(super) fn charge_resources(count: usize, budget: &mut Budget<'_>) -> Result<(), Error> {
+    budget.pass(RESOURCE_WORK.saturating_mul(count as u64)).map_err(cut_short)
+}
+
+/// A member that is there for the viewer.
+pub fn find(view: &View<'_>, id: &MemberId) -> Result<MemberIx, Error> {
+    view.find(id.as_str()).ok_or_else(|| Error::not_found(Resource::Member, id))
+}
+
+/// What of the way of reading stays the same on every page of a list.
+pub fn read_on_every_page(read: Option<&pb::ReadOptions>) -> Option<pb::ReadOptions> {
+    let read = read?;
+    let kept = pb::ReadOptions { viewer_id: read.viewer_id.clone(), as_of: read.as_of, ..Default::default() };
+    (kept != pb::ReadOptions::default()).then_some(kept)
+}
+
+/// The error of an answer that had to be complete and is not.
+pub fn cut_short(limit: Limit) -> Error {
+    match limit {
+        Limit::EdgesVisited => Error::Exhausted {
+            reason: Reason::BudgetExhausted,
+            message: "the query's budget of edges ended before the answer was complete".to_owned(),
+        },
+        Limit::Deadline => Error::DeadlineExceeded,
+        Limit::Cancelled => Error::Cancelled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_of_time_double() {
+        let ms = Duration::from_millis;
+        for (taken, step) in [(ms(0), ms(2)), (ms(2), ms(2)), (ms(3), ms(4)), (ms(9), ms(16))] {
+            assert_eq!(answer_step(taken), step);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What all handlers have at hand.
+
+use tokio::sync::watch::Receiver;
+
+use super::page::Listing;
+use super::watchers::Watchers;
+use crate::domain::TimeMs;
+use crate::engine::Engine;
+
+/// All services of `kith.v1`. Clones share the engine.
+#[derive(Clone)]
+pub struct Service {
+    pub(super) engine: Engine,
+    pub(super) start_time: TimeMs,
+    pub(super) watchers: Watchers,
+}
+
+impl Service {
+    /// `stopping` turns true when the server stops: streams that would go on for ever end.
+    pub fn new(engine: Engine, stopping: Receiver<bool>) -> Service {
+        let start_time = engine.now();
+        let watchers = Watchers::new(&engine, stopping);
+        Service { engine, start_time, watchers }
+    }
+
+    /// What the pages of a list belong to.
+    pub(super) fn listing(&self, rpc: &str, request: &impl prost::Message) -> Listing {
+        Listing::new(self.engine.token_key(), rpc, request)
+    }
+}
