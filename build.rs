@@ -1,10 +1,14 @@
 //! Makes the services of the descriptors that the client's messages are made of, and what hands each RPC to its handler.
 
+#[path = "crates/client/build/names.rs"]
+mod names;
+
 use std::error::Error;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::{env, fs};
 
+use names::snake_case;
 use prost::Message;
 use prost_types::{MethodDescriptorProto, ServiceDescriptorProto};
 use tonic_prost_build::FileDescriptorSet;
@@ -15,6 +19,7 @@ const PACKAGE: &str = "kith.v1";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=crates/client/build/names.rs");
     println!("cargo:rerun-if-env-changed={DESCRIPTORS}");
     let file = env::var(DESCRIPTORS)?;
     println!("cargo:rerun-if-changed={file}");
@@ -37,8 +42,8 @@ fn delegate(service: &ServiceDescriptorProto, code: &mut String) -> std::fmt::Re
 }
 
 fn delegate_method(method: &MethodDescriptorProto, code: &mut String) -> std::fmt::Result {
-    let [mut request, mut answer] =
-        [method.input_type(), method.output_type()].map(|name| format!("pb::{}", short_name(name)));
+    let [mut request, mut answer] = [method.input_type(), method.output_type()]
+        .map(|name| format!("pb::{}", name.rsplit('.').next().unwrap_or(name)));
     if method.client_streaming() {
         request = format!("Streaming<{request}>");
     }
@@ -49,20 +54,4 @@ fn delegate_method(method: &MethodDescriptorProto, code: &mut String) -> std::fm
     let handler = snake_case(method.name());
     writeln!(code, "async fn {handler}(&self, request: Request<{request}>) -> Result<Response<{answer}>, Status> {{")?;
     writeln!(code, "respond(handlers::{handler}(self, Call::of(request)?).await)\n}}")
-}
-
-/// `FindPathsRequest` of `.kith.v1.FindPathsRequest`.
-fn short_name(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for (at, letter) in name.char_indices() {
-        if letter.is_uppercase() && at > 0 {
-            snake.push('_');
-        }
-        snake.push(letter.to_ascii_lowercase());
-    }
-    snake
 }

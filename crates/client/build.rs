@@ -1,17 +1,22 @@
 //! Compiles every `.proto` under `proto/` in Rust (no protoc): messages and clients, the descriptors that reflection and the JSON
 //! mapping use at run time, and for each unary RPC how its request is sent.
 
+#[path = "build/names.rs"]
+mod names;
+
 use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use names::snake_case;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto};
 
 const PROTOS: &str = "../../proto";
 const PACKAGE: &str = "kith.v1";
 
 fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=build/names.rs");
     println!("cargo:rerun-if-changed={PROTOS}");
     let mut protos = Vec::new();
     collect_protos(Path::new(PROTOS), &mut protos)?;
@@ -53,11 +58,17 @@ fn unary(descriptors: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
     };
     let mut code = String::new();
     for (service, method) in files().flat_map(unary_methods) {
-        let [request, answer] = [method.input_type(), method.output_type()].map(short_name);
+        let [request, answer] =
+            [method.input_type(), method.output_type()].map(|name| name.rsplit('.').next().unwrap_or(name));
         let client = format!("{}_client::{service}Client", snake_case(service));
         writeln!(code, "impl Unary for v1::{request} {{ type Answer = v1::{answer};")?;
-        if has_field(request, "read") {
-            writeln!(code, "fn read(&mut self) -> Option<&mut Option<v1::ReadOptions>> {{ Some(&mut self.read) }}")?;
+        let min_revision = match ["read", "min_revision"].map(|field| has_field(request, field)) {
+            [true, _] => Some("self.read.get_or_insert_default().min_revision"),
+            [_, true] => Some("self.min_revision"),
+            _ => None,
+        };
+        if let Some(field) = min_revision {
+            writeln!(code, "fn min_revision(&mut self) -> Option<&mut String> {{ Some(&mut {field}) }}")?;
         }
         if has_field(request, "request_id") {
             writeln!(code, "fn request_id(&mut self) -> Option<&mut String> {{ Some(&mut self.request_id) }}")?;
@@ -79,20 +90,4 @@ fn unary(descriptors: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
 fn unary_methods(file: &FileDescriptorProto) -> impl Iterator<Item = (&str, &MethodDescriptorProto)> {
     let methods = file.service.iter().flat_map(|service| service.method.iter().map(|method| (service.name(), method)));
     methods.filter(|(_, method)| !method.client_streaming() && !method.server_streaming())
-}
-
-/// `FindPathsRequest` of `.kith.v1.FindPathsRequest`.
-fn short_name(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for (at, letter) in name.char_indices() {
-        if letter.is_uppercase() && at > 0 {
-            snake.push('_');
-        }
-        snake.push(letter.to_ascii_lowercase());
-    }
-    snake
 }

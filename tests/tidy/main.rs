@@ -1,6 +1,8 @@
 //! The house rules, as a test: which folder may import which, and what no source file may hold.
 
 mod imports;
+#[path = "../../crates/client/build/names.rs"]
+mod names;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -218,22 +220,11 @@ fn every_rpc_is_called_by_a_test() {
         let text = fs::read_to_string(proto).unwrap();
         for line in text.lines().filter_map(|line| line.trim().strip_prefix("rpc ")) {
             let name = line.split('(').next().unwrap().trim();
-            let is_called = [format!(".{}(", snake_case(name)), format!("Client::{},", snake_case(name))];
+            let is_called = [format!(".{}(", names::snake_case(name)), format!("Client::{},", names::snake_case(name))];
             if !is_called.iter().any(|call| tests.contains(call)) {
                 untested.push(name.to_owned());
             }
         }
     }
     report("an RPC that no test calls", untested);
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for (i, c) in name.chars().enumerate() {
-        if c.is_uppercase() && i > 0 {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
 }

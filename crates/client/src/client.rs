@@ -51,11 +51,10 @@ impl Client {
         {
             *id = Uuid::new_v4().to_string();
         }
-        if let Some(read) = request.read() {
-            let read = read.get_or_insert_default();
-            if read.min_revision.is_empty() {
-                read.min_revision = self.revision();
-            }
+        if let Some(min_revision) = request.min_revision()
+            && min_revision.is_empty()
+        {
+            *min_revision = self.revision();
         }
         let send = async |request: Request<Q>| Q::send(request, self.connection.clone()).await;
         let answer = self.retry.call(&request, send).await.map_err(|status: Status| Refusal::from(&status))?;
@@ -134,4 +133,37 @@ services! {
     reach: ReachServiceClient,
     /// `StatusService`.
     statuses: StatusServiceClient,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A revision of a store, after so many writes.
+    fn revision(store: u64, sequence: u64) -> String {
+        format!("{store:016x}{sequence:016x}00000000")
+    }
+
+    #[test]
+    fn the_newest_revision_is_kept() {
+        assert!(is_newer(&revision(1, 1), ""));
+        assert!(is_newer(&revision(1, 10), &revision(1, 9)));
+        assert!(!is_newer(&revision(1, 9), &revision(1, 10)) && !is_newer(&revision(1, 9), &revision(1, 9)));
+        assert!(is_newer(&revision(2, 1), &revision(1, 9)), "another store answers by now");
+        for none in ["", "no revision", "é é é é é é é é é é é é é é é é é é"] {
+            assert!(!is_newer(none, &revision(1, 1)), "{none}");
+        }
+    }
+
+    #[test]
+    fn every_read_has_a_revision_to_see_and_no_write() {
+        fn min_revision<Q: Unary>(mut request: Q, at: &str) -> Option<Q> {
+            at.clone_into(request.min_revision()?);
+            Some(request)
+        }
+        let found = min_revision(v1::FindPathsRequest::default(), "r").unwrap();
+        assert_eq!(found.read.unwrap().min_revision, "r");
+        assert_eq!(min_revision(v1::GetMemberRequest::default(), "r").unwrap().min_revision, "r");
+        assert_eq!(min_revision(v1::PutMemberRequest::default(), "r"), None);
+    }
 }

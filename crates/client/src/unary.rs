@@ -10,8 +10,8 @@ use crate::proto::v1;
 pub trait Unary: Clone + Send + Sized {
     type Answer;
 
-    /// Where a read says which revision it is to see; none if the request takes no `ReadOptions`.
-    fn read(&mut self) -> Option<&mut Option<v1::ReadOptions>> {
+    /// Where a read says which revision it is to see, in its `ReadOptions` or in a field of its own; none if the request is no read.
+    fn min_revision(&mut self) -> Option<&mut String> {
         None
     }
 
