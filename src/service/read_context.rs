@@ -43,52 +43,35 @@ impl Service {
         read: Option<pb::ReadOptions>,
         page: Option<&PageToken>,
     ) -> Decoded<ReadContext> {
-        let read = read.unwrap_or_default();
-        let mut wrong = Violations::default();
-        let as_of = wrong.check_in("read", optional_time("as_of", read.as_of));
-        let edges_max = wrong.check_in("read", edges_visited_max(read.max_edges_visited));
-        let viewer = wrong.check_in("read", viewer(&read.viewer_id));
-        wrong.check(self.engine.check_revision("read.min_revision", &read.min_revision));
-        all_or_return!(wrong; as_of, edges_max, viewer);
-        let clock = self.engine.now();
-        let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or(clock);
-        let options = QueryOptions {
-            min_revision: read.min_revision,
-            edges_visited_max: edges_max,
-            deadline: context.deadline,
-            caller: context.principal.share(),
-        };
-        let principal = context.principal.clone();
-        Ok(ReadContext {
-            principal,
-            options,
-            read_in: Some("read"),
-            viewer,
-            as_of,
-            clock,
-            require_complete: read.require_complete,
-        })
+        let read = self.decoded(context, read.unwrap_or_default(), page).map_err(|wrong| wrong.within("read"))?;
+        Ok(ReadContext { read_in: Some("read"), ..read })
     }
 
     /// The context of a read whose options are fields of its own.
     pub(super) fn read_context_of(
         &self,
         context: &CallContext,
-        fields: ReadFields,
+        ReadFields { viewer_id, min_revision, as_of }: ReadFields,
         page: Option<&PageToken>,
     ) -> Decoded<ReadContext> {
+        let read = pb::ReadOptions { viewer_id, min_revision, as_of, require_complete: true, ..Default::default() };
+        self.decoded(context, read, page)
+    }
+
+    fn decoded(&self, context: &CallContext, read: pb::ReadOptions, page: Option<&PageToken>) -> Decoded<ReadContext> {
         let mut wrong = Violations::default();
-        let as_of = wrong.check(optional_time("as_of", fields.as_of));
-        let viewer = wrong.check(viewer(&fields.viewer_id));
-        wrong.check(self.engine.check_revision("min_revision", &fields.min_revision));
-        all_or_return!(wrong; as_of, viewer);
+        let as_of = wrong.check(optional_time("as_of", read.as_of));
+        let edges_visited_max = wrong.check(edges_visited_max(read.max_edges_visited));
+        let viewer = wrong.check(viewer(&read.viewer_id));
+        wrong.check(self.engine.check_revision("min_revision", &read.min_revision));
+        all_or_return!(wrong; as_of, edges_visited_max, viewer);
         let clock = self.engine.now();
         let as_of = page.map(|page| page.as_of).or(as_of).unwrap_or(clock);
-        let min_revision = fields.min_revision;
-        let (deadline, caller) = (context.deadline, context.principal.share());
-        let options = QueryOptions { min_revision, edges_visited_max: None, deadline, caller };
-        let principal = context.principal.clone();
-        Ok(ReadContext { principal, options, read_in: None, viewer, as_of, clock, require_complete: true })
+        let CallContext { principal, deadline } = context.clone();
+        let (min_revision, caller) = (read.min_revision, principal.share());
+        let options = QueryOptions { min_revision, edges_visited_max, deadline, caller };
+        let require_complete = read.require_complete;
+        Ok(ReadContext { principal, options, read_in: None, viewer, as_of, clock, require_complete })
     }
 
     /// Does the same with a query that looks at statuses. How long that takes tells of those that its viewer may not see, so a viewer is
