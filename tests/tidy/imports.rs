@@ -43,23 +43,13 @@ impl Package {
 
     /// A path from the package's root, if it is one of this package's.
     fn absolute(&self, module: &str, path: &str) -> Option<String> {
-        let mut here: Vec<&str> = module.split("::").filter(|part| !part.is_empty()).collect();
-        let mut parts = path.split("::").peekable();
-        match *parts.peek()? {
-            "crate" => {
-                parts.next();
-                here.clear();
-            }
-            "super" => {
-                while parts.next_if_eq(&"super").is_some() {
-                    here.pop()?;
-                }
-            }
-            "self" => drop(parts.next()),
-            child if !self.files.contains_key(&[&here[..], &[child]].concat().join("::")) => return None,
-            _ => {}
-        }
-        Some(here.into_iter().chain(parts).collect::<Vec<_>>().join("::"))
+        let is_child = |path: &String| {
+            let child = path.split("::").next().unwrap_or_default();
+            let parts = [module, child].into_iter().filter(|part| !part.is_empty());
+            self.files.contains_key(&parts.collect::<Vec<_>>().join("::"))
+        };
+        let child = || Some(path.to_owned()).filter(is_child).and_then(|path| rooted(module, &format!("self::{path}")));
+        rooted(module, path).or_else(child)
     }
 
     /// The file that a path leads to: through names that are handed on to where they come from.
@@ -113,23 +103,31 @@ impl Package {
     }
 }
 
-/// The paths of a source, from the root of its package, whose begin says that they are of it.
+/// A path that begins at the root, above or at a module, from the root.
+fn rooted(module: &str, path: &str) -> Option<String> {
+    let mut here: Vec<&str> = module.split("::").filter(|part| !part.is_empty()).collect();
+    let mut parts = path.split("::").peekable();
+    match *parts.peek()? {
+        "crate" => {
+            parts.next();
+            here.clear();
+        }
+        "super" => {
+            while parts.next_if_eq(&"super").is_some() {
+                here.pop()?;
+            }
+        }
+        "self" => drop(parts.next()),
+        _ => return None,
+    }
+    Some(here.into_iter().chain(parts).collect::<Vec<_>>().join("::"))
+}
+
+/// The paths in a source that say from where in its package they begin, from the root.
 pub fn absolute_paths(folder: &Path, source: &Source) -> Vec<String> {
     let module = module_of(folder, &source.path);
-    let own: Vec<&str> = module.split("::").filter(|part| !part.is_empty()).collect();
     let used = uses(&source.code).into_iter().map(|used| used.path).chain(paths(&source.code));
-    let absolute = used.filter_map(|path| {
-        let above = path.split("::").take_while(|part| *part == "super").count();
-        match path.strip_prefix("crate::") {
-            Some(rest) => Some(rest.to_owned()),
-            None if above > 0 && above <= own.len() => {
-                let rest = path.split("::").skip(above);
-                Some(own[..own.len() - above].iter().copied().chain(rest).collect::<Vec<_>>().join("::"))
-            }
-            None => None,
-        }
-    });
-    absolute.collect()
+    used.filter_map(|path| rooted(&module, &path)).collect()
 }
 
 /// `engine::lanes` of `engine/lanes/mod.rs`; empty of `lib.rs`.
