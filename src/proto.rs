@@ -14,6 +14,6 @@ pub mod v1 {
 
 pub use kith_client::proto::DESCRIPTORS;
 
-/// The same descriptors, to be asked at run time.
+/// `DESCRIPTORS`, to be asked at run time.
 pub static POOL: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).expect("the build wrote these descriptors"));

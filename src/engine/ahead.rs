@@ -76,10 +76,9 @@ impl State {
         let erased = erased.filter(|(_, id, precondition)| {
             times.get(id) == Some(&1) && is_judged_alike(changes, id) && self.passes(id, precondition)
         });
-        let mut shows: Vec<(MemberId, Visibility)> = Vec::with_capacity(shown.len());
-        for (_, id, visibility) in shown.into_iter().filter(|(_, id, _)| times.get(id) == Some(&1)) {
-            shows.push((id.clone(), visibility));
-        }
+        let shows = shown.into_iter().filter(|(_, id, _)| times.get(id) == Some(&1));
+        let mut shows: Vec<(MemberId, Visibility)> =
+            shows.map(|(_, id, visibility)| (id.clone(), visibility)).collect();
         shows.sort_unstable();
         let plan = Plan { erases: erased.map(|(_, id, _)| id.clone()), shows };
         (plan.erases.is_some() || !plan.shows.is_empty()).then_some(plan)

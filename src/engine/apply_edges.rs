@@ -17,7 +17,7 @@ pub(super) struct Due<'a> {
     pub now: TimeMs,
     pub change: &'a Change,
     pub events: Option<&'a mut Vec<Event>>,
-    /// Of an edge that is gone from this copy of the state already.
+    /// Whether the change is of an edge that is gone from this copy of the state already.
     pub left_out: bool,
 }
 

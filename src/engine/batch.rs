@@ -131,8 +131,8 @@ impl Batch {
         self.conclude(order, judged);
     }
 
-    /// The same as the first of a batch, on a state where some of it is done already. Gives the order back where that state does not take
-    /// it, or has an answer for it: then the batch is good for nothing.
+    /// Carries out a write as the first of a batch, on a state where some of it is done already. Gives the order back where that state
+    /// does not take it, or has an answer for it: then the batch is good for nothing.
     pub fn write_prepared(&mut self, order: WriteOrder) -> Result<(), WriteOrder> {
         let judged = self.judge(&order);
         if self.state.is_ahead() {

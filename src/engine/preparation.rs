@@ -32,23 +32,25 @@ pub type Prepared = Result<Box<State>, String>;
 /// Batches that got on the disk after a copy was made, in order.
 #[derive(Debug, Default)]
 pub struct Landed {
-    batches: Mutex<VecDeque<Vec<Commit>>>,
+    /// Each with its weight.
+    batches: Mutex<VecDeque<(usize, Vec<Commit>)>>,
     weight: AtomicUsize,
 }
 
 impl Landed {
-    fn batches(&self) -> MutexGuard<'_, VecDeque<Vec<Commit>>> {
+    fn batches(&self) -> MutexGuard<'_, VecDeque<(usize, Vec<Commit>)>> {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn push(&self, commits: Vec<Commit>) {
-        self.weight.fetch_add(weight(&commits), Ordering::Relaxed);
-        self.batches().push_back(commits);
+        let weight = weight(&commits);
+        self.weight.fetch_add(weight, Ordering::Relaxed);
+        self.batches().push_back((weight, commits));
     }
 
     fn pop(&self) -> Option<Vec<Commit>> {
-        let commits = self.batches().pop_front()?;
-        self.weight.fetch_sub(weight(&commits), Ordering::Relaxed);
+        let (weight, commits) = self.batches().pop_front()?;
+        self.weight.fetch_sub(weight, Ordering::Relaxed);
         Some(commits)
     }
 

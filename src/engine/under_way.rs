@@ -56,7 +56,7 @@ pub fn bytes_of(changes: &[Change]) -> u64 {
     changes.iter().map(|change| CHANGE_BYTES + TEXT_FACTOR * texts(change)).sum()
 }
 
-/// The same of a commit that is replayed.
+/// What a commit takes while it is replayed.
 pub fn bytes_of_commit(commit: &Commit) -> u64 {
     COMMIT_BYTES + commit.answer.len() as u64 + bytes_of(&commit.command.changes)
 }

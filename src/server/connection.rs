@@ -112,8 +112,8 @@ impl AsyncWrite for Connection {
         if self.lingering.is_none() {
             ready!(on_stream!(self, stream => Pin::new(stream).poll_shutdown(context)))?;
         }
-        let Connection { stream, lingering, .. } = &mut *self;
-        let lingering = lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        let connection = &mut *self;
+        let lingering = connection.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         let mut thrown_away = [0; THROWN_AWAY_BYTES];
         loop {
             // A peer that never ends sending does not keep it.
@@ -121,11 +121,7 @@ impl AsyncWrite for Connection {
                 return Poll::Ready(Ok(()));
             }
             let mut buffer = ReadBuf::new(&mut thrown_away);
-            let read = match stream {
-                Stream::Plain(stream) => Pin::new(stream).poll_read(context, &mut buffer),
-                Stream::Encrypted(stream) => Pin::new(stream).poll_read(context, &mut buffer),
-            };
-            match read {
+            match on_stream!(connection, stream => Pin::new(stream).poll_read(context, &mut buffer)) {
                 // The peer has closed it, too, or is gone.
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),

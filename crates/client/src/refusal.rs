@@ -26,7 +26,7 @@ pub struct Refusal {
 /// What is wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Its path, as in `changes[3].put_edge.edge.to_id`.
+    /// The field's path in the request, as in `changes[3].put_edge.edge.to_id`.
     pub field: String,
     pub reason: String,
     pub message: String,

@@ -22,7 +22,7 @@ impl Graph {
         self.set_privacy_while(member, privacy, &|| true);
     }
 
-    /// The same as long as it is to go on. If it is not, it gives false, and the graph is half changed.
+    /// Sets a member's privacy as long as `go_on` says so. Otherwise it gives false, and leaves the graph half changed.
     pub fn set_privacy_while(&mut self, member: MemberIx, privacy: Privacy, go_on: &dyn Fn() -> bool) -> bool {
         let before = self.privacy.edges_visibility(member);
         self.privacy.set_privacy(member, privacy);
