@@ -2,9 +2,9 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `listener.rs`, `connection.rs` | connections: accepted, greeted, bounded, drained |
+//! | `listener.rs`, `connection.rs`, `connection_limits.rs` | connections: accepted, greeted, bounded, drained |
 //! | `places.rs`, `conduct.rs` | how many there may be, and whose are ended for what they do, or do not |
-//! | `tls.rs`, `certificate.rs`, `auth/`, `reload.rs` | certificates, callers and their roles, read again when their files change |
+//! | `tls.rs`, `certificate.rs`, `certificate_expiry.rs`, `auth/`, `reload.rs` | certificates, callers and their roles, read again when their files change |
 //! | `methods.rs` | every RPC, with the role it needs |
 //! | `calls.rs`, `body.rs`, `assembly.rs` | the way of a call: who makes it, its turn, deadline and end |
 //! | `admission.rs`, `quota.rs` | how much may be under way, and how much may be asked for |
@@ -22,8 +22,10 @@ mod auth;
 mod body;
 mod calls;
 mod certificate;
+mod certificate_expiry;
 mod conduct;
 mod connection;
+mod connection_limits;
 mod health;
 mod listener;
 mod methods;
@@ -70,7 +72,7 @@ use wire::Shapes;
 
 pub use admission::CallLimits;
 pub use body::panics;
-pub use listener::ConnectionLimits;
+pub use connection_limits::ConnectionLimits;
 pub use quota::Rate;
 pub use received::ReceivedLimits;
 pub use reload::read_files_again;
@@ -268,7 +270,7 @@ impl Server {
         }
 
         if let Some(tls) = tls.clone() {
-            beside.spawn(certificate::watch(tls, metrics.clone()));
+            beside.spawn(certificate_expiry::watch(tls, metrics.clone()));
         }
 
         let (health, health_service) = health::start().await;

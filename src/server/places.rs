@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::listener::ConnectionLimits;
+use super::connection_limits::ConnectionLimits;
 use super::metrics::ConnectionMetrics;
 
 /// How long new connections of an address wait after one of it was thrown out. Whoever does nothing but misbehave and come back would

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use prost_types::{FieldMask, Timestamp};
 
 use super::columns::{Column, Columns, Sort};
+use super::layout::RowDefaults;
 use super::quotes::shortened;
-use super::rows::{NamedRecord, RowDefaults};
+use super::row::NamedRecord;
 use super::times::{self, time};
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{Audience, Edge, EdgeFilter, ErrorReason, Member, Privacy, Status, Visibility};

@@ -2,8 +2,10 @@
 
 use std::io::Cursor;
 
+use super::layout::{Format, HeaderRow, Layout, RowDefaults};
 use super::read::{Lines, ReadError};
-use super::rows::{Format, HeaderRow, Layout, Row, RowDefaults, Rows};
+use super::row::Row;
+use super::rows::Rows;
 use super::sniff::Named;
 use crate::fuzz::fuzz;
 

@@ -6,7 +6,7 @@ use prost_types::FieldMask;
 
 use super::json_fields::named_paths;
 use super::report::Refusal;
-use super::rows::NamedRecord;
+use super::row::NamedRecord;
 use crate::cli::json;
 use crate::proto::v1::{ErrorReason, ImportRecord, import_record};
 

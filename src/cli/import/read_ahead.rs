@@ -11,9 +11,12 @@ use prost_types::FieldMask;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use super::layout::Layout;
 use super::read::{self, ReadError};
 use super::report::LocalRows;
-use super::rows::{Layout, Row, Rows, Skip};
+use super::row::Row;
+use super::rows::Rows;
+use super::skip::Skip;
 use super::sniff::Named;
 use crate::proto::v1::ImportRecord;
 

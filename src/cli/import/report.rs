@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use same_file::Handle;
 use serde_json::{Value, json};
 
-use super::rows::Skip;
+use super::skip::Skip;
 use crate::cli;
 use crate::cli::print::{clean, say};
 use crate::proto::v1::{ErrorReason, ImportError, ImportResponse};

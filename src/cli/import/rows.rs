@@ -1,93 +1,18 @@
 //! The records of a file, whatever its format.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-
-use prost_types::FieldMask;
 
 use super::bounds;
-use super::columns::AskedColumns;
 use super::json_array::{Element, Elements};
+use super::layout::Layout;
 use super::ndjson::Ndjson;
 use super::read::{Lines, ReadError, too_long};
 use super::report::Refusal;
+use super::row::{NamedRecord, Row, skipped};
+use super::skip::Skip;
 use super::sniff::{self, Form, Named};
 use super::table::{Header, Table};
-use super::times::TimeUnit;
-use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{ErrorReason, ImportRecord};
-
-/// How a file's rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// One kith.v1.ImportRecord a line, in protobuf's JSON: {"member":{…}}, {"edge":{…}}, {"kind":{…}} or {"status":{…}}.
-    Ndjson,
-    /// The same records as the elements of one JSON array.
-    Json,
-    /// Cells with commas (or --delimiter) between them, quoted as in RFC 4180; the first row names the columns.
-    Csv,
-    /// Two ends a line, with commas or whitespace between; # and % begin comments.
-    Edges,
-}
-
-/// Whether a table's first row names its columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum HeaderRow {
-    /// If its cells are names of columns.
-    #[default]
-    Auto,
-    Yes,
-    No,
-}
-
-/// What rows say besides their columns.
-#[derive(Debug, Clone)]
-pub struct RowDefaults {
-    pub kind: String,
-    pub id_prefix: String,
-    pub time_unit: Option<TimeUnit>,
-    /// Rows take the place of what is stored, and do not name what they change.
-    pub replace: bool,
-}
-
-/// How to understand a file's rows.
-#[derive(Debug, Clone)]
-pub struct Layout {
-    pub format: Option<Format>,
-    pub columns: Option<AskedColumns>,
-    pub header: HeaderRow,
-    pub delimiter: Option<u8>,
-    /// Characters that begin comments, where they are not the format's own.
-    pub comments: Option<Vec<u8>>,
-    pub skip_rows: u64,
-    pub defaults: RowDefaults,
-}
-
-/// Why a row has no record, and should not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Skip {
-    Header,
-    Comment,
-    Blank,
-    /// By `--skip-rows`.
-    Asked,
-}
-
-/// A resource, and the fields that the row names; none if it takes the place of what is stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NamedRecord {
-    pub record: Record,
-    pub mask: Option<Arc<FieldMask>>,
-}
-
-/// One row of a file.
-#[derive(Debug)]
-pub enum Row {
-    Record(Box<ImportRecord>, Option<Arc<FieldMask>>),
-    Refused(Refusal),
-    /// With its line and its text.
-    Skipped(Skip, u64, String),
-}
 
 enum Parser {
     Ndjson(Ndjson),
@@ -167,10 +92,6 @@ fn row(named: NamedRecord, position: u64) -> Row {
     }
     let record = ImportRecord { record: Some(named.record), position: position as i64, ..Default::default() };
     Row::Record(Box::new(record), named.mask)
-}
-
-pub fn skipped(skip: Skip, lines: &Lines) -> Row {
-    Row::Skipped(skip, lines.line(), String::from_utf8_lossy(lines.bytes()).into_owned())
 }
 
 fn of_element(ndjson: &Ndjson, element: Element, number: u64) -> Row {

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::columns::{AskedColumns, Column, Columns};
+use super::layout::{Format, HeaderRow, Layout};
 use super::quotes::{self, Cells};
-use super::rows::{Format, HeaderRow, Layout};
 
 /// How a table's rows are written.
 #[derive(Debug, Clone, PartialEq, Eq)]

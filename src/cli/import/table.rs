@@ -5,10 +5,12 @@ use std::collections::VecDeque;
 
 use super::cells::{Failure, RowReader};
 use super::columns::{AskedColumns, Columns, by_name};
+use super::layout::RowDefaults;
 use super::quotes::{self, Cells, Scan, trimmed};
 use super::read::{LINE_BYTES_MAX, Lines, ReadError};
 use super::report::Refusal;
-use super::rows::{NamedRecord, Row, RowDefaults, Skip, skipped};
+use super::row::{NamedRecord, Row, skipped};
+use super::skip::Skip;
 use super::sniff::TableForm;
 use crate::cli::print::count as number_of;
 use crate::proto::v1::ErrorReason;

@@ -6,9 +6,11 @@ mod tests {
 
     use prost_types::Timestamp;
 
+    use super::super::layout::{HeaderRow, Layout, RowDefaults};
     use super::super::read::{LINE_BYTES_MAX, Lines, ReadError};
     use super::super::report::Refusal;
-    use super::super::rows::{HeaderRow, Layout, Row, RowDefaults, Rows};
+    use super::super::row::Row;
+    use super::super::rows::Rows;
     use super::super::sniff::Named;
     use crate::proto::v1::Edge;
     use crate::proto::v1::import_record::Record;

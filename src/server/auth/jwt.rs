@@ -7,9 +7,9 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::caller::{Caller, Role, Roles};
 use super::keys::{PublicKey, read};
 use super::signatures::{ALGORITHMS, install};
-use super::{Caller, Role, Roles};
 
 /// Clocks may differ by so much.
 const LEEWAY: Duration = Duration::from_secs(30);
