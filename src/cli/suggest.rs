@@ -149,7 +149,7 @@ impl Wording {
             Some(Why::Topic(topic)) => format!("interested in {}", clean(&topic.topic, 64)),
             Some(Why::Leader(leader)) => {
                 let (topic, audience) = (clean(&leader.topic, 64), count(leader.audience, "member"));
-                format!("number {} of those followed on {topic}, by {audience}", leader.place)
+                format!("number {} of those followed on {topic}, by {audience}", leader.rank)
             }
             Some(Why::Status(status)) => format!("posted {}", self.status(&status.status_id)),
             None => "a reason this version of kith does not know".to_owned(),
@@ -237,7 +237,7 @@ mod tests {
             reason(Why::OtherChains(OtherChainsReason { chains: 1 }), 0.125),
             reason(Why::OtherChains(OtherChainsReason { chains: 2 }), 0.125),
             reason(Why::Topic(TopicReason { topic: "privacy".into() }), 0.25),
-            reason(Why::Leader(LeaderReason { topic: "privacy".into(), place: 1, audience: 2 }), 0.0),
+            reason(Why::Leader(LeaderReason { topic: "privacy".into(), rank: 1, audience: 2 }), 0.0),
             reason(Why::Status(StatusReason { status_id: "s".into(), topics: vec![] }), 0.0),
         ];
         let suggestion = Suggestion { reasons, ..Suggestion::default() };

@@ -64,7 +64,7 @@ async fn of_server(client: &Client, json: bool) -> Result<Report, Failure> {
     while let Some(message) = stream.message().await? {
         match message.event {
             Some(Event::Progress(progress)) => report.progress(progress.checked as u64, progress.total as u64),
-            Some(Event::Finding(finding)) => report.find(&finding.place, &finding.subject, &finding.message)?,
+            Some(Event::Finding(finding)) => report.find(&finding.part, &finding.subject, &finding.message)?,
             Some(Event::Summary(summary)) => report.summary = Some(summary),
             None => return Err(Failure::new("the server sent what this version of kith does not know")),
         }
@@ -132,12 +132,12 @@ impl Report {
     }
 
     /// A person reads of it at once, a program at the end.
-    fn find(&mut self, place: &str, subject: &str, message: &str) -> Result<(), Failure> {
+    fn find(&mut self, part: &str, subject: &str, message: &str) -> Result<(), Failure> {
         if !self.json {
             let (subject, message) = (clean(subject, SUBJECT_CHARS_MAX), clean(message, MESSAGE_CHARS_MAX));
-            say(&format!("{place}: {subject}: {message}\n"))?;
+            say(&format!("{part}: {subject}: {message}\n"))?;
         }
-        self.findings.push(json!({"place": place, "subject": subject, "message": message}));
+        self.findings.push(json!({"part": part, "subject": subject, "message": message}));
         Ok(())
     }
 
@@ -186,7 +186,7 @@ fn in_words(summary: Option<VerifySummary>, found: i64) -> String {
 impl Verifier for Report {
     fn found(&mut self, finding: Finding) -> Result<(), Error> {
         // Nobody reads on: nothing more is to be found.
-        self.find(finding.place, &finding.subject, &finding.message).map_err(|_| Error::Cancelled)
+        self.find(finding.part, &finding.subject, &finding.message).map_err(|_| Error::Cancelled)
     }
 
     fn progress(&mut self, checked: u64, total: u64) -> Result<(), Error> {

@@ -69,7 +69,7 @@ impl State {
             }
             let Some(edge) = edge else { continue };
             match to_put.last_mut() {
-                Some(last) if (last.from, last.kind, last.to) == place => last.tie = edge.tie,
+                Some(last) if (last.from, last.kind, last.to) == place => last.inputs = edge.inputs,
                 _ => to_put.push(edge),
             }
         }
@@ -143,6 +143,6 @@ impl State {
         }
         self.store_record(&mut put.act, place, before.as_ref(), &after);
         let effect = if new { Effect::Created } else { Effect::Updated };
-        (effect, Some(EdgeToPut { from, kind, to, tie: tie(&after), new: new_to_graph }))
+        (effect, Some(EdgeToPut { from, kind, to, inputs: tie(&after), new: new_to_graph }))
     }
 }

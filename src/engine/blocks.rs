@@ -17,7 +17,7 @@ impl State {
         if self.graph.blocks(by, of) {
             return Ok(Applied::of(Effect::Unchanged));
         }
-        if self.graph.blocked_by(by).count() >= BLOCKS_PER_MEMBER_MAX {
+        if self.graph.members_blocked_by(by).count() >= BLOCKS_PER_MEMBER_MAX {
             let message = format!("the member blocks {BLOCKS_PER_MEMBER_MAX} others already");
             return Err(Error::precondition("block.member_id", Reason::TooMany, message));
         }
@@ -49,7 +49,7 @@ impl State {
 
     /// Takes back every block by a member and of it.
     pub(super) fn remove_blocks_of(&mut self, member: MemberIx) {
-        let by = self.graph.blocked_by(member).map(|of| (member, of));
+        let by = self.graph.members_blocked_by(member).map(|of| (member, of));
         let blocks: Vec<_> = by.chain(self.graph.blockers_of(member).map(|by| (by, member))).collect();
         for (by, of) in blocks {
             self.digest.remove(block_hash(&self.block(by, of)));
@@ -63,7 +63,7 @@ impl State {
 
     /// The blocks by a member, by the ids of those it blocks.
     pub fn blocks_by(&self, member: MemberIx) -> Vec<Block> {
-        let mut blocks: Vec<Block> = self.graph.blocked_by(member).map(|of| self.block(member, of)).collect();
+        let mut blocks: Vec<Block> = self.graph.members_blocked_by(member).map(|of| self.block(member, of)).collect();
         blocks.sort_unstable();
         blocks
     }

@@ -20,7 +20,7 @@ use super::token_key::TokenKey;
 use super::under_way::{BatchBytes, bytes_of_commit};
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{MemberId, Privacy, Scope, Sequence, TimeMs, Visibility};
-use crate::graph::{GraphBuilder, Ids, KindIx, MemberIx, Pages, Tie};
+use crate::graph::{GraphBuilder, Ids, KindIx, MemberIx, Pages, StrengthInputs};
 use crate::store::{
     BackupPacker, BackupReader, CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row,
     Stamps, Store, StoreError, StoreId, read_backup,
@@ -274,11 +274,11 @@ impl Rows {
 }
 
 /// What the graph needs of all edges.
-fn edges_of(lists: &Pages<EdgeList>) -> impl Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)> {
+fn edges_of(lists: &Pages<EdgeList>) -> impl Iterator<Item = (MemberIx, KindIx, MemberIx, StrengthInputs)> {
     (0..).zip(lists.iter()).flat_map(edges_from)
 }
 
-fn edges_from((from, list): (u32, &EdgeList)) -> impl Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)> {
+fn edges_from((from, list): (u32, &EdgeList)) -> impl Iterator<Item = (MemberIx, KindIx, MemberIx, StrengthInputs)> {
     list.ties().map(move |(to, kind, tie)| (MemberIx(from), kind, to, tie))
 }
 

@@ -75,7 +75,7 @@ struct Reading {
 
 /// What there is to report of the clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClockFigures {
+pub struct ClockMetrics {
     /// The wall clock less the log's time.
     pub apart_ms: i64,
     /// How often the wall clock was seen to jump.
@@ -123,9 +123,9 @@ impl Clock {
         Err(Error::Unavailable { reason, message, retry_after_ms: RETRY_MS })
     }
 
-    pub fn figures(&self) -> ClockFigures {
+    pub fn metrics(&self) -> ClockMetrics {
         let (apart_us, waits) = self.read(|reading| (reading.apart_us(), reading.waits));
-        ClockFigures { apart_ms: apart_us / 1_000, jumps: self.jumps.load(Ordering::Relaxed), waits }
+        ClockMetrics { apart_ms: apart_us / 1_000, jumps: self.jumps.load(Ordering::Relaxed), waits }
     }
 
     fn read<T>(&self, give: impl FnOnce(&Reading) -> T) -> T {
@@ -250,7 +250,7 @@ mod tests {
         source.jump_ms(-365 * DAY);
         source.pass_ms(100);
         assert_eq!(clock.now(), TimeMs(T.0 + SECOND + 200));
-        assert_eq!(clock.figures(), ClockFigures { apart_ms: 0, jumps: 2, waits: false });
+        assert_eq!(clock.metrics(), ClockMetrics { apart_ms: 0, jumps: 2, waits: false });
     }
 
     #[test]
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(clock.now().0 - T.0, MINUTE);
         let refused = clock.check_write().unwrap_err();
         assert!(matches!(refused, Error::Unavailable { reason: Reason::ClockNotAccepted, .. }), "{refused:?}");
-        assert!(clock.figures().waits);
+        assert!(clock.metrics().waits);
         source.jump_ms(-30 * DAY);
         source.pass_ms(MINUTE);
         assert_eq!((clock.now().0 - T.0, clock.check_write()), (DAY + 2 * MINUTE, Ok(())), "it was set right");
@@ -300,7 +300,7 @@ mod tests {
             let (source, clock) = started(0, false);
             source.jump_ms(jump);
             source.pass_ms(60 * MINUTE);
-            assert_eq!((clock.now().0 - T.0, clock.figures().apart_ms), (60 * MINUTE, jump));
+            assert_eq!((clock.now().0 - T.0, clock.metrics().apart_ms), (60 * MINUTE, jump));
         }
     }
 

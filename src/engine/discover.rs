@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use super::live::StatusReader;
-use super::sight::Posted;
 use super::state::State;
+use super::visibility::Posted;
 use crate::domain::{Status, StatusId, TimeMs, TopicSet};
 use crate::graph::{Budget, Direction, Extent, Limit, MemberIx, Path, View, Viewer, Ways, Within, members_within};
 

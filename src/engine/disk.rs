@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::batch::{Answer, AppliedBatch, Batch};
-use super::figures::Figures;
+use super::metrics::Metrics;
 use super::preparation::Landed;
 use super::state::State;
 use super::writer::Common;
@@ -66,7 +66,7 @@ impl Disk {
             Ok(())
         };
         let thread = Some(common.threads.essential("kith-disk", serve)?);
-        measure(&*store, &common.figures);
+        measure(&*store, &common.metrics);
         let (store, batches) = (Some(store), Some(batches));
         Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()), landed: None, common })
     }
@@ -100,7 +100,7 @@ impl Disk {
     /// Notes what the store takes, after it has changed other than by a batch.
     pub fn measure(&self) {
         if let Some(store) = self.store.as_deref() {
-            measure(store, &self.common.figures);
+            measure(store, &self.common.metrics);
         }
     }
 
@@ -181,20 +181,20 @@ impl Drop for Disk {
 impl Written {
     /// Puts the batch on the disk, publishes its state, and answers.
     fn carry_out(self, store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, common: &Common) -> Outcome {
-        let (figures, begun) = (&common.figures, Instant::now());
+        let (metrics, begun) = (&common.metrics, Instant::now());
         let outcome = store.append(&self.commits).map_err(not_written);
-        figures.append_seconds.observe(begun.elapsed().as_secs_f64());
+        metrics.append_seconds.observe(begun.elapsed().as_secs_f64());
         if outcome.is_err() {
-            figures.batches_refused.inc();
+            metrics.batches_refused.inc();
         } else {
-            figures.commands.inc_by(self.commits.len() as u64);
-            figures.batch_commands.observe(self.commits.len() as f64);
+            metrics.commands.inc_by(self.commits.len() as u64);
+            metrics.batch_commands.observe(self.commits.len() as f64);
             publish.send_replace(self.state);
             if let Some(landed) = self.landed {
                 landed.push(self.commits);
             }
         }
-        measure(store, figures);
+        measure(store, metrics);
         if outcome.is_ok() {
             common.journal(self.erased);
         }
@@ -214,7 +214,7 @@ impl Common {
         }
         let erases = !erased.is_empty();
         let appended = journal.append(erased);
-        self.figures.erasure_journal_behind.set(i64::from(journal.is_behind()));
+        self.metrics.erasure_journal_behind.set(i64::from(journal.is_behind()));
         if let Err(error) = appended
             && erases
         {
@@ -224,10 +224,10 @@ impl Common {
 }
 
 /// Notes what the store takes, so that whoever asks need not wait for the disk.
-fn measure(store: &dyn Store, figures: &Figures) {
+fn measure(store: &dyn Store, metrics: &Metrics) {
     let count = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    figures.store_disk_bytes.set(count(store.disk_bytes()));
-    figures.store_log_bytes.set(count(store.log_bytes()));
+    metrics.store_disk_bytes.set(count(store.disk_bytes()));
+    metrics.store_log_bytes.set(count(store.log_bytes()));
 }
 
 /// What callers are told of a batch that did not get on the disk. The next one may: nothing of this one is there, unless the error

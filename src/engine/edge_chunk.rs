@@ -6,7 +6,7 @@
 use super::edge_list::EdgeListKey;
 use super::records::{EdgeFacts, EdgeRecord, Times};
 use crate::domain::{History, MemberId, Origin, StatusId, Strength, TimeMs, Visibility};
-use crate::graph::{KindIx, MemberIx, Tie};
+use crate::graph::{KindIx, MemberIx, StrengthInputs};
 
 /// Which of an edge's optional parts follow.
 const PINNED: u8 = 1;
@@ -91,9 +91,9 @@ impl<'a> Packed<'a> {
         }
     }
 
-    pub fn tie(&self) -> (MemberIx, KindIx, Tie) {
+    pub fn tie(&self) -> (MemberIx, KindIx, StrengthInputs) {
         let Packed { pinned, history: History { faded, last_s, .. }, .. } = *self;
-        (self.to, self.kind, Tie { pinned, faded, last_s })
+        (self.to, self.kind, StrengthInputs { pinned, faded, last_s })
     }
 
     pub fn key(&self) -> EdgeListKey {

@@ -9,7 +9,7 @@ use imbl::Vector;
 
 use super::edge_chunk::{Packed, Reader, Writer, count, first_key, spliced};
 use super::records::EdgeRecord;
-use crate::graph::{KindIx, MemberIx, Tie};
+use crate::graph::{KindIx, MemberIx, StrengthInputs};
 
 /// Records in a chunk at most: what a change looks through. A chunk that grows beyond is split.
 const RECORDS_MAX: usize = 128;
@@ -42,7 +42,7 @@ impl EdgeList {
     }
 
     /// The other end, kind and tie of each.
-    pub fn ties(&self) -> impl Iterator<Item = (MemberIx, KindIx, Tie)> {
+    pub fn ties(&self) -> impl Iterator<Item = (MemberIx, KindIx, StrengthInputs)> {
         self.packed().map(|packed| packed.tie())
     }
 

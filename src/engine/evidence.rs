@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::live::StatusReader;
-use super::sight::Posted;
 use super::state::State;
 use super::topics::idf;
+use super::visibility::Posted;
 use crate::domain::{Status, StatusId, Topic, TopicSet};
 use crate::graph::{Budget, Limit, MemberIx, View};
 

@@ -197,7 +197,7 @@ impl Writer {
             Err(why) => why,
         };
         tracing::warn!(%why, "a long command is prepared anew");
-        self.common.figures.prepared_anew.inc();
+        self.common.metrics.prepared_anew.inc();
         long.anew += 1;
         if long.anew > ANEW_TIMES {
             return Some(self.at_once(long.order));
@@ -224,7 +224,7 @@ impl Writer {
         };
         match left {
             Ok(()) => {
-                self.common.figures.prepared.inc();
+                self.common.metrics.prepared.inc();
                 batch
             }
             Err(order) => self.at_once(order),

@@ -23,8 +23,8 @@ const READ_EVERY: Duration = Duration::from_millis(20);
 const MEMBER_BYTES: u64 = 240;
 const PROFILE_BYTES: u64 = 320;
 const EDGE_BYTES: u64 = 80;
-/// More for an edge that had interactions or has a strength of its own: its tie is kept at both ends.
-const TIE_BYTES: u64 = 48;
+/// More for an edge that had interactions or has a strength of its own: its strength inputs are kept at both ends.
+const INPUTS_BYTES: u64 = 48;
 const STATUS_BYTES: u64 = 640;
 const OTHER_BYTES: u64 = 256;
 /// A text is held once where it is served, and once more in the row that it is read from.
@@ -106,11 +106,11 @@ pub fn member_texts(member: &Member) -> u64 {
 }
 
 fn edge_bytes(edge: &EdgeRow) -> u64 {
-    let tie = edge.history != History::default() || edge.pinned.is_some();
+    let has_inputs = edge.history != History::default() || edge.pinned.is_some();
     let origin = edge.origin.as_ref().map_or(0, |origin| {
         OTHER_BYTES + origin.introducers.iter().map(|id| 2 * id.as_str().len() as u64 + 96).sum::<u64>()
     });
-    EDGE_BYTES + if tie { TIE_BYTES } else { 0 } + TEXT_FACTOR * edge.note.len() as u64 + origin
+    EDGE_BYTES + if has_inputs { INPUTS_BYTES } else { 0 } + TEXT_FACTOR * edge.note.len() as u64 + origin
 }
 
 /// The bound, and how near the engine is to it.
@@ -127,7 +127,7 @@ pub struct Memory {
 
 /// The bound and what is held to it, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryFigures {
+pub struct MemoryMetrics {
     /// 0 without a bound.
     pub bytes_max: u64,
     /// What a start of the content would take at its peak.
@@ -166,8 +166,8 @@ impl Memory {
         }
     }
 
-    pub fn figures(&self) -> MemoryFigures {
-        MemoryFigures {
+    pub fn metrics(&self) -> MemoryMetrics {
+        MemoryMetrics {
             bytes_max: self.limit.bytes_max.unwrap_or(0),
             start_bytes: self.start_bytes.load(Ordering::Relaxed),
             is_full: self.is_full(),
@@ -227,10 +227,10 @@ fn grows(state: &State, change: &Change) -> bool {
 
 /// What an edge takes beside its key and times, for comparison alone.
 fn size(edge: &Edge) -> usize {
-    let tie = edge.history != History::default() || edge.pinned.is_some();
+    let has_inputs = edge.history != History::default() || edge.pinned.is_some();
     let origin = edge.origin.as_ref().map_or(0, |origin| {
         let introducers = origin.introducers.iter().map(|id| id.as_str().len() + 1).sum::<usize>();
         1 + origin.note.len() + origin.status.as_ref().map_or(0, |status| status.as_str().len()) + introducers
     });
-    usize::from(tie) * TIE_BYTES as usize + usize::from(edge.since.is_some()) * 8 + edge.note.len() + origin
+    usize::from(has_inputs) * INPUTS_BYTES as usize + usize::from(edge.since.is_some()) * 8 + edge.note.len() + origin
 }

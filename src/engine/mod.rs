@@ -21,13 +21,13 @@ mod erasures;
 mod evidence;
 mod export;
 mod feed;
-mod figures;
 mod introductions;
 mod lanes;
 mod leaders;
 mod live;
 mod long_orders;
 mod memory;
+mod metrics;
 mod pending;
 mod pools;
 mod preparation;
@@ -40,7 +40,6 @@ mod requests;
 mod retention;
 mod revision;
 mod scrub;
-mod sight;
 mod state;
 mod stored_export;
 mod take_over;
@@ -49,6 +48,7 @@ mod token_key;
 mod topics;
 mod under_way;
 mod verify;
+mod visibility;
 mod whole;
 mod writer;
 
@@ -57,16 +57,16 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use clock::{Clock, ClockFigures, SetTime, SystemTimeSource, TimeSource};
+pub use clock::{Clock, ClockMetrics, SetTime, SystemTimeSource, TimeSource};
 pub use digest::Hashed;
 pub use discover::{DiscoverQuery, Discovered, DiscoveredStatus, discover, discovered_chain};
 pub use evidence::TopicMatch;
 pub use export::Record;
 pub use feed::{Changed, Changes, Feed};
-pub use figures::{Figures, LaneFigures, LaneLoad};
 pub use lanes::{Bounds, Lanes, Length, Priority, Running};
 pub use live::{LiveAt, StatusReader};
-pub use memory::{MemoryFigures, MemoryLimit};
+pub use memory::{MemoryLimit, MemoryMetrics};
+pub use metrics::{LaneLoad, LaneMetrics, Metrics};
 use pools::Pools;
 pub use process_memory::{mapped, resident};
 pub use query::QueryOptions;
@@ -74,7 +74,6 @@ pub use records::Stored;
 pub use rehearsal::Rehearsal;
 pub use revision::Revision;
 use scrub::{Scrubber, Scrubbing};
-pub use sight::Posted;
 pub use state::State;
 pub use stored_export::{StoredExportError, StoredTotals, export_stored};
 pub use threads::Threads;
@@ -82,6 +81,7 @@ pub use token_key::TokenKey;
 pub use under_way::BatchBytes;
 use under_way::UnderWay;
 pub use verify::{Verified, Verifier, verify_log};
+pub use visibility::Posted;
 
 use crate::domain::limits::EDGES_VISITED_MAX;
 use crate::domain::{Change, Error, Reason, Request, TimeMs, Violation};
@@ -214,7 +214,7 @@ impl Default for EngineOptions {
 
 /// Bytes of the store.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct StoreFigures {
+pub struct StoreMetrics {
     pub disk_bytes: u64,
     /// Of commands after the last checkpoint.
     pub log_bytes: u64,
@@ -228,7 +228,7 @@ pub struct Engine {
     log: Arc<dyn LogSource>,
     pools: Pools,
     options: EngineOptions,
-    figures: Arc<Figures>,
+    metrics: Arc<Metrics>,
     clock: Arc<Clock>,
     token_key: Arc<TokenKey>,
     memory: Arc<Memory>,
@@ -290,13 +290,13 @@ impl Engine {
         let (log, disk) = (store.log(), store.scrub());
         let (publish, published) = watch::channel(state);
         let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
-        let figures = Arc::new(Figures::default());
+        let metrics = Arc::new(Metrics::default());
         let journal = journal.map(|journal| Arc::new(Mutex::new(journal)));
         let threads = Threads::default();
-        let pools = Pools::start(&threads, options.query_threads, figures.yields.clone())?;
+        let pools = Pools::start(&threads, options.query_threads, metrics.yields.clone())?;
         let common = Common {
             options,
-            figures: figures.clone(),
+            metrics: metrics.clone(),
             clock: clock.clone(),
             memory: memory.clone(),
             threads: threads.clone(),
@@ -314,7 +314,7 @@ impl Engine {
             disk,
             published: published.clone(),
             orders: orders.downgrade(),
-            figures: figures.clone(),
+            metrics: metrics.clone(),
             every: options.scrub_every,
         };
         let scrubber = Scrubber::start(&threads, scrubbing)?;
@@ -325,7 +325,7 @@ impl Engine {
             log,
             pools,
             options,
-            figures,
+            metrics,
             clock,
             token_key,
             memory,
@@ -412,12 +412,12 @@ impl Engine {
         self.clock.now()
     }
 
-    pub fn memory_figures(&self) -> MemoryFigures {
-        self.memory.figures()
+    pub fn memory_metrics(&self) -> MemoryMetrics {
+        self.memory.metrics()
     }
 
-    pub fn clock_figures(&self) -> ClockFigures {
-        self.clock.figures()
+    pub fn clock_metrics(&self) -> ClockMetrics {
+        self.clock.metrics()
     }
 
     /// What page tokens are authenticated with.

@@ -1,8 +1,8 @@
 //! Whose threads do what: every thread that answers a call is made here, when the engine starts.
 
 use super::Engine;
-use super::figures::Count;
 use super::lanes::{Bounds, Lanes, Priority};
+use super::metrics::Count;
 use super::threads::Threads;
 use crate::store::StoreError;
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Engine;
-use super::figures::{Figures, LaneFigures};
 use super::lanes::Permit;
+use super::metrics::{LaneMetrics, Metrics};
 use super::state::State;
 use crate::domain::Error;
 use crate::graph::{Budget, Stop, StopReason};
@@ -47,16 +47,16 @@ impl Engine {
         let edges_max = options.edges_visited_max.unwrap_or(u64::MAX).min(self.options.edges_visited_max);
         let work_max = self.options.edges_visited_max.saturating_mul(WORK_PER_EDGE_MAX);
         let signal = Signal { deadline: options.deadline, said: Cell::new(None), permit: None };
-        let mut attempt = Attempt { query, state, signal, edges_max, work_max, figures: self.figures.clone() };
-        if let Some(done) = attempt.within(AT_ONCE_EDGES_MAX, |figures| &figures.at_once) {
+        let mut attempt = Attempt { query, state, signal, edges_max, work_max, metrics: self.metrics.clone() };
+        if let Some(done) = attempt.within(AT_ONCE_EDGES_MAX, |metrics| &metrics.at_once) {
             return done;
         }
         let begun = self.pools.queries.begin(&options.caller, move |permit| {
             attempt.signal.permit = Some(permit);
-            attempt.within(SHORT_EDGES_MAX, |figures| &figures.short)
+            attempt.within(SHORT_EDGES_MAX, |metrics| &metrics.short)
         });
         let running = begun.inspect_err(|_| {
-            self.figures.short.refused.inc();
+            self.metrics.short.refused.inc();
         })?;
         let unbounded = || Err(Error::Internal("a query without a bound met it".to_owned()));
         running.await?.unwrap_or_else(unbounded)
@@ -72,29 +72,29 @@ struct Attempt<Q> {
     edges_max: u64,
     /// And look at, what its viewer may not see included.
     work_max: u64,
-    figures: Arc<Figures>,
+    metrics: Arc<Metrics>,
 }
 
 impl<Q> Attempt<Q> {
     /// What comes of it within so many edges; none if they were not enough and it may have more.
-    fn within<T>(&self, edges: u64, counted: fn(&Figures) -> &LaneFigures) -> Option<Result<T, Error>>
+    fn within<T>(&self, edges: u64, counted: fn(&Metrics) -> &LaneMetrics) -> Option<Result<T, Error>>
     where
         Q: Fn(&State, &mut Budget<'_>) -> Result<T, Error>,
     {
         let mut budget = Budget::new(self.edges_max, &self.signal).with_work_max(self.work_max).with_share(edges);
         let had_a_share = budget.is_provisional();
         let done = (self.query)(&self.state, &mut budget);
-        let mut lane = counted(&self.figures);
+        let mut lane = counted(&self.metrics);
         lane.queries.inc();
         if had_a_share && !budget.is_provisional() {
-            lane = &self.figures.long;
+            lane = &self.metrics.long;
             lane.queries.inc();
         }
         lane.edges_visited.inc_by(budget.visited());
         if budget.is_provisional() && budget.is_exhausted() {
             return None;
         }
-        self.figures.ended(&budget, self.signal.said.get());
+        self.metrics.ended(&budget, self.signal.said.get());
         Some(done)
     }
 }
@@ -163,11 +163,11 @@ mod tests {
     /// Visits so many edges one by one, and tells how many were allowed, attempt by attempt.
     async fn visits(engine: &Engine, wanted: u64, edges_visited_max: Option<u64>) -> (u64, Vec<u64>) {
         let attempts = Arc::new(Mutex::new(Vec::new()));
-        let told = attempts.clone();
+        let recorded = attempts.clone();
         let options = QueryOptions { edges_visited_max, ..QueryOptions::default() };
         let query = move |_: &State, budget: &mut Budget<'_>| {
             let visited = (0..wanted).take_while(|_| budget.visit(1).is_ok()).count() as u64;
-            told.lock().unwrap().push(visited);
+            recorded.lock().unwrap().push(visited);
             Ok(visited)
         };
         let answer = engine.query(options, query).await.unwrap();
@@ -194,14 +194,14 @@ mod tests {
 
     /// How long a query goes on, from when it should have ended to when it has.
     async fn goes_on(engine: &Engine, deadline: Option<Instant>, patience: Duration) -> Duration {
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let tell = Mutex::new(Some(tell));
+        let (send, stopped) = tokio::sync::oneshot::channel();
+        let send = Mutex::new(Some(send));
         let begun = Instant::now();
         let query = move |_: &State, budget: &mut Budget<'_>| {
             // One that is not ended ends all the same, that the test can say so.
             while budget.visit(1).is_ok() && begun.elapsed() < Duration::from_secs(10) {}
             if !budget.is_exhausted() {
-                let _ = tell.lock().unwrap().take().unwrap().send(Instant::now());
+                let _ = send.lock().unwrap().take().unwrap().send(Instant::now());
             }
             Ok(())
         };
@@ -209,7 +209,7 @@ mod tests {
         let over = deadline.unwrap_or(begun + patience);
         let answer = tokio::time::timeout(patience, engine.query(options, query)).await;
         assert_eq!(answer.is_ok(), deadline.is_some());
-        let ended = tokio::time::timeout(Duration::from_secs(20), told).await.expect("the query ends").unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(20), stopped).await.expect("the query ends").unwrap();
         ended.saturating_duration_since(over)
     }
 
@@ -279,7 +279,7 @@ mod tests {
             assert_eq!(answer.expect("the permit is shared"), Ok(true));
         }
         let load = engine.long_lane();
-        assert!(load.running + load.waiting >= 1 && engine.figures().yields.get() > 0);
+        assert!(load.running + load.waiting >= 1 && engine.metrics().yields.get() > 0);
         go.store(true, Ordering::Relaxed);
         for task in asked {
             // One more was refused if it came before the second had begun.

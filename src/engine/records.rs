@@ -9,7 +9,7 @@ use super::edge_list::EdgeListKey;
 use crate::domain::{
     Edge, EdgeKey, EdgePut, History, Member, MemberId, Origin, Privacy, Status, Strength, TimeMs, TopicSet, Visibility,
 };
-use crate::graph::{KindIx, MemberIx, Tie};
+use crate::graph::{KindIx, MemberIx, StrengthInputs};
 use crate::store::EdgeRow;
 
 /// A resource with what the server knows of it.
@@ -112,8 +112,8 @@ pub struct EdgeFacts {
 
 impl EdgeFacts {
     /// What the graph needs of them.
-    pub fn tie(&self) -> Tie {
-        Tie { pinned: self.pinned, faded: self.history.faded, last_s: self.history.last_s }
+    pub fn tie(&self) -> StrengthInputs {
+        StrengthInputs { pinned: self.pinned, faded: self.history.faded, last_s: self.history.last_s }
     }
 
     pub fn of(edge: &Edge) -> EdgeFacts {
@@ -157,8 +157,8 @@ impl EdgeRecord {
 }
 
 /// What the graph needs of an edge.
-pub fn tie(edge: &Edge) -> Tie {
-    Tie { pinned: edge.pinned, faded: edge.history.faded, last_s: edge.history.last_s }
+pub fn tie(edge: &Edge) -> StrengthInputs {
+    StrengthInputs { pinned: edge.pinned, faded: edge.history.faded, last_s: edge.history.last_s }
 }
 
 /// The edge a put leaves behind: the put's fields, what it says to keep, and the history there was unless it brings its own. What

@@ -11,7 +11,7 @@ use super::state::State;
 use super::threads::Threads;
 use super::verify::Verifier;
 use super::writer::Order;
-use super::{Engine, Figures};
+use super::{Engine, Metrics};
 use crate::domain::{Error, Finding, Sequence};
 use crate::store::Scrub;
 
@@ -40,20 +40,20 @@ pub struct Scrubbing {
     pub disk: Arc<dyn Scrub>,
     pub published: watch::Receiver<Arc<State>>,
     pub orders: mpsc::WeakSender<Order>,
-    pub figures: Arc<Figures>,
+    pub metrics: Arc<Metrics>,
     /// From the begin of a pass to that of the next; zero for none but at a word.
     pub every: Duration,
 }
 
 impl Scrubber {
     pub fn start(threads: &Threads, scrubbing: Scrubbing) -> std::io::Result<Scrubber> {
-        let (now, told) = channel();
+        let (now, closed) = channel();
         let disk = scrubbing.disk.clone();
         let guard = threads.clone();
         threads.essential("kith-scrub", move || {
-            while scrubbing.wait(&told) {
+            while scrubbing.wait(&closed) {
                 // A panic is counted and logged; the next pass may go better.
-                let _ = guard.guarded("a scrub", || scrubbing.pass(&told));
+                let _ = guard.guarded("a scrub", || scrubbing.pass(&closed));
             }
             Ok(())
         })?;
@@ -63,19 +63,19 @@ impl Scrubber {
 
 impl Scrubbing {
     /// Waits for the next pass; false at the end.
-    fn wait(&self, told: &Receiver<()>) -> bool {
+    fn wait(&self, closed: &Receiver<()>) -> bool {
         let every = if self.every.is_zero() { FOREVER } else { self.every };
-        !matches!(told.recv_timeout(every), Err(RecvTimeoutError::Disconnected))
+        !matches!(closed.recv_timeout(every), Err(RecvTimeoutError::Disconnected))
     }
 
-    fn pass(&self, told: &Receiver<()>) {
+    fn pass(&self, closed: &Receiver<()>) {
         let begun = Instant::now();
         let rate = (self.disk.bytes() as f64 / (self.every.as_secs_f64() / 2.0).max(0.1)).max(BYTES_PER_SECOND_MIN);
         let mut bytes = 0.0;
         let mut pace = |read: u64| {
             bytes += read as f64;
             let until = Duration::from_secs_f64(bytes / rate);
-            match told.recv_timeout(until.saturating_sub(begun.elapsed())) {
+            match closed.recv_timeout(until.saturating_sub(begun.elapsed())) {
                 Err(RecvTimeoutError::Disconnected) => Err(Error::Cancelled),
                 _ => Ok(()),
             }
@@ -90,12 +90,12 @@ impl Scrubbing {
             self.report(Rot { what: what.clone(), log: *sequence });
         }
         if checkpoint.is_ok() && log.is_ok() {
-            self.figures.scrubs.inc();
+            self.metrics.scrubs.inc();
         }
     }
 
     fn report(&self, rot: Rot) {
-        self.figures.scrub_findings.inc();
+        self.metrics.scrub_findings.inc();
         tracing::error!(
             what = rot.what,
             "what is on disk is not what was written; a new checkpoint is written from memory"
@@ -119,7 +119,7 @@ impl Engine {
         })?;
         if let Some(message) = found {
             findings += 1;
-            verifier.found(Finding { place: "checkpoint", subject: "files on disk".to_owned(), message })?;
+            verifier.found(Finding { part: "checkpoint", subject: "files on disk".to_owned(), message })?;
         }
         if findings > 0 {
             // The thread ends with the engine, and not before.

@@ -24,7 +24,7 @@ use super::scrub::Rot;
 use super::state::State;
 use super::threads::Threads;
 use super::token_key::new_secret;
-use super::{Applied, EngineOptions, Figures, ImportedBatch, Refusal, checkpoint};
+use super::{Applied, EngineOptions, ImportedBatch, Metrics, Refusal, checkpoint};
 use crate::domain::{Change, Error, Precondition, Request, Sequence, TimeMs, builtin_kinds};
 use crate::store::{ErasureJournal, FinishedCheckpoint, LogKeep, Store, StoreError};
 
@@ -102,7 +102,7 @@ pub type CheckpointWritten = Result<(FinishedCheckpoint, Weight), StoreError>;
 #[derive(Clone)]
 pub struct Common {
     pub options: EngineOptions,
-    pub figures: Arc<Figures>,
+    pub metrics: Arc<Metrics>,
     pub clock: Arc<Clock>,
     pub memory: Arc<Memory>,
     pub threads: Threads,
@@ -329,7 +329,7 @@ impl Writer {
         if store.log_bytes() < (due / part).max(1) && !erase_now && !rotten {
             return;
         }
-        self.common.figures.checkpoint_due.since_now();
+        self.common.metrics.checkpoint_due.since_now();
         if self.checkpointer.is_busy() || self.checkpoint_not_before.is_some_and(|time| Instant::now() < time) {
             return;
         }
@@ -349,8 +349,8 @@ impl Writer {
         match installed {
             Ok(covered) => {
                 tracing::info!(sequence = covered.sequence, "checkpoint installed");
-                self.common.figures.checkpoints.inc();
-                self.common.figures.checkpoint_due.no_more();
+                self.common.metrics.checkpoints.inc();
+                self.common.metrics.checkpoint_due.no_more();
                 self.covers(covered);
                 self.checkpoint_not_before = None;
                 self.checkpoint_retry = CHECKPOINT_RETRY;
@@ -367,12 +367,12 @@ impl Writer {
 
     fn covers(&mut self, covered: Covered) {
         self.covered = covered;
-        self.common.figures.checkpoint_sequence.set(i64::try_from(covered.sequence).unwrap_or(i64::MAX));
-        self.common.figures.checkpoint_time_seconds.set(covered.time.0 / 1_000);
+        self.common.metrics.checkpoint_sequence.set(i64::try_from(covered.sequence).unwrap_or(i64::MAX));
+        self.common.metrics.checkpoint_time_seconds.set(covered.time.0 / 1_000);
     }
 
     fn checkpoint_failed(&mut self, error: &StoreError) {
-        self.common.figures.checkpoints_failed.inc();
+        self.common.metrics.checkpoints_failed.inc();
         tracing::warn!(%error, "a checkpoint could not be written; the log goes on");
         self.checkpoint_not_before = Some(Instant::now() + self.checkpoint_retry);
         self.checkpoint_retry = (2 * self.checkpoint_retry).min(CHECKPOINT_RETRY_MAX);

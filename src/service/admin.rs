@@ -13,7 +13,7 @@ pub async fn get_server_info(
     Call { message, .. }: Call<pb::GetServerInfoRequest>,
 ) -> Result<pb::GetServerInfoResponse, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
-    let store = service.engine.store_figures();
+    let store = service.engine.store_metrics();
     let options = service.engine.options();
     Ok(pb::GetServerInfoResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),

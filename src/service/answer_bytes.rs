@@ -53,9 +53,9 @@ pub fn page_that_fits<T, M: Message, P>(
     let (mut page, mut last) = (Vec::new(), None);
     for item in items {
         let fitting = (page.len() < size).then(|| encode(item)).filter(|(message, _)| room.take(message));
-        let Some((message, place)) = fitting else { return (page, last.map(token_after).unwrap_or_default()) };
+        let Some((message, cursor)) = fitting else { return (page, last.map(token_after).unwrap_or_default()) };
         page.push(message);
-        last = Some(place);
+        last = Some(cursor);
     }
     (page, String::new())
 }

@@ -57,14 +57,14 @@ pub async fn list_blocks(
     let after = wrong.check(listing.parse(&message.page_token, 1));
     wrong.check(service.engine.check_revision("min_revision", &message.min_revision));
     all_or_return!(wrong; member, size, after);
-    let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
+    let after = after.map(|token| MemberId::parse("page_token", &token.cursor[0])).transpose()?;
     let caller = context.principal.share();
     let options = QueryOptions { min_revision: message.min_revision, caller, ..QueryOptions::default() };
     let now = service.engine.now();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let ix = state.graph().find(member.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &member))?;
         // All of them are put in order for each page.
-        charge_resources(state.graph().blocked_by(ix).count(), budget)?;
+        charge_resources(state.graph().members_blocked_by(ix).count(), budget)?;
         let blocks = state.blocks_by(ix);
         let start = after.as_ref().map_or(0, |after| blocks.partition_point(|block| block.of <= *after));
         let (blocks, next_page_token) = page(&blocks[start..], size, |last| listing.token(now, &[last.of.as_str()]));

@@ -8,7 +8,7 @@ use super::decode::{Violations, all_or_return, optional_time, page_size, within_
 use super::encode::Shown;
 use super::read_context::{ReadContext, find, read_on_every_page};
 use super::services::Service;
-use super::statuses::status_place;
+use super::statuses::status_cursor;
 use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, Reason, TopicSet, Violation};
 use crate::engine::{DiscoverQuery, DiscoveredStatus, State, discover, discovered_chain};
@@ -32,7 +32,7 @@ pub async fn discover_statuses(
     wrong.check(same_viewer(viewer.as_ref(), asked.as_ref()));
     all_or_return!(wrong; viewer, topics, max_hops, since, size, after, asked);
     let asked = asked.made_for(viewer.clone());
-    let after = after.map(|token| status_place(&token.place)).transpose()?;
+    let after = after.map(|token| status_cursor(&token.cursor)).transpose()?;
     let query = DiscoverQuery { topics, max_hops, since };
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {

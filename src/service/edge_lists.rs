@@ -12,9 +12,9 @@ use crate::engine::State;
 use crate::graph::{Budget, Graph, HalfEdge, IdPrefix, MemberIx, View, id_prefix};
 use crate::proto::v1 as pb;
 
-/// An edge's place in its member's list.
+/// Where an edge stands in its member's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place<'s> {
+struct Cursor<'s> {
     /// Of the other end's id. It comes first, for most comparisons end there.
     prefix: IdPrefix,
     other: &'s MemberId,
@@ -23,9 +23,9 @@ struct Place<'s> {
     leads_in: bool,
 }
 
-impl<'s> Place<'s> {
-    fn new(other: &'s MemberId, kind: &'s KindName, leads_in: bool) -> Place<'s> {
-        Place { prefix: id_prefix(other.as_str()), other, kind, leads_in }
+impl<'s> Cursor<'s> {
+    fn new(other: &'s MemberId, kind: &'s KindName, leads_in: bool) -> Cursor<'s> {
+        Cursor { prefix: id_prefix(other.as_str()), other, kind, leads_in }
     }
 }
 
@@ -113,11 +113,11 @@ pub async fn list_edges(service: &Service, call: Call<pb::ListEdgesRequest>) -> 
     let asked = wrong.check(service.read_context_of(&context, plain, after.as_ref().and_then(Option::as_ref)));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; edges, size, after, asked);
-    let after = after.map(|token| place_after(&token.place)).transpose()?;
+    let after = after.map(|token| edge_cursor(&token.cursor)).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let view = how.view_under(&edges.filter, state)?;
-        let after = after.as_ref().map(|(other, kind, leads_in)| Place::new(other, kind, *leads_in));
+        let after = after.as_ref().map(|(other, kind, leads_in)| Cursor::new(other, kind, *leads_in));
         let (next, found) = (Vec::new(), Vec::new());
         let mut first = FirstEdges { graph: state.graph(), after, count: size + 1, next, found };
         let from = edges.for_each(&view, budget, |half| first.push(half))?;
@@ -127,7 +127,7 @@ pub async fn list_edges(service: &Service, call: Call<pb::ListEdgesRequest>) -> 
                 first.push(half);
             }
         }
-        let token_after = |Place { other, kind, leads_in, .. }: Place<'_>| {
+        let token_after = |Cursor { other, kind, leads_in, .. }: Cursor<'_>| {
             listing.token(how.as_of, &[other.as_str(), kind.as_str(), if leads_in { "in" } else { "out" }])
         };
         let found = first.in_order();
@@ -137,63 +137,63 @@ pub async fn list_edges(service: &Service, call: Call<pb::ListEdgesRequest>) -> 
             (from, half.kind(), to)
         });
         let shown = how.shown(state);
-        // One edge for each place: what the graph holds is in the records.
-        let stored = found.iter().map(|(place, _)| *place).zip(state.edges_at(ends));
+        // There is an edge for each cursor: what the graph holds is in the records.
+        let stored = found.iter().map(|(cursor, _)| *cursor).zip(state.edges_at(ends));
         let (edges, next_page_token) =
-            page_that_fits(stored, size, |(place, edge)| (shown.edge(edge), place), token_after);
+            page_that_fits(stored, size, |(cursor, edge)| (shown.edge(edge), cursor), token_after);
         Ok(pb::ListEdgesResponse { edges, next_page_token, revision: state.revision().to_string() })
     };
     service.query(&asked, answer).await
 }
 
-/// The first edges in order, of those after a place: a page of a hub's edges without sorting or keeping them all.
+/// The first edges in order, of those after a cursor: a page of a hub's edges without sorting or keeping them all.
 struct FirstEdges<'s> {
     graph: &'s Graph,
-    after: Option<Place<'s>>,
+    after: Option<Cursor<'s>>,
     count: usize,
-    /// Not placed yet.
+    /// Half-edges that have no cursor yet.
     next: Vec<HalfEdge>,
     /// The first of those that are, and some more.
-    found: Vec<(Place<'s>, HalfEdge)>,
+    found: Vec<(Cursor<'s>, HalfEdge)>,
 }
 
-/// Edges that are placed together.
+/// How many edges are given their cursors together.
 const BLOCK: usize = 256;
 
 impl<'s> FirstEdges<'s> {
     fn push(&mut self, half: HalfEdge) {
         self.next.push(half);
         if self.next.len() == BLOCK {
-            self.place();
+            self.take_batch();
         }
     }
 
     /// All names first, then what is in them: what is not in the processor's cache is fetched at the same time, and not one after
     /// the other.
-    fn place(&mut self) {
+    fn take_batch(&mut self) {
         let names: Vec<&MemberId> = self.next.iter().map(|half| self.graph.id(half.neighbor())).collect();
-        let placed = names.into_iter().zip(self.next.drain(..)).map(|(name, half)| {
+        let batch = names.into_iter().zip(self.next.drain(..)).map(|(name, half)| {
             let kind = &self.graph.kind(half.kind()).name;
-            (Place::new(name, kind, !half.leads_out()), half)
+            (Cursor::new(name, kind, !half.leads_out()), half)
         });
-        self.found.extend(placed.filter(|(place, _)| self.after.is_none_or(|after| *place > after)));
+        self.found.extend(batch.filter(|(cursor, _)| self.after.is_none_or(|after| *cursor > after)));
         if self.found.len() >= 2 * self.count + BLOCK {
             self.found.select_nth_unstable_by(self.count, |a, b| a.0.cmp(&b.0));
             self.found.truncate(self.count);
         }
     }
 
-    fn in_order(mut self) -> Vec<(Place<'s>, HalfEdge)> {
-        self.place();
+    fn in_order(mut self) -> Vec<(Cursor<'s>, HalfEdge)> {
+        self.take_batch();
         self.found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.found.truncate(self.count);
         self.found
     }
 }
 
-fn place_after(place: &[String]) -> Result<(MemberId, KindName, bool), Violation> {
-    let other = MemberId::parse("page_token", &place[0])?;
-    Ok((other, KindName::parse("page_token", &place[1])?, place[2] == "in"))
+fn edge_cursor(cursor: &[String]) -> Result<(MemberId, KindName, bool), Violation> {
+    let other = MemberId::parse("page_token", &cursor[0])?;
+    Ok((other, KindName::parse("page_token", &cursor[1])?, cursor[2] == "in"))
 }
 
 pub async fn count_edges(

@@ -56,7 +56,7 @@ pub async fn list_leaders(
             Err(limit) => (Vec::new(), Extent::ended(limit, 0)),
         };
         let info = how.info(state, extent, budget)?;
-        let leaders = leaders.iter().take(limit as usize).map(|leader| leader.told(state));
+        let leaders = leaders.iter().take(limit as usize).map(|leader| leader.encoded(state));
         Ok(pb::ListLeadersResponse { leaders: leaders.collect(), info: Some(info) })
     };
     service.query_statuses(&asked, answer).await
@@ -100,7 +100,7 @@ fn nearest(
 }
 
 impl Found {
-    fn told(&self, state: &State) -> pb::Leader {
+    fn encoded(&self, state: &State) -> pb::Leader {
         let Found { leader, statuses, hops } = self;
         let id = |ix: &MemberIx| state.graph().id(*ix).to_string();
         pb::Leader {

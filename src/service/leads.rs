@@ -7,7 +7,7 @@ use crate::engine::{State, StatusReader};
 use crate::graph::{Budget, Limit, MemberIx, Sharer, View, leaders};
 
 /// The first so many leaders of a topic are told of as such.
-const LEADERS_TOLD_MAX: usize = 10;
+const LEADERS_REPORTED_MAX: usize = 10;
 /// Members on a topic whose leaders are looked for: among more it would take longer than the suggestions do.
 const ON_TOPIC_MAX: usize = 1_000;
 
@@ -15,8 +15,8 @@ const ON_TOPIC_MAX: usize = 1_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lead {
     pub topic: Topic,
-    /// Its place among the topic's leaders, from 1.
-    pub place: usize,
+    /// Its rank among the topic's leaders, from 1.
+    pub rank: usize,
     /// How many members on the topic pay attention to it; 1 at least.
     pub audience: usize,
 }
@@ -38,10 +38,10 @@ pub fn leads(
             continue;
         }
         let sharers: Vec<Sharer> = sharing.into_iter().map(|sharing| sharing.sharer).collect();
-        for (leader, place) in leaders(view, &sharers, budget)?.into_iter().take(LEADERS_TOLD_MAX).zip(1..) {
+        for (leader, rank) in leaders(view, &sharers, budget)?.into_iter().take(LEADERS_REPORTED_MAX).zip(1..) {
             let audience = leader.readers.len();
             if audience > 0 {
-                found.entry(leader.member).or_default().push(Lead { topic: topic.clone(), place, audience });
+                found.entry(leader.member).or_default().push(Lead { topic: topic.clone(), rank, audience });
             }
         }
     }

@@ -109,7 +109,7 @@ pub async fn list_members(
     let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
     let asked = wrong.check(service.read_context_of(&context, plain, None));
     all_or_return!(wrong; size, after, asked);
-    let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
+    let after = after.map(|token| MemberId::parse("page_token", &token.cursor[0])).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         charge_resources(size, budget)?;

@@ -1,6 +1,6 @@
 //! Page tokens: where a page ended, for which request.
 //!
-//! A token is the hex digits of: a version byte, XXH3-64 of the request it belongs to, the pages' `as_of`, the place of the
+//! A token is the hex digits of: a version byte, XXH3-64 of the request it belongs to, the pages' `as_of`, the cursor of the
 //! last item by its sort key, and a code of authentication of all before, by a key that the store keeps: what is in a token decides
 //! what comes next, and is kith's own.
 
@@ -14,7 +14,7 @@ use crate::domain::{Reason, TimeMs, Violation};
 use crate::engine::TokenKey;
 
 const VERSION: u8 = 2;
-/// Between the parts of a place; no id holds a control character.
+/// Between the parts of a cursor; no id holds a control character.
 const SEPARATOR: char = '\u{1f}';
 const HEAD_BYTES: usize = 1 + 8 + 8;
 
@@ -24,7 +24,7 @@ pub struct PageToken {
     /// Pages of one listing are evaluated at the same time.
     pub as_of: TimeMs,
     /// The last item's sort key.
-    pub place: Vec<String>,
+    pub cursor: Vec<String>,
 }
 
 /// What a token belongs to: the RPC, and its request without what may differ from page to page.
@@ -43,18 +43,18 @@ impl Listing {
         Listing { request: xxh3_64(&bytes), key: key.clone() }
     }
 
-    /// The token for the page after `place`.
-    pub fn token(&self, as_of: TimeMs, place: &[&str]) -> String {
+    /// The token for the page after `cursor`.
+    pub fn token(&self, as_of: TimeMs, cursor: &[&str]) -> String {
         let mut bytes = vec![VERSION];
         bytes.extend(self.request.to_be_bytes());
         bytes.extend(as_of.0.to_be_bytes());
-        bytes.extend(place.join(&SEPARATOR.to_string()).into_bytes());
+        bytes.extend(cursor.join(&SEPARATOR.to_string()).into_bytes());
         let mac = self.key.mac(&bytes);
         bytes.extend(mac);
         hex(&bytes)
     }
 
-    /// Reads a token of this listing with so many parts in its place; none for the first page.
+    /// Reads a token of this listing with so many parts in its cursor; none for the first page.
     pub fn parse(&self, token: &str, parts: usize) -> Result<Option<PageToken>, Violation> {
         if token.is_empty() {
             return Ok(None);
@@ -71,12 +71,12 @@ impl Listing {
             let message = "belongs to another request: only page_size may change from page to page";
             return Err(Violation::new("page_token", Reason::PageTokenMismatch, message));
         }
-        let place = std::str::from_utf8(&body[HEAD_BYTES..]).map_err(|_| malformed())?;
-        let place: Vec<String> = place.split(SEPARATOR).map(str::to_owned).collect();
-        if place.len() != parts {
+        let cursor = std::str::from_utf8(&body[HEAD_BYTES..]).map_err(|_| malformed())?;
+        let cursor: Vec<String> = cursor.split(SEPARATOR).map(str::to_owned).collect();
+        if cursor.len() != parts {
             return Err(malformed());
         }
-        Ok(Some(PageToken { as_of: TimeMs(number(9..17) as i64), place }))
+        Ok(Some(PageToken { as_of: TimeMs(number(9..17) as i64), cursor }))
     }
 }
 
@@ -124,7 +124,7 @@ mod tests {
         let listing = Listing::new(&key, "ListMembers", &ListMembersRequest::default());
         let token = listing.token(TimeMs(-5), &["3", "née"]);
         let read = listing.parse(&token, 2).unwrap().unwrap();
-        assert_eq!(read, PageToken { as_of: TimeMs(-5), place: vec!["3".to_owned(), "née".to_owned()] });
+        assert_eq!(read, PageToken { as_of: TimeMs(-5), cursor: vec!["3".to_owned(), "née".to_owned()] });
         assert_eq!(listing.parse("", 2), Ok(None));
 
         let reason = |listing: &Listing, token: &str| listing.parse(token, 2).unwrap_err().reason;

@@ -108,7 +108,7 @@ pub async fn list_mutuals(
     let asked = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; a, b, filter, size, after, asked);
-    let after = after.map(|token| MemberId::parse("page_token", &token.place[0])).transpose()?;
+    let after = after.map(|token| MemberId::parse("page_token", &token.cursor[0])).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let view = how.view_under(&filter, state)?;

@@ -205,8 +205,11 @@ mod tests {
         let principal = Principal::unlimited_in(CallId::of(&headers));
         let refused = principal.scope(async { to_status(Error::Internal("the cause".to_owned())) }).await;
         assert!(!refused.message().contains("the cause"));
-        let told = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let trace = format!("trace_id=\"{}\"", "a1".repeat(16));
-        assert!(told.contains("call=order-17") && told.contains(&trace) && told.contains("cause=the cause"), "{told}");
+        assert!(
+            logged.contains("call=order-17") && logged.contains(&trace) && logged.contains("cause=the cause"),
+            "{logged}"
+        );
     }
 }

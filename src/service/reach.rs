@@ -126,7 +126,7 @@ pub async fn list_reach(service: &Service, call: Call<pb::ListReachRequest>) -> 
     let asked = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
     all_or_return!(wrong; of, size, after, asked);
-    let after = after.map(|token| reach_place(&token.place)).transpose()?;
+    let after = after.map(|token| reach_cursor(&token.cursor)).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let (ways, member, max_hops) = of.resolve(state, &how)?;
@@ -135,14 +135,14 @@ pub async fn list_reach(service: &Service, call: Call<pb::ListReachRequest>) -> 
         let id = |ix| state.graph().id(ix);
         let start = after.as_ref();
         let start = start.map_or(0, |(hop, last)| list.partition_point(|(h, ix)| (*h, id(*ix)) <= (*hop, last)));
-        let encode = |place: &(u32, MemberIx)| {
-            let (hop, ix) = place;
+        let encode = |cursor: &(u32, MemberIx)| {
+            let (hop, ix) = cursor;
             let mut item = pb::ReachedMember { member_id: id(*ix).to_string(), hop: *hop as i32, ..Default::default() };
             if message.crossing_only {
                 let witnessed = witness(how.shown(state), &ways, (*ix, member), *hop, &mut item, budget);
                 extent.limit = extent.limit.or(witnessed.err());
             }
-            (item, *place)
+            (item, *cursor)
         };
         let (items, next_page_token) = page_that_fits(list[start..].iter(), size, encode, |(hop, ix)| {
             listing.token(how.as_of, &[&hop.to_string(), id(ix).as_str()])
@@ -180,7 +180,7 @@ fn same_on_every_page(message: &pb::ListReachRequest) -> pb::ListReachRequest {
     pb::ListReachRequest { page_size: 0, page_token: String::new(), read, ..message.clone() }
 }
 
-fn reach_place(place: &[String]) -> Result<(u32, MemberId), Violation> {
+fn reach_cursor(cursor: &[String]) -> Result<(u32, MemberId), Violation> {
     let malformed = |_| Violation::new("page_token", Reason::Malformed, "is not a token kith has given");
-    Ok((place[0].parse().map_err(malformed)?, MemberId::parse("page_token", &place[1])?))
+    Ok((cursor[0].parse().map_err(malformed)?, MemberId::parse("page_token", &cursor[1])?))
 }

@@ -33,13 +33,13 @@ fn status(error: Error, field: Option<String>) -> Status {
     let (code, reason, message) = match error {
         Error::Invalid(violations) => {
             let reason = violations.first().map_or(Reason::Malformed, |violation| violation.reason);
-            let told = with_room(&violations);
-            let left_out = violations.len() - told;
+            let reported = with_room(&violations);
+            let left_out = violations.len() - reported;
             if left_out > 0 {
                 metadata.insert("violations_left_out".to_owned(), left_out.to_string());
-                message = format!("{}; and {left_out} more", Error::Invalid(violations[..told].to_vec()));
+                message = format!("{}; and {left_out} more", Error::Invalid(violations[..reported].to_vec()));
             }
-            details.set_bad_request(violations.into_iter().take(told).map(field_violation).collect::<Vec<_>>());
+            details.set_bad_request(violations.into_iter().take(reported).map(field_violation).collect::<Vec<_>>());
             (Code::InvalidArgument, reason, message)
         }
         Error::Precondition(violation) => {
@@ -233,8 +233,11 @@ mod tests {
         status.add_header(&mut headers).unwrap();
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
         assert!(bytes < 8_000, "{bytes} bytes");
-        let told = status.get_details_bad_request().unwrap().field_violations.len();
-        assert!(told >= 10 && status.message().ends_with(&format!("; and {} more", 5_000 - told)), "{status:?}");
+        let reported = status.get_details_bad_request().unwrap().field_violations.len();
+        assert!(
+            reported >= 10 && status.message().ends_with(&format!("; and {} more", 5_000 - reported)),
+            "{status:?}"
+        );
         assert_eq!(refusal(10).get_details_bad_request().unwrap().field_violations.len(), 10);
     }
 }

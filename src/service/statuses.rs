@@ -96,7 +96,7 @@ pub async fn list_statuses(
     let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
     let asked = wrong.check(service.read_context_of(&context, plain, after.as_ref().and_then(Option::as_ref)));
     all_or_return!(wrong; author, size, after, asked);
-    let after = after.map(|token| status_place(&token.place)).transpose()?;
+    let after = after.map(|token| status_cursor(&token.cursor)).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let author = find(&how.view(state), &author)?;
@@ -105,8 +105,8 @@ pub async fn list_statuses(
         charge_resources(seen.len(), budget)?;
         let stored = seen.into_iter().filter_map(|status| state.status(status.id.as_str()));
         let encode = |stored: Stored<Status>| {
-            let place = (stored.value.post_time, stored.value.id.clone());
-            (how.shown(state).status(stored), place)
+            let cursor = (stored.value.post_time, stored.value.id.clone());
+            (how.shown(state).status(stored), cursor)
         };
         let (statuses, next_page_token) = page_that_fits(stored, size, encode, |(post_time, id)| {
             listing.token(how.as_of, &[&post_time.0.to_string(), id.as_str()])
@@ -116,11 +116,11 @@ pub async fn list_statuses(
     service.query_statuses(&asked, answer).await
 }
 
-/// A status's place in a list of newest first: its time and id.
-pub(super) fn status_place(place: &[String]) -> Result<(TimeMs, StatusId), Violation> {
+/// A status's cursor in a list of newest first: its time and id.
+pub(super) fn status_cursor(cursor: &[String]) -> Result<(TimeMs, StatusId), Violation> {
     let malformed = |_| Violation::new("page_token", crate::domain::Reason::Malformed, "is not a token kith has given");
-    let time = place[0].parse().map_err(malformed)?;
-    Ok((TimeMs(time), StatusId::parse("page_token", &place[1])?))
+    let time = cursor[0].parse().map_err(malformed)?;
+    Ok((TimeMs(time), StatusId::parse("page_token", &cursor[1])?))
 }
 
 pub async fn list_outcomes(
@@ -138,7 +138,7 @@ pub async fn list_outcomes(
     let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
     let asked = wrong.check(service.read_context_of(&context, plain, after.as_ref().and_then(Option::as_ref)));
     all_or_return!(wrong; id, size, after, asked);
-    let after = after.map(|token| outcome_place(&token.place)).transpose()?;
+    let after = after.map(|token| outcome_cursor(&token.cursor)).transpose()?;
     let how = asked.clone();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         own_status(state, &how, &id)?;
@@ -170,7 +170,7 @@ pub(super) fn own_status(state: &State, how: &ReadContext, id: &StatusId) -> Res
     status.ok_or_else(|| Error::not_found(Resource::Status, id))
 }
 
-fn outcome_place(place: &[String]) -> Result<EdgeKey, Violation> {
-    let from = MemberId::parse("page_token", &place[0])?;
-    EdgeKey::new(from, KindName::parse("page_token", &place[1])?, MemberId::parse("page_token", &place[2])?)
+fn outcome_cursor(cursor: &[String]) -> Result<EdgeKey, Violation> {
+    let from = MemberId::parse("page_token", &cursor[0])?;
+    EdgeKey::new(from, KindName::parse("page_token", &cursor[1])?, MemberId::parse("page_token", &cursor[2])?)
 }

@@ -75,7 +75,7 @@ pub async fn suggest_introductions(
         let suggestions = found.suggestions.iter().map(|suggestion| {
             let matched = matches.as_ref().and_then(|matches| matches.get(&suggestion.member));
             let leads = leads.get(&suggestion.member).map(Vec::as_slice).unwrap_or_default();
-            told(how.shown(state), &view, suggestion, matched.map(|matched| (matched, leads)))
+            encoded(how.shown(state), &view, suggestion, matched.map(|matched| (matched, leads)))
         });
         let (suggestions, all) = that_fit(suggestions);
         let mut info = how.info(state, found.extent, budget)?;
@@ -129,7 +129,7 @@ fn evidence(matches: &Matches) -> TopicEvidence {
 }
 
 /// A suggestion with its evidence.
-fn told(
+fn encoded(
     shown: Shown<'_>,
     view: &View<'_>,
     suggestion: &Suggestion,
@@ -178,7 +178,7 @@ fn chain_reasons(suggestion: &Suggestion, id: impl Fn(MemberIx) -> String) -> Ve
 /// statuses and the lead on it.
 fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch, leads: &[Lead]) -> Vec<pb::Reason> {
     let of_score = if suggestion.k > 0.0 { suggestion.topic_match / (1.0 + suggestion.topic_match) } else { 0.0 };
-    let statuses = telling_statuses(matched);
+    let statuses = explaining_statuses(matched);
     let share = |topic: &Topic| {
         let part = matched.parts.iter().find(|(other, _)| other == topic).map_or(0.0, |(_, part)| *part);
         let by_interest = usize::from(matched.interests.contains(topic));
@@ -201,7 +201,7 @@ fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch, leads: &[Lead]) 
         share: share(&lead.topic),
         reason: Some(pb::reason::Reason::Leader(pb::LeaderReason {
             topic: lead.topic.to_string(),
-            place: lead.place as i32,
+            rank: lead.rank as i32,
             audience: lead.audience as i32,
         })),
     };
@@ -215,16 +215,16 @@ fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch, leads: &[Lead]) 
 
 /// The newest statuses, and of each topic that neither they nor an interest are about the newest one: so that every topic's part
 /// of the score has its reason.
-fn telling_statuses(matched: &TopicMatch) -> Vec<&(StatusId, Vec<Topic>)> {
-    let mut told: BTreeSet<&Topic> = matched.interests.iter().collect();
+fn explaining_statuses(matched: &TopicMatch) -> Vec<&(StatusId, Vec<Topic>)> {
+    let mut covered: BTreeSet<&Topic> = matched.interests.iter().collect();
     let newest = matched.statuses.iter().enumerate();
     let telling = newest.filter(|(at, (_, topics))| {
-        let is_new = topics.iter().any(|topic| !told.contains(topic));
-        let is_told = *at < STATUSES_SHOWN_MAX || is_new;
-        if is_told {
-            told.extend(topics);
+        let is_new = topics.iter().any(|topic| !covered.contains(topic));
+        let is_reported = *at < STATUSES_SHOWN_MAX || is_new;
+        if is_reported {
+            covered.extend(topics);
         }
-        is_told
+        is_reported
     });
     telling.map(|(_, status)| status).collect()
 }

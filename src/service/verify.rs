@@ -21,7 +21,7 @@ pub async fn verify(
     let state = service.engine.state_at(&message.min_revision).await?;
     let engine = service.engine.clone();
     begin(service.engine.streams(), &context, move |outlet| {
-        let verifier = &mut Teller { outlet, told: Instant::now() };
+        let verifier = &mut Reporter { outlet, reported: Instant::now() };
         let mut verified = state.verify(verifier)?;
         verified.findings += engine.verify_disk(&state, verifier)?;
         outlet.send(event(Event::Summary(summary(&state, verified))))
@@ -33,22 +33,22 @@ fn event(event: Event) -> pb::VerifyResponse {
 }
 
 /// Tells the caller.
-struct Teller<'a> {
+struct Reporter<'a> {
     outlet: &'a Outlet<pb::VerifyResponse>,
-    told: Instant,
+    reported: Instant,
 }
 
-impl Verifier for Teller<'_> {
+impl Verifier for Reporter<'_> {
     fn found(&mut self, finding: Finding) -> Result<(), Error> {
-        let Finding { place, subject, message } = finding;
-        self.outlet.send(event(Event::Finding(pb::Finding { place: place.to_owned(), subject, message })))
+        let Finding { part, subject, message } = finding;
+        self.outlet.send(event(Event::Finding(pb::Finding { part: part.to_owned(), subject, message })))
     }
 
     fn progress(&mut self, checked: u64, total: u64) -> Result<(), Error> {
-        if self.told.elapsed() < PROGRESS_EVERY {
+        if self.reported.elapsed() < PROGRESS_EVERY {
             return self.outlet.check();
         }
-        self.told = Instant::now();
+        self.reported = Instant::now();
         let progress = pb::VerifyProgress { checked: checked as i64, total: total as i64 };
         self.outlet.send(event(Event::Progress(progress)))
     }

@@ -55,7 +55,7 @@ fn damage_on_disk_is_a_finding() {
     );
     assert_eq!(lines[1], "1 finding");
     let told: Value = serde_json::from_str(&kith(&["verify", "--data", &data, "--json"]).out).unwrap();
-    assert_eq!((&told["findings"], &told["named"][0]["place"]), (&1.into(), &"storage".into()));
+    assert_eq!((&told["findings"], &told["named"][0]["part"]), (&1.into(), &"storage".into()));
 }
 
 #[test]

@@ -254,7 +254,7 @@ fn large_values_come_back() {
 }
 
 #[test]
-fn the_figures_tell_what_is_kept() {
+fn the_metrics_say_what_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open_sled(folder.path()).unwrap();
     load(&mut store);

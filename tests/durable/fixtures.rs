@@ -78,7 +78,7 @@ fn write(folder: &Path) {
                 let n = n as u128 + u128::from(bytes_min);
                 engine.write(vec![change], Some(request(n, n)), |_, _| b"answer".to_vec()).await.unwrap();
             }
-            let covered = || engine.figures().checkpoint_sequence.get();
+            let covered = || engine.metrics().checkpoint_sequence.get();
             wait_until(|| bytes_min > 1 || covered() >= 2).await;
             drop(engine);
             end.join();

@@ -115,7 +115,7 @@ fn others_write_while_a_hub_is_hidden_and_erased() {
             None => assert!(state.edge_count() < FANS / 2),
         };
         longest_of("erased", beside(&engine, erase, all_or_nothing).await);
-        assert_eq!(engine.figures().prepared.get(), 2);
+        assert_eq!(engine.metrics().prepared.get(), 2);
         let state = engine.state();
         assert_sound(&state);
         drop(engine);

@@ -233,7 +233,7 @@ fn prepared_beside_others_they_are_what_they_are_at_once() {
             let told = together(&engine, &clock, seed).await;
             let (state, commits) = (engine.state(), watch.take_commits());
             assert_sound(&state);
-            prepared += engine.figures().prepared.get();
+            prepared += engine.metrics().prepared.get();
             drop(engine);
             end.join();
             assert_eq!(at_once(&begun, &told, &commits).await, state.state_digest(), "seed {seed}");
@@ -273,7 +273,7 @@ fn a_store_that_refuses_a_prepared_command_leaves_nothing_of_it() {
         let told = write(&engine, erase("a"), None).await.unwrap();
         assert!(told.answer.contains("edges_deleted: 4000"), "{}", told.answer);
         assert_eq!((told.sequence, engine.state().member("a")), (sequence + 1, None));
-        assert_eq!(engine.figures().prepared.get(), 3);
+        assert_eq!(engine.metrics().prepared.get(), 3);
         let state = engine.state();
         assert_sound(&state);
         drop(engine);
@@ -294,7 +294,7 @@ fn a_command_that_is_refused_after_its_preparation_publishes_nothing() {
         let refusal = engine.write(changes, None, answer).await.unwrap_err();
         assert_eq!(refusal.change, Some(1));
         assert_eq!((engine.state().sequence(), engine.state().state_digest()), (sequence, before));
-        assert_eq!(engine.figures().prepared.get(), 0);
+        assert_eq!(engine.metrics().prepared.get(), 0);
         write(&engine, vec![put_bare("z")], None).await.unwrap();
         assert_eq!(
             engine.state().graph().half_edges(engine.state().graph().find("a").unwrap()).len() as u64

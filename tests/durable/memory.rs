@@ -62,9 +62,9 @@ fn what_grows_is_refused_in_time_for_a_restart_and_all_else_goes_on() {
         assert!(fill(&engine).await > 10);
         let again = engine.write(post(), asked, |_, _| b"again".to_vec()).await.unwrap();
         assert_eq!(again, first, "a retry has its answer, whatever there is room for");
-        let figures = engine.memory_figures();
+        let metrics = engine.memory_metrics();
         assert!(engine.state().member_count() < BYTES_MAX / 240, "it is noticed in time");
-        assert!(figures.is_full && figures.bytes_max == BYTES_MAX && figures.start_bytes > BYTES_MAX, "{figures:?}");
+        assert!(metrics.is_full && metrics.bytes_max == BYTES_MAX && metrics.start_bytes > BYTES_MAX, "{metrics:?}");
         let renamed = |name: &str| MemberPatch { display_name: Some(name.to_owned()), ..MemberPatch::default() };
         for grows in [put_bare("new"), put_edge("m1", "client", "m2"), patch("m1", renamed("One"))] {
             assert!(is_full(&write(&engine, grows).await.unwrap_err()));
@@ -84,7 +84,7 @@ fn what_grows_is_refused_in_time_for_a_restart_and_all_else_goes_on() {
             write(&engine, delete(&format!("m{n}"))).await.unwrap();
         }
         // The checkpoint without them says that there is room again.
-        wait_until(|| !engine.memory_figures().is_full).await;
+        wait_until(|| !engine.memory_metrics().is_full).await;
         write(&engine, put_bare("new")).await.unwrap();
     });
     drop(engine);

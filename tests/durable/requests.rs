@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kith::domain::{Change, EdgePut, Error, Member, Origin, Precondition, Reason, Request, Scope, TimeMs};
-use kith::engine::{ClockFigures, Engine, EngineOptions, Refusal, Revision, SetTime, WriterEnd};
+use kith::engine::{ClockMetrics, Engine, EngineOptions, Refusal, Revision, SetTime, WriterEnd};
 use kith::store::{MemoryStore, Store, StoreError};
 
 use crate::support::*;
@@ -122,7 +122,7 @@ fn a_retry_is_never_counted_twice_whatever_the_clock_does() {
         }
         write(&engine, "b", None).await.unwrap();
         assert_eq!(dated(&engine, "b"), TimeMs(BEGUN.0 + 400));
-        assert_eq!(engine.clock_figures(), ClockFigures { apart_ms: 0, jumps: 4, waits: false });
+        assert_eq!(engine.clock_metrics(), ClockMetrics { apart_ms: 0, jumps: 4, waits: false });
         drop(engine);
         end.join();
         time.jump_ms(year);
@@ -149,7 +149,7 @@ fn the_log_is_kept_for_watchers_by_its_own_time() {
     let (engine, end) = Engine::open_at(Box::new(open_sled(folder.path()).unwrap()), options, time.clone()).unwrap();
     block_on(async {
         let from = engine.state().revision().to_string();
-        let covered = || engine.figures().checkpoint_sequence.get();
+        let covered = || engine.metrics().checkpoint_sequence.get();
         time.jump_ms(48 * HOUR_MS);
         for n in 0..20 {
             let before = covered();
@@ -476,7 +476,7 @@ fn a_retry_has_its_answer_while_the_clock_waits() {
     end.join();
     time.jump_ms(31 * 24 * 3_600_000);
     let (engine, end) = open_at(&memory, &time);
-    assert!(engine.clock_figures().waits);
+    assert!(engine.clock_metrics().waits);
     block_on(async {
         assert_eq!(put(&engine, 1, 1).await.unwrap(), b"first");
         let reused = put(&engine, 1, 2).await.unwrap_err();

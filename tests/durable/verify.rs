@@ -113,8 +113,8 @@ fn damage_of_the_log_behind_a_checkpoint_is_found_though_a_start_does_not_read_i
         let state = State::load(&mut store).unwrap();
         let found = &mut Findings::default();
         assert_eq!(verify_log(store.log().as_ref(), state.sequence(), found).unwrap(), 1, "byte {at}");
-        let Finding { place, message, .. } = &found.0[0];
-        assert!(*place == "log" && message.contains("00000000000000000001.log, sequence 1: "), "{message}");
+        let Finding { part, message, .. } = &found.0[0];
+        assert!(*part == "log" && message.contains("00000000000000000001.log, sequence 1: "), "{message}");
     }
 }
 
@@ -132,7 +132,7 @@ fn what_rots_under_a_server_is_found_and_written_anew() {
         ("checkpoint", |folder| folder.with_file_name("STORE")),
         ("log", |folder| folder.with_file_name("log").join("00000000000000000001.log")),
     ];
-    for (place, target) in targets {
+    for (part, target) in targets {
         let folder = tempfile::tempdir().unwrap();
         let digest = block_on(async {
             // The log is long enough for a checkpoint once: another one comes of rot alone.
@@ -142,18 +142,18 @@ fn what_rots_under_a_server_is_found_and_written_anew() {
                 engine.write(vec![put_bare(&format!("m{n}"))], None, |_, _| Vec::new()).await.unwrap();
             }
             wait_until(|| !folder.path().join("generation-00000000000000000001").exists()).await;
-            wait_until(|| engine.store_figures().log_bytes < 4_000).await;
-            let (path, installed) = (target(&generation(folder.path())), engine.figures().checkpoints.get());
+            wait_until(|| engine.store_metrics().log_bytes < 4_000).await;
+            let (path, installed) = (target(&generation(folder.path())), engine.metrics().checkpoints.get());
             let mut bytes = std::fs::read(&path).unwrap();
             let at = bytes.len().min(100) / 2;
             bytes[at] ^= 4;
             std::fs::write(&path, bytes).unwrap();
             let found = &mut Findings::default();
             assert_eq!(engine.verify_disk(&engine.state(), found).unwrap(), 1, "{}", path.display());
-            assert_eq!(found.0[0].place, place, "{:?}", found.0);
+            assert_eq!(found.0[0].part, part, "{:?}", found.0);
             // Of the log it is enough that the segment goes, where a checkpoint covers it.
-            let is_new = || engine.figures().checkpoints.get() > installed || !path.exists();
-            wait_until(|| engine.figures().scrub_findings.get() > 0 && is_new()).await;
+            let is_new = || engine.metrics().checkpoints.get() > installed || !path.exists();
+            wait_until(|| engine.metrics().scrub_findings.get() > 0 && is_new()).await;
             let clean = || engine.verify_disk(&engine.state(), &mut Findings::default()).unwrap() == 0;
             wait_until(clean).await;
             let digest = engine.state().digest();

@@ -24,7 +24,7 @@ pub fn content_agrees(case: &Case) {
         assert_eq!(graph.edges(), case.world.edges.len() as u64);
         for (i, kind) in kinds.iter().enumerate() {
             let uses = case.world.edges.iter().filter(|edge| edge.kind == i).count() as u64;
-            assert_eq!(graph.kind_uses(KindIx(kind.place)), uses);
+            assert_eq!(graph.kind_uses(KindIx(kind.slot)), uses);
         }
         let by_id: Vec<&str> = graph.members_after(None).map(|ix| graph.id(ix).as_str()).collect();
         assert_eq!(by_id, case.oracle.ids);
@@ -38,7 +38,7 @@ pub fn content_agrees(case: &Case) {
 pub fn strengths_agree(world: &World, graph: &Graph, as_of: TimeMs) {
     for edge in &world.edges {
         let kind = &world.kinds[edge.kind];
-        let known = graph.kind(KindIx(kind.place));
+        let known = graph.kind(KindIx(kind.slot));
         let add = |history, &(count, time_s): &(u32, u32)| add_interactions(history, known, u64::from(count), time_s);
         let history = edge.interactions.iter().fold(History::default(), add);
         let (faded, last_s) = edge.faded(kind);

@@ -51,9 +51,9 @@ fn ask_for_some(
 }
 
 /// A suggestion without indices: who, score, K, match, hops, mutuals, chains with shares.
-pub type Told = (usize, [f64; 3], u32, u32, Vec<(Vec<usize>, f64)>);
+pub type Summary = (usize, [f64; 3], u32, u32, Vec<(Vec<usize>, f64)>);
 
-pub fn told(names: &Names<'_>, found: &[Suggestion]) -> Vec<Told> {
+pub fn summaries(names: &Names<'_>, found: &[Suggestion]) -> Vec<Summary> {
     let one = |s: &Suggestion| {
         let because = s.because.iter().map(|b| (names.all(&b.through), b.share)).collect();
         (names.at(s.member), [s.score, s.k, s.topic_match], s.hops, s.mutuals, because)
@@ -62,7 +62,7 @@ pub fn told(names: &Names<'_>, found: &[Suggestion]) -> Vec<Told> {
 }
 
 /// Checks the suggestions of one graph, and gives them so that another's can be compared bit for bit.
-pub fn suggestions_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) -> Vec<Told> {
+pub fn suggestions_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) -> Vec<Summary> {
     let everyone = names.oracle.size();
     let oracle = names.oracle.for_introductions(ask.a);
     let near = ask_suggestions(view, names, ask, (everyone, 2), &mut Budget::unlimited());
@@ -85,13 +85,13 @@ pub fn suggestions_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) ->
     let some = ask_suggestions(view, names, ask, (ask.limit, 3), &mut Budget::unlimited());
     assert_eq!(some.suggestions, all.suggestions[..ask.limit.min(all.suggestions.len())]);
     one_introducer_has_but_some(&all.suggestions, view, names, ask);
-    let mut bits = told(names, &all.suggestions);
+    let mut bits = summaries(names, &all.suggestions);
     for (steps_max, middle_max, edges) in [(1, 1, u64::MAX), (3, 2, u64::MAX), (200, 100, 7), (3, 2, 3)] {
         let breadth = Breadth { steps_max, middle_max, second_edges_max: edges, third_edges_max: edges };
         let found = ask_for_some(view, names, ask, (everyone, breadth, None));
         found.iter().for_each(|suggestion| part_of_it_is(suggestion, names, ask, &candidates));
         are_in_order(&found, names);
-        bits.extend(told(names, &found));
+        bits.extend(summaries(names, &found));
     }
     let wide = ask_for_some(view, names, ask, (everyone, Breadth::STRONGEST, None));
     assert_eq!(wide, all.suggestions, "few steps are all of them");
@@ -165,7 +165,7 @@ fn shares_make_one(suggestion: &Suggestion) {
 
 fn are_in_order(found: &[Suggestion], names: &Names<'_>) {
     let rank = |s: &Suggestion| (-s.score, s.hops, -comparable(s.topic_match), names.at(s.member));
-    assert!(found.windows(2).all(|two| rank(&two[0]) < rank(&two[1])), "out of order: {:?}", told(names, found));
+    assert!(found.windows(2).all(|two| rank(&two[0]) < rank(&two[1])), "out of order: {:?}", summaries(names, found));
 }
 
 /// Every candidate, scored right, in order.

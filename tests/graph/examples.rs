@@ -13,8 +13,8 @@ use crate::world::{Filter, World, WorldKind};
 
 const NOW: TimeMs = TimeMs(0);
 
-fn kind(place: u8, name: &str, sphere: Sphere, symmetric: bool, prior: f64) -> WorldKind {
-    WorldKind { name: name.to_owned(), sphere, symmetric, prior, half_life_ms: 86_400_000, place }
+fn kind(slot: u8, name: &str, sphere: Sphere, symmetric: bool, prior: f64) -> WorldKind {
+    WorldKind { name: name.to_owned(), sphere, symmetric, prior, half_life_ms: 86_400_000, slot }
 }
 
 fn drawn(world: &World, filter: Filter, check: impl Fn(&View<'_>, &Names<'_>)) {

@@ -15,18 +15,21 @@ const FRIEND: KindIx = KindIx(0);
 
 /// Members `0000000`, `0000001`, … joined by pairs, and the oracle's ids of them: without its matrices.
 fn graph_of(members: usize, pairs: impl Iterator<Item = (usize, usize)>) -> (Graph, Vec<MemberIx>) {
-    graph_of_ties(members, pairs.map(|(a, b)| (a, b, Tie::default())))
+    graph_with_inputs(members, pairs.map(|(a, b)| (a, b, StrengthInputs::default())))
 }
 
-fn graph_of_ties(members: usize, edges: impl Iterator<Item = (usize, usize, Tie)>) -> (Graph, Vec<MemberIx>) {
+fn graph_with_inputs(
+    members: usize,
+    edges: impl Iterator<Item = (usize, usize, StrengthInputs)>,
+) -> (Graph, Vec<MemberIx>) {
     let mut builder = GraphBuilder::default();
     let name = KindName::parse("name", "friend").unwrap();
     builder.kind(FRIEND, Kind::new(name, Sphere::Personal, true, 1.0, 86_400_000).unwrap());
-    let places: Vec<_> = (0..members).map(|i| builder.member(member_id(&id(i)))).collect();
-    for (a, b, tie) in edges {
-        builder.edge(places[a], FRIEND, places[b], tie);
+    let slots: Vec<_> = (0..members).map(|i| builder.member(member_id(&id(i)))).collect();
+    for (a, b, inputs) in edges {
+        builder.edge(slots[a], FRIEND, slots[b], inputs);
     }
-    (builder.build(), places)
+    (builder.build(), slots)
 }
 
 fn id(member: usize) -> String {
@@ -34,7 +37,7 @@ fn id(member: usize) -> String {
 }
 
 /// Asks, and prints what it took.
-fn told<T>(what: &str, budget: &mut Budget<'_>, ask: impl FnOnce(&mut Budget<'_>) -> T) -> T {
+fn counted<T>(what: &str, budget: &mut Budget<'_>, ask: impl FnOnce(&mut Budget<'_>) -> T) -> T {
     let (before, begun) = (budget.visited(), Instant::now());
     let answer = ask(budget);
     let (took, visited) = (begun.elapsed(), budget.visited() - before);
@@ -53,13 +56,13 @@ fn a_path_of_1_000_000_members() {
     let view = View::unfiltered(&graph, NOW);
     // As many hops as there are, in one answer: nothing recurses.
     let mut budget = Budget::unlimited();
-    let answer = told("path of 10⁶: reach of all", &mut budget, |budget| reach(&view, at[0], n as u32, budget));
+    let answer = counted("path of 10⁶: reach of all", &mut budget, |budget| reach(&view, at[0], n as u32, budget));
     assert_eq!(answer.hops.len(), n - 1);
     assert!(answer.hops.iter().all(|hop| hop.members == 1));
     // Once in all, and once for its only sphere.
     assert!(budget.visited() <= 4 * n as u64);
     let mut budget = Budget::unlimited();
-    let hops = told("path of 10⁶: distance of its ends", &mut budget, |budget| {
+    let hops = counted("path of 10⁶: distance of its ends", &mut budget, |budget| {
         distance(&view, at[0], at[n - 1], u32::MAX, budget)
     });
     assert_eq!(hops, Ok(Some(n as u32 - 1)));
@@ -79,14 +82,15 @@ fn a_clique_of_200_at_3_hops() {
     let (graph, at) = graph_of(200, (0..200).flat_map(|a| (0..a).map(move |b| (b, a))));
     let view = View::unfiltered(&graph, NOW);
     let mut budget = Budget::unlimited();
-    let answer = told("clique of 200: reach", &mut budget, |budget| reach(&view, at[7], 3, budget));
+    let answer = counted("clique of 200: reach", &mut budget, |budget| reach(&view, at[7], 3, budget));
     assert_eq!(answer.hops.len(), 1);
     assert_eq!(answer.hops[0].members, 199);
     assert!(budget.visited() <= 2 * n * n);
     for ranking in [Ranking::Hops, Ranking::Strength] {
         let mut budget = Budget::new(20 * n * n, &NeverStop);
         let what = format!("clique of 200: 50 paths by {ranking:?}");
-        let found = told(&what, &mut budget, |budget| find_paths(&view, at[7], at[3], &best(50, 3, ranking), budget));
+        let found =
+            counted(&what, &mut budget, |budget| find_paths(&view, at[7], at[3], &best(50, 3, ranking), budget));
         assert!(found.optimal);
         assert_eq!((found.shortest_path_count, found.paths.len()), (1, 50));
         // Straight, then through each of the others by id.
@@ -148,22 +152,22 @@ fn a_hub_of_1_000_000_edges() {
     let view = View::unfiltered(&graph, NOW);
     let edges = graph.edges();
     let mut budget = Budget::unlimited();
-    let hops = told("hub of 10⁶: distance", &mut budget, |budget| distance(&view, at[5], at[9], 6, budget));
+    let hops = counted("hub of 10⁶: distance", &mut budget, |budget| distance(&view, at[5], at[9], 6, budget));
     assert_eq!(hops, Ok(Some(2)));
     assert!(budget.visited() <= edges + 2, "the hub is opened once");
     let mut budget = Budget::unlimited();
     let targets: Vec<_> = (1..=100).map(|i| at[i * 7]).collect();
     let (hops, _) =
-        told("hub of 10⁶: 100 distances", &mut budget, |budget| distances(&view, at[5], &targets, 6, budget));
+        counted("hub of 10⁶: 100 distances", &mut budget, |budget| distances(&view, at[5], &targets, 6, budget));
     assert!(hops.iter().all(|hops| *hops == Some(2)));
     assert!(budget.visited() <= edges + 200, "the hub is opened once for all of them");
     let mut budget = Budget::new(2 * edges + 8, &NeverStop);
-    let found = told("hub of 10⁶: shortest path", &mut budget, |budget| {
+    let found = counted("hub of 10⁶: shortest path", &mut budget, |budget| {
         find_paths(&view, at[1], at[2], &best(1, 6, Ranking::Hops), budget)
     });
     assert_eq!((found.optimal, found.shortest_path_count), (true, 1));
     let mut budget = Budget::unlimited();
-    let within = told("hub of 10⁶: members within 2", &mut budget, |budget| {
+    let within = counted("hub of 10⁶: members within 2", &mut budget, |budget| {
         members_within(&view, at[1], Direction::Backward, 2, budget)
     });
     assert_eq!(within.0.at_hop(2).len(), n - 2);
@@ -171,7 +175,7 @@ fn a_hub_of_1_000_000_edges() {
     let exclude = SmallSet::default();
     let query = SuggestQuery { max_steps: 2, ..SuggestQuery::exact(&exclude, 3) };
     let mut budget = Budget::unlimited();
-    let suggested = told("hub of 10⁶: suggestions", &mut budget, |budget| suggest(&view, at[9], &query, budget));
+    let suggested = counted("hub of 10⁶: suggestions", &mut budget, |budget| suggest(&view, at[9], &query, budget));
     let suggested = suggested.suggestions;
     assert_eq!(suggested.iter().map(|s| s.member).collect::<Vec<_>>(), at[1..=3].to_vec());
     assert!(budget.visited() <= edges + 8);
@@ -179,14 +183,18 @@ fn a_hub_of_1_000_000_edges() {
     let before = graph.clone();
     assert!(graph.remove_edge(at[0], FRIEND, at[500_000]).is_some());
     assert_eq!((graph.half_edges(at[0]).len(), before.half_edges(at[0]).len()), (n - 2, n - 1));
-    assert!(graph.tie(at[500_000], FRIEND, at[0]).is_none() && before.tie(at[500_000], FRIEND, at[0]).is_some());
+    assert!(
+        graph.strength_inputs(at[500_000], FRIEND, at[0]).is_none()
+            && before.strength_inputs(at[500_000], FRIEND, at[0]).is_some()
+    );
 }
 
 #[test]
 fn a_hub_at_the_end_is_not_opened_for_a_path_that_nothing_can_beat() {
-    let sure = Tie { pinned: Strength::parse("strength", 1.0).ok(), ..Tie::default() };
+    let sure = StrengthInputs { pinned: Strength::parse("strength", 1.0).ok(), ..StrengthInputs::default() };
     let short = [(0, 1), (0, 2), (1, 3), (2, 3)].map(|(a, b)| (a, b, sure));
-    let (graph, at) = graph_of_ties(1_000, short.into_iter().chain((4..1_000).map(|i| (3, i, Tie::default()))));
+    let (graph, at) =
+        graph_with_inputs(1_000, short.into_iter().chain((4..1_000).map(|i| (3, i, StrengthInputs::default()))));
     let view = View::unfiltered(&graph, NOW);
     let found = find_paths(&view, at[0], at[3], &best(1, 6, Ranking::Strength), &mut Budget::new(100, &NeverStop));
     assert_eq!((found.optimal, found.shortest_path_count, found.paths[0].hops()), (true, 2, 2));
@@ -204,17 +212,17 @@ fn a_star_of_stars() {
     let view = View::unfiltered(&graph, NOW);
     let (one, other) = (at[2], at[2 + 7 * (leaves + 1)]);
     let mut budget = Budget::unlimited();
-    let hops = told("star of stars: distance", &mut budget, |budget| distance(&view, one, other, 6, budget));
+    let hops = counted("star of stars: distance", &mut budget, |budget| distance(&view, one, other, 6, budget));
     assert_eq!(hops, Ok(Some(4)));
     assert!(budget.visited() <= 4 * 1_000 + 8, "no star but theirs is opened");
     let mut budget = Budget::unlimited();
-    let found = told("star of stars: shortest path", &mut budget, |budget| {
+    let found = counted("star of stars: shortest path", &mut budget, |budget| {
         find_paths(&view, one, other, &best(1, 6, Ranking::Hops), budget)
     });
     assert_eq!((found.shortest_path_count, found.paths[0].hops()), (1, 4));
     assert!(budget.visited() <= 10 * 1_000, "{}", budget.visited());
     let mut budget = Budget::unlimited();
-    let answer = told("star of stars: reach", &mut budget, |budget| reach(&view, one, 4, budget));
+    let answer = counted("star of stars: reach", &mut budget, |budget| reach(&view, one, 4, budget));
     let hops: Vec<u32> = answer.hops.iter().map(|hop| hop.members).collect();
     assert_eq!(hops, [1, 999, 999, 999 * 999]);
     assert!(budget.visited() <= graph.edges() + 2_000, "the leaves of the last hop are not opened");

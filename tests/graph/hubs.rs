@@ -82,7 +82,7 @@ impl Hubs {
         let find = |graph: &Graph, id: &str| graph.find(id).unwrap();
         for (from, kind, to) in &edges {
             let (from, to) = (find(&graph, from), find(&graph, to));
-            graph.put_edge(from, *kind, to, Tie::default());
+            graph.put_edge(from, *kind, to, StrengthInputs::default());
         }
         let viewer = find(&graph, "viewer");
         if with_hidden {
@@ -112,7 +112,7 @@ impl Hubs {
     }
 
     /// What everything asked for on behalf of the viewer is told within a budget.
-    fn told(&self, graph: &Graph, edges_max: u64) -> Vec<String> {
+    fn answers(&self, graph: &Graph, edges_max: u64) -> Vec<String> {
         let at = |id: &str| graph.find(id).unwrap();
         let viewer = at("viewer");
         let view = View::unfiltered(graph, NOW).seen_by(Viewer::Member(viewer));
@@ -121,11 +121,11 @@ impl Hubs {
         let ids = |list: &[(u32, MemberIx)]| {
             list.iter().map(|(hop, ix)| format!("{hop} {}", graph.id(*ix))).collect::<Vec<_>>().join(" ")
         };
-        let mut told = Vec::new();
+        let mut answers = Vec::new();
         let mut note = |answer: &dyn Fn(&mut Budget<'_>) -> String| {
             let mut budget = Budget::new(edges_max, &NeverStop);
             let answer = answer(&mut budget);
-            told.push(format!("{answer} after {}", budget.visited()));
+            answers.push(format!("{answer} after {}", budget.visited()));
         };
         note(&|budget| format!("{:?}", reach(&view, root, 3, budget)));
         note(&|budget| ids(&reach_list(&view, root, 3, budget).0));
@@ -153,7 +153,7 @@ impl Hubs {
                 format!("{:?} {:?}", found.suggestions.iter().map(of).collect::<Vec<_>>(), found.extent)
             });
         }
-        told
+        answers
     }
 }
 
@@ -169,10 +169,10 @@ fn a_budget_ends_where_the_content_says() {
             let others = [hubs.graph(&mut order, true), hubs.graph(&mut order, true), hubs.graph(&mut order, false)];
             let budgets = (0..40).map(|_| order.u64(1..4 * members as u64)).chain([u64::MAX]);
             for edges_max in budgets.collect::<Vec<_>>() {
-                let expected = hubs.told(&alone, edges_max);
+                let expected = hubs.answers(&alone, edges_max);
                 for other in &others {
-                    let told = hubs.told(other, edges_max);
-                    assert_eq!(told, expected, "seed {seed}, {hiding:?}, {members} members, {edges_max} edges");
+                    let answers = hubs.answers(other, edges_max);
+                    assert_eq!(answers, expected, "seed {seed}, {hiding:?}, {members} members, {edges_max} edges");
                 }
             }
         }

@@ -11,14 +11,14 @@ use crate::case::{Names, Questions};
 use crate::oracle::Oracle;
 use crate::oracle_paths;
 
-pub struct Asked<'a> {
+pub struct ViewedQuestions<'a> {
     pub view: View<'a>,
     pub names: Names<'a>,
     pub ask: Questions,
 }
 
 /// Asks one question within a budget, checks all the answer says, and tells whether it is complete.
-type Question = fn(&Asked<'_>, &mut Budget<'_>) -> Result<(), Limit>;
+type Question = fn(&ViewedQuestions<'_>, &mut Budget<'_>) -> Result<(), Limit>;
 
 const QUESTIONS: [Question; 10] = [
     ask_reach,
@@ -62,40 +62,40 @@ impl Stop for GoesOn {
 }
 
 /// A question that has but a share for now ends before its answer, or the answer is whole; one that may go on ends with it.
-fn shares_hold(question: Question, asked: &Asked<'_>, visits: u64, rng: &mut Rng) {
+fn shares_hold(question: Question, questions: &ViewedQuestions<'_>, visits: u64, rng: &mut Rng) {
     let share = rng.u64(..=visits);
     let mut budget = Budget::new(u64::MAX, &NeverStop).with_share(share);
-    let thrown_away = question(asked, &mut budget).is_err();
+    let thrown_away = question(questions, &mut budget).is_err();
     assert_eq!((budget.is_exhausted(), budget.is_provisional()), (thrown_away, true));
     let goes_on = GoesOn(Cell::new(0));
     let mut budget = Budget::new(u64::MAX, &goes_on).with_share(share);
-    assert_eq!(question(asked, &mut budget), Ok(()));
+    assert_eq!(question(questions, &mut budget), Ok(()));
     assert_eq!((budget.visited(), budget.is_exhausted()), (visits, false));
     assert_eq!(goes_on.0.get(), u32::from(thrown_away));
 }
 
 /// A budget of just what a question visits is enough; any smaller one ends it,
 /// with an answer that is right as far as it says.
-pub fn budgets_hold(asked: &Asked<'_>, rng: &mut Rng) {
+pub fn budgets_hold(questions: &ViewedQuestions<'_>, rng: &mut Rng) {
     for question in QUESTIONS {
         let mut unlimited = Budget::unlimited();
-        assert_eq!(question(asked, &mut unlimited), Ok(()));
+        assert_eq!(question(questions, &mut unlimited), Ok(()));
         let visits = unlimited.visited();
         let mut enough = Budget::new(visits, &NeverStop);
-        assert_eq!(question(asked, &mut enough), Ok(()));
+        assert_eq!(question(questions, &mut enough), Ok(()));
         assert_eq!(enough.visited(), visits);
-        shares_hold(question, asked, visits, rng);
+        shares_hold(question, questions, visits, rng);
         if visits == 0 {
             continue;
         }
         for edges_max in [0, rng.u64(..visits), rng.u64(..visits), visits - 1] {
             let mut budget = Budget::new(edges_max, &NeverStop);
-            assert_eq!(question(asked, &mut budget), Err(Limit::EdgesVisited));
+            assert_eq!(question(questions, &mut budget), Err(Limit::EdgesVisited));
             assert!(budget.visited() <= edges_max);
         }
         for (reason, limit) in [(StopReason::Deadline, Limit::Deadline), (StopReason::Cancelled, Limit::Cancelled)] {
             let stop = StopAfter { polls_left: Cell::new(0), reason };
-            assert_eq!(question(asked, &mut Budget::new(u64::MAX, &stop)), Err(limit));
+            assert_eq!(question(questions, &mut Budget::new(u64::MAX, &stop)), Err(limit));
         }
     }
 }
@@ -104,8 +104,8 @@ fn ended(extent: Extent) -> Result<(), Limit> {
     extent.limit.map_or(Ok(()), Err)
 }
 
-fn ask_reach(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
-    let Asked { view, names, ask } = asked;
+fn ask_reach(questions: &ViewedQuestions<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let ViewedQuestions { view, names, ask } = questions;
     let answer = reach(view, names.ix(ask.a), ask.max_hops, budget);
     let exact = answer.extent.exact_through_hop;
     assert!(exact <= ask.max_hops);
@@ -118,16 +118,16 @@ fn ask_reach(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
     ended(answer.extent)
 }
 
-fn ask_reach_list(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
-    let Asked { view, names, ask } = asked;
+fn ask_reach_list(questions: &ViewedQuestions<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let ViewedQuestions { view, names, ask } = questions;
     let (list, extent) = reach_list(view, names.ix(ask.a), ask.max_hops, budget);
     let list: Vec<_> = list.iter().map(|&(hop, ix)| (hop, names.at(ix))).collect();
     assert_eq!(list, names.oracle.reach(ask.a, extent.exact_through_hop.min(ask.max_hops)));
     ended(extent)
 }
 
-fn ask_reach_crossing(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
-    let Asked { view, names, ask } = asked;
+fn ask_reach_crossing(questions: &ViewedQuestions<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let ViewedQuestions { view, names, ask } = questions;
     let (list, extent) = reach_crossing(view, names.ix(ask.a), ask.max_hops, budget);
     if extent.is_complete() {
         let split = |hop: &ReachHop| hop.spheres.unwrap().crossing as usize;
@@ -139,8 +139,8 @@ fn ask_reach_crossing(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), 
     ended(extent)
 }
 
-fn ask_distances(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
-    let Asked { view, names, ask } = asked;
+fn ask_distances(questions: &ViewedQuestions<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let ViewedQuestions { view, names, ask } = questions;
     let everyone: Vec<_> = (0..names.oracle.size()).map(|member| names.ix(member)).collect();
     let (hops, extent) = distances(view, names.ix(ask.a), &everyone, ask.max_hops, budget);
     let exact = extent.exact_through_hop;
@@ -149,8 +149,8 @@ fn ask_distances(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit
     ended(extent)
 }
 
-fn ask_members_within(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
-    let Asked { view, names, ask } = asked;
+fn ask_members_within(questions: &ViewedQuestions<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let ViewedQuestions { view, names, ask } = questions;
     let (list, extent) = members_within(view, names.ix(ask.a), Direction::Forward, ask.max_hops, budget);
     assert!(list.hops() <= ask.max_hops && list.at_hop(0).is_empty() && list.at_hop(list.hops() + 1).is_empty());
     let mut list: Vec<_> = list.iter().map(|(ix, hop)| (names.at(ix), Some(hop))).collect();
@@ -161,8 +161,8 @@ fn ask_members_within(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), 
     ended(extent)
 }
 
-fn ask_distance(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
-    let Asked { view, names, ask } = asked;
+fn ask_distance(questions: &ViewedQuestions<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let ViewedQuestions { view, names, ask } = questions;
     match distance(view, names.ix(ask.a), names.ix(ask.b), ask.max_hops, budget) {
         Ok(hops) => assert_eq!(hops, names.oracle.distance(ask.a, ask.b, ask.max_hops)),
         Err((limit, ruled_out)) => {
@@ -173,8 +173,8 @@ fn ask_distance(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit>
     Ok(())
 }
 
-fn ask_paths(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
-    let Asked { view, names, ask } = asked;
+fn ask_paths(questions: &ViewedQuestions<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let ViewedQuestions { view, names, ask } = questions;
     let query = PathQuery { k: ask.k, max_hops: ask.max_hops, ranking: ask.ranking };
     let answer = find_paths(view, names.ix(ask.a), names.ix(ask.b), &query, budget);
     paths_are_right(&answer, names, ask);
@@ -202,8 +202,8 @@ fn paths_are_right(answer: &Paths, names: &Names<'_>, ask: &Questions) {
     assert!(answer.shortest_path_count == shortest || unknown);
 }
 
-fn ask_mutuals(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
-    let Asked { view, names, ask } = asked;
+fn ask_mutuals(questions: &ViewedQuestions<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let ViewedQuestions { view, names, ask } = questions;
     let found = mutuals(view, names.ix(ask.a), names.ix(ask.b), budget)?;
     let found: Vec<_> = found.iter().map(|mutual| names.at(mutual.member)).collect();
     let expected: Vec<_> = names.oracle.mutuals(ask.a, ask.b).iter().map(|mutual| mutual.0).collect();
@@ -211,8 +211,8 @@ fn ask_mutuals(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> 
     Ok(())
 }
 
-fn ask_introducers(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
-    let Asked { view, names, ask } = asked;
+fn ask_introducers(questions: &ViewedQuestions<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let ViewedQuestions { view, names, ask } = questions;
     if ask.a == ask.b {
         return budget.visit(0);
     }
@@ -222,8 +222,8 @@ fn ask_introducers(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Lim
     ended(extent)
 }
 
-fn ask_suggest(asked: &Asked<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
-    let Asked { view, names, ask } = asked;
+fn ask_suggest(questions: &ViewedQuestions<'_>, budget: &mut Budget<'_>) -> Result<(), Limit> {
+    let ViewedQuestions { view, names, ask } = questions;
     let answer = ask_suggestions(view, names, ask, (names.oracle.size(), 3), budget);
     let found = &answer.suggestions;
     let scored = |three_steps| {

@@ -21,7 +21,7 @@ mod world;
 use fastrand::Rng;
 
 use case::{Case, Names};
-use limits::Asked;
+use limits::ViewedQuestions;
 
 const GRAPHS: u64 = 20_000;
 
@@ -91,7 +91,7 @@ fn a_smaller_graph_is_asked_like_one_of_its_own() {
             |view| privacy::ask_everything(view, &Names { graph: view.graph(), oracle: &case.oracle }, &ask, edges_max);
         let answers = asked(&view);
         assert_eq!(answers, asked(&alone), "{:?}", case.eyes);
-        // Nor does the history of a store, by which members and edges have their places in memory.
+        // Nor does the history of a store, by which members and edges have their slots in memory.
         assert_eq!(answers, asked(&case.view(&case.graphs[1])), "by another history, {:?}", case.eyes);
     });
 }
@@ -102,6 +102,6 @@ fn limits_leave_nothing_wrong() {
         let case = Case::random(rng);
         let graph = rng.choice(case.graphs.iter()).unwrap();
         let (view, names) = (case.view(graph), Names { graph, oracle: &case.oracle });
-        limits::budgets_hold(&Asked { view, names, ask: case.questions(rng) }, rng);
+        limits::budgets_hold(&ViewedQuestions { view, names, ask: case.questions(rng) }, rng);
     });
 }

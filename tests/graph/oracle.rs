@@ -2,7 +2,7 @@
 //! It shares no code with `kith::graph`.
 //!
 //! Members are numbered in the order of their ids, so that an order by number is an order by id. Strengths and costs
-//! are computed by the documented formulas, kinds in the order of their places: they are compared bit for bit.
+//! are computed by the documented formulas, kinds in the order of their slots: they are compared bit for bit.
 
 use kith::domain::{Privacy, Sphere, TimeMs};
 

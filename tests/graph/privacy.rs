@@ -143,7 +143,7 @@ impl World {
     pub fn put_other_privacy(&self, graph: &mut Graph) {
         for edge in &self.edges {
             let (from, to) = (graph.find(&edge.from).unwrap(), graph.find(&edge.to).unwrap());
-            graph.set_edge_visibility(from, KindIx(self.kinds[edge.kind].place), to, edge.visibility);
+            graph.set_edge_visibility(from, KindIx(self.kinds[edge.kind].slot), to, edge.visibility);
         }
         for (by, of) in &self.blocks {
             let (by, of) = (graph.find(by).unwrap(), graph.find(of).unwrap());
@@ -165,7 +165,7 @@ pub fn privacy_is(world: &World, graph: &Graph) {
     }
     for edge in &world.edges {
         let (from, to) = (graph.find(&edge.from).unwrap(), graph.find(&edge.to).unwrap());
-        assert_eq!(graph.edge_visibility(from, KindIx(world.kinds[edge.kind].place), to), edge.visibility);
+        assert_eq!(graph.edge_visibility(from, KindIx(world.kinds[edge.kind].slot), to), edge.visibility);
     }
     let all: BTreeSet<(String, String)> = graph.all_blocks().map(|(by, of)| (id(by), id(of))).collect();
     assert_eq!(all, world.blocks);
@@ -182,7 +182,7 @@ pub fn privacy_is(world: &World, graph: &Graph) {
     }
     for edge in &world.edges {
         let (from, to) = (graph.find(&edge.from).unwrap(), graph.find(&edge.to).unwrap());
-        let kind = KindIx(world.kinds[edge.kind].place);
+        let kind = KindIx(world.kinds[edge.kind].slot);
         bare.set_edge_visibility(from, kind, to, Visibility::Everyone);
         bare.remove_edge(from, kind, to);
     }
@@ -204,7 +204,7 @@ fn agrees_with_itself(graph: &Graph) {
     graph.inspect(&mut NoFinding).unwrap();
 }
 
-/// A text with the members' ids in the place of their indices, which no two graphs need have in common.
+/// A text with the members' ids in place of their indices, which no two graphs need have in common.
 fn named(text: &str, graph: &Graph) -> String {
     let mut pieces = text.split("MemberIx(");
     let mut named = pieces.next().unwrap_or_default().to_owned();

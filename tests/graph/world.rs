@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use kith::domain::{EdgeFilter, Kind, KindName, MemberId, Privacy, Sphere, Strength, TimeMs, Visibility};
-use kith::graph::{Graph, GraphBuilder, KindIx, MemberIx, Tie};
+use kith::graph::{Graph, GraphBuilder, KindIx, MemberIx, StrengthInputs};
 
 pub const DAY_S: u32 = 86_400;
 
@@ -15,8 +15,8 @@ pub struct WorldKind {
     pub symmetric: bool,
     pub prior: f64,
     pub half_life_ms: u64,
-    /// Its place in a graph's table of kinds; kinds are listed by it.
-    pub place: u8,
+    /// Its slot in a graph's table of kinds; kinds are listed by it.
+    pub slot: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -40,10 +40,10 @@ impl WorldEdge {
         (sum as f32, last_s)
     }
 
-    fn tie(&self, kind: &WorldKind) -> Tie {
+    fn inputs(&self, kind: &WorldKind) -> StrengthInputs {
         let (faded, last_s) = self.faded(kind);
         let pinned = self.pinned.map(|strength| Strength::parse("pinned", strength).unwrap());
-        Tie { pinned, faded: if pinned.is_some() { 0.0 } else { faded }, last_s }
+        StrengthInputs { pinned, faded: if pinned.is_some() { 0.0 } else { faded }, last_s }
     }
 }
 
@@ -166,20 +166,20 @@ impl World {
         Kind::new(KindName::parse("name", name).unwrap(), *sphere, *symmetric, *prior, *half_life_ms).unwrap()
     }
 
-    fn tie_of(&self, edge: &WorldEdge) -> Tie {
-        edge.tie(&self.kinds[edge.kind])
+    fn inputs_of(&self, edge: &WorldEdge) -> StrengthInputs {
+        edge.inputs(&self.kinds[edge.kind])
     }
 
     pub fn build_at_once(&self) -> Graph {
         let mut builder = GraphBuilder::default();
         for (i, kind) in self.kinds.iter().enumerate() {
-            builder.kind(KindIx(kind.place), self.domain_kind(i));
+            builder.kind(KindIx(kind.slot), self.domain_kind(i));
         }
-        let places: Vec<MemberIx> = self.members.iter().map(|id| builder.member(member_id(id))).collect();
-        let at = |id: &String| places[self.members.iter().position(|known| known == id).unwrap()];
+        let slots: Vec<MemberIx> = self.members.iter().map(|id| builder.member(member_id(id))).collect();
+        let at = |id: &String| slots[self.members.iter().position(|known| known == id).unwrap()];
         for edge in &self.edges {
-            let kind = KindIx(self.kinds[edge.kind].place);
-            builder.edge(at(&edge.from), kind, at(&edge.to), self.tie_of(edge));
+            let kind = KindIx(self.kinds[edge.kind].slot);
+            builder.edge(at(&edge.from), kind, at(&edge.to), self.inputs_of(edge));
         }
         let mut graph = builder.build();
         self.put_members_privacy(&mut graph);
@@ -198,10 +198,10 @@ impl World {
         let (early, late) = order.split_at(order.len() / 2);
         for id in early {
             let member = graph.add_member(member_id(id));
-            let kind = KindIx(rng.choice(self.kinds.iter()).unwrap().place);
+            let kind = KindIx(rng.choice(self.kinds.iter()).unwrap().slot);
             for &ghost in &ghosts {
                 let (a, b) = if rng.bool() { (ghost, member) } else { (member, ghost) };
-                assert_eq!(graph.put_edge(a, kind, b, Tie::default()), None);
+                assert_eq!(graph.put_edge(a, kind, b, StrengthInputs::default()), None);
             }
         }
         for ghost in ghosts {
@@ -235,7 +235,7 @@ impl World {
         snapshot
     }
 
-    /// Every kind in its place; the places in between are filled and freed again, and each prior is changed once.
+    /// Every kind in its slot; the slots in between are filled and freed again, and each prior is changed once.
     fn register_kinds(&self, graph: &mut Graph) {
         let mut fillers = Vec::new();
         for (i, kind) in self.kinds.iter().enumerate() {
@@ -244,37 +244,37 @@ impl World {
             loop {
                 let filler = KindName::parse("name", &format!("filler-{}", fillers.len())).unwrap();
                 let next = Kind { name: filler, ..first.clone() };
-                let place = graph.add_kind(next).unwrap();
-                if place.0 == kind.place {
-                    graph.replace_kind(place, self.domain_kind(i));
+                let slot = graph.add_kind(next).unwrap();
+                if slot.0 == kind.slot {
+                    graph.replace_kind(slot, self.domain_kind(i));
                     break;
                 }
-                fillers.push(place);
+                fillers.push(slot);
             }
         }
-        for place in fillers {
-            graph.remove_kind(place);
+        for slot in fillers {
+            graph.remove_kind(slot);
         }
     }
 
     fn put_with_detours(&self, graph: &mut Graph, edge: &WorldEdge, rng: &mut Rng) {
         let kind = &self.kinds[edge.kind];
-        let (place, tie) = (KindIx(kind.place), self.tie_of(edge));
+        let (slot, inputs) = (KindIx(kind.slot), self.inputs_of(edge));
         let (from, to) = (graph.find(&edge.from).unwrap(), graph.find(&edge.to).unwrap());
         let either_way = |rng: &mut Rng| if kind.symmetric && rng.bool() { (to, from) } else { (from, to) };
         let mut before = None;
         if rng.u8(..3) == 0 {
             let (from, to) = either_way(rng);
-            let other = Tie { pinned: None, faded: 7.0, last_s: 1 };
-            assert_eq!(graph.put_edge(from, place, to, other), None);
+            let other = StrengthInputs { pinned: None, faded: 7.0, last_s: 1 };
+            assert_eq!(graph.put_edge(from, slot, to, other), None);
             before = Some(other);
         }
         if rng.u8(..4) == 0 {
             let (from, to) = either_way(rng);
-            assert_eq!(graph.remove_edge(from, place, to), before.take());
+            assert_eq!(graph.remove_edge(from, slot, to), before.take());
         }
         let (from, to) = either_way(rng);
-        assert_eq!(graph.put_edge(from, place, to, tie), before);
+        assert_eq!(graph.put_edge(from, slot, to, inputs), before);
     }
 
     // Questions.
@@ -320,23 +320,23 @@ fn remove_edges_of(graph: &mut Graph, member: MemberIx) {
     let halves: Vec<_> = graph.half_edges(member).iter().collect();
     for half in halves {
         let (from, to) = if half.leads_out() { (member, half.neighbor()) } else { (half.neighbor(), member) };
-        assert_eq!(graph.remove_edge(from, half.kind(), to), Some(half.tie()));
+        assert_eq!(graph.remove_edge(from, half.kind(), to), Some(half.inputs()));
     }
 }
 
 fn random_kinds(rng: &mut Rng) -> Vec<WorldKind> {
-    let mut place = 0;
+    let mut slot = 0;
     let mut kinds = Vec::new();
     let mut names = ["a-kind", "friend", "knows", "likes", "zeal"];
     rng.shuffle(&mut names);
     for name in names {
-        place += if rng.u8(..3) == 0 { rng.u8(..13) } else { 0 };
+        slot += if rng.u8(..3) == 0 { rng.u8(..13) } else { 0 };
         let sphere = *rng.choice(Sphere::ALL.iter()).unwrap();
         let prior = *rng.choice([0.0, 0.5, 1.0, 1.0, 4.0, 1_000.0].iter()).unwrap();
         let half_life_ms = rng.u64(1..=200) * u64::from(DAY_S) * 1_000;
         let symmetric = rng.u8(..3) > 0;
-        kinds.push(WorldKind { name: name.to_owned(), sphere, symmetric, prior, half_life_ms, place });
-        place += 1;
+        kinds.push(WorldKind { name: name.to_owned(), sphere, symmetric, prior, half_life_ms, slot });
+        slot += 1;
     }
     kinds.truncate(rng.usize(1..=5));
     kinds

@@ -106,7 +106,7 @@ impl Known {
                 }
                 Why::Leader(leader) => {
                     assert!(topics.contains(&leader.topic) && leader.audience > 0, "{reason:?}");
-                    assert!((1..=10).contains(&leader.place), "{reason:?}");
+                    assert!((1..=10).contains(&leader.rank), "{reason:?}");
                     by_topics += reason.share;
                 }
                 Why::Status(why) => {
@@ -173,7 +173,7 @@ async fn every_reason_holds_and_shares_are_all_of_the_score() {
 /// What a suggestion tells of leading: topic, place and audience.
 fn leads_told(suggestion: &Suggestion) -> BTreeSet<(String, i32, i32)> {
     let leader = |reason: &Reason| match reason.reason.clone().unwrap() {
-        Why::Leader(leader) => Some((leader.topic, leader.place, leader.audience)),
+        Why::Leader(leader) => Some((leader.topic, leader.rank, leader.audience)),
         _ => None,
     };
     suggestion.reasons.iter().filter_map(leader).collect()

@@ -1,6 +1,6 @@
 //! Every member's half-edges: packed side by side, shared between clones, and changed a few members at a time.
 //!
-//! Sixteen neighbors in the order of places share one array of words, a segment. A change writes one segment anew, which is a
+//! Sixteen neighbors in the order of slots share one array of words, a segment. A change writes one segment anew, which is a
 //! few thousand bytes, and the pages above it. A list that would make that much more is kept apart, in chunks: a hub.
 //!
 //! What is in a segment or a hub is for everyone. Half-edges that are not are kept apart from it, where nobody comes by who may not
@@ -25,16 +25,16 @@ const LIST_MAX: usize = 256;
 const WRITTEN_ANEW: usize = 16;
 /// A hub that has shrunk to so many is a list again.
 const HUB_MIN: usize = LIST_MAX / 2;
-/// In the place of a list's length: the list is a hub's.
+/// Stands where a list's length is expected: the list is a hub's.
 const HUB: u32 = 0xFFFF;
 
-/// The half-edges of members in their places.
+/// The half-edges of members in their slots.
 #[derive(Debug, Clone, Default)]
 pub struct Adjacency {
     segments: Pages<Segment>,
 }
 
-/// The lists of members side by side, the first in a place that is a multiple of `SEGMENT_MEMBERS`.
+/// The lists of members side by side, the first in a slot that is a multiple of `SEGMENT_MEMBERS`.
 pub struct Segments(Vec<Segment>);
 
 impl Segments {
@@ -58,7 +58,7 @@ struct Segment {
     apart: Option<Arc<Apart>>,
 }
 
-/// What a segment's words do not hold, each with its member's place in the segment.
+/// What a segment's words do not hold, each with its member's slot in the segment.
 #[derive(Debug, Clone, Default)]
 struct Apart {
     hubs: Vec<(u8, Hub)>,
@@ -73,7 +73,7 @@ impl Apart {
 }
 
 impl Adjacency {
-    /// Of lists by place, each in the order of its keys.
+    /// Of lists by slot, each in the order of its keys.
     #[cfg(test)]
     pub fn from_lists<'a>(lists: impl Iterator<Item = &'a [HalfEdge]>) -> Adjacency {
         Adjacency::of([Segments::of_lists(lists)])
@@ -85,42 +85,42 @@ impl Adjacency {
     }
 
     /// Makes room for one more member, at the end.
-    pub fn push(&mut self, place: usize) {
-        if place.is_multiple_of(SEGMENT_MEMBERS) {
+    pub fn push(&mut self, slot: usize) {
+        if slot.is_multiple_of(SEGMENT_MEMBERS) {
             self.segments.push(SegmentBuilder::default().build());
         }
     }
 
-    /// None if there is no such place.
+    /// None if there is no such slot.
     #[inline]
     pub fn get(&self, member: MemberIx) -> Option<HalfEdges<'_>> {
-        let place = member.0 as usize;
-        Some(self.segments.get(place / SEGMENT_MEMBERS)?.list(place % SEGMENT_MEMBERS))
+        let slot = member.0 as usize;
+        Some(self.segments.get(slot / SEGMENT_MEMBERS)?.list(slot % SEGMENT_MEMBERS))
     }
 
-    /// How many there are; none if there is no such place.
+    /// How many there are; none if there is no such slot.
     #[inline]
     pub fn len(&self, member: MemberIx) -> Option<usize> {
-        let place = member.0 as usize;
-        let (segment, at) = (self.segments.get(place / SEGMENT_MEMBERS)?, place % SEGMENT_MEMBERS);
+        let slot = member.0 as usize;
+        let (segment, at) = (self.segments.get(slot / SEGMENT_MEMBERS)?, slot % SEGMENT_MEMBERS);
         let len = segment.words[at] >> 16;
         Some(if len == HUB || segment.apart.is_some() { segment.list(at).len() } else { len as usize })
     }
 
-    /// Those that are for everyone; none if there is no such place.
+    /// Those that are for everyone; none if there is no such slot.
     #[inline]
     pub fn open(&self, member: MemberIx) -> Option<Lists<'_>> {
-        let place = member.0 as usize;
-        Some(self.segments.get(place / SEGMENT_MEMBERS)?.open(place % SEGMENT_MEMBERS))
+        let slot = member.0 as usize;
+        Some(self.segments.get(slot / SEGMENT_MEMBERS)?.open(slot % SEGMENT_MEMBERS))
     }
 
     /// Those that are not, if there are any.
     pub fn restricted(&self, member: MemberIx) -> Option<&Restricted> {
-        let place = member.0 as usize;
-        self.segments.get(place / SEGMENT_MEMBERS)?.apart.as_ref()?.restricted(place % SEGMENT_MEMBERS)
+        let slot = member.0 as usize;
+        self.segments.get(slot / SEGMENT_MEMBERS)?.apart.as_ref()?.restricted(slot % SEGMENT_MEMBERS)
     }
 
-    /// Puts a half-edge in the place of the one with its key, which is given back.
+    /// Puts a half-edge in place of the one with its key, and returns that.
     pub fn insert(&mut self, member: MemberIx, half: HalfEdge, class: Class) -> Option<HalfEdge> {
         let before = self.get(member)?.get(half.key());
         self.change(&[Change::put(member, half, class)]);
@@ -155,12 +155,12 @@ impl Adjacency {
         }
     }
 
-    /// Puts a whole list, in any order, in the place of a member's own.
+    /// Puts a whole list, in any order, instead of a member's own.
     #[cfg(test)]
     pub fn replace(&mut self, member: MemberIx, halves: &[HalfEdge]) {
-        let place = member.0 as usize;
-        let segment = self.segments.get_mut(place / SEGMENT_MEMBERS).expect("the member has a place");
-        *segment = segment.with_list(place % SEGMENT_MEMBERS, halves);
+        let slot = member.0 as usize;
+        let segment = self.segments.get_mut(slot / SEGMENT_MEMBERS).expect("the member has a slot");
+        *segment = segment.with_list(slot % SEGMENT_MEMBERS, halves);
     }
 }
 
@@ -215,9 +215,9 @@ impl Segment {
 
     fn put_hub(&mut self, at: usize, hub: Hub) {
         if let Some(apart) = &mut self.apart
-            && let Some(place) = Arc::make_mut(apart).hubs.iter_mut().find(|known| usize::from(known.0) == at)
+            && let Some(slot) = Arc::make_mut(apart).hubs.iter_mut().find(|known| usize::from(known.0) == at)
         {
-            place.1 = hub;
+            slot.1 = hub;
         }
     }
 
@@ -233,7 +233,7 @@ impl Segment {
     fn with_short_list(&self, at: usize, before: List<'_>, halves: &[HalfEdge]) -> Segment {
         let begin = (self.words[at] & 0xFFFF) as usize;
         let (left, right) = (&self.words[..begin], &self.words[begin + before.words().len()..]);
-        // With a tie for each half-edge: most have none.
+        // With inputs for each half-edge: most have none.
         let mut words = Vec::with_capacity(self.words.len() + 4 * halves.len());
         words.extend_from_slice(left);
         pack(halves, &mut words);
@@ -329,7 +329,7 @@ impl SegmentBuilder {
 
     fn build(mut self) -> Segment {
         self.heads.resize(SEGMENT_MEMBERS, (self.words.len(), 0));
-        // Sixteen lists of the greatest length, all with ties, are some 13,000 words: 16 bits hold every beginning.
+        // Sixteen lists of the greatest length, all with inputs, are some 13,000 words: 16 bits hold every beginning.
         let heads = self.heads.iter().map(|&(begin, len)| (begin + SEGMENT_MEMBERS) as u32 | len << 16);
         let words = heads.chain(self.words).collect();
         let is_empty = self.apart.hubs.is_empty() && self.apart.restricted.is_empty();
@@ -343,24 +343,24 @@ mod tests {
 
     use super::*;
     use crate::domain::Strength;
-    use crate::{KindIx, Tie};
+    use crate::{KindIx, StrengthInputs};
 
     const MEMBERS: u32 = 40;
 
     type Content = BTreeMap<(u32, HalfEdgeKey), HalfEdge>;
 
     fn random_half(random: &mut fastrand::Rng) -> HalfEdge {
-        let tie = match random.u8(..4) {
-            0 => Tie {
+        let inputs = match random.u8(..4) {
+            0 => StrengthInputs {
                 pinned: Strength::parse("strength", 1.0 - random.f32()).ok(),
                 faded: 0.0,
                 last_s: random.u32(..3),
             },
-            1 => Tie { pinned: None, faded: random.f32(), last_s: random.u32(..) },
-            _ => Tie::default(),
+            1 => StrengthInputs { pinned: None, faded: random.f32(), last_s: random.u32(..) },
+            _ => StrengthInputs::default(),
         };
         let (out, back) = *random.choice(&[(true, true), (true, false), (false, true)]).unwrap();
-        HalfEdge::new(MemberIx(random.u32(..1_000)), KindIx(*random.choice(&[0, 1, 63]).unwrap()), out, back, tie)
+        HalfEdge::new(MemberIx(random.u32(..1_000)), KindIx(*random.choice(&[0, 1, 63]).unwrap()), out, back, inputs)
     }
 
     /// Most are for everyone.
@@ -380,7 +380,7 @@ mod tests {
                 assert_eq!(halves.get(half.key()), Some(half));
                 assert_eq!(
                     half,
-                    HalfEdge::new(half.neighbor(), half.kind(), half.leads_out(), half.leads_in(), half.tie())
+                    HalfEdge::new(half.neighbor(), half.kind(), half.leads_out(), half.leads_in(), half.inputs())
                 );
             }
             assert_eq!(halves.get((MemberIx(1_000), KindIx(0), false)), None);
@@ -396,7 +396,7 @@ mod tests {
     fn it_is_a_sorted_map_for_each_member_whose_clones_do_not_change() {
         let mut random = fastrand::Rng::with_seed(1);
         let (mut adjacency, mut content) = (Adjacency::default(), Content::new());
-        (0..MEMBERS).for_each(|place| adjacency.push(place as usize));
+        (0..MEMBERS).for_each(|slot| adjacency.push(slot as usize));
         let mut snapshots = Vec::new();
         for step in 0..40_000 {
             // One list is long enough to be a hub's of many chunks, another becomes a hub and a list again.

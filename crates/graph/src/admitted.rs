@@ -41,7 +41,7 @@ fn sort(member: MemberIx) -> (usize, u64) {
     (sort / 64, 1 << (sort % 64))
 }
 
-/// In the place of where the half-edge before is: there is none.
+/// Stands where the index of the half-edge before would: there is none.
 const NONE: u32 = u32::MAX;
 
 impl<'g> Admitted<'g> {

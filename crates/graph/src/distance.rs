@@ -127,7 +127,7 @@ pub fn distance(
         return Ok(Some(0));
     }
     view.prepare(budget).map_err(|limit| (limit, 0))?;
-    let mut scratch = lease(view.graph().places());
+    let mut scratch = lease(view.graph().slots());
     let Scratch { marks, seen: [seen_ahead, seen_behind], .. } = &mut *scratch;
     let mut ahead = Side::new(Direction::Forward, AHEAD, seen_ahead, from);
     let mut behind = Side::new(Direction::Backward, BEHIND, seen_behind, to);
@@ -194,7 +194,7 @@ fn search(
         return Ok(());
     }
     view.prepare(budget).map_err(|limit| (limit, 0))?;
-    let mut scratch = lease(view.graph().places());
+    let mut scratch = lease(view.graph().slots());
     let Scratch { marks, seen: [seen, _], .. } = &mut *scratch;
     seen.push(from);
     marks[from.0 as usize] = AHEAD;

@@ -11,7 +11,7 @@ use super::lists::Lists;
 use super::pages::Pages;
 use super::privacy::PrivacyTable;
 use super::restricted::{Change, Restricted};
-use super::strength::Tie;
+use super::strength::StrengthInputs;
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{Kind, KindName, MemberId, Visibility};
 
@@ -20,10 +20,10 @@ use crate::domain::{Kind, KindName, MemberId, Visibility};
 pub struct Graph {
     pub(super) kinds: Kinds,
     pub(super) ids: Ids,
-    /// By place.
+    /// By slot.
     pub(super) names: Pages<Option<MemberId>>,
     pub(super) adjacency: Adjacency,
-    /// Places that erased members left, the last one to be used first.
+    /// Slots that erased members left, the last one to be used first.
     pub(super) free: Vector<MemberIx>,
     pub(super) edges: u64,
     pub(super) privacy: PrivacyTable,
@@ -50,7 +50,7 @@ impl Graph {
         self.kinds.get_any(ix)
     }
 
-    /// All kinds, in the order of their places.
+    /// All kinds, in the order of their slots.
     pub fn kinds(&self) -> impl Iterator<Item = (KindIx, &Kind)> {
         self.kinds.iter()
     }
@@ -91,8 +91,8 @@ impl Graph {
         self.ids.find_all(ids)
     }
 
-    /// How many places there are; every member's index is below.
-    pub(super) fn places(&self) -> usize {
+    /// How many slots there are; every member's index is below.
+    pub(super) fn slots(&self) -> usize {
         self.names.len()
     }
 
@@ -106,7 +106,7 @@ impl Graph {
         self.names.get(ix.0 as usize).and_then(Option::as_ref)
     }
 
-    /// All members in the order of their places.
+    /// All members in the order of their slots.
     pub fn iter_members(&self) -> impl Iterator<Item = MemberIx> {
         let names = self.names.iter().enumerate();
         names.filter(|(_, name)| name.is_some()).map(|(i, _)| MemberIx(i as u32))
@@ -121,14 +121,14 @@ impl Graph {
     pub fn add_member(&mut self, id: MemberId) -> MemberIx {
         let ix = match self.free.pop_back() {
             Some(ix) => {
-                *self.names.get_mut(ix.0 as usize).expect("a freed place exists") = Some(id.clone());
+                *self.names.get_mut(ix.0 as usize).expect("a freed slot exists") = Some(id.clone());
                 ix
             }
             None => {
-                let place = self.names.len();
+                let slot = self.names.len();
                 self.names.push(Some(id.clone()));
-                self.adjacency.push(place);
-                MemberIx(u32::try_from(place).expect("fewer than 2³² members"))
+                self.adjacency.push(slot);
+                MemberIx(u32::try_from(slot).expect("fewer than 2³² members"))
             }
         };
         self.ids.insert(id, ix);
@@ -137,8 +137,8 @@ impl Graph {
 
     /// Removes a member that has no edges and no blocks, nor a privacy of its own.
     pub fn remove_member(&mut self, ix: MemberIx) {
-        let place = self.names.get_mut(ix.0 as usize).expect("a member's index names a member");
-        let id = place.take().expect("a member's index names a member");
+        let slot = self.names.get_mut(ix.0 as usize).expect("a member's index names a member");
+        let id = slot.take().expect("a member's index names a member");
         self.ids.remove(id.as_str());
         self.free.push_back(ix);
     }
@@ -174,13 +174,19 @@ impl Graph {
     }
 
     /// What is known of an edge's strength; of a symmetric kind in either order.
-    pub fn tie(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Tie> {
-        self.half_edges(from).get((to, kind, false)).map(|half| half.tie())
+    pub fn strength_inputs(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<StrengthInputs> {
+        self.half_edges(from).get((to, kind, false)).map(|half| half.inputs())
     }
 
-    /// Puts an edge in the place of the one between the two of the kind; of a symmetric kind in either order.
-    pub fn put_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie) -> Option<Tie> {
-        let (out, back) = halves(from, kind, to, tie, self.kinds.get(kind).symmetric);
+    /// Puts an edge instead of the one between the two of the kind; of a symmetric kind in either order.
+    pub fn put_edge(
+        &mut self,
+        from: MemberIx,
+        kind: KindIx,
+        to: MemberIx,
+        inputs: StrengthInputs,
+    ) -> Option<StrengthInputs> {
+        let (out, back) = halves(from, kind, to, inputs, self.kinds.get(kind).symmetric);
         let classes = [self.privacy.class(from, out.key()), self.privacy.class(to, back.key())];
         let before = self.adjacency.insert(from, out, classes[0]);
         self.adjacency.insert(to, back, classes[1]);
@@ -189,15 +195,15 @@ impl Graph {
             self.kinds.count(kind, 1);
             self.mark_edge(from, to);
         }
-        before.map(|half| half.tie())
+        before.map(|half| half.inputs())
     }
 
     /// Puts many edges, each at most once; `new` are those that were not there. Much less work than one after the other.
     pub fn put_edges(&mut self, puts: &[EdgeToPut]) {
         let mut news = [0; KINDS_MAX];
         let mut all = Vec::with_capacity(2 * puts.len());
-        for &EdgeToPut { from, kind, to, tie, new } in puts {
-            let (out, back) = halves(from, kind, to, tie, self.kinds.get(kind).symmetric);
+        for &EdgeToPut { from, kind, to, inputs, new } in puts {
+            let (out, back) = halves(from, kind, to, inputs, self.kinds.get(kind).symmetric);
             for (member, half) in [(from, out), (to, back)] {
                 all.push(Change::put(member, half, self.privacy.class(member, half.key())));
             }
@@ -212,7 +218,7 @@ impl Graph {
     }
 
     /// Removes an edge; of a symmetric kind in either order.
-    pub fn remove_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Tie> {
+    pub fn remove_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<StrengthInputs> {
         let [half, other] = self.ends(from, kind, to);
         let before = self.adjacency.remove(half.0, half.1)?;
         self.adjacency.remove(other.0, other.1);
@@ -220,7 +226,7 @@ impl Graph {
         self.mark_edge(from, to);
         self.edges -= 1;
         self.kinds.count(kind, -1);
-        Some(before.tie())
+        Some(before.inputs())
     }
 }
 
@@ -242,13 +248,13 @@ pub struct EdgeToPut {
     pub from: MemberIx,
     pub kind: KindIx,
     pub to: MemberIx,
-    pub tie: Tie,
+    pub inputs: StrengthInputs,
     pub new: bool,
 }
 
 /// An edge's two half-edges: the one at `from`, and the one at `to`.
-fn halves(from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie, symmetric: bool) -> (HalfEdge, HalfEdge) {
-    (HalfEdge::new(to, kind, true, symmetric, tie), HalfEdge::new(from, kind, symmetric, true, tie))
+fn halves(from: MemberIx, kind: KindIx, to: MemberIx, inputs: StrengthInputs, symmetric: bool) -> (HalfEdge, HalfEdge) {
+    (HalfEdge::new(to, kind, true, symmetric, inputs), HalfEdge::new(from, kind, symmetric, true, inputs))
 }
 
 /// Builds a graph at once from all its members and edges: much faster than one edge after the other.
@@ -256,13 +262,13 @@ fn halves(from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie, symmetric: bool)
 pub struct GraphBuilder {
     graph: Graph,
     nodes: Vec<MemberId>,
-    edges: Vec<(MemberIx, KindIx, MemberIx, Tie)>,
+    edges: Vec<(MemberIx, KindIx, MemberIx, StrengthInputs)>,
     /// How many half-edges each member has.
     degrees: Vec<u32>,
 }
 
 impl GraphBuilder {
-    /// Registers a kind in a place.
+    /// Registers a kind in a slot.
     pub fn kind(&mut self, ix: KindIx, kind: Kind) {
         self.graph.kinds.put(ix, kind);
     }
@@ -284,9 +290,9 @@ impl GraphBuilder {
     }
 
     /// Adds an edge between two members added before, of a kind registered before; each edge once.
-    pub fn edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, tie: Tie) {
+    pub fn edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, inputs: StrengthInputs) {
         self.count_edge(from, kind, to);
-        self.edges.push((from, kind, to, tie));
+        self.edges.push((from, kind, to, inputs));
     }
 
     /// The same with an edge that `build_with` will be given.
@@ -308,11 +314,11 @@ impl GraphBuilder {
         self.build_with(ids, || edges.iter().copied(), |half| [half(0), half(1)])
     }
 
-    /// The same with the index of its members' ids, and with edges that are kept elsewhere and were counted, in the place of those
+    /// The same with the index of its members' ids, and with edges that are kept elsewhere and were counted, instead of those
     /// that were added. They are gone through twice. `both` runs the halves of the work, 0 and 1, in any order or at once.
     pub fn build_with<Edges>(self, ids: Ids, edges: impl Fn() -> Edges + Sync, both: impl Both<Segments>) -> Graph
     where
-        Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)>,
+        Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, StrengthInputs)>,
     {
         let GraphBuilder { mut graph, nodes, degrees, .. } = self;
         graph.lay_out(&degrees, edges, both);
@@ -332,7 +338,7 @@ impl Graph {
     /// list.
     fn lay_out<Edges>(&mut self, degrees: &[u32], edges: impl Fn() -> Edges + Sync, both: impl Both<Segments>)
     where
-        Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, Tie)>,
+        Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, StrengthInputs)>,
     {
         let (mut all, mut ends) = (0, vec![0]);
         ends.extend(degrees.iter().map(|degree| {
@@ -346,23 +352,23 @@ impl Graph {
         let half = |second: usize| {
             let own = if second == 0 { 0..middle } else { middle..members };
             let all_before = ends[own.start];
-            let nothing = HalfEdge::new(MemberIx(0), KindIx(0), false, false, Tie::default());
+            let nothing = HalfEdge::new(MemberIx(0), KindIx(0), false, false, StrengthInputs::default());
             let mut halves_of = vec![nothing; ends[own.end] - all_before];
             let mut next: Vec<usize> = ends[own.clone()].iter().map(|end| end - all_before).collect();
             // Faster than step by step: iterators within iterators are loops within loops.
-            edges().for_each(|(from, kind, to, tie)| {
-                let (out, back) = halves(from, kind, to, tie, kinds.get(kind).symmetric);
+            edges().for_each(|(from, kind, to, inputs)| {
+                let (out, back) = halves(from, kind, to, inputs, kinds.get(kind).symmetric);
                 for (member, half) in [(from.0 as usize, out), (to.0 as usize, back)] {
                     if own.contains(&member) {
-                        let place = &mut next[member - own.start];
-                        halves_of[*place] = half;
-                        *place += 1;
+                        let slot = &mut next[member - own.start];
+                        halves_of[*slot] = half;
+                        *slot += 1;
                     }
                 }
             });
-            let places = || own.clone().map(|i| ends[i] - all_before..ends[i + 1] - all_before);
-            places().for_each(|place| halves_of[place].sort_unstable_by_key(HalfEdge::key));
-            Segments::of_lists(places().map(|place| &halves_of[place]))
+            let slots = || own.clone().map(|i| ends[i] - all_before..ends[i + 1] - all_before);
+            slots().for_each(|slot| halves_of[slot].sort_unstable_by_key(HalfEdge::key));
+            Segments::of_lists(slots().map(|slot| &halves_of[slot]))
         };
         self.adjacency = Adjacency::of(both(&half));
     }

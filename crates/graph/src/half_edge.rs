@@ -1,13 +1,13 @@
 //! One end's view of an edge: all a traversal needs.
 
-use super::strength::Tie;
+use super::strength::StrengthInputs;
 use crate::domain::Strength;
 
-/// A member's place in the graph. Freed places are used again; they never leave the server.
+/// A member's slot in the graph. Freed slots are used again; they never leave the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberIx(pub u32);
 
-/// A kind's place in the table of kinds, 0–63.
+/// A kind's slot in the table of kinds, 0–63.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KindIx(pub u8);
 
@@ -22,9 +22,9 @@ pub enum Direction {
 const KIND: u8 = 63;
 const OUT: u8 = 64;
 const IN: u8 = 128;
-/// Labels there can be: tables by label have so many places.
+/// Labels there can be: tables by label have so many slots.
 pub(super) const LABELS: usize = 256;
-/// In the first word of a tie, above the bits of a weight that is never negative: the weight is a pinned strength.
+/// In the first word of inputs, above the bits of a weight that is never negative: the weight is a pinned strength.
 const PINNED: u32 = 1 << 31;
 
 /// What half-edges are sorted by: neighbor, then kind, then those that lead out before those that only lead in.
@@ -36,38 +36,38 @@ pub struct HalfEdge {
     neighbor: MemberIx,
     label: u8,
     /// The pinned strength or the faded interactions, and the time of the last one; zeros if the kind says all.
-    tie: [u32; 2],
+    inputs: [u32; 2],
 }
 
 impl HalfEdge {
     /// The end an edge leads out of, and `leads_in` too where its kind is symmetric.
-    pub fn new(neighbor: MemberIx, kind: KindIx, leads_out: bool, leads_in: bool, tie: Tie) -> HalfEdge {
+    pub fn new(neighbor: MemberIx, kind: KindIx, leads_out: bool, leads_in: bool, inputs: StrengthInputs) -> HalfEdge {
         // A sum of nothing is −0, and its sign is not the mark of what is pinned.
-        let weight = tie.pinned.map_or(tie.faded.abs().to_bits(), |strength| strength.get().to_bits() | PINNED);
-        HalfEdge { neighbor, label: label_of(kind, leads_out, leads_in), tie: [weight, tie.last_s] }
+        let weight = inputs.pinned.map_or(inputs.faded.abs().to_bits(), |strength| strength.get().to_bits() | PINNED);
+        HalfEdge { neighbor, label: label_of(kind, leads_out, leads_in), inputs: [weight, inputs.last_s] }
     }
 
-    pub(super) fn from_parts(neighbor: MemberIx, label: u8, tie: [u32; 2]) -> HalfEdge {
-        HalfEdge { neighbor, label, tie }
+    pub(super) fn from_parts(neighbor: MemberIx, label: u8, inputs: [u32; 2]) -> HalfEdge {
+        HalfEdge { neighbor, label, inputs }
     }
 
     /// The other half of the same edge, which `owner` has this one of.
     pub(super) fn other_half(&self, owner: MemberIx) -> HalfEdge {
         let label = label_of(self.kind(), self.leads_in(), self.leads_out());
-        HalfEdge { neighbor: owner, label, tie: self.tie }
+        HalfEdge { neighbor: owner, label, inputs: self.inputs }
     }
 
     pub(super) fn label(&self) -> u8 {
         self.label
     }
 
-    pub(super) fn tie_words(&self) -> [u32; 2] {
-        self.tie
+    pub(super) fn input_words(&self) -> [u32; 2] {
+        self.inputs
     }
 
     /// Whether there is more to its strength than its kind.
-    pub(super) fn is_tied(&self) -> bool {
-        self.tie != [0, 0]
+    pub(super) fn has_inputs(&self) -> bool {
+        self.inputs != [0, 0]
     }
 
     pub fn neighbor(&self) -> MemberIx {
@@ -93,8 +93,8 @@ impl HalfEdge {
         label_leads(self.label, direction)
     }
 
-    pub fn tie(&self) -> Tie {
-        tie_of(self.tie)
+    pub fn inputs(&self) -> StrengthInputs {
+        inputs_of(self.inputs)
     }
 
     pub(super) fn key(&self) -> HalfEdgeKey {
@@ -121,19 +121,19 @@ pub(super) fn label_leads(label: u8, direction: Direction) -> bool {
     }
 }
 
-/// The strength that is pinned by a tie's words, if one is.
+/// The strength that is pinned by an edge's input words, if one is.
 #[inline]
-pub(super) fn pinned_by(tie: [u32; 2]) -> Option<f32> {
-    (tie[0] & PINNED != 0).then(|| f32::from_bits(tie[0] & !PINNED))
+pub(super) fn pinned_by(inputs: [u32; 2]) -> Option<f32> {
+    (inputs[0] & PINNED != 0).then(|| f32::from_bits(inputs[0] & !PINNED))
 }
 
-/// A tie from its words.
-pub(super) fn tie_of([weight, last_s]: [u32; 2]) -> Tie {
+/// The inputs from their words.
+pub(super) fn inputs_of([weight, last_s]: [u32; 2]) -> StrengthInputs {
     let amount = f32::from_bits(weight & !PINNED);
     if weight & PINNED != 0 {
-        // Words are made of a tie, whose pinned strength was checked.
-        Tie { pinned: Strength::parse("pinned_strength", amount).ok(), faded: 0.0, last_s }
+        // Words are made of inputs, whose pinned strength was checked.
+        StrengthInputs { pinned: Strength::parse("pinned_strength", amount).ok(), faded: 0.0, last_s }
     } else {
-        Tie { pinned: None, faded: amount, last_s }
+        StrengthInputs { pinned: None, faded: amount, last_s }
     }
 }

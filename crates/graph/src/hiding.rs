@@ -5,7 +5,7 @@ use imbl::OrdSet;
 
 use super::graph::Graph;
 use super::half_edge::{HalfEdge, KindIx, MemberIx};
-use super::privacy::{ADMITS, BLOCKS, HalfEdgePlace, NEAR_ADMITTING, NEAR_BLOCKS};
+use super::privacy::{ADMITS, BLOCKS, HalfEdgeId, NEAR_ADMITTING, NEAR_BLOCKS};
 use super::restricted::{Change, Class};
 use crate::domain::{Privacy, Visibility};
 
@@ -72,7 +72,7 @@ impl Graph {
             return;
         }
         let mut hidden = Vec::new();
-        for member in (0..self.places() as u32).map(MemberIx) {
+        for member in (0..self.slots() as u32).map(MemberIx) {
             let halves = self.adjacency.get(member).into_iter().flat_map(|halves| halves.iter());
             let is_hidden = |half: &HalfEdge| self.privacy.class(member, half.key()) != Class::Everyone;
             hidden.extend(halves.filter(is_hidden).map(|half| (member, half)));
@@ -81,7 +81,7 @@ impl Graph {
     }
 
     /// The halves of an edge.
-    pub(super) fn ends(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> [HalfEdgePlace; 2] {
+    pub(super) fn ends(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> [HalfEdgeId; 2] {
         [(from, (to, kind, false)), (to, (from, kind, !self.kind(kind).symmetric))]
     }
 
@@ -143,13 +143,13 @@ impl Graph {
     }
 
     /// Whom a member blocks, in no order that means anything.
-    pub fn blocked_by(&self, by: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
+    pub fn members_blocked_by(&self, by: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
         of(&self.privacy.blocks, by)
     }
 
     /// By whom a member is blocked.
     pub fn blockers_of(&self, member: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
-        of(&self.privacy.blocked_by, member)
+        of(&self.privacy.blockers, member)
     }
 
     /// Whether some block is by or of a member.

@@ -1,4 +1,4 @@
-//! From a member's id to its place in the graph, and all ids in order.
+//! From a member's id to its index in the graph, and all ids in order.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -105,12 +105,12 @@ impl Ids {
         self.0.len()
     }
 
-    /// Of members in the order of their places. What is put in order is put in near what was put before.
+    /// Of members in the order of their indices. What is put in order is put in near what was put before.
     pub fn of(names: &[MemberId]) -> Ids {
         let mut order: Vec<(Prefix, u32)> = names.iter().map(|id| prefix(id.as_str())).zip(0..).collect();
         order.sort_unstable();
         let mut ids = Ids::default();
-        order.into_iter().for_each(|(_, place)| ids.insert(names[place as usize].clone(), MemberIx(place)));
+        order.into_iter().for_each(|(_, index)| ids.insert(names[index as usize].clone(), MemberIx(index)));
         ids
     }
 
@@ -118,7 +118,7 @@ impl Ids {
         self.0.get(&Sought(prefix(id), id) as &dyn Prefixed).copied()
     }
 
-    /// The places of many. They are looked for in order, so that one finds near what the one before it has just read.
+    /// The indices of many. They are looked for in order, so that one finds near what the one before it has just read.
     pub fn find_all(&self, ids: &[&MemberId]) -> Vec<Option<MemberIx>> {
         let mut order: Vec<(Prefix, usize)> = ids.iter().map(|id| prefix(id.as_str())).zip(0..).collect();
         order.sort_unstable();

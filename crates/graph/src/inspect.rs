@@ -7,7 +7,7 @@ use super::row::Row;
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{Error, Inspector, Kind, MemberId};
 
-const PLACE: &str = "graph";
+const PART: &str = "graph";
 
 impl Graph {
     /// Looks for ids that do not lead to their member, half-edges without their other half, and counts that are wrong.
@@ -18,7 +18,7 @@ impl Graph {
         for (ix, id) in (0..).map(MemberIx).zip(self.names.iter()) {
             let Some(id) = id else { continue };
             if self.ids.find(id.as_str()) != Some(ix) {
-                inspector.find(PLACE, id.as_str(), "the member is not found by its id")?;
+                inspector.find(PART, id.as_str(), "the member is not found by its id")?;
             }
             counted.members += 1;
             inspector.checked()?;
@@ -30,12 +30,12 @@ impl Graph {
     fn inspect_ids(&self, inspector: &mut dyn Inspector) -> Result<(), Error> {
         for (id, ix) in self.ids.after(None) {
             if self.get_id(ix) != Some(id) {
-                inspector.find(PLACE, id.as_str(), "the id leads to no member, or to another one")?;
+                inspector.find(PART, id.as_str(), "the id leads to no member, or to another one")?;
             }
         }
         for ix in &self.free {
             if self.get_id(*ix).is_some() {
-                inspector.find(PLACE, format!("place {}", ix.0), "it is free, and a member is there")?;
+                inspector.find(PART, format!("slot {}", ix.0), "it is free, and a member is there")?;
             }
         }
         Ok(())
@@ -52,20 +52,20 @@ impl Graph {
         for half in self.half_edges(ix).iter() {
             inspector.checked()?;
             if before.is_some_and(|before| before >= half.key()) {
-                inspector.find(PLACE, id.as_str(), "the member's half-edges are out of order")?;
+                inspector.find(PART, id.as_str(), "the member's half-edges are out of order")?;
             }
             before = Some(half.key());
             let Some(kind) = self.get_kind(half.kind()) else {
-                inspector.find(PLACE, self.name(id, &half), "the half-edge is of no kind")?;
+                inspector.find(PART, self.name(id, &half), "the half-edge is of no kind")?;
                 continue;
             };
             if let Some(fault) = self.half_edge_fault(ix, &half, kind) {
-                inspector.find(PLACE, self.name(id, &half), fault)?;
+                inspector.find(PART, self.name(id, &half), fault)?;
             }
             if !self.stands_where_it_belongs(ix, &half) {
-                inspector.find(PLACE, self.name(id, &half), "the half-edge stands among those of other readers")?;
+                inspector.find(PART, self.name(id, &half), "the half-edge stands among those of other readers")?;
             }
-            // Of its two halves one counts: the one that leads out, or of both the one at the smaller place.
+            // Of its two halves one counts: the one that leads out, or of both the one at the smaller slot.
             if half.leads_out() && (!half.leads_in() || ix < half.neighbor()) {
                 counted.edges += 1;
                 counted.uses[usize::from(half.kind().0)] += 1;
@@ -91,7 +91,7 @@ impl Graph {
         let other = (ix, half.kind(), !kind.symmetric && half.leads_out());
         match self.half_edges(half.neighbor()).get(other) {
             None => Some("the edge's other half is missing"),
-            Some(other) if other.tie() != half.tie() => Some("the edge's two halves differ in strength"),
+            Some(other) if other.inputs() != half.inputs() => Some("the edge's two halves differ in strength"),
             Some(_) => None,
         }
     }
@@ -124,7 +124,7 @@ impl Graph {
             if kept == counted {
                 return Ok(());
             }
-            inspector.find(PLACE, what, format!("{kept} are counted, and there are {counted}"))
+            inspector.find(PART, what, format!("{kept} are counted, and there are {counted}"))
         };
         differ("members".to_owned(), self.members() as u64, counted.members)?;
         differ("ids".to_owned(), ids as u64, counted.members)?;
@@ -148,7 +148,7 @@ struct Counted {
 mod tests {
     use super::*;
     use crate::domain::{Finding, KindName, MemberId, Sphere};
-    use crate::{KindIx, Tie};
+    use crate::{KindIx, StrengthInputs};
 
     struct Found(Vec<Finding>, u64);
 
@@ -178,7 +178,7 @@ mod tests {
     const FRIEND: KindIx = KindIx(0);
     const FOLLOWS: KindIx = KindIx(1);
 
-    /// a and b are friends, c follows a; a place is free.
+    /// a and b are friends, c follows a; a slot is free.
     fn graph() -> Graph {
         let mut graph = Graph::new();
         graph.add_kind(kind("friend", true));
@@ -187,8 +187,8 @@ mod tests {
             graph.add_member(id(text));
         }
         graph.remove_member(MemberIx(3));
-        graph.put_edge(A, FRIEND, B, Tie { faded: 1.5, last_s: 7, pinned: None });
-        graph.put_edge(C, FOLLOWS, A, Tie::default());
+        graph.put_edge(A, FRIEND, B, StrengthInputs { faded: 1.5, last_s: 7, pinned: None });
+        graph.put_edge(C, FOLLOWS, A, StrengthInputs::default());
         graph
     }
 
@@ -209,7 +209,7 @@ mod tests {
     }
 
     fn half(neighbor: MemberIx, kind: KindIx, out: bool, back: bool) -> HalfEdge {
-        HalfEdge::new(neighbor, kind, out, back, Tie::default())
+        HalfEdge::new(neighbor, kind, out, back, StrengthInputs::default())
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         );
         assert_eq!(
             findings(|graph| graph.free.push_back(B)),
-            ["graph: place 1: it is free, and a member is there", "graph: members: 2 are counted, and there are 3"]
+            ["graph: slot 1: it is free, and a member is there", "graph: members: 2 are counted, and there are 3"]
         );
         assert_eq!(findings(remove(B, A, FRIEND)), [format!("graph: a friend b: {missing}")]);
         assert_eq!(

@@ -39,13 +39,13 @@ impl Kinds {
         self.0.get(usize::from(ix.0)).and_then(Option::as_ref).expect("a kind's index names a registered kind")
     }
 
-    /// In the order of their places.
+    /// In the order of their slots.
     pub fn iter(&self) -> impl Iterator<Item = (KindIx, &Kind)> {
         let slots = self.0.iter().enumerate();
         slots.filter_map(|(i, slot)| slot.as_ref().map(|slot| (KindIx(i as u8), &slot.kind)))
     }
 
-    /// Registers a kind in the lowest free place; none if all are taken.
+    /// Registers a kind in the lowest free slot; none if all are taken.
     pub fn add(&mut self, kind: Kind) -> Option<KindIx> {
         let free = self.0.iter().position(Option::is_none).unwrap_or(self.0.len());
         (free < KINDS_MAX).then(|| {
@@ -55,7 +55,7 @@ impl Kinds {
         })
     }
 
-    /// Registers a kind in a place of the caller's choice, or changes the one there.
+    /// Registers a kind in a slot of the caller's choice, or changes the one there.
     pub fn put(&mut self, ix: KindIx, kind: Kind) {
         let slots = Arc::make_mut(&mut self.0);
         let at = usize::from(ix.0);

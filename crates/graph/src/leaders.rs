@@ -72,13 +72,13 @@ fn readers(view: &View<'_>, sharers: &[Sharer], budget: &mut Budget<'_>) -> Resu
     let mut readers: Vec<Reader> =
         admitted.map(|sharer| Reader { member: sharer.member, sharing: sharer.sharing, onwards: Vec::new() }).collect();
     readers.sort_by_cached_key(|reader| view.graph().id(reader.member));
-    let places: SmallMap<MemberIx, usize> = readers.iter().zip(0..).map(|(reader, at)| (reader.member, at)).collect();
+    let ranks: SmallMap<MemberIx, usize> = readers.iter().zip(0..).map(|(reader, at)| (reader.member, at)).collect();
     let members: Vec<MemberIx> = readers.iter().map(|reader| reader.member).collect();
     let sharing: Vec<f64> = readers.iter().map(|reader| reader.sharing).collect();
     for reader in &mut readers {
         let mut to: Vec<usize> = Vec::new();
         view.for_each_step(reader.member, Direction::Forward, budget, |neighbor, _| {
-            to.extend(places.get(&neighbor).filter(|&&at| sharing[at] > 0.0));
+            to.extend(ranks.get(&neighbor).filter(|&&at| sharing[at] > 0.0));
         })?;
         to.sort_unstable();
         to.dedup();

@@ -1,8 +1,8 @@
 //! Mutuals: whom two members both have an edge to.
 
 use super::budget::{Budget, Limit};
+use super::galloping_cursor::GallopingCursor;
 use super::half_edge::MemberIx;
-use super::seeker::Seeker;
 use super::view::View;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,7 +21,7 @@ pub fn mutuals(view: &View<'_>, a: MemberIx, b: MemberIx, budget: &mut Budget<'_
     let a_is_less = view.degree(a) <= view.degree(b);
     let (of_a, of_b) = (view.half_edges(a), view.half_edges(b));
     let (few, many) = if a_is_less { (of_a, of_b) } else { (of_b, of_a) };
-    let mut among_many = Seeker::new(many);
+    let mut among_many = GallopingCursor::new(many);
     let mut found = Vec::new();
     let mut last = None;
     budget.visit(2 * few.len() as u64)?;

@@ -1,7 +1,7 @@
 //! A member's half-edges in few bytes, as a row of words: 5 bytes a half-edge, 8 more where there is more to its strength than its kind.
 //!
-//! The words of a list of `n`: `n` neighbors; `n` labels, four to a word; `n` bits that say which half-edges have a tie; then
-//! the ties, two words each. What a traversal looks at lies side by side: neighbors with neighbors, labels with labels.
+//! The words of a list of `n`: `n` neighbors; `n` labels, four to a word; `n` bits that say which half-edges have inputs; then
+//! the inputs, two words each. What a traversal looks at lies side by side: neighbors with neighbors, labels with labels.
 
 use std::ops::Range;
 
@@ -19,8 +19,8 @@ pub struct List<'g> {
     words: &'g [u32],
 }
 
-/// Words of a list of `len` before its ties.
-fn words_before_ties(len: usize) -> usize {
+/// Words of a list of `len` before its inputs.
+fn words_before_inputs(len: usize) -> usize {
     len + len.div_ceil(4) + len.div_ceil(32)
 }
 
@@ -33,10 +33,10 @@ pub(super) fn pack(halves: &[HalfEdge], words: &mut Vec<u32>) {
         words.push(u32::from_ne_bytes(labels));
     }
     for many in halves.chunks(32) {
-        words.push(many.iter().enumerate().fold(0, |bits, (i, half)| bits | u32::from(half.is_tied()) << i));
+        words.push(many.iter().enumerate().fold(0, |bits, (i, half)| bits | u32::from(half.has_inputs()) << i));
     }
-    for half in halves.iter().filter(|half| half.is_tied()) {
-        words.extend(half.tie_words());
+    for half in halves.iter().filter(|half| half.has_inputs()) {
+        words.extend(half.input_words());
     }
 }
 
@@ -74,37 +74,37 @@ impl<'g> List<'g> {
         self.neighbors
     }
 
-    /// What each half-edge is beside its neighbor and its tie: see `HalfEdge::label`.
+    /// What each half-edge is beside its neighbor and its inputs: see `HalfEdge::label`.
     #[inline]
     pub(super) fn labels(self) -> &'g [u8] {
         self.labels
     }
 
-    /// A bit for each half-edge of the whole list that has a tie.
+    /// A bit for each half-edge of the whole list that has inputs.
     #[inline]
-    pub(super) fn tied(self) -> &'g [u32] {
+    pub(super) fn input_bits(self) -> &'g [u32] {
         let whole = self.whole as usize;
         let begin = whole + whole.div_ceil(4);
         &self.words[begin..begin + whole.div_ceil(32)]
     }
 
-    /// The ties of the whole list in order, and whatever comes after them.
+    /// The inputs of the whole list in order, and whatever comes after them.
     #[inline]
-    pub(super) fn ties(self) -> &'g [u32] {
-        &self.words[words_before_ties(self.whole as usize)..]
+    pub(super) fn all_inputs(self) -> &'g [u32] {
+        &self.words[words_before_inputs(self.whole as usize)..]
     }
 
-    /// The words of a tie, zeros where there is none. As many ties come before it as bits are set before its own.
+    /// The words of inputs, zeros where there is none. As many inputs come before it as bits are set before its own.
     #[inline]
-    pub(super) fn tie(self, at: usize) -> [u32; 2] {
+    pub(super) fn inputs(self, at: usize) -> [u32; 2] {
         let at = self.begin() + at;
-        if self.tied()[at / 32] >> (at % 32) & 1 == 0 {
+        if self.input_bits()[at / 32] >> (at % 32) & 1 == 0 {
             return [0, 0];
         }
-        let (before, here) = (&self.tied()[..at / 32], self.tied()[at / 32] & ((1 << (at % 32)) - 1));
-        let place = before.iter().chain(&[here]).map(|bits| bits.count_ones()).sum::<u32>() as usize;
-        let ties = self.ties();
-        [ties[2 * place], ties[2 * place + 1]]
+        let (before, here) = (&self.input_bits()[..at / 32], self.input_bits()[at / 32] & ((1 << (at % 32)) - 1));
+        let rank = before.iter().chain(&[here]).map(|bits| bits.count_ones()).sum::<u32>() as usize;
+        let all = self.all_inputs();
+        [all[2 * rank], all[2 * rank + 1]]
     }
 
     fn key(self, at: usize) -> HalfEdgeKey {
@@ -116,7 +116,7 @@ impl<'g> List<'g> {
     }
 
     pub(super) fn half_edge(self, at: usize) -> HalfEdge {
-        HalfEdge::from_parts(MemberIx(self.neighbors()[at]), self.labels()[at], self.tie(at))
+        HalfEdge::from_parts(MemberIx(self.neighbors()[at]), self.labels()[at], self.inputs(at))
     }
 
     pub fn iter(self) -> impl Iterator<Item = HalfEdge> + 'g {
@@ -138,7 +138,7 @@ impl<'g> List<'g> {
 
     /// All words of the list.
     pub(super) fn words(self) -> &'g [u32] {
-        let ties = self.tied().iter().map(|bits| bits.count_ones() as usize).sum::<usize>();
-        &self.words[..words_before_ties(self.whole as usize) + 2 * ties]
+        let inputs = self.input_bits().iter().map(|bits| bits.count_ones() as usize).sum::<usize>();
+        &self.words[..words_before_inputs(self.whole as usize) + 2 * inputs]
     }
 }

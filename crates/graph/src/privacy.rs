@@ -22,21 +22,21 @@ const OWN: u16 = 15;
 const OWN_VISIBILITY: u16 = 3;
 
 /// A half-edge: the member it belongs to, and its key there.
-pub(super) type HalfEdgePlace = (MemberIx, HalfEdgeKey);
+pub(super) type HalfEdgeId = (MemberIx, HalfEdgeKey);
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct PrivacyTable {
-    /// Flags of each member, by its place; where there are none they are 0.
+    /// Flags of each member, by its slot; where there are none they are 0.
     pages: Arc<Vec<Option<Arc<[u16; PAGE_MEMBERS]>>>>,
     /// Members whose edges are not for everyone.
     pub(super) hiding_members: u64,
     /// Members who introduce nobody.
     declining_members: u64,
     /// Each at both of its ends.
-    hidden_edges: OrdMap<HalfEdgePlace, Visibility>,
+    hidden_edges: OrdMap<HalfEdgeId, Visibility>,
     /// Who blocks whom, and who is blocked by whom.
     pub(super) blocks: OrdSet<(MemberIx, MemberIx)>,
-    pub(super) blocked_by: OrdSet<(MemberIx, MemberIx)>,
+    pub(super) blockers: OrdSet<(MemberIx, MemberIx)>,
     /// For each member of a block the members at the other ends of its blocks, in index order.
     apart: OrdMap<MemberIx, Arc<[MemberIx]>>,
 }
@@ -44,9 +44,9 @@ pub(super) struct PrivacyTable {
 impl PrivacyTable {
     #[inline]
     pub(super) fn flags(&self, member: MemberIx) -> u16 {
-        let place = member.0 as usize;
-        match self.pages.get(place / PAGE_MEMBERS) {
-            Some(Some(page)) => page[place % PAGE_MEMBERS],
+        let slot = member.0 as usize;
+        match self.pages.get(slot / PAGE_MEMBERS) {
+            Some(Some(page)) => page[slot % PAGE_MEMBERS],
             _ => 0,
         }
     }
@@ -55,12 +55,12 @@ impl PrivacyTable {
         if flags == self.flags(member) {
             return;
         }
-        let (page, place) = (member.0 as usize / PAGE_MEMBERS, member.0 as usize % PAGE_MEMBERS);
+        let (page, slot) = (member.0 as usize / PAGE_MEMBERS, member.0 as usize % PAGE_MEMBERS);
         let pages = Arc::make_mut(&mut self.pages);
         if pages.len() <= page {
             pages.resize(page + 1, None);
         }
-        Arc::make_mut(pages[page].get_or_insert_with(|| Arc::new([0; PAGE_MEMBERS])))[place] = flags;
+        Arc::make_mut(pages[page].get_or_insert_with(|| Arc::new([0; PAGE_MEMBERS])))[slot] = flags;
     }
 
     pub(super) fn set_flag(&mut self, member: MemberIx, flag: u16, on: bool) {
@@ -161,7 +161,7 @@ impl PrivacyTable {
     }
 
     /// Sets an edge's own visibility, by its halves; false if it was that already.
-    pub(super) fn set_edge(&mut self, halves: [HalfEdgePlace; 2], visibility: Visibility) -> bool {
+    pub(super) fn set_edge(&mut self, halves: [HalfEdgeId; 2], visibility: Visibility) -> bool {
         let changes = self.half_edge_visibility(halves[0].0, halves[0].1) != visibility;
         if changes {
             halves.into_iter().for_each(|half| self.set_half_edge(half, visibility));
@@ -169,17 +169,17 @@ impl PrivacyTable {
         changes
     }
 
-    fn set_half_edge(&mut self, place: HalfEdgePlace, visibility: Visibility) {
+    fn set_half_edge(&mut self, half: HalfEdgeId, visibility: Visibility) {
         let before = match visibility {
-            Visibility::Everyone => self.hidden_edges.remove(&place),
-            hidden => self.hidden_edges.insert(place, hidden),
+            Visibility::Everyone => self.hidden_edges.remove(&half),
+            hidden => self.hidden_edges.insert(half, hidden),
         };
         if before.is_none() && visibility == Visibility::Everyone {
             return;
         }
-        let least = (place.0, (MemberIx(0), KindIx(0), false));
-        let any = self.hidden_edges.range(least..).next().is_some_and(|((member, _), _)| *member == place.0);
-        self.set_flag(place.0, HIDES_EDGES, any);
+        let least = (half.0, (MemberIx(0), KindIx(0), false));
+        let any = self.hidden_edges.range(least..).next().is_some_and(|((member, _), _)| *member == half.0);
+        self.set_flag(half.0, HIDES_EDGES, any);
     }
 
     /// Who is blocked by a member, or blocks it, in index order.
@@ -203,7 +203,7 @@ impl PrivacyTable {
     /// False if there is such a block already.
     pub(super) fn block(&mut self, by: MemberIx, of: MemberIx) -> bool {
         let new = self.blocks.insert((by, of)).is_none();
-        self.blocked_by.insert((of, by));
+        self.blockers.insert((of, by));
         self.part(by, of);
         new
     }
@@ -211,7 +211,7 @@ impl PrivacyTable {
     /// False if there is no such block.
     pub(super) fn unblock(&mut self, by: MemberIx, of: MemberIx) -> bool {
         let was = self.blocks.remove(&(by, of)).is_some();
-        self.blocked_by.remove(&(of, by));
+        self.blockers.remove(&(of, by));
         self.part(by, of);
         was
     }
@@ -250,7 +250,7 @@ mod tests {
         let (mut own, mut hidden, mut blocks) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let before = table.clone();
         for _ in 0..20_000 {
-            // Places on three pages, the one between them without a byte.
+            // Slots on three pages, the one between them without a byte.
             let member = MemberIx([random.u32(..8), 10_000 + random.u32(..8)][random.usize(..2)]);
             let other = MemberIx(random.u32(..8));
             match random.u8(..4) {

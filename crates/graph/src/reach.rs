@@ -57,7 +57,7 @@ pub(super) fn reach_beside(
     direct: impl FnOnce(&mut Budget<'_>) -> Result<Direct, Limit>,
     budget: &mut Budget<'_>,
 ) -> Reach {
-    let mut scratch = lease(view.graph().places());
+    let mut scratch = lease(view.graph().slots());
     let (ends, extent) = search(view, of, max_hops, &mut scratch, budget);
     if extent.exact_through_hop == 0 {
         return Reach { hops: Vec::new(), extent };
@@ -104,7 +104,7 @@ pub fn reach_crossing(
     max_hops: u32,
     budget: &mut Budget<'_>,
 ) -> (Vec<(u32, MemberIx)>, Extent) {
-    let mut scratch = lease(view.graph().places());
+    let mut scratch = lease(view.graph().slots());
     let (ends, extent) = search(view, of, max_hops, &mut scratch, budget);
     if let Some(limit) = extent.limit {
         // One hop crosses nothing.

@@ -24,7 +24,7 @@ pub struct Because {
 
 /// What speaks for one suggestion.
 #[derive(Debug, Clone, Default)]
-pub struct Told {
+pub struct Explanation {
     pub because: Vec<Because>,
     /// How many chains more there are.
     pub others: u32,
@@ -88,17 +88,17 @@ impl Arriving {
 }
 
 /// What speaks for meeting the member to which these steps lead.
-pub(super) fn tell(
+pub(super) fn explain(
     walk: &Walk<'_, '_>,
     to: MemberIx,
     last: &[LastStep],
     arriving: &Arriving,
     asking: Asking<'_>,
-) -> Told {
+) -> Explanation {
     let chains = chains(walk, last, arriving);
     let introducers = introducers(walk, to, &chains, asking);
     let others = chains.len().saturating_sub(REASONS_MAX) as u32;
-    Told { because: greatest(walk, chains), others, introducers }
+    Explanation { because: greatest(walk, chains), others, introducers }
 }
 
 fn chains(walk: &Walk<'_, '_>, last: &[LastStep], arriving: &Arriving) -> Vec<Chain> {

@@ -1,4 +1,4 @@
-//! Dense scratch space: a place for each member, found by its index alone, used by one query after the other.
+//! Dense scratch space: a slot for each member, found by its index alone, used by one query after the other.
 //!
 //! It is made once and never cleared in full: a query takes back what it wrote. So a query costs what it visits, however large
 //! the graph is, and looks nothing up.
@@ -32,28 +32,28 @@ pub struct Dense<T> {
 
 impl<T: Copy + Default> Dense<T> {
     /// Forgets all values, and makes room for so many members.
-    pub fn begin(&mut self, places: usize) {
-        if self.values.len() < places || self.epoch == u32::MAX {
-            self.values = vec![(T::default(), 0); places];
+    pub fn begin(&mut self, slots: usize) {
+        if self.values.len() < slots || self.epoch == u32::MAX {
+            self.values = vec![(T::default(), 0); slots];
             self.epoch = 0;
         }
         self.epoch += 1;
     }
 
-    pub fn has(&self, place: u32) -> bool {
-        self.values[place as usize].1 == self.epoch
+    pub fn has(&self, slot: u32) -> bool {
+        self.values[slot as usize].1 == self.epoch
     }
 
     /// The value, the default one where none was set.
-    pub fn get(&self, place: u32) -> T {
-        let (value, epoch) = self.values[place as usize];
+    pub fn get(&self, slot: u32) -> T {
+        let (value, epoch) = self.values[slot as usize];
         if epoch == self.epoch { value } else { T::default() }
     }
 
     /// The value, the default one where none was set; and whether none was.
     #[inline]
-    pub fn entry(&mut self, place: u32) -> (&mut T, bool) {
-        let (value, epoch) = &mut self.values[place as usize];
+    pub fn entry(&mut self, slot: u32) -> (&mut T, bool) {
+        let (value, epoch) = &mut self.values[slot as usize];
         let new = *epoch != self.epoch;
         if new {
             *epoch = self.epoch;
@@ -81,12 +81,12 @@ impl Scratch {
 /// Scratch space in use.
 pub struct Lease(Scratch);
 
-/// Scratch space for a graph of so many places.
-pub fn lease(places: usize) -> Lease {
+/// Scratch space for a graph of so many slots.
+pub fn lease(slots: usize) -> Lease {
     let mut scratch = unused().pop().unwrap_or_default();
-    if scratch.marks.len() < places {
+    if scratch.marks.len() < slots {
         // All are 0: larger ones are made without a copy, and without a touch where the system has zeros at hand.
-        scratch.marks = vec![0; places];
+        scratch.marks = vec![0; slots];
     }
     Lease(scratch)
 }

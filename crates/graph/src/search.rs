@@ -41,7 +41,7 @@ pub fn members_within(
     max_hops: u32,
     budget: &mut Budget<'_>,
 ) -> (Within, Extent) {
-    let mut scratch = lease(view.graph().places());
+    let mut scratch = lease(view.graph().slots());
     let Scratch { marks, seen: [seen, _], .. } = &mut *scratch;
     marks[from.0 as usize] = 1;
     seen.push(from);

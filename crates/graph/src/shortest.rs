@@ -40,7 +40,7 @@ struct Side<'s> {
 
 /// A step on a shortest path, with the weight of it: its cost and a hand-over.
 #[derive(Debug, Clone, Copy)]
-struct Arc {
+struct Step {
     from: MemberIx,
     to: MemberIx,
     weight: u64,
@@ -63,7 +63,7 @@ pub fn shortest_paths(
     budget: &mut Budget<'_>,
 ) -> Result<Option<Shortest>, (Limit, u32)> {
     view.prepare(budget).map_err(|limit| (limit, 0))?;
-    let mut scratch = lease(view.graph().places());
+    let mut scratch = lease(view.graph().slots());
     let Scratch { marks, seen: [seen_ahead, seen_behind], .. } = &mut *scratch;
     let mut ahead = Side::new(view, Direction::Forward, 0, seen_ahead, from, marks);
     let mut behind = Side::new(view, Direction::Backward, BEHIND_SHIFT, seen_behind, to, marks);
@@ -74,9 +74,9 @@ pub fn shortest_paths(
             break;
         }
         if near.step(view, marks, budget).map_err(|limit| (limit, ruled_out))? {
-            let arcs = budget.whole(|budget| arcs(view, near, far, marks, budget));
-            let arcs = arcs.map_err(|limit| (limit, ruled_out))?;
-            let (count, best) = best(view, from, to, &arcs, k, budget).map_err(|limit| (limit, ruled_out))?;
+            let steps = budget.whole(|budget| steps(view, near, far, marks, budget));
+            let steps = steps.map_err(|limit| (limit, ruled_out))?;
+            let (count, best) = best(view, from, to, &steps, k, budget).map_err(|limit| (limit, ruled_out))?;
             return Ok(Some(Shortest { hops: ruled_out + 1, count, best }));
         }
     }
@@ -140,34 +140,36 @@ impl<'s> Side<'s> {
 }
 
 /// The steps of all shortest paths, by the hop that they are: those on which the sides meet, and those of each side.
-fn arcs(
+fn steps(
     view: &View<'_>,
     near: &Side<'_>,
     far: &Side<'_>,
     marks: &mut [u8],
     budget: &mut Budget<'_>,
-) -> Result<Vec<Vec<Arc>>, Limit> {
+) -> Result<Vec<Vec<Step>>, Limit> {
     let last = far.hops.len() as u8;
     let mut meeting = Vec::new();
     for &member in near.members() {
         let meets = |other: MemberIx| far.level(marks[other.0 as usize]) == last;
         view.for_each_pair_with(member, near.direction, budget, meets, |other, strength| {
-            meeting.push(arc(near.direction, member, other, strength));
+            meeting.push(directed(near.direction, member, other, strength));
         })?;
     }
     let (mut of_near, mut of_far) = (Vec::new(), Vec::new());
     let ends = |side: &Side<'_>| -> Vec<MemberIx> {
         let ahead = side.direction == Direction::Forward;
-        meeting.iter().map(|arc| if ahead { arc.from } else { arc.to }).collect()
+        meeting.iter().map(|step| if ahead { step.from } else { step.to }).collect()
     };
-    for (side, arcs) in [(near, &mut of_near), (far, &mut of_far)] {
+    for (side, steps) in [(near, &mut of_near), (far, &mut of_far)] {
         let mut members = ends(side);
         for hop in (1..side.hops.len()).rev() {
             members.retain(|member| set_on_path(&mut marks[member.0 as usize], side.shift));
-            let found = arcs_before(view, side, hop, &members, marks, budget)?;
-            members =
-                found.iter().map(|arc| if side.direction == Direction::Forward { arc.from } else { arc.to }).collect();
-            arcs.push(found);
+            let found = steps_before(view, side, hop, &members, marks, budget)?;
+            members = found
+                .iter()
+                .map(|step| if side.direction == Direction::Forward { step.from } else { step.to })
+                .collect();
+            steps.push(found);
         }
     }
     // Each side's were found from the meeting outwards.
@@ -178,9 +180,9 @@ fn arcs(
     Ok(ahead)
 }
 
-fn arc(direction: Direction, near: MemberIx, far: MemberIx, strength: f64) -> Arc {
+fn directed(direction: Direction, near: MemberIx, far: MemberIx, strength: f64) -> Step {
     let (from, to) = if direction == Direction::Forward { (near, far) } else { (far, near) };
-    Arc { from, to, weight: ChainCost::of_pair(strength).0 + ChainCost::HAND_OVER.0 }
+    Step { from, to, weight: ChainCost::of_pair(strength).0 + ChainCost::HAND_OVER.0 }
 }
 
 /// Whether it was not known to be.
@@ -191,14 +193,14 @@ fn set_on_path(mark: &mut u8, shift: u32) -> bool {
 }
 
 /// The steps that lead to members of a hop, all marked, from those of the hop before: looked for from whichever have fewer edges.
-fn arcs_before(
+fn steps_before(
     view: &View<'_>,
     side: &Side<'_>,
     hop: usize,
     members: &[MemberIx],
     marks: &[u8],
     budget: &mut Budget<'_>,
-) -> Result<Vec<Arc>, Limit> {
+) -> Result<Vec<Step>, Limit> {
     let mut found = Vec::new();
     let (begin, edges) = side.hops[hop - 1];
     if edges < members.iter().map(|&member| view.degree(member)).sum() {
@@ -209,7 +211,7 @@ fn arcs_before(
         };
         for &member in &side.seen[begin..side.hops[hop].0] {
             view.for_each_pair_with(member, side.direction, budget, wanted, |other, strength| {
-                found.push(arc(side.direction, member, other, strength));
+                found.push(directed(side.direction, member, other, strength));
             })?;
         }
         return Ok(found);
@@ -218,7 +220,7 @@ fn arcs_before(
     let wanted = |other: MemberIx| side.level(marks[other.0 as usize]) == hop as u8;
     for &member in members {
         view.for_each_pair_with(member, back, budget, wanted, |other, strength| {
-            found.push(arc(side.direction, other, member, strength));
+            found.push(directed(side.direction, other, member, strength));
         })?;
     }
     Ok(found)
@@ -232,12 +234,12 @@ fn best(
     view: &View<'_>,
     from: MemberIx,
     to: MemberIx,
-    arcs: &[Vec<Arc>],
+    steps: &[Vec<Step>],
     k: usize,
     budget: &mut Budget<'_>,
 ) -> Result<(u64, Vec<Path>), Limit> {
     let graph = view.graph();
-    let hops = onwards(to, arcs);
+    let hops = onwards(to, steps);
     let count = hops[0].first().map_or(0, |first| first.count);
     let mut queue: BinaryHeap<Walked<'_>> = BinaryHeap::from([Reverse((0, vec![graph.id(from)], vec![from], 0))]);
     let mut found = Vec::new();
@@ -245,19 +247,19 @@ fn best(
         && let Some(Reverse((_, ids, members, weight))) = queue.pop()
     {
         let hop = members.len() - 1;
-        let Some((of_hop, last)) = arcs.get(hop).zip(members.last()) else {
+        let Some((of_hop, last)) = steps.get(hop).zip(members.last()) else {
             // A chain hands over once less than it has steps.
             found.push(Path { members, cost: ChainCost(weight - ChainCost::HAND_OVER.0) });
             continue;
         };
         budget.visit(of_hop.len() as u64)?;
-        for arc in of_hop.iter().filter(|arc| arc.from == *last) {
-            let onwards = hops[hop + 1].binary_search_by_key(&arc.to, |onwards| onwards.member);
+        for step in of_hop.iter().filter(|step| step.from == *last) {
+            let onwards = hops[hop + 1].binary_search_by_key(&step.to, |onwards| onwards.member);
             let Ok(at) = onwards else { continue };
-            let weight = weight + arc.weight;
+            let weight = weight + step.weight;
             let (mut ids, mut members) = (ids.clone(), members.clone());
-            ids.push(graph.id(arc.to));
-            members.push(arc.to);
+            ids.push(graph.id(step.to));
+            members.push(step.to);
             queue.push(Reverse((weight + hops[hop + 1][at].weight, ids, members, weight)));
         }
     }
@@ -265,15 +267,15 @@ fn best(
 }
 
 /// By hop, in index order, what leads on from each of the members there.
-fn onwards(to: MemberIx, arcs: &[Vec<Arc>]) -> Vec<Vec<Onwards>> {
+fn onwards(to: MemberIx, steps: &[Vec<Step>]) -> Vec<Vec<Onwards>> {
     let mut hops = vec![vec![Onwards { member: to, count: 1, weight: 0 }]];
-    for of_hop in arcs.iter().rev() {
+    for of_hop in steps.iter().rev() {
         let next = &hops[hops.len() - 1];
         let mut here: Vec<Onwards> = Vec::with_capacity(of_hop.len());
-        for arc in of_hop {
-            if let Ok(at) = next.binary_search_by_key(&arc.to, |onwards| onwards.member) {
+        for step in of_hop {
+            if let Ok(at) = next.binary_search_by_key(&step.to, |onwards| onwards.member) {
                 let Onwards { count, weight, .. } = next[at];
-                here.push(Onwards { member: arc.from, count, weight: weight + arc.weight });
+                here.push(Onwards { member: step.from, count, weight: weight + step.weight });
             }
         }
         here.sort_unstable_by_key(|onwards| onwards.member);

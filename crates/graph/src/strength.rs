@@ -5,7 +5,7 @@ use crate::domain::{History, Kind, Strength, TimeMs};
 
 /// What the strength of an edge depends on, beside its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Tie {
+pub struct StrengthInputs {
     pub pinned: Option<Strength>,
     /// Interactions, faded to `last_s`.
     pub faded: f32,
@@ -15,14 +15,14 @@ pub struct Tie {
 
 /// Strength of an edge at `as_of`, in (0, 1]: the pinned one, or `0.1 + 0.9·w/(1+w)` with
 /// `w = prior + faded·0.5^((as_of − last)/half-life)`. Before the last interaction nothing is amplified.
-pub fn edge_strength(kind: &Kind, tie: Tie, as_of: TimeMs) -> f32 {
-    if let Some(pinned) = tie.pinned {
+pub fn edge_strength(kind: &Kind, inputs: StrengthInputs, as_of: TimeMs) -> f32 {
+    if let Some(pinned) = inputs.pinned {
         return pinned.get();
     }
     let mut weight = kind.prior;
-    if tie.faded > 0.0 {
-        let age_ms = as_of.0.saturating_sub(i64::from(tie.last_s) * 1_000);
-        weight += f64::from(tie.faded) * fading(age_ms as f64 / kind.half_life_ms as f64);
+    if inputs.faded > 0.0 {
+        let age_ms = as_of.0.saturating_sub(i64::from(inputs.last_s) * 1_000);
+        weight += f64::from(inputs.faded) * fading(age_ms as f64 / kind.half_life_ms as f64);
     }
     (0.1 + 0.9 * weight / (1.0 + weight)) as f32
 }
@@ -109,13 +109,13 @@ mod tests {
 
     #[test]
     fn an_edge_is_as_strong_as_its_prior_and_what_has_not_faded() {
-        assert_eq!(edge_strength(&kind(1.0), Tie::default(), TimeMs(0)), 0.55);
-        assert_eq!(edge_strength(&kind(0.0), Tie::default(), TimeMs(0)), 0.1);
-        let tie = Tie { pinned: None, faded: 2.0, last_s: 0 };
-        assert_eq!(edge_strength(&kind(0.0), tie, TimeMs(10 * DAY_MS)), 0.55);
-        assert_eq!(edge_strength(&kind(0.0), tie, TimeMs(-10 * DAY_MS)), 0.7);
+        assert_eq!(edge_strength(&kind(1.0), StrengthInputs::default(), TimeMs(0)), 0.55);
+        assert_eq!(edge_strength(&kind(0.0), StrengthInputs::default(), TimeMs(0)), 0.1);
+        let inputs = StrengthInputs { pinned: None, faded: 2.0, last_s: 0 };
+        assert_eq!(edge_strength(&kind(0.0), inputs, TimeMs(10 * DAY_MS)), 0.55);
+        assert_eq!(edge_strength(&kind(0.0), inputs, TimeMs(-10 * DAY_MS)), 0.7);
         let pinned = Strength::parse("s", 0.25).ok();
-        assert_eq!(edge_strength(&kind(4.0), Tie { pinned, ..tie }, TimeMs(0)), 0.25);
+        assert_eq!(edge_strength(&kind(4.0), StrengthInputs { pinned, ..inputs }, TimeMs(0)), 0.25);
     }
 
     #[test]

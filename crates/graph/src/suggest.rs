@@ -15,7 +15,7 @@ use super::budget::{Budget, Extent, Limit};
 use super::distance::distances;
 use super::half_edge::{Direction, MemberIx};
 use super::introducers::{Introducer, introducers};
-use super::reasons::{Arriving, Asking, Because, Told, tell};
+use super::reasons::{Arriving, Asking, Because, Explanation, explain};
 use super::scratch::{Scratch, lease};
 use super::small_hash::{SmallMap, SmallSet};
 use super::strength::comparable;
@@ -116,7 +116,7 @@ const LOOKED_AT_FOR_OTHERS: usize = 10;
 /// The members to meet with the greatest scores; then by fewest hops, best topic match, and id.
 pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budget: &mut Budget<'_>) -> Suggestions {
     let view = &view.clone().for_introductions_of(member);
-    let mut scratch = lease(view.graph().places());
+    let mut scratch = lease(view.graph().slots());
     let (walk, mut found, extent) = match ranked(view, member, query, &mut scratch, budget) {
         Ok(ranked) => ranked,
         Err(limit) => return Suggestions { suggestions: Vec::new(), extent: Extent::ended(limit, 1) },
@@ -130,8 +130,8 @@ pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budg
             ended = unordered;
             break;
         }
-        let (told, limit) = told(&walk, batch, query.introducers, budget);
-        told.into_iter().for_each(|suggestion| chosen.consider(suggestion));
+        let (explained, limit) = explained(&walk, batch, query.introducers, budget);
+        explained.into_iter().for_each(|suggestion| chosen.consider(suggestion));
         ended = limit.or(unordered);
     }
     // The scores stand; some of the reasons are missing, or some of the last.
@@ -150,7 +150,7 @@ pub fn rank_introductions(
     budget: &mut Budget<'_>,
 ) -> (Vec<Candidate>, Extent) {
     let view = &view.clone().for_introductions_of(member);
-    let mut scratch = lease(view.graph().places());
+    let mut scratch = lease(view.graph().slots());
     let ranked = ranked(view, member, query, &mut scratch, budget);
     let first = |found: InOrder| found.first.collect();
     ranked.map_or_else(|limit| (Vec::new(), Extent::ended(limit, 1)), |(_, found, extent)| (first(found), extent))
@@ -201,7 +201,7 @@ fn ranked<'v, 'g>(
     budget: &mut Budget<'_>,
 ) -> Result<Ranked<'v, 'g>, Limit> {
     let Scratch { marks, seen: [seen, _], sums, .. } = scratch;
-    sums.begin(view.graph().places());
+    sums.begin(view.graph().slots());
     mark_not_suggested(view, member, query.exclude, marks, seen, budget)?;
     let mut walk = Walk::new(view, member, query.breadth, sums);
     walk.two_steps(budget)?;
@@ -282,7 +282,7 @@ impl Candidate {
         self.last = Some(last);
     }
 
-    fn told(self, Told { mut because, others, introducers }: Told) -> Suggestion {
+    fn explained(self, Explanation { mut because, others, introducers }: Explanation) -> Suggestion {
         let Candidate { member, score, k, topic_match, hops, mutuals, .. } = self;
         // A part may be the whole sum, rounded otherwise.
         because.iter_mut().for_each(|because| because.share = (because.share / k).min(1.0));
@@ -322,7 +322,7 @@ impl Chosen<'_> {
 }
 
 /// Candidates with what speaks for them. On a limit some have no reasons, and the limit is told.
-fn told(
+fn explained(
     walk: &Walk<'_, '_>,
     mut batch: Vec<Candidate>,
     asking: Asking<'_>,
@@ -343,18 +343,18 @@ fn told(
         let Some(last) = last else {
             candidate.mutuals =
                 if candidate.mutuals > 0 { candidate.mutuals } else { walk.arriving_in_two(candidate.member) };
-            suggestions.push(candidate.told(Told::default()));
+            suggestions.push(candidate.explained(Explanation::default()));
             continue;
         };
-        let mut told = tell(walk, candidate.member, &last, &arriving, asking);
+        let mut explanation = explain(walk, candidate.member, &last, &arriving, asking);
         // No walk leads there: it is far away, or by steps that were left out.
         if candidate.k == 0.0 && asking.most > 0 && ended.is_none() {
             let (view, from, to) = (walk.view, walk.from, candidate.member);
             let (found, extent) = introducers(view, from, to, candidate.hops, asking.readiness, budget);
-            told.introducers = found.into_iter().take(asking.most).collect();
+            explanation.introducers = found.into_iter().take(asking.most).collect();
             ended = extent.limit;
         }
-        suggestions.push(candidate.told(told));
+        suggestions.push(candidate.explained(explanation));
     }
     (suggestions, ended)
 }

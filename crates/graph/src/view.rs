@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 
 use super::budget::{Budget, Limit};
 use super::graph::Graph;
-use super::half_edge::{Direction, HalfEdge, KindIx, LABELS, MemberIx, kind_of, label_of, pinned_by, tie_of};
+use super::half_edge::{Direction, HalfEdge, KindIx, LABELS, MemberIx, inputs_of, kind_of, label_of, pinned_by};
 use super::half_edges::HalfEdges;
-use super::lens::{Lens, Viewer};
 use super::packed::List;
 use super::small_hash::SmallSet;
-use super::strength::{Tie, edge_strength, pair_strength};
+use super::strength::{StrengthInputs, edge_strength, pair_strength};
+use super::viewer_filter::{Viewer, ViewerFilter};
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{EdgeFilter, Kind, Reason, Sphere, TimeMs, Violation};
 
@@ -24,12 +24,12 @@ pub struct View<'g> {
     min_strength: f32,
     excluded: SmallSet<MemberIx>,
     /// None if it would leave nothing out.
-    lens: Option<Box<Lens<'g>>>,
+    viewer_filter: Option<Box<ViewerFilter<'g>>>,
     as_of: TimeMs,
     /// By label, the gates that are open to edges of that label, as far as kind and direction decide.
     gates: [u8; LABELS],
-    /// By kind, the strength of an edge without a tie.
-    untied: [f32; KINDS_MAX],
+    /// By kind, the strength of an edge without inputs.
+    base_strengths: [f32; KINDS_MAX],
 }
 
 /// The bits of a gate: the sphere that the edge is of, in the order of all spheres, and the ways it can be walked.
@@ -50,19 +50,19 @@ const FETCHED_AT_ONCE: usize = 16;
 impl<'g> View<'g> {
     /// The whole graph.
     pub fn unfiltered(graph: &'g Graph, as_of: TimeMs) -> View<'g> {
-        let (gates, untied) = ([0; LABELS], [0.0; KINDS_MAX]);
+        let (gates, base_strengths) = ([0; LABELS], [0.0; KINDS_MAX]);
         let mut view = View {
             graph,
             kinds: u64::MAX,
             min_strength: 0.0,
             excluded: HashSet::default(),
-            lens: None,
+            viewer_filter: None,
             as_of,
             gates,
-            untied,
+            base_strengths,
         };
         for (ix, kind) in graph.kinds() {
-            view.untied[usize::from(ix.0)] = edge_strength(kind, Tie::default(), as_of);
+            view.base_strengths[usize::from(ix.0)] = edge_strength(kind, StrengthInputs::default(), as_of);
             view.set_gates(ix, kind);
         }
         view
@@ -119,29 +119,29 @@ impl<'g> View<'g> {
 
     /// This view as a viewer sees it: its own smaller graph.
     pub fn seen_by(self, viewer: Viewer) -> View<'g> {
-        self.through(|lens| lens.of(viewer))
+        self.through(|filter| filter.of(viewer))
     }
 
     /// This view without those who are blocked by a member, or block it.
     pub fn past_blocks_of(self, member: MemberIx) -> View<'g> {
-        self.through(|lens| lens.past_blocks_of(member))
+        self.through(|filter| filter.past_blocks_of(member))
     }
 
     /// This view for introductions of a member: without those that block it or that it blocks, and without edges between any two
     /// of whom one blocks the other.
     pub fn for_introductions_of(self, member: MemberIx) -> View<'g> {
-        self.through(|lens| lens.for_introductions_of(member))
+        self.through(|filter| filter.for_introductions_of(member))
     }
 
     /// This view without those who introduce nobody, and without those that block the one at the far end or that it blocks; the two
     /// ends stay.
     pub fn introducing(self, from: MemberIx, to: MemberIx) -> View<'g> {
-        self.through(|lens| lens.introducing([from, to]))
+        self.through(|filter| filter.introducing([from, to]))
     }
 
-    fn through(mut self, change: impl FnOnce(Lens<'g>) -> Lens<'g>) -> View<'g> {
-        let lens = change(self.lens.take().map_or_else(|| Lens::new(self.graph), |lens| *lens));
-        self.lens = (!lens.is_clear()).then(|| Box::new(lens));
+    fn through(mut self, change: impl FnOnce(ViewerFilter<'g>) -> ViewerFilter<'g>) -> View<'g> {
+        let filter = change(self.viewer_filter.take().map_or_else(|| ViewerFilter::new(self.graph), |filter| *filter));
+        self.viewer_filter = (!filter.is_clear()).then(|| Box::new(filter));
         self
     }
 
@@ -152,19 +152,19 @@ impl<'g> View<'g> {
 
     /// Whether a member is not there for the viewer.
     pub fn is_gone(&self, member: MemberIx) -> bool {
-        self.lens.as_ref().is_some_and(|lens| lens.is_gone(member))
+        self.viewer_filter.as_ref().is_some_and(|filter| filter.is_gone(member))
     }
 
     /// All members that are not there for the viewer.
     pub fn gone(&self) -> impl Iterator<Item = MemberIx> + '_ {
-        self.lens.iter().flat_map(|lens| lens.gone())
+        self.viewer_filter.iter().flat_map(|filter| filter.gone())
     }
 
     /// Whether there is an edge and the viewer may see it, whatever the filter; of a symmetric kind in either order.
     pub fn shows_edge(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> bool {
-        match &self.lens {
+        match &self.viewer_filter {
             None => self.graph.half_edges(from).get((to, kind, false)).is_some(),
-            Some(lens) => lens.shows(from, kind, to),
+            Some(filter) => filter.shows(from, kind, to),
         }
     }
 
@@ -194,21 +194,21 @@ impl<'g> View<'g> {
     pub fn passes_any_way(&self, half: &HalfEdge) -> bool {
         let gates = self.gates[usize::from(half.label())];
         gates & (FORWARD | BACKWARD) != 0
-            && self.strength(half.label(), half.tie_words()) >= self.min_strength
+            && self.strength(half.label(), half.input_words()) >= self.min_strength
             && !self.excludes(half.neighbor())
     }
 
-    /// Of an edge of this label and tie.
+    /// Of an edge of this label and inputs.
     #[inline]
-    fn strength(&self, label: u8, tie: [u32; 2]) -> f32 {
+    fn strength(&self, label: u8, inputs: [u32; 2]) -> f32 {
         let kind = kind_of(label);
-        if tie == [0, 0] {
-            return self.untied[usize::from(kind.0)];
+        if inputs == [0, 0] {
+            return self.base_strengths[usize::from(kind.0)];
         }
-        if let Some(pinned) = pinned_by(tie) {
+        if let Some(pinned) = pinned_by(inputs) {
             return pinned;
         }
-        edge_strength(self.graph.kind(kind), tie_of(tie), self.as_of)
+        edge_strength(self.graph.kind(kind), inputs_of(inputs), self.as_of)
     }
 
     // The steps from one member.
@@ -219,9 +219,9 @@ impl<'g> View<'g> {
         if self.excludes(member) {
             return HalfEdges::none();
         }
-        match &self.lens {
+        match &self.viewer_filter {
             None => self.graph.half_edges(member),
-            Some(lens) => lens.half_edges(member),
+            Some(filter) => filter.half_edges(member),
         }
     }
 
@@ -237,7 +237,7 @@ impl<'g> View<'g> {
     /// How many half-edges are looked at when one steps from the member.
     #[inline]
     pub(super) fn degree(&self, member: MemberIx) -> u64 {
-        match &self.lens {
+        match &self.viewer_filter {
             None if !self.excludes(member) => self.graph.degree(member) as u64,
             _ => self.half_edges(member).len() as u64,
         }
@@ -245,7 +245,7 @@ impl<'g> View<'g> {
 
     /// To be called before half-edges are asked for: what a viewer of very many edges may see is charged for, and heeds a signal to stop.
     pub fn prepare(&self, budget: &mut Budget<'_>) -> Result<(), Limit> {
-        self.lens.as_ref().map_or(Ok(()), |lens| lens.prepare(budget))
+        self.viewer_filter.as_ref().map_or(Ok(()), |filter| filter.prepare(budget))
     }
 
     /// The steps from these members are about to be taken: see `Budget::foresee`.
@@ -279,7 +279,7 @@ impl<'g> View<'g> {
         for (at, (&neighbor, &label)) in edges.enumerate() {
             let gates = self.gates[usize::from(label)];
             if gates & gate != 0
-                && self.strength(label, list.tie(at)) >= self.min_strength
+                && self.strength(label, list.inputs(at)) >= self.min_strength
                 && !self.excludes(MemberIx(neighbor))
             {
                 found(MemberIx(neighbor), gates & SPHERES)?;
@@ -331,17 +331,17 @@ impl<'g> View<'g> {
         let mut chunk = 0;
         halves.try_for_each_run(|list| {
             budget.heed(&mut chunk)?;
-            let (tied, begin) = (list.tied(), list.begin());
+            let (input_bits, begin) = (list.input_bits(), list.begin());
             for (at, (&neighbor, &label)) in list.neighbors().iter().zip(list.labels()).enumerate() {
                 let neighbor = MemberIx(neighbor);
                 if self.gates[usize::from(label)] & gate == 0 || !wanted(neighbor) {
                     continue;
                 }
                 let bit = begin + at;
-                let strength = if tied[bit / 32] >> (bit % 32) & 1 == 0 {
-                    self.untied[usize::from(kind_of(label).0)]
+                let strength = if input_bits[bit / 32] >> (bit % 32) & 1 == 0 {
+                    self.base_strengths[usize::from(kind_of(label).0)]
                 } else {
-                    self.strength(label, list.tie(at))
+                    self.strength(label, list.inputs(at))
                 };
                 if !plain && (strength < self.min_strength || self.excludes(neighbor)) {
                     continue;
@@ -378,7 +378,7 @@ impl<'g> View<'g> {
 
     // One pair.
 
-    /// The kinds by which one member can step to another, with their edges' strengths, by kind's place. None if either is excluded.
+    /// The kinds by which one member can step to another, with their edges' strengths, by kind's index. None if either is excluded.
     pub fn edges_between(&self, from: MemberIx, to: MemberIx) -> Vec<(KindIx, f32)> {
         self.edges_among(self.half_edges(from), to).collect()
     }
@@ -408,7 +408,7 @@ impl<'g> View<'g> {
     /// Those of some half-edges that can be walked from here and pass, each with its strength.
     fn passing(&self, halves: impl Iterator<Item = HalfEdge>) -> impl Iterator<Item = (KindIx, f32)> {
         let passing = halves.filter(|half| self.gates[usize::from(half.label())] & FORWARD != 0);
-        let strengths = passing.map(|half| (half.kind(), self.strength(half.label(), half.tie_words())));
+        let strengths = passing.map(|half| (half.kind(), self.strength(half.label(), half.input_words())));
         strengths.filter(|(_, strength)| *strength >= self.min_strength)
     }
 }

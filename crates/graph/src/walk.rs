@@ -58,14 +58,14 @@ pub struct Walk<'v, 'g> {
     two_steps: usize,
     /// By the ids of the members.
     pub(super) first: Vec<First>,
-    /// Every member that is one step away, also by a step not taken, in index order; with its place in `first`.
+    /// Every member that is one step away, also by a step not taken, in index order; with its rank in `first`.
     joined: Vec<(MemberIx, Option<u32>)>,
     /// All walks of two steps, first step by first step.
     pub(super) walks: Vec<TwoSteps>,
     /// The members that walks of three steps step on from, the one at which least arrives first; none before there are any.
     pub(super) middle: Vec<Middle>,
-    /// Their places in `middle`, in index order.
-    middle_places: Vec<(MemberIx, u32)>,
+    /// Their ranks in `middle`, in index order.
+    middle_ranks: Vec<(MemberIx, u32)>,
 }
 
 /// A first step.
@@ -99,10 +99,10 @@ pub(super) struct Middle {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LastStep {
     pub from: MemberIx,
-    /// Whether the walk's start is joined to `from`; and if it steps there, its place among the first steps.
+    /// Whether the walk's start is joined to `from`; and if it steps there, its rank among the first steps.
     pub is_joined: bool,
     pub first: Option<u32>,
-    /// The place of `from` among those that walks of three steps step on from.
+    /// The rank of `from` among those that walks of three steps step on from.
     pub middle: Option<u32>,
     pub strength: f64,
 }
@@ -121,7 +121,7 @@ impl<'v, 'g> Walk<'v, 'g> {
             joined: Vec::new(),
             walks: Vec::new(),
             middle: Vec::new(),
-            middle_places: Vec::new(),
+            middle_ranks: Vec::new(),
         }
     }
 
@@ -197,10 +197,10 @@ impl<'v, 'g> Walk<'v, 'g> {
             }
         }
         self.two_steps = self.arrived.len();
-        let mut places: Vec<(MemberIx, u32)> =
+        let mut ranks: Vec<(MemberIx, u32)> =
             self.first.iter().zip(0..).map(|(first, at)| (first.member, at)).collect();
-        places.sort_unstable();
-        self.joined = joined.into_iter().map(|member| (member, place(&places, member))).collect();
+        ranks.sort_unstable();
+        self.joined = joined.into_iter().map(|member| (member, rank_of(&ranks, member))).collect();
         Ok(())
     }
 
@@ -226,8 +226,8 @@ impl<'v, 'g> Walk<'v, 'g> {
             self.is_cut = was_cut;
             return stepped;
         }
-        self.middle_places = middle.iter().zip(0..).map(|(middle, at)| (middle.member, at)).collect();
-        self.middle_places.sort_unstable();
+        self.middle_ranks = middle.iter().zip(0..).map(|(middle, at)| (middle.member, at)).collect();
+        self.middle_ranks.sort_unstable();
         self.middle = middle;
         Ok(())
     }
@@ -299,12 +299,12 @@ impl<'v, 'g> Walk<'v, 'g> {
     /// The last steps to a member from all whom the walks step to, in no order of meaning. None of them is cut.
     pub(super) fn last_steps(&self, member: MemberIx, budget: &mut Budget<'_>) -> Result<Vec<LastStep>, Limit> {
         let mut last = Vec::new();
-        let places = |from: MemberIx| {
+        let ranks = |from: MemberIx| {
             let joined = self.joined.binary_search_by_key(&from, |joined| joined.0).ok();
-            (joined.map(|at| self.joined[at].1), place(&self.middle_places, from))
+            (joined.map(|at| self.joined[at].1), rank_of(&self.middle_ranks, from))
         };
         let mut add = |from: MemberIx, strength: f64| {
-            let (joined, middle) = places(from);
+            let (joined, middle) = ranks(from);
             let step = LastStep { from, is_joined: joined.is_some(), first: joined.flatten(), middle, strength };
             last.push(step);
         };
@@ -312,7 +312,7 @@ impl<'v, 'g> Walk<'v, 'g> {
         if self.view.degree(member) > LOOKED_UP_FROM * sought {
             budget.visit(sought)?;
             let joined = self.joined.iter().map(|joined| joined.0);
-            let others = self.middle_places.iter().map(|middle| middle.0).filter(|&member| places(member).0.is_none());
+            let others = self.middle_ranks.iter().map(|middle| middle.0).filter(|&member| ranks(member).0.is_none());
             for from in joined.chain(others) {
                 if let Some(strength) = self.view.pair(from, member) {
                     add(from, strength);
@@ -320,7 +320,7 @@ impl<'v, 'g> Walk<'v, 'g> {
             }
             return Ok(last);
         }
-        let wanted = |from: MemberIx| places(from) != (None, None);
+        let wanted = |from: MemberIx| ranks(from) != (None, None);
         self.view.for_each_pair_with(member, Direction::Backward, budget, wanted, add)?;
         Ok(last)
     }
@@ -352,9 +352,9 @@ impl Middle {
     }
 }
 
-/// A member's place in a list by members.
-fn place(places: &[(MemberIx, u32)], member: MemberIx) -> Option<u32> {
-    places.binary_search_by_key(&member, |known| known.0).ok().map(|at| places[at].1)
+/// A member's rank in a list by members.
+fn rank_of(ranks: &[(MemberIx, u32)], member: MemberIx) -> Option<u32> {
+    ranks.binary_search_by_key(&member, |known| known.0).ok().map(|at| ranks[at].1)
 }
 
 /// Leaves so many of the greatest; of equal ones those whose ids come first. Whether any had to go.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::figures::{Count, LaneLoad};
+use super::metrics::{Count, LaneLoad};
 use super::threads::Threads;
 use crate::domain::Error;
 use crate::store::StoreError;
@@ -25,7 +25,7 @@ pub use fair::{Bounds, Length};
 use fair::{EDGES_PER_MICROSECOND, Fair, Granted};
 
 /// How long a job runs before it makes room for whoever is behind.
-const TURN: Duration = Duration::from_millis(2);
+const PERMIT_TIME: Duration = Duration::from_millis(2);
 /// How often a job looks who waits, if somebody does: a caller that is far behind waits no longer.
 const LOOK_EVERY: Duration = Duration::from_micros(50);
 /// How often a job offers its processor to another thread that is ready to run. Kernels with lazy preemption let a thread that has
@@ -147,10 +147,10 @@ impl Lanes {
         caller: &Arc<str>,
         work: impl FnOnce(Permit) -> T + Send + 'static,
     ) -> Result<Running<T>, Error> {
-        let (tell, answer) = oneshot::channel();
+        let (send, answer) = oneshot::channel();
         let work: Work = Box::new(move |permit| {
             // Nobody may wait for it any more.
-            let _ = tell.send(work(permit));
+            let _ = send.send(work(permit));
         });
         let cancelled = Arc::new(AtomicBool::new(false));
         let job = Job { work, cancelled: cancelled.clone() };
@@ -331,15 +331,15 @@ impl Permit {
     pub fn poll(&self, now: Instant, deadline: Option<Instant>) -> bool {
         self.offer_processor(now);
         let contended = self.shared.contended.load(Ordering::Relaxed) > 0;
-        let every = if contended { LOOK_EVERY } else { TURN };
+        let every = if contended { LOOK_EVERY } else { PERMIT_TIME };
         if now.duration_since(self.looked.get()) < every || !self.is_held.get() {
             return false;
         }
         self.looked.set(now);
         let mut queue = self.shared.lock();
         self.charge(&mut queue, now);
-        let had_a_turn = now.duration_since(self.since.get()) >= TURN;
-        if !queue.fair.should_yield(&self.caller, self.length.get(), had_a_turn) {
+        let had_its_time = now.duration_since(self.since.get()) >= PERMIT_TIME;
+        if !queue.fair.should_yield(&self.caller, self.length.get(), had_its_time) {
             return false;
         }
         self.granted.store(false, Ordering::Relaxed);

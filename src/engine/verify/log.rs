@@ -22,7 +22,7 @@ pub fn verify_log(log: &dyn LogSource, through: Sequence, verifier: &mut dyn Ver
             }
             Err(error) => {
                 let message = error.to_string();
-                verifier.found(Finding { place: "log", subject: "commits on disk".to_owned(), message })?;
+                verifier.found(Finding { part: "log", subject: "commits on disk".to_owned(), message })?;
                 return Ok(1);
             }
         }

@@ -184,7 +184,7 @@ mod tests {
     };
     use crate::engine::edge_list::EdgeList;
     use crate::engine::records::{EdgeRecord, MemberRecord};
-    use crate::graph::{Graph, KindIx, Tie};
+    use crate::graph::{Graph, KindIx, StrengthInputs};
     use crate::store::Commit;
 
     fn id(text: &str) -> MemberId {
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn records_and_graph_that_differ_are_named() {
         let strength = "edges: ann friend bob: the graph has another strength of the edge";
-        let tie = Tie { pinned: None, faded: 1.0, last_s: 9 };
+        let tie = StrengthInputs { pinned: None, faded: 1.0, last_s: 9 };
         let found = findings(|s| {
             s.graph.put_edge(place(s, "ann"), FRIEND, place(s, "bob"), tie);
         });
@@ -358,7 +358,7 @@ mod tests {
         });
         assert_eq!(found, ["edges: cy follows ann: the edge is not in the graph"]);
         let found = findings(|s| {
-            s.graph.put_edge(place(s, "bob"), FOLLOWS, place(s, "ann"), Tie::default());
+            s.graph.put_edge(place(s, "bob"), FOLLOWS, place(s, "ann"), StrengthInputs::default());
         });
         assert_eq!(found, ["edges: bob follows ann: the edge of the graph has no record"]);
         let stray = |s: &mut State, from: &str, to: MemberIx, kind| {

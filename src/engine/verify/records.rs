@@ -72,7 +72,7 @@ impl State {
             // How its interactions faded is of no use to the graph.
             tie.faded = 0.0;
         }
-        match self.graph.tie(from, record.kind, record.to) {
+        match self.graph.strength_inputs(from, record.kind, record.to) {
             None => find("the edge is not in the graph")?,
             Some(kept) if kept != tie => find("the graph has another strength of the edge")?,
             Some(_) => {}

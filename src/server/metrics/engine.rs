@@ -9,7 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::histogram::Histogram;
 
-use crate::engine::{ClockFigures, Engine, LaneFigures, MemoryFigures, State, resident};
+use crate::engine::{ClockMetrics, Engine, LaneMetrics, MemoryMetrics, State, resident};
 use crate::server::body::panics;
 
 /// Clones share the engine.
@@ -42,7 +42,7 @@ impl Collector for EngineMetrics {
         page.state(&engine.state())?;
         page.queries(engine)?;
         page.writes(engine)?;
-        let store = engine.store_figures();
+        let store = engine.store_metrics();
         page.gauge("kith_store_disk_bytes", "Bytes that the store takes on disk", store.disk_bytes)?;
         page.gauge("kith_store_log_bytes", "Bytes of commands after the newest checkpoint", store.log_bytes)
     }
@@ -99,9 +99,9 @@ impl Writing<'_> {
     }
 
     fn queries(&mut self, engine: &Engine) -> Result<(), Error> {
-        let figures = engine.figures();
-        let lanes = [("at_once", &figures.at_once), ("short", &figures.short), ("long", &figures.long)];
-        let by_lane = |count: fn(&LaneFigures) -> &Counter| lanes.map(|(lane, of)| (("lane", lane), count(of).get()));
+        let metrics = engine.metrics();
+        let lanes = [("at_once", &metrics.at_once), ("short", &metrics.short), ("long", &metrics.long)];
+        let by_lane = |count: fn(&LaneMetrics) -> &Counter| lanes.map(|(lane, of)| (("lane", lane), count(of).get()));
         self.counter(
             "kith_queries",
             "Queries begun, by lane; one that goes on in the next lane counts there too",
@@ -121,9 +121,9 @@ impl Writing<'_> {
             "kith_queries_ended_early",
             "Queries that a limit ended before they were complete",
             &[
-                (("limit", "edges_visited"), figures.ended_by_budget.get()),
-                (("limit", "deadline"), figures.ended_by_deadline.get()),
-                (("limit", "cancelled"), figures.ended_by_caller.get()),
+                (("limit", "edges_visited"), metrics.ended_by_budget.get()),
+                (("limit", "deadline"), metrics.ended_by_deadline.get()),
+                (("limit", "cancelled"), metrics.ended_by_caller.get()),
             ],
         )?;
         let (short, long) = (engine.short_lane(), engine.long_lane());
@@ -131,10 +131,10 @@ impl Writing<'_> {
         self.gauges("kith_queries_running", "Queries that have a permit", &both(short.running, long.running))?;
         let help = "Queries that wait for one, begun or not";
         self.gauges("kith_queries_waiting", help, &both(short.waiting, long.waiting))?;
-        self.count("kith_query_yields", "How often a query gave its permit up to another one", &figures.yields)
+        self.count("kith_query_yields", "How often a query gave its permit up to another one", &metrics.yields)
     }
 
-    fn memory(&mut self, memory: MemoryFigures) -> Result<(), Error> {
+    fn memory(&mut self, memory: MemoryMetrics) -> Result<(), Error> {
         let max = memory.bytes_max;
         self.gauge("kith_memory_max_bytes", "Bytes of memory that the server may take; 0 without a bound", max)?;
         let start = memory.start_bytes;
@@ -143,7 +143,7 @@ impl Writing<'_> {
         self.gauge("kith_memory_full", "1 while writes that grow the content are refused, else 0", is_full)
     }
 
-    fn clock(&mut self, clock: ClockFigures) -> Result<(), Error> {
+    fn clock(&mut self, clock: ClockMetrics) -> Result<(), Error> {
         let apart = clock.apart_ms as f64 / 1_000.0;
         self.gauge("kith_clock_apart_seconds", "The wall clock less the log's own time", apart)?;
         let waits = u64::from(clock.waits);
@@ -152,33 +152,33 @@ impl Writing<'_> {
     }
 
     fn writes(&mut self, engine: &Engine) -> Result<(), Error> {
-        let figures = engine.figures();
-        let behind = figures.erasure_journal_behind.get();
+        let metrics = engine.metrics();
+        let behind = metrics.erasure_journal_behind.get();
         self.gauge("kith_erasure_journal_behind", "1 while an erasure is not in its journal, else 0", behind)?;
         let most = engine.options().request_ids_bytes_max;
         self.gauge("kith_request_ids_bytes_max", "Memory that request ids may take", most)?;
-        self.clock(engine.clock_figures())?;
-        self.memory(engine.memory_figures())?;
+        self.clock(engine.clock_metrics())?;
+        self.memory(engine.memory_metrics())?;
         self.gauge(
             "kith_write_queue",
             "Orders that wait for the writer: commands, and now and then a checkpoint",
             engine.orders_waiting() as u64,
         )?;
-        self.count("kith_commands", "Commands put on disk", &figures.commands)?;
-        self.histogram("kith_batch_commands", "Commands put on disk together", &figures.batch_commands)?;
-        self.histogram("kith_append_seconds", "What writing and syncing a batch took", &figures.append_seconds)?;
-        self.count("kith_batches_refused", "Batches that could not be put on disk", &figures.batches_refused)?;
-        self.count("kith_checkpoints", "Checkpoints written", &figures.checkpoints)?;
-        self.count("kith_checkpoints_failed", "Checkpoints that could not be written", &figures.checkpoints_failed)?;
-        let covered = figures.checkpoint_sequence.get();
+        self.count("kith_commands", "Commands put on disk", &metrics.commands)?;
+        self.histogram("kith_batch_commands", "Commands put on disk together", &metrics.batch_commands)?;
+        self.histogram("kith_append_seconds", "What writing and syncing a batch took", &metrics.append_seconds)?;
+        self.count("kith_batches_refused", "Batches that could not be put on disk", &metrics.batches_refused)?;
+        self.count("kith_checkpoints", "Checkpoints written", &metrics.checkpoints)?;
+        self.count("kith_checkpoints_failed", "Checkpoints that could not be written", &metrics.checkpoints_failed)?;
+        let covered = metrics.checkpoint_sequence.get();
         self.gauge("kith_checkpoint_revision", "The sequence that the newest checkpoint covers", covered)?;
-        let time = figures.checkpoint_time_seconds.get();
+        let time = metrics.checkpoint_time_seconds.get();
         let help = "When the newest command that it covers was accepted, in seconds since 1970; 0 without one";
         self.gauge("kith_checkpoint_timestamp_seconds", help, time)?;
-        let due = figures.checkpoint_due.duration().as_secs_f64();
+        let due = metrics.checkpoint_due.duration().as_secs_f64();
         self.gauge("kith_checkpoint_due_seconds", "For how long a checkpoint is due that has not come", due)?;
-        self.count("kith_scrubs", "Times that all that is on disk was read again", &figures.scrubs)?;
+        self.count("kith_scrubs", "Times that all that is on disk was read again", &metrics.scrubs)?;
         let help = "What was found on disk that is not what was written; it is written anew";
-        self.count("kith_scrub_findings", help, &figures.scrub_findings)
+        self.count("kith_scrub_findings", help, &metrics.scrub_findings)
     }
 }

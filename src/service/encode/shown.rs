@@ -19,14 +19,14 @@ impl Shown<'_> {
         matches!(self.viewer, Viewer::Member(viewer) if self.state.graph().id(viewer) == id)
     }
 
-    fn tells_all_of(&self, id: &MemberId) -> bool {
+    fn shows_all_of(&self, id: &MemberId) -> bool {
         self.viewer == Viewer::Service || self.is_viewer(id)
     }
 
     pub fn member(&self, stored: Stored<Member>) -> pb::Member {
-        let tells_all = self.tells_all_of(&stored.value.id);
+        let shows_all = self.shows_all_of(&stored.value.id);
         let mut shown = member(stored);
-        if !tells_all {
+        if !shows_all {
             // The etag and the time of the last change would tell of changes of what is not shown.
             shown.privacy = None;
             shown.etag.clear();
@@ -69,9 +69,9 @@ impl Shown<'_> {
     }
 
     pub fn status(&self, stored: Stored<Status>) -> pb::Status {
-        let tells_all = self.tells_all_of(&stored.value.author);
+        let shows_all = self.shows_all_of(&stored.value.author);
         let mut shown = status(stored);
-        if !tells_all {
+        if !shows_all {
             // Whom it leaves out is the author's own.
             shown.audience = None;
             shown.etag.clear();

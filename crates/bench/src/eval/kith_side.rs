@@ -4,8 +4,8 @@ use super::split::{KnownTie, Split};
 use kith::cli::Failure;
 use kith::domain::{History, Kind, KindName, MemberId, Sphere, TimeMs, Violation};
 use kith::graph::{
-    Asking, Breadth, Budget, Graph, GraphBuilder, Introducer, KindIx, MemberIx, SmallSet, SuggestQuery, Tie, View,
-    add_interactions, rank_introductions, suggest,
+    Asking, Breadth, Budget, Graph, GraphBuilder, Introducer, KindIx, MemberIx, SmallSet, StrengthInputs, SuggestQuery,
+    View, add_interactions, rank_introductions, suggest,
 };
 
 /// Everyone who could introduce one member to another, and the strength of the chain through each; the strongest first.
@@ -63,8 +63,8 @@ impl Kith {
 }
 
 /// The interactions of two members, summed up as they are when they are recorded one by one.
-fn faded(tie: &KnownTie, kind: &Kind) -> Tie {
+fn faded(tie: &KnownTie, kind: &Kind) -> StrengthInputs {
     let add = |history, &time_s: &u32| add_interactions(history, kind, 1, time_s);
     let history = tie.times_s.iter().fold(History::default(), add);
-    Tie { pinned: None, faded: history.faded, last_s: history.last_s }
+    StrengthInputs { pinned: None, faded: history.faded, last_s: history.last_s }
 }

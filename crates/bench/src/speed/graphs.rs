@@ -3,7 +3,7 @@
 use super::limits::{Arc, Csr, Limits};
 use super::network::{AS_OF_S, KINDS, Network, NetworkTie, Traits};
 use kith::domain::{Kind, MemberId, Sphere, Strength, TimeMs, builtin_kinds};
-use kith::graph::{Graph, GraphBuilder, KindIx, MemberIx, Tie, edge_strength};
+use kith::graph::{Graph, GraphBuilder, KindIx, MemberIx, StrengthInputs, edge_strength};
 
 /// The built-in kinds that the network's edges are of, in the order of its table.
 pub fn kinds() -> Vec<Kind> {
@@ -13,11 +13,13 @@ pub fn kinds() -> Vec<Kind> {
 }
 
 /// What kith knows of an edge's strength.
-pub fn tie(traits: Traits) -> Tie {
+pub fn tie(traits: Traits) -> StrengthInputs {
     match traits.tie {
-        NetworkTie::Plain => Tie::default(),
-        NetworkTie::Pinned(strength) => Tie { pinned: Strength::parse("strength", strength).ok(), ..Tie::default() },
-        NetworkTie::Interactions { count, last_s } => Tie { pinned: None, faded: count as f32, last_s },
+        NetworkTie::Plain => StrengthInputs::default(),
+        NetworkTie::Pinned(strength) => {
+            StrengthInputs { pinned: Strength::parse("strength", strength).ok(), ..StrengthInputs::default() }
+        }
+        NetworkTie::Interactions { count, last_s } => StrengthInputs { pinned: None, faded: count as f32, last_s },
     }
 }
 

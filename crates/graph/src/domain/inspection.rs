@@ -8,7 +8,7 @@ use super::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The part of the state: `graph`, `edges`, `outcomes` …
-    pub place: &'static str,
+    pub part: &'static str,
     /// The resource or entry it is about, as in `officer spouse wife`.
     pub subject: String,
     /// What is wrong with it.
@@ -17,7 +17,7 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.place, self.subject, self.message)
+        write!(f, "{}: {}: {}", self.part, self.subject, self.message)
     }
 }
 
@@ -32,10 +32,10 @@ pub trait Inspector {
 impl dyn Inspector + '_ {
     pub fn find(
         &mut self,
-        place: &'static str,
+        part: &'static str,
         subject: impl Into<String>,
         message: impl Into<String>,
     ) -> Result<(), Error> {
-        self.found(Finding { place, subject: subject.into(), message: message.into() })
+        self.found(Finding { part, subject: subject.into(), message: message.into() })
     }
 }

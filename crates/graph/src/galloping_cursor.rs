@@ -6,26 +6,26 @@ use super::lists::Lists;
 
 /// Finds members that come in index order, by galloping (Bentley & Yao 1976): what lies between two of them is skipped, so that
 /// few are found among many in far less time than it takes to go through these.
-pub struct Seeker<'g> {
-    row: RowSeeker<'g>,
+pub struct GallopingCursor<'g> {
+    row: RowCursor<'g>,
     /// In the rows of what there is besides; and whoever is left out.
-    more: Vec<RowSeeker<'g>>,
+    more: Vec<RowCursor<'g>>,
     without: &'g [MemberIx],
 }
 
 /// The same in one row.
-struct RowSeeker<'g> {
+struct RowCursor<'g> {
     row: Lists<'g>,
     /// The list that it is in, and what is left of the neighbors in it.
     list: usize,
     left: &'g [u32],
 }
 
-impl<'g> Seeker<'g> {
-    pub fn new(halves: HalfEdges<'g>) -> Seeker<'g> {
-        let more = halves.patch().into_iter().flat_map(|patch| patch.rows()).map(RowSeeker::new);
+impl<'g> GallopingCursor<'g> {
+    pub fn new(halves: HalfEdges<'g>) -> GallopingCursor<'g> {
+        let more = halves.patch().into_iter().flat_map(|patch| patch.rows()).map(RowCursor::new);
         let without = halves.patch().map_or(&[][..], |patch| &patch.without[..]);
-        Seeker { row: RowSeeker::new(halves.lists()), more: more.collect(), without }
+        GallopingCursor { row: RowCursor::new(halves.lists()), more: more.collect(), without }
     }
 
     /// Whether a member is among the neighbors. It must not come before the one that was asked for last.
@@ -41,9 +41,9 @@ impl<'g> Seeker<'g> {
     }
 }
 
-impl<'g> RowSeeker<'g> {
-    fn new(row: Lists<'g>) -> RowSeeker<'g> {
-        RowSeeker { row, list: 0, left: neighbors(row, 0).unwrap_or(&[]) }
+impl<'g> RowCursor<'g> {
+    fn new(row: Lists<'g>) -> RowCursor<'g> {
+        RowCursor { row, list: 0, left: neighbors(row, 0).unwrap_or(&[]) }
     }
 
     #[inline]
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::adjacency::Adjacency;
     use crate::half_edge::HalfEdge;
-    use crate::{KindIx, Tie};
+    use crate::{KindIx, StrengthInputs};
 
     #[test]
     fn it_finds_what_is_there() {
@@ -100,15 +100,16 @@ mod tests {
         for len in (0..60).chain([255, 256, 257, 1_000, 5_000]) {
             let mut neighbors: Vec<u32> = (0..len).map(|_| random.u32(..2 * len)).collect();
             neighbors.sort_unstable();
-            let half = |&neighbor: &u32| HalfEdge::new(MemberIx(neighbor), KindIx(0), true, true, Tie::default());
+            let half =
+                |&neighbor: &u32| HalfEdge::new(MemberIx(neighbor), KindIx(0), true, true, StrengthInputs::default());
             let halves: Vec<HalfEdge> = neighbors.iter().map(half).collect();
             let adjacency = Adjacency::from_lists([halves.as_slice()].into_iter());
             for step in [1, 2, 7, 64, 700] {
-                let mut seeker = Seeker::new(adjacency.get(MemberIx(0)).unwrap());
+                let mut cursor = GallopingCursor::new(adjacency.get(MemberIx(0)).unwrap());
                 for member in (random.u32(..step)..2 * len + 3).step_by(step as usize) {
                     // The same one may be asked for again.
                     for _ in 0..random.usize(1..3) {
-                        assert_eq!(seeker.seek(MemberIx(member)), neighbors.binary_search(&member).is_ok());
+                        assert_eq!(cursor.seek(MemberIx(member)), neighbors.binary_search(&member).is_ok());
                     }
                 }
             }

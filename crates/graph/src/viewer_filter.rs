@@ -57,7 +57,7 @@ impl More<'_> {
 }
 
 /// What is left out of a graph.
-pub(super) struct Lens<'g> {
+pub(super) struct ViewerFilter<'g> {
     graph: &'g Graph,
     viewer: Viewer,
     /// Members that are gone, with all their edges: those that a block parts from each of these.
@@ -72,9 +72,9 @@ pub(super) struct Lens<'g> {
     patches: FrozenMap<MemberIx, Box<Patch>, SmallHasher>,
 }
 
-impl<'g> Lens<'g> {
-    pub fn new(graph: &'g Graph) -> Lens<'g> {
-        Lens {
+impl<'g> ViewerFilter<'g> {
+    pub fn new(graph: &'g Graph) -> ViewerFilter<'g> {
+        ViewerFilter {
             graph,
             viewer: Viewer::Service,
             gone: Vec::new(),
@@ -86,37 +86,37 @@ impl<'g> Lens<'g> {
     }
 
     /// As a viewer sees it: whoever is blocked by it, or blocks it, is gone.
-    pub fn of(self, viewer: Viewer) -> Lens<'g> {
-        let lens = Lens { viewer, admitted: OnceCell::new(), patches: FrozenMap::default(), ..self };
+    pub fn of(self, viewer: Viewer) -> ViewerFilter<'g> {
+        let filter = ViewerFilter { viewer, admitted: OnceCell::new(), patches: FrozenMap::default(), ..self };
         match viewer {
-            Viewer::Member(viewer) => lens.past_blocks_of(viewer),
-            Viewer::Service | Viewer::Stranger => lens,
+            Viewer::Member(viewer) => filter.past_blocks_of(viewer),
+            Viewer::Service | Viewer::Stranger => filter,
         }
     }
 
     /// Without those who are blocked by a member, or block it.
-    pub fn past_blocks_of(self, member: MemberIx) -> Lens<'g> {
-        let mut lens = Lens { patches: FrozenMap::default(), ..self };
-        let apart = lens.graph.privacy.apart_from(member);
-        if !apart.is_empty() && lens.gone.iter().all(|(known, _)| *known != member) {
-            lens.gone.push((member, apart));
+    pub fn past_blocks_of(self, member: MemberIx) -> ViewerFilter<'g> {
+        let mut filter = ViewerFilter { patches: FrozenMap::default(), ..self };
+        let apart = filter.graph.privacy.apart_from(member);
+        if !apart.is_empty() && filter.gone.iter().all(|(known, _)| *known != member) {
+            filter.gone.push((member, apart));
         }
-        lens
+        filter
     }
 
     /// As far as a member may be introduced along it.
-    pub fn for_introductions_of(self, member: MemberIx) -> Lens<'g> {
+    pub fn for_introductions_of(self, member: MemberIx) -> ViewerFilter<'g> {
         let parts_apart = self.graph.block_count() > 0;
-        Lens { parts_apart, ..self.past_blocks_of(member) }
+        ViewerFilter { parts_apart, ..self.past_blocks_of(member) }
     }
 
     /// As far as there are members who would introduce these two.
-    pub fn introducing(self, ends: [MemberIx; 2]) -> Lens<'g> {
-        let mut lens = self.past_blocks_of(ends[1]);
-        if lens.graph.privacy.anybody_declines() {
-            lens.introducing.push(ends);
+    pub fn introducing(self, ends: [MemberIx; 2]) -> ViewerFilter<'g> {
+        let mut filter = self.past_blocks_of(ends[1]);
+        if filter.graph.privacy.anybody_declines() {
+            filter.introducing.push(ends);
         }
-        lens
+        filter
     }
 
     /// Whether it leaves nothing out.
@@ -209,13 +209,13 @@ impl<'g> Lens<'g> {
             return HalfEdges::none();
         }
         let lists = self.graph.open_half_edges(member);
-        let patch = if self.is_plain(member) { None } else { self.patch(member, lists) };
+        let patch = if self.has_open_alone(member) { None } else { self.patch(member, lists) };
         HalfEdges::new(lists, patch)
     }
 
     /// Whether it is plain that a member's half-edges are those that everyone sees.
     #[inline]
-    fn is_plain(&self, member: MemberIx) -> bool {
+    fn has_open_alone(&self, member: MemberIx) -> bool {
         let has_no_more = match self.viewer {
             Viewer::Stranger => true,
             Viewer::Member(viewer) if viewer != member => !self.admitted(viewer).borrow().may_show(member),
@@ -293,17 +293,20 @@ impl<'g> Lens<'g> {
     }
 }
 
-impl Clone for Lens<'_> {
+impl Clone for ViewerFilter<'_> {
     /// What was gathered is gathered anew.
     fn clone(&self) -> Self {
         let (gone, introducing) = (self.gone.clone(), self.introducing.clone());
-        Lens { gone, introducing, admitted: OnceCell::new(), patches: FrozenMap::default(), ..*self }
+        ViewerFilter { gone, introducing, admitted: OnceCell::new(), patches: FrozenMap::default(), ..*self }
     }
 }
 
-impl fmt::Debug for Lens<'_> {
+impl fmt::Debug for ViewerFilter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Lens { viewer, gone, parts_apart, introducing, .. } = self;
-        write!(f, "Lens {{ {viewer:?}, gone {gone:?}, parts apart {parts_apart}, introducing {introducing:?} }}")
+        let ViewerFilter { viewer, gone, parts_apart, introducing, .. } = self;
+        write!(
+            f,
+            "ViewerFilter {{ {viewer:?}, gone {gone:?}, parts apart {parts_apart}, introducing {introducing:?} }}"
+        )
     }
 }

@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 use super::lanes::Length;
-use super::{Engine, StoreFigures};
+use super::{Engine, StoreMetrics};
 use crate::graph::{Budget, StopReason};
 
 /// A count that others add to.
@@ -16,10 +16,10 @@ pub type Count = Counter;
 
 /// Counted since the start. Clones of a counter share its count.
 #[derive(Debug)]
-pub struct Figures {
-    pub at_once: LaneFigures,
-    pub short: LaneFigures,
-    pub long: LaneFigures,
+pub struct Metrics {
+    pub at_once: LaneMetrics,
+    pub short: LaneMetrics,
+    pub long: LaneMetrics,
     /// How often a query made room for another one.
     pub yields: Counter,
     /// Queries that ended early, by what ended them.
@@ -80,7 +80,7 @@ impl Due {
 
 /// Of the queries in one lane.
 #[derive(Debug, Default)]
-pub struct LaneFigures {
+pub struct LaneMetrics {
     /// Begun; one that goes on in the next lane, or begins again there, counts there too.
     pub queries: Counter,
     /// By tries that ended here.
@@ -96,12 +96,12 @@ pub struct LaneLoad {
     pub waiting: usize,
 }
 
-impl Default for Figures {
-    fn default() -> Figures {
-        Figures {
-            at_once: LaneFigures::default(),
-            short: LaneFigures::default(),
-            long: LaneFigures::default(),
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics {
+            at_once: LaneMetrics::default(),
+            short: LaneMetrics::default(),
+            long: LaneMetrics::default(),
             yields: Counter::default(),
             ended_by_budget: Counter::default(),
             ended_by_deadline: Counter::default(),
@@ -126,7 +126,7 @@ impl Default for Figures {
     }
 }
 
-impl Figures {
+impl Metrics {
     /// A query is done with, unless it begins again.
     pub(super) fn ended(&self, budget: &Budget<'_>, stopped: Option<StopReason>) {
         match stopped {
@@ -139,8 +139,8 @@ impl Figures {
 }
 
 impl Engine {
-    pub fn figures(&self) -> &Figures {
-        &self.figures
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// What waits for the writer: commands, and now and then a checkpoint to install.
@@ -149,11 +149,11 @@ impl Engine {
     }
 
     /// What the store takes on disk, as of the last batch: nobody waits for the disk to know.
-    pub fn store_figures(&self) -> StoreFigures {
+    pub fn store_metrics(&self) -> StoreMetrics {
         let bytes = |gauge: &Gauge| u64::try_from(gauge.get()).unwrap_or(0);
-        StoreFigures {
-            disk_bytes: bytes(&self.figures.store_disk_bytes),
-            log_bytes: bytes(&self.figures.store_log_bytes),
+        StoreMetrics {
+            disk_bytes: bytes(&self.metrics.store_disk_bytes),
+            log_bytes: bytes(&self.metrics.store_log_bytes),
         }
     }
 
