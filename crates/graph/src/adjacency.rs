@@ -1,10 +1,10 @@
 //! Every member's half-edges: packed side by side, shared between clones, and changed a few members at a time.
 //!
-//! Sixteen neighbors in the order of slots share one array of words, a segment. A change writes one segment anew, which is a
-//! few thousand bytes, and the pages above it. A list that would make that much more is kept apart, in chunks: a hub.
+//! The lists of sixteen members in neighboring slots share one array of words, a segment. A change writes one segment anew, which is a few
+//! thousand bytes, and the pages above it. A list that would make that much more is kept apart, in chunks: a hub.
 //!
-//! What is in a segment or a hub is for everyone. Half-edges that are not are kept apart from it, where nobody comes by who may not
-//! see them.
+//! Segments and hubs hold what everyone may see. Other half-edges are kept apart from them, so that a traversal never comes by a half-edge
+//! that its viewer may not see.
 
 use std::sync::Arc;
 
@@ -17,18 +17,18 @@ use super::pages::Pages;
 use super::restricted::{Change, Class, Restricted};
 use super::row::{RowChange, merged};
 
-/// Members whose lists share a segment.
+/// How many members' lists share a segment.
 pub(super) const SEGMENT_MEMBERS: usize = 16;
-/// Half-edges in a segment's list at most; a longer one is a hub's.
+/// The most half-edges in a segment's list; a longer list is a hub's.
 const LIST_MAX: usize = 256;
 /// A hub is written anew as a whole when one in so many of its half-edges changes.
 const WRITTEN_ANEW: usize = 16;
-/// A hub that has shrunk to so many is a list again.
+/// A hub that has shrunk to so many half-edges becomes a list again.
 const HUB_MIN: usize = LIST_MAX / 2;
-/// Stands where a list's length is expected: the list is a hub's.
+/// Stands for the length of a list that is a hub's.
 const HUB: u32 = 0xFFFF;
 
-/// The half-edges of members in their slots.
+/// The half-edges of all members, by slot.
 #[derive(Debug, Clone, Default)]
 pub struct Adjacency {
     segments: Pages<Segment>,
@@ -38,7 +38,7 @@ pub struct Adjacency {
 pub struct Segments(Vec<Segment>);
 
 impl Segments {
-    /// Each list in the order of its keys.
+    /// Packs lists, each in the order of its keys.
     pub fn of_lists<'a>(lists: impl Iterator<Item = &'a [HalfEdge]>) -> Segments {
         let mut lists = lists.peekable();
         let segments = std::iter::from_fn(|| {
@@ -51,14 +51,15 @@ impl Segments {
     }
 }
 
-/// First a word for each member: where its list begins in the lower half, how long it is in the upper one. Then the lists.
+/// The words of a segment: first one for each member, with the beginning of its list in the lower half and its length in the upper one;
+/// then the lists.
 #[derive(Debug, Clone)]
 struct Segment {
     words: Arc<[u32]>,
     apart: Option<Arc<Apart>>,
 }
 
-/// What a segment's words do not hold, each with its member's slot in the segment.
+/// What the words of a segment do not hold, by the member's index in the segment.
 #[derive(Debug, Clone, Default)]
 struct Apart {
     hubs: Vec<(u8, Hub)>,
@@ -73,13 +74,13 @@ impl Apart {
 }
 
 impl Adjacency {
-    /// Of lists by slot, each in the order of its keys.
+    /// Packs lists in the order of their slots, each in the order of its keys.
     #[cfg(test)]
     pub fn from_lists<'a>(lists: impl Iterator<Item = &'a [HalfEdge]>) -> Adjacency {
         Adjacency::of([Segments::of_lists(lists)])
     }
 
-    /// Of segments that follow one another.
+    /// Joins segments that follow one another.
     pub fn of(segments: impl IntoIterator<Item = Segments>) -> Adjacency {
         Adjacency { segments: segments.into_iter().flat_map(|segments| segments.0).collect() }
     }
@@ -91,14 +92,14 @@ impl Adjacency {
         }
     }
 
-    /// None if there is no such slot.
+    /// Returns a member's half-edges, or none if there is no such slot.
     #[inline]
     pub fn get(&self, member: MemberIx) -> Option<HalfEdges<'_>> {
         let slot = member.0 as usize;
         Some(self.segments.get(slot / SEGMENT_MEMBERS)?.list(slot % SEGMENT_MEMBERS))
     }
 
-    /// How many there are; none if there is no such slot.
+    /// Returns how many half-edges a member has, or none if there is no such slot.
     #[inline]
     pub fn len(&self, member: MemberIx) -> Option<usize> {
         let slot = member.0 as usize;
@@ -107,27 +108,27 @@ impl Adjacency {
         Some(if len == HUB || segment.apart.is_some() { segment.list(at).len() } else { len as usize })
     }
 
-    /// Those that are for everyone; none if there is no such slot.
+    /// Returns the half-edges that everyone may see, or none if there is no such slot.
     #[inline]
     pub fn open(&self, member: MemberIx) -> Option<Lists<'_>> {
         let slot = member.0 as usize;
         Some(self.segments.get(slot / SEGMENT_MEMBERS)?.open(slot % SEGMENT_MEMBERS))
     }
 
-    /// Those that are not, if there are any.
+    /// Returns the half-edges that not everyone may see, if there are any.
     pub fn restricted(&self, member: MemberIx) -> Option<&Restricted> {
         let slot = member.0 as usize;
         self.segments.get(slot / SEGMENT_MEMBERS)?.apart.as_ref()?.restricted(slot % SEGMENT_MEMBERS)
     }
 
-    /// Puts a half-edge in place of the one with its key, and returns that.
+    /// Puts a half-edge in place of the one with its key, and returns that one.
     pub fn insert(&mut self, member: MemberIx, half: HalfEdge, class: Class) -> Option<HalfEdge> {
         let before = self.get(member)?.get(half.key());
         self.change(&[Change::put(member, half, class)]);
         before
     }
 
-    /// Makes many changes; of several to a key of a member, one. Each segment is written once, however many of them are in it.
+    /// Makes many changes, at most one to each key of a member. Each segment is written once, however many of them it takes.
     pub fn change_all(&mut self, mut changes: Vec<Change>) {
         changes.sort_unstable_by_key(|change| (change.member, change.key));
         changes.dedup_by_key(|change| (change.member, change.key));
@@ -221,7 +222,7 @@ impl Segment {
         }
     }
 
-    /// A copy with another list for one member.
+    /// Returns a copy with another list for one member.
     fn with_list(&self, at: usize, halves: &[HalfEdge]) -> Segment {
         match self.open(at) {
             Lists::One(before) if halves.len() <= LIST_MAX => self.with_short_list(at, before, halves),
@@ -229,11 +230,12 @@ impl Segment {
         }
     }
 
-    /// The same where neither the list there was nor the new one is a hub's: all the words around it are as they were.
+    /// Returns a copy with another list for one member, where neither the list before nor the new one is a hub's: all words around it stay
+    /// as they are.
     fn with_short_list(&self, at: usize, before: List<'_>, halves: &[HalfEdge]) -> Segment {
         let begin = (self.words[at] & 0xFFFF) as usize;
         let (left, right) = (&self.words[..begin], &self.words[begin + before.words().len()..]);
-        // With inputs for each half-edge: most have none.
+        // Room is made as if each half-edge had inputs; most have none.
         let mut words = Vec::with_capacity(self.words.len() + 4 * halves.len());
         words.extend_from_slice(left);
         pack(halves, &mut words);
@@ -258,7 +260,7 @@ impl Segment {
         copy.build()
     }
 
-    /// A copy with changes made to its lists. They are in the order of their members and keys.
+    /// Returns a copy with changes to its lists, which are in the order of their members and keys.
     fn with_all(&self, changes: &[Change]) -> Segment {
         let mut copy = SegmentBuilder::default();
         copy.words.reserve(self.words.len() + 4 * changes.len());
@@ -287,7 +289,7 @@ impl Segment {
     }
 }
 
-/// A segment, list by list.
+/// Builds a segment list by list.
 #[derive(Default)]
 struct SegmentBuilder {
     heads: Vec<(usize, u32)>,
@@ -322,14 +324,14 @@ impl SegmentBuilder {
         self.heads.push((self.words.len(), HUB));
     }
 
-    /// What is restricted of the list that is pushed next.
+    /// Adds what is restricted of the list that is pushed next.
     fn push_restricted(&mut self, restricted: Option<Restricted>) {
         self.apart.restricted.extend(restricted.map(|restricted| (self.heads.len() as u8, restricted)));
     }
 
     fn build(mut self) -> Segment {
         self.heads.resize(SEGMENT_MEMBERS, (self.words.len(), 0));
-        // Sixteen lists of the greatest length, all with inputs, are some 13,000 words: 16 bits hold every beginning.
+        // Sixteen lists of the greatest length, all with inputs, are some 13,000 words, so 16 bits hold every beginning.
         let heads = self.heads.iter().map(|&(begin, len)| (begin + SEGMENT_MEMBERS) as u32 | len << 16);
         let words = heads.chain(self.words).collect();
         let is_empty = self.apart.hubs.is_empty() && self.apart.restricted.is_empty();
@@ -363,7 +365,7 @@ mod tests {
         HalfEdge::new(MemberIx(random.u32(..1_000)), KindIx(*random.choice(&[0, 1, 63]).unwrap()), out, back, inputs)
     }
 
-    /// Most are for everyone.
+    /// Draws a class, which for most half-edges is everyone.
     fn random_class(random: &mut fastrand::Rng) -> Class {
         let others = [Class::Connections, Class::OfNeighbor, Class::OfBoth, Class::Nobody];
         if random.u8(..3) > 0 { Class::Everyone } else { *random.choice(&others).unwrap() }
@@ -399,7 +401,7 @@ mod tests {
         (0..MEMBERS).for_each(|slot| adjacency.push(slot as usize));
         let mut snapshots = Vec::new();
         for step in 0..40_000 {
-            // One list is long enough to be a hub's of many chunks, another becomes a hub and a list again.
+            // One list is long enough for a hub of many chunks, and another becomes a hub and then a list again.
             let member = [3, 3, 3, 17, random.u32(..MEMBERS)][random.usize(..5)];
             let half = random_half(&mut random);
             if step % 64 == 0 {

@@ -1,7 +1,7 @@
 //! What a viewer sees that not everyone does: its own edges, and those that its connections show to their connections.
 //!
-//! It is gathered from the rows where these stand, all of which the viewer may see. No other list is looked at, so that it takes no time
-//! how much is hidden there.
+//! It is gathered from rows that hold nothing but what the viewer may see. No other list is looked at, so that the time it takes says
+//! nothing about how much is hidden there.
 
 use super::graph::Graph;
 use super::half_edge::{HalfEdge, MemberIx};
@@ -10,42 +10,42 @@ use super::restricted::Restricted;
 use super::row::Row;
 use super::small_hash::{SmallHasher, SmallMap};
 
-/// What a look into a row takes beside indexing a half-edge of it: a row is indexed when that would have been less work than the
-/// looks into it were, so that both together are never more than twice the lesser.
+/// The work of one look into a row, in half-edges indexed. A row is indexed when that would have been less work than the looks into it
+/// were, so that both together are never more than twice the lesser.
 const LOOK: usize = 8;
-/// Half-edges between two polls.
+/// How many half-edges are looked at between two polls.
 const POLLED: usize = 4_096;
 
 pub struct Admitted<'g> {
-    /// The connections that show edges to theirs.
+    /// The connections that show edges to their connections.
     near: SmallMap<MemberIx, &'g Restricted>,
     /// Those of them that show edges to whoever is a connection of both ends, in index order.
     mutual: Vec<MemberIx>,
-    /// Rows that members were looked for in up to now, the longest first, with the members they are of.
+    /// The rows that members were looked for in up to now, the longest first, each with its owner.
     rows: Vec<(MemberIx, Lists<'g>)>,
-    /// By the other end, the last of the half-edges there that were found in indexed rows; each with where the one before it is.
+    /// The last half-edge found in indexed rows, by its other end. Each has the index of the one before it.
     index: SmallMap<MemberIx, u32>,
     found: Vec<(HalfEdge, u32)>,
     looks: usize,
-    /// A bit for each sort of members that something is shown at: of most members it tells that nothing is.
+    /// A bit for each sort of members that something is shown at, which says of most members that nothing is.
     sorts: [u64; SORTS / 64],
 }
 
-/// Sorts of members.
+/// The number of sorts that members are hashed to.
 const SORTS: usize = 1 << 12;
 
-/// Where the bit of a member is: by multiplicative hashing, as in `small_hash.rs`.
+/// Returns the word and bit of a member's sort, by multiplicative hashing as in `small_hash.rs`.
 #[inline]
 fn sort(member: MemberIx) -> (usize, u64) {
     let sort = (u64::from(member.0).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 51) as usize % SORTS;
     (sort / 64, 1 << (sort % 64))
 }
 
-/// Stands where the index of the half-edge before would: there is none.
+/// Stands for the index of the half-edge before where there is none.
 const NONE: u32 = u32::MAX;
 
 impl<'g> Admitted<'g> {
-    /// Looks at all edges of the viewer, and polls now and then, if any of its connections may show it something.
+    /// Looks at all edges of the viewer if any of its connections may show it something, and polls now and then.
     pub fn new<E>(
         graph: &'g Graph,
         viewer: MemberIx,
@@ -77,14 +77,14 @@ impl<'g> Admitted<'g> {
         Ok(Admitted { near, mutual, rows, index, found: Vec::new(), looks: 0, sorts })
     }
 
-    /// Whether anything may be shown at a member: false if it is plain that nothing is.
+    /// Returns whether anything may be shown at a member; if false, nothing is.
     #[inline]
     pub fn may_show(&self, member: MemberIx) -> bool {
         let (at, bit) = sort(member);
         !self.rows.is_empty() || self.sorts[at] & bit != 0
     }
 
-    /// What the viewer sees of another member's half-edges besides those that everyone does; none if that is nothing.
+    /// Returns what the viewer sees of another member's half-edges besides those that everyone sees, or none if that is nothing.
     pub fn to(&mut self, member: MemberIx) -> Option<[Option<Row>; 2]> {
         self.looks += 1;
         while let Some((owner, row)) = self.rows.pop_if(|(_, row)| row.len() <= self.looks * LOOK) {

@@ -1,5 +1,5 @@
-//! The ways a status travels: from hop to hop along edges of symmetric kinds, and along one of a directed kind to whoever pays
-//! attention to its author, and no further. Nobody sees more of others by an edge that is its own doing.
+//! How a status travels: from hop to hop along edges of symmetric kinds, and along an edge of a directed kind to whoever pays attention to
+//! its author, and no further. So nobody comes to see more of others by an edge that they made alone.
 
 use super::budget::{Budget, Extent, Limit};
 use super::distance::distances;
@@ -9,35 +9,35 @@ use super::paths::{PathQuery, Paths, find_paths};
 use super::reach::{Direct, Reach, by_id_in_hops, reach_beside, reach_crossing, reach_list};
 use super::view::View;
 
-/// The ways that something travels to those who see it.
+/// The edges along which something travels to those who see it.
 #[derive(Debug, Clone)]
 pub struct Ways<'g> {
-    /// All edges that it may travel along at its first hop.
+    /// The edges that it may travel along at its first hop.
     first: View<'g>,
-    /// Those that it may go on along; none if they are the same.
+    /// The edges that it may go on along; none if they are the same ones.
     onward: Option<View<'g>>,
 }
 
 impl<'g> Ways<'g> {
-    /// Along all edges, as far as it goes: as members are reached.
+    /// Travels along all edges, as members are reached.
     pub fn all(view: View<'g>) -> Ways<'g> {
         Ways { first: view, onward: None }
     }
 
-    /// As statuses travel along the edges of a view.
+    /// Travels as statuses do along the edges of a view.
     pub fn of_statuses(view: View<'g>) -> Ways<'g> {
         let has_directed = view.graph().kinds().any(|(ix, kind)| !kind.symmetric && view.admits_kind(ix));
         let onward = has_directed.then(|| view.clone().of_kinds(|kind| kind.symmetric));
         Ways { first: view, onward }
     }
 
-    /// The same for those whom blocks keep from some members.
+    /// Leaves out those whom a member blocks, and those who block it.
     pub fn past_blocks_of(self, member: MemberIx) -> Ways<'g> {
         let past = |view: View<'g>| view.past_blocks_of(member);
         Ways { first: past(self.first), onward: self.onward.map(past) }
     }
 
-    /// The graph as it is seen by one who is so many hops away.
+    /// Returns the view for one who is so many hops away.
     pub fn at(&self, hops: u32) -> &View<'g> {
         self.onward.as_ref().filter(|_| hops > 1).unwrap_or(&self.first)
     }
@@ -46,7 +46,7 @@ impl<'g> Ways<'g> {
         self.at(u32::MAX)
     }
 
-    /// Hops from a member to each of those who post, none beyond `max_hops`; 0 to itself.
+    /// Returns the hops from a member to each of those who post: 0 to itself, and none beyond `max_hops`.
     pub fn distances(
         &self,
         from: MemberIx,
@@ -65,12 +65,12 @@ impl<'g> Ways<'g> {
         (hops, extent)
     }
 
-    /// Who sees what `of` posts within `max_hops`, counted hop by hop.
+    /// Counts who sees what `of` posts within `max_hops`, hop by hop.
     pub fn reach(&self, of: MemberIx, max_hops: u32, budget: &mut Budget<'_>) -> Reach {
         reach_beside(self.onward(), of, max_hops, |budget| self.direct(of, max_hops, budget), budget)
     }
 
-    /// The same one by one, by hop, then id.
+    /// Lists who sees what `of` posts within `max_hops`, by hop, then id.
     pub fn reach_list(&self, of: MemberIx, max_hops: u32, budget: &mut Budget<'_>) -> (Vec<(u32, MemberIx)>, Extent) {
         let (mut list, extent) = reach_list(self.onward(), of, max_hops, budget);
         if extent.exact_through_hop == 0 {
@@ -87,7 +87,7 @@ impl<'g> Ways<'g> {
         }
     }
 
-    /// Those among them whom no single sphere leads to `of`. On a limit none: of nobody it is known.
+    /// Lists those who see it but whom no single sphere leads to `of`. A limit leaves none, because it is then known of nobody.
     pub fn reach_crossing(
         &self,
         of: MemberIx,
@@ -105,8 +105,8 @@ impl<'g> Ways<'g> {
         }
     }
 
-    /// Those whom an edge of a directed kind leads to `of`, in index order, each once, with the spheres of these edges. None where edges
-    /// go on all the same.
+    /// Returns those whom an edge of a directed kind leads to `of`, in index order, each once, with the spheres of these edges. There are
+    /// none where such edges go on all the same.
     fn direct(&self, of: MemberIx, max_hops: u32, budget: &mut Budget<'_>) -> Result<Direct, Limit> {
         let mut direct = Direct::new();
         if self.onward.is_none() || max_hops == 0 {
@@ -123,7 +123,7 @@ impl<'g> Ways<'g> {
         Ok(direct)
     }
 
-    /// The strongest of the shortest chains from a member to the one who posts, so many hops away.
+    /// Returns the strongest of the shortest chains from a member to the one who posts, which is so many hops away.
     pub fn chain(&self, from: MemberIx, to: MemberIx, hops: u32, budget: &mut Budget<'_>) -> Paths {
         find_paths(self.at(hops), from, to, &PathQuery { k: 1, max_hops: hops, ranking: Ranking::Hops }, budget)
     }

@@ -1,13 +1,13 @@
-//! What a query may take: edges to look at, and a signal to stop.
+//! What a query may take: the edges it may look at, and a signal to stop.
 
-/// Asked now and then whether to stop. The graph core reads no clock; whoever runs a query brings one.
+/// A signal that a query polls. The graph core reads no clock, so whoever runs a query brings one.
 pub trait Stop {
     fn stop(&self) -> Option<StopReason>;
 
-    /// Told before that how much the query has done by now.
+    /// Reports how much work the query has done by now; called before each `stop`.
     fn worked(&self, _work: u64) {}
 
-    /// Asked when a query needs more than its first share of work: whether it may go on to all that it may have.
+    /// Returns whether a query that needs more than its first share of work may go on to all that it may have.
     fn may_go_on(&self) -> bool {
         false
     }
@@ -28,7 +28,7 @@ impl Stop for NeverStop {
     }
 }
 
-/// What ended a query early.
+/// The limit that ended a query early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     EdgesVisited,
@@ -39,7 +39,7 @@ pub enum Limit {
 /// How far an answer is exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// What ended the query early; none if the answer is complete.
+    /// The limit that ended the query early; none if the answer is complete.
     pub limit: Option<Limit>,
     /// Everything within so many hops is in the answer, and right.
     pub exact_through_hop: u32,
@@ -58,7 +58,7 @@ impl Extent {
         self.limit.is_none()
     }
 
-    /// Of an answer put together of two.
+    /// Returns the extent of an answer that is put together of two.
     pub fn and(self, other: Extent) -> Extent {
         Extent {
             limit: self.limit.or(other.limit),
@@ -67,7 +67,7 @@ impl Extent {
     }
 }
 
-/// What one search that decides what may be seen may look at: some seconds of work.
+/// The most work of one search that decides what may be seen: some seconds of it.
 const HIDDEN_WORK_MAX: u64 = 1_000_000_000;
 
 /// Stops when nobody waits any more, and not at a deadline.
@@ -83,18 +83,19 @@ impl Stop for Undated<'_> {
     }
 }
 
-/// Half-edges between two looks at the stop signal: some microseconds of work.
+/// How many half-edges are looked at between two polls of the stop signal: some microseconds of work.
 const VISITS_PER_POLL: u64 = 1_024;
-/// The same in chunks of a long list.
+/// How many chunks of a long list are looked at between two polls.
 const CHUNKS_PER_POLL: u32 = 4;
 
-/// Counts what a query visits, and what work it is.
+/// Counts what a query visits, and what work it does.
 ///
-/// The two differ where a viewer may not see all: what it may not see is work, but it is not visited, or its number would tell of it.
+/// The two differ where a viewer may not see all: what is hidden from it is work, but does not count as visited, because the number would
+/// give it away.
 pub struct Budget<'a> {
     edges_max: u64,
     work_max: u64,
-    /// Of that, what it may take for now.
+    /// The part of `work_max` that the query may take for now.
     share: u64,
     visited: u64,
     work: u64,
@@ -119,22 +120,22 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// No more work than this, whatever of it is visited.
+    /// Bounds the work, whether it counts as visited or not.
     pub fn with_work_max(self, work_max: u64) -> Budget<'a> {
         Budget { work_max, share: work_max, ..self }
     }
 
-    /// No more than this for now. What comes of a query that needs more, and may not go on, is thrown away: it begins again.
+    /// Bounds the work for now. A query that needs more, and may not go on, begins again, and what came of it is thrown away.
     pub fn with_share(self, share: u64) -> Budget<'a> {
         Budget { share: share.min(self.work_max), ..self }
     }
 
-    /// No bound, no signal.
+    /// Returns a budget without a bound and without a signal.
     pub fn unlimited() -> Budget<'static> {
         Budget::new(u64::MAX, &NeverStop)
     }
 
-    /// Charges so many half-edges that are about to be looked at.
+    /// Charges half-edges that are about to be looked at.
     pub fn visit(&mut self, edges: u64) -> Result<(), Limit> {
         let visited = self.visited.saturating_add(edges);
         if visited > self.edges_max {
@@ -146,7 +147,7 @@ impl<'a> Budget<'a> {
         Ok(())
     }
 
-    /// All work with so much more of it, if there is room for that.
+    /// Returns the work done with `edges` more, if there is room for them.
     #[inline]
     fn with(&mut self, edges: u64) -> Result<u64, Limit> {
         let work = self.work.saturating_add(edges);
@@ -157,7 +158,7 @@ impl<'a> Budget<'a> {
         Ok(work)
     }
 
-    /// Takes all that it may have, if it has but a share and may go on.
+    /// Takes all the work that the query may have, if it has but a share and may go on. Returns whether it did.
     fn goes_on(&mut self) -> bool {
         let goes_on = self.is_provisional() && self.stop.may_go_on();
         if goes_on {
@@ -166,15 +167,15 @@ impl<'a> Budget<'a> {
         goes_on
     }
 
-    /// Whether it has but a share for now.
+    /// Returns whether the query has but a share for now.
     pub fn is_provisional(&self) -> bool {
         self.share < self.work_max
     }
 
-    /// A query that has but a share is about to visit so many half-edges: if they are more than that, it goes on with all it may have,
-    /// or it ends now and not when its share is used up. A guess ends nothing for good.
+    /// Announces half-edges that a query is about to visit. If they are more than its share, a query that has but a share goes on with all
+    /// it may have, or ends now instead of when the share is used up. A wrong guess ends nothing for good.
     pub fn foresee(&mut self, edges: impl IntoIterator<Item = u64>) -> Result<(), Limit> {
-        // One that ends with what it may visit ends in its share.
+        // A query whose bound on visits is below its share ends within the share.
         let share_left = self.share.saturating_sub(self.work);
         if !self.is_provisional() || self.edges_max.saturating_sub(self.visited) <= share_left {
             return Ok(());
@@ -187,13 +188,13 @@ impl<'a> Budget<'a> {
         if !is_more || self.goes_on() {
             return Ok(());
         }
-        // What it does until it has ended is thrown away: nothing more of it.
+        // Whatever the query does before it has ended is thrown away, so it gets no more work.
         self.share = self.work;
         self.exhausted = true;
         Err(Limit::EdgesVisited)
     }
 
-    /// So many more are looked at that do not count as visited.
+    /// Charges work that does not count as visited.
     pub fn pass(&mut self, edges: u64) -> Result<(), Limit> {
         let work = self.with(edges)?;
         self.work = work;
@@ -204,9 +205,9 @@ impl<'a> Budget<'a> {
         Ok(())
     }
 
-    /// A part of a search that stands or falls as one: if the bound ends it, none of it counts as visited.
+    /// Runs a part of a search that stands or falls as one: if the bound ends it, none of it counts as visited.
     ///
-    /// In which order members are stepped from depends on their indices, so on the history of the store, and so would how far into a
+    /// The order in which members are stepped from depends on their indices, so on the history of the store, and so would how far into a
     /// part a search gets. How much a whole part takes depends on the content alone.
     pub fn whole<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Limit>) -> Result<T, Limit> {
         let before = self.visited;
@@ -217,7 +218,7 @@ impl<'a> Budget<'a> {
         done
     }
 
-    /// Asks now and then whether to stop in the midst of what was charged as a whole, or is not charged; `chunk` counts its chunks.
+    /// Polls the stop signal now and then within work that was charged as a whole, or is not charged. `chunk` counts its chunks.
     #[inline]
     pub fn heed(&mut self, chunk: &mut u32) -> Result<(), Limit> {
         *chunk += 1;
@@ -233,8 +234,8 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// Whether so many half-edges more are within the bound. A search that looks at no part of a hop it can't afford, and is
-    /// charged for all of one that it need not look through, takes as much wherever in memory its members are.
+    /// Checks that so many half-edges more are within the bound. A search that looks at no part of a hop it can't afford, and is charged
+    /// for all of one that it need not look through, takes as much wherever in memory its members are.
     pub fn afford(&mut self, edges: u64) -> Result<(), Limit> {
         if self.visited.saturating_add(edges) > self.edges_max {
             self.limited = true;
@@ -249,8 +250,8 @@ impl<'a> Budget<'a> {
         self.work = self.work.saturating_add(edges);
     }
 
-    /// For searches that decide what may be seen. None of it is visited, and neither what the caller may visit nor its deadline ends
-    /// it: that would tell that there was something to look for. A share of work ends it, for then it begins again.
+    /// Runs a search that decides what may be seen. None of it counts as visited, and neither the bound on visits nor the deadline ends it,
+    /// because either would give away that there was something to look for. A share of work ends it, because the query then begins again.
     pub fn hidden<T>(&mut self, search: impl FnOnce(&mut Budget<'_>) -> T) -> T {
         let stop = Undated(self.stop);
         let (share, work_max, work) = match self.is_provisional() {
@@ -279,17 +280,17 @@ impl<'a> Budget<'a> {
         found
     }
 
-    /// Whether more edges were asked for than may be visited.
+    /// Returns whether more edges were needed than may be visited.
     pub fn is_limited(&self) -> bool {
         self.limited
     }
 
-    /// Whether it was more work than there was room for.
+    /// Returns whether more work was needed than there was room for.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted
     }
 
-    /// Half-edges looked at so far.
+    /// Returns how many half-edges were visited so far.
     pub fn visited(&self) -> u64 {
         self.visited
     }

@@ -1,22 +1,22 @@
-//! Looking for members among a member's neighbors, one after the other.
+//! Looking up members among the neighbors of another, in ascending order.
 
 use super::half_edge::MemberIx;
 use super::half_edges::HalfEdges;
 use super::lists::Lists;
 
-/// Finds members that come in index order, by galloping (Bentley & Yao 1976): what lies between two of them is skipped, so that
-/// few are found among many in far less time than it takes to go through these.
+/// Finds members that come in index order, by galloping (Bentley & Yao 1976): what lies between two of them is skipped, so that few are
+/// found among many in far less time than it takes to go through the many.
 pub struct GallopingCursor<'g> {
     row: RowCursor<'g>,
-    /// In the rows of what there is besides; and whoever is left out.
+    /// The cursors in the rows that a patch adds, and the neighbors that it leaves out.
     more: Vec<RowCursor<'g>>,
     without: &'g [MemberIx],
 }
 
-/// The same in one row.
+/// A galloping cursor in one row.
 struct RowCursor<'g> {
     row: Lists<'g>,
-    /// The list that it is in, and what is left of the neighbors in it.
+    /// The index of the list that the cursor is in, and what is left of the neighbors in that list.
     list: usize,
     left: &'g [u32],
 }
@@ -28,7 +28,7 @@ impl<'g> GallopingCursor<'g> {
         GallopingCursor { row: RowCursor::new(halves.lists()), more: more.collect(), without }
     }
 
-    /// Whether a member is among the neighbors. It must not come before the one that was asked for last.
+    /// Returns whether a member is among the neighbors. It must not come before the one of the last call.
     #[inline]
     pub fn seek(&mut self, member: MemberIx) -> bool {
         let is_there = self.row.seek(member) || !self.more.is_empty() && self.is_among_more(member);
@@ -66,10 +66,10 @@ fn neighbors<'g>(row: Lists<'g>, list: usize) -> Option<&'g [u32]> {
     row.list(list).map(|list| list.neighbors())
 }
 
-/// How many of a row come before something: of these it is true, of those after them it is not.
+/// Returns how many items at the beginning of a row come before something.
 #[inline]
 fn gallop(comes_before: impl Fn(usize) -> bool) -> usize {
-    // All before `least` do, none from `most` on.
+    // All before `least` come before it, and none from `most` on.
     let (mut least, mut most) = (0, 0);
     while comes_before(most) {
         least = most + 1;
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn it_finds_what_is_there() {
         let mut random = fastrand::Rng::with_seed(1);
-        // Some lists are a hub's, in several chunks.
+        // Some of the lists are a hub's, in several chunks.
         for len in (0..60).chain([255, 256, 257, 1_000, 5_000]) {
             let mut neighbors: Vec<u32> = (0..len).map(|_| random.u32(..2 * len)).collect();
             neighbors.sort_unstable();
@@ -107,7 +107,7 @@ mod tests {
             for step in [1, 2, 7, 64, 700] {
                 let mut cursor = GallopingCursor::new(adjacency.get(MemberIx(0)).unwrap());
                 for member in (random.u32(..step)..2 * len + 3).step_by(step as usize) {
-                    // The same one may be asked for again.
+                    // A member may be looked up more than once.
                     for _ in 0..random.usize(1..3) {
                         assert_eq!(cursor.seek(MemberIx(member)), neighbors.binary_search(&member).is_ok());
                     }

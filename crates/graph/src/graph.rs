@@ -1,4 +1,4 @@
-//! The graph that queries walk: who there is, and by which edges they are joined.
+//! The graph that queries walk: the members, and the edges that join them.
 
 use imbl::Vector;
 
@@ -15,15 +15,15 @@ use super::strength::StrengthInputs;
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{Kind, KindName, MemberId, Visibility};
 
-/// Members, kinds and edges. A clone shares all that neither changes; cloning copies a few roots.
+/// Members, kinds and edges. A clone shares all that neither it nor the original changes; cloning copies a few roots.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     pub(super) kinds: Kinds,
     pub(super) ids: Ids,
-    /// By slot.
+    /// The members' ids, by slot.
     pub(super) names: Pages<Option<MemberId>>,
     pub(super) adjacency: Adjacency,
-    /// Slots that erased members left, the last one to be used first.
+    /// The slots that erased members left, the last one to be used first.
     pub(super) free: Vector<MemberIx>,
     pub(super) edges: u64,
     pub(super) privacy: PrivacyTable,
@@ -40,32 +40,32 @@ impl Graph {
         self.kinds.find(name)
     }
 
-    /// A kind by an index this graph gave.
+    /// Returns the kind at an index that this graph gave.
     pub fn kind(&self, ix: KindIx) -> &Kind {
         self.kinds.get(ix)
     }
 
-    /// A kind by an index that may name none.
+    /// Returns the kind at an index that may name none.
     pub fn get_kind(&self, ix: KindIx) -> Option<&Kind> {
         self.kinds.get_any(ix)
     }
 
-    /// All kinds, in the order of their slots.
+    /// Returns all kinds in the order of their slots.
     pub fn kinds(&self) -> impl Iterator<Item = (KindIx, &Kind)> {
         self.kinds.iter()
     }
 
-    /// How many edges are of the kind.
+    /// Returns how many edges are of the kind.
     pub fn kind_uses(&self, ix: KindIx) -> u64 {
         self.kinds.uses(ix)
     }
 
-    /// Registers a kind of a new name; none if there are 64 already.
+    /// Registers a kind of a new name, or returns none if there are 64 already.
     pub fn add_kind(&mut self, kind: Kind) -> Option<KindIx> {
         self.kinds.add(kind)
     }
 
-    /// Changes a kind; `symmetric` only while no edge is of it.
+    /// Changes a kind. Its `symmetric` may change only while no edge is of it.
     pub fn replace_kind(&mut self, ix: KindIx, kind: Kind) {
         self.kinds.put(ix, kind);
     }
@@ -77,7 +77,7 @@ impl Graph {
 
     // Members.
 
-    /// How many members there are.
+    /// Returns how many members there are.
     pub fn members(&self) -> usize {
         self.names.len() - self.free.len()
     }
@@ -86,33 +86,33 @@ impl Graph {
         self.ids.find(id)
     }
 
-    /// The members of many ids: much faster than one after the other.
+    /// Finds the members of many ids, which is much faster than one after the other.
     pub fn find_all(&self, ids: &[&MemberId]) -> Vec<Option<MemberIx>> {
         self.ids.find_all(ids)
     }
 
-    /// How many slots there are; every member's index is below.
+    /// Returns how many slots there are; every member's index is below that.
     pub(super) fn slots(&self) -> usize {
         self.names.len()
     }
 
-    /// The id of a member by an index this graph gave.
+    /// Returns the id of a member by an index that this graph gave.
     pub fn id(&self, ix: MemberIx) -> &MemberId {
         self.get_id(ix).expect("a member's index names a member")
     }
 
-    /// The id of a member by an index that may name none.
+    /// Returns the id of a member by an index that may name none.
     pub fn get_id(&self, ix: MemberIx) -> Option<&MemberId> {
         self.names.get(ix.0 as usize).and_then(Option::as_ref)
     }
 
-    /// All members in the order of their slots.
+    /// Returns all members in the order of their slots.
     pub fn iter_members(&self) -> impl Iterator<Item = MemberIx> {
         let names = self.names.iter().enumerate();
         names.filter(|(_, name)| name.is_some()).map(|(i, _)| MemberIx(i as u32))
     }
 
-    /// All members by id; those after `id` if given.
+    /// Returns all members by id, or those after `id` if it is given.
     pub fn members_after(&self, id: Option<&MemberId>) -> impl Iterator<Item = MemberIx> {
         self.ids.after(id).map(|(_, ix)| ix)
     }
@@ -135,7 +135,7 @@ impl Graph {
         ix
     }
 
-    /// Removes a member that has no edges and no blocks, nor a privacy of its own.
+    /// Removes a member that has no edges, no blocks and no privacy of its own.
     pub fn remove_member(&mut self, ix: MemberIx) {
         let slot = self.names.get_mut(ix.0 as usize).expect("a member's index names a member");
         let id = slot.take().expect("a member's index names a member");
@@ -145,40 +145,40 @@ impl Graph {
 
     // Edges.
 
-    /// How many edges there are, each counted once.
+    /// Returns how many edges there are, each counted once.
     pub fn edges(&self) -> u64 {
         self.edges
     }
 
-    /// A member's half-edges, by neighbor, kind and direction, whoever may see them.
+    /// Returns all half-edges of a member by neighbor, kind and direction, whoever may see them.
     #[inline]
     pub fn half_edges(&self, ix: MemberIx) -> HalfEdges<'_> {
         self.adjacency.get(ix).expect("a member's index names a member")
     }
 
-    /// How many half-edges a member has.
+    /// Returns how many half-edges a member has.
     #[inline]
     pub(super) fn degree(&self, ix: MemberIx) -> usize {
         self.adjacency.len(ix).expect("a member's index names a member")
     }
 
-    /// Those of them that are for everyone.
+    /// Returns the half-edges of a member that everyone may see.
     #[inline]
     pub(super) fn open_half_edges(&self, ix: MemberIx) -> Lists<'_> {
         self.adjacency.open(ix).expect("a member's index names a member")
     }
 
-    /// Those that are not, if there are any.
+    /// Returns the half-edges of a member that not everyone may see, if there are any.
     pub(super) fn restricted(&self, ix: MemberIx) -> Option<&Restricted> {
         self.adjacency.restricted(ix)
     }
 
-    /// What is known of an edge's strength; of a symmetric kind in either order.
+    /// Returns what an edge's strength depends on. An edge of a symmetric kind is found in either order of its ends.
     pub fn strength_inputs(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<StrengthInputs> {
         self.half_edges(from).get((to, kind, false)).map(|half| half.inputs())
     }
 
-    /// Puts an edge instead of the one between the two of the kind; of a symmetric kind in either order.
+    /// Puts an edge, instead of the one of its kind between the two. An edge of a symmetric kind is found in either order of its ends.
     pub fn put_edge(
         &mut self,
         from: MemberIx,
@@ -198,7 +198,7 @@ impl Graph {
         before.map(|half| half.inputs())
     }
 
-    /// Puts many edges, each at most once; `new` are those that were not there. Much less work than one after the other.
+    /// Puts many edges, each at most once; `new` marks those that were not there. This is much less work than one after the other.
     pub fn put_edges(&mut self, puts: &[EdgeToPut]) {
         let mut news = [0; KINDS_MAX];
         let mut all = Vec::with_capacity(2 * puts.len());
@@ -217,7 +217,7 @@ impl Graph {
         }
     }
 
-    /// Removes an edge; of a symmetric kind in either order.
+    /// Removes an edge. An edge of a symmetric kind is found in either order of its ends.
     pub fn remove_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<StrengthInputs> {
         let [half, other] = self.ends(from, kind, to);
         let before = self.adjacency.remove(half.0, half.1)?;
@@ -231,7 +231,7 @@ impl Graph {
 }
 
 impl Graph {
-    /// Takes note of an edge that is new or gone between two.
+    /// Updates the marks of two members after an edge between them was added or removed.
     fn mark_edge(&mut self, one: MemberIx, other: MemberIx) {
         for member in [one, other] {
             if self.privacy.hides_anything() || self.privacy.admits_connections(member) {
@@ -252,12 +252,12 @@ pub struct EdgeToPut {
     pub new: bool,
 }
 
-/// An edge's two half-edges: the one at `from`, and the one at `to`.
+/// Returns an edge's two half-edges: the one at `from`, then the one at `to`.
 fn halves(from: MemberIx, kind: KindIx, to: MemberIx, inputs: StrengthInputs, symmetric: bool) -> (HalfEdge, HalfEdge) {
     (HalfEdge::new(to, kind, true, symmetric, inputs), HalfEdge::new(from, kind, symmetric, true, inputs))
 }
 
-/// Builds a graph at once from all its members and edges: much faster than one edge after the other.
+/// Builds a graph at once from all its members and edges, which is much faster than one edge after the other.
 #[derive(Debug, Default)]
 pub struct GraphBuilder {
     graph: Graph,
@@ -273,7 +273,7 @@ impl GraphBuilder {
         self.graph.kinds.put(ix, kind);
     }
 
-    /// Whether a kind is there under an index, or of a name.
+    /// Returns whether a kind is registered under the index or the name.
     pub fn knows_kind(&self, ix: KindIx, name: &KindName) -> bool {
         self.graph.kinds.iter().any(|(known, kind)| known == ix || kind.name == *name)
     }
@@ -282,20 +282,20 @@ impl GraphBuilder {
         self.graph.kinds.get_any(ix).is_some()
     }
 
-    /// Adds a member of a new id; the first is at 0, and so on.
+    /// Adds a member of a new id; its index is how many were added before.
     pub fn member(&mut self, id: MemberId) -> MemberIx {
         self.nodes.push(id);
         self.degrees.push(0);
         MemberIx(self.nodes.len() as u32 - 1)
     }
 
-    /// Adds an edge between two members added before, of a kind registered before; each edge once.
+    /// Adds an edge between two members added before, of a kind registered before. Each edge is added once.
     pub fn edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, inputs: StrengthInputs) {
         self.count_edge(from, kind, to);
         self.edges.push((from, kind, to, inputs));
     }
 
-    /// The same with an edge that `build_with` will be given.
+    /// Counts an edge that `build_with` will be given.
     pub fn count_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) {
         self.graph.kinds.count(kind, 1);
         self.graph.edges += 1;
@@ -303,7 +303,7 @@ impl GraphBuilder {
         self.degrees[to.0 as usize] += 1;
     }
 
-    /// The ids of the members added so far.
+    /// Returns the ids of the members added so far.
     pub fn ids(&self) -> &[MemberId] {
         &self.nodes
     }
@@ -314,8 +314,8 @@ impl GraphBuilder {
         self.build_with(ids, || edges.iter().copied(), |half| [half(0), half(1)])
     }
 
-    /// The same with the index of its members' ids, and with edges that are kept elsewhere and were counted, instead of those
-    /// that were added. They are gone through twice. `both` runs the halves of the work, 0 and 1, in any order or at once.
+    /// Builds the graph of a given index of ids and of edges that are kept elsewhere and were counted, instead of edges that were added.
+    /// The edges are gone through twice. `both` runs the halves of the work, 0 and 1, in any order or at once.
     pub fn build_with<Edges>(self, ids: Ids, edges: impl Fn() -> Edges + Sync, both: impl Both<Segments>) -> Graph
     where
         Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, StrengthInputs)>,
@@ -334,8 +334,8 @@ pub trait Both<T>: FnOnce(&(dyn Fn(usize) -> T + Sync)) -> [T; 2] {}
 impl<T, F: FnOnce(&(dyn Fn(usize) -> T + Sync)) -> [T; 2]> Both<T> for F {}
 
 impl Graph {
-    /// Lays out as many half-edges as each member has in one array for each half of them, and cuts each member's part, sorted, into a
-    /// list.
+    /// Lays out as many half-edges as each member has in one array for each half of the members, and cuts each member's part, sorted, into
+    /// a list.
     fn lay_out<Edges>(&mut self, degrees: &[u32], edges: impl Fn() -> Edges + Sync, both: impl Both<Segments>)
     where
         Edges: Iterator<Item = (MemberIx, KindIx, MemberIx, StrengthInputs)>,
@@ -345,7 +345,7 @@ impl Graph {
             all += *degree as usize;
             all
         }));
-        // Where half of the half-edges come before it, at the begin of a segment.
+        // The work is halved at the beginning of a segment before which half of the half-edges lie.
         let members = degrees.len();
         let middle = ends.partition_point(|&end| end < all / 2).next_multiple_of(SEGMENT_MEMBERS).min(members);
         let kinds = &self.kinds;
@@ -355,7 +355,7 @@ impl Graph {
             let nothing = HalfEdge::new(MemberIx(0), KindIx(0), false, false, StrengthInputs::default());
             let mut halves_of = vec![nothing; ends[own.end] - all_before];
             let mut next: Vec<usize> = ends[own.clone()].iter().map(|end| end - all_before).collect();
-            // Faster than step by step: iterators within iterators are loops within loops.
+            // `for_each` is faster than a `for` loop here, because it turns nested iterators into nested loops.
             edges().for_each(|(from, kind, to, inputs)| {
                 let (out, back) = halves(from, kind, to, inputs, kinds.get(kind).symmetric);
                 for (member, half) in [(from.0 as usize, out), (to.0 as usize, back)] {

@@ -1,48 +1,48 @@
-//! One end's view of an edge: all a traversal needs.
+//! Half-edges: an edge as one of its ends sees it, which is all that a traversal needs.
 
 use super::strength::StrengthInputs;
 use crate::domain::Strength;
 
-/// A member's slot in the graph. Freed slots are used again; they never leave the server.
+/// The index of a member's slot in the graph. Freed slots are used again, so an index never leaves the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberIx(pub u32);
 
-/// A kind's slot in the table of kinds, 0–63.
+/// The index of a kind's slot in the table of kinds, 0–63.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KindIx(pub u8);
 
-/// Which way edges are walked.
+/// The direction in which edges are walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     Forward,
     Backward,
 }
 
-/// A label's bits: the kind in the lower six, then whether the half-edge leads out, and whether it leads in.
+/// The bits of a label: the kind in the lower six, then whether the half-edge leads out, then whether it leads in.
 const KIND: u8 = 63;
 const OUT: u8 = 64;
 const IN: u8 = 128;
-/// Labels there can be: tables by label have so many slots.
+/// The number of labels there can be, which is the length of a table by label.
 pub(super) const LABELS: usize = 256;
-/// In the first word of inputs, above the bits of a weight that is never negative: the weight is a pinned strength.
+/// Marks a pinned strength in the first of the two input words: a weight is never negative, so the sign bit is free.
 const PINNED: u32 = 1 << 31;
 
-/// What half-edges are sorted by: neighbor, then kind, then those that lead out before those that only lead in.
+/// What half-edges are sorted by: the neighbor, then the kind, then those that lead out before those that only lead in.
 pub type HalfEdgeKey = (MemberIx, KindIx, bool);
 
-/// A neighbor, and by what edge. Each edge has one at each of its ends.
+/// A neighbor, and the edge that leads to or from it. Each edge has a half-edge at each of its ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HalfEdge {
     neighbor: MemberIx,
     label: u8,
-    /// The pinned strength or the faded interactions, and the time of the last one; zeros if the kind says all.
+    /// The pinned strength or the faded interactions, then the time of the last interaction. Both are 0 where the kind says all.
     inputs: [u32; 2],
 }
 
 impl HalfEdge {
-    /// The end an edge leads out of, and `leads_in` too where its kind is symmetric.
+    /// Makes the half-edge at the end that an edge leads out of; an edge of a symmetric kind also `leads_in` there.
     pub fn new(neighbor: MemberIx, kind: KindIx, leads_out: bool, leads_in: bool, inputs: StrengthInputs) -> HalfEdge {
-        // A sum of nothing is −0, and its sign is not the mark of what is pinned.
+        // The sum of no interactions is −0, whose sign bit must not be taken for the mark of a pinned strength.
         let weight = inputs.pinned.map_or(inputs.faded.abs().to_bits(), |strength| strength.get().to_bits() | PINNED);
         HalfEdge { neighbor, label: label_of(kind, leads_out, leads_in), inputs: [weight, inputs.last_s] }
     }
@@ -51,7 +51,7 @@ impl HalfEdge {
         HalfEdge { neighbor, label, inputs }
     }
 
-    /// The other half of the same edge, which `owner` has this one of.
+    /// Returns the other half of the edge, given the member that owns this one.
     pub(super) fn other_half(&self, owner: MemberIx) -> HalfEdge {
         let label = label_of(self.kind(), self.leads_in(), self.leads_out());
         HalfEdge { neighbor: owner, label, inputs: self.inputs }
@@ -65,7 +65,7 @@ impl HalfEdge {
         self.inputs
     }
 
-    /// Whether there is more to its strength than its kind.
+    /// Returns whether the edge's strength depends on more than its kind.
     pub(super) fn has_inputs(&self) -> bool {
         self.inputs != [0, 0]
     }
@@ -78,17 +78,17 @@ impl HalfEdge {
         kind_of(self.label)
     }
 
-    /// Whether it can be walked from here.
+    /// Returns whether the edge can be walked from the owner to the neighbor.
     pub fn leads_out(&self) -> bool {
         label_leads(self.label, Direction::Forward)
     }
 
-    /// Whether it can be walked to here.
+    /// Returns whether the edge can be walked from the neighbor to the owner.
     pub fn leads_in(&self) -> bool {
         label_leads(self.label, Direction::Backward)
     }
 
-    /// Whether it can be walked this way from here.
+    /// Returns whether the edge can be walked from the owner in this direction.
     pub fn leads(&self, direction: Direction) -> bool {
         label_leads(self.label, direction)
     }
@@ -121,17 +121,17 @@ pub(super) fn label_leads(label: u8, direction: Direction) -> bool {
     }
 }
 
-/// The strength that is pinned by an edge's input words, if one is.
+/// Returns the pinned strength that the input words hold, if they hold one.
 #[inline]
 pub(super) fn pinned_by(inputs: [u32; 2]) -> Option<f32> {
     (inputs[0] & PINNED != 0).then(|| f32::from_bits(inputs[0] & !PINNED))
 }
 
-/// The inputs from their words.
+/// Decodes the strength inputs from their two words.
 pub(super) fn inputs_of([weight, last_s]: [u32; 2]) -> StrengthInputs {
     let amount = f32::from_bits(weight & !PINNED);
     if weight & PINNED != 0 {
-        // Words are made of inputs, whose pinned strength was checked.
+        // The words were made of valid inputs, so a pinned strength parses.
         StrengthInputs { pinned: Strength::parse("pinned_strength", amount).ok(), faded: 0.0, last_s }
     } else {
         StrengthInputs { pinned: None, faded: amount, last_s }

@@ -1,5 +1,5 @@
-//! A member's half-edges as somebody sees them: those that all see, as they lie in memory, and where that is not all of it, what there is
-//! besides, and what is left out. Nothing is copied for it but what is told of here.
+//! A member's half-edges as somebody sees them. The list that everyone sees is used as it lies in memory; where a viewer sees more or less,
+//! a patch holds the half-edges that are added and the neighbors that are left out. Nothing else is copied.
 
 use super::half_edge::{HalfEdge, HalfEdgeKey, MemberIx};
 use super::lists::Lists;
@@ -13,18 +13,18 @@ pub struct HalfEdges<'g> {
     patch: Option<&'g Patch>,
 }
 
-/// How what somebody sees of a member's half-edges differs from those that all see.
+/// How the half-edges that somebody sees of a member differ from those that everyone sees.
 #[derive(Debug, Clone, Default)]
 pub struct Patch {
-    /// What there is besides: rows that have no key in common.
+    /// The rows that are added; they have no key in common.
     pub more: [Option<Row>; 2],
-    /// The neighbors to whom no half-edge is left, in index order; and how many half-edges that takes away.
+    /// The neighbors whose half-edges are left out, in index order; and how many half-edges that takes away.
     pub without: Box<[MemberIx]>,
     pub left_out: usize,
 }
 
 impl Patch {
-    /// All of a row, and nothing left out.
+    /// Makes the patch that adds a row and leaves nothing out.
     pub fn of(row: Option<Row>) -> Patch {
         Patch { more: [row, None], ..Patch::default() }
     }
@@ -43,7 +43,7 @@ impl<'g> HalfEdges<'g> {
         HalfEdges { lists, patch }
     }
 
-    /// Of nobody.
+    /// Returns the half-edges of nobody.
     #[inline]
     pub fn none() -> HalfEdges<'g> {
         HalfEdges { lists: Lists::default(), patch: None }
@@ -59,7 +59,7 @@ impl<'g> HalfEdges<'g> {
         self.len() == 0
     }
 
-    /// The half-edges, if they are just those that everyone sees.
+    /// Returns the list that everyone sees, if there is no patch.
     #[inline]
     pub(super) fn plain(self) -> Option<Lists<'g>> {
         self.patch.is_none().then_some(self.lists)
@@ -73,7 +73,7 @@ impl<'g> HalfEdges<'g> {
         self.patch
     }
 
-    /// Goes through them in pieces, each in the order of its keys: first those that all see.
+    /// Calls `each` with all half-edges in pieces, each piece in the order of its keys: first those that everyone sees.
     #[inline]
     pub fn try_for_each_list<E>(self, mut each: impl FnMut(List<'g>) -> Result<(), E>) -> Result<(), E> {
         match self.patch {
@@ -82,7 +82,7 @@ impl<'g> HalfEdges<'g> {
         }
     }
 
-    /// Goes through them in pieces, all of it in the order of their keys.
+    /// Calls `each` with all half-edges in pieces that are, taken together, in the order of their keys.
     #[inline]
     pub(super) fn try_for_each_run<E>(self, mut each: impl FnMut(List<'g>) -> Result<(), E>) -> Result<(), E> {
         match self.patch {
@@ -91,7 +91,7 @@ impl<'g> HalfEdges<'g> {
         }
     }
 
-    /// All lists, without the runs of them that are left out.
+    /// Returns all lists, without the runs that the patch leaves out.
     fn pieces(self, patch: &'g Patch) -> impl Iterator<Item = List<'g>> {
         let lists = std::iter::once(self.lists).chain(patch.rows()).flat_map(Lists::all);
         lists.flat_map(move |list| Left { list, from: 0, without: &patch.without })
@@ -112,12 +112,12 @@ impl<'g> HalfEdges<'g> {
         all.into_iter().flat_map(Lists::all).chain(runs.into_iter().flatten()).flat_map(List::iter)
     }
 
-    /// Whether some half-edge leads to or from another member.
+    /// Returns whether some half-edge leads to or from another member.
     pub fn has_neighbor(self, other: MemberIx) -> bool {
         self.between(other).next().is_some()
     }
 
-    /// The half-edges that lead to or from another member.
+    /// Returns the half-edges that lead to or from another member.
     pub(super) fn between(self, other: MemberIx) -> impl Iterator<Item = HalfEdge> + 'g {
         let mut more = Vec::new();
         let mut lists = self.lists;
@@ -146,11 +146,11 @@ impl<'g> HalfEdges<'g> {
     }
 }
 
-/// A list without the runs of those that are left out.
+/// The pieces of a list that remain when the neighbors left out are cut from it.
 struct Left<'g> {
     list: List<'g>,
     from: usize,
-    /// From where they matter on.
+    /// The neighbors left out that have not been passed yet.
     without: &'g [MemberIx],
 }
 
@@ -180,10 +180,10 @@ impl<'g> Iterator for Left<'g> {
     }
 }
 
-/// Where a row has been gone through to.
+/// How far a row has been gone through.
 struct Cursor<'g> {
     lists: Lists<'g>,
-    /// The next list, and what is left of the one before it.
+    /// The index of the next list, and what is left of the list before it.
     next: usize,
     left: Left<'g>,
     run: Option<List<'g>>,
@@ -198,7 +198,7 @@ impl<'g> Cursor<'g> {
         cursor
     }
 
-    /// On to the next run that has something in it.
+    /// Moves to the next run that is not empty.
     fn advance(&mut self) {
         self.run = loop {
             if let Some(run) = self.left.next() {
@@ -214,7 +214,7 @@ impl<'g> Cursor<'g> {
         self.run.and_then(List::first_key)
     }
 
-    /// Takes what comes before a key of the run.
+    /// Takes the part of the run that comes before a key.
     fn take_before(&mut self, limit: Option<HalfEdgeKey>) -> Option<List<'g>> {
         let run = self.run?;
         let end = limit.map_or(run.len(), |limit| run.find(limit).unwrap_or_else(|at| at));
@@ -227,7 +227,7 @@ impl<'g> Cursor<'g> {
     }
 }
 
-/// Runs of up to three rows, which have no key in common, in the order of all keys.
+/// Merges up to three rows, which have no key in common, into runs in the order of all keys.
 struct Runs<'g>([Option<Cursor<'g>>; 3]);
 
 impl<'g> Iterator for Runs<'g> {

@@ -1,4 +1,4 @@
-//! What of a graph is hidden and from whom: whatever changes it moves half-edges to the row where those stand that may be seen by the same
+//! What a graph hides, and from whom. Whatever changes that moves half-edges to the row of those that the same readers may see
 //! (`restricted.rs`).
 
 use imbl::OrdSet;
@@ -9,7 +9,7 @@ use super::privacy::{ADMITS, BLOCKS, HalfEdgeId, NEAR_ADMITTING, NEAR_BLOCKS};
 use super::restricted::{Change, Class};
 use crate::domain::{Privacy, Visibility};
 
-/// Half-edges that are moved before it is looked whether to go on.
+/// How many half-edges are moved between two calls of `go_on`.
 const MOVED_TOGETHER: usize = 4_096;
 
 impl Graph {
@@ -17,12 +17,12 @@ impl Graph {
         self.privacy.privacy(member)
     }
 
-    /// What of a member's edges changes its readers is moved: as much as it has edges, where they are hidden from then on or shown.
+    /// Sets a member's privacy. Where its edges become hidden or shown, that takes as much as it has edges, because they are moved.
     pub fn set_privacy(&mut self, member: MemberIx, privacy: Privacy) {
         self.set_privacy_while(member, privacy, &|| true);
     }
 
-    /// Sets a member's privacy as long as `go_on` says so. Otherwise it gives false, and leaves the graph half changed.
+    /// Sets a member's privacy as long as `go_on` says so. Otherwise it returns false, and leaves the graph half changed.
     pub fn set_privacy_while(&mut self, member: MemberIx, privacy: Privacy, go_on: &dyn Fn() -> bool) -> bool {
         let before = self.privacy.edges_visibility(member);
         self.privacy.set_privacy(member, privacy);
@@ -40,17 +40,17 @@ impl Graph {
         true
     }
 
-    /// Whether the edges of any member as such are not for everyone.
+    /// Returns whether the privacy of any member hides its edges.
     pub fn hides_members(&self) -> bool {
         self.privacy.hiding_members > 0
     }
 
-    /// An edge's own visibility; of a symmetric kind in either order.
+    /// Returns an edge's own visibility. An edge of a symmetric kind is found in either order of its ends.
     pub fn edge_visibility(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Visibility {
         self.privacy.half_edge_visibility(from, (to, kind, false))
     }
 
-    /// Sets that of an edge there is; of a symmetric kind in either order.
+    /// Sets an existing edge's own visibility. An edge of a symmetric kind is found in either order of its ends.
     pub fn set_edge_visibility(&mut self, from: MemberIx, kind: KindIx, to: MemberIx, visibility: Visibility) {
         if self.privacy.set_edge(self.ends(from, kind, to), visibility) {
             let half = self.half_edges(from).get((to, kind, false));
@@ -58,7 +58,7 @@ impl Graph {
         }
     }
 
-    /// Sets those of many at once, on a graph in which nobody hides anything.
+    /// Sets the privacy of many members and the visibility of many edges at once, on a graph in which nobody hides anything.
     pub fn restrict_all(
         &mut self,
         members: &[(MemberIx, Privacy)],
@@ -80,12 +80,12 @@ impl Graph {
         self.move_halves(hidden);
     }
 
-    /// The halves of an edge.
+    /// Returns the two halves of an edge.
     pub(super) fn ends(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> [HalfEdgeId; 2] {
         [(from, (to, kind, false)), (to, (from, kind, !self.kind(kind).symmetric))]
     }
 
-    /// Puts half-edges, each with the member it is of, where they belong by now.
+    /// Puts half-edges, each with its owner, into the rows where they belong by now.
     fn move_halves(&mut self, halves: Vec<(MemberIx, HalfEdge)>) {
         let mut members: Vec<MemberIx> = halves.iter().map(|(member, _)| *member).collect();
         let put =
@@ -97,7 +97,7 @@ impl Graph {
         members.into_iter().for_each(|member| self.mark_admitting(member));
     }
 
-    /// To be told of every member whose half-edges may have other readers than before.
+    /// Updates the mark of a member after its half-edges may have got other readers.
     pub(super) fn mark_admitting(&mut self, member: MemberIx) {
         let admits = self.adjacency.restricted(member).is_some_and(|restricted| restricted.admits_connections());
         if admits != self.privacy.admits_connections(member) {
@@ -114,7 +114,7 @@ impl Graph {
         }
     }
 
-    /// Makes one member block another; false if it did already.
+    /// Makes one member block another. Returns false if it did already.
     pub fn block(&mut self, by: MemberIx, of: MemberIx) -> bool {
         let unmarked = [by, of].map(|member| !self.privacy.has_blocks(member));
         let new = self.privacy.block(by, of);
@@ -124,7 +124,7 @@ impl Graph {
         new
     }
 
-    /// Takes a block back; false if there was none.
+    /// Takes a block back. Returns false if there was none.
     pub fn unblock(&mut self, by: MemberIx, of: MemberIx) -> bool {
         self.privacy.unblock(by, of)
     }
@@ -133,7 +133,7 @@ impl Graph {
         self.privacy.blocks.contains(&(by, of))
     }
 
-    /// All blocks: by whom, of whom.
+    /// Returns all blocks as (by, of).
     pub fn all_blocks(&self) -> impl Iterator<Item = (MemberIx, MemberIx)> + '_ {
         self.privacy.blocks.iter().copied()
     }
@@ -142,28 +142,28 @@ impl Graph {
         self.privacy.blocks.len() as u64
     }
 
-    /// Whom a member blocks, in no order that means anything.
+    /// Returns whom a member blocks, in no particular order.
     pub fn members_blocked_by(&self, by: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
         of(&self.privacy.blocks, by)
     }
 
-    /// By whom a member is blocked.
+    /// Returns who blocks a member, in no particular order.
     pub fn blockers_of(&self, member: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
         of(&self.privacy.blockers, member)
     }
 
-    /// Whether some block is by or of a member.
+    /// Returns whether some block is by or of a member.
     pub fn has_blocks(&self, member: MemberIx) -> bool {
         self.privacy.has_blocks(member)
     }
 
-    /// Whether either of the two blocks the other.
+    /// Returns whether either of the two blocks the other.
     pub fn are_apart(&self, one: MemberIx, other: MemberIx) -> bool {
         self.privacy.are_apart(one, other)
     }
 }
 
-/// The second of the pairs that begin with a member.
+/// Returns the second members of the pairs that begin with `first`.
 fn of(pairs: &OrdSet<(MemberIx, MemberIx)>, first: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
     pairs.range((first, MemberIx(0))..=(first, MemberIx(u32::MAX))).map(|(_, second)| *second)
 }

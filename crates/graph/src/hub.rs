@@ -1,4 +1,4 @@
-//! The list of a member with very many edges, in chunks: a change writes one of them anew.
+//! Hubs: the list of a member with very many edges is kept in chunks, so that a change writes one of them anew.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use imbl::Vector;
 use super::half_edge::{HalfEdge, HalfEdgeKey};
 use super::packed::{List, pack};
 
-/// Half-edges in a chunk at most.
+/// The most half-edges in a chunk.
 const CHUNK_MAX: usize = 512;
 
-/// A long list in chunks; each is its length and its words.
+/// A long list in chunks. The words of a chunk are its length and its list.
 #[derive(Debug, Clone, Default)]
 pub struct Hub {
     pub len: usize,
@@ -19,11 +19,11 @@ pub struct Hub {
 
 impl Hub {
     pub fn new(halves: &[HalfEdge]) -> Hub {
-        // Two thirds full: the next ones find room.
+        // Chunks are filled by two thirds, so that the next half-edges find room.
         Hub { len: halves.len(), chunks: halves.chunks(CHUNK_MAX * 2 / 3).map(chunk).collect() }
     }
 
-    /// The chunk a key is in or would go into: the last that begins at or before it, or the first.
+    /// Returns the chunk that a key is in or would go into: the last that begins at or before the key, or else the first.
     pub fn chunk_of(&self, key: HalfEdgeKey) -> usize {
         let begins = self.chunks.binary_search_by(|words| unpack_chunk(words).first_key().cmp(&Some(key)));
         begins.unwrap_or_else(|after| after.saturating_sub(1))

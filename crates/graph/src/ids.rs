@@ -1,4 +1,4 @@
-//! From a member's id to its index in the graph, and all ids in order.
+//! The index from members' ids to the graph's slots, and all ids in order.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -9,7 +9,7 @@ use imbl::OrdMap;
 use super::half_edge::MemberIx;
 use crate::domain::MemberId;
 
-/// The first sixteen bytes of an id. Of two ids, the one with the lesser prefix is the lesser one.
+/// The first sixteen bytes of an id. The id with the lesser prefix is the lesser id.
 pub type Prefix = [u64; 2];
 
 /// An id with its first sixteen bytes before it: most comparisons end there, without a look at the text elsewhere in memory.
@@ -54,7 +54,7 @@ impl<'a> Borrow<dyn Prefixed + 'a> for PrefixedId {
     }
 }
 
-// A shorter text is padded with zero bytes, which no id holds: the order by prefix, then text is the order by text.
+// A shorter text is padded with zero bytes, which no id holds, so the order by prefix and then text is the order by text.
 impl Ord for dyn Prefixed + '_ {
     fn cmp(&self, other: &Self) -> Ordering {
         self.prefix().cmp(&other.prefix()).then_with(|| self.text().cmp(other.text()))
@@ -100,12 +100,13 @@ pub fn prefix(text: &str) -> Prefix {
 pub struct Ids(OrdMap<PrefixedId, MemberIx>);
 
 impl Ids {
-    /// How many ids there are.
+    /// Returns how many ids there are.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Of members in the order of their indices. What is put in order is put in near what was put before.
+    /// Indexes the ids of members in the order of their slots. They are inserted in byte order, so that each goes in near the one before
+    /// it.
     pub fn of(names: &[MemberId]) -> Ids {
         let mut order: Vec<(Prefix, u32)> = names.iter().map(|id| prefix(id.as_str())).zip(0..).collect();
         order.sort_unstable();
@@ -118,7 +119,8 @@ impl Ids {
         self.0.get(&Sought(prefix(id), id) as &dyn Prefixed).copied()
     }
 
-    /// The indices of many. They are looked for in order, so that one finds near what the one before it has just read.
+    /// Returns the indices of many ids. They are looked up in byte order, so that each lookup reads near what the one before it has just
+    /// read.
     pub fn find_all(&self, ids: &[&MemberId]) -> Vec<Option<MemberIx>> {
         let mut order: Vec<(Prefix, usize)> = ids.iter().map(|id| prefix(id.as_str())).zip(0..).collect();
         order.sort_unstable();
@@ -137,7 +139,7 @@ impl Ids {
         self.0.remove(&Sought(prefix(id), id) as &dyn Prefixed);
     }
 
-    /// In order; those after `id` if given.
+    /// Returns the ids in order, or those after `id` if it is given.
     pub fn after(&self, id: Option<&MemberId>) -> impl Iterator<Item = (&MemberId, MemberIx)> {
         let start = match id {
             Some(id) => Bound::Excluded(PrefixedId { prefix: prefix(id.as_str()), id: id.clone() }),

@@ -10,8 +10,8 @@ use crate::domain::{Error, Inspector, Kind, MemberId};
 const PART: &str = "graph";
 
 impl Graph {
-    /// Looks for ids that do not lead to their member, half-edges without their other half, and counts that are wrong.
-    /// One resource is checked with each member and each half-edge.
+    /// Looks for ids that do not lead to their member, half-edges without their other half, and counts that are wrong. One resource is
+    /// checked with each member and each half-edge.
     pub fn inspect(&self, inspector: &mut dyn Inspector) -> Result<(), Error> {
         self.inspect_ids(inspector)?;
         let mut counted = Counted { members: 0, edges: 0, uses: [0; KINDS_MAX] };
@@ -65,7 +65,7 @@ impl Graph {
             if !self.stands_where_it_belongs(ix, &half) {
                 inspector.find(PART, self.name(id, &half), "the half-edge stands among those of other readers")?;
             }
-            // Of its two halves one counts: the one that leads out, or of both the one at the smaller slot.
+            // An edge is counted at one of its halves: the one that leads out, or where both do, the one at the lower slot.
             if half.leads_out() && (!half.leads_in() || ix < half.neighbor()) {
                 counted.edges += 1;
                 counted.uses[usize::from(half.kind().0)] += 1;
@@ -74,7 +74,7 @@ impl Graph {
         Ok(())
     }
 
-    /// What is wrong with a half-edge of a kind that exists.
+    /// Returns what is wrong with a half-edge of a kind that exists.
     fn half_edge_fault(&self, ix: MemberIx, half: &HalfEdge, kind: &Kind) -> Option<&'static str> {
         if half.neighbor() == ix {
             return Some("the half-edge leads back to its own member");
@@ -87,7 +87,7 @@ impl Graph {
         if !fits {
             return Some("the half-edge does not lead the way its kind does");
         }
-        // A directed edge's other half leads in only, where this one leads out.
+        // The other half of a directed edge leads in only, where this one leads out.
         let other = (ix, half.kind(), !kind.symmetric && half.leads_out());
         match self.half_edges(half.neighbor()).get(other) {
             None => Some("the edge's other half is missing"),
@@ -96,7 +96,7 @@ impl Graph {
         }
     }
 
-    /// Whether a half-edge is in the rows of those that are for the same readers, and in no other.
+    /// Returns whether a half-edge is in the rows of its own readers, and in no other.
     fn stands_where_it_belongs(&self, ix: MemberIx, half: &HalfEdge) -> bool {
         let class = self.privacy.class(ix, half.key());
         let is_in = |row: Option<&Row>| row.is_some_and(|row| row.lists().get(half.key()).is_some());
@@ -111,7 +111,7 @@ impl Graph {
             && restricted.is_some_and(Restricted::admits_connections) == self.privacy.admits_connections(ix)
     }
 
-    /// The ends and kind of an edge, as far as they exist.
+    /// Names an edge by its ends and kind, as far as they exist.
     fn name(&self, id: &MemberId, half: &HalfEdge) -> String {
         let kind = self.get_kind(half.kind()).map_or("?", |kind| kind.name.as_str());
         let neighbor = self.get_id(half.neighbor()).map_or("?", |id| id.as_str());
@@ -178,7 +178,7 @@ mod tests {
     const FRIEND: KindIx = KindIx(0);
     const FOLLOWS: KindIx = KindIx(1);
 
-    /// a and b are friends, c follows a; a slot is free.
+    /// Makes a graph in which a and b are friends, c follows a, and one slot is free.
     fn graph() -> Graph {
         let mut graph = Graph::new();
         graph.add_kind(kind("friend", true));

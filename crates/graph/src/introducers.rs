@@ -9,22 +9,22 @@ use super::view::View;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Introducer {
-    /// The first hand-over of the chain.
+    /// The member that the chain is first handed over by.
     pub member: MemberIx,
     /// `I(z) = s(u,z) · chain strength from z to v · readiness(z)`.
     pub score: f64,
     /// Pair strength from the one who asks.
     pub strength_to_member: f64,
-    /// Chain strength onwards: the pair strength if the two are joined.
+    /// Chain strength from the introducer to the target, which is the pair strength if the two are joined.
     pub strength_to_target: f64,
-    /// The strongest chain through it, from the one who asks to the target.
+    /// The strongest chain through the introducer, from the one who asks to the target.
     pub path: Path,
 }
 
-/// Who could introduce `member` to `target` by a chain of at most `max_hops` hops, the greatest score first, then by id. Nobody in
+/// Returns who could introduce `member` to `target` by a chain of at most `max_hops` hops, the greatest score first, then by id. Nobody in
 /// a chain is one who introduces nobody, or whom a block parts from either of the two, or from the next in the chain.
 ///
-/// The bound on hops is deepened, so that on a limit the answer for the last bound that was searched whole is given.
+/// The bound on hops is raised step by step, so that a limit leaves the answer for the last bound that was searched whole.
 pub fn introducers(
     view: &View<'_>,
     member: MemberIx,

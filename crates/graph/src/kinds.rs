@@ -9,7 +9,7 @@ use crate::domain::limits::KINDS_MAX;
 #[derive(Debug, Clone)]
 struct Slot {
     kind: Kind,
-    /// Edges of the kind.
+    /// How many edges are of the kind.
     uses: u64,
 }
 
@@ -21,12 +21,12 @@ impl Kinds {
         self.iter().find(|(_, kind)| kind.name.as_str() == name).map(|(ix, _)| ix)
     }
 
-    /// A kind that may not exist.
+    /// Returns the kind at an index that may name none.
     pub fn get_any(&self, ix: KindIx) -> Option<&Kind> {
         self.0.get(usize::from(ix.0))?.as_ref().map(|slot| &slot.kind)
     }
 
-    /// A kind that exists.
+    /// Returns the kind at an index that names one.
     pub fn get(&self, ix: KindIx) -> &Kind {
         &self.slot(ix).kind
     }
@@ -39,13 +39,13 @@ impl Kinds {
         self.0.get(usize::from(ix.0)).and_then(Option::as_ref).expect("a kind's index names a registered kind")
     }
 
-    /// In the order of their slots.
+    /// Returns all kinds in the order of their slots.
     pub fn iter(&self) -> impl Iterator<Item = (KindIx, &Kind)> {
         let slots = self.0.iter().enumerate();
         slots.filter_map(|(i, slot)| slot.as_ref().map(|slot| (KindIx(i as u8), &slot.kind)))
     }
 
-    /// Registers a kind in the lowest free slot; none if all are taken.
+    /// Registers a kind in the lowest free slot, or returns none if all are taken.
     pub fn add(&mut self, kind: Kind) -> Option<KindIx> {
         let free = self.0.iter().position(Option::is_none).unwrap_or(self.0.len());
         (free < KINDS_MAX).then(|| {
@@ -55,7 +55,7 @@ impl Kinds {
         })
     }
 
-    /// Registers a kind in a slot of the caller's choice, or changes the one there.
+    /// Registers a kind in the slot that the caller names, or changes the kind there.
     pub fn put(&mut self, ix: KindIx, kind: Kind) {
         let slots = Arc::make_mut(&mut self.0);
         let at = usize::from(ix.0);
@@ -70,7 +70,7 @@ impl Kinds {
         Arc::make_mut(&mut self.0)[usize::from(ix.0)] = None;
     }
 
-    /// Counts `added` more edges of a kind, or fewer.
+    /// Counts `added` more edges of a kind, or fewer if it is negative.
     pub fn count(&mut self, ix: KindIx, added: i64) {
         if let Some(slot) = &mut Arc::make_mut(&mut self.0)[usize::from(ix.0)] {
             slot.uses = slot.uses.saturating_add_signed(added);

@@ -1,8 +1,8 @@
-//! Leaders of a topic: whose sharing on it is followed by those whom it concerns.
+//! Leaders of a topic: the members whose sharing on it is followed by those whom it concerns.
 //!
-//! PageRank (Brin, Page 1998) among the members on the topic alone: each of them, as a reader, goes on to those it pays attention
-//! to, in proportion to the attention and to how much they share on the topic, as in TwitterRank (Weng et al. 2010); now and then,
-//! or with nobody to go to, it goes on to any member on the topic.
+//! The score is PageRank (Brin, Page 1998) among the members on the topic alone. Each of them, as a reader, goes on to those it pays
+//! attention to, in proportion to the attention and to how much they share on the topic, as in TwitterRank (Weng et al. 2010). Now and
+//! then, or with nobody to go to, it goes on to any member on the topic.
 //!
 //! Members are numbered by their ids and sums run in that order, so that the same content gives the same bits after a restart.
 
@@ -14,14 +14,14 @@ use super::view::View;
 
 /// How often a reader goes on to one it pays attention to.
 const ATTENTION: f64 = 0.85;
-/// Of an edge that both have chosen, when one pays attention: it may be the other who does.
+/// What an edge of a symmetric kind counts as attention: either end may be the one who pays it.
 const SYMMETRIC: f32 = 0.5;
 /// The scores stand when all of them together change by no more than this.
 const STANDS: f64 = 1e-12;
-/// They do after so many rounds: 0.85²⁰⁰ is below 1e-14.
+/// The scores stand after so many rounds at most, because 0.85²⁰⁰ is below 1e-14.
 const ROUNDS_MAX: usize = 200;
 
-/// A member on a topic, and how much it shares on it; 0 of one that only reads.
+/// A member on a topic, and how much it shares there; 0 for one that only reads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sharer {
     pub member: MemberIx,
@@ -32,21 +32,21 @@ pub struct Sharer {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leader {
     pub member: MemberIx,
-    /// The part of all readers that is here at any time, 0–1.
+    /// The part of all readers that is at this member at any time, 0–1.
     pub score: f64,
-    /// The members on the topic that pay attention to it, those of whom most comes first, then by id.
+    /// The members on the topic that pay attention to this one: those who bring most readers first, then by id.
     pub readers: Vec<MemberIx>,
 }
 
-/// A member and the way on from it.
+/// A member on the topic, and whom it goes on to.
 struct Reader {
     member: MemberIx,
     sharing: f64,
-    /// To whom, by number, and the odds.
+    /// Whom the reader goes on to, by number, and with what odds.
     onwards: Vec<(usize, f64)>,
 }
 
-/// All who share on the topic, the greatest score first, then by id. `sharers` are the members on the topic, each once.
+/// Returns all who share on the topic, the greatest score first, then by id. `sharers` are the members on the topic, each once.
 pub fn leaders(view: &View<'_>, sharers: &[Sharer], budget: &mut Budget<'_>) -> Result<Vec<Leader>, Limit> {
     let readers = readers(view, sharers, budget)?;
     let scores = scores(&readers, budget)?;
@@ -60,12 +60,12 @@ pub fn leaders(view: &View<'_>, sharers: &[Sharer], budget: &mut Budget<'_>) -> 
         let from = arriving.into_iter().map(|(_, from)| readers[from].member);
         found.push(Leader { member: readers[at].member, score: comparable(scores[at]), readers: from.collect() });
     }
-    // Stable: by id where scores are equal.
+    // The sort is stable, so those with equal scores stay in the order of their ids.
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     Ok(found)
 }
 
-/// The members on the topic by id, but for those that are excluded.
+/// Returns the members on the topic by id, without those that are excluded.
 fn readers(view: &View<'_>, sharers: &[Sharer], budget: &mut Budget<'_>) -> Result<Vec<Reader>, Limit> {
     view.prepare(budget)?;
     let admitted = sharers.iter().filter(|sharer| !view.excludes(sharer.member));
@@ -84,7 +84,7 @@ fn readers(view: &View<'_>, sharers: &[Sharer], budget: &mut Budget<'_>) -> Resu
         to.dedup();
         budget.visit(to.len() as u64)?;
         let part = |&at: &usize| (at, attention(view, reader.member, members[at]) * sharing[at]);
-        // What is too little to be a number is nothing.
+        // A part that is too small to be a number is 0, and is left out.
         let parts: Vec<(usize, f64)> = to.iter().map(part).filter(|part| part.1 > 0.0).collect();
         let all: f64 = parts.iter().map(|part| part.1).sum();
         reader.onwards = parts.into_iter().map(|(at, part)| (at, part / all)).collect();
@@ -92,7 +92,7 @@ fn readers(view: &View<'_>, sharers: &[Sharer], budget: &mut Budget<'_>) -> Resu
     Ok(readers)
 }
 
-/// How much one pays attention to another, 0–1.
+/// Returns how much one member pays attention to another, 0–1.
 fn attention(view: &View<'_>, from: MemberIx, to: MemberIx) -> f64 {
     let graph = view.graph();
     let edges = view.edges_between(from, to).into_iter();
@@ -101,7 +101,7 @@ fn attention(view: &View<'_>, from: MemberIx, to: MemberIx) -> f64 {
     )
 }
 
-/// Where the readers are, by number.
+/// Returns the part of all readers at each member, by number.
 fn scores(readers: &[Reader], budget: &mut Budget<'_>) -> Result<Vec<f64>, Limit> {
     let count = readers.len() as f64;
     let mut scores = vec![1.0 / count; readers.len()];
@@ -110,7 +110,7 @@ fn scores(readers: &[Reader], budget: &mut Budget<'_>) -> Result<Vec<f64>, Limit
         budget.visit((steps + readers.len()) as u64)?;
         let stay: f64 =
             readers.iter().zip(&scores).filter(|(reader, _)| !reader.onwards.is_empty()).map(|(_, score)| score).sum();
-        // Those with nobody to go to, and now and then the others.
+        // What goes anywhere comes from readers with nobody to go to, and now and then from the others.
         let anywhere = (1.0 - ATTENTION * stay) / count;
         let mut next = vec![anywhere; readers.len()];
         for (reader, score) in readers.iter().zip(&scores) {

@@ -1,8 +1,8 @@
 //! The social graph and the questions asked of it: pure algorithms on an immutable snapshot, within a budget.
 //!
-//! Each question is a function of a `View` (the graph under a filter, at a time) and a `Budget`, and says how far its answer
-//! is exact. No I/O, no async, no clock: a program can hold a `Graph` and ask it in process. Internal indices are dense and
-//! short-lived; order and ties are always by id.
+//! Each question is a function of a `View` (the graph under a filter, at a time) and a `Budget`, and says how far its answer is exact. The
+//! crate does no I/O, has no async and reads no clock, so that a program can hold a `Graph` and ask it in process. Internal indices are
+//! dense and short-lived; order and ties are always by id.
 //!
 //! `domain` is the vocabulary that the questions and kith's commands share.
 #![forbid(unsafe_code)]

@@ -6,7 +6,7 @@ use super::half_edge::{HalfEdge, HalfEdgeKey, KindIx, MemberIx};
 use super::hub::{Hub, unpack_chunk};
 use super::packed::List;
 
-/// A sorted row of half-edges in memory.
+/// A sorted row of half-edges, by how it lies in memory.
 #[derive(Debug, Clone, Copy)]
 pub enum Lists<'g> {
     One(List<'g>),
@@ -28,7 +28,7 @@ impl<'g> Lists<'g> {
         }
     }
 
-    /// Brings the first of them into the processor's cache.
+    /// Brings the beginning of the row into the processor's cache.
     #[inline]
     pub fn fetch(self) {
         if let Lists::One(list) = self {
@@ -36,7 +36,7 @@ impl<'g> Lists<'g> {
         }
     }
 
-    /// One of the lists that these are kept in; none beyond the last.
+    /// Returns one of the lists that the row is kept in, or none beyond the last.
     #[inline]
     pub fn list(self, at: usize) -> Option<List<'g>> {
         match self {
@@ -65,14 +65,14 @@ impl<'g> Lists<'g> {
         self.all().flat_map(List::iter)
     }
 
-    /// The half-edges that lead to or from another member.
+    /// Returns the half-edges that lead to or from another member.
     pub fn between(self, other: MemberIx) -> impl Iterator<Item = HalfEdge> + 'g {
         let first = match self {
             Lists::One(_) => 0,
             Lists::Hub(hub) => hub.chunk_of((other, KindIx(0), false)),
         };
         let lists = (first..).map_while(move |at| self.list(at));
-        // A hub's chunks may part them.
+        // The half-edges of one pair may lie in several chunks of a hub.
         let lists = lists.take_while(move |list| list.neighbors().first().is_some_and(|&first| first <= other.0));
         lists.flat_map(move |list| {
             let begin = list.neighbors().partition_point(|&neighbor| neighbor < other.0);

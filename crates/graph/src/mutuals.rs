@@ -14,8 +14,8 @@ pub struct Mutual {
     pub strength_to_b: f64,
 }
 
-/// Whom both `a` and `b` have an edge to, by id; neither of them is one. The fewer edges of the two are gone through, and looked for
-/// among the others; that counts as visiting each twice.
+/// Returns whom both `a` and `b` have an edge to, by id, but neither of the two. The shorter list is gone through and looked up in the
+/// longer one, which counts as visiting each of its half-edges twice.
 pub fn mutuals(view: &View<'_>, a: MemberIx, b: MemberIx, budget: &mut Budget<'_>) -> Result<Vec<Mutual>, Limit> {
     view.prepare(budget)?;
     let a_is_less = view.degree(a) <= view.degree(b);
@@ -29,7 +29,7 @@ pub fn mutuals(view: &View<'_>, a: MemberIx, b: MemberIx, budget: &mut Budget<'_
     few.try_for_each_run(|list| {
         budget.heed(&mut chunk)?;
         for member in list.neighbors().iter().map(|&neighbor| MemberIx(neighbor)) {
-            // Once for all its edges.
+            // A neighbor counts once, however many edges lead there.
             if last.replace(member) == Some(member) || [a, b].contains(&member) || !among_many.seek(member) {
                 continue;
             }

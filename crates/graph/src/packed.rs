@@ -1,6 +1,6 @@
-//! A member's half-edges in few bytes, as a row of words: 5 bytes a half-edge, 8 more where there is more to its strength than its kind.
+//! A member's half-edges packed into words: 5 bytes a half-edge, and 8 more where its strength depends on more than its kind.
 //!
-//! The words of a list of `n`: `n` neighbors; `n` labels, four to a word; `n` bits that say which half-edges have inputs; then
+//! A list of `n` half-edges is laid out as `n` neighbors; `n` labels, four to a word; `n` bits that say which half-edges have inputs; then
 //! the inputs, two words each. What a traversal looks at lies side by side: neighbors with neighbors, labels with labels.
 
 use std::ops::Range;
@@ -12,14 +12,14 @@ use super::half_edge::{HalfEdge, HalfEdgeKey, MemberIx};
 pub struct List<'g> {
     neighbors: &'g [u32],
     labels: &'g [u8],
-    /// How many there are in the list before these, and in all.
+    /// How many half-edges the list has before this run, and how many it has in all.
     begin: u32,
     whole: u32,
-    /// The list's own, and whatever comes after them.
+    /// The words of the whole list, and whatever comes after them.
     words: &'g [u32],
 }
 
-/// Words of a list of `len` before its inputs.
+/// Returns how many words of a list of `len` come before its inputs.
 fn words_before_inputs(len: usize) -> usize {
     len + len.div_ceil(4) + len.div_ceil(32)
 }
@@ -41,14 +41,14 @@ pub(super) fn pack(halves: &[HalfEdge], words: &mut Vec<u32>) {
 }
 
 impl<'g> List<'g> {
-    /// Of `len` half-edges, at the beginning of these words.
+    /// Reads a list of `len` half-edges at the beginning of `words`.
     #[inline]
     pub(super) fn unpack(len: usize, words: &'g [u32]) -> List<'g> {
         let labels = &bytemuck::cast_slice(&words[len..][..len.div_ceil(4)])[..len];
         List { neighbors: &words[..len], labels, begin: 0, whole: len as u32, words }
     }
 
-    /// Some of these, by where they are among them.
+    /// Returns the run of this list that a range of its ranks covers.
     pub(super) fn run(self, range: Range<usize>) -> List<'g> {
         let begin = self.begin + range.start as u32;
         List { neighbors: &self.neighbors[range.clone()], labels: &self.labels[range], begin, ..self }
@@ -63,7 +63,7 @@ impl<'g> List<'g> {
         self.len() == 0
     }
 
-    /// How many come before these in their list.
+    /// Returns how many half-edges of the list come before this run.
     #[inline]
     pub(super) fn begin(self) -> usize {
         self.begin as usize
@@ -74,13 +74,13 @@ impl<'g> List<'g> {
         self.neighbors
     }
 
-    /// What each half-edge is beside its neighbor and its inputs: see `HalfEdge::label`.
+    /// Returns the labels, which hold all of a half-edge but its neighbor and its inputs: see `HalfEdge::label`.
     #[inline]
     pub(super) fn labels(self) -> &'g [u8] {
         self.labels
     }
 
-    /// A bit for each half-edge of the whole list that has inputs.
+    /// Returns the bits of the whole list, one for each half-edge, that say whether it has inputs.
     #[inline]
     pub(super) fn input_bits(self) -> &'g [u32] {
         let whole = self.whole as usize;
@@ -88,13 +88,14 @@ impl<'g> List<'g> {
         &self.words[begin..begin + whole.div_ceil(32)]
     }
 
-    /// The inputs of the whole list in order, and whatever comes after them.
+    /// Returns the inputs of the whole list in order, and whatever comes after them.
     #[inline]
     pub(super) fn all_inputs(self) -> &'g [u32] {
         &self.words[words_before_inputs(self.whole as usize)..]
     }
 
-    /// The words of inputs, zeros where there is none. As many inputs come before it as bits are set before its own.
+    /// Returns the input words of a half-edge, zeros where it has none. Their rank among all inputs is how many bits are set before its
+    /// own.
     #[inline]
     pub(super) fn inputs(self, at: usize) -> [u32; 2] {
         let at = self.begin() + at;
@@ -123,7 +124,7 @@ impl<'g> List<'g> {
         (0..self.len()).map(move |at| self.half_edge(at))
     }
 
-    /// Where a key is, or where it would be put.
+    /// Returns the rank of a key, or the rank at which it would be inserted.
     pub(super) fn find(self, key: HalfEdgeKey) -> Result<usize, usize> {
         let mut at = self.neighbors().partition_point(|&neighbor| neighbor < key.0.0);
         while at < self.len() && self.key(at) < key {
@@ -136,7 +137,7 @@ impl<'g> List<'g> {
         self.find(key).ok().map(|at| self.half_edge(at))
     }
 
-    /// All words of the list.
+    /// Returns all words of the whole list.
     pub(super) fn words(self) -> &'g [u32] {
         let inputs = self.input_bits().iter().map(|bits| bits.count_ones() as usize).sum::<usize>();
         &self.words[..words_before_inputs(self.whole as usize) + 2 * inputs]

@@ -1,8 +1,8 @@
-//! A persistent array: a clone shares everything with the original, and a change copies one page and the way to it.
+//! A persistent array: a clone shares everything with the original, and a change copies one page and the path to it.
 
 use std::sync::Arc;
 
-/// Items on one page: what a change of one of them copies. Few, because what an item holds on to is counted again.
+/// Items on one page, which a change of one of them copies. They are few, because copying an item also counts the references it holds.
 const PAGE_ITEMS: usize = 8;
 /// Pages under one branch, and branches under one limb.
 const BRANCH_PAGES: usize = 32;
@@ -51,7 +51,7 @@ impl<T> Pages<T> {
 }
 
 impl<T: Clone> Pages<T> {
-    /// The item, in a page of its own: copied if a clone shares it.
+    /// Returns the item in a page of its own, which is copied if a clone shares it.
     pub fn get_mut(&mut self, index: usize) -> Option<&mut T> {
         let limb = Arc::make_mut(self.limbs.get_mut(index / LIMB_ITEMS)?);
         let branch = Arc::make_mut(limb.get_mut(index / BRANCH_ITEMS % LIMB_BRANCHES)?);
@@ -59,7 +59,7 @@ impl<T: Clone> Pages<T> {
         page.get_mut(index % PAGE_ITEMS)
     }
 
-    /// One more item at the end: the last page is written anew, and a branch or a limb when one more page begins.
+    /// Adds an item at the end. The last page is written anew, and so is a branch or a limb when a page begins in it.
     pub fn push(&mut self, item: T) {
         let (limb, branch, page) =
             (self.len / LIMB_ITEMS, self.len / BRANCH_ITEMS % LIMB_BRANCHES, self.len / PAGE_ITEMS % BRANCH_PAGES);

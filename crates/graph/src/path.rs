@@ -6,13 +6,13 @@ use super::strength::ChainCost;
 /// What makes a path better than another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ranking {
-    /// Fewest hops, then the greatest chain strength, then the ids in order.
+    /// The fewest hops come first, then the greatest chain strength, then the ids in order.
     Hops,
-    /// Greatest chain strength, then the fewest hops, then the ids in order.
+    /// The greatest chain strength comes first, then the fewest hops, then the ids in order.
     Strength,
 }
 
-/// A path without a member twice.
+/// A path that passes no member twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
     pub members: Vec<MemberIx>,

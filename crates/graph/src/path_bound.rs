@@ -1,36 +1,37 @@
-//! How much a path may weigh that is looked for, and what follows for its parts.
+//! The bound on the weight of the paths that are looked for, and what it means for their parts.
 
-/// A sum over steps, least for the best: hops above cost, or cost above hops. Costs of 6 hops stay below 2⁴³.
+/// A sum over the steps of a path, least for the best path: hops above cost, or cost above hops. The costs of 6 hops stay below 2⁴³.
 pub(super) type Weight = u64;
 
-/// Nothing that weighs more is looked for. A member of a path within it has a walk of no more than half of it to one of the ends.
+/// The weight that no path looked for exceeds. From each member of such a path a walk of no more than half the weight leads to one of the
+/// ends.
 pub(super) struct Bound {
     weight: Weight,
     /// No path has fewer hops.
     hops_min: u32,
-    /// What any step weighs at least.
+    /// The least weight of any step.
     step: Weight,
     back: Reach,
     ahead: Reach,
-    /// Whether anything was left out: there may be paths that weigh more.
+    /// Whether anything was left out, so that there may be paths that weigh more.
     pub has_passed: bool,
 }
 
 /// How far walks from one end go.
 pub(super) struct Reach {
     most: Weight,
-    /// What the step at the other end weighs at least.
+    /// The least weight of the step at the other end.
     other_end: Weight,
 }
 
-/// Which end walks are from.
+/// The end that walks are from.
 type End = fn(&Bound) -> &Reach;
 
 impl Bound {
     pub const BACK: End = |bound| &bound.back;
     pub const AHEAD: End = |bound| &bound.ahead;
 
-    /// Where the first and the last step weigh at least so much.
+    /// Makes the bound, given the least weights of the first and the last step.
     pub fn new(weight: Weight, hops_min: u32, step: Weight, [first, last]: [Weight; 2]) -> Bound {
         let back = Reach { most: weight / 2, other_end: first };
         let ahead = Reach { most: weight - weight / 2, other_end: last };
@@ -42,19 +43,19 @@ impl Bound {
         is_within
     }
 
-    /// Whether a path of this weight is within it.
+    /// Returns whether a path of this weight is within the bound.
     pub fn admits(&mut self, weight: Weight) -> bool {
         self.noted(weight <= self.weight)
     }
 
-    /// Whether a walk of so many hops from one end may be part of a path within it.
+    /// Returns whether a walk of so many hops from one end may be part of a path within the bound.
     pub fn may_count(&mut self, weight: Weight, hops: u32, end: End) -> bool {
         let (reach, between) = (end(self), self.hops_min.saturating_sub(hops + 1));
         let whole = weight + Weight::from(between) * self.step + reach.other_end;
         self.noted(weight <= reach.most && whole <= self.weight)
     }
 
-    /// Whether it may with one more step.
+    /// Returns whether such a walk may be part of one with one more step.
     pub fn may_go_on(&mut self, weight: Weight, end: End) -> bool {
         self.noted(weight + self.step <= end(self).most)
     }

@@ -1,4 +1,5 @@
-//! Who shows what to whom: members' privacy, the edges that hide themselves, and blocks. Most members have none of it, and cost nothing.
+//! Who shows what to whom: members' privacy, the edges that hide themselves, and blocks. Most members have none of these, and take no
+//! memory.
 
 use std::sync::Arc;
 
@@ -8,36 +9,36 @@ use super::half_edge::{HalfEdgeKey, KindIx, MemberIx};
 use super::restricted::Class;
 use crate::domain::{Privacy, Visibility};
 
-/// Members whose flags are copied together when one of them changes.
+/// How many members' flags are copied together when one of them changes.
 const PAGE_MEMBERS: usize = 4_096;
-/// Of a member, above the bits of its own privacy: some edge of it has a visibility of its own, some block is by or of it.
+/// Flags above the bits of a member's own privacy. Some edge of the member has a visibility of its own; some block is by it or of it.
 const HIDES_EDGES: u16 = 16;
 pub(super) const BLOCKS: u16 = 32;
-/// Its connections may see half-edges of it that not everyone may see.
+/// Connections of the member may see half-edges of it that not everyone may see.
 pub(super) const ADMITS: u16 = 64;
-/// The same is or was once true of a neighbor. It stays when it is not any more: all that it costs is a look.
+/// A neighbor admits its connections, or has a block, or once did. The mark is not taken back, because all that it costs is a look.
 pub(super) const NEAR_ADMITTING: u16 = 128;
 pub(super) const NEAR_BLOCKS: u16 = 256;
 const OWN: u16 = 15;
 const OWN_VISIBILITY: u16 = 3;
 
-/// A half-edge: the member it belongs to, and its key there.
+/// A half-edge, by the member that owns it and its key there.
 pub(super) type HalfEdgeId = (MemberIx, HalfEdgeKey);
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct PrivacyTable {
-    /// Flags of each member, by its slot; where there are none they are 0.
+    /// The flags of each member by its slot; they are 0 where there is no page.
     pages: Arc<Vec<Option<Arc<[u16; PAGE_MEMBERS]>>>>,
-    /// Members whose edges are not for everyone.
+    /// How many members have edges that are not for everyone.
     pub(super) hiding_members: u64,
-    /// Members who introduce nobody.
+    /// How many members introduce nobody.
     declining_members: u64,
-    /// Each at both of its ends.
+    /// The visibility of edges that are not for everyone, at both of their ends.
     hidden_edges: OrdMap<HalfEdgeId, Visibility>,
-    /// Who blocks whom, and who is blocked by whom.
+    /// The blocks as (by, of), and the same blocks as (of, by).
     pub(super) blocks: OrdSet<(MemberIx, MemberIx)>,
     pub(super) blockers: OrdSet<(MemberIx, MemberIx)>,
-    /// For each member of a block the members at the other ends of its blocks, in index order.
+    /// The members at the other ends of a member's blocks, in index order.
     apart: OrdMap<MemberIx, Arc<[MemberIx]>>,
 }
 
@@ -68,7 +69,7 @@ impl PrivacyTable {
         self.set_flags(member, if on { flags | flag } else { flags });
     }
 
-    /// Whether any edge is not for everyone.
+    /// Returns whether any edge is not for everyone.
     pub fn hides_anything(&self) -> bool {
         self.hiding_members > 0 || !self.hidden_edges.is_empty()
     }
@@ -78,7 +79,7 @@ impl PrivacyTable {
         Visibility::ALL.get(usize::from(self.flags(member) & OWN_VISIBILITY)).copied().unwrap_or(Visibility::Parties)
     }
 
-    /// To be told of every edge between two.
+    /// Updates the marks of two members after an edge between them was added.
     pub fn mark_neighbors(&mut self, one: MemberIx, other: MemberIx) {
         if self.pages.is_empty() {
             return;
@@ -93,18 +94,18 @@ impl PrivacyTable {
         }
     }
 
-    /// Whether its connections may see half-edges of a member that not everyone may see.
+    /// Returns whether connections of a member may see half-edges of it that not everyone may see.
     #[inline]
     pub fn admits_connections(&self, member: MemberIx) -> bool {
         self.flags(member) & ADMITS != 0
     }
 
-    /// Whether some neighbor may be such a member.
+    /// Returns whether some neighbor may show its connections more than everyone.
     pub fn is_near_admitting(&self, member: MemberIx) -> bool {
         self.flags(member) & NEAR_ADMITTING != 0
     }
 
-    /// Whether some neighbor may have a block.
+    /// Returns whether some neighbor may have a block.
     #[inline]
     pub fn is_near_blocks(&self, member: MemberIx) -> bool {
         self.flags(member) & NEAR_BLOCKS != 0
@@ -124,7 +125,7 @@ impl PrivacyTable {
         self.flags(member) & HIDES_EDGES != 0
     }
 
-    /// Who may see a half-edge, beside its ends: whom both ends and the edge itself admit.
+    /// Returns who may see a half-edge beside the ends of its edge: those whom both ends and the edge itself admit.
     pub fn class(&self, member: MemberIx, key: HalfEdgeKey) -> Class {
         if self.pages.is_empty() {
             return Class::Everyone;
@@ -160,7 +161,7 @@ impl PrivacyTable {
         self.set_flags(member, self.flags(member) & !OWN | u16::from(privacy.bits()));
     }
 
-    /// Sets an edge's own visibility, by its halves; false if it was that already.
+    /// Sets an edge's own visibility at both of its halves. Returns false if it was that already.
     pub(super) fn set_edge(&mut self, halves: [HalfEdgeId; 2], visibility: Visibility) -> bool {
         let changes = self.half_edge_visibility(halves[0].0, halves[0].1) != visibility;
         if changes {
@@ -182,7 +183,7 @@ impl PrivacyTable {
         self.set_flag(half.0, HIDES_EDGES, any);
     }
 
-    /// Who is blocked by a member, or blocks it, in index order.
+    /// Returns whom a member blocks and who blocks it, in index order.
     #[inline]
     pub fn apart_from(&self, member: MemberIx) -> &[MemberIx] {
         let apart = if self.has_blocks(member) { self.apart.get(&member) } else { None };
@@ -194,13 +195,13 @@ impl PrivacyTable {
         self.flags(member) & BLOCKS != 0
     }
 
-    /// Whether either of the two blocks the other.
+    /// Returns whether either of the two blocks the other.
     #[inline]
     pub fn are_apart(&self, one: MemberIx, other: MemberIx) -> bool {
         self.flags(one) & self.flags(other) & BLOCKS != 0 && self.apart_from(one).binary_search(&other).is_ok()
     }
 
-    /// False if there is such a block already.
+    /// Adds a block. Returns false if there is one already.
     pub(super) fn block(&mut self, by: MemberIx, of: MemberIx) -> bool {
         let new = self.blocks.insert((by, of)).is_none();
         self.blockers.insert((of, by));
@@ -208,7 +209,7 @@ impl PrivacyTable {
         new
     }
 
-    /// False if there is no such block.
+    /// Removes a block. Returns false if there is none.
     pub(super) fn unblock(&mut self, by: MemberIx, of: MemberIx) -> bool {
         let was = self.blocks.remove(&(by, of)).is_some();
         self.blockers.remove(&(of, by));
@@ -216,7 +217,7 @@ impl PrivacyTable {
         was
     }
 
-    /// Takes note of whether a block parts two.
+    /// Updates whether a block parts two members.
     fn part(&mut self, one: MemberIx, other: MemberIx) {
         let is_parted = self.blocks.contains(&(one, other)) || self.blocks.contains(&(other, one));
         for (member, other) in [(one, other), (other, one)] {
@@ -250,7 +251,7 @@ mod tests {
         let (mut own, mut hidden, mut blocks) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let before = table.clone();
         for _ in 0..20_000 {
-            // Slots on three pages, the one between them without a byte.
+            // The slots are on three pages, the second of which takes no memory.
             let member = MemberIx([random.u32(..8), 10_000 + random.u32(..8)][random.usize(..2)]);
             let other = MemberIx(random.u32(..8));
             match random.u8(..4) {

@@ -1,8 +1,8 @@
-//! What is not for everyone of a member's half-edges, apart from what is, and by the reason for it.
+//! The half-edges of a member that not everyone may see, kept apart from the others and sorted by who may see them.
 //!
 //! An edge is seen by its ends, and by those whom each end's privacy and its own visibility admit. Whoever is connected to one end finds
-//! there, in a row of its own, what that admits to: so a viewer gathers what it may see from its connections, and nobody's list is
-//! searched for it.
+//! there, in a row of its own, what that connection admits to. So a viewer gathers what it may see from its connections, and nobody's list
+//! is searched for it.
 
 use super::half_edge::{HalfEdge, HalfEdgeKey, MemberIx};
 use super::half_edges::Patch;
@@ -12,21 +12,21 @@ use super::row::{Row, RowChange};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     Everyone,
-    /// Connections of its member: this end hides its edges, or the edge is for the connections of either end.
+    /// The connections of the member: it hides its edges, or the edge is for the connections of either end.
     Connections,
-    /// Connections of its neighbor alone.
+    /// The connections of the neighbor alone.
     OfNeighbor,
-    /// Who is a connection of both.
+    /// Those who are connections of both ends.
     OfBoth,
     Nobody,
 }
 
-/// What happens to a half-edge.
+/// A change to one half-edge.
 #[derive(Debug, Clone, Copy)]
 pub struct Change {
     pub member: MemberIx,
     pub key: HalfEdgeKey,
-    /// The half-edge that is there from then on, and whom it is for; none if there is none any more.
+    /// The half-edge that is there from now on and who may see it, or none if it is removed.
     pub put: Option<(HalfEdge, Class)>,
 }
 
@@ -39,25 +39,25 @@ impl Change {
         Change { member, key, put: None }
     }
 
-    /// What that is to the row of those that are for everyone, or to another one.
+    /// Returns the change to one row, which holds the half-edges of the classes that belong to it.
     pub fn to_row(self, belongs: impl Fn(Class) -> bool) -> RowChange {
         (self.key, self.put.filter(|(_, class)| belongs(*class)).map(|(half, _)| half))
     }
 }
 
-/// A member's half-edges that are not for everyone; at least one.
+/// The half-edges of a member that not everyone may see; there is at least one.
 #[derive(Debug, Clone)]
 pub struct Restricted {
     /// All of them, for the service and the member itself.
     pub whole: Patch,
     /// Those that all connections of the member may see.
     pub to_connections: Option<Row>,
-    /// Those that are seen by whoever is a connection of both ends.
+    /// Those that connections of both ends may see.
     pub to_connections_of_both: Option<Row>,
 }
 
 impl Restricted {
-    /// With changes that are in order; none if nothing is left.
+    /// Returns the half-edges with changes made, which are in order, or none if nothing is left.
     pub fn changed(restricted: Option<&Restricted>, changes: &[Change]) -> Option<Restricted> {
         let row = |before: Option<&Row>, belongs: &dyn Fn(Class) -> bool| {
             let changes: Vec<RowChange> = changes.iter().map(|change| change.to_row(belongs)).collect();
@@ -75,7 +75,7 @@ impl Restricted {
         self.whole.more[0].as_ref()
     }
 
-    /// Whether there is anything that a connection may see.
+    /// Returns whether there is anything that a connection may see.
     pub fn admits_connections(&self) -> bool {
         self.to_connections.is_some() || self.to_connections_of_both.is_some()
     }

@@ -1,4 +1,4 @@
-//! A sorted row of half-edges that stands on its own, not in a segment: what is not for everyone of a member's list.
+//! Rows that are not in a segment: sorted half-edges of a member that not everyone may see.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use super::half_edge::{HalfEdge, HalfEdgeKey};
 use super::hub::{Hub, chunk, unpack_chunk};
 use super::lists::Lists;
 
-/// Half-edges in a row's only chunk at most.
+/// The most half-edges in a row's only chunk.
 const ONE_MAX: usize = 256;
 /// A long row is written anew as a whole when one in so many of its half-edges changes.
 const WRITTEN_ANEW: usize = 16;
 
-/// What becomes of a key: a half-edge is put there, or there is none.
+/// A change to a key: the half-edge that is put there, or none if it is removed.
 pub type RowChange = (HalfEdgeKey, Option<HalfEdge>);
 
 /// Half-edges in the order of their keys; never empty.
@@ -22,7 +22,7 @@ pub enum Row {
 }
 
 impl Row {
-    /// Of half-edges in order; none of no half-edges.
+    /// Makes a row of half-edges that are in order, or none if there are none.
     pub fn new(halves: &[HalfEdge]) -> Option<Row> {
         match halves.len() {
             0 => None,
@@ -39,7 +39,7 @@ impl Row {
         }
     }
 
-    /// A row with some changes, which are in order.
+    /// Returns a row with some changes, which are in order.
     pub fn changed(row: Option<&Row>, changes: &[RowChange]) -> Option<Row> {
         match row {
             Some(Row::Hub(hub)) if changes.len() < hub.len / WRITTEN_ANEW => {
@@ -52,7 +52,7 @@ impl Row {
     }
 }
 
-/// The half-edges of a list with some changes, which are in order.
+/// Returns the half-edges of a list with some changes, which are in order.
 pub fn merged(lists: Lists<'_>, changes: &[RowChange]) -> Vec<HalfEdge> {
     let mut merged = Vec::with_capacity(lists.len() + changes.len());
     let mut changes = changes.iter().peekable();

@@ -1,29 +1,29 @@
 //! Dense scratch space: a slot for each member, found by its index alone, used by one query after the other.
 //!
-//! It is made once and never cleared in full: a query takes back what it wrote. So a query costs what it visits, however large
-//! the graph is, and looks nothing up.
+//! It is made once and never cleared in full, because a query takes back what it wrote. So a query costs what it visits, however large the
+//! graph is, and looks nothing up.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
 use super::half_edge::MemberIx;
 
-/// Scratch space that no query uses now; there is as much as there ever were queries at once.
+/// The scratch spaces that no query uses now. There are as many as there ever were queries at once.
 static UNUSED: Mutex<Vec<Scratch>> = Mutex::new(Vec::new());
 
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// What a search notes of a member; 0 of all that it has not seen.
+    /// What a search notes of each member; 0 for a member that it has not seen.
     pub marks: Vec<u8>,
-    /// The members it has seen, in order: each one whose mark is not 0 is in one of these.
+    /// The members that the search has seen, in order. Each one whose mark is not 0 is in one of these lists.
     pub seen: [Vec<MemberIx>; 2],
-    /// Members from which a search goes on, each with what it goes on with.
+    /// The members from which a search goes on, each with the bits it goes on with.
     pub arriving: Vec<(MemberIx, u8)>,
-    /// Sums that arrive at members.
+    /// The sums that arrive at members.
     pub sums: Dense<f64>,
 }
 
-/// A value for each member, forgotten all at once: it counts only if it was set since the last `begin`.
+/// A value for each member. All are forgotten at once: a value counts only if it was set since the last `begin`.
 #[derive(Debug, Default)]
 pub struct Dense<T> {
     epoch: u32,
@@ -44,13 +44,13 @@ impl<T: Copy + Default> Dense<T> {
         self.values[slot as usize].1 == self.epoch
     }
 
-    /// The value, the default one where none was set.
+    /// Returns the value of a slot, or the default one where none was set.
     pub fn get(&self, slot: u32) -> T {
         let (value, epoch) = self.values[slot as usize];
         if epoch == self.epoch { value } else { T::default() }
     }
 
-    /// The value, the default one where none was set; and whether none was.
+    /// Returns the value of a slot, or the default one where none was set, and whether none was.
     #[inline]
     pub fn entry(&mut self, slot: u32) -> (&mut T, bool) {
         let (value, epoch) = &mut self.values[slot as usize];
@@ -67,7 +67,7 @@ impl Scratch {
     /// Takes back all marks.
     fn clear(&mut self) {
         for seen in &mut self.seen {
-            // Bytes side by side are cleared 64 at a time.
+            // Clearing all marks in order, 64 bytes at a time, is faster than one by one when many are set.
             if seen.len() > self.marks.len() / 32 {
                 self.marks.fill(0);
             } else {
@@ -78,20 +78,20 @@ impl Scratch {
     }
 }
 
-/// Scratch space in use.
+/// Scratch space in use. It goes back to the pool when it is dropped.
 pub struct Lease(Scratch);
 
-/// Scratch space for a graph of so many slots.
+/// Leases scratch space for a graph of so many slots.
 pub fn lease(slots: usize) -> Lease {
     let mut scratch = unused().pop().unwrap_or_default();
     if scratch.marks.len() < slots {
-        // All are 0: larger ones are made without a copy, and without a touch where the system has zeros at hand.
+        // All marks are 0, so a larger array is made without a copy, and without a touch where the system has zeros at hand.
         scratch.marks = vec![0; slots];
     }
     Lease(scratch)
 }
 
-/// What is in the pool is clean, whatever happened to the thread that put it there.
+/// Locks the pool. What is in it is clean, even if a thread that held the lock panicked.
 fn unused() -> std::sync::MutexGuard<'static, Vec<Scratch>> {
     UNUSED.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -1,6 +1,7 @@
 //! Sets and maps of member indices with a hash of one multiplication.
 //!
-//! Indices are dense and ours: nobody can choose them to collide, so the standard library's keyed hash would be paid for nothing.
+//! Indices are dense and chosen by the graph, so nobody can make them collide, and the standard library's keyed hash would be paid for
+//! nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
@@ -8,7 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 pub type SmallSet<T> = HashSet<T, SmallHasher>;
 pub type SmallMap<K, V> = HashMap<K, V, SmallHasher>;
 
-/// Multiplicative hashing (Knuth, TAOCP 6.4) by 2⁶⁴ over the golden ratio, high half folded into the low one.
+/// Multiplicative hashing (Knuth, TAOCP 6.4) by 2⁶⁴ over the golden ratio, with the high half folded into the low one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SmallHasher;
 

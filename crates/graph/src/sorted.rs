@@ -1,11 +1,11 @@
-//! Sorting that is charged and polled: of what a search finds there may be as much as there are members.
+//! Sorting that is charged and polled, because a search may find as many items as there are members.
 
 use super::budget::{Budget, Limit};
 
-/// Items that are sorted between two polls.
+/// How many items are sorted between two polls.
 const RUN: usize = 4_096;
 
-/// Brings items into an order in which `is_before` tells of each two different ones which comes first.
+/// Sorts items by `is_before`, which says of any two different ones whether the first comes first.
 pub fn sorted<T: Copy>(
     items: &[T],
     budget: &mut Budget<'_>,

@@ -1,21 +1,21 @@
-//! A path as it is shown: by which edges each step goes, and how often it changes from one part of life to another.
+//! A path as it is shown: the edges that each step can go by, and how often it changes from one part of life to another.
 
 use super::half_edge::{KindIx, MemberIx};
 use super::path::Path;
 use super::view::View;
 use crate::domain::Sphere;
 
-/// An edge a step can go by, in the direction it is walked.
+/// An edge that a step can go by, in the direction it is walked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepEdge {
-    /// The edge's own ends: of a symmetric kind in the order they are walked.
+    /// The end that the edge leads out of; one of a symmetric kind is given as it is walked.
     pub from: MemberIx,
     pub kind: KindIx,
     pub to: MemberIx,
     pub strength: f32,
 }
 
-/// All edges that lead from one member to another and pass the filter: the strongest first, then by kind's name.
+/// Returns all edges that lead from one member to another and pass the filter: the strongest first, then by the kind's name.
 pub fn step_edges(view: &View<'_>, from: MemberIx, to: MemberIx) -> Vec<StepEdge> {
     let between = view.edges_between(from, to).into_iter();
     let mut edges: Vec<StepEdge> = between.map(|(kind, strength)| StepEdge { from, kind, to, strength }).collect();
@@ -24,7 +24,7 @@ pub fn step_edges(view: &View<'_>, from: MemberIx, to: MemberIx) -> Vec<StepEdge
     edges
 }
 
-/// The least number of changes of sphere from one step to the next, when each step goes by any of its edges.
+/// Returns the least number of changes of sphere from one step to the next, when each step goes by any of its edges.
 pub fn sphere_crossings(view: &View<'_>, path: &Path) -> u32 {
     let mut least: Option<[Option<u32>; 3]> = None;
     for step in path.members.windows(2) {
@@ -46,8 +46,8 @@ pub fn sphere_crossings(view: &View<'_>, path: &Path) -> u32 {
     least.and_then(|last| last.into_iter().flatten().min()).unwrap_or(0)
 }
 
-/// The member at which a path has to change to another sphere for the first time: as far as it, one sphere leads, and no further.
-/// None if one leads all the way.
+/// Returns the member at which a path has to change to another sphere for the first time, because no single sphere leads further. It is
+/// none if one sphere leads all the way.
 pub fn sphere_switch(view: &View<'_>, path: &Path) -> Option<MemberIx> {
     let mut leading = Sphere::ALL.to_vec();
     for step in path.members.windows(2) {

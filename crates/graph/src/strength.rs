@@ -7,14 +7,14 @@ use crate::domain::{History, Kind, Strength, TimeMs};
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StrengthInputs {
     pub pinned: Option<Strength>,
-    /// Interactions, faded to `last_s`.
+    /// The interactions, faded to `last_s`.
     pub faded: f32,
-    /// The latest interaction, in seconds since 1970.
+    /// The time of the latest interaction, in seconds since 1970.
     pub last_s: u32,
 }
 
-/// Strength of an edge at `as_of`, in (0, 1]: the pinned one, or `0.1 + 0.9·w/(1+w)` with
-/// `w = prior + faded·0.5^((as_of − last)/half-life)`. Before the last interaction nothing is amplified.
+/// Returns the strength of an edge at `as_of`, in (0, 1]: the pinned one, or `0.1 + 0.9·w/(1+w)` with `w = prior + faded·0.5^((as_of −
+/// last)/half-life)`. An `as_of` before the last interaction amplifies nothing.
 pub fn edge_strength(kind: &Kind, inputs: StrengthInputs, as_of: TimeMs) -> f32 {
     if let Some(pinned) = inputs.pinned {
         return pinned.get();
@@ -27,13 +27,13 @@ pub fn edge_strength(kind: &Kind, inputs: StrengthInputs, as_of: TimeMs) -> f32 
     (0.1 + 0.9 * weight / (1.0 + weight)) as f32
 }
 
-/// What is left of an interaction after so many half-lives; all of it before its time.
+/// Returns what is left of an interaction after so many half-lives, which is all of it before its time.
 fn fading(half_lives: f64) -> f64 {
     libm::exp2(-half_lives.max(0.0))
 }
 
-/// Adds `count` interactions at `time_s`, in or out of order: the later of the two times is the one faded to.
-/// More than can be counted are not counted, and rounding never makes the weight more than the count.
+/// Adds `count` interactions at `time_s`, in or out of order: the history is faded to the later of the two times. Interactions beyond what
+/// can be counted are left out, and rounding never makes the weight more than the count.
 pub fn add_interactions(history: History, kind: &Kind, count: u64, time_s: u32) -> History {
     let last_s = history.last_s.max(time_s);
     let faded_to_last =
@@ -43,28 +43,28 @@ pub fn add_interactions(history: History, kind: &Kind, count: u64, time_s: u32) 
     History { count, faded: (faded as f32).min(count as f32), last_s }
 }
 
-/// Pair strength, `1 − Π(1 − strengthᵢ)`, one edge after the other and without cancellation: a tiny strength stays itself.
+/// Returns the pair strength, `1 − Π(1 − strengthᵢ)`, computed edge by edge and without cancellation, so that a tiny strength stays itself.
 pub fn pair_strength(strengths: impl IntoIterator<Item = f32>) -> f64 {
     strengths.into_iter().fold(0.0, |pair, strength| pair + f64::from(strength) * (1.0 - pair))
 }
 
 /// How weak a chain is: `−log₂` of its strength, in units of 2⁻³².
 ///
-/// Integers, so that equal chains are equal however they were added up. The strength of a chain is the product of its pairs'
-/// × 0.5^(hops − 1); a hand-over costs exactly one bit.
+/// Costs are integers, so that equal chains are equal in whatever order they were added up. The strength of a chain is the product of its
+/// pairs' × 0.5^(hops − 1), so a hand-over costs exactly one bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ChainCost(pub u64);
 
 impl ChainCost {
-    /// What handing over from one step to the next costs: half the odds.
+    /// The cost of handing over from one step to the next, which halves the odds.
     pub const HAND_OVER: ChainCost = ChainCost(1 << 32);
 
-    /// The cost of one step, `round(−log₂(pair strength)·2³²)`; at most 149 bits, for the least `f32`.
+    /// Returns the cost of one step, `round(−log₂(pair strength)·2³²)`. It has at most 149 bits, for the least `f32`.
     pub fn of_pair(strength: f64) -> ChainCost {
         ChainCost((-libm::log2(strength) * (1u64 << 32) as f64).round().max(0.0) as u64)
     }
 
-    /// The chain of this one and another after it, handed over in between.
+    /// Returns the cost of this chain and then another, with the hand-over between them.
     pub fn then(self, next: ChainCost) -> ChainCost {
         ChainCost(self.0 + Self::HAND_OVER.0 + next.0)
     }
@@ -74,11 +74,11 @@ impl ChainCost {
     }
 }
 
-/// Bits of a score that are cut off: a double has 53, and 32 of them count.
+/// How many of a score's bits are cut off: a double has 53, and 32 of them count.
 const SCORE_BITS_CUT: u32 = 21;
 
-/// A score to 32 significant bits, the nearest such number. Sums of the same parts in another order, or along other chains, differ in
-/// their last bits: so what is equal compares as equal, and the next rule decides.
+/// Rounds a score to 32 significant bits. Sums of the same parts in another order, or along other chains, differ in their last bits;
+/// rounded, equal scores compare as equal and the next rule decides.
 pub fn comparable(score: f64) -> f64 {
     let half = 1u64 << (SCORE_BITS_CUT - 1);
     f64::from_bits((score.to_bits() + half) & !((1 << SCORE_BITS_CUT) - 1))
@@ -134,7 +134,7 @@ mod tests {
         let all = add_interactions(History::default(), &kind, INTERACTIONS_MAX, 0);
         let more = add_interactions(all, &kind, INTERACTIONS_MAX, 0);
         assert_eq!(more, History { count: INTERACTIONS_MAX, faded: INTERACTIONS_MAX as f32, last_s: 0 });
-        // 16,777,219 and 16,777,223 are no `f32`: each sum is rounded up.
+        // No `f32` is 16,777,219 or 16,777,223, so each sum is rounded up.
         let once = add_interactions(History::default(), &kind, 16_777_219, 0);
         assert_eq!(add_interactions(once, &kind, 3, 0), History { count: 16_777_222, faded: 16_777_222.0, last_s: 0 });
     }

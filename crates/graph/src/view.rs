@@ -14,25 +14,26 @@ use super::viewer_filter::{Viewer, ViewerFilter};
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{EdgeFilter, Kind, Reason, Sphere, TimeMs, Violation};
 
-/// A graph under a filter at a time. Members it excludes are neither reached nor walked through; asked about, they are isolated.
+/// A graph under a filter at a time. Members that the filter excludes are neither reached nor walked through; asked about, they are
+/// isolated.
 #[derive(Debug, Clone)]
 pub struct View<'g> {
     graph: &'g Graph,
     /// A bit for each kind that passes.
     kinds: u64,
-    /// 0 when every strength passes.
+    /// The least strength that passes; 0 when every one does.
     min_strength: f32,
     excluded: SmallSet<MemberIx>,
-    /// None if it would leave nothing out.
+    /// What the viewer may not see; none if that is nothing.
     viewer_filter: Option<Box<ViewerFilter<'g>>>,
     as_of: TimeMs,
-    /// By label, the gates that are open to edges of that label, as far as kind and direction decide.
+    /// The gates that are open to edges of a label, by label, as far as kind and direction decide.
     gates: [u8; LABELS],
-    /// By kind, the strength of an edge without inputs.
+    /// The strength of an edge without inputs, by kind.
     base_strengths: [f32; KINDS_MAX],
 }
 
-/// The bits of a gate: the sphere that the edge is of, in the order of all spheres, and the ways it can be walked.
+/// The bits of a gate: the edge's sphere, in the order of all spheres, and the ways it can be walked.
 pub(super) const SPHERES: u8 = 7;
 const FORWARD: u8 = 8;
 const BACKWARD: u8 = 16;
@@ -44,11 +45,11 @@ fn gate(direction: Direction) -> u8 {
     }
 }
 
-/// Members whose half-edges are fetched at the same time.
+/// How many members' half-edges are fetched at the same time.
 const FETCHED_AT_ONCE: usize = 16;
 
 impl<'g> View<'g> {
-    /// The whole graph.
+    /// Returns a view of the whole graph.
     pub fn unfiltered(graph: &'g Graph, as_of: TimeMs) -> View<'g> {
         let (gates, base_strengths) = ([0; LABELS], [0.0; KINDS_MAX]);
         let mut view = View {
@@ -77,7 +78,8 @@ impl<'g> View<'g> {
         }
     }
 
-    /// The graph under a filter. A kind must be registered, and some kind must pass if kinds and spheres are both given.
+    /// Returns a view of the graph under a filter. Its kinds must be registered, and some kind must pass if kinds and spheres are both
+    /// given.
     pub fn new(graph: &'g Graph, filter: &EdgeFilter, as_of: TimeMs) -> Result<View<'g>, Violation> {
         for (i, name) in filter.kinds.iter().enumerate() {
             if graph.find_kind(name.as_str()).is_none() {
@@ -93,7 +95,7 @@ impl<'g> View<'g> {
         Ok(view)
     }
 
-    /// This view under another filter too. What nothing can pass is a view without edges.
+    /// Narrows this view by another filter. A filter that nothing can pass leaves a view without edges.
     pub fn narrowed(mut self, filter: &EdgeFilter) -> View<'g> {
         let passes = |kind: &Kind| {
             (filter.kinds.is_empty() || filter.kinds.binary_search(&kind.name).is_ok())
@@ -107,7 +109,7 @@ impl<'g> View<'g> {
         self
     }
 
-    /// This view with edges of some kinds alone.
+    /// Narrows this view to edges of some kinds.
     pub fn of_kinds(mut self, passes: impl Fn(&Kind) -> bool) -> View<'g> {
         let passing = self.graph.kinds().filter(|(_, kind)| passes(kind));
         self.kinds &= passing.fold(0, |mask, (ix, _)| mask | 1 << ix.0);
@@ -117,24 +119,23 @@ impl<'g> View<'g> {
         self
     }
 
-    /// This view as a viewer sees it: its own smaller graph.
+    /// Narrows this view to what a viewer may see.
     pub fn seen_by(self, viewer: Viewer) -> View<'g> {
         self.through(|filter| filter.of(viewer))
     }
 
-    /// This view without those who are blocked by a member, or block it.
+    /// Leaves out those whom a member blocks, and those who block it.
     pub fn past_blocks_of(self, member: MemberIx) -> View<'g> {
         self.through(|filter| filter.past_blocks_of(member))
     }
 
-    /// This view for introductions of a member: without those that block it or that it blocks, and without edges between any two
-    /// of whom one blocks the other.
+    /// Narrows this view to what introductions of a member may lead along: without those whom it blocks or who block it, and without edges
+    /// between any two of whom one blocks the other.
     pub fn for_introductions_of(self, member: MemberIx) -> View<'g> {
         self.through(|filter| filter.for_introductions_of(member))
     }
 
-    /// This view without those who introduce nobody, and without those that block the one at the far end or that it blocks; the two
-    /// ends stay.
+    /// Leaves out those who introduce nobody, and those who are parted by a block from the member at the far end. The two ends stay.
     pub fn introducing(self, from: MemberIx, to: MemberIx) -> View<'g> {
         self.through(|filter| filter.introducing([from, to]))
     }
@@ -145,22 +146,23 @@ impl<'g> View<'g> {
         self
     }
 
-    /// A member by its id, unless it is gone for the viewer.
+    /// Finds a member by its id, unless it is gone for the viewer.
     pub fn find(&self, id: &str) -> Option<MemberIx> {
         self.graph.find(id).filter(|member| !self.is_gone(*member))
     }
 
-    /// Whether a member is not there for the viewer.
+    /// Returns whether a member is gone for the viewer.
     pub fn is_gone(&self, member: MemberIx) -> bool {
         self.viewer_filter.as_ref().is_some_and(|filter| filter.is_gone(member))
     }
 
-    /// All members that are not there for the viewer.
+    /// Returns all members that are gone for the viewer.
     pub fn gone(&self) -> impl Iterator<Item = MemberIx> + '_ {
         self.viewer_filter.iter().flat_map(|filter| filter.gone())
     }
 
-    /// Whether there is an edge and the viewer may see it, whatever the filter; of a symmetric kind in either order.
+    /// Returns whether an edge exists and the viewer may see it, whatever the filter. An edge of a symmetric kind is found in either order
+    /// of its ends.
     pub fn shows_edge(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> bool {
         match &self.viewer_filter {
             None => self.graph.half_edges(from).get((to, kind, false)).is_some(),
@@ -180,17 +182,17 @@ impl<'g> View<'g> {
         !self.excluded.is_empty() && self.excluded.contains(&member)
     }
 
-    /// Whether edges of a kind pass.
+    /// Returns whether edges of a kind pass.
     pub fn admits_kind(&self, kind: KindIx) -> bool {
         self.kinds >> kind.0 & 1 == 1
     }
 
-    /// Whether any kind of edge passes.
+    /// Returns whether any kind of edge passes.
     pub fn admits_any_kind(&self) -> bool {
         self.kinds != 0
     }
 
-    /// Whether an edge of an admitted member passes the filter, whichever way it leads.
+    /// Returns whether an edge of an admitted member passes the filter, in whichever direction it is walked.
     pub fn passes_any_way(&self, half: &HalfEdge) -> bool {
         let gates = self.gates[usize::from(half.label())];
         gates & (FORWARD | BACKWARD) != 0
@@ -198,7 +200,7 @@ impl<'g> View<'g> {
             && !self.excludes(half.neighbor())
     }
 
-    /// Of an edge of this label and inputs.
+    /// Returns the strength of an edge with this label and these inputs.
     #[inline]
     fn strength(&self, label: u8, inputs: [u32; 2]) -> f32 {
         let kind = kind_of(label);
@@ -213,7 +215,7 @@ impl<'g> View<'g> {
 
     // The steps from one member.
 
-    /// A member's half-edges; none if it is excluded.
+    /// Returns a member's half-edges, or none if it is excluded.
     #[inline]
     pub fn half_edges(&self, member: MemberIx) -> HalfEdges<'_> {
         if self.excludes(member) {
@@ -225,8 +227,8 @@ impl<'g> View<'g> {
         }
     }
 
-    /// Before members are stepped from one after the other, of which this is the `at`th: at every sixteenth, what the half-edges of the
-    /// next ones begin with is brought into the processor's cache, at the same time for all of them.
+    /// Brings the beginnings of the next members' half-edges into the processor's cache, all at the same time. It does so at every
+    /// sixteenth call: `at` is the index of the member that is about to be stepped from.
     #[inline]
     pub(super) fn fetch(&self, at: usize, next: impl ExactSizeIterator<Item = MemberIx>) {
         if at.is_multiple_of(FETCHED_AT_ONCE) && next.len() > 1 {
@@ -234,7 +236,7 @@ impl<'g> View<'g> {
         }
     }
 
-    /// How many half-edges are looked at when one steps from the member.
+    /// Returns how many half-edges are looked at when one steps from the member.
     #[inline]
     pub(super) fn degree(&self, member: MemberIx) -> u64 {
         match &self.viewer_filter {
@@ -243,12 +245,12 @@ impl<'g> View<'g> {
         }
     }
 
-    /// To be called before half-edges are asked for: what a viewer of very many edges may see is charged for, and heeds a signal to stop.
+    /// Gathers what the viewer may see, charged and polled where that is very much. It is to be called before half-edges are asked for.
     pub fn prepare(&self, budget: &mut Budget<'_>) -> Result<(), Limit> {
         self.viewer_filter.as_ref().map_or(Ok(()), |filter| filter.prepare(budget))
     }
 
-    /// The steps from these members are about to be taken: see `Budget::foresee`.
+    /// Announces the steps from some members to the budget: see `Budget::foresee`.
     pub(super) fn foresee_steps<'m>(
         &self,
         members: impl IntoIterator<Item = &'m MemberIx>,
@@ -257,7 +259,7 @@ impl<'g> View<'g> {
         budget.foresee(members.into_iter().map(|&member| self.degree(member)))
     }
 
-    /// The steps of a list this way with their edges' spheres, in index order: to a neighbor once for each edge.
+    /// Calls `found` with each edge of a list that can be walked this way: its neighbor and its spheres, in index order.
     #[inline]
     pub(super) fn for_each_edge(
         &self,
@@ -288,8 +290,8 @@ impl<'g> View<'g> {
         ControlFlow::Continue(())
     }
 
-    /// Every neighbor one step this way, once for each edge: by edges that all see first, then by others, each in index order. Charges each
-    /// half-edge of the member.
+    /// Calls `found` with each edge that can be walked this way from a member: its neighbor and its spheres. First come edges that everyone
+    /// sees, then others, each in index order. Each half-edge of the member is charged.
     #[inline]
     pub(super) fn for_each_step(
         &self,
@@ -311,8 +313,8 @@ impl<'g> View<'g> {
         })
     }
 
-    /// Every neighbor one step this way that is wanted, with its pair strength, in index order. Charges each half-edge of the
-    /// member.
+    /// Calls `found` with each wanted neighbor that is one step away this way, and its pair strength, in index order. Each half-edge of the
+    /// member is charged.
     #[inline]
     pub(super) fn for_each_pair_with(
         &self,
@@ -324,7 +326,8 @@ impl<'g> View<'g> {
     ) -> Result<(), Limit> {
         let gate = gate(direction);
         let plain = self.min_strength == 0.0 && self.excluded.is_empty();
-        // The fold of `pair_strength`, one edge at a time: a hub's chunks may part the edges of a pair, and so may its rows. No strength is 0.
+        // Pair strength is folded as in `pair_strength`, but edge by edge, because a pair's edges may lie in several chunks or rows. No
+        // strength is 0, so a sum of 0 means that there is no edge yet.
         let (mut last, mut sum) = (MemberIx(0), 0.0);
         let halves = self.half_edges(member);
         budget.visit(halves.len() as u64)?;
@@ -364,7 +367,7 @@ impl<'g> View<'g> {
         Ok(())
     }
 
-    /// Every neighbor one step this way with its pair strength.
+    /// Calls `found` with each neighbor that is one step away this way, and its pair strength.
     #[inline]
     pub(super) fn for_each_pair(
         &self,
@@ -378,22 +381,23 @@ impl<'g> View<'g> {
 
     // One pair.
 
-    /// The kinds by which one member can step to another, with their edges' strengths, by kind's index. None if either is excluded.
+    /// Returns the kinds by which one member can step to another, with their edges' strengths, by the kind's index. There are none if
+    /// either member is excluded.
     pub fn edges_between(&self, from: MemberIx, to: MemberIx) -> Vec<(KindIx, f32)> {
         self.edges_among(self.half_edges(from), to).collect()
     }
 
-    /// Pair strength from one member to another; none if no edge leads there.
+    /// Returns the pair strength from one member to another, or none if no edge leads there.
     pub fn pair(&self, from: MemberIx, to: MemberIx) -> Option<f64> {
         self.pair_among(self.half_edges(from), to)
     }
 
-    /// The same by the half-edges of the one: a viewer's are not found anew for each other one.
+    /// Returns the pair strength to another member by half-edges that were found before, so that they are not found anew for each of many.
     pub(super) fn pair_among(&self, halves: HalfEdges<'_>, to: MemberIx) -> Option<f64> {
         if self.excludes(to) {
             return None;
         }
-        // No strength is 0.
+        // No strength is 0, so a sum of 0 means that no edge leads there.
         let pair = match halves.plain() {
             Some(lists) => pair_strength(self.passing(lists.between(to)).map(|(_, strength)| strength)),
             None => pair_strength(self.passing(halves.between(to)).map(|(_, strength)| strength)),
@@ -405,7 +409,7 @@ impl<'g> View<'g> {
         self.passing(if self.excludes(to) { HalfEdges::none() } else { halves }.between(to))
     }
 
-    /// Those of some half-edges that can be walked from here and pass, each with its strength.
+    /// Returns the half-edges that can be walked from their owner and pass the filter, each as its kind and strength.
     fn passing(&self, halves: impl Iterator<Item = HalfEdge>) -> impl Iterator<Item = (KindIx, f32)> {
         let passing = halves.filter(|half| self.gates[usize::from(half.label())] & FORWARD != 0);
         let strengths = passing.map(|half| (half.kind(), self.strength(half.label(), half.input_words())));
@@ -413,7 +417,7 @@ impl<'g> View<'g> {
     }
 }
 
-/// An empty set of members, sized by what goes in.
+/// Returns an empty set of members, whose size is that of what goes in.
 pub(super) fn member_set() -> SmallSet<MemberIx> {
     HashSet::default()
 }

@@ -1,9 +1,9 @@
-//! A viewer's own smaller graph: a member's half-edges without those that the viewer may not see.
+//! The graph as a viewer sees it: a member's half-edges without those that the viewer may not see.
 //!
 //! What is hidden is not in the lists that traversals get, so it cannot leave a trace: not in an answer, nor in a count of what was
-//! visited, nor in which way a search went. Nor is it looked through, so that it takes no time: what everyone sees lies together in
-//! memory, and what the viewer sees besides is gathered from the viewer and its connections (`admitted.rs`). Members that are gone are
-//! looked for only in lists that are next to somebody who has a block.
+//! visited, nor in which way a search went. It takes no time either, because no traversal looks through it: what everyone sees lies
+//! together in memory, and what the viewer sees besides is gathered from the viewer and its connections (`admitted.rs`). Members that a
+//! block hides are looked for only in lists that are next to somebody who has a block.
 
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
@@ -21,26 +21,26 @@ use super::row::Row;
 use super::small_hash::SmallHasher;
 use crate::domain::Visibility;
 
-/// Half-edges of a viewer that are looked at without being charged, when it is first asked what it may see.
+/// How many half-edges of the viewer are looked at without a charge when it is first asked what it may see.
 const OWN_FREE: usize = 4_096;
-/// A list so many times as long as those that are looked for in it is not looked through: they are looked up.
+/// A list that is so many times as long as those that are looked for in it is not gone through: each is looked up.
 const LOOKED_UP_FROM: usize = 4;
 
 /// On whose behalf a query is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Viewer {
-    /// Nobody's: the service sees all there is.
+    /// Nobody in particular: the service sees all there is.
     #[default]
     Service,
-    /// Somebody who is no member: sees what everyone may see.
+    /// Somebody who is no member, and sees what everyone may see.
     Stranger,
     Member(MemberIx),
 }
 
-/// What is besides those half-edges of a member that all see.
+/// The half-edges of a member that the viewer sees besides those that everyone sees.
 enum More<'g> {
     Nothing,
-    /// What is kept of it as a whole.
+    /// All of them, as the graph keeps them.
     Whole(&'g Patch),
     Gathered([Option<Row>; 2]),
 }
@@ -56,19 +56,19 @@ impl More<'_> {
     }
 }
 
-/// What is left out of a graph.
+/// What a view leaves out of its graph.
 pub(super) struct ViewerFilter<'g> {
     graph: &'g Graph,
     viewer: Viewer,
-    /// Members that are gone, with all their edges: those that a block parts from each of these.
+    /// The members from whom blocks are looked at, each with those that a block parts from it. The latter are gone, with all their edges.
     gone: Vec<(MemberIx, &'g [MemberIx])>,
-    /// Edges between two of whom one blocks the other are gone.
+    /// Whether edges are gone between two of whom one blocks the other.
     parts_apart: bool,
-    /// Members who introduce nobody are gone, but for two each time.
+    /// For each pair in here, members who introduce nobody are gone, except the two.
     introducing: Vec<[MemberIx; 2]>,
-    /// What a viewer sees that not everyone does.
+    /// What the viewer sees that not everyone does.
     admitted: OnceCell<RefCell<Admitted<'g>>>,
-    /// Of members whose half-edges are not just those that everyone sees.
+    /// The patches of members whose half-edges are not just those that everyone sees.
     patches: FrozenMap<MemberIx, Box<Patch>, SmallHasher>,
 }
 
@@ -85,7 +85,7 @@ impl<'g> ViewerFilter<'g> {
         }
     }
 
-    /// As a viewer sees it: whoever is blocked by it, or blocks it, is gone.
+    /// Filters for a viewer: members that it blocks, or that block it, are gone.
     pub fn of(self, viewer: Viewer) -> ViewerFilter<'g> {
         let filter = ViewerFilter { viewer, admitted: OnceCell::new(), patches: FrozenMap::default(), ..self };
         match viewer {
@@ -94,7 +94,7 @@ impl<'g> ViewerFilter<'g> {
         }
     }
 
-    /// Without those who are blocked by a member, or block it.
+    /// Leaves out those whom a member blocks, and those who block it.
     pub fn past_blocks_of(self, member: MemberIx) -> ViewerFilter<'g> {
         let mut filter = ViewerFilter { patches: FrozenMap::default(), ..self };
         let apart = filter.graph.privacy.apart_from(member);
@@ -104,13 +104,13 @@ impl<'g> ViewerFilter<'g> {
         filter
     }
 
-    /// As far as a member may be introduced along it.
+    /// Leaves out whatever no introduction of a member may lead along.
     pub fn for_introductions_of(self, member: MemberIx) -> ViewerFilter<'g> {
         let parts_apart = self.graph.block_count() > 0;
         ViewerFilter { parts_apart, ..self.past_blocks_of(member) }
     }
 
-    /// As far as there are members who would introduce these two.
+    /// Leaves out members who would not introduce these two.
     pub fn introducing(self, ends: [MemberIx; 2]) -> ViewerFilter<'g> {
         let mut filter = self.past_blocks_of(ends[1]);
         if filter.graph.privacy.anybody_declines() {
@@ -119,13 +119,13 @@ impl<'g> ViewerFilter<'g> {
         filter
     }
 
-    /// Whether it leaves nothing out.
+    /// Returns whether the filter leaves nothing out.
     pub fn is_clear(&self) -> bool {
         let hides = self.viewer != Viewer::Service && self.graph.privacy.hides_anything();
         !hides && self.gone.is_empty() && !self.parts_apart && self.introducing.is_empty()
     }
 
-    /// Members that are gone, each once, but for those who introduce nobody; in no order that means anything.
+    /// Returns the members that are gone, each once and in no particular order, but not those who introduce nobody.
     pub fn gone(&self) -> impl Iterator<Item = MemberIx> + '_ {
         let of = move |(at, (_, gone)): (usize, &(MemberIx, &'g [MemberIx]))| {
             let known = &self.gone[..at];
@@ -135,7 +135,7 @@ impl<'g> ViewerFilter<'g> {
         self.gone.iter().enumerate().flat_map(of)
     }
 
-    /// Whether a member is not there.
+    /// Returns whether a member is gone.
     #[inline]
     pub fn is_gone(&self, member: MemberIx) -> bool {
         !self.gone.is_empty() && self.is_apart(member) || !self.introducing.is_empty() && self.declines(member)
@@ -149,7 +149,7 @@ impl<'g> ViewerFilter<'g> {
         self.introducing.iter().any(|ends| !ends.contains(&member)) && self.graph.privacy.declines_introducing(member)
     }
 
-    /// Whether there is such an edge and it is not left out; of a symmetric kind in either order.
+    /// Returns whether an edge exists and is not left out. An edge of a symmetric kind is found in either order of its ends.
     pub fn shows(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> bool {
         let [half, _] = self.graph.ends(from, kind, to);
         let is_parted = self.parts_apart && self.graph.are_apart(from, to);
@@ -158,7 +158,7 @@ impl<'g> ViewerFilter<'g> {
         is_there && !is_left_out && self.admits(from, to, self.graph.privacy.class(from, half.1))
     }
 
-    /// Whether the viewer may see an edge between two, by its half at the first.
+    /// Returns whether the viewer may see an edge, given the class of its half at `from`.
     fn admits(&self, from: MemberIx, to: MemberIx, class: Class) -> bool {
         let viewer = match self.viewer {
             Viewer::Service => return true,
@@ -170,7 +170,7 @@ impl<'g> ViewerFilter<'g> {
         let knows = |end: MemberIx| self.graph.half_edges(viewer).between(end).any(is_symmetric);
         match class {
             Class::Everyone => true,
-            // Of a member that hides nothing, it is the edge that is for the connections of either end.
+            // Where `from` hides nothing, it is the edge itself that is for the connections of either end.
             Class::Connections => {
                 knows(from) || self.graph.privacy.edges_visibility(from) == Visibility::Everyone && knows(to)
             }
@@ -180,7 +180,8 @@ impl<'g> ViewerFilter<'g> {
         }
     }
 
-    /// Gets ready what a viewer of very many edges may see. Charged and heeded; without it, it is done when the first list is asked for.
+    /// Gathers what a viewer of very many edges may see, while it is charged and the stop signal is polled. Without this call it is
+    /// gathered when the first list is asked for.
     pub fn prepare(&self, budget: &mut Budget<'_>) -> Result<(), Limit> {
         if let Viewer::Member(viewer) = self.viewer
             && self.admitted.get().is_none()
@@ -202,7 +203,7 @@ impl<'g> ViewerFilter<'g> {
         })
     }
 
-    /// A member's half-edges that are not left out.
+    /// Returns a member's half-edges that are not left out.
     #[inline]
     pub fn half_edges(&self, member: MemberIx) -> HalfEdges<'_> {
         if self.is_gone(member) {
@@ -213,7 +214,7 @@ impl<'g> ViewerFilter<'g> {
         HalfEdges::new(lists, patch)
     }
 
-    /// Whether it is plain that a member's half-edges are those that everyone sees.
+    /// Returns whether it is certain, without a closer look, that the viewer sees just those half-edges of a member that everyone sees.
     #[inline]
     fn has_open_alone(&self, member: MemberIx) -> bool {
         let has_no_more = match self.viewer {
@@ -224,7 +225,7 @@ impl<'g> ViewerFilter<'g> {
         has_no_more && !self.may_leave_out(member)
     }
 
-    /// Whether any of a member's neighbors may be left out.
+    /// Returns whether any neighbor of a member may be left out.
     #[inline]
     fn may_leave_out(&self, member: MemberIx) -> bool {
         !self.introducing.is_empty()
@@ -257,7 +258,7 @@ impl<'g> ViewerFilter<'g> {
         Some(self.patches.insert(member, Box::new(Patch { more, without: without.into(), left_out })))
     }
 
-    /// The neighbors that are left out of a member's list, in index order.
+    /// Collects the neighbors that are left out of a member's list, in index order.
     fn leave_out(&self, member: MemberIx, lists: Lists<'g>, more: &More<'g>, without: &mut Vec<MemberIx>) {
         let all = || std::iter::once(lists).chain(more.rows());
         let own = if self.parts_apart { self.graph.privacy.apart_from(member) } else { &[] };
@@ -294,7 +295,7 @@ impl<'g> ViewerFilter<'g> {
 }
 
 impl Clone for ViewerFilter<'_> {
-    /// What was gathered is gathered anew.
+    /// A clone gathers anew what this one has gathered.
     fn clone(&self) -> Self {
         let (gone, introducing) = (self.gone.clone(), self.introducing.clone());
         ViewerFilter { gone, introducing, admitted: OnceCell::new(), patches: FrozenMap::default(), ..*self }
