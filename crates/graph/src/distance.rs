@@ -1,4 +1,4 @@
-//! Distance: hops of a shortest path, exact, because it decides who may see what.
+//! Distance: the hops of a shortest path. It is exact, because it decides who may see what.
 
 use std::ops::ControlFlow;
 
@@ -7,7 +7,7 @@ use super::half_edge::{Direction, MemberIx};
 use super::scratch::{Scratch, lease};
 use super::view::View;
 
-/// What is marked of a member: which side has seen it.
+/// The marks of a member, which say which sides have seen it.
 const AHEAD: u8 = 1;
 const BEHIND: u8 = 2;
 
@@ -16,13 +16,13 @@ struct Side<'s> {
     direction: Direction,
     mark: u8,
     seen: &'s mut Vec<MemberIx>,
-    /// Where the members of the last hop begin.
+    /// The index at which the members of the last hop begin.
     last: usize,
     hops: u32,
     next: NextHop,
 }
 
-/// What the next hop looks at, once that was asked.
+/// How many half-edges the next hop looks at, once that was computed.
 #[derive(Debug, Default)]
 struct NextHop(Option<u64>);
 
@@ -46,7 +46,7 @@ impl<'s> Side<'s> {
         self.last == self.seen.len()
     }
 
-    /// Goes one hop further; whether it met a member of the other side.
+    /// Goes one hop further, and returns whether it met a member of the other side.
     fn step(&mut self, view: &View<'_>, marks: &mut [u8], budget: &mut Budget<'_>) -> Result<bool, Limit> {
         let (hop, edges) = (self.last..self.seen.len(), self.edges(view));
         self.hops += 1;
@@ -62,12 +62,12 @@ impl<'s> Side<'s> {
     }
 }
 
-/// What is found at the end of an edge.
+/// What a search finds at the end of an edge.
 pub(super) enum News {
-    /// Somebody not seen before.
+    /// A member not seen before.
     New,
     Old,
-    /// The other side: the search is over.
+    /// A member of the other side, so that the search is over.
     Met,
 }
 
@@ -77,8 +77,8 @@ impl News {
     }
 }
 
-/// One hop from the members seen in a range, which have so many edges, appending the new ones; whether the other side was met.
-/// All its edges are charged, or none if they can't be afforded: it does not depend on where in memory the meeting is.
+/// Takes one hop from the members seen in a range, which have so many edges, and appends the new ones. Returns whether the other side was
+/// met. All the edges are charged, or none if they can't be afforded, so that the charge does not depend on where in memory the sides meet.
 pub(super) fn step(
     view: &View<'_>,
     direction: Direction,
@@ -114,8 +114,8 @@ pub(super) fn step(
     Ok(false)
 }
 
-/// Hops from one member to another, searched from both ends: the side with fewer edges to look at goes on, until they meet.
-/// None if they are further apart than `max_hops`. On a limit, the hops that were ruled out before it.
+/// Returns the hops from one member to another, or none if they are further apart than `max_hops`. It searches from both ends, and the side
+/// with fewer edges to look at goes on until they meet. On a limit it returns the hops that were ruled out before.
 pub fn distance(
     view: &View<'_>,
     from: MemberIx,
@@ -147,13 +147,13 @@ pub fn distance(
 struct Target {
     member: MemberIx,
     seen: Vec<MemberIx>,
-    /// Where the members of the last hop begin.
+    /// The index at which the members of the last hop begin.
     last: usize,
     next: NextHop,
 }
 
-/// Hops from one member to each of the targets, none beyond `max_hops`; 0 to itself. One search ahead, shared, and one back
-/// from each target: those with fewer edges to look at go on.
+/// Returns the hops from one member to each of the targets: 0 to itself, and none beyond `max_hops`. One search goes ahead and is shared,
+/// and one goes back from each target; those with fewer edges to look at go on.
 pub fn distances(
     view: &View<'_>,
     from: MemberIx,
@@ -169,7 +169,7 @@ pub fn distances(
     let extent = match ended {
         Ok(()) => Extent::complete(max_hops),
         Err((limit, ruled_out)) => {
-            // Of the hop that was not searched whole, some would be missing.
+            // Targets at the hop that was not searched whole are left out, because some of them would be missing.
             found.retain(|(_, hops)| *hops <= ruled_out);
             Extent::ended(limit, ruled_out)
         }
@@ -179,7 +179,7 @@ pub fn distances(
     (targets.iter().map(hops).collect(), extent)
 }
 
-/// Notes the hops to each of the targets it meets. On a limit, the hops that were ruled out for all others.
+/// Notes the hops to each of the targets it meets. On a limit it returns the hops that were ruled out for all others.
 fn search(
     view: &View<'_>,
     from: MemberIx,
@@ -189,7 +189,7 @@ fn search(
     budget: &mut Budget<'_>,
 ) -> Result<(), (Limit, u32)> {
     if let &[only] = sought {
-        // Either side may end it in the midst of a hop.
+        // Either side may end in the midst of a hop.
         found.extend(distance(view, from, only, max_hops, budget)?.map(|hops| (only, hops)));
         return Ok(());
     }
@@ -243,7 +243,8 @@ impl Target {
         self.next.edges(view, &self.seen[self.last..])
     }
 
-    /// One hop further back; whether it met the search ahead. Its marks are taken back: the next target makes its own.
+    /// Goes one hop further back, and returns whether it met the search ahead. Its marks are taken back, because the next target makes its
+    /// own.
     fn step(&mut self, view: &View<'_>, marks: &mut [u8], budget: &mut Budget<'_>) -> Result<bool, Limit> {
         self.seen.iter().for_each(|member| marks[member.0 as usize] |= BEHIND);
         let (hop, edges) = (self.last..self.seen.len(), self.edges(view));

@@ -1,15 +1,15 @@
 //! The k best loopless paths within a bound on hops.
 //!
-//! Lawler's form (1972) of Yen's algorithm (1971): the paths not yet listed are split into subspaces, each of the paths that
-//! begin with a prefix and then step to none of some members; the best path of the best subspace is listed next, and its
-//! subspace is split at each of its members. Steps are weighted so that the least weight is the best rank and a loop always
-//! costs something; the least walk of a subspace is therefore a loopless path.
+//! This is Lawler's form (1972) of Yen's algorithm (1971). The paths not yet listed are split into subspaces: each holds the paths that
+//! begin with a prefix and then step to none of some members. The best path of the best subspace is listed next, and its subspace is split
+//! at each of its members. Steps are weighted so that the least weight is the best rank and a loop always costs something; the least walk
+//! of a subspace is therefore a loopless path.
 //!
-//! One table, searched from both ends, bounds every subspace from below. Where the table's own best walk avoids the prefix it
-//! is the answer; only otherwise is the subspace searched, guided by the table.
+//! One table, searched from both ends, bounds every subspace from below. Where the table's own best walk avoids the prefix it is the
+//! answer; only otherwise is the subspace searched, guided by the table.
 //!
-//! With a bound on the cost, walks that no path within it can go on from are neither tabled nor searched. What the table says of
-//! others may then be too much, but never where a path within the bound passes.
+//! With a bound on the cost, walks that no path within the bound can go on from are neither tabled nor searched. What the table says of
+//! other members may then be too much, but never where a path within the bound passes.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -30,10 +30,10 @@ const NO_WALK: Weight = Weight::MAX;
 const COST_BITS: u32 = 44;
 const HOP_BITS: u32 = 3;
 
-/// Least weight of a walk to the target within 1, 2, … hops.
+/// The least weight of a walk to the target within 1, 2, … hops.
 type Row = [Weight; HOPS_MAX as usize];
 
-/// The members one step forward, with the step's weight, in index order.
+/// The members one step forward, each with the step's weight, in index order.
 type Links = Rc<[(MemberIx, Weight)]>;
 
 pub(super) struct PathSearch<'v, 'g> {
@@ -43,12 +43,12 @@ pub(super) struct PathSearch<'v, 'g> {
     hops_max: u32,
     ranking: Ranking,
     bound: Option<Bound>,
-    /// Only members that some walk within the bound may pass; never `from` or `to`.
+    /// The table has only members that some walk within the bound may pass, and never `from` or `to`.
     table: SmallMap<MemberIx, Row>,
     links: SmallMap<MemberIx, Links>,
 }
 
-/// Paths that begin with `prefix` and do not step on to any of `forbidden`.
+/// The paths that begin with `prefix` and do not step on to any of `forbidden`.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Subspace {
     prefix: Vec<MemberIx>,
@@ -56,7 +56,7 @@ struct Subspace {
     forbidden: Vec<MemberIx>,
 }
 
-/// What is known of a subspace's best path. Of equal weights a bound comes first: it may hide a path of smaller ids.
+/// What is known of a subspace's best path. Where weights are equal a bound comes first, because it may hide a path of smaller ids.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Best {
     AtLeast,
@@ -70,7 +70,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         PathSearch { view, from, to, hops_max, ranking, bound: None, table, links }
     }
 
-    /// The best `k` paths within the bound on hops, the best first.
+    /// Returns the best `k` paths within the bound on hops, the best first.
     pub fn best(&mut self, k: usize, budget: &mut Budget<'_>) -> Result<Vec<Path>, Limit> {
         self.fill_table(budget)?;
         let mut queue = BinaryHeap::new();
@@ -96,7 +96,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         Ok(listed)
     }
 
-    /// For each first step but straight to `to`, the best path that takes it, in index order of the step.
+    /// Returns for each first step, but the one straight to `to`, the best path that takes it, in index order of the step.
     pub fn best_by_first_step(&mut self, budget: &mut Budget<'_>) -> Result<Vec<Path>, Limit> {
         self.fill_table(budget)?;
         let mut paths = Vec::new();
@@ -113,17 +113,17 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         Ok(paths)
     }
 
-    /// Leaves out, from here on, whatever costs more; by strength only, where no path has fewer than `hops_min` hops. Ends are what
-    /// `least_step_costs` gives.
+    /// Leaves out, from here on, whatever costs more than `cost`. It applies to the ranking by strength, where no path has fewer than
+    /// `hops_min` hops. `ends` is what `least_step_costs` returns.
     pub fn leave_out_above(&mut self, cost: ChainCost, hops_min: u32, ends: [ChainCost; 2]) {
-        // Of equal cost is whatever has so many hops.
+        // The bound is the weight of a path of this cost and of the most hops.
         let weight = (cost.0 + ChainCost::HAND_OVER.0) << HOP_BITS | Weight::from(self.hops_max);
         let ends = ends.map(|end| self.step_weight(end));
         self.bound = Some(Bound::new(weight, hops_min, self.step_weight(ChainCost(0)), ends));
         self.table.clear();
     }
 
-    /// Whether there may be paths that were left out.
+    /// Returns whether there may be paths that were left out.
     pub fn left_out(&self) -> bool {
         self.bound.as_ref().is_some_and(|bound| bound.has_passed)
     }
@@ -132,7 +132,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         self.bound.as_mut().is_none_or(is_within)
     }
 
-    /// Leaves out nothing any more.
+    /// Takes the bound on the cost back.
     pub fn leave_out_nothing(&mut self) {
         self.bound = None;
         self.table.clear();
@@ -157,7 +157,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         ChainCost(cost - ChainCost::HAND_OVER.0)
     }
 
-    /// The steps forward from a member, charged each time they are gone through.
+    /// Returns the steps forward from a member. They are charged each time they are gone through.
     fn links(&mut self, member: MemberIx, budget: &mut Budget<'_>) -> Result<Links, Limit> {
         if let Some(links) = self.links.get(&member) {
             budget.visit(links.len() as u64)?;
@@ -173,8 +173,8 @@ impl<'v, 'g> PathSearch<'v, 'g> {
 
     // The table.
 
-    /// Backwards from `to` for half of the hops, or of the weight that is the bound; then forwards to meet it: the members near `from`
-    /// look one step ahead.
+    /// Searches backwards from `to` for half of the hops, or of the weight that is the bound, and then forwards to meet it: the members
+    /// near `from` look one step ahead.
     fn fill_table(&mut self, budget: &mut Budget<'_>) -> Result<(), Limit> {
         self.view.prepare(budget)?;
         let back = if self.bound.is_some() { self.hops_max - 1 } else { self.hops_max / 2 };
@@ -193,7 +193,8 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         Ok(())
     }
 
-    /// Lets everyone who steps on to a member of a better walk know; gives those whose walk of `hops` hops is better than any shorter.
+    /// Offers each walk of `improved` to everyone who can step on to it, and returns those whose walk of `hops` hops is better than any
+    /// shorter one.
     fn relax_backwards(
         &mut self,
         improved: &[(MemberIx, Weight)],
@@ -234,7 +235,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         lowered
     }
 
-    /// The members at 1, 2, … hops forward, not through `to`.
+    /// Returns the members at 1, 2, … hops forward, not through `to`.
     fn layers_ahead(&mut self, hops: u32, budget: &mut Budget<'_>) -> Result<Vec<Vec<MemberIx>>, Limit> {
         let mut known: SmallMap<MemberIx, Weight> = SmallMap::with_hasher(SmallHasher);
         let mut layers: Vec<Vec<MemberIx>> = Vec::new();
@@ -259,7 +260,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
                             new.push(ahead);
                             better.insert(ahead);
                         }
-                        // More may be within the bound from there than a shorter walk has told.
+                        // A walk of less weight than a shorter one may leave more within the bound.
                         Entry::Occupied(mut entry) if self.bound.is_some() && weight < *entry.get() => {
                             entry.insert(weight);
                             better.insert(ahead);
@@ -283,7 +284,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         Ok(())
     }
 
-    /// Least weight of a walk that steps to `next` and goes on from there, `hops` hops in all at most.
+    /// Returns the least weight of a walk that steps to `next` and goes on from there, of `hops` hops in all at most.
     fn bound_through(&self, next: MemberIx, step: Weight, hops: u32) -> Weight {
         if next == self.to {
             return step;
@@ -336,7 +337,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         Ok(())
     }
 
-    /// The best path of a subspace whose bound is known: of least weight, then of the least ids.
+    /// Finds the best path of a subspace whose bound is known: the one of least weight, then of the least ids.
     fn resolve(
         &mut self,
         subspace: &Subspace,
@@ -373,7 +374,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         Ok(Some((weight, members)))
     }
 
-    /// The table's best walk of the least ids, unless it meets the prefix.
+    /// Follows the table's best walk of the least ids, unless it meets the prefix.
     fn follow_table(
         &mut self,
         subspace: &Subspace,
@@ -400,7 +401,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         Ok(Some(members))
     }
 
-    /// Steps on to the member of the least id among equally good ones; gives the step's weight.
+    /// Steps on to the member of the least id among equally good ones, and returns the step's weight.
     fn take_least_id(&self, members: &mut Vec<MemberIx>, ties: &[(MemberIx, Weight)]) -> Weight {
         let graph = self.view.graph();
         let taken = ties.iter().min_by(|a, b| graph.id(a.0).cmp(graph.id(b.0)));
@@ -413,8 +414,8 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         !subspace.prefix.contains(&next) && (member != subspace.last() || !subspace.forbidden.contains(&next))
     }
 
-    /// Least weight of a walk from `member` within `hops` hops that meets no member of the prefix, by depth-first search that
-    /// tries the most promising steps first and remembers what it found.
+    /// Returns the least weight of a walk from `member` within `hops` hops that meets no member of the prefix. It is a depth-first search
+    /// that tries the most promising steps first and remembers what it found.
     fn least_avoiding(
         &mut self,
         subspace: &Subspace,
@@ -431,7 +432,7 @@ impl<'v, 'g> PathSearch<'v, 'g> {
         let mut steps: Vec<_> =
             allowed.map(|&(next, step)| (self.bound_through(next, step, hops), next, step)).collect();
         steps.retain(|step| step.0 != NO_WALK);
-        // By id where they promise as much: how many are looked into depends on the order.
+        // Steps that promise as much are tried by id, because how many are looked into depends on the order.
         let id = |step: &(Weight, MemberIx, Weight)| self.view.graph().id(step.1);
         steps.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a).cmp(id(b))));
         let mut least = NO_WALK;

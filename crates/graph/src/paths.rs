@@ -1,7 +1,7 @@
 //! Paths: how one member could have found another, the best first.
 //!
-//! The shortest come first, with the strongest of them. By hops, the bound on hops is then deepened from the distance upwards; by
-//! strength, a bound on the cost from the least that a longer path can have. `path_search` lists the best paths within a bound.
+//! The shortest come first, with the strongest of them. By hops, the bound on hops is then raised from the distance upwards; by strength, a
+//! bound on the cost is raised from the least that a longer path can have. `path_search` lists the best paths within a bound.
 
 use super::budget::{Budget, Extent, Limit};
 use super::half_edge::{Direction, MemberIx};
@@ -11,28 +11,28 @@ use super::shortest::shortest_paths;
 use super::strength::ChainCost;
 use super::view::View;
 
-/// What a path is let cost at first, and then, beyond the least, in hand-overs.
+/// The costs that paths are bounded by one after the other, beyond the least, in hand-overs.
 const BEYOND_LEAST: [u64; 4] = [1, 2, 4, 8];
 
 #[derive(Debug, Clone, Copy)]
 pub struct PathQuery {
-    /// How many paths, at most.
+    /// The most paths that are returned.
     pub k: usize,
-    /// Hops of each, at most; 1–6.
+    /// The most hops of each path, 1–6.
     pub max_hops: u32,
     pub ranking: Ranking,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Paths {
-    /// The best first.
+    /// The paths, the best first.
     pub paths: Vec<Path>,
     /// How many paths have the fewest hops, by their sequence of members; `u64::MAX` stands for that many or more.
     pub shortest_path_count: u64,
     pub extent: Extent,
-    /// Whether these are the best there are. Otherwise they are the best of at most `extent.exact_through_hop` hops.
+    /// Whether these are the best paths there are. Otherwise they are the best of at most `extent.exact_through_hop` hops.
     pub optimal: bool,
-    /// When not optimal: no path that is missing is stronger.
+    /// The strength that no missing path exceeds; given where the paths are not optimal.
     pub strength_bound: Option<f64>,
 }
 
@@ -42,8 +42,8 @@ impl Paths {
         Paths { paths: Vec::new(), shortest_path_count: 0, extent, optimal: true, strength_bound: None }
     }
 
-    /// Ends at a limit: a path that is missing has more hops than were searched, so as many hand-overs at least; or there are as many
-    /// as were asked for, and the last of them has no fewer.
+    /// Ends the search at a limit. A path that is missing has more hops than were searched, so at least as many hand-overs; or there are as
+    /// many paths as were asked for, and the last of them has no fewer.
     fn end(mut self, limit: Limit, hops_searched: u32) -> Paths {
         self.extent = Extent::ended(limit, hops_searched);
         self.optimal = false;
@@ -52,7 +52,7 @@ impl Paths {
     }
 }
 
-/// The best loopless paths from one member to another. From a member to itself there is one path, of no hops.
+/// Returns the best loopless paths from one member to another. From a member to itself there is one path, of no hops.
 pub fn find_paths(view: &View<'_>, from: MemberIx, to: MemberIx, query: &PathQuery, budget: &mut Budget<'_>) -> Paths {
     let mut found = Paths::none(query.max_hops);
     if from == to {
@@ -78,12 +78,12 @@ pub fn find_paths(view: &View<'_>, from: MemberIx, to: MemberIx, query: &PathQue
     }
 }
 
-/// Goes on from the shortest paths to longer ones.
+/// The search for paths longer than the shortest.
 struct Longer<'v, 'g> {
     view: &'v View<'g>,
     from: MemberIx,
     to: MemberIx,
-    /// The hops of the shortest.
+    /// The hops of the shortest paths.
     shortest: u32,
     query: &'v PathQuery,
 }
@@ -93,7 +93,7 @@ impl<'v, 'g> Longer<'v, 'g> {
         PathSearch::new(self.view, self.from, self.to, hops_max, self.query.ranking)
     }
 
-    /// Hop by hop, until there are as many as are asked for. On a limit, the hops that were searched.
+    /// Adds longer paths hop by hop, until there are as many as are asked for. On a limit it returns the hops that were searched.
     fn by_hops(&self, paths: &mut Vec<Path>, budget: &mut Budget<'_>) -> Result<(), (Limit, u32)> {
         let k = self.query.k;
         for hops_max in self.shortest + 1..=self.query.max_hops {
@@ -106,15 +106,15 @@ impl<'v, 'g> Longer<'v, 'g> {
         Ok(())
     }
 
-    /// Looks for those that are stronger than some of the shortest, or that are missing: first for those that cost hardly more than
-    /// a longer path must, then for more and more. What is visited grows with the cost much faster than the cost. On a limit, the
-    /// hops that were searched.
+    /// Adds longer paths that are stronger than some of the shortest, or that are missing. What is visited grows with the cost much faster
+    /// than the cost, so it first looks for paths that cost hardly more than a longer path must, then for more and more. On a limit it
+    /// returns the hops that were searched.
     fn by_strength(&self, paths: &mut Vec<Path>, budget: &mut Budget<'_>) -> Result<(), (Limit, u32)> {
         let PathQuery { k, max_hops, .. } = *self.query;
         if self.shortest == max_hops {
             return Ok(());
         }
-        // As many as are asked for cost no more than this.
+        // Once there are as many paths as are asked for, none that costs more than the last of them is looked for.
         let enough = if paths.len() == k { paths.last().map(|last| last.cost) } else { None };
         let is_settled = |least_beyond: ChainCost| enough.is_some_and(|enough| enough <= least_beyond);
         // A longer path hands over once for each hop of the shortest, begins at `from` and ends at `to`.
@@ -143,7 +143,7 @@ impl<'v, 'g> Longer<'v, 'g> {
         Ok(())
     }
 
-    /// What the first step costs at least, and the last.
+    /// Returns the least cost of the first step and of the last one.
     fn least_step_costs(&self, budget: &mut Budget<'_>) -> Result<[ChainCost; 2], Limit> {
         let Longer { view, from, to, .. } = *self;
         let (mut first, mut last) = (0f64, 0f64);

@@ -9,13 +9,13 @@ use super::sorted::sorted;
 use super::view::{SPHERES, View};
 use crate::domain::Sphere;
 
-/// A search by all spheres, beside one for each sphere alone: a bit for each in a member's mark, for those that have arrived,
-/// and the same bits above for those that go on with the next hop.
+/// One search goes by all spheres, beside one for each sphere alone. Each has a bit in a member's mark for having arrived there, and the
+/// same bit above for going on with the next hop.
 const ANY: u8 = 8;
 const ALL: u8 = ANY | SPHERES;
 const NEXT: u32 = 4;
 
-/// The members whose shortest path has so many hops, counted.
+/// The number of members whose shortest path has so many hops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReachHop {
     pub hop: u32,
@@ -29,27 +29,27 @@ pub struct SphereSplit {
     pub personal: u32,
     pub professional: u32,
     pub public: u32,
-    /// Within by no single sphere: what keeping networks apart would lose.
+    /// Members within by no single sphere: what keeping networks apart would lose.
     pub crossing: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reach {
-    /// From hop 1 to the last that reaches anybody.
+    /// The hops from 1 to the last that reaches anybody.
     pub hops: Vec<ReachHop>,
     pub extent: Extent,
 }
 
-/// Who can see `of` within `max_hops`: breadth-first, backwards along attention; by all spheres and by each one alone at once
-/// (Then et al. 2014). On a limit, whole hops only, and nothing of the spheres.
+/// Counts who can see `of` within `max_hops`: breadth-first, backwards along attention, by all spheres and by each one alone at once (Then
+/// et al. 2014). A limit leaves whole hops only, and nothing about spheres.
 pub fn reach(view: &View<'_>, of: MemberIx, max_hops: u32, budget: &mut Budget<'_>) -> Reach {
     reach_beside(view, of, max_hops, |_| Ok(Direct::new()), budget)
 }
 
-/// Members in index order, each once, and the spheres of edges that lead from them to another.
+/// Members in index order, each once, and the spheres of the edges that lead from them to another.
 pub(super) type Direct = Vec<(MemberIx, u8)>;
 
-/// The same, beside some whom an edge leads to `of` that nobody goes on along.
+/// Counts as `reach` does, beside members whom an edge leads to `of` along which nobody goes on.
 pub(super) fn reach_beside(
     view: &View<'_>,
     of: MemberIx,
@@ -96,8 +96,8 @@ pub(super) fn reach_beside(
     Reach { hops, extent }
 }
 
-/// Those among whom `reach` counts as crossing: whom no single sphere leads to `of` within `max_hops`. By hop, then id. On a limit
-/// none: of nobody it is known.
+/// Lists those whom `reach` counts as crossing: no single sphere leads them to `of` within `max_hops`. They come by hop, then id. A limit
+/// leaves none, because it is then known of nobody.
 pub fn reach_crossing(
     view: &View<'_>,
     of: MemberIx,
@@ -120,7 +120,7 @@ pub fn reach_crossing(
     }
 }
 
-/// Marks all within `max_hops` with the searches that arrive at them, and gives where each hop's members end among those seen.
+/// Marks all within `max_hops` with the searches that arrive at them, and returns where each hop's members end among those seen.
 fn search(
     view: &View<'_>,
     of: MemberIx,
@@ -152,7 +152,7 @@ fn search(
     (ends, extent)
 }
 
-/// One hop from all that arrived with the last one; those that arrive now are appended.
+/// Takes one hop from all that arrived with the last one, and appends those that arrive now.
 fn step(
     view: &View<'_>,
     arriving: &mut Vec<(MemberIx, u8)>,
@@ -190,7 +190,7 @@ fn step(
 }
 
 impl SphereSplit {
-    /// Of members by the searches that arrived at them.
+    /// Counts members by the searches that arrived at them.
     fn of(members: &[MemberIx], marks: &[u8]) -> SphereSplit {
         let mut by = [0; SPHERES as usize + 1];
         members.iter().for_each(|member| by[usize::from(marks[member.0 as usize] & SPHERES)] += 1);
@@ -207,7 +207,7 @@ impl SphereSplit {
     }
 }
 
-/// Who can see `of` within `max_hops`, by hop, then id. On a limit, whole hops only.
+/// Lists who can see `of` within `max_hops`, by hop, then id. A limit leaves whole hops only.
 pub fn reach_list(
     view: &View<'_>,
     of: MemberIx,
@@ -219,7 +219,7 @@ pub fn reach_list(
     by_id_in_hops(view, &list, extent, budget)
 }
 
-/// Members that come in the order of their hops, by id within each. On a limit, whole hops only.
+/// Sorts members, which come in the order of their hops, by id within each hop. A limit leaves whole hops only.
 pub(super) fn by_id_in_hops(
     view: &View<'_>,
     list: &[(u32, MemberIx)],
@@ -228,12 +228,12 @@ pub(super) fn by_id_in_hops(
 ) -> (Vec<(u32, MemberIx)>, Extent) {
     let graph = view.graph();
     let mut ordered = Vec::with_capacity(list.len());
-    // What is there when a limit has ended the search is given, so this limit is not met again.
+    // A limit that has ended the search must not be met again: what was found is returned.
     let unlimited = &mut Budget::unlimited();
     let budget = if extent.is_complete() { budget } else { unlimited };
     for at_hop in list.chunk_by(|a, b| a.0 == b.0) {
         let (hop, mut named) = (at_hop[0].0, Vec::with_capacity(at_hop.len()));
-        // Most comparisons end in the first letters, which are at hand then.
+        // Most comparisons end within the first letters, so these are kept beside the member.
         named.extend(at_hop.iter().map(|&(_, member)| (id_prefix(graph.id(member).as_str()), member)));
         let is_before = |a: &(IdPrefix, MemberIx), b: &(IdPrefix, MemberIx)| {
             a.0.cmp(&b.0).then_with(|| graph.id(a.1).cmp(graph.id(b.1))).is_lt()

@@ -6,19 +6,19 @@ use super::path::Path;
 use super::strength::{ChainCost, comparable};
 use super::walk::{LastStep, THREE_STEPS, TwoSteps, Walk};
 
-/// Chains that are named as reasons of one suggestion.
+/// The most chains that are named as reasons of one suggestion.
 const REASONS_MAX: usize = 10;
 /// What a hand-over leaves of a chain's odds.
 const HAND_OVER: f64 = 0.5;
-/// Chains whose strengths, as products of floats, are apart by less may be equally strong: their costs, which are exact, decide.
+/// Chains whose strengths, as products of floats, differ by less may be equally strong; then their costs decide, which are exact.
 const NEARLY: f64 = 1.0 - 1e-6;
 
 /// A chain that speaks for a suggestion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Because {
-    /// One member both are joined to, or the two in between.
+    /// The member that both are joined to, or the two members in between.
     pub through: Vec<MemberIx>,
-    /// Its part of `k`, 0–1.
+    /// The chain's part of `k`, 0–1.
     pub share: f64,
 }
 
@@ -26,14 +26,14 @@ pub struct Because {
 #[derive(Debug, Clone, Default)]
 pub struct Explanation {
     pub because: Vec<Because>,
-    /// How many chains more there are.
+    /// How many chains there are that are not named.
     pub others: u32,
-    /// The best first.
+    /// The introducers, the best first.
     pub introducers: Vec<Introducer>,
 }
 
-/// A walk to a member that is told of: its first step, the member it steps on from if it is one of three, its part of the sum, and the
-/// odds of the chain after its first step.
+/// A walk to a suggested member: its first step, the member it steps on from if it has three steps, its part of the sum, and the odds of
+/// the chain after its first step.
 struct Chain {
     first: u32,
     second: Option<MemberIx>,
@@ -44,27 +44,27 @@ struct Chain {
 /// How introducers are chosen.
 #[derive(Clone, Copy)]
 pub struct Asking<'a> {
-    /// How many are told at most.
+    /// The most introducers that are named.
     pub most: usize,
-    /// How gladly a member is asked; 0 of one who never introduces.
+    /// How gladly a member is asked; 0 for one who never introduces.
     pub readiness: &'a dyn Fn(MemberIx) -> f64,
 }
 
 impl Asking<'_> {
-    /// For those who want no introducers.
+    /// Names no introducers.
     pub const NOBODY: Asking<'static> = Asking { most: 0, readiness: &|_| 0.0 };
 }
 
-/// The walks of two steps to the members that walks of three step on from.
+/// The walks of two steps to the members that walks of three steps step on from.
 pub struct Arriving(Vec<TwoSteps>);
 
 impl Arriving {
-    /// The walks to where any of these last steps begin.
+    /// Collects the walks to the members at which any of these last steps begin.
     pub(super) fn of<'s>(walk: &Walk<'_, '_>, last: impl Iterator<Item = &'s LastStep>) -> Arriving {
         let mut middle: Vec<MemberIx> = last.filter(|step| step.middle.is_some()).map(|step| step.from).collect();
         middle.sort_unstable();
         middle.dedup();
-        // Most walks arrive at none of them; a bit for each of 4,096 sorts of members tells of most that they do not.
+        // Most walks arrive at none of these members, and a bit for each of 4,096 sorts of members says so of most of them.
         let mut sorts = [0u64; 64];
         middle.iter().for_each(|member| sorts[member.0 as usize / 64 % 64] |= 1 << (member.0 % 64));
         let may_be = |to: MemberIx| sorts[to.0 as usize / 64 % 64] >> (to.0 % 64) & 1 == 1;
@@ -74,7 +74,7 @@ impl Arriving {
         Arriving(arriving)
     }
 
-    /// How many chains these last steps are the ends of, about: what telling of them takes.
+    /// Returns about how many chains end with these last steps, which is the work of explaining them.
     pub(super) fn chains_of(&self, last: &[LastStep]) -> u64 {
         let chains = |step: &LastStep| 1 + if step.middle.is_some() { self.at(step.from).len() } else { 0 };
         last.iter().map(chains).sum::<usize>() as u64
@@ -87,7 +87,7 @@ impl Arriving {
     }
 }
 
-/// What speaks for meeting the member to which these steps lead.
+/// Returns what speaks for meeting the member to which these steps lead.
 pub(super) fn explain(
     walk: &Walk<'_, '_>,
     to: MemberIx,
@@ -121,10 +121,11 @@ fn chains(walk: &Walk<'_, '_>, last: &[LastStep], arriving: &Arriving) -> Vec<Ch
     chains
 }
 
-/// The greatest parts, not yet divided by their sum.
+/// Returns the greatest chains. Their shares are not yet divided by the sum.
 fn greatest(walk: &Walk<'_, '_>, mut chains: Vec<Chain>) -> Vec<Because> {
     let id = |member: MemberIx| walk.view.graph().id(member);
-    // First steps are in the order of their ids. A chain of one member comes before those that go on from it.
+    // Where parts are equal, chains come in the order of their first steps' ids, and a chain through one member before those that go on
+    // from it.
     let greater_first = |a: &Chain, b: &Chain| {
         let by_second = || a.second.map(id).cmp(&b.second.map(id));
         comparable(b.part).total_cmp(&comparable(a.part)).then(a.first.cmp(&b.first)).then_with(by_second)
@@ -138,7 +139,7 @@ fn greatest(walk: &Walk<'_, '_>, mut chains: Vec<Chain>) -> Vec<Because> {
     chains.iter().map(|chain| Because { through: through(chain).collect(), share: chain.part }).collect()
 }
 
-/// Who could introduce the two: of each first hand-over the strongest chain, and of those the ones with the greatest scores.
+/// Returns who could introduce the two: the strongest chain of each first hand-over, and of these the ones with the greatest scores.
 fn introducers(walk: &Walk<'_, '_>, to: MemberIx, chains: &[Chain], asking: Asking<'_>) -> Vec<Introducer> {
     if asking.most == 0 {
         return Vec::new();
@@ -165,7 +166,7 @@ fn introducers(walk: &Walk<'_, '_>, to: MemberIx, chains: &[Chain], asking: Aski
         let least = scores[asking.most - 1].0 * NEARLY;
         scores.retain(|score| score.0 >= least);
     }
-    // Of each that is left the strongest chains, side by side: where all are equally strong, all are left.
+    // The strongest chains of each introducer that is left are kept side by side: all of them, where they are equally strong.
     let mut left = vec![false; walk.first.len()];
     scores.iter().for_each(|&(_, first)| left[first as usize] = true);
     let is_best = |chain: &&Chain| {
@@ -182,7 +183,8 @@ fn introducers(walk: &Walk<'_, '_>, to: MemberIx, chains: &[Chain], asking: Aski
     found
 }
 
-/// The introducer of the strongest of these chains by the same first step; of equal ones the shortest, then by id.
+/// Returns the introducer of the strongest of these chains, which have the same first step. Of equally strong ones it takes the shortest,
+/// then the one that is first by id.
 fn strongest<'c>(
     walk: &Walk<'_, '_>,
     to: MemberIx,

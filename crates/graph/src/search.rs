@@ -5,35 +5,35 @@ use super::half_edge::{Direction, MemberIx};
 use super::scratch::{Scratch, lease};
 use super::view::View;
 
-/// Members within some hops of one, each once, at its smallest hop.
+/// The members within some hops of one, each once, at its smallest hop.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Within {
-    /// Nearest first.
+    /// The members, the nearest first.
     members: Vec<MemberIx>,
-    /// Where each hop's members end.
+    /// The index at which each hop's members end.
     ends: Vec<usize>,
 }
 
 impl Within {
-    /// How many hops the furthest of them is away.
+    /// Returns how many hops the furthest of them is away.
     pub fn hops(&self) -> u32 {
         self.ends.len() as u32
     }
 
-    /// The members whose shortest path has so many hops, 1 at least.
+    /// Returns the members whose shortest path has so many hops, 1 at least.
     pub fn at_hop(&self, hop: u32) -> &[MemberIx] {
         let hop = hop as usize;
         let Some(&end) = hop.checked_sub(1).and_then(|before| self.ends.get(before)) else { return &[] };
         &self.members[if hop == 1 { 0 } else { self.ends[hop - 2] }..end]
     }
 
-    /// All of them with their hops.
+    /// Returns all of them with their hops.
     pub fn iter(&self) -> impl Iterator<Item = (MemberIx, u32)> {
         (1..=self.hops()).flat_map(|hop| self.at_hop(hop).iter().map(move |&member| (member, hop)))
     }
 }
 
-/// All members within `max_hops` one way; not `from` itself. On a limit, whole hops only.
+/// Returns all members within `max_hops` one way, but not `from` itself. A limit leaves whole hops only.
 pub fn members_within(
     view: &View<'_>,
     from: MemberIx,

@@ -1,7 +1,7 @@
 //! The shortest paths: how many there are, and the strongest of them.
 //!
-//! A search from both ends finds how long they are. Only then are strengths looked at: of the steps between members that are on
-//! a shortest path, found from where the searches met inwards to both ends.
+//! A search from both ends finds how long they are. Only then are strengths looked at, and only of steps between members on a shortest
+//! path: these are found from where the searches met inwards to both ends.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,30 +15,30 @@ use super::strength::ChainCost;
 use super::view::View;
 use crate::domain::MemberId;
 
-/// In each side's half of a mark: a member's hop and one, and whether it is on a shortest path. Hops are 6 at most.
+/// Each side has half of a member's mark: the member's hop plus one, and whether it is on a shortest path. Hops are 6 at most.
 const LEVEL: u8 = 7;
 const ON_PATH: u8 = 8;
 const BEHIND_SHIFT: u32 = 4;
 
 pub struct Shortest {
     pub hops: u32,
-    /// How many there are; `u64::MAX` stands for that many or more.
+    /// How many shortest paths there are; `u64::MAX` stands for that many or more.
     pub count: u64,
-    /// The best: the greatest chain strength first, then the ids.
+    /// The best of them: the greatest chain strength first, then by ids.
     pub best: Vec<Path>,
 }
 
 /// One side of the search: the members it has seen, hop by hop.
 struct Side<'s> {
     direction: Direction,
-    /// Where its half of a mark is.
+    /// The position of this side's half of a mark.
     shift: u32,
     seen: &'s mut Vec<MemberIx>,
-    /// Where each hop's members begin, and how many half-edges they have.
+    /// The index at which each hop's members begin, and how many half-edges they have.
     hops: Vec<(usize, u64)>,
 }
 
-/// A step on a shortest path, with the weight of it: its cost and a hand-over.
+/// A step on a shortest path. Its weight is its cost and that of a hand-over.
 #[derive(Debug, Clone, Copy)]
 struct Step {
     from: MemberIx,
@@ -54,7 +54,8 @@ struct Onwards {
     weight: u64,
 }
 
-/// The `k` best of the shortest paths; none within `max_hops`. `from` and `to` differ. On a limit, the hops that were ruled out.
+/// Returns the `k` best of the shortest paths, or none if there are none within `max_hops`. `from` and `to` differ. On a limit it returns
+/// the hops that were ruled out.
 pub fn shortest_paths(
     view: &View<'_>,
     (from, to): (MemberIx, MemberIx),
@@ -97,12 +98,12 @@ impl<'s> Side<'s> {
         Side { direction, shift, seen, hops: vec![(0, view.degree(end))] }
     }
 
-    /// What the next hop looks at.
+    /// Returns how many half-edges the next hop looks at.
     fn edges(&self) -> u64 {
         self.hops.last().map_or(0, |hop| hop.1)
     }
 
-    /// The members of the last hop.
+    /// Returns the members of the last hop.
     fn members(&self) -> &[MemberIx] {
         &self.seen[self.hops.last().map_or(0, |hop| hop.0)..]
     }
@@ -111,7 +112,7 @@ impl<'s> Side<'s> {
         mark >> self.shift & LEVEL
     }
 
-    /// Goes one hop further; whether it met a member of the other side. If so, the hop does not count.
+    /// Goes one hop further, and returns whether it met a member of the other side. If so, the hop does not count.
     fn step(&mut self, view: &View<'_>, marks: &mut [u8], budget: &mut Budget<'_>) -> Result<bool, Limit> {
         let hop = self.hops.last().map_or(0, |hop| hop.0)..self.seen.len();
         let (edges, begin) = (self.edges(), hop.end);
@@ -139,7 +140,7 @@ impl<'s> Side<'s> {
     }
 }
 
-/// The steps of all shortest paths, by the hop that they are: those on which the sides meet, and those of each side.
+/// Returns the steps of all shortest paths by hop: those of each side, and between them those on which the sides meet.
 fn steps(
     view: &View<'_>,
     near: &Side<'_>,
@@ -172,7 +173,7 @@ fn steps(
             steps.push(found);
         }
     }
-    // Each side's were found from the meeting outwards.
+    // The steps of each side were found from the meeting outwards.
     let (mut ahead, behind) = if near.direction == Direction::Forward { (of_near, of_far) } else { (of_far, of_near) };
     ahead.reverse();
     ahead.push(meeting);
@@ -185,14 +186,15 @@ fn directed(direction: Direction, near: MemberIx, far: MemberIx, strength: f64) 
     Step { from, to, weight: ChainCost::of_pair(strength).0 + ChainCost::HAND_OVER.0 }
 }
 
-/// Whether it was not known to be.
+/// Marks a member of a side as on a shortest path, and returns whether it was not marked before.
 fn set_on_path(mark: &mut u8, shift: u32) -> bool {
     let before = *mark;
     *mark |= ON_PATH << shift;
     *mark != before
 }
 
-/// The steps that lead to members of a hop, all marked, from those of the hop before: looked for from whichever have fewer edges.
+/// Returns the steps from members of the hop before to members of this hop, which are all marked. They are looked for from whichever have
+/// fewer edges.
 fn steps_before(
     view: &View<'_>,
     side: &Side<'_>,
@@ -226,10 +228,10 @@ fn steps_before(
     Ok(found)
 }
 
-/// A path under way, the one of the least weight in all first, then of the least ids.
+/// A path under way. The heap gives the one of the least whole weight first, then the one of the least ids.
 type Walked<'g> = Reverse<(u64, Vec<&'g MemberId>, Vec<MemberIx>, u64)>;
 
-/// How many paths go by these steps, and the best of them.
+/// Returns how many paths go by these steps, and the best of them.
 fn best(
     view: &View<'_>,
     from: MemberIx,
@@ -266,7 +268,7 @@ fn best(
     Ok((count, found))
 }
 
-/// By hop, in index order, what leads on from each of the members there.
+/// Returns by hop, in index order, what leads on from each of the members there.
 fn onwards(to: MemberIx, steps: &[Vec<Step>]) -> Vec<Vec<Onwards>> {
     let mut hops = vec![vec![Onwards { member: to, count: 1, weight: 0 }]];
     for of_hop in steps.iter().rev() {

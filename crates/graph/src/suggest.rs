@@ -1,11 +1,11 @@
 //! Suggestions: whom a member should meet, by the walks of two and three steps that lead there.
 //!
-//! `K(u,v) = Σ_z s(u,z)·s(z,v)/D(z) + λ·Σ_{z,y} s(u,z)·s(z,y)·s(y,v)/(D(z)·D(y))` with pair strengths `s`, `y ≠ u`, λ = ½ and
-//! `D(z) = max(¼, Σ_y s(z,y))`: a random walk of two steps and a discounted one of three, kin to resource allocation
-//! (Zhou, Lü, Zhang 2009) and the local path index (Lü, Jin, Zhou 2009). Every bit of a score is a chain that can be shown.
+//! `K(u,v) = Σ_z s(u,z)·s(z,v)/D(z) + λ·Σ_{z,y} s(u,z)·s(z,y)·s(y,v)/(D(z)·D(y))` with pair strengths `s`, `y ≠ u`, λ = ½ and `D(z) =
+//! max(¼, Σ_y s(z,y))`: a random walk of two steps and a discounted one of three, kin to resource allocation (Zhou, Lü, Zhang 2009) and the
+//! local path index (Lü, Jin, Zhou 2009). Every bit of a score is a chain that can be shown.
 //!
-//! Within a `Breadth` only the strongest steps are walked. Who comes out best is then looked at from the other side: the score is
-//! of every last step from where the walks have been. So it is at most K, and the sum of chains that are there.
+//! Within a `Breadth` only the strongest steps are walked. The members that come out best are then looked at from the other side: their
+//! score is summed over every last step from where the walks have been. So it is at most K, and the sum of chains that exist.
 //!
 //! Sums run in an order that the content alone decides, so that the same content gives the same bits after a restart.
 
@@ -23,26 +23,26 @@ use super::view::View;
 use super::walk::{Breadth, LastStep, Walk};
 use crate::domain::limits::HOPS_MAX;
 
-/// How well members match the topics asked for, each in (0, 1]. Only they are candidates.
+/// How well members match the topics asked for, each in (0, 1]. Only these members are candidates.
 pub type TopicEvidence = SmallMap<MemberIx, f64>;
 
 pub struct SuggestQuery<'a> {
     pub topics: Option<&'a TopicEvidence>,
-    /// Not to be suggested; still walked through.
+    /// Members that are not suggested, but still walked through.
     pub exclude: &'a SmallSet<MemberIx>,
     pub limit: usize,
-    /// How long the walks are: 2 or 3 steps at most.
+    /// The most steps of a walk, 2 or 3.
     pub max_steps: u32,
-    /// How many steps they take.
+    /// How many steps the walks take.
     pub breadth: Breadth,
-    /// Of all suggestions that the same introducer is the best for, so many of the best.
+    /// The most suggestions that the same introducer is the best for: the best ones are kept.
     pub per_introducer_max: Option<usize>,
-    /// How many introducers are told of each, and how willing they are.
+    /// How many introducers each suggestion names, and how willing they are.
     pub introducers: Asking<'a>,
 }
 
 impl SuggestQuery<'_> {
-    /// For the best `limit` of all members, whatever it is about, by K in full, without introducers.
+    /// Asks for the best `limit` of all members, whatever it is about, by K in full, without introducers.
     pub fn exact(exclude: &SmallSet<MemberIx>, limit: usize) -> SuggestQuery<'_> {
         SuggestQuery {
             topics: None,
@@ -59,20 +59,20 @@ impl SuggestQuery<'_> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suggestion {
     pub member: MemberIx,
-    /// `K · (1 + topic match)`, to 32 significant bits.
+    /// The score: `K · (1 + topic match)`, to 32 significant bits.
     pub score: f64,
     pub k: f64,
     pub topic_match: f64,
-    /// Hops of the shortest path to it.
+    /// The hops of the shortest path to the member.
     pub hops: u32,
-    /// Members one step from the one who asks and one step before it.
+    /// How many members are one step from the one who asks and one step before the suggested one.
     pub mutuals: u32,
     /// The chains that make up most of `k`, the greatest share first; at most 10.
     pub because: Vec<Because>,
-    /// All chains more, if there are any. With them the shares make 1.
+    /// All other chains, if there are any. With them the shares add up to 1.
     pub others: Option<Others>,
-    /// The first hand-overs of the strongest chains that were walked, the greatest score first; of a member more than 3 hops
-    /// away, of the shortest chains.
+    /// The first hand-overs of the strongest chains that were walked, the greatest score first. Where the member is more than 3 hops away,
+    /// they are those of the shortest chains.
     pub introducers: Vec<Introducer>,
 }
 
@@ -87,8 +87,8 @@ pub struct Others {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suggestions {
     pub suggestions: Vec<Suggestion>,
-    /// Exact through hop 2 on a limit: scored by walks of two steps alone. Through hop 1: nothing is given. Of walks within a
-    /// `Breadth`, what is meant is the walks that it takes.
+    /// How far the suggestions are exact among the walks that the `Breadth` takes. On a limit it is hop 2 where they are scored by walks of
+    /// two steps alone, and hop 1 where there are none.
     pub extent: Extent,
 }
 
@@ -105,15 +105,15 @@ pub struct Candidate {
     last: Option<Vec<LastStep>>,
 }
 
-/// In the mark of a member that is not suggested.
+/// Marks a member that is not suggested.
 const NOT_SUGGESTED: u8 = 1;
-/// Where steps were left out, so many times as many as are asked for are looked at in full, and as many more.
+/// Where steps were left out, so many times as many candidates as are asked for are looked at in full, and a margin besides.
 const LOOKED_AT_TIMES: usize = 2;
 const LOOKED_AT_MORE: usize = 20;
-/// The same where one introducer may have but some of them.
+/// The same factor where one introducer may have but some of the suggestions.
 const LOOKED_AT_FOR_OTHERS: usize = 10;
 
-/// The members to meet with the greatest scores; then by fewest hops, best topic match, and id.
+/// Returns the members to meet with the greatest scores; then by fewest hops, best topic match, and id.
 pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budget: &mut Budget<'_>) -> Suggestions {
     let view = &view.clone().for_introductions_of(member);
     let mut scratch = lease(view.graph().slots());
@@ -124,7 +124,7 @@ pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budg
     let mut chosen = Chosen { query, suggestions: Vec::new(), for_one: SmallMap::default() };
     let mut ended = None;
     while !chosen.is_full() && ended.is_none() {
-        // A candidate that is passed over makes room for one that no one has looked at yet.
+        // A candidate that is passed over makes room for one that was not looked at yet.
         let (batch, unordered) = found.next(view, query.limit, budget);
         if batch.is_empty() {
             ended = unordered;
@@ -134,7 +134,7 @@ pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budg
         explained.into_iter().for_each(|suggestion| chosen.consider(suggestion));
         ended = limit.or(unordered);
     }
-    // The scores stand; some of the reasons are missing, or some of the last.
+    // The scores stand; some of the reasons are missing, or some of the last suggestions.
     let extent = match ended {
         Some(limit) if extent.is_complete() => Extent::ended(limit, extent.exact_through_hop.min(3)),
         _ => extent,
@@ -142,7 +142,7 @@ pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budg
     Suggestions { suggestions: chosen.suggestions, extent }
 }
 
-/// All members that could be suggested, or the best of them, in the order of `suggest`, without what speaks for them.
+/// Returns all members that could be suggested, or the best of them, in the order of `suggest` but without what speaks for them.
 pub fn rank_introductions(
     view: &View<'_>,
     member: MemberIx,
@@ -158,13 +158,13 @@ pub fn rank_introductions(
 
 type Ranked<'v, 'g> = (Walk<'v, 'g>, InOrder, Extent);
 
-/// Candidates, brought in order as far as they are asked for: those whose introducer has enough are passed over, and how many
-/// these are is not known before they have been looked at.
+/// Candidates that are sorted as far as they are asked for. Those whose introducer has enough are passed over, and how many these are is
+/// not known before they have been looked at.
 struct InOrder {
     first: std::vec::IntoIter<Candidate>,
-    /// All that come after them.
+    /// All candidates that come after those in order.
     rest: Vec<Candidate>,
-    /// How many of those are brought in order next.
+    /// How many of the rest are sorted next.
     next: usize,
 }
 
@@ -175,7 +175,7 @@ impl InOrder {
         InOrder { first: found.into_iter(), rest, next: first.max(LOOKED_AT_MORE) }
     }
 
-    /// So many of the next, fewer if there are no more, or the limit that came before they were in order.
+    /// Returns so many of the next candidates, fewer if there are no more, or the limit that came before they were in order.
     fn next(&mut self, view: &View<'_>, count: usize, budget: &mut Budget<'_>) -> (Vec<Candidate>, Option<Limit>) {
         let mut batch: Vec<Candidate> = self.first.by_ref().take(count).collect();
         while batch.len() < count && !self.rest.is_empty() {
@@ -192,7 +192,7 @@ impl InOrder {
     }
 }
 
-/// The candidates in order, as many as may be needed. On a limit that leaves none, the limit.
+/// Returns the candidates in order, as many as may be needed; or the limit, if it leaves none.
 fn ranked<'v, 'g>(
     view: &'v View<'g>,
     member: MemberIx,
@@ -209,11 +209,11 @@ fn ranked<'v, 'g>(
     if query.max_steps > 2 {
         extent = walk.three_steps(budget).map_or_else(|limit| Extent::ended(limit, 2), |()| Extent::complete(HOPS_MAX));
     }
-    // They are gone through once more, and what is found is ordered.
+    // The members are gone through once more, and what is found is sorted.
     let arrived = budget.pass(walk.arrived_count() as u64);
     extent = arrived.map_or_else(|limit| extent.and(Extent::ended(limit, 3)), |()| extent);
     let mut found = candidates(&walk, query, marks);
-    // Those far away have a score of 0: who has more suggestions than are asked for is not told of them.
+    // Members far away have a score of 0, so they are not needed where there are more suggestions than are asked for.
     let needed = if query.per_introducer_max.is_some() { usize::MAX } else { query.limit };
     if extent.exact_through_hop > 2
         && found.len() < needed
@@ -228,7 +228,7 @@ fn ranked<'v, 'g>(
             found.iter().map(|candidate| walk.last_steps(candidate.member, budget)).collect();
         match looked {
             Ok(looked) => found.iter_mut().zip(looked).for_each(|(candidate, last)| candidate.look(&walk, last)),
-            // Some scores in full beside some in part would be in no order.
+            // Some scores in full beside others in part would be in no order.
             Err(limit) => extent = extent.and(Extent::ended(limit, 2)),
         }
     }
@@ -237,13 +237,13 @@ fn ranked<'v, 'g>(
     Ok((walk, InOrder::new(view, found, first, is_all), extent))
 }
 
-/// How many candidates are looked at in full.
+/// Returns how many candidates are looked at in full.
 fn looked_at(query: &SuggestQuery<'_>) -> usize {
     let times = if query.per_introducer_max.is_some() { LOOKED_AT_FOR_OTHERS } else { LOOKED_AT_TIMES };
     query.limit.saturating_mul(times).saturating_add(LOOKED_AT_MORE)
 }
 
-/// The member itself, whom it is joined to in either direction, and who is not wanted.
+/// Marks the member itself, those it is joined to in either direction, and those who are not wanted.
 fn mark_not_suggested(
     view: &View<'_>,
     member: MemberIx,
@@ -271,7 +271,7 @@ impl Candidate {
         Candidate { member, score, k, topic_match, hops, mutuals: 0, last: None }
     }
 
-    /// Takes note of all steps that end at it: they say what no walk that was cut has seen.
+    /// Takes note of all steps that end at the candidate, which include those that no cut walk has seen.
     fn look(&mut self, walk: &Walk<'_, '_>, last: Vec<LastStep>) {
         self.mutuals = last.iter().filter(|step| step.is_joined).count() as u32;
         if walk.is_cut() {
@@ -292,11 +292,11 @@ impl Candidate {
     }
 }
 
-/// The suggestions that are given.
+/// The suggestions that are returned.
 struct Chosen<'a> {
     query: &'a SuggestQuery<'a>,
     suggestions: Vec<Suggestion>,
-    /// By the best introducer of each, how many there are.
+    /// How many suggestions each introducer is the best for.
     for_one: SmallMap<MemberIx, usize>,
 }
 
@@ -305,7 +305,7 @@ impl Chosen<'_> {
         self.suggestions.len() >= self.query.limit
     }
 
-    /// Takes the next one in order, unless its best introducer has as many as one may have.
+    /// Takes the next suggestion in order, unless its best introducer has as many as one may have.
     fn consider(&mut self, suggestion: Suggestion) {
         if self.is_full() {
             return;
@@ -321,7 +321,7 @@ impl Chosen<'_> {
     }
 }
 
-/// Candidates with what speaks for them. On a limit some have no reasons, and the limit is told.
+/// Returns candidates with what speaks for them. On a limit some have no reasons, and the limit is returned too.
 fn explained(
     walk: &Walk<'_, '_>,
     mut batch: Vec<Candidate>,
@@ -347,7 +347,7 @@ fn explained(
             continue;
         };
         let mut explanation = explain(walk, candidate.member, &last, &arriving, asking);
-        // No walk leads there: it is far away, or by steps that were left out.
+        // No walk leads there, because the member is far away or the steps were left out.
         if candidate.k == 0.0 && asking.most > 0 && ended.is_none() {
             let (view, from, to) = (walk.view, walk.from, candidate.member);
             let (found, extent) = introducers(view, from, to, candidate.hops, asking.readiness, budget);
@@ -359,7 +359,7 @@ fn explained(
     (suggestions, ended)
 }
 
-/// Looks at all steps that end at each of them, as far as that has not been done.
+/// Looks at all steps that end at each candidate that were not looked at before.
 fn look_at_all(walk: &Walk<'_, '_>, batch: &mut [Candidate], budget: &mut Budget<'_>) -> Result<(), Limit> {
     if let Some(last) = walk.last_of_two_steps(batch.iter().map(|candidate| candidate.member)) {
         batch.iter_mut().zip(last).for_each(|(candidate, last)| candidate.look(walk, last));
@@ -372,7 +372,7 @@ fn look_at_all(walk: &Walk<'_, '_>, batch: &mut [Candidate], budget: &mut Budget
     Ok(())
 }
 
-/// Whom the walks arrive at; of topics asked for, only those with evidence.
+/// Returns the members that the walks arrive at; where topics are asked for, only those with evidence.
 fn candidates(walk: &Walk<'_, '_>, query: &SuggestQuery<'_>, marks: &[u8]) -> Vec<Candidate> {
     let most = query.topics.map_or_else(|| walk.arrived_count(), |evidence| evidence.len());
     let mut found = Vec::with_capacity(most.min(walk.arrived_count()));
@@ -397,8 +397,8 @@ fn is_hidden(view: &View<'_>, member: MemberIx) -> bool {
     view.graph().privacy(member).hidden_from_suggestions
 }
 
-/// Members on the topics that no walk of three steps arrives at, but that are within 6 hops: a member with few edges is still
-/// told of them.
+/// Adds members on the topics that no walk of three steps arrives at but that are within 6 hops, so that a member with few edges gets
+/// suggestions too.
 fn add_distant_sharers(
     view: &View<'_>,
     from: MemberIx,
@@ -419,7 +419,7 @@ fn add_distant_sharers(
     extent.limit.map_or(Ok(()), Err)
 }
 
-/// Keeps the best, in order. The others go to `rest`, in none, if anybody wants them: mostly nobody does, and they are many.
+/// Keeps the best candidates, in order. The others go to `rest`, unsorted, if the caller wants them: mostly it does not, and they are many.
 fn best_first(view: &View<'_>, found: &mut Vec<Candidate>, limit: usize, mut rest: Option<&mut Vec<Candidate>>) {
     let better_first = |a: &Candidate, b: &Candidate| -> Ordering {
         let by_score = b.score.total_cmp(&a.score).then(a.hops.cmp(&b.hops));
@@ -427,7 +427,7 @@ fn best_first(view: &View<'_>, found: &mut Vec<Candidate>, limit: usize, mut res
         by_match.then_with(|| view.graph().id(a.member).cmp(view.graph().id(b.member)))
     };
     if (1..found.len()).contains(&limit) {
-        // By score alone: many a score is equal to others, and ids are far away.
+        // Candidates are first selected by score alone, because many scores are equal and ids are far away in memory.
         let mut scores: Vec<f64> = found.iter().map(|candidate| candidate.score).collect();
         let least = *scores.select_nth_unstable_by(limit - 1, |a, b| b.total_cmp(a)).1;
         match &mut rest {

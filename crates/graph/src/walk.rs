@@ -6,40 +6,40 @@ use super::scratch::Dense;
 use super::view::View;
 use crate::domain::MemberId;
 
-/// λ: what a walk of three steps counts beside one of two.
+/// λ: the weight of a walk of three steps beside one of two.
 pub(super) const THREE_STEPS: f64 = 0.5;
-/// The least a member's strengths count together, so that a lone weak tie is not taken for all of somebody's attention.
+/// The least sum of a member's strengths, so that a lone weak edge is not taken for all of somebody's attention.
 const DEGREE_MIN: f64 = 0.25;
-/// Of a strength, when strengths are summed: however many there are, and in whatever order, the sum is the same.
+/// The unit in which strengths are summed, as integers: the sum is the same in whatever order it runs.
 const UNITS: f64 = (1u64 << 32) as f64;
-/// A list so many times as long as those that are looked for in it is not looked through: they are looked up.
+/// A list that is so many times as long as those that are looked for in it is not gone through: each is looked up.
 const LOOKED_UP_FROM: u64 = 16;
-/// Walks of two steps that room is made for before they are taken: 1 MiB of them.
+/// The most walks of two steps that memory is reserved for before they are taken: 1 MiB of it.
 const WALKS_RESERVED_MAX: usize = 1 << 16;
 
-/// Of how many members the walks take which steps.
+/// How many members the walks step on from, and how many steps they take there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breadth {
-    /// The strongest steps from each member; of equal ones those to the ids that come first.
+    /// The most steps from each member: the strongest ones, and of equally strong ones those to the ids that come first.
     pub steps_max: usize,
-    /// The members two steps away at which most arrives are stepped on from; of equal ones those whose ids come first.
+    /// The most members two steps away that walks step on from: those at which most arrives, and of equal ones those whose ids come first.
     pub middle_max: usize,
-    /// Half-edges looked through for second steps. Members with few go first, for a member hands on what arrives in parts as small as
-    /// it has many: hubs take nearly all of the time, and bring next to nothing.
+    /// The most half-edges that are looked through for second steps. Members with few half-edges go first, because a member hands on what
+    /// arrives in as many parts as it has half-edges: hubs would take nearly all of the time, and bring next to nothing.
     pub second_edges_max: u64,
-    /// The same for third steps.
+    /// The most half-edges that are looked through for third steps.
     pub third_edges_max: u64,
 }
 
 impl Breadth {
-    /// All of them: K in full.
+    /// All steps: K in full.
     pub const ALL: Breadth = Breadth {
         steps_max: usize::MAX,
         middle_max: usize::MAX,
         second_edges_max: u64::MAX,
         third_edges_max: u64::MAX,
     };
-    /// Enough for the same answers nearly always, and bounded however many steps there are.
+    /// Steps enough for the same answers nearly always, and bounded however many there are.
     pub const STRONGEST: Breadth =
         Breadth { steps_max: 200, middle_max: 100, second_edges_max: 1 << 14, third_edges_max: 1 << 13 };
 }
@@ -51,27 +51,27 @@ pub struct Walk<'v, 'g> {
     breadth: Breadth,
     /// Whether there were steps that were not taken.
     is_cut: bool,
-    /// What arrives at every member that a walk arrives at: K of it, if no walk was left out.
+    /// What arrives at every member that a walk arrives at, which is K of it if no walk was left out.
     sums: &'v mut Dense<f64>,
     /// Every member a walk arrives at, those of two steps first.
     arrived: Vec<MemberIx>,
     two_steps: usize,
-    /// By the ids of the members.
+    /// The first steps, by the ids of their members.
     pub(super) first: Vec<First>,
-    /// Every member that is one step away, also by a step not taken, in index order; with its rank in `first`.
+    /// Every member that is one step away, also by a step not taken, in index order, with its rank in `first`.
     joined: Vec<(MemberIx, Option<u32>)>,
     /// All walks of two steps, first step by first step.
     pub(super) walks: Vec<TwoSteps>,
-    /// The members that walks of three steps step on from, the one at which least arrives first; none before there are any.
+    /// The members that walks of three steps step on from, the one at which least arrives first. It is empty before there are any.
     pub(super) middle: Vec<Middle>,
-    /// Their ranks in `middle`, in index order.
+    /// The ranks of members in `middle`, in index order.
     middle_ranks: Vec<(MemberIx, u32)>,
 }
 
 /// A first step.
 pub(super) struct First {
     pub member: MemberIx,
-    /// Pair strength to it, and D of it.
+    /// The pair strength to the member, and D of it.
     pub strength: f64,
     pub degree: f64,
 }
@@ -79,10 +79,10 @@ pub(super) struct First {
 /// A walk of two steps.
 #[derive(Clone, Copy)]
 pub(super) struct TwoSteps {
-    /// Which of the first steps it takes.
+    /// The rank of its first step.
     pub first: u32,
     pub to: MemberIx,
-    /// Pair strength of the second step.
+    /// The pair strength of its second step.
     pub strength: f64,
 }
 
@@ -90,7 +90,7 @@ pub(super) struct TwoSteps {
 #[derive(Clone, Copy)]
 pub(super) struct Middle {
     pub member: MemberIx,
-    /// What arrives by walks of two steps.
+    /// What arrives at it by walks of two steps.
     pub arriving: f64,
     pub degree: f64,
 }
@@ -99,7 +99,7 @@ pub(super) struct Middle {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LastStep {
     pub from: MemberIx,
-    /// Whether the walk's start is joined to `from`; and if it steps there, its rank among the first steps.
+    /// Whether the walk's start is joined to `from`; and if it steps there, the rank of that first step.
     pub is_joined: bool,
     pub first: Option<u32>,
     /// The rank of `from` among those that walks of three steps step on from.
@@ -125,12 +125,12 @@ impl<'v, 'g> Walk<'v, 'g> {
         }
     }
 
-    /// Whether there were steps that were not taken: what arrives is then at most K.
+    /// Returns whether there were steps that were not taken, so that what arrives is at most K.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// A member's steps forward into `steps`; D of it is given.
+    /// Puts a member's steps forward into `steps`, and returns D of the member.
     fn steps(&self, member: MemberIx, steps: &mut Vec<(MemberIx, f64)>, budget: &mut Budget<'_>) -> Result<f64, Limit> {
         steps.clear();
         let mut units = 0u64;
@@ -147,8 +147,8 @@ impl<'v, 'g> Walk<'v, 'g> {
         self.is_cut |= keep_greatest(steps, self.breadth.steps_max, |step| step.1, |step| graph.id(step.0));
     }
 
-    /// Leaves those with the fewest half-edges, as many as may be looked through and at least one; of equal ones those whose ids come
-    /// first. In no order of meaning.
+    /// Leaves the items whose members have the fewest half-edges: as many as may be looked through, and at least one. Of equal ones those
+    /// whose ids come first stay. They are left in no particular order.
     fn leave_hubs_out<T: Copy>(&mut self, items: &mut Vec<T>, edges_max: u64, member: impl Fn(&T) -> MemberIx) {
         if edges_max == u64::MAX {
             return;
@@ -179,7 +179,7 @@ impl<'v, 'g> Walk<'v, 'g> {
         view.foresee_steps(first.iter().map(|(member, _)| member), budget)?;
         // What arrives at a member is summed in the order of the first steps' ids.
         first.sort_by_cached_key(|step| view.graph().id(step.0));
-        // No more than a bounded part of what the budget may not allow.
+        // The walks that memory is reserved for are bounded, because the budget may not allow all of them.
         let second = |step: &(MemberIx, f64)| (view.degree(step.0) as usize).min(self.breadth.steps_max);
         self.walks.reserve(first.iter().map(second).sum::<usize>().min(WALKS_RESERVED_MAX));
         for (member, strength) in first {
@@ -204,7 +204,7 @@ impl<'v, 'g> Walk<'v, 'g> {
         Ok(())
     }
 
-    /// On a limit the sums are of walks of two steps alone.
+    /// Takes the walks of three steps. On a limit the sums are those of walks of two steps alone.
     pub fn three_steps(&mut self, budget: &mut Budget<'_>) -> Result<(), Limit> {
         let (graph, arrived) = (self.view.graph(), self.arrived.iter());
         let sums = arrived.map(|&member| Middle { member, arriving: self.sums.get(member.0), degree: 0.0 });
@@ -213,7 +213,7 @@ impl<'v, 'g> Walk<'v, 'g> {
         let was_cut = self.is_cut;
         self.is_cut |= keep_greatest(&mut middle, most, |middle| middle.arriving, |middle| graph.id(middle.member));
         self.leave_hubs_out(&mut middle, self.breadth.third_edges_max, |middle| middle.member);
-        // By what arrives, and by id where as much does: ids are seldom looked at.
+        // Members are sorted by what arrives, and by id only where as much does, because ids are far away in memory.
         middle.sort_unstable_by(|a, b| {
             let ids = || graph.id(a.member).cmp(graph.id(b.member));
             a.arriving.total_cmp(&b.arriving).then_with(ids)
@@ -250,18 +250,18 @@ impl<'v, 'g> Walk<'v, 'g> {
         Ok(())
     }
 
-    /// Every member a walk arrives at, with what arrives and its hops.
+    /// Returns every member a walk arrives at, with what arrives and its hops.
     pub fn arrived(&self) -> impl Iterator<Item = (MemberIx, f64, u32)> {
         let hops = |at| if at < self.two_steps { 2 } else { 3 };
         self.arrived.iter().enumerate().map(move |(at, &member)| (member, self.sums.get(member.0), hops(at)))
     }
 
-    /// How many members walks arrive at.
+    /// Returns how many members walks arrive at.
     pub fn arrived_count(&self) -> usize {
         self.arrived.len()
     }
 
-    /// How many of the walks of two steps arrive at a member.
+    /// Returns how many of the walks of two steps arrive at a member.
     pub fn arriving_in_two(&self, member: MemberIx) -> u32 {
         self.walks.iter().filter(|walk| walk.to == member).count() as u32
     }
@@ -270,13 +270,13 @@ impl<'v, 'g> Walk<'v, 'g> {
         self.sums.has(member.0)
     }
 
-    /// Whether every walk was of two steps and none was left out.
+    /// Returns whether every walk was of two steps and none was left out.
     pub(super) fn is_of_two_steps(&self) -> bool {
         !self.is_cut && self.middle.is_empty()
     }
 
-    /// The last steps of all walks to each of these members, if every walk was of two steps and none was left out: nothing new has to
-    /// be looked at.
+    /// Returns the last steps of all walks to each of these members, if every walk was of two steps and none was left out, so that nothing
+    /// new has to be looked at.
     pub(super) fn last_of_two_steps(&self, members: impl Iterator<Item = MemberIx>) -> Option<Vec<Vec<LastStep>>> {
         if !self.is_of_two_steps() {
             return None;
@@ -284,7 +284,7 @@ impl<'v, 'g> Walk<'v, 'g> {
         let mut order: Vec<(MemberIx, usize)> = members.zip(0..).collect();
         order.sort_unstable();
         let mut last: Vec<Vec<LastStep>> = order.iter().map(|_| Vec::new()).collect();
-        // Most walks arrive at none of them; a bit for each of 64 sorts of members tells of most that they do not.
+        // Most walks arrive at none of these members, and a bit for each of 64 sorts of members says so of most of them.
         let sorts = order.iter().fold(0u64, |sorts, (member, _)| sorts | 1 << (member.0 % 64));
         for walk in self.walks.iter().filter(|walk| sorts >> (walk.to.0 % 64) & 1 == 1) {
             if let Ok(at) = order.binary_search_by_key(&walk.to, |known| known.0) {
@@ -296,7 +296,7 @@ impl<'v, 'g> Walk<'v, 'g> {
         Some(last)
     }
 
-    /// The last steps to a member from all whom the walks step to, in no order of meaning. None of them is cut.
+    /// Returns the last steps to a member from all whom the walks step to, in no particular order. None of them is cut.
     pub(super) fn last_steps(&self, member: MemberIx, budget: &mut Budget<'_>) -> Result<Vec<LastStep>, Limit> {
         let mut last = Vec::new();
         let ranks = |from: MemberIx| {
@@ -325,9 +325,9 @@ impl<'v, 'g> Walk<'v, 'g> {
         Ok(last)
     }
 
-    /// What arrives at a member by its last steps: K of it, but for the walks to where they begin that were not taken.
+    /// Returns what arrives at a member by its last steps, which is K of it without the walks to where they begin that were not taken.
     ///
-    /// Summed in the order that `two_steps` and `three_steps` sum in.
+    /// The sum runs in the order of `two_steps` and `three_steps`.
     pub(super) fn arriving(&self, last: &[LastStep]) -> f64 {
         let direct = |step: &LastStep| {
             let first = &self.first[step.first? as usize];
@@ -346,18 +346,18 @@ impl<'v, 'g> Walk<'v, 'g> {
 }
 
 impl Middle {
-    /// What goes on from here by a step of strength 1.
+    /// Returns what goes on from this member by a step of strength 1.
     pub fn hands_on(&self) -> f64 {
         THREE_STEPS * self.arriving / self.degree
     }
 }
 
-/// A member's rank in a list by members.
+/// Returns a member's rank, given ranks sorted by member.
 fn rank_of(ranks: &[(MemberIx, u32)], member: MemberIx) -> Option<u32> {
     ranks.binary_search_by_key(&member, |known| known.0).ok().map(|at| ranks[at].1)
 }
 
-/// Leaves so many of the greatest; of equal ones those whose ids come first. Whether any had to go.
+/// Leaves so many of the greatest items, and returns whether any had to go. Of equal ones those whose ids come first stay.
 fn keep_greatest<'i, T: Copy>(
     items: &mut Vec<T>,
     most: usize,
@@ -371,7 +371,7 @@ fn keep_greatest<'i, T: Copy>(
         items.clear();
         return true;
     };
-    // By value alone: ids are far away.
+    // Items are selected by value alone, because ids are far away in memory.
     items.select_nth_unstable_by(last, |a, b| value(b).total_cmp(&value(a)));
     let least = value(&items[last]);
     let mut equal: Vec<(&MemberId, T)> =
