@@ -17,19 +17,19 @@ const APART_MAX_US: i64 = 5 * 60 * 1_000_000;
 const AHEAD_AT_START_MAX_US: i64 = 30 * 24 * 3_600 * 1_000_000;
 /// The part of what elapsed by which the wall clock is approached: 5 %.
 const APPROACH_DIVISOR: i64 = 20;
-/// The wall clock may differ from what elapsed by so much between two readings before that is called a jump.
+/// The wall clock may differ from what elapsed by so much between two readings before that counts as a jump.
 const JUMP_MIN_US: i64 = 1_000_000;
 /// Readings closer to each other than this advance the time, and approach nothing: one part in twenty of less is lost to rounding.
 const READ_MIN_US: i64 = 1_000;
-/// When to try again a write that a clock nobody accepted has refused.
+/// When a caller is to retry a write that was refused because nobody has accepted the clock.
 const RETRY_MS: u64 = 30_000;
 
 /// Where time comes from.
 pub trait TimeSource: Send + Sync {
-    /// The wall clock, in microseconds since 1970; negative before.
+    /// Returns the wall clock, in microseconds since 1970; negative before.
     fn wall_us(&self) -> i64;
 
-    /// What elapsed since some fixed moment, in microseconds, sleep of the machine included. It never goes back.
+    /// Returns what elapsed since some fixed moment, in microseconds, sleep of the machine included. It never goes back.
     fn elapsed_us(&self) -> i64;
 }
 
@@ -55,7 +55,7 @@ impl TimeSource for SystemTimeSource {
     }
 }
 
-/// The log's time. One is shared by all that ask for it.
+/// The log's time. All who ask for it share one.
 pub struct Clock {
     source: Arc<dyn TimeSource>,
     reading: Mutex<Reading>,
@@ -67,13 +67,13 @@ struct Reading {
     log_us: i64,
     wall_us: i64,
     elapsed_us: i64,
-    /// The wall clock was too far ahead at the start: writes wait until it is accepted, or set right.
+    /// Whether the wall clock was too far ahead at the start, so that writes wait until it is accepted, or set right.
     waits: bool,
-    /// Whether it was reported that the two are too far apart.
+    /// Whether it was reported that the two clocks are too far apart.
     apart_reported: bool,
 }
 
-/// What there is to report of the clocks.
+/// What there is to report about the clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockMetrics {
     /// The wall clock less the log's time.
@@ -85,7 +85,7 @@ pub struct ClockMetrics {
 }
 
 impl Clock {
-    /// The time of a log whose last command was accepted at `last`, if there was one. With `accept` the wall clock is believed,
+    /// Starts the time of a log whose last command was accepted at `last`, if there was one. With `accept` the wall clock is believed,
     /// however far ahead it is.
     pub fn start(source: Arc<dyn TimeSource>, last: Option<TimeMs>, accept: bool) -> Clock {
         let (wall_us, elapsed_us) = (source.wall_us(), source.elapsed_us());
@@ -107,7 +107,7 @@ impl Clock {
         Clock { source, reading: Mutex::new(reading), jumps: AtomicU64::new(0) }
     }
 
-    /// The log's time: never earlier than any given before.
+    /// Returns the log's time, which is never earlier than one returned before.
     pub fn now(&self) -> TimeMs {
         TimeMs(self.read(|reading| reading.log_us).div_euclid(1_000))
     }
@@ -144,7 +144,7 @@ impl Reading {
         self.wall_us.saturating_sub(self.log_us)
     }
 
-    /// Takes a new reading of both clocks. Gives whether the wall clock has jumped since the last.
+    /// Takes a new reading of both clocks, and returns whether the wall clock has jumped since the last.
     fn advance(&mut self, wall_us: i64, elapsed_us: i64) -> bool {
         let elapsed = elapsed_us - self.elapsed_us;
         let jump_us = wall_us.saturating_sub(self.wall_us).saturating_sub(elapsed);
@@ -169,7 +169,7 @@ impl Reading {
         jumped
     }
 
-    /// Once for each time that they part.
+    /// Reports once each time that the clocks part.
     fn report_if_apart(&mut self) {
         let apart = self.apart_us();
         let is_apart = apart.abs() > APART_MAX_US;
@@ -192,7 +192,7 @@ impl Reading {
 pub struct SetTime(Mutex<(i64, i64)>);
 
 impl SetTime {
-    /// Both clocks at a time.
+    /// Returns clocks that both show a time.
     pub fn at(time: TimeMs) -> Arc<SetTime> {
         Arc::new(SetTime(Mutex::new((time.0 * 1_000, 0))))
     }
@@ -201,7 +201,7 @@ impl SetTime {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Time passes on both clocks.
+    /// Lets time pass on both clocks.
     pub fn pass_ms(&self, ms: i64) {
         self.change(|(wall, elapsed)| {
             *wall += ms * 1_000;
@@ -209,7 +209,7 @@ impl SetTime {
         });
     }
 
-    /// The wall clock alone jumps.
+    /// Makes the wall clock alone jump.
     pub fn jump_ms(&self, ms: i64) {
         self.change(|(wall, _)| *wall += ms * 1_000);
     }

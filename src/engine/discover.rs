@@ -11,29 +11,29 @@ use crate::graph::{Budget, Direction, Extent, Limit, MemberIx, Path, View, Viewe
 /// What to look for.
 #[derive(Debug, Clone)]
 pub struct DiscoverQuery {
-    /// On any of these; on anything when empty.
+    /// A status must be on any of these topics; on anything when there are none.
     pub topics: TopicSet,
     pub max_hops: u32,
     pub since: Option<TimeMs>,
 }
 
-/// A status the viewer can see.
+/// A status that the viewer can see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscoveredStatus {
     pub status: StatusId,
     pub post_time: TimeMs,
-    /// Hops of the shortest path from the viewer to the author under the status's audience.
+    /// The hops of the shortest path from the viewer to the author under the status's audience.
     pub hop: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Discovered {
-    /// Newest first, then by id.
+    /// The statuses, newest first, then by id.
     pub items: Vec<DiscoveredStatus>,
     pub extent: Extent,
 }
 
-/// Every live status `viewer` can see, but for its own.
+/// Returns every live status that `viewer` can see, except its own.
 ///
 /// Authors are first looked for without any filter, which admits every audience's; then each audience's own distance decides.
 pub fn discover(
@@ -58,18 +58,18 @@ pub fn discover(
             Some(DiscoveredStatus { status: status.id.clone(), post_time: status.post_time, hop: hop? })
         })
         .collect();
-    // Each that is seen is charged like an edge, the nearest first.
+    // Each status that is seen is charged like an edge, the nearest first.
     items.sort_by_key(|item| item.hop);
     if let Some((item, limit)) = items.iter().find_map(|item| Some((item, budget.visit(1).err()?))) {
         extent = extent.and(Extent::ended(limit, item.hop.saturating_sub(1)));
     }
-    // Beyond the hop that every audience was searched through, some would be missing.
+    // Statuses beyond the hop that every audience was searched through are left out, because some of them would be missing.
     items.retain(|item| extent.is_complete() || item.hop <= extent.exact_through_hop);
     items.sort_by(|a, b| (Reverse(a.post_time), &a.status).cmp(&(Reverse(b.post_time), &b.status)));
     Discovered { items, extent }
 }
 
-/// The live statuses of the members near that are asked for.
+/// Returns the live statuses on the topics, of the members within reach.
 fn asked_for<'s>(
     state: &'s State,
     near: &Within,
@@ -85,15 +85,15 @@ fn asked_for<'s>(
     for (author, hop) in near.iter() {
         match state.live_statuses(author, reader.live_at, budget) {
             Ok(live) => found.extend(live.into_iter().filter(|(_, status)| is_asked_for(status))),
-            // Those near come hop by hop.
+            // Members come hop by hop, so all before this hop were looked at.
             Err(limit) => return (found, Extent::ended(limit, hop.saturating_sub(1))),
         }
     }
     (found, Extent::complete(query.max_hops))
 }
 
-/// The chain that carries a status to the viewer: the strongest of the shortest paths to its author under its audience, with the ways
-/// it was found among. No chain if a limit ended the search for it.
+/// Returns the chain that carries a status to the viewer: the strongest of the shortest paths to its author under its audience, with the
+/// ways it was found among. There is no chain if a limit ended the search for it.
 pub fn discovered_chain<'s>(
     state: &'s State,
     viewer: MemberIx,

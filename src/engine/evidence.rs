@@ -13,21 +13,21 @@ use crate::graph::{Budget, Limit, MemberIx, View};
 /// How a member's topics match those asked for, and the evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopicMatch {
-    /// Cosine of the asked topics and the member's own (interests and live statuses), each weighted by its idf; in (0, 1].
+    /// The cosine of the asked topics and the member's own (interests and live statuses), each weighted by its idf; in (0, 1].
     pub cosine: f64,
-    /// Each matching topic's part of the cosine, summing to 1; by topic.
+    /// The part of the cosine that each matching topic has, by topic; the parts sum to 1.
     pub parts: Vec<(Topic, f64)>,
-    /// Matching interests.
+    /// The matching interests.
     pub interests: Vec<Topic>,
-    /// Live statuses on topics asked for, with those topics; newest first, then by id.
+    /// The live statuses on topics asked for, with those topics; newest first, then by id.
     pub statuses: Vec<(StatusId, Vec<Topic>)>,
 }
 
-/// Each member on a topic that a viewer sees, with those of its live statuses that the viewer sees.
+/// The members on a topic that a viewer sees, each with those of its live statuses that the viewer sees.
 pub(super) type OnTopics<'s> = BTreeMap<MemberIx, Vec<&'s Status>>;
 
 impl State {
-    /// Every member on one of the topics, by interest or by a live status, as far as a viewer may know.
+    /// Returns every member on one of the topics, by interest or by a live status, as far as a viewer may know.
     pub fn topic_evidence(
         &self,
         asked: &TopicSet,
@@ -49,8 +49,8 @@ impl State {
         })
     }
 
-    /// Those who may be on one of the topics, with all of their statuses that the viewer sees. Some have but statuses on it that it
-    /// does not see: nothing is charged yet.
+    /// Returns those who may be on one of the topics, with all of their statuses that the viewer sees. Some are there for statuses that it
+    /// does not see, so nothing is charged yet.
     pub(super) fn on_topics<'s, 't>(
         &'s self,
         topics: impl Iterator<Item = &'t Topic>,
@@ -118,13 +118,13 @@ impl State {
 /// How rare topics are among the members that a viewer sees.
 struct Rarity<'s> {
     state: &'s State,
-    /// How many members there are, and how many of those that are not are interested in what.
+    /// How many members there are, and how many of those that are gone for the viewer are interested in each topic.
     members: u64,
     gone: HashMap<&'s Topic, u64>,
     known: RefCell<HashMap<Topic, f64>>,
 }
 
-/// Members between two polls.
+/// How many members are looked at between two polls.
 const GONE_AT_ONCE: usize = 256;
 
 impl<'s> Rarity<'s> {
@@ -145,7 +145,7 @@ impl<'s> Rarity<'s> {
         Ok(Rarity { state, members, gone, known: RefCell::default() })
     }
 
-    /// Its inverse document frequency.
+    /// Returns a topic's inverse document frequency.
     fn of(&self, topic: &Topic) -> f64 {
         let known = self.known.borrow().get(topic).copied();
         known.unwrap_or_else(|| {

@@ -16,9 +16,9 @@ use crate::domain::{
 };
 use crate::store::{Commit, LogCursor, LogSource, StoreError};
 
-/// Commits that are read from the log together, about: enough that the change of thread does not count.
+/// About how many commits are read from the log together, so that switching threads costs next to nothing.
 const READ_TOGETHER: usize = 1_024;
-/// The same in changes, since a commit may hold many.
+/// About how many changes are read together, because a commit may hold many.
 const CHANGES_TOGETHER: usize = 4_096;
 
 /// A position in the sequence of writes, from which changes are followed. It does not keep the engine alive.
@@ -26,9 +26,9 @@ pub struct Feed {
     published: watch::Receiver<Arc<State>>,
     clock: Arc<Clock>,
     log: Arc<dyn LogSource>,
-    /// None while a thread reads with it, and if that was not waited for.
+    /// The cursor into the log. It is none while a thread reads with it, and stays none if that thread was not waited for.
     cursor: Option<Box<dyn LogCursor>>,
-    /// The last commit read.
+    /// The last commit that was read.
     read: Sequence,
     threads: Lanes,
     caller: Arc<str>,
@@ -60,8 +60,8 @@ pub enum Changed {
 }
 
 impl Engine {
-    /// Follows the changes after a revision, given as a token found in `field`; after the newest one if it is empty. The log is read
-    /// for `caller`, on threads that all share.
+    /// Follows the changes after a revision, given as a token found in `field`, or after the newest one if it is empty. The log is read for
+    /// `caller`, on threads that all share.
     pub async fn feed(&self, field: &str, from: &str, caller: Arc<str>) -> Result<Feed, Error> {
         let after = match from {
             "" => self.state().sequence(),
@@ -78,7 +78,7 @@ impl Engine {
         Ok(self.feed_after(after, self.pools.readers.clone(), caller))
     }
 
-    /// Follows the changes after the newest revision, for all who want to know of them: by a thread of its own.
+    /// Follows the changes after the newest revision on a thread of its own, for all who watch.
     pub fn follow(&self) -> Feed {
         self.feed_after(self.state().sequence(), self.pools.follower.clone(), Arc::default())
     }
@@ -90,17 +90,17 @@ impl Engine {
 }
 
 impl Feed {
-    /// The newest state there is.
+    /// Returns the newest state.
     pub fn state(&self) -> Arc<State> {
         self.published.borrow().clone()
     }
 
-    /// The log's own time.
+    /// Returns the log's own time.
     pub fn now(&self) -> TimeMs {
         self.clock.now()
     }
 
-    /// The last commit that was read.
+    /// Returns the last commit that was read.
     pub fn position(&self) -> Sequence {
         self.read
     }

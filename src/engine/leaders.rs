@@ -8,20 +8,20 @@ use super::state::State;
 use crate::domain::{Status, StatusId, Topic};
 use crate::graph::{Budget, Limit, Sharer, View};
 
-/// After so long a status counts half.
+/// The age at which a status counts half.
 const SHARING_HALF_LIFE_MS: f64 = 30.0 * 24.0 * 3_600.0 * 1_000.0;
 
-/// A member on a topic, and what it has shared on it.
+/// A member on a topic, and what it has shared there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sharing {
     pub sharer: Sharer,
-    /// Its live statuses on the topic, newest first, then by id.
+    /// The member's live statuses on the topic, newest first, then by id.
     pub statuses: Vec<StatusId>,
 }
 
 impl State {
-    /// Every member on the topic, by interest or by a live status, as far as a viewer may know. Charges for each, and for each of their
-    /// statuses.
+    /// Returns every member on the topic, by interest or by a live status, as far as a viewer may know. Each of them, and each of their
+    /// statuses, is charged.
     pub fn sharing_on(
         &self,
         topic: &Topic,

@@ -1,5 +1,5 @@
-//! When a status is live. It is judged here alone, by the store's own time: an answer's `as_of` moves strengths, and never shows what is
-//! not to be seen yet, or no more.
+//! When a status is live. It is judged here alone, by the store's own time: an answer's `as_of` moves strengths, and never shows a status
+//! that is not to be seen yet, or no more.
 
 use super::state::State;
 use crate::domain::{MemberId, Status, TimeMs};
@@ -19,27 +19,28 @@ pub struct StatusReader {
 }
 
 impl State {
-    /// Now, as statuses know it: what the clock says, but never before the last command. A clock that steps back hides no status from
-    /// those who have seen it posted.
+    /// Returns the time by which statuses are live: what the clock says, but never before the last command. So a clock that steps back
+    /// hides no status from those who have seen it posted.
     pub fn live_at(&self, clock: TimeMs) -> LiveAt {
         LiveAt(clock.max(self.time))
     }
 
-    /// How statuses are read on behalf of a viewer, or of nobody.
+    /// Returns how statuses are read on behalf of a viewer, or of nobody.
     pub fn status_reader(&self, viewer: Option<&MemberId>, as_of: TimeMs, clock: TimeMs) -> StatusReader {
         StatusReader { viewer: self.viewer(viewer), as_of, live_at: self.live_at(clock) }
     }
 }
 
 impl StatusReader {
-    /// Runs what decides which statuses are seen: for the service it is work like any other, for a viewer it tells of nothing.
+    /// Runs what decides which statuses are seen. For the service it is work like any other; for a viewer it is hidden, so that the budget
+    /// gives nothing away.
     pub(super) fn decide<T>(&self, budget: &mut Budget<'_>, run: impl FnOnce(&mut Budget<'_>) -> T) -> T {
         if self.viewer == Viewer::Service { run(budget) } else { budget.hidden(run) }
     }
 }
 
 impl LiveAt {
-    /// Whether a status is posted, and not yet expired.
+    /// Returns whether a status is posted, and not yet expired.
     pub fn admits(self, status: &Status) -> bool {
         status.is_live(self.0)
     }

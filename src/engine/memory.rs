@@ -1,8 +1,8 @@
 //! A bound on memory: writes that would grow the content are refused while there is still enough for a restart.
 //!
-//! A start takes more than what is served afterwards: the checkpoint's rows, the graph that is laid out of them and the log that is
-//! read again are there at the same time. So two figures are held to the bound: what the process takes now, and what a start of the
-//! content as it is would take at its peak. The second is reckoned from the rows of the newest checkpoint, which are weighed while they
+//! A start takes more than what is served afterwards, because the checkpoint's rows, the graph that is laid out of them and the log that is
+//! read again are in memory at the same time. So two amounts are held to the bound: what the process takes now, and what a start of the
+//! content as it is would take at its peak. The second is estimated from the rows of the newest checkpoint, which are weighed while they
 //! are read or written, and from what came after it: how many members, edges and statuses more there are, and the bytes of the log.
 
 use std::sync::Mutex;
@@ -15,30 +15,30 @@ use super::state::State;
 use crate::domain::{Change, Edge, Error, History, Member, Reason};
 use crate::store::{EdgeRow, Row};
 
-/// How often what the process takes is read at most.
+/// The least time between two readings of what the process takes.
 const READ_EVERY: Duration = Duration::from_millis(20);
 
-/// Bytes that a start takes for a row at its peak, beside the row's own texts. Measured on stores of 1 million members and 3 to 10
-/// million edges, rounded up.
+/// How many bytes a start takes for a row at its peak, beside the row's own texts. They were measured on stores of 1 million members and 3
+/// to 10 million edges, and rounded up.
 const MEMBER_BYTES: u64 = 240;
 const PROFILE_BYTES: u64 = 320;
 const EDGE_BYTES: u64 = 80;
-/// More for an edge that had interactions or has a strength of its own: its strength inputs are kept at both ends.
+/// How many bytes more an edge takes that had interactions or has a strength of its own, because its strength inputs are kept at both ends.
 const INPUTS_BYTES: u64 = 48;
 const STATUS_BYTES: u64 = 640;
 const OTHER_BYTES: u64 = 256;
 /// A text is held once where it is served, and once more in the row that it is read from.
 const TEXT_FACTOR: u64 = 2;
-/// Bytes that a start takes for each byte of the log after the checkpoint, beside the members, edges and statuses that it added: their
+/// How many bytes a start takes for each byte of the log after the checkpoint, beside the members, edges and statuses that it added: their
 /// texts, and the commands that are read together.
 const LOG_FACTOR: u64 = 2;
 
 /// How much memory the engine may take.
 #[derive(Debug, Clone, Copy)]
 pub struct MemoryLimit {
-    /// Nothing is refused when none.
+    /// The bound; nothing is refused when there is none.
     pub bytes_max: Option<u64>,
-    /// Tells what the process takes now, in the sense of the bound.
+    /// Returns what the process takes now, in the sense of the bound.
     pub taken: fn() -> u64,
 }
 
@@ -48,7 +48,7 @@ impl Default for MemoryLimit {
     }
 }
 
-/// What a start of rows takes at its peak, and how many of the most frequent sorts they are.
+/// What a start of rows takes at its peak, and how many rows of the most frequent sorts there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Weight {
     bytes: u64,
@@ -80,8 +80,8 @@ impl Weight {
 }
 
 impl Weight {
-    /// What a start takes at its peak for a state whose newest checkpoint has these rows. What was deleted since counts until the next
-    /// checkpoint is without it, for a start reads the rows first.
+    /// Returns what a start takes at its peak for a state whose newest checkpoint has these rows. What was deleted since counts until the
+    /// next checkpoint is without it, because a start reads the rows first.
     fn at_start(&self, state: &State, log_bytes: u64) -> u64 {
         let members = state.member_count().saturating_sub(self.members) * MEMBER_BYTES;
         let edges = state.edge_count().saturating_sub(self.edges) * EDGE_BYTES;
@@ -96,7 +96,7 @@ fn member_bytes(member: &Member) -> u64 {
     MEMBER_BYTES + id + if texts > 0 { PROFILE_BYTES + TEXT_FACTOR * texts } else { 0 }
 }
 
-/// What a member's texts take, but its id.
+/// Returns what a member's texts take, without its id.
 pub fn member_texts(member: &Member) -> u64 {
     let texts = member.display_name.len()
         + member.headline.len()
@@ -128,7 +128,7 @@ pub struct Memory {
 /// The bound and what is held to it, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryMetrics {
-    /// 0 without a bound.
+    /// The bound; 0 without one.
     pub bytes_max: u64,
     /// What a start of the content would take at its peak.
     pub start_bytes: u64,
@@ -143,7 +143,7 @@ impl Memory {
         Memory { limit, base, start_bytes, is_full, taken: Mutex::default() }
     }
 
-    /// Looks again how near the bound is; to be called after what changes the content.
+    /// Looks again how near the bound is. It is to be called after the content has changed.
     pub fn refresh(&self, checkpoint: &Weight, state: &State, log_bytes: u64) {
         let Some(bytes_max) = self.limit.bytes_max else { return };
         let start = self.base + checkpoint.at_start(state, log_bytes);
@@ -157,7 +157,8 @@ impl Memory {
         }
     }
 
-    /// What the process takes, as it was read a moment ago: after a batch of one write, reading it anew would cost as much as applying it.
+    /// Returns what the process takes, as it was read a moment ago: after a batch of one write, reading it anew would cost as much as
+    /// applying the batch.
     fn taken(&self) -> u64 {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         match *taken {
@@ -178,8 +179,8 @@ impl Memory {
         self.is_full.load(Ordering::Relaxed)
     }
 
-    /// Refuses changes that would grow the content while memory is full. Deletes go on, and so does whatever makes nothing larger: a
-    /// member can be hidden, an interaction counted, a block made.
+    /// Refuses changes that would grow the content while memory is full. Deletes go on, and so does whatever makes nothing larger: a member
+    /// can be hidden, an interaction counted, a block made.
     pub fn check(&self, state: &State, changes: &[Change]) -> Result<(), Error> {
         if !self.is_full() || !changes.iter().any(|change| grows(state, change)) {
             return Ok(());
@@ -189,7 +190,7 @@ impl Memory {
     }
 }
 
-/// Whether a change would leave more behind than there is.
+/// Returns whether a change would leave more behind than there is.
 fn grows(state: &State, change: &Change) -> bool {
     match change {
         Change::PutMember { member, .. } => {
@@ -225,7 +226,7 @@ fn grows(state: &State, change: &Change) -> bool {
     }
 }
 
-/// What an edge takes beside its key and times, for comparison alone.
+/// Returns what an edge takes beside its key and times, for comparison alone.
 fn size(edge: &Edge) -> usize {
     let has_inputs = edge.history != History::default() || edge.pinned.is_some();
     let origin = edge.origin.as_ref().map_or(0, |origin| {

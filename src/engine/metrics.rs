@@ -14,7 +14,7 @@ use crate::graph::{Budget, StopReason};
 /// A count that others add to.
 pub type Count = Counter;
 
-/// Counted since the start. Clones of a counter share its count.
+/// The counts since the start. Clones of a counter share its count.
 #[derive(Debug)]
 pub struct Metrics {
     pub at_once: LaneMetrics,
@@ -22,33 +22,33 @@ pub struct Metrics {
     pub long: LaneMetrics,
     /// How often a query made room for another one.
     pub yields: Counter,
-    /// Queries that ended early, by what ended them.
+    /// How many queries ended early, by what ended them.
     pub ended_by_budget: Counter,
     pub ended_by_deadline: Counter,
     pub ended_by_caller: Counter,
-    /// Commands put on disk, and how many went together.
+    /// How many commands were put on disk, and how many went together.
     pub commands: Counter,
     pub batch_commands: Histogram,
-    /// What it took to write and sync a batch.
+    /// How long writing and syncing a batch took.
     pub append_seconds: Histogram,
-    /// Batches that the store refused.
+    /// How many batches the store refused.
     pub batches_refused: Counter,
-    /// Long commands that were prepared beside others, and how often one was begun anew.
+    /// How many long commands were prepared beside others, and how often one was begun anew.
     pub prepared: Counter,
     pub prepared_anew: Counter,
     pub checkpoints: Counter,
     pub checkpoints_failed: Counter,
-    /// 1 while an erasure is not in its journal.
+    /// It is 1 while an erasure is not in its journal.
     pub erasure_journal_behind: Gauge,
     /// The last sequence that the newest checkpoint covers.
     pub checkpoint_sequence: Gauge,
     /// When that command was accepted, in seconds since 1970; 0 without a checkpoint.
     pub checkpoint_time_seconds: Gauge,
     pub checkpoint_due: Due,
-    /// Passes over all that is on disk, and what they found that is not what was written.
+    /// How many passes went over all that is on disk, and what they found that is not what was written.
     pub scrubs: Counter,
     pub scrub_findings: Counter,
-    /// What the store takes on disk, and of it the commands after the newest checkpoint; as of the last batch.
+    /// What the store takes on disk, and how much of it the commands after the newest checkpoint take; as of the last batch.
     pub store_disk_bytes: Gauge,
     pub store_log_bytes: Gauge,
 }
@@ -62,34 +62,34 @@ impl Due {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It is due from now on, unless it was before.
+    /// Makes it due from now on, unless it was due before.
     pub(super) fn since_now(&self) {
         self.since().get_or_insert_with(Instant::now);
     }
 
-    /// It has come.
+    /// Notes that it has come.
     pub(super) fn no_more(&self) {
         *self.since() = None;
     }
 
-    /// For how long it is due; zero if it is not.
+    /// Returns for how long it has been due; zero if it is not.
     pub fn duration(&self) -> Duration {
         self.since().map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
-/// Of the queries in one lane.
+/// What is counted of the queries in one lane.
 #[derive(Debug, Default)]
 pub struct LaneMetrics {
-    /// Begun; one that goes on in the next lane, or begins again there, counts there too.
+    /// How many queries began in this lane. One that goes on in the next lane, or begins again there, counts there too.
     pub queries: Counter,
-    /// By tries that ended here.
+    /// How many edges were visited by attempts that ended here.
     pub edges_visited: Counter,
-    /// Refused, because too many waited.
+    /// How many queries were refused because too many waited.
     pub refused: Counter,
 }
 
-/// A lane at this moment.
+/// The load of a lane at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneLoad {
     pub running: usize,
@@ -127,7 +127,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A query is done with, unless it begins again.
+    /// Counts a query that is done with, unless it begins again.
     pub(super) fn ended(&self, budget: &Budget<'_>, stopped: Option<StopReason>) {
         match stopped {
             _ if budget.is_limited() || budget.is_exhausted() => self.ended_by_budget.inc(),
@@ -143,12 +143,12 @@ impl Engine {
         &self.metrics
     }
 
-    /// What waits for the writer: commands, and now and then a checkpoint to install.
+    /// Returns how many orders wait for the writer: commands, and now and then a checkpoint to install.
     pub fn orders_waiting(&self) -> usize {
         self.orders.max_capacity() - self.orders.capacity()
     }
 
-    /// What the store takes on disk, as of the last batch: nobody waits for the disk to know.
+    /// Returns what the store takes on disk, as of the last batch, so that nobody waits for the disk to know.
     pub fn store_metrics(&self) -> StoreMetrics {
         let bytes = |gauge: &Gauge| u64::try_from(gauge.get()).unwrap_or(0);
         StoreMetrics {

@@ -1,8 +1,8 @@
 //! Queries within a budget: the small ones at once, the others on threads of their own, off the async threads.
 //!
-//! What a query will take is not known before it has run: two members may be neighbors or six hops apart. So each is
-//! tried on its caller's thread within a small budget, which is enough for point reads and most paths. One that it is not
-//! enough for begins again in the lanes, where callers take turns (`lanes/`). What is done twice is less than what comes after it.
+//! What a query will take is not known before it has run: two members may be neighbors or six hops apart. So each is tried on its caller's
+//! thread within a small budget, which is enough for point reads and most paths. Where that is not enough the query begins again in the
+//! lanes, which callers share fairly (`lanes/`). What is done twice is less than what comes after it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use super::state::State;
 use crate::domain::Error;
 use crate::graph::{Budget, Stop, StopReason};
 
-/// Edges that a query may visit on the thread that also serves other callers: about a tenth of a millisecond.
+/// How many edges a query may visit on the thread that also serves other callers: about a tenth of a millisecond.
 const AT_ONCE_EDGES_MAX: u64 = 8_192;
-/// Edges after which a query is a long one, and its caller's short ones go before it: some milliseconds.
+/// How many edges make a query a long one, before which its caller's short ones go: some milliseconds.
 const SHORT_EDGES_MAX: u64 = 1_000_000;
-/// What a query may look at for each edge that it may visit: most of it may be what its viewer may not see.
+/// How much a query may look at for each edge that it may visit, because most of it may be what its viewer may not see.
 const WORK_PER_EDGE_MAX: u64 = 4;
 
 /// How a query is to be answered.
@@ -27,17 +27,17 @@ const WORK_PER_EDGE_MAX: u64 = 4;
 pub struct QueryOptions {
     /// A revision's token, or empty.
     pub min_revision: String,
-    /// The server's own bound when none, or when greater.
+    /// The most edges to visit; the server's own bound when none, or when greater.
     pub edges_visited_max: Option<u64>,
-    /// When to stop and give what there is.
+    /// When to stop and return what there is.
     pub deadline: Option<Instant>,
-    /// Whose share of the lanes it takes.
+    /// Whose share of the lanes the query takes.
     pub caller: Arc<str>,
 }
 
 impl Engine {
-    /// Runs a query against the newest state. It stops early at its deadline, and when the future is dropped. It may be begun
-    /// twice, on the same state.
+    /// Runs a query against the newest state. It stops early at its deadline, and when the future is dropped. The query may be begun twice,
+    /// on the same state.
     pub async fn query<T: Send + 'static>(
         &self,
         options: QueryOptions,
@@ -68,15 +68,15 @@ struct Attempt<Q> {
     query: Q,
     state: Arc<State>,
     signal: Signal,
-    /// All it may visit.
+    /// The most edges that it may visit.
     edges_max: u64,
-    /// And look at, what its viewer may not see included.
+    /// The most work, which includes what its viewer may not see.
     work_max: u64,
     metrics: Arc<Metrics>,
 }
 
 impl<Q> Attempt<Q> {
-    /// What comes of it within so many edges; none if they were not enough and it may have more.
+    /// Returns what comes of the query within so many edges; none if they were not enough and it may have more.
     fn within<T>(&self, edges: u64, counted: fn(&Metrics) -> &LaneMetrics) -> Option<Result<T, Error>>
     where
         Q: Fn(&State, &mut Budget<'_>) -> Result<T, Error>,
@@ -102,14 +102,14 @@ impl<Q> Attempt<Q> {
 /// What a running query polls.
 struct Signal {
     deadline: Option<Instant>,
-    /// What it has told the query, for the count of those that were ended.
+    /// The reason to stop that the query was given, which the metrics count.
     said: Cell<Option<StopReason>>,
-    /// What it runs on, in a lane.
+    /// The permit that the query runs on, in a lane.
     permit: Option<Permit>,
 }
 
 impl Stop for Signal {
-    /// In a lane it may, as a long one.
+    /// A query in a lane may go on as a long one.
     fn may_go_on(&self) -> bool {
         self.permit.as_ref().inspect(|permit| permit.grow()).is_some()
     }
@@ -120,7 +120,7 @@ impl Stop for Signal {
         }
     }
 
-    /// In a lane this is where others get their turn.
+    /// In a lane this is where others get the permit.
     fn stop(&self) -> Option<StopReason> {
         if self.permit.is_none() && self.deadline.is_none() {
             return None;
@@ -160,7 +160,7 @@ mod tests {
         Engine::open(Box::new(MemoryStore::new(StoreId(1))), options).unwrap()
     }
 
-    /// Visits so many edges one by one, and tells how many were allowed, attempt by attempt.
+    /// Visits so many edges one by one, and returns how many were allowed, attempt by attempt.
     async fn visits(engine: &Engine, wanted: u64, edges_visited_max: Option<u64>) -> (u64, Vec<u64>) {
         let attempts = Arc::new(Mutex::new(Vec::new()));
         let recorded = attempts.clone();
@@ -181,10 +181,10 @@ mod tests {
         let (once, short) = (AT_ONCE_EDGES_MAX, SHORT_EDGES_MAX);
         assert_eq!(visits(&engine, once, None).await, (once, vec![once]));
         assert_eq!(visits(&engine, once + 1, None).await, (once + 1, vec![once, once + 1]));
-        // One that is long goes on where it is.
+        // A long query goes on where it is.
         assert_eq!(visits(&engine, short + 1, None).await, (short + 1, vec![once, short + 1]));
         assert_eq!((engine.short_lane(), engine.long_lane()), (NOTHING, NOTHING));
-        // Its own bound is no reason to begin again.
+        // A query's own bound is no reason to begin again.
         assert_eq!(visits(&engine, 100, Some(7)).await, (7, vec![7]));
         assert_eq!(visits(&engine, 1 << 20, Some(once)).await, (once, vec![once]));
         assert_eq!(visits(&engine, 1 << 20, Some(once + 5)).await, (once + 5, vec![once, once + 5]));
@@ -192,13 +192,13 @@ mod tests {
         end.join();
     }
 
-    /// How long a query goes on, from when it should have ended to when it has.
+    /// Returns how long a query goes on, from when it should have ended to when it has.
     async fn goes_on(engine: &Engine, deadline: Option<Instant>, patience: Duration) -> Duration {
         let (send, stopped) = tokio::sync::oneshot::channel();
         let send = Mutex::new(Some(send));
         let begun = Instant::now();
         let query = move |_: &State, budget: &mut Budget<'_>| {
-            // One that is not ended ends all the same, that the test can say so.
+            // A query that is not ended ends all the same, so that the test can say so.
             while budget.visit(1).is_ok() && begun.elapsed() < Duration::from_secs(10) {}
             if !budget.is_exhausted() {
                 let _ = send.lock().unwrap().take().unwrap().send(Instant::now());
@@ -225,7 +225,7 @@ mod tests {
         for (what, mut took) in [("its deadline", late), ("its caller", left)] {
             took.sort();
             println!("a query goes on after {what} for {:?} (median of 9; at most {:?})", took[4], took[8]);
-            // Of times alone: other tests run beside this one.
+            // This compares times alone, because other tests run beside this one.
             assert!(
                 std::env::var_os("KITH_TIMES").is_none() || took[4] <= Duration::from_millis(10),
                 "{what}: {took:?}"
@@ -239,7 +239,7 @@ mod tests {
         QueryOptions { caller: caller.into(), ..QueryOptions::default() }
     }
 
-    /// A query of a caller that goes on until it is let go, by polls alone.
+    /// Starts a query of a caller that goes on until `go` is set, by polls alone.
     fn endless(engine: &Engine, caller: &str, go: &Arc<AtomicBool>) -> JoinHandle<Result<(), Error>> {
         let (engine, options, go) = (engine.clone(), of(caller), go.clone());
         tokio::spawn(async move {
@@ -263,7 +263,7 @@ mod tests {
     async fn one_callers_queries_neither_refuse_nor_hold_up_anothers() {
         let (engine, end) = engine(1);
         let go = Arc::new(AtomicBool::new(false));
-        // As many as may have begun and may wait, and one too many; each of them without an end.
+        // As many queries are started as may have begun and may wait, and one too many; each of them goes on without an end.
         let bounds = lane_bounds(1);
         let too_many = bounds.begun_per_caller + bounds.waiting_per_caller + 1;
         let mut asked: Vec<_> = (0..too_many).map(|_| endless(&engine, "many", &go)).collect();
@@ -271,7 +271,7 @@ mod tests {
         let at = asked.iter().position(JoinHandle::is_finished).unwrap();
         let refused = asked.swap_remove(at).await.unwrap();
         assert!(matches!(refused, Err(Error::Overloaded { .. })), "{refused:?}");
-        // What is small needs no lane, and another caller's is answered in one, long as it may be.
+        // A small query needs no lane, and another caller's is answered in one, however long it is.
         assert_eq!(visits(&engine, 10, None).await, (10, vec![10]));
         for edges in [AT_ONCE_EDGES_MAX + 1, SHORT_EDGES_MAX * 3] {
             let query = move |_: &State, budget: &mut Budget<'_>| Ok((0..edges).all(|_| budget.visit(1).is_ok()));

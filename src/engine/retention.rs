@@ -1,4 +1,4 @@
-//! Expired statuses are erased some time later, by commands of the writer's own: what is replayed does not ask the time.
+//! Retention: expired statuses are erased some time later, by commands of the writer's own, so that a replay does not ask the time.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use super::state::State;
 use super::{Applied, Effect};
 use crate::domain::{Change, Event, StatusId, TimeMs};
 
-/// How often it is looked for them.
+/// How often expired statuses are looked for.
 const BETWEEN: Duration = Duration::from_secs(1);
-/// Erased by one command: some milliseconds of the writer's time.
+/// How many statuses one command erases: some milliseconds of the writer's time.
 const ERASED_TOGETHER: usize = 1_024;
 
-/// How long expired statuses are kept, and when it was looked for those that are due.
+/// How long expired statuses are kept, and when those that are due were last looked for.
 pub struct Retention {
     keep: Duration,
     looked: Option<Instant>,
@@ -23,7 +23,7 @@ impl Retention {
         Retention { keep, looked: None }
     }
 
-    /// The changes that erase some of what is due; none if there is nothing, or it was looked for just now.
+    /// Returns the changes that erase some of what is due; none if nothing is, or it was looked for just now.
     pub fn due(&mut self, state: &State, now: TimeMs) -> Vec<Change> {
         if self.looked.is_some_and(|looked| looked.elapsed() < BETWEEN) {
             return Vec::new();
@@ -36,7 +36,7 @@ impl Retention {
 }
 
 impl State {
-    /// Some of the statuses that had expired at a time, those that did first.
+    /// Returns some of the statuses that had expired at a time, those that did first.
     fn expired_through(&self, time: TimeMs) -> impl Iterator<Item = &StatusId> {
         let due = self.expiring.iter().take_while(move |(expired, _)| *expired <= time);
         due.take(ERASED_TOGETHER).map(|(_, id)| id)

@@ -1,5 +1,5 @@
-//! The thread that reads what is on disk again and again, slowly: what is not what was written is written anew from memory, before
-//! a restart has to read it.
+//! The thread that reads what is on disk again and again, slowly. What differs from what was written is written anew from memory, before a
+//! restart has to read it.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -15,12 +15,12 @@ use super::{Engine, Metrics};
 use crate::domain::{Error, Finding, Sequence};
 use crate::store::Scrub;
 
-/// A pass reads no slower than this, and otherwise so that it takes half of the time between two.
+/// A pass reads at least so fast, and otherwise so that it takes half of the time between two.
 const BYTES_PER_SECOND_MIN: f64 = 4.0 * 1_024.0 * 1_024.0;
-/// Where nothing is to be scrubbed but at a word.
+/// How long the thread waits where it scrubs only when it is asked to.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// What was found.
+/// What was found to differ from what was written.
 #[derive(Debug)]
 pub struct Rot {
     pub what: String,
@@ -41,7 +41,7 @@ pub struct Scrubbing {
     pub published: watch::Receiver<Arc<State>>,
     pub orders: mpsc::WeakSender<Order>,
     pub metrics: Arc<Metrics>,
-    /// From the begin of a pass to that of the next; zero for none but at a word.
+    /// The time from the beginning of a pass to that of the next; zero if there is a pass only when it is asked for.
     pub every: Duration,
 }
 
@@ -62,7 +62,7 @@ impl Scrubber {
 }
 
 impl Scrubbing {
-    /// Waits for the next pass; false at the end.
+    /// Waits for the next pass, and returns false at the end.
     fn wait(&self, closed: &Receiver<()>) -> bool {
         let every = if self.every.is_zero() { FOREVER } else { self.every };
         !matches!(closed.recv_timeout(every), Err(RecvTimeoutError::Disconnected))
@@ -108,8 +108,8 @@ impl Scrubbing {
 }
 
 impl Engine {
-    /// Reads all that is kept of the log through a state's revision, and the checkpoint's files; gives how many findings there are. What
-    /// is found is written anew.
+    /// Reads all that is kept of the log through a state's revision, and the checkpoint's files, and returns how many findings there are.
+    /// What is found is written anew.
     pub fn verify_disk(&self, state: &State, verifier: &mut dyn Verifier) -> Result<u64, Error> {
         let mut findings = super::verify_log(self.log.as_ref(), state.sequence(), verifier)?;
         let (total, mut read) = (self.scrubber.disk.bytes(), 0);

@@ -1,7 +1,7 @@
-//! The owner of kith's threads: it starts them, hears of each one's end, counts panics, and decides what an end means.
+//! The owner of kith's threads: it starts them, notices when one ends, counts panics, and decides what an end means.
 //!
-//! A thread that the server cannot do without is started as *essential*: that it panics, or ends with a reason before it was asked
-//! to end, is the end of the server, which says why. The end of any other thread concerns who started it.
+//! A thread that the server cannot do without is started as *essential*. If it panics, or ends with a reason before it was asked to end,
+//! the server ends and says why. The end of any other thread concerns whoever started it.
 
 use std::any::Any;
 use std::fmt;
@@ -18,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 pub struct Threads(Arc<Known>);
 
 struct Known {
-    /// Why the server must end. The first reason stays: what follows from it is no news.
+    /// Why the server must end. The first reason stays, because later ones follow from it.
     failure: watch::Sender<Option<String>>,
     panics: AtomicU64,
 }
@@ -36,7 +36,7 @@ impl fmt::Debug for Threads {
 }
 
 impl Threads {
-    /// Starts a thread that the server cannot do without. `Ok` is an end that was asked for; an error or a panic ends the server.
+    /// Starts a thread that the server cannot do without. It ends with `Ok` if it was asked to; an error or a panic ends the server.
     pub fn essential(
         &self,
         name: &'static str,
@@ -51,7 +51,7 @@ impl Threads {
         })
     }
 
-    /// Starts a thread whose end concerns who started it alone; a panic of it is counted and logged.
+    /// Starts a thread whose end concerns only whoever started it; its panic is counted and logged.
     pub fn helper(&self, name: &'static str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
         let threads = self.clone();
         // The panic was reported where it was caught.
@@ -65,7 +65,7 @@ impl Threads {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<oneshot::Receiver<T>> {
         let (done, result) = oneshot::channel();
-        // Who asked may be gone.
+        // Whoever asked may be gone.
         self.helper(name, move || drop(done.send(job())))?;
         Ok(result)
     }
@@ -80,7 +80,7 @@ impl Threads {
         })
     }
 
-    /// Ends the server, for a reason that its log tells.
+    /// Ends the server, and logs the reason.
     pub fn fail(&self, why: String) {
         tracing::error!("{why}; the server ends");
         self.0.failure.send_if_modified(|known| {
@@ -92,7 +92,7 @@ impl Threads {
         });
     }
 
-    /// Waits until the server must end, and says why; for ever if it need not.
+    /// Waits until the server must end, and returns why; it waits for ever if the server need not end.
     pub async fn failed(&self) -> String {
         let mut failure = self.0.failure.subscribe();
         match failure.wait_for(Option::is_some).await.map(|why| why.clone()) {
@@ -102,13 +102,13 @@ impl Threads {
         }
     }
 
-    /// How many threads and guarded jobs have panicked.
+    /// Returns how many threads and guarded jobs have panicked.
     pub fn panics(&self) -> u64 {
         self.0.panics.load(Ordering::Relaxed)
     }
 }
 
-/// What a panic says.
+/// Returns the message of a panic.
 fn words_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words")
@@ -141,7 +141,7 @@ mod tests {
         let threads = Threads::default();
         assert_eq!(threads.job("job", || 7).unwrap().await, Ok(7));
         assert!(threads.job::<u8>("job", || panic!("for the test")).unwrap().await.is_err());
-        // Whoever waits for the value hears of its absence before the panic is counted.
+        // Whoever waits for the value sees its absence before the panic is counted.
         let end = Instant::now() + Duration::from_secs(30);
         while threads.panics() != 1 {
             assert!(Instant::now() < end, "the panic is never counted");

@@ -5,7 +5,7 @@ use imbl::OrdMap;
 use crate::domain::{Topic, TopicSet};
 use crate::graph::MemberIx;
 
-/// For every topic its members, and for each how often: once for the interest, once for each stored status.
+/// The members on every topic, each with a count: one for the interest, and one for each stored status.
 #[derive(Debug, Clone, Default)]
 pub struct TopicIndex {
     mentions: OrdMap<(Topic, MemberIx), u32>,
@@ -13,7 +13,7 @@ pub struct TopicIndex {
 }
 
 impl TopicIndex {
-    /// A member's interests.
+    /// Adds a member's interests.
     pub fn add_interests(&mut self, member: MemberIx, topics: &TopicSet) {
         for topic in topics.iter() {
             *self.interested.entry(topic.clone()).or_insert(0) += 1;
@@ -29,7 +29,7 @@ impl TopicIndex {
         self.remove_subjects(member, topics);
     }
 
-    /// What a status of a member is about.
+    /// Adds what a status of a member is about.
     pub fn add_subjects(&mut self, author: MemberIx, topics: &TopicSet) {
         for topic in topics.iter() {
             *self.mentions.entry((topic.clone(), author)).or_insert(0) += 1;
@@ -43,29 +43,29 @@ impl TopicIndex {
         }
     }
 
-    /// How many members have the topic among their interests. What statuses are about is not counted: not everybody may see those.
+    /// Returns how many members have the topic among their interests. Statuses do not count, because not everybody may see those.
     pub fn interested(&self, topic: &Topic) -> u64 {
         self.interested.get(topic).copied().unwrap_or(0).into()
     }
 
-    /// The members on the topic, in index order.
+    /// Returns the members on the topic, in index order.
     pub fn members(&self, topic: &Topic) -> impl Iterator<Item = MemberIx> {
         let range = (topic.clone(), MemberIx(0))..=(topic.clone(), MemberIx(u32::MAX));
         self.mentions.range(range).map(|((_, member), _)| *member)
     }
 
-    /// Every topic with every member on it, and how often.
+    /// Returns every topic with every member on it, and the member's count.
     pub fn mentions(&self) -> impl Iterator<Item = (&Topic, MemberIx, u32)> {
         self.mentions.iter().map(|((topic, member), times)| (topic, *member, *times))
     }
 
-    /// Every topic, and how many members have it among their interests.
+    /// Returns every topic, and how many members have it among their interests.
     pub fn counts(&self) -> impl Iterator<Item = (&Topic, u32)> {
         self.interested.iter().map(|(topic, members)| (topic, *members))
     }
 }
 
-/// Counts one less; a count of none is not kept.
+/// Counts one less; a count of 0 is not kept.
 fn take_one<K: Ord + Clone>(counts: &mut OrdMap<K, u32>, key: K) {
     match counts.get(&key) {
         Some(&count) if count > 1 => counts.insert(key, count - 1),
@@ -73,7 +73,7 @@ fn take_one<K: Ord + Clone>(counts: &mut OrdMap<K, u32>, key: K) {
     };
 }
 
-/// Inverse document frequency, `ln(1 + members / members interested)` (Spärck Jones 1972, smoothed).
+/// Returns the inverse document frequency, `ln(1 + members / members interested)` (Spärck Jones 1972, smoothed).
 pub fn idf(members: u64, interested: u64) -> f64 {
     libm::log1p(members as f64 / interested.max(1) as f64)
 }

@@ -1,7 +1,7 @@
 //! How much may be under way: what changes take from when they are decoded until they are on the disk, and while the log is replayed.
 //!
-//! All of it is there beside the content and the rest of the process, so it is a part of what memory allows. Changes are weighed by what
-//! they take at the peak: decoded, applied, with what they left behind, encoded for the log, and with the pages of the state that are
+//! All of it is in memory beside the content and the rest of the process, so it is a part of what memory allows. Changes are weighed by
+//! what they take at the peak: decoded, applied, with what they left behind, encoded for the log, and with the pages of the state that are
 //! copied for them while the one before is still read.
 
 use std::sync::Arc;
@@ -12,23 +12,24 @@ use super::memory::{MemoryLimit, member_texts};
 use crate::domain::{Change, Error, Member};
 use crate::store::Commit;
 
-/// Bytes that a change takes at the peak, beside its own texts. Measured on imports of edges between members at random, rounded up.
+/// How many bytes a change takes at the peak, beside its own texts. They were measured on imports of edges between random members, and
+/// rounded up.
 const CHANGE_BYTES: u64 = 2_048;
 /// A text is held by the change, by what it left behind, and twice while it is encoded.
 const TEXT_FACTOR: u64 = 4;
-/// Bytes for each introducer of an edge, member that is excluded, or erased id, beside its texts.
+/// How many bytes each introducer of an edge, excluded member or erased id takes, beside its texts.
 const ITEM_BYTES: u64 = 64;
 
-/// One batch at most, whatever memory allows: more together are not carried out any faster.
+/// The most bytes of one batch, whatever memory allows: more together are not carried out any faster.
 const BATCH_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
-/// As many batches may be under way: one on the disk, one that is applied, and what waits meanwhile.
+/// How many batches may be under way: one on the disk, one that is applied, and what waits meanwhile.
 const BATCHES_UNDER_WAY: u64 = 3;
-/// All of them take at most this part of the bound. It is about half of what the system allows beyond the bound when nothing else is said,
-/// for what was accepted before memory was full is still carried out.
+/// The part of the bound on memory that all of them take at most. It is about half of what the system allows beyond the bound when nothing
+/// else is said, because what was accepted before memory was full is still carried out.
 const PART_OF_MEMORY: u64 = 12;
 /// A bound that is too small for anything else leaves room for this.
 const BATCH_BYTES_MIN: u64 = 1_024 * 1_024;
-/// What one permit is for.
+/// How many bytes one permit stands for.
 const PERMIT_BYTES: u64 = 1_024;
 
 /// What a batch of changes may take.
@@ -51,17 +52,17 @@ impl BatchBytes {
 /// What a commit takes beside its changes and its answer.
 const COMMIT_BYTES: u64 = 512;
 
-/// What changes take at the peak of their way.
+/// Returns what changes take at the peak of their way.
 pub fn bytes_of(changes: &[Change]) -> u64 {
     changes.iter().map(|change| CHANGE_BYTES + TEXT_FACTOR * texts(change)).sum()
 }
 
-/// What a commit takes while it is replayed.
+/// Returns what a commit takes while it is replayed.
 pub fn bytes_of_commit(commit: &Commit) -> u64 {
     COMMIT_BYTES + commit.answer.len() as u64 + bytes_of(&commit.command.changes)
 }
 
-/// Bytes of a change's texts; ids are counted among what every change takes.
+/// Returns the bytes of a change's texts. Its ids are counted among what every change takes.
 fn texts(change: &Change) -> u64 {
     match change {
         Change::PutMember { member, .. } => member_texts(member),
@@ -98,7 +99,7 @@ impl UnderWay {
         UnderWay { room: Arc::new(Semaphore::new(permits as usize)), permits }
     }
 
-    /// Room for changes; for all that there is if they need more, so that they come alone.
+    /// Waits for room for changes. If they need more than there is at all they get all of it, so that they go alone.
     pub async fn room_for(&self, changes: &[Change]) -> Result<OwnedSemaphorePermit, Error> {
         let permits = u32::try_from(bytes_of(changes).div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
         self.room.clone().acquire_many_owned(permits.min(self.permits)).await.map_err(|_| super::stopped())
@@ -160,7 +161,7 @@ mod tests {
         drop(under_way.room_for(&one).await.unwrap());
     }
 
-    /// What a task gives, if it need not wait.
+    /// Returns what a task gives, if it need not wait.
     fn at_once<T>(task: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         match std::pin::Pin::new(task).poll(&mut context) {

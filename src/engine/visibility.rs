@@ -1,4 +1,4 @@
-//! Which statuses a viewer may see: those that are live and whose audience it belongs to, along edges it may see; and its own.
+//! Which statuses a viewer may see: its own, and those that are live and whose audience it belongs to, along edges it may see.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,15 @@ use crate::domain::limits::HOPS_MAX;
 use crate::domain::{Edge, EdgeFilter, EdgeKey, MemberId, Status, StatusId, TimeMs};
 use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer, Ways, distances};
 
-/// Statuses whose audiences are searched for together: a search for each of a short page would be one for each status that is hidden.
+/// How many statuses' audiences are searched for together. A search for each status of a short page would be one for each that is hidden,
+/// too.
 const LOOKED_FOR_AT_ONCE: usize = 1_000;
 
 /// A status and the member that posted it.
 pub type Posted<'s> = (MemberIx, &'s Status);
 
 impl State {
-    /// On whose behalf a read is made that names a viewer, or none.
+    /// Returns on whose behalf a read is made that names a viewer, or none.
     pub fn viewer(&self, id: Option<&MemberId>) -> Viewer {
         match id.map(|id| self.graph.find(id.as_str())) {
             None => Viewer::Service,
@@ -26,8 +27,8 @@ impl State {
         }
     }
 
-    /// The ways by which a status of such an audience travels, of those that a view has. An audience that names no kinds means those
-    /// that carry statuses.
+    /// Returns the ways by which a status of this audience travels in a view. An audience that names no kinds means those that carry
+    /// statuses.
     pub fn ways<'s>(&self, view: View<'s>, audience: &EdgeFilter) -> Ways<'s> {
         let view = view.narrowed(audience);
         Ways::of_statuses(match audience.kinds.is_empty() {
@@ -36,18 +37,18 @@ impl State {
         })
     }
 
-    /// The ways by which a status of such an audience travels to a viewer.
+    /// Returns the ways by which a status of this audience travels to a viewer.
     pub(super) fn ways_to(&self, audience: &EdgeFilter, viewer: Viewer, as_of: TimeMs) -> Ways<'_> {
         self.ways(View::unfiltered(&self.graph, as_of).seen_by(viewer), audience)
     }
 
-    /// An edge by its key, if a viewer's graph has it; of a symmetric kind in either order.
+    /// Finds an edge by its key, if the viewer's graph has it. An edge of a symmetric kind is found in either order of its ends.
     pub fn edge_in(&self, view: &View<'_>, key: &EdgeKey) -> Option<Stored<Edge>> {
         let (from, kind, to) = self.locate(key)?;
         if view.shows_edge(from, kind, to) { self.edge_at(from, kind, to) } else { None }
     }
 
-    /// The same, or a pending edge that the viewer is shown.
+    /// Finds an edge as `edge_in` does, or a pending edge that the viewer is shown.
     pub fn edge_or_pending_in(&self, view: &View<'_>, viewer: Viewer, key: &EdgeKey) -> Option<Stored<Edge>> {
         self.edge_in(view, key).or_else(|| {
             let (from, kind, to) = self.locate(key)?;
@@ -60,7 +61,8 @@ impl State {
         (author, &self.statuses.get(id).expect("an author's status is stored").status)
     }
 
-    /// An author's live statuses, newest first, then by id. Looking at them is work; none counts as visited, for not all may be seen.
+    /// Returns an author's live statuses, newest first, then by id. Looking at them is work, but none counts as visited, because the viewer
+    /// may not see all of them.
     pub fn live_statuses(
         &self,
         author: MemberIx,
@@ -78,7 +80,7 @@ impl State {
         Ok(live)
     }
 
-    /// Those of the statuses that a viewer may see, in the order given: the service sees all.
+    /// Returns those of the statuses that a viewer may see, in the order given. The service sees all.
     pub fn seen<'s>(
         &self,
         reader: &StatusReader,
@@ -95,7 +97,8 @@ impl State {
         }
     }
 
-    /// An author's statuses that a viewer may see, newest first, then by id: so many at most, of those after a place if it is given.
+    /// Returns at most `most` of an author's statuses that a viewer may see, newest first, then by id; those after a cursor if it is
+    /// given.
     pub fn seen_of(
         &self,
         author: MemberIx,
@@ -120,10 +123,11 @@ impl State {
         Ok(seen)
     }
 
-    /// Of each status that a viewer may see, how far its author is under its audience, within `max_hops`; its own are at hop 0.
+    /// Returns for each status that a viewer may see how far its author is under its audience, within `max_hops`; the viewer's own are at
+    /// hop 0.
     ///
-    /// Which statuses there are is nothing a viewer may know, so no limit of its own ends the search for them; what could not be
-    /// found out is not seen. It fails only when nobody waits for it any more.
+    /// A viewer may not know which statuses there are, so no limit of its own ends the search for them; what could not be found out is not
+    /// seen. The search fails only when nobody waits for it any more.
     pub(super) fn hops_to_statuses(
         &self,
         viewer: MemberIx,
@@ -155,7 +159,7 @@ impl State {
         })
     }
 
-    /// Leaves out authors that no audience could bring near enough: one search for all that are not searched for then.
+    /// Leaves out authors that no audience could bring near enough. This one search saves all the searches for them.
     fn leave_out_the_far(
         &self,
         everything: &View<'_>,
@@ -187,22 +191,22 @@ impl State {
     }
 }
 
-/// That nobody waits any more.
+/// Returns an error if nobody waits any more.
 fn cancelled(extent: Extent) -> Result<(), Limit> {
     extent.limit.filter(|limit| *limit == Limit::Cancelled).map_or(Ok(()), Err)
 }
 
 type ByAuthor = BTreeMap<MemberIx, Vec<usize>>;
 
-/// Where in the list the live statuses of others are, grouped by their audience's filter, so that those that travel the same way are
-/// searched for together. The viewer's own are found at once.
+/// Returns where in the list the live statuses of others are, grouped by their audience's filter, so that those that travel the same way
+/// are searched for together. The viewer's own are found at once.
 fn by_audience<'s>(
     viewer: MemberIx,
     statuses: &[Posted<'s>],
     live_at: LiveAt,
     found: &mut [Option<u32>],
 ) -> Vec<(&'s EdgeFilter, ByAuthor)> {
-    // By hash: filters have no order of their own.
+    // Groups are kept by hash, because filters have no order of their own.
     let mut groups: BTreeMap<u128, (&EdgeFilter, ByAuthor)> = BTreeMap::new();
     for (at, &(author, status)) in statuses.iter().enumerate() {
         if author == viewer {

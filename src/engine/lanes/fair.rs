@@ -1,35 +1,35 @@
 //! Who runs next: fair queueing by virtual time (Goyal, Vin, Cheng 1996), with a credit for callers that come back.
 //!
-//! Each caller has a virtual time, which runs on by what its jobs take. Whoever is furthest behind is next. A caller that had nothing
-//! under way starts where the others are, less a credit: it need not wait for those who always have something under way, and it
-//! saves up nothing by waiting.
+//! Each caller has a virtual time, which runs on by what its jobs take. Whoever is furthest behind is next. A caller that had nothing under
+//! way starts where the others are, less a credit: it need not wait for those who always have something under way, and it saves up nothing
+//! by waiting.
 //!
-//! There are no threads here, and no clock.
+//! This file starts no threads and reads no clock.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// What a job takes is counted in half-edges; this is about how many are visited in a microsecond.
+/// What a job takes is counted in half-edges; about so many are visited in a microsecond.
 pub const EDGES_PER_MICROSECOND: u64 = 80;
-/// For so much a caller runs before another one that is not far behind it has its turn: 2 ms.
+/// How long a caller keeps a permit before another one that is not far behind gets it: 2 ms.
 pub const QUANTUM: u64 = 2_000 * EDGES_PER_MICROSECOND;
-/// So far behind all others a caller starts that had nothing under way.
+/// How far behind all others a caller starts that had nothing under way.
 const CREDIT: u64 = 2 * QUANTUM;
 
 /// How much may be under way.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Jobs that run at the same time.
+    /// The most jobs that run at the same time.
     pub permits: usize,
-    /// Jobs that have begun: those that run, and those that are parked, each on a thread of its own.
+    /// The most jobs that have begun: those that run, and those that are parked, each on a thread of its own.
     pub threads: usize,
-    /// The same for one caller.
+    /// The most jobs of one caller that have begun.
     pub begun_per_caller: usize,
-    /// Jobs of one caller that have not begun.
+    /// The most jobs of one caller that have not begun.
     pub waiting_per_caller: usize,
 }
 
-/// How much a job has had: of the same caller's, short ones go first.
+/// How much a job has had. Of one caller's jobs, short ones go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
     Short = 0,
@@ -48,7 +48,7 @@ pub enum Granted<J, P> {
 pub struct Fair<J, P> {
     bounds: Bounds,
     callers: HashMap<Arc<str>, Caller<J, P>>,
-    /// Where those are who have something under way, as long as they have.
+    /// The virtual time that no caller with something under way is behind.
     floor: u64,
     begun: usize,
     running: [usize; 2],
@@ -70,7 +70,7 @@ impl<J, P> Caller<J, P> {
     }
 }
 
-/// What of a caller's is next.
+/// Which job of a caller is next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Parked(Length),
@@ -83,7 +83,7 @@ impl<J, P> Fair<J, P> {
         Fair { bounds, callers: HashMap::new(), floor: 0, begun: 0, running, parked, waiting: 0 }
     }
 
-    /// Takes a job on; `grant` says when it is its turn.
+    /// Takes a job on; `grant` returns it when a permit is there for it.
     pub fn join(&mut self, caller: &Arc<str>, id: u64, job: J) {
         self.settle();
         let fresh = Caller { time: 0, begun: 0, waiting: VecDeque::new(), parked: [VecDeque::new(), VecDeque::new()] };
@@ -95,7 +95,7 @@ impl<J, P> Fair<J, P> {
         self.waiting += 1;
     }
 
-    /// Whether a caller has more jobs waiting than it may.
+    /// Returns whether a caller has more jobs waiting than it may.
     pub fn is_overfull(&self, caller: &str) -> bool {
         self.callers.get(caller).is_some_and(|caller| caller.waiting.len() > self.bounds.waiting_per_caller)
     }
@@ -103,13 +103,13 @@ impl<J, P> Fair<J, P> {
     /// Takes a job back that has not begun.
     pub fn withdraw(&mut self, caller: &str, id: u64) -> Option<J> {
         let waiting = &mut self.callers.get_mut(caller)?.waiting;
-        // Those who are refused came last.
+        // A job that is refused came last, so it is looked for from the end.
         let at = waiting.iter().rposition(|(other, _)| *other == id)?;
         self.waiting -= 1;
         waiting.remove(at).map(|(_, job)| job)
     }
 
-    /// Gives a permit, if there is one, to who is next.
+    /// Gives a permit, if there is one, to the job that is next.
     pub fn grant(&mut self) -> Option<Granted<J, P>> {
         if self.running.iter().sum::<usize>() >= self.bounds.permits {
             return None;
@@ -139,8 +139,8 @@ impl<J, P> Fair<J, P> {
         }
     }
 
-    /// What of a caller's would run if it were its turn. Jobs that have begun hold memory, so they end before others begin; but
-    /// long ones do not keep short ones from beginning.
+    /// Returns which job of a caller would run if the caller were next. Jobs that have begun hold memory, so they end before others begin;
+    /// but long ones do not keep short ones from beginning.
     fn next_of(&self, caller: &Caller<J, P>) -> Option<Next> {
         if !caller.parked[Length::Short as usize].is_empty() {
             return Some(Next::Parked(Length::Short));
@@ -152,7 +152,8 @@ impl<J, P> Fair<J, P> {
         (!long.is_empty()).then_some(Next::Parked(Length::Long))
     }
 
-    /// A caller has at most half of the threads that are left, so that the next one finds some; but one in any case.
+    /// Returns whether a caller may begin another job. It has at most half of the threads that are left, so that the next caller finds
+    /// some; but it may always have one.
     fn may_begin(&self, caller: &Caller<J, P>) -> bool {
         let left = self.bounds.threads.saturating_sub(self.begun);
         left > 0 && caller.begun < self.bounds.begun_per_caller.min(left / 2).max(1)
@@ -165,7 +166,7 @@ impl<J, P> Fair<J, P> {
         }
     }
 
-    /// Whether a running job is to make room for another one: at once for one whose caller is far behind, or for a short one of its
+    /// Returns whether a running job is to make room for another one: at once for one whose caller is far behind, or for a short one of its
     /// own caller if it is long; after a quantum for whoever is behind.
     pub fn should_yield(&self, caller: &str, length: Length, had_a_quantum: bool) -> bool {
         let Some(own) = self.callers.get(caller) else { return false };
@@ -178,7 +179,7 @@ impl<J, P> Fair<J, P> {
         })
     }
 
-    /// Takes the permit of a running job, which waits for its next one.
+    /// Takes the permit of a running job, which then waits for its next one.
     pub fn park(&mut self, caller: &str, id: u64, length: Length, parked: P) {
         self.running[length as usize] -= 1;
         self.parked[length as usize] += 1;
@@ -187,13 +188,13 @@ impl<J, P> Fair<J, P> {
         }
     }
 
-    /// The handle of a parked job.
+    /// Returns the handle of a parked job.
     pub fn parked(&self, caller: &str, id: u64) -> Option<&P> {
         let parked = &self.callers.get(caller)?.parked;
         parked.iter().flatten().find(|(other, _)| *other == id).map(|(_, parked)| parked)
     }
 
-    /// A parked job no longer waits: it goes on to its end without a permit. False if it has been given one.
+    /// Lets a parked job go on to its end without a permit. Returns false if it has been given one.
     pub fn leave(&mut self, caller: &str, id: u64, length: Length) -> bool {
         let Some(caller) = self.callers.get_mut(caller) else { return false };
         let parked = &mut caller.parked[length as usize];
@@ -203,13 +204,13 @@ impl<J, P> Fair<J, P> {
         true
     }
 
-    /// A short job that runs is a long one from here on.
+    /// Makes a running short job a long one.
     pub fn grow(&mut self) {
         self.running[Length::Short as usize] -= 1;
         self.running[Length::Long as usize] += 1;
     }
 
-    /// A job is done.
+    /// Ends a job.
     pub fn end(&mut self, caller: &str, length: Length, has_permit: bool) {
         self.running[length as usize] -= usize::from(has_permit);
         self.begun -= 1;
@@ -219,7 +220,7 @@ impl<J, P> Fair<J, P> {
         self.settle();
     }
 
-    /// Notes where those are who have something under way, and forgets those who have nothing and are not ahead.
+    /// Raises the floor to those who have something under way, and forgets those who have nothing and are not ahead of it.
     fn settle(&mut self) {
         let active = self.callers.values().filter(|caller| caller.is_active());
         self.floor = active.map(|caller| caller.time).min().map_or(self.floor, |least| self.floor.max(least));
@@ -227,12 +228,12 @@ impl<J, P> Fair<J, P> {
         self.callers.retain(|_, caller| caller.is_active() || caller.time > floor);
     }
 
-    /// Jobs that run.
+    /// Returns how many jobs run.
     pub fn running(&self, length: Length) -> usize {
         self.running[length as usize]
     }
 
-    /// Jobs that wait for a permit; what has not begun is taken for short.
+    /// Returns how many jobs wait for a permit. Those that have not begun count as short.
     pub fn waiting(&self, length: Length) -> usize {
         match length {
             Length::Short => self.waiting + self.parked[0],
@@ -240,7 +241,7 @@ impl<J, P> Fair<J, P> {
         }
     }
 
-    /// Whether nothing is under way.
+    /// Returns whether nothing is under way.
     pub fn is_idle(&self) -> bool {
         self.begun == 0 && self.waiting == 0
     }
@@ -263,7 +264,7 @@ mod tests {
         (from..from + count).for_each(|id| queue.join(&name(caller), id, id));
     }
 
-    /// Grants, and who was granted: the job's number.
+    /// Grants a permit, and returns the number of the job that got it.
     fn granted(queue: &mut Queue) -> Option<u64> {
         queue.grant().map(|granted| match granted {
             Granted::Begin { job, .. } => job,
@@ -271,7 +272,7 @@ mod tests {
         })
     }
 
-    /// Serves jobs that each take as much until there are none; whose were served, by the first letters.
+    /// Serves jobs that each take as much until there are none, and returns their owners' first letters in order.
     fn served(queue: &mut Queue, takes: u64, owner: impl Fn(u64) -> &'static str) -> String {
         let mut order = String::new();
         while let Some(id) = granted(queue) {
@@ -300,7 +301,7 @@ mod tests {
         queue.charge("busy", 1_000 * QUANTUM);
         join(&mut queue, "busy", 1, 7);
         join(&mut queue, "rare", 10, 8);
-        // It is far behind one that has run for so long: at once.
+        // It is far behind one that has run for so long, so it gets the permit at once.
         assert!(queue.should_yield("busy", Length::Short, false));
         queue.end("busy", Length::Short, true);
         let owner = |id| if id < 10 { "busy" } else { "rare" };
@@ -329,7 +330,7 @@ mod tests {
         assert!(queue.should_yield("a", Length::Long, false));
         queue.park("a", 0, Length::Long, 0);
         assert_eq!((queue.running(Length::Long), queue.waiting(Length::Long)), (0, 1));
-        // The short one before the long one, which is resumed then.
+        // The short job goes before the long one, which is resumed then.
         assert_eq!(granted(&mut queue), Some(1));
         queue.end("a", Length::Short, true);
         assert_eq!(granted(&mut queue), Some(0));
@@ -342,7 +343,7 @@ mod tests {
         let mut queue = Queue::new(BOUNDS);
         for number in 0..40u64 {
             join(&mut queue, &owner(number * 100), number * 100, 8);
-            // What runs is parked at once, the worst for the threads, while the next one begins or goes on.
+            // What runs is parked at once while the next one begins or goes on, which takes most threads.
             for _ in 0..20 {
                 let id = granted(&mut queue).unwrap();
                 queue.charge(&owner(id), 9 * QUANTUM);

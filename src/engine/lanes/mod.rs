@@ -1,8 +1,8 @@
-//! Threads of their own for work that is not small, shared fairly by the callers it is done for ([ADR 13](../../../docs/adr)).
+//! Threads for work that is not small, shared fairly by the callers it is done for ([ADR 13](../../../docs/adr)).
 //!
-//! A job runs on one of a fixed set of threads, made at the start, while it has one of fewer permits. Where others wait it gives its
-//! permit up at a poll, parks, and goes on where it was when it is its caller's turn again. So a caller that asks for much takes
-//! from others neither permits nor room to wait.
+//! A job runs on one of a fixed set of threads, made at the start, while it has one of fewer permits. Where others wait it gives its permit
+//! up at a poll, parks, and goes on where it was when its caller gets a permit again. So a caller that asks for much takes from others
+//! neither permits nor room to wait.
 
 mod fair;
 
@@ -26,22 +26,22 @@ use fair::{EDGES_PER_MICROSECOND, Fair, Granted};
 
 /// How long a job runs before it makes room for whoever is behind.
 const PERMIT_TIME: Duration = Duration::from_millis(2);
-/// How often a job looks who waits, if somebody does: a caller that is far behind waits no longer.
+/// How often a job looks who waits while somebody does; a caller that is far behind waits no longer than this.
 const LOOK_EVERY: Duration = Duration::from_micros(50);
-/// How often a job offers its processor to another thread that is ready to run. Kernels with lazy preemption let a thread that has
-/// become ready wait for the next tick, up to 4 ms, where queries keep every processor busy; those threads serve the connections.
+/// How often a job offers its processor to another thread that is ready to run. Kernels with lazy preemption let a thread that has become
+/// ready wait for the next tick, up to 4 ms, where queries keep every processor busy; those threads serve the connections.
 const OFFER_EVERY: Duration = Duration::from_micros(100);
-/// A thread that took the processor for long is no short task of a connection: it is offered again after so many times what it took, so that
-/// the job keeps two thirds of the time.
+/// A thread that took the processor for long is no short task of a connection. It is offered the processor again after so many times what
+/// it took, so that the job keeps two thirds of the time.
 const OFFER_AGAIN_AFTER: u32 = 2;
-/// When to ask again after a refusal.
+/// When a caller that was refused is to ask again.
 const RETRY_AFTER_MS: u64 = 100;
 
 /// How far threads stand back when there are more of them than processors.
 #[derive(Debug, Clone, Copy)]
 pub enum Priority {
-    /// Threads that compute an answer somebody waits for. Those that refuse calls, read a member or say that the server is well run
-    /// three times as much where there is too little for both.
+    /// Threads that compute an answer somebody waits for. Those that refuse calls, read a member or answer health checks run three times as
+    /// much where there is too little for both.
     Query,
     /// Threads that go through everything there is: a query has nine times as much.
     Stream,
@@ -67,7 +67,7 @@ struct Job {
     cancelled: Arc<AtomicBool>,
 }
 
-/// How to wake a parked job.
+/// How a parked job is woken.
 struct Parked {
     thread: Thread,
     granted: Arc<AtomicBool>,
@@ -90,14 +90,14 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     work: Condvar,
-    /// Jobs without a permit, so that a poll need not take the lock to know that there are none.
+    /// How many jobs have no permit, so that a poll need not take the lock to know that there are none.
     contended: AtomicUsize,
-    /// What is waited for, as told to those who are refused.
+    /// What callers wait for, in the words of a refusal.
     what: &'static str,
     yields: Count,
 }
 
-/// A handle on the threads; they end with the last one, when nothing is under way.
+/// A handle on the threads. They end with the last handle, when nothing is under way.
 #[derive(Clone)]
 pub struct Lanes {
     shared: Arc<Shared>,
@@ -114,7 +114,7 @@ impl Drop for CloseWhenDropped {
 }
 
 impl Lanes {
-    /// Makes the threads. `what` is what waits, in the plural.
+    /// Starts the threads. `what` is what callers wait for, in the plural.
     pub fn start(
         threads: &Threads,
         name: &'static str,
@@ -126,7 +126,7 @@ impl Lanes {
         let queue = Queue { fair: Fair::new(bounds), ready: VecDeque::new(), next_id: 0, closed: false };
         let (queue, contended) = (Mutex::new(queue), AtomicUsize::new(0));
         let shared = Arc::new(Shared { queue, work: Condvar::new(), contended, what, yields });
-        // If one cannot be made, the others end with this.
+        // If one thread cannot be started, the others end when this is dropped.
         let close = Arc::new(CloseWhenDropped(shared.clone()));
         for _ in 0..bounds.threads.max(1) {
             let (shared, guard) = (shared.clone(), threads.clone());
@@ -140,8 +140,8 @@ impl Lanes {
         Ok(Lanes { shared, _close: close })
     }
 
-    /// Takes work on for a caller, unless too much of its waits already. It is not begun, and told to stop, when the answer is
-    /// dropped.
+    /// Takes work on for a caller, unless too much of the caller's waits already. When the answer is dropped, the work is not begun, or is
+    /// asked to stop.
     pub fn begin<T: Send + 'static>(
         &self,
         caller: &Arc<str>,
@@ -149,7 +149,7 @@ impl Lanes {
     ) -> Result<Running<T>, Error> {
         let (send, answer) = oneshot::channel();
         let work: Work = Box::new(move |permit| {
-            // Nobody may wait for it any more.
+            // Nobody may wait for the answer any more.
             let _ = send.send(work(permit));
         });
         let cancelled = Arc::new(AtomicBool::new(false));
@@ -203,11 +203,11 @@ impl Shared {
         }
     }
 
-    /// What each thread does until there is nothing left to do.
+    /// Runs jobs on a thread until there is nothing left to do.
     fn serve(self: Arc<Shared>, name: &str, threads: &Threads) {
         while let Some(Ready { caller, id, job }) = self.next() {
             let permit = Permit::new(self.clone(), caller, id, job.cancelled);
-            // A panic is counted and logged; whoever waits hears that the work ended badly.
+            // A panic is counted and logged; whoever waits gets an error.
             let _ = threads.guarded(name, || (job.work)(permit));
         }
     }
@@ -248,7 +248,7 @@ impl<T> Future for Running<T> {
 struct Cancel {
     shared: Arc<Shared>,
     caller: Arc<str>,
-    /// No job has the greatest number: the work is done.
+    /// The job's number; the greatest one once the work is done, which no job has.
     id: u64,
     cancelled: Arc<AtomicBool>,
 }
@@ -278,13 +278,13 @@ pub struct Permit {
     cancelled: Arc<AtomicBool>,
     granted: Arc<AtomicBool>,
     length: Cell<Length>,
-    /// False from when the job has left the queue of those that are parked.
+    /// It is false once the job has left the queue of those that are parked.
     is_held: Cell<bool>,
     since: Cell<Instant>,
     looked: Cell<Instant>,
     /// When the job next offers its processor to other threads.
     offers_at: Cell<Instant>,
-    /// What it has done, and what of it its caller was charged for.
+    /// How much the job has done, and how much of it its caller was charged for.
     work: Cell<u64>,
     charged: Cell<(u64, Instant)>,
 }
@@ -308,7 +308,7 @@ impl Permit {
         }
     }
 
-    /// Whether nobody waits for the job any more.
+    /// Returns whether nobody waits for the job any more.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
     }
@@ -318,7 +318,7 @@ impl Permit {
         self.work.set(work);
     }
 
-    /// The job is a long one from here on.
+    /// Makes the job a long one.
     pub fn grow(&self) {
         if self.length.get() == Length::Short && self.is_held.get() {
             self.length.set(Length::Long);
@@ -326,8 +326,8 @@ impl Permit {
         }
     }
 
-    /// To be called now and then: makes room for others, and returns when it is this job's turn again, its caller has gone or the
-    /// deadline has passed. True if it waited.
+    /// Makes room for others if it is time to. It returns when this job has a permit again, its caller has gone or the deadline has passed;
+    /// true if it waited. A job is to call it now and then.
     pub fn poll(&self, now: Instant, deadline: Option<Instant>) -> bool {
         self.offer_processor(now);
         let contended = self.shared.contended.load(Ordering::Relaxed) > 0;
@@ -382,8 +382,8 @@ impl Permit {
         self.charged.set((self.charged.get().0, now));
     }
 
-    /// Charges what was done since the last time: what was visited, or as much as would have been in the same time, since not all
-    /// work is visiting.
+    /// Charges what was done since the last time: the half-edges visited, or as many as would have been visited in the same time, because
+    /// not all work is visiting.
     fn charge(&self, queue: &mut Queue, now: Instant) {
         let (work, at) = self.charged.replace((self.work.get(), now));
         let took = u64::try_from(now.saturating_duration_since(at).as_micros()).unwrap_or(u64::MAX);
