@@ -1,23 +1,23 @@
-//! How long an answer may be. Clients take 4 MiB of a message unless they say otherwise, so no answer is longer: a page ends early, a
-//! list of the best gives the first of them and says so, and what has neither is refused.
+//! How long an answer may be. Clients take 4 MiB of a message unless they say otherwise, so no answer is longer: a page ends early, a list
+//! of the best holds the first of them and says so, and an answer that can do neither is refused.
 
 use prost::Message;
 
-/// Bytes of an answer's items. What is beside them, and the last digits of an encoding, have the rest of the 4 MiB.
+/// The most bytes of an answer's items. What is beside them, and the last digits of an encoding, have the rest of the 4 MiB.
 pub const ANSWER_BYTES_MAX: usize = 3 * 1_024 * 1_024;
-/// A path that is longer than this is given without its edges' notes and origins: so no single item fills an answer.
+/// A path that is longer than this is shown without its edges' notes and origins, so that no single item fills an answer.
 pub const PATH_BYTES_MAX: usize = 256 * 1_024;
 /// What a repeated field takes beside an item: its tag, and its length in at most four bytes.
 const FRAME_BYTES: usize = 5;
 
-/// What an answer has room for.
+/// The room that is left in an answer.
 #[derive(Debug, Default)]
 pub struct Room {
     used: usize,
 }
 
 impl Room {
-    /// Whether there is room for an item; it is taken if there is. There always is for the first.
+    /// Takes the room for an item, and returns whether there was enough. There always is for the first item.
     pub fn take(&mut self, item: &impl Message) -> bool {
         let used = self.used + item.encoded_len() + FRAME_BYTES;
         let fits = self.used == 0 || used <= ANSWER_BYTES_MAX;
@@ -28,7 +28,7 @@ impl Room {
     }
 }
 
-/// The first items, as many as there is room for, and whether these are all.
+/// Returns the first items, as many as there is room for, and whether these are all.
 pub fn that_fit<M: Message>(items: impl IntoIterator<Item = M>) -> (Vec<M>, bool) {
     let mut room = Room::default();
     let mut fitting = Vec::new();
@@ -41,8 +41,8 @@ pub fn that_fit<M: Message>(items: impl IntoIterator<Item = M>) -> (Vec<M>, bool
     (fitting, true)
 }
 
-/// One page of what comes in its order, and the token of the next one if there is more: it ends with so many items, or before the one
-/// that there is no room for. `encode` also gives where in the order an item is.
+/// Returns one page of items in their order, and the token of the next page if there is more. The page ends with `size` items, or before
+/// the one that there is no room for. `encode` also returns the item's cursor.
 pub fn page_that_fits<T, M: Message, P>(
     items: impl IntoIterator<Item = T>,
     size: usize,

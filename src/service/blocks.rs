@@ -63,7 +63,7 @@ pub async fn list_blocks(
     let now = service.engine.now();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let ix = state.graph().find(member.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &member))?;
-        // All of them are put in order for each page.
+        // Each page sorts all blocks of the member.
         charge_resources(state.graph().members_blocked_by(ix).count(), budget)?;
         let blocks = state.blocks_by(ix);
         let start = after.as_ref().map_or(0, |after| blocks.partition_point(|block| block.of <= *after));

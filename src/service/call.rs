@@ -24,14 +24,14 @@ pub struct CallContext {
 
 #[cfg(test)]
 impl CallContext {
-    /// For tests that make no call.
+    /// Returns a context for tests that make no call.
     pub fn unlimited() -> CallContext {
         CallContext { principal: Principal::unlimited(), deadline: None }
     }
 }
 
 impl<M> Call<M> {
-    /// The call of a request that came through the listener. One that nobody said who makes is refused as INTERNAL.
+    /// Takes the call out of a request that came through the listener. A request without a principal is refused as INTERNAL.
     pub fn of(request: Request<M>) -> Result<Call<M>, Status> {
         let (metadata, mut extensions, message) = request.into_parts();
         let principal = extensions.remove::<Principal>().ok_or_else(|| {
@@ -41,7 +41,7 @@ impl<M> Call<M> {
     }
 }
 
-/// What a caller gets of an outcome. A handler's error may be a status already, which tells more than an error can.
+/// Turns an outcome into the caller's answer. A handler's error may be a status already, which says more than an error can.
 pub fn respond<T, E: IntoStatus>(outcome: Result<T, E>) -> Result<Response<T>, Status> {
     outcome.map(Response::new).map_err(IntoStatus::into_status)
 }
@@ -65,13 +65,13 @@ impl IntoStatus for Status {
 /// A tenth of a call's time, at most this much, is kept for the way back of a partial answer.
 const WAY_BACK_MAX: Duration = Duration::from_millis(50);
 
-/// When a query is to stop so that its caller still gets what there is.
+/// Returns when a query is to stop so that its caller still gets what there is.
 fn deadline(metadata: &MetadataMap) -> Option<Instant> {
     let timeout = grpc_timeout(metadata.get("grpc-timeout")?.to_str().ok()?)?;
     Instant::now().checked_add(timeout - (timeout / 10).min(WAY_BACK_MAX))
 }
 
-/// Reads the header `grpc-timeout`: up to eight digits and a unit.
+/// Parses the header `grpc-timeout`: up to eight digits and a unit.
 pub fn grpc_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    /// A handler takes a `Call`, which there is no other way to make.
+    /// A handler takes a `Call`, and there is no other way to make one.
     #[test]
     fn a_request_without_a_principal_is_refused() {
         let refused = Call::of(Request::new(())).err().map(|status| status.code());

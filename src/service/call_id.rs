@@ -1,15 +1,15 @@
-//! What the logs know a call by: its caller's words for it, and where it stands in the caller's trace.
+//! What the logs call a call: its caller's name for it, and its position in the caller's trace.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tonic::codegen::http::{HeaderMap, HeaderValue};
 
-/// Calls so far. They are known by their number when their callers have no name for them.
+/// How many calls there were. A call has its number in the logs when its caller has no name for it.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 const NAME_BYTES_MAX: usize = 128;
 
-/// Nothing is read of it until something is logged.
+/// The headers of a call, from which nothing is read until something is logged.
 #[derive(Debug, Clone)]
 pub struct CallId {
     number: u64,
@@ -17,7 +17,7 @@ pub struct CallId {
     trace: Option<HeaderValue>,
 }
 
-/// Where a call stands in a trace (W3C Trace Context).
+/// The position of a call in a trace (W3C Trace Context).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trace<'a> {
     pub trace_id: &'a str,
@@ -25,7 +25,7 @@ pub struct Trace<'a> {
 }
 
 impl CallId {
-    /// By the headers `x-request-id` and `traceparent`.
+    /// Takes the headers `x-request-id` and `traceparent`.
     pub fn of(headers: &HeaderMap) -> CallId {
         let number = 1 + CALLS.fetch_add(1, Ordering::Relaxed);
         CallId { number, name: headers.get("x-request-id").cloned(), trace: headers.get("traceparent").cloned() }
@@ -57,7 +57,7 @@ impl fmt::Display for CallId {
 }
 
 impl<'a> Trace<'a> {
-    /// `VERSION-TRACE-PARENT-FLAGS`; versions to come may add to the end.
+    /// Parses `VERSION-TRACE-PARENT-FLAGS`; later versions may add to the end.
     pub(super) fn parse(text: &'a str) -> Option<Trace<'a>> {
         let mut parts = text.split('-');
         let mut hex = |digits: usize| {

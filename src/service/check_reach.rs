@@ -1,4 +1,4 @@
-//! `ReachService.CheckReach`: whether some may see a member or a status. A decision for a service that is trusted, so it is taken on all
+//! `ReachService.CheckReach`: whether some may see a member or a status. It decides for a service that is trusted, so it looks at all
 //! edges, whoever may see those; but never past a block.
 
 use std::collections::{HashMap, HashSet};
@@ -40,7 +40,7 @@ pub async fn check_reach(
     service.query(&asked, answer).await
 }
 
-/// What is decided is for each viewer asked about; on behalf of one more nothing could be.
+/// The decision is for each viewer that the request names, so it can't be made on behalf of one more.
 fn on_nobodys_behalf(asked: Option<&ReadContext>) -> Result<(), Violation> {
     if asked.is_some_and(|asked| asked.viewer_id().is_some()) {
         return Err(Violation::new(
@@ -73,7 +73,8 @@ struct Reach<'v, 'g> {
 }
 
 impl Reach<'_, '_> {
-    /// Hops of the viewers that are in reach. Those without blocks are found by one search; one with a block has a graph of its own.
+    /// Returns the hops of the viewers that are in reach. Those without blocks are found by one search; one with a block has a graph of its
+    /// own.
     fn hops_from(
         &self,
         viewers: impl Iterator<Item = MemberIx> + Clone,
@@ -81,7 +82,7 @@ impl Reach<'_, '_> {
     ) -> (HashMap<MemberIx, u32>, Extent) {
         let graph = self.graph;
         let (within, mut extent) = self.ways.reach_list(self.subject, self.max_hops, budget);
-        // Those within may be many more than are asked about.
+        // Many more members may be within than are asked about.
         let asked: HashSet<MemberIx> = viewers.clone().collect();
         let within = within.into_iter().filter(|(_, member)| asked.contains(member));
         let mut found: HashMap<MemberIx, u32> = within.map(|(hop, member)| (member, hop)).collect();

@@ -36,7 +36,7 @@ pub async fn write(
     service.commit(&context, changes, request, written).await.map_err(|refusal| refused(refusal, &names))
 }
 
-/// The error of the change that was refused, with its place in the batch.
+/// Returns the error of the change that was refused, with its index in the batch.
 fn refused(refusal: Refusal, names: &[ChangeName]) -> Status {
     match refusal.change.and_then(|index| names.get(index)) {
         Some(name) => to_status_at(name.locate(refusal.error), name.path().to_owned()),
@@ -69,9 +69,9 @@ fn decode(service: &Service, message: pb::WriteRequest) -> Result<(Vec<Change>, 
 /// The kinds that a batch is about.
 #[derive(Default)]
 struct Kinds {
-    /// Those that it puts itself.
+    /// The kinds that the batch puts itself.
     put: HashSet<String>,
-    /// Those that its edges are of and its audiences name, each with its field.
+    /// The kinds that its edges are of and its audiences name, each with its field.
     named: Vec<(String, String)>,
 }
 
@@ -97,14 +97,14 @@ impl Kinds {
     }
 }
 
-/// What a change is about: where its etag is found afterwards.
+/// What a change is about, which is where its etag is found afterwards.
 enum Subject {
     Kind(KindName),
     Member(MemberId),
     Edge(EdgeKey),
     Status(StatusId),
     Posted(StatusId),
-    /// A block or what is counted of a member: it has no etag.
+    /// A block or a tally, which has no etag.
     Bare,
 }
 

@@ -1,4 +1,4 @@
-//! From the services of the protos to the handlers: for each RPC, its request becomes a `Call`, and what its handler gives a response. A
+//! From the services of the protos to the handlers. For each RPC its request becomes a `Call`, and what its handler returns a response. A
 //! handler is the public function in a file of this folder that is named as its RPC is.
 
 use tonic::{Request, Response, Status, Streaming};

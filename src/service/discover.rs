@@ -56,7 +56,7 @@ pub async fn discover_statuses(
     service.query_statuses(&asked, answer).await
 }
 
-/// The viewer is named by the request; its way of reading can only name the same.
+/// The viewer is named by the request, so its read options can only name the same one.
 fn same_viewer(viewer: Option<&MemberId>, asked: Option<&ReadContext>) -> Result<(), Violation> {
     match (viewer, asked.and_then(ReadContext::viewer_id)) {
         (Some(viewer), Some(other)) if viewer != other => {
@@ -66,7 +66,7 @@ fn same_viewer(viewer: Option<&MemberId>, asked: Option<&ReadContext>) -> Result
     }
 }
 
-/// A status with the chain that carries it, which is missing if a limit ended the search for it.
+/// Encodes a status with the chain that carries it, which is missing if a limit ended the search for it.
 fn discovered(
     shown: Shown<'_>,
     viewer: MemberIx,
@@ -83,7 +83,7 @@ fn discovered(
 }
 
 fn same_on_every_page(message: &pb::DiscoverStatusesRequest) -> pb::DiscoverStatusesRequest {
-    // It says no more than the request's own.
+    // The viewer of the read options is the request's own, so a token need not depend on it.
     let read = message.read.clone().map(|read| pb::ReadOptions { viewer_id: String::new(), ..read });
     let read = read_on_every_page(read.as_ref());
     pb::DiscoverStatusesRequest { page_size: 0, page_token: String::new(), read, ..message.clone() }

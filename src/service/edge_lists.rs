@@ -12,14 +12,14 @@ use crate::engine::State;
 use crate::graph::{Budget, Graph, HalfEdge, IdPrefix, MemberIx, View, id_prefix};
 use crate::proto::v1 as pb;
 
-/// Where an edge stands in its member's list.
+/// The position of an edge in its member's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Cursor<'s> {
-    /// Of the other end's id. It comes first, for most comparisons end there.
+    /// The prefix of the other end's id. It comes first, because most comparisons end there.
     prefix: IdPrefix,
     other: &'s MemberId,
     kind: &'s KindName,
-    /// And does not lead out.
+    /// Whether the edge leads in and does not lead out.
     leads_in: bool,
 }
 
@@ -77,7 +77,7 @@ impl EdgesOf {
         self.leads.admit(half) && view.passes_any_way(half)
     }
 
-    /// Shows each of the edges once, in no order that means anything to a caller.
+    /// Calls `found` with each of the edges once, in no particular order.
     fn for_each(
         &self,
         view: &View<'_>,
@@ -137,7 +137,7 @@ pub async fn list_edges(service: &Service, call: Call<pb::ListEdgesRequest>) -> 
             (from, half.kind(), to)
         });
         let shown = how.shown(state);
-        // There is an edge for each cursor: what the graph holds is in the records.
+        // Each cursor has its edge, because what the graph holds is in the records.
         let stored = found.iter().map(|(cursor, _)| *cursor).zip(state.edges_at(ends));
         let (edges, next_page_token) =
             page_that_fits(stored, size, |(cursor, edge)| (shown.edge(edge), cursor), token_after);
@@ -146,14 +146,14 @@ pub async fn list_edges(service: &Service, call: Call<pb::ListEdgesRequest>) -> 
     service.query(&asked, answer).await
 }
 
-/// The first edges in order, of those after a cursor: a page of a hub's edges without sorting or keeping them all.
+/// The first edges in order after a cursor, so that a page of a hub's edges needs neither sorting nor keeping all of them.
 struct FirstEdges<'s> {
     graph: &'s Graph,
     after: Option<Cursor<'s>>,
     count: usize,
-    /// Half-edges that have no cursor yet.
+    /// The half-edges that have no cursor yet.
     next: Vec<HalfEdge>,
-    /// The first of those that are, and some more.
+    /// The first edges of those that have a cursor, and some more.
     found: Vec<(Cursor<'s>, HalfEdge)>,
 }
 
@@ -168,8 +168,8 @@ impl<'s> FirstEdges<'s> {
         }
     }
 
-    /// All names first, then what is in them: what is not in the processor's cache is fetched at the same time, and not one after
-    /// the other.
+    /// Gives the next edges their cursors. All names are looked up first and read afterwards, so that those that are not in the processor's
+    /// cache are fetched at the same time, and not one after the other.
     fn take_batch(&mut self) {
         let names: Vec<&MemberId> = self.next.iter().map(|half| self.graph.id(half.neighbor())).collect();
         let batch = names.into_iter().zip(self.next.drain(..)).map(|(name, half)| {

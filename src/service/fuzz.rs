@@ -14,7 +14,7 @@ use crate::proto::v1 as pb;
 
 const NOW: TimeMs = TimeMs(1_700_000_000_000);
 
-/// Every resource with every field there is.
+/// Returns every resource with every field there is.
 fn records() -> Vec<pb::ImportRecord> {
     use pb::import_record::Record;
     let text = str::to_owned;
@@ -142,7 +142,7 @@ fn no_filter_breaks_a_query() {
     });
 }
 
-/// As text, whatever the bytes are.
+/// Makes a text of any bytes.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

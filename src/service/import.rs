@@ -14,14 +14,14 @@ use crate::domain::{Change, Error, Reason, Resource, Status, Violation};
 use crate::engine::{Applied, Effect, ImportStream, ImportUnderWay, ImportedBatch, Rehearsal, State};
 use crate::proto::v1 as pb;
 
-/// Encoded bytes of batches that are on their way to the disk, beyond which no further one is taken. Enough that the writer always
-/// has some to carry out together while the disk syncs others.
+/// The bytes of encoded batches under way to the disk, beyond which no further one is taken. It is enough that the writer always has some
+/// to carry out together while the disk syncs others.
 const UNDER_WAY_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
-/// Records that a rehearsal holds at most.
+/// The most records that a rehearsal holds.
 const REHEARSED_MAX: usize = 100_000;
 
-/// What became of the records, or the status the stream was broken off with.
+/// Returns what became of the records, or the status that the stream was broken off with.
 pub async fn import(
     service: &Service,
     Call { context, message: mut stream }: Call<Streaming<pb::ImportRequest>>,
@@ -38,7 +38,7 @@ pub async fn import(
     let mut under_way = UnderWay::default();
     let mut revision = service.engine.state().revision();
     let mut ended = false;
-    // What ends the stream is told when all that came before it is there.
+    // An error that ends the stream is returned once all that came before it is on disk.
     let mut refused = None;
     while !ended || !under_way.batches.is_empty() {
         let message = tokio::select! {
@@ -59,7 +59,7 @@ pub async fn import(
                 ended = true;
                 continue;
             }
-            // It may be a message that was refused before it was decoded.
+            // The error may be of a message that was refused before it was decoded.
             Err(status) => {
                 (ended, refused) = (true, Some(status));
                 continue;
@@ -88,10 +88,10 @@ struct Import<'a> {
     context: CallContext,
     tally: Tally,
     importing: ImportStream,
-    /// Where records are carried out that are to be checked alone.
+    /// Where records are carried out that are only to be checked.
     rehearsal: Option<Rehearsal>,
     rehearsed: usize,
-    /// As the first message said it.
+    /// What the first message asked for.
     validate_only: Option<bool>,
 }
 
@@ -128,7 +128,8 @@ impl Import<'_> {
         Ok(begun)
     }
 
-    /// Records are judged by what is stored and by those before them; after so many the latter are forgotten, since they take memory.
+    /// Rehearses records, which are judged by what is stored and by those before them. After so many the latter are forgotten, because they
+    /// take memory.
     async fn rehearse(&mut self, changes: Vec<Change>) -> Result<ImportedBatch, Error> {
         let kept = self.rehearsal.take().filter(|_| self.rehearsed < REHEARSED_MAX);
         self.rehearsed = if kept.is_some() { self.rehearsed } else { 0 } + changes.len();
@@ -144,7 +145,7 @@ impl Import<'_> {
     }
 }
 
-/// Batches that the writer was given and has not answered, in order.
+/// The batches that the writer was given and has not answered, in order.
 #[derive(Default)]
 struct UnderWay {
     batches: VecDeque<Begun>,
@@ -154,16 +155,16 @@ struct UnderWay {
 /// What has become of a message's records before the writer has answered.
 struct Begun {
     bytes: usize,
-    /// Those that are not well-formed.
+    /// The records that are not well-formed.
     refused: Vec<(i64, Error)>,
-    /// Of those that the writer was given, if there are any.
+    /// The positions of the records that the writer was given.
     positions: Vec<i64>,
-    /// Those among them, by their index, that are statuses, and what of each is compared with one that is there.
+    /// The statuses among these records, by their index, each with the fields that are compared with those of a stored one.
     statuses: HashMap<usize, (Status, StatusFields)>,
     batch: Option<Batch>,
 }
 
-/// A message's changes, on their way.
+/// A message's changes, under way.
 enum Batch {
     Writing(ImportUnderWay),
     Rehearsed(ImportedBatch),
@@ -175,7 +176,7 @@ impl UnderWay {
         self.batches.push_back(begun);
     }
 
-    /// Waits until the oldest is on disk; for ever if there is none.
+    /// Waits until the oldest batch is on disk; for ever if there is none.
     async fn oldest_ended(&mut self) -> Result<(Begun, Option<ImportedBatch>), Error> {
         let written = match self.batches.front_mut().map(|oldest| &mut oldest.batch) {
             Some(Some(Batch::Writing(batch))) => Some(batch.end().await?),
@@ -191,14 +192,14 @@ impl UnderWay {
     }
 }
 
-/// What has come of the records so far.
+/// What has become of the records so far.
 #[derive(Default)]
 struct Tally {
     response: pb::ImportResponse,
 }
 
 impl Tally {
-    /// The message's records that are well-formed; the others are refused here.
+    /// Returns the message's records that are well-formed; the others are refused here.
     fn decode(&mut self, service: &Service, message: pb::ImportRequest) -> (Begun, Vec<Change>) {
         let now = service.engine.now();
         let bytes = message.encoded_len();
@@ -223,7 +224,7 @@ impl Tally {
         (begun, changes)
     }
 
-    /// Counts what came of a message's records.
+    /// Counts what became of a message's records.
     fn ended(&mut self, state: &State, begun: Begun, batch: Option<ImportedBatch>) {
         begun.refused.into_iter().for_each(|(position, error)| self.refuse(position, error));
         let results = batch.map(|batch| batch.results).unwrap_or_default();
@@ -275,10 +276,10 @@ impl Tally {
     }
 }
 
-/// What of an imported status is not as the stored one has it.
+/// Returns a field in which an imported status differs from the stored one.
 fn differing_field(state: &State, imported: &Status, compared: StatusFields) -> Option<&'static str> {
     let stored = state.status(imported.id.as_str())?.value;
-    // Who was excluded and is erased is no longer named.
+    // Excluded members who were erased are no longer named.
     let mut audience = imported.audience.clone();
     let kept = &stored.audience.filter.exclude;
     audience.filter.exclude.retain(|id| kept.contains(id) || state.member(id.as_str()).is_some());

@@ -12,10 +12,10 @@ use crate::engine::{State, StatusReader};
 use crate::graph::{Budget, Extent, Leader, Limit, MemberIx, Sharer, View, distances, leaders};
 use crate::proto::v1 as pb;
 
-/// A leader's statuses and readers that are named.
+/// The most statuses, and the most readers, that are named of a leader.
 const EVIDENCE_MAX: usize = 10;
 
-/// Only leaders so near to a member.
+/// Which members are near enough.
 struct Near {
     member: MemberId,
     max_hops: u32,
@@ -52,7 +52,7 @@ pub async fn list_leaders(
         let from = from.zip(near.as_ref().map(|near| near.max_hops));
         let (leaders, extent) = match nearest(state, (&view, &how.status_reader(state)), &topic, from, budget) {
             Ok(leaders) => (leaders, Extent::complete(HOPS_MAX)),
-            // Scores are of all who read: of part of them they would be of something else.
+            // The scores depend on all who read, so a part of them gives none.
             Err(limit) => (Vec::new(), Extent::ended(limit, 0)),
         };
         let info = how.info(state, extent, budget)?;
@@ -69,7 +69,7 @@ struct Found {
     hops: Option<u32>,
 }
 
-/// The leaders of a topic; only those within so many hops of a member, if one is given.
+/// Returns the leaders of a topic; only those within so many hops of a member, if one is given.
 fn nearest(
     state: &State,
     (view, reader): (&View<'_>, &StatusReader),

@@ -1,4 +1,4 @@
-//! Who leads on the topics that suggestions are asked about: a reason to meet them.
+//! Who leads on the topics that suggestions are asked about, which is a reason to meet them.
 
 use std::collections::HashMap;
 
@@ -6,25 +6,25 @@ use crate::domain::{Topic, TopicSet};
 use crate::engine::{State, StatusReader};
 use crate::graph::{Budget, Limit, MemberIx, Sharer, View, leaders};
 
-/// The first so many leaders of a topic are told of as such.
+/// How many of a topic's leaders count as leading.
 const LEADERS_REPORTED_MAX: usize = 10;
-/// Members on a topic whose leaders are looked for: among more it would take longer than the suggestions do.
+/// The most members on a topic whose leaders are looked for: with more it would take longer than the suggestions do.
 const ON_TOPIC_MAX: usize = 1_000;
 
-/// That a member leads on a topic.
+/// The fact that a member leads on a topic.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lead {
     pub topic: Topic,
-    /// Its rank among the topic's leaders, from 1.
+    /// The member's rank among the topic's leaders, from 1.
     pub rank: usize,
     /// How many members on the topic pay attention to it; 1 at least.
     pub audience: usize,
 }
 
-/// By member, on what it leads.
+/// What members lead on.
 pub type Leads = HashMap<MemberIx, Vec<Lead>>;
 
-/// The first leaders of each topic, as `ListLeaders` has them of the same view.
+/// Returns the first leaders of each topic, as `ListLeaders` has them of the same view.
 pub fn leads(
     state: &State,
     (view, reader): (&View<'_>, &StatusReader),

@@ -1,8 +1,8 @@
 //! Changes as they are made, for all who watch: read from the log and made into messages once, and kept a while.
 //!
-//! One task follows the log, as long as somebody watches. It keeps the newest messages in a ring and wakes the watchers, a few at a time:
-//! what a commit costs does not depend on how many watch it, and what its delivery costs is spread, so that other calls go on
-//! between. A watcher that is behind the ring reads the log for itself.
+//! One task follows the log, as long as somebody watches. It keeps the newest messages in a ring and wakes the watchers, a few at a time.
+//! So what a commit costs does not depend on how many watch it, and what its delivery costs is spread, so that other calls go on between. A
+//! watcher that is behind the ring reads the log for itself.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,25 +14,25 @@ use crate::domain::{Error, Sequence};
 use crate::engine::{Changes, Feed, State};
 use crate::proto::v1 as pb;
 
-/// Messages that are kept: about so many bytes of them, encoded, and of so many commits.
+/// About how many encoded bytes of messages are kept, and of how many commits.
 const RING_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 const RING_COMMITS_MAX: usize = 8_192;
-/// Watchers that are woken together.
+/// How many watchers are woken together.
 const GROUP: usize = 32;
-/// How long others have the threads after so many deliveries of one small message, or what takes as long.
+/// How long other tasks have the threads after `GROUP` deliveries of one small message, or what takes as long.
 const PAUSE: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(50);
-/// Bytes that take about as long as one more message.
+/// How many bytes take about as long as one more message.
 const BYTES_PER_MESSAGE: usize = 4_096;
-/// Commits that a watcher takes at a time.
+/// How many commits a watcher takes at a time.
 const TAKEN_TOGETHER: usize = 64;
 
-/// What a commit left behind, as watchers hear of it.
+/// What a commit left behind, in the messages that watchers get.
 pub struct Made {
     pub sequence: Sequence,
-    /// The last of them names the revision.
+    /// The messages; the last of them names the revision.
     pub messages: Vec<pb::WatchResponse>,
-    /// Encoded.
+    /// The encoded length of all of them.
     pub bytes: usize,
 }
 
@@ -41,7 +41,7 @@ pub type Make = fn(&State, Changes) -> Made;
 
 pub struct Live {
     ring: Mutex<Ring>,
-    /// Each tells its watchers of the newest commit in the ring.
+    /// The newest commit in the ring, one sender for each group of watchers.
     groups: Vec<watch::Sender<Sequence>>,
     watchers: watch::Sender<usize>,
 }
@@ -59,11 +59,11 @@ struct Ring {
 pub enum Since {
     Made(Vec<Arc<Made>>),
     UpToDate,
-    /// The ring begins later.
+    /// The ring begins later, so the watcher has to read the log.
     Behind,
 }
 
-/// Who watches.
+/// A watcher of the ring.
 pub struct Watcher {
     live: Arc<Live>,
     newest: watch::Receiver<Sequence>,
@@ -79,9 +79,9 @@ impl Live {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more who watches.
+    /// Adds a watcher.
     pub fn join(self: &Arc<Live>) -> Watcher {
-        // Two that join at the same time may find the same room: then a group has one more.
+        // Two that join at the same time may choose the same group, which then has one more than it should.
         let group = self.groups.iter().find(|group| group.receiver_count() < GROUP).or(self.groups.first());
         let newest = group.map_or_else(|| watch::Sender::new(0).subscribe(), watch::Sender::subscribe);
         self.watchers.send_modify(|watchers| *watchers += 1);
@@ -105,7 +105,7 @@ impl Live {
             match read {
                 Ok(()) => {}
                 Err(Error::Unavailable { .. }) => return,
-                // Those who watch read for themselves until it is better.
+                // Those who watch read the log for themselves until it can be followed again.
                 Err(error) => {
                     tracing::error!(%error, "changes cannot be read for all who watch");
                     tokio::time::sleep(PAUSE_MAX).await;
@@ -123,7 +123,7 @@ impl Live {
         }
     }
 
-    /// Wakes all who watch, with time for others between.
+    /// Wakes all who watch, with time for other tasks in between.
     async fn wake(&self, newest: Sequence, cost: usize) {
         let mut delivered = 0;
         for group in &self.groups {
@@ -143,7 +143,7 @@ impl Live {
 }
 
 impl Ring {
-    /// Begins anew, with nothing.
+    /// Empties the ring.
     fn restart(&mut self, after: Sequence) {
         *self = Ring { after, through: after, ..Ring::default() };
     }
@@ -172,7 +172,7 @@ impl Ring {
 }
 
 impl Watcher {
-    /// What came after a commit.
+    /// Returns what came after a commit.
     pub fn since(&self, position: Sequence) -> Since {
         self.live.ring().since(position)
     }
@@ -213,7 +213,7 @@ mod tests {
         let mut ring = Ring::default();
         ring.restart(10);
         assert_eq!((sequences(ring.since(9)), sequences(ring.since(10))), (None, Some(vec![])));
-        // Who is ahead of what was read waits.
+        // A watcher that is ahead of what was read waits.
         assert_eq!(sequences(ring.since(12)), Some(vec![]));
         ring.push(vec![made(11, RING_BYTES_MAX / 2), made(12, 1), made(13, 1)]);
         assert_eq!((sequences(ring.since(10)), sequences(ring.since(12))), (Some(vec![11, 12, 13]), Some(vec![13])));

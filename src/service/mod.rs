@@ -2,14 +2,14 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `status.rs` | the one place that turns an error into a gRPC status |
+//! | `status.rs` | all errors become a gRPC status here |
 //! | `decode/` | requests into domain types, every bound checked, every violation named by its field |
 //! | `encode/` | domain types into answers |
 //! | `delegation.rs` | from the services of the protos to a handler for each RPC, made by `build.rs` |
 //! | `call.rs`, `principal.rs` | a call as its handler gets it, and who makes it |
 //! | `read_context.rs`, `commit.rs` | what reads and writes share: viewer, revision, budget, completeness; request ids |
-//! | `call_id.rs` | what the logs know a call by |
-//! //! | `page.rs`, `answer_bytes.rs` | page tokens; how long an answer may be |
+//! | `call_id.rs` | what the logs call a call |
+//! | `page.rs`, `answer_bytes.rs` | page tokens; how long an answer may be |
 //! | `watch.rs`, `watchers.rs`, `live.rs` | the stream of changes; who watches; what all who watch share |
 //! | `shares.rs` | how many of something may be under way, by caller |
 //! | `streamed.rs` | answers of many messages, made as fast as they are taken |

@@ -1,8 +1,8 @@
-//! Page tokens: where a page ended, for which request.
+//! Page tokens: where a page ended, and of which request.
 //!
-//! A token is the hex digits of: a version byte, XXH3-64 of the request it belongs to, the pages' `as_of`, the cursor of the
-//! last item by its sort key, and a code of authentication of all before, by a key that the store keeps: what is in a token decides
-//! what comes next, and is kith's own.
+//! A token is the hex digits of: a version byte, XXH3-64 of the request it belongs to, the pages' `as_of`, the last item's cursor by its
+//! sort key, and an authentication code of all before, by a key that the store keeps. The code is there because what is in a token decides
+//! what comes next, so it must be kith's own.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::domain::{Reason, TimeMs, Violation};
 use crate::engine::TokenKey;
 
 const VERSION: u8 = 2;
-/// Between the parts of a cursor; no id holds a control character.
+/// Stands between the parts of a cursor; no id holds a control character.
 const SEPARATOR: char = '\u{1f}';
 const HEAD_BYTES: usize = 1 + 8 + 8;
 
 /// Where the page before ended, if this is not the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageToken {
-    /// Pages of one listing are evaluated at the same time.
+    /// The time at which all pages of a listing are evaluated.
     pub as_of: TimeMs,
     /// The last item's sort key.
     pub cursor: Vec<String>,
@@ -35,7 +35,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// `request` is to have its page's size, its token and its ways of reading cleared.
+    /// Makes the listing of a request whose page size, page token and read options were cleared.
     pub fn new(key: &Arc<TokenKey>, rpc: &str, request: &impl Message) -> Listing {
         let mut bytes = rpc.as_bytes().to_vec();
         bytes.push(0);
@@ -43,7 +43,7 @@ impl Listing {
         Listing { request: xxh3_64(&bytes), key: key.clone() }
     }
 
-    /// The token for the page after `cursor`.
+    /// Returns the token for the page after `cursor`.
     pub fn token(&self, as_of: TimeMs, cursor: &[&str]) -> String {
         let mut bytes = vec![VERSION];
         bytes.extend(self.request.to_be_bytes());
@@ -80,7 +80,7 @@ impl Listing {
     }
 }
 
-/// A page's token is as long as two ids: `format!` for each byte took longer than all else of it.
+/// Digits are looked up, because `format!` for each byte took longer than everything else about a token.
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
     let digit = |four: u8| char::from(DIGITS[usize::from(four & 0xF)]);
@@ -97,7 +97,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     text.as_bytes().chunks_exact(2).map(|pair| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8)).collect()
 }
 
-/// One page of what comes in its order, and the token of the next one if there is more.
+/// Returns one page of items in their order, and the token of the next page if there is more.
 pub fn page<T>(
     items: impl IntoIterator<Item = T>,
     size: usize,

@@ -10,17 +10,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::CallId;
 use crate::domain::{Change, EdgeKey, Error, MemberId};
 
-/// Resources that are named of one call; of more, how many there are.
+/// How many resources are named of one call; the others are only counted.
 const SUBJECTS_NAMED_MAX: usize = 8;
 
 tokio::task_local! {
-    /// What the logs know the call by that a task works on.
+    /// The log id of the call that a task works on.
     static CALL_ID: CallId;
 }
 
-/// Decides whether a viewer may be asked for again now.
+/// Decides whether a caller may ask on behalf of a viewer now.
 pub trait ViewerQuota: Send + Sync {
-    /// `is_member` tells whether the viewer is one; it is asked when that matters alone.
+    /// Takes one from the viewer's quota. `is_member` says whether the viewer is a member; it is called only when that matters.
     fn take(&self, caller: &Arc<str>, viewer: &str, is_member: &dyn Fn() -> bool) -> Result<(), Error>;
 }
 
@@ -40,14 +40,14 @@ struct Inner {
 /// Who makes a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallerId {
-    /// What its share of the server's resources is counted under: its name if callers are known, its address otherwise.
+    /// What the caller's share of the server's resources is counted under: its name if callers are known, its address otherwise.
     pub share: Arc<str>,
-    /// Its name, if callers are known: what is its own alone (request ids) is kept under it.
+    /// The caller's name, if callers are known. What is its own alone (request ids) is kept under it.
     pub name: Option<Arc<str>>,
 }
 
 impl CallerId {
-    /// Counted for work that no call asked for, and for callers who are not known.
+    /// Returns the id for work that no call asked for, and for callers who are not known.
     pub fn nobody() -> CallerId {
         CallerId { share: "".into(), name: None }
     }
@@ -59,13 +59,13 @@ pub struct Subjects {
     /// The first few, as in `put_edge ana/friend/ben`.
     pub named: Vec<String>,
     pub count: usize,
-    /// How many members it erases.
+    /// How many members the call erases.
     pub erasures: usize,
 }
 
 #[cfg(test)]
 impl Principal {
-    /// Nobody, who may read everything, in a call without headers.
+    /// Returns the principal of nobody, who may read everything, in a call without headers.
     pub fn unlimited() -> Principal {
         Principal::unlimited_in(CallId::of(&tonic::codegen::http::HeaderMap::new()))
     }
@@ -82,7 +82,7 @@ impl Principal {
 }
 
 impl Principal {
-    /// `sees_all` is whether the caller may read on nobody's behalf.
+    /// Makes a principal. `sees_all` is whether the caller may read on nobody's behalf.
     pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, caller: CallerId, sees_all: bool) -> Principal {
         Principal(Arc::new(Inner { id, viewers, caller, sees_all, subjects: Mutex::default() }))
     }
@@ -92,22 +92,22 @@ impl Principal {
         CALL_ID.scope(self.0.id.clone(), handler).await
     }
 
-    /// What the caller's share of the server's resources is counted under.
+    /// Returns what the caller's share of the server's resources is counted under.
     pub fn share(&self) -> Arc<str> {
         self.0.caller.share.clone()
     }
 
-    /// The caller's name, if callers are known.
+    /// Returns the caller's name, if callers are known.
     pub fn name(&self) -> Option<&str> {
         self.0.caller.name.as_deref()
     }
 
-    /// What the call has written.
+    /// Returns what the call has written.
     pub fn subjects(&self) -> Subjects {
         self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// To be asked by every read with the viewer it is made for, if any, before anything is computed.
+    /// Checks that the caller may read for the viewer, if there is one. Every read calls it before anything is computed.
     pub(super) fn may_read_for(
         &self,
         viewer: Option<&MemberId>,
@@ -121,7 +121,7 @@ impl Principal {
         }
     }
 
-    /// To be called by every write with what it is about to do.
+    /// Notes what the call is about to write. Every write calls it.
     pub(super) fn about_to_write(&self, changes: &[Change]) {
         let mut subjects = self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner);
         subjects.count += changes.len();
@@ -134,12 +134,12 @@ impl Principal {
     }
 }
 
-/// What the logs know the call by that the running task works on.
+/// Returns the log id of the call that the running task works on.
 pub(super) fn current_id() -> Option<CallId> {
     CALL_ID.try_with(CallId::clone).ok()
 }
 
-/// The refusal of who may read on a viewer's behalf alone, and names none.
+/// Returns the refusal for a caller that may read on a viewer's behalf alone, and names none.
 pub fn without_viewer() -> Error {
     Error::PermissionDenied("a read without a viewer needs the role `service`".to_owned())
 }

@@ -23,7 +23,7 @@ pub(super) enum Subject {
 pub(super) struct ReachOf {
     pub subject: Subject,
     filter: AskedFilter,
-    /// 0 when not given.
+    /// The bound on hops; 0 when not given.
     max_hops: u32,
 }
 
@@ -45,7 +45,7 @@ impl ReachOf {
         Ok(ReachOf { subject, filter, max_hops })
     }
 
-    /// The member, the ways it is reached by, and the hops: a status's audience narrows both.
+    /// Returns the member, the ways it is reached by, and the hops. The audience of a status narrows both.
     pub(super) fn resolve<'s>(&self, state: &'s State, how: &ReadContext) -> Result<(Ways<'s>, MemberIx, u32), Error> {
         let view = how.view_under(&self.filter, state)?;
         let hops = |most: u32| if self.max_hops == 0 { most } else { self.max_hops };
@@ -65,7 +65,7 @@ impl ReachOf {
     }
 }
 
-/// The subject of a request, whose `oneof` is a type of its own in each.
+/// Takes the subject out of a request, whose `oneof` is a type of its own in each message.
 macro_rules! subject {
     ($message:ident, $request:ident) => {{
         use $crate::proto::v1::$request::Subject as ReadContext;
@@ -153,7 +153,7 @@ pub async fn list_reach(service: &Service, call: Call<pb::ListReachRequest>) -> 
     service.query(&asked, answer).await
 }
 
-/// Shows by which chain a member is in reach, and where it changes to another part of life.
+/// Encodes by which chain a member is in reach, and where it changes to another part of life.
 fn witness(
     shown: Shown<'_>,
     ways: &Ways<'_>,

@@ -1,4 +1,4 @@
-//! What reads share: for whom, at which revision and within what they are answered, and what their answers say of themselves.
+//! What reads share: on whose behalf, at which revision and within what bounds they are answered, and what their answers say about that.
 
 use std::time::{Duration, Instant};
 
@@ -20,23 +20,23 @@ pub struct ReadContext {
     options: QueryOptions,
     /// The message that holds `min_revision`, if it is not the request itself.
     read_in: Option<&'static str>,
-    /// On whose behalf; the service's own if on nobody's.
+    /// The viewer on whose behalf the read is; none if it is the service's own.
     viewer: Option<MemberId>,
     pub as_of: TimeMs,
-    /// When it was asked. Whatever `as_of` is, statuses are live by this.
+    /// When the read was asked for. Whatever `as_of` is, statuses are live by this.
     clock: TimeMs,
     pub require_complete: bool,
 }
 
 impl Service {
-    /// Notes down the kinds of a filter that are not registered, of a request that is refused anyway.
+    /// Notes the kinds of a filter that are not registered, in a request that is refused anyway.
     pub(super) fn note_unknown_kinds(&self, wrong: &mut Violations, filter: Option<&pb::EdgeFilter>) {
         if !wrong.is_empty() {
             wrong.add_unknown_kinds(&self.engine.state(), named_kinds("filter", filter));
         }
     }
 
-    /// The context of a read with `ReadOptions`. Later pages keep the first one's `as_of`.
+    /// Returns the context of a read with `ReadOptions`. Later pages keep the first one's `as_of`.
     pub(super) fn read_context(
         &self,
         context: &CallContext,
@@ -47,7 +47,7 @@ impl Service {
         Ok(ReadContext { read_in: Some("read"), ..read })
     }
 
-    /// The context of a read whose options are fields of its own.
+    /// Returns the context of a read whose options are fields of its own.
     pub(super) fn read_context_of(
         &self,
         context: &CallContext,
@@ -74,8 +74,8 @@ impl Service {
         Ok(ReadContext { principal, options, read_in: None, viewer, as_of, clock, require_complete })
     }
 
-    /// Does the same with a query that looks at statuses. How long that takes tells of those that its viewer may not see, so a viewer is
-    /// answered when a step of time is over, 2, 4, 8 … ms after the call, whatever the answer is (Askarov, Zhang, Myers 2010).
+    /// Runs a query that looks at statuses. How long that takes depends on those that its viewer may not see, so a viewer is answered when
+    /// a step of time is over, 2, 4, 8 … ms after the call, whatever the answer is (Askarov, Zhang, Myers 2010).
     pub(super) async fn query_statuses<T: Send + 'static>(
         &self,
         asked: &ReadContext,
@@ -89,7 +89,7 @@ impl Service {
         answer
     }
 
-    /// Runs a query within what was asked for, if its viewer may be asked for.
+    /// Runs a query within its context, if the caller may read for the viewer.
     pub(super) async fn query<T: Send + 'static>(
         &self,
         asked: &ReadContext,
@@ -97,7 +97,7 @@ impl Service {
     ) -> Result<T, Error> {
         let is_member = |viewer: &MemberId| self.engine.state().graph().find(viewer.as_str()).is_some();
         asked.principal.may_read_for(asked.viewer.as_ref(), is_member)?;
-        // The engine knows the token as `min_revision`; where it stands in the request is known here.
+        // The engine calls the token `min_revision`; which message of the request holds it is known here.
         let locate = |violation: Violation| match asked.read_in {
             Some(parent) if violation.field == "min_revision" => violation.within(parent),
             _ => violation,
@@ -130,7 +130,7 @@ fn edges_visited_max(value: i64) -> Result<Option<u64>, Violation> {
 /// The first step of time that answers about statuses wait for.
 const ANSWER_STEP: Duration = Duration::from_millis(2);
 
-/// The end of the step in which an answer was found.
+/// Returns the end of the step in which an answer was found.
 fn answer_step(taken: Duration) -> Duration {
     let mut step = ANSWER_STEP;
     while step < taken {
@@ -144,7 +144,7 @@ impl ReadContext {
         self.viewer.as_ref()
     }
 
-    /// The same, made for a viewer that the request itself names.
+    /// Reads on behalf of a viewer that the request itself names.
     pub fn made_for(self, viewer: MemberId) -> ReadContext {
         ReadContext { viewer: Some(viewer), ..self }
     }
@@ -153,27 +153,27 @@ impl ReadContext {
         state.viewer(self.viewer.as_ref())
     }
 
-    /// How statuses are read: on whose behalf, and what is live.
+    /// Returns how statuses are read: on whose behalf, and what is live.
     pub fn status_reader(&self, state: &State) -> StatusReader {
         state.status_reader(self.viewer.as_ref(), self.as_of, self.clock)
     }
 
-    /// The whole graph as the viewer sees it.
+    /// Returns the whole graph as the viewer sees it.
     pub fn view<'s>(&self, state: &'s State) -> View<'s> {
         View::unfiltered(state.graph(), self.as_of).seen_by(self.viewer(state))
     }
 
-    /// The graph under a filter, whose kinds must be registered, as the viewer sees it.
+    /// Returns the graph under a filter, whose kinds must be registered, as the viewer sees it.
     pub fn view_under<'s>(&self, filter: &AskedFilter, state: &'s State) -> Result<View<'s>, Error> {
         Ok(filter.view(state, self.as_of)?.seen_by(self.viewer(state)))
     }
 
-    /// How the viewer is shown what is in the state.
+    /// Returns how the viewer is shown what is in the state.
     pub fn shown<'s>(&self, state: &'s State) -> Shown<'s> {
         Shown { state, viewer: self.viewer(state), as_of: self.as_of }
     }
 
-    /// What an answer says of itself, or the error it is if it had to be complete.
+    /// Returns what an answer says about itself, or an error if it had to be complete and is not.
     pub fn info(&self, state: &State, extent: Extent, budget: &Budget<'_>) -> Result<pb::AnswerInfo, Error> {
         let limit_hit = match extent.limit {
             None => pb::Limit::Unspecified,
@@ -195,7 +195,7 @@ impl ReadContext {
 }
 
 impl ReadContext {
-    /// Notes that an answer was ended by its length, or the error it is if it had to be complete.
+    /// Notes that an answer was ended by its length, or returns an error if it had to be complete.
     pub fn ended_by_length(&self, info: &mut pb::AnswerInfo) -> Result<(), Error> {
         if self.require_complete {
             let message = "the answer is longer than an answer may be; ask for less".to_owned();
@@ -209,27 +209,27 @@ impl ReadContext {
     }
 }
 
-/// What it takes to put one resource into an answer, in half-edges: texts are copied.
+/// The work of putting one resource into an answer, in half-edges: texts are copied.
 const RESOURCE_WORK: u64 = 16;
 
-/// Charges so many resources that are about to be put into an answer: a page of them is more than a call's own thread is for.
+/// Charges resources that are about to be put into an answer: a page of them is more than a call's own thread is for.
 pub(super) fn charge_resources(count: usize, budget: &mut Budget<'_>) -> Result<(), Error> {
     budget.pass(RESOURCE_WORK.saturating_mul(count as u64)).map_err(cut_short)
 }
 
-/// A member that is there for the viewer.
+/// Finds a member that is not gone for the viewer.
 pub fn find(view: &View<'_>, id: &MemberId) -> Result<MemberIx, Error> {
     view.find(id.as_str()).ok_or_else(|| Error::not_found(Resource::Member, id))
 }
 
-/// What of the way of reading stays the same on every page of a list.
+/// Returns the read options that stay the same on every page of a list.
 pub fn read_on_every_page(read: Option<&pb::ReadOptions>) -> Option<pb::ReadOptions> {
     let read = read?;
     let kept = pb::ReadOptions { viewer_id: read.viewer_id.clone(), as_of: read.as_of, ..Default::default() };
     (kept != pb::ReadOptions::default()).then_some(kept)
 }
 
-/// The error of an answer that had to be complete and is not.
+/// Returns the error of an answer that had to be complete and is not.
 pub fn cut_short(limit: Limit) -> Error {
     match limit {
         Limit::EdgesVisited => Error::Exhausted {

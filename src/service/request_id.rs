@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::call::CallContext;
 use crate::domain::{Reason, Request, RequestId, Scope, Violation};
 
-/// A request's id and the fingerprint of its body; none without an id.
+/// Returns a request's id and the fingerprint of its body; none without an id.
 ///
 /// The id is the caller's own. `body` is the request without its id; `rpc` keeps equal bodies of two RPCs apart.
 pub fn request(

@@ -16,14 +16,14 @@ pub struct Service {
 }
 
 impl Service {
-    /// `stopping` turns true when the server stops: streams that would go on for ever end.
+    /// Makes the services. `stopping` becomes true when the server stops, which ends streams that would go on for ever.
     pub fn new(engine: Engine, stopping: Receiver<bool>) -> Service {
         let start_time = engine.now();
         let watchers = Watchers::new(&engine, stopping);
         Service { engine, start_time, watchers }
     }
 
-    /// What the pages of a list belong to.
+    /// Returns what the pages of a list belong to.
     pub(super) fn listing(&self, rpc: &str, request: &impl prost::Message) -> Listing {
         Listing::new(self.engine.token_key(), rpc, request)
     }

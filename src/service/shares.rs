@@ -1,9 +1,9 @@
-//! So many at once of something, and so many of one caller.
+//! A bound on how many of something there are at once, in all and for one caller.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts what is under way by whose it is.
+/// Counts what is under way, by its caller.
 pub struct Shares {
     total_max: usize,
     per_caller_max: usize,
@@ -15,7 +15,7 @@ impl Shares {
         Arc::new(Shares { total_max, per_caller_max, taken: Mutex::default() })
     }
 
-    /// One more of a caller's; none if it, or all together, have as many as they may.
+    /// Takes one more share for a caller; none if the caller, or all together, have as many as they may.
     pub fn take(self: &Arc<Shares>, caller: Arc<str>) -> Option<Share> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let (total, callers) = &mut *taken;
@@ -29,7 +29,7 @@ impl Shares {
     }
 }
 
-/// Given back when it is dropped.
+/// A share, which is given back when it is dropped.
 pub struct Share {
     of: Arc<Shares>,
     caller: Arc<str>,

@@ -1,4 +1,4 @@
-//! The one place that turns an error into a gRPC status, with its reason, fields and retry hint in the details.
+//! Errors become gRPC statuses here and nowhere else, with their reason, fields and retry hint in the details.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::proto::v1::ErrorReason;
 /// The domain of every `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "kith";
 
-/// The status a caller gets for an error.
+/// Turns an error into the status that a caller gets.
 pub fn to_status(error: Error) -> Status {
     status(error, None)
 }
 
-/// The same, for an error of one change in a batch: `field` names the change where the error names no field.
+/// Turns an error of one change in a batch into a status: `field` names the change where the error names no field.
 pub(super) fn to_status_at(error: Error, field: String) -> Status {
     status(error, Some(field))
 }
@@ -88,7 +88,7 @@ fn status(error: Error, field: Option<String>) -> Status {
         }
         Error::Unauthenticated(message) => (Code::Unauthenticated, Reason::Unauthenticated, message),
         Error::PermissionDenied(message) => (Code::PermissionDenied, Reason::PermissionDenied, message),
-        // gRPC's own code says it all, as it does where there is no server that knows of kith.
+        // gRPC's own code says it all, as it does where the server does not know kith's services.
         Error::Unimplemented => return Status::unimplemented(message),
         Error::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded, message),
         Error::Cancelled => (Code::Cancelled, Reason::Cancelled, message),
@@ -104,11 +104,11 @@ fn status(error: Error, field: Option<String>) -> Status {
     Status::with_error_details(code, message, details)
 }
 
-/// Bytes of the violations that an error names. They come in headers twice, with the message, and the least that clients take of those
-/// is 8 KiB.
+/// The most bytes of the violations that an error names. They come in headers twice, with the message, and the least that clients take of
+/// those is 8 KiB.
 const VIOLATIONS_BYTES_MAX: usize = 1_536;
 
-/// How many of the violations have room in an error; the first always has.
+/// Returns how many of the violations have room in an error; the first always has.
 fn with_room(violations: &[Violation]) -> usize {
     let mut bytes = 0;
     let fits = violations.iter().take_while(|violation| {
@@ -127,7 +127,7 @@ fn field_violation(violation: Violation) -> FieldViolation {
     }
 }
 
-/// The name callers see: that of the enum's value without its prefix.
+/// Returns the name that callers see: that of the enum's value without its prefix.
 fn reason_name(reason: Reason) -> &'static str {
     let name = reason_proto(reason).as_str_name();
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
@@ -143,7 +143,7 @@ fn resource_name(resource: Resource) -> &'static str {
     }
 }
 
-/// A reason as a message holds it.
+/// Returns the reason as messages hold it.
 pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
     match reason {
         Reason::Required => ErrorReason::Required,
@@ -192,7 +192,7 @@ pub(super) fn reason_proto(reason: Reason) -> ErrorReason {
     }
 }
 
-/// The field, reason and words of an error, as an import reports them.
+/// Returns the field, reason and words of an error, as an import reports them.
 pub(super) fn in_import(error: Error) -> (String, Reason, String) {
     match error {
         Error::Invalid(mut violations) if !violations.is_empty() => {

@@ -16,7 +16,7 @@ use crate::engine::{State, Stored};
 use crate::graph::Budget;
 use crate::proto::v1 as pb;
 
-/// The id of a status whose caller gave none.
+/// Returns an id for a status whose caller gave none.
 pub(super) fn new_status_id() -> String {
     Uuid::new_v4().to_string()
 }
@@ -116,7 +116,7 @@ pub async fn list_statuses(
     service.query_statuses(&asked, answer).await
 }
 
-/// A status's cursor in a list of newest first: its time and id.
+/// Parses a status's cursor in a list of newest first: its time and id.
 pub(super) fn status_cursor(cursor: &[String]) -> Result<(TimeMs, StatusId), Violation> {
     let malformed = |_| Violation::new("page_token", crate::domain::Reason::Malformed, "is not a token kith has given");
     let time = cursor[0].parse().map_err(malformed)?;
@@ -144,7 +144,7 @@ pub async fn list_outcomes(
         own_status(state, &how, &id)?;
         let view = how.view(state);
         let (keys, mut charged) = (state.outcomes_of(&id, after.as_ref()), Ok(()));
-        // Each is looked up, whether it is shown or not.
+        // Each outcome is looked up, whether it is shown or not.
         let keys = keys.take_while(|_| {
             charged = charge_resources(1, budget);
             charged.is_ok()
@@ -163,7 +163,7 @@ pub async fn list_outcomes(
     service.query(&asked, answer).await
 }
 
-/// A status whose author the viewer is, or that the service asks about.
+/// Finds a status whose author the viewer is, or that the service asks about.
 pub(super) fn own_status(state: &State, how: &ReadContext, id: &StatusId) -> Result<Status, Error> {
     let status = state.status(id.as_str()).map(|stored| stored.value);
     let status = status.filter(|status| how.viewer_id().is_none_or(|viewer| *viewer == status.author));

@@ -1,4 +1,4 @@
-//! Answers of many messages, made on a thread of their own as fast as the caller takes them.
+//! Answers of many messages, made on a thread for streams as fast as the caller takes them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::engine::Lanes;
 
 /// A message of many parts is sent when it has so many bytes; the last part may come on top.
 pub const MESSAGE_BYTES_ENOUGH: usize = 1_024 * 1_024;
-/// Messages made ahead of the caller.
+/// How many messages are made ahead of the caller.
 const MESSAGES_AHEAD: usize = 4;
-/// A caller that takes nothing for so long is not waited for: its snapshot takes memory while writes go on.
+/// How long a caller that takes nothing is waited for: its snapshot takes memory while writes go on.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Begins an answer on one of the threads for streams. `make` gives its messages to the outlet, and ends with an error that the outlet
-/// gives it. It is refused if all threads are taken, or as many as its caller may have.
+/// Begins an answer on one of the threads for streams. `make` sends its messages to the outlet, and ends with an error that the outlet
+/// returns. The answer is refused if all threads are taken, or as many as its caller may have.
 pub fn begin<T: Send + 'static>(
     streams: &Lanes,
     context: &CallContext,
@@ -54,11 +54,11 @@ pub struct Outlet<T> {
 }
 
 impl<T> Outlet<T> {
-    /// Gives the caller a message, once there is room for it.
+    /// Sends the caller a message, once there is room for it.
     pub fn send(&self, message: T) -> Result<(), Error> {
         let until = Instant::now() + self.patience;
         let until = self.deadline.map_or(until, |deadline| deadline.min(until));
-        // A timer is made where the runtime is at hand.
+        // The timer is made inside the future, because only there is a runtime at hand.
         let sent = async { tokio::time::timeout_at(until.into(), self.to_caller.send(message)).await };
         match self.runtime.block_on(sent) {
             Ok(Ok(())) => Ok(()),
@@ -70,7 +70,7 @@ impl<T> Outlet<T> {
         }
     }
 
-    /// Whether it is still worth going on: for work between messages.
+    /// Returns an error if the caller has gone, for work between messages.
     pub fn check(&self) -> Result<(), Error> {
         if self.to_caller.is_closed() {
             return Err(Error::Cancelled);
@@ -83,14 +83,15 @@ impl<T> Outlet<T> {
 /// Ends when the messages have been made.
 type Making = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
-/// The messages, then the error if there was one. Dropped, it ends the making.
+/// The messages, then the error if there was one. It ends the making when it is dropped.
 pub struct Streamed<T> {
     messages: mpsc::Receiver<T>,
     making: Option<Making>,
 }
 
 impl<T> Streamed<T> {
-    /// Of messages, and what tells how their making ended: without that a stream whose making broke off would end as if it were whole.
+    /// Makes the stream of messages, and of how their making ended: without the latter a stream whose making broke off would end as if it
+    /// were whole.
     pub fn new(
         messages: mpsc::Receiver<T>,
         making: impl Future<Output = Result<(), Error>> + Send + 'static,
@@ -125,7 +126,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
     const SHORT: Duration = Duration::from_millis(30);
 
-    /// What comes of numbers without end, and then the code it ends with.
+    /// Returns the code that a stream of numbers without end ends with.
     async fn ended(mut stream: Streamed<u64>) -> Code {
         let code = async {
             let mut next = 0;

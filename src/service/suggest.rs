@@ -19,9 +19,9 @@ use crate::graph::{
 };
 use crate::proto::v1 as pb;
 
-/// Introducers shown with one suggestion.
+/// The most introducers shown with one suggestion.
 const INTRODUCERS_SHOWN_MAX: usize = 3;
-/// A member's statuses on the topics shown with one suggestion.
+/// The most statuses of a member that are shown with one suggestion, without those that alone explain a topic.
 const STATUSES_SHOWN_MAX: usize = 10;
 
 type Matches = HashMap<MemberIx, TopicMatch>;
@@ -87,7 +87,7 @@ pub async fn suggest_introductions(
     if about_statuses { service.query_statuses(&asked, answer).await } else { service.query(&asked, answer).await }
 }
 
-/// How long the walks are: 0 stands for 3.
+/// Returns how long the walks are: 0 stands for 3.
 fn max_steps(value: i32) -> Result<u32, Violation> {
     match value {
         0 | 3 => Ok(3),
@@ -96,7 +96,7 @@ fn max_steps(value: i32) -> Result<u32, Violation> {
     }
 }
 
-/// Who is on the topics asked for; none when none are.
+/// Returns who is on the topics asked for; none when none are asked for.
 fn matches(
     state: &State,
     topics: &TopicSet,
@@ -110,7 +110,7 @@ fn matches(
     state.topic_evidence(topics, view, reader, budget).map(Some)
 }
 
-/// Who leads on the topics asked for, if anybody suggested may.
+/// Returns who leads on the topics asked for, if anybody suggested may.
 fn leads_among(
     state: &State,
     topics: &TopicSet,
@@ -128,7 +128,7 @@ fn evidence(matches: &Matches) -> TopicEvidence {
     matches.iter().map(|(member, matched)| (*member, matched.cosine)).collect()
 }
 
-/// A suggestion with its evidence.
+/// Encodes a suggestion with its evidence.
 fn encoded(
     shown: Shown<'_>,
     view: &View<'_>,
@@ -155,7 +155,8 @@ fn encoded(
     }
 }
 
-/// The chains behind K, each with its part of the whole score: `K · (1 + match)` is K and as much again as the topics match.
+/// Returns the chains behind K, each with its part of the whole score. The score is `K · (1 + match)`: K for the chains, and K times the
+/// match for the topics.
 fn chain_reasons(suggestion: &Suggestion, id: impl Fn(MemberIx) -> String) -> Vec<pb::Reason> {
     let of_score = 1.0 / (1.0 + suggestion.topic_match);
     let reasons = suggestion.because.iter().map(|because| {
@@ -174,7 +175,7 @@ fn chain_reasons(suggestion: &Suggestion, id: impl Fn(MemberIx) -> String) -> Ve
     reasons.chain(others).collect()
 }
 
-/// The topics and statuses behind the match, the greatest share first. A topic's part is shared evenly by the interest, the
+/// Returns the topics and statuses behind the match, the greatest share first. A topic's part is shared evenly by the interest, the
 /// statuses and the lead on it.
 fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch, leads: &[Lead]) -> Vec<pb::Reason> {
     let of_score = if suggestion.k > 0.0 { suggestion.topic_match / (1.0 + suggestion.topic_match) } else { 0.0 };
@@ -208,13 +209,13 @@ fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch, leads: &[Lead]) 
     let interests = matched.interests.iter().map(of_interest);
     let mut reasons: Vec<pb::Reason> =
         interests.chain(statuses.iter().map(of_status)).chain(leads.iter().map(of_lead)).collect();
-    // Stable: interests by name, then statuses newest first, then leads by topic, among equal shares.
+    // The sort is stable: among equal shares come interests by name, then statuses newest first, then leads by topic.
     reasons.sort_by(|a, b| b.share.total_cmp(&a.share));
     reasons
 }
 
-/// The newest statuses, and of each topic that neither they nor an interest are about the newest one: so that every topic's part
-/// of the score has its reason.
+/// Returns the newest statuses, and the newest one on each topic that neither they nor an interest are about, so that every topic's part of
+/// the score has its reason.
 fn explaining_statuses(matched: &TopicMatch) -> Vec<&(StatusId, Vec<Topic>)> {
     let mut covered: BTreeSet<&Topic> = matched.interests.iter().collect();
     let newest = matched.statuses.iter().enumerate();

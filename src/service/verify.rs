@@ -11,7 +11,7 @@ use crate::engine::{State, Verified, Verifier};
 use crate::proto::v1 as pb;
 use crate::proto::v1::verify_response::Event;
 
-/// How often a caller is told how far it is.
+/// The least time between two reports of progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 pub async fn verify(
@@ -32,7 +32,7 @@ fn event(event: Event) -> pb::VerifyResponse {
     pb::VerifyResponse { event: Some(event) }
 }
 
-/// Tells the caller.
+/// Reports to the caller.
 struct Reporter<'a> {
     outlet: &'a Outlet<pb::VerifyResponse>,
     reported: Instant,

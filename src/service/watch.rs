@@ -16,11 +16,11 @@ use crate::domain::{Error, Reason, Sequence, Violation};
 use crate::engine::{Feed, stopped};
 use crate::proto::v1 as pb;
 
-/// When to ask again if there are as many.
+/// When a caller is to retry that was refused because too many watch.
 const RETRY_AFTER_MS: u64 = 1_000;
 const HEARTBEAT_DEFAULT_S: i64 = 10;
 const HEARTBEAT_MAX_S: i64 = 60;
-/// Messages made before the first of them is taken.
+/// How many messages are made before the first of them is taken.
 const MESSAGES_AHEAD: usize = 4;
 
 pub async fn watch(
@@ -72,7 +72,7 @@ fn heartbeat(asked: Option<prost_types::Duration>) -> Result<Duration, Violation
 
 type Outlet = mpsc::Sender<pb::WatchResponse>;
 
-/// Sends until the watcher is gone.
+/// Sends changes until the watcher is gone.
 async fn send_all(mut feed: Feed, mut watcher: Watcher, heartbeat: Duration, outlet: &Outlet) -> Result<(), Error> {
     let mut position = feed.position();
     loop {
@@ -83,7 +83,7 @@ async fn send_all(mut feed: Feed, mut watcher: Watcher, heartbeat: Duration, out
                 Ok(()) => true,
                 Err(_) => {
                     let state = feed.state();
-                    // What is there is told, whatever keeps those from it who read for all.
+                    // What can be read is sent, even when those who read for all are held up.
                     if state.sequence() > position {
                         catch_up(&mut feed, &mut position, outlet).await?
                     } else {
@@ -102,14 +102,14 @@ async fn send_all(mut feed: Feed, mut watcher: Watcher, heartbeat: Duration, out
     }
 }
 
-/// Reads the log for this watcher alone. False if it is gone.
+/// Reads the log for this watcher alone, and returns false if it is gone.
 async fn catch_up(feed: &mut Feed, position: &mut Sequence, outlet: &Outlet) -> Result<bool, Error> {
     feed.seek(*position);
     let made = feed.next(messages_of).await?;
     Ok(send(made.iter(), position, outlet).await)
 }
 
-/// False if the watcher is gone.
+/// Sends messages, and returns false if the watcher is gone.
 async fn send(made: impl Iterator<Item = &Made>, position: &mut Sequence, outlet: &Outlet) -> bool {
     for made in made {
         for message in &made.messages {

@@ -15,9 +15,9 @@ use crate::engine::{Changed, Changes, Engine, State};
 use crate::proto::v1 as pb;
 use crate::proto::v1::resource_change::Change;
 
-/// Watchers at once; each takes a task and a few messages.
+/// The most watchers at once; each takes a task and a few messages.
 pub const WATCHERS_MAX: usize = 4_096;
-/// The same of one caller.
+/// The most watchers of one caller.
 pub const WATCHERS_PER_CALLER_MAX: usize = 1_024;
 
 /// Who watches, and what ends them.
@@ -43,7 +43,7 @@ impl Watchers {
     }
 }
 
-/// The messages of a revision; the last one names it.
+/// Returns the messages of a revision, the last of which names it.
 pub(super) fn messages_of(state: &State, made: Changes) -> Made {
     let commit_time = Some(encode::timestamp(made.time));
     let mut messages = vec![pb::WatchResponse { commit_time, ..Default::default() }];
