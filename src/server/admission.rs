@@ -1,8 +1,9 @@
-//! How much is under way at once, in all and for each caller; and each caller's quota. Whoever is too many is told so at once.
+//! Bounds how many calls run at once, in all and for each caller, and keeps each caller's quota. A caller that is over a bound is refused
+//! at once.
 //!
-//! Two callers could fill all there is with what each of them may have. So the last quarter is for those who have less than an equal
-//! share, and when even that is taken, a caller's first few calls are taken beyond it: whoever asks little is hardly ever refused for
-//! what others ask.
+//! Two callers could fill all there is with what each of them may have. So the last quarter is for callers who have less than an equal
+//! share, and when even that is taken, a caller's first few calls are admitted beyond it: a caller that asks little is hardly ever refused
+//! because others ask much.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,16 +13,16 @@ use super::methods::Shape;
 use super::quota::{Bucket, Rate, used_up};
 use crate::domain::Error;
 
-/// What may be under way at once. Streams live long, so that they have a count of their own.
+/// The number of calls that may run at once. Streams live long, so they are counted apart.
 #[derive(Debug, Clone, Copy)]
 pub struct CallLimits {
     pub calls: usize,
     pub calls_per_caller: usize,
     pub streams: usize,
     pub streams_per_caller: usize,
-    /// What each caller may ask for; a call is a unit, and each further KiB of its answer another.
+    /// The rate of each caller: a call is one unit, and each further KiB of its answer is another.
     pub caller_rate: Option<Rate>,
-    /// What one answer may have, if it is bounded.
+    /// The bytes that one answer may have, if answers are bounded.
     pub answer_bytes: Option<usize>,
 }
 
@@ -38,9 +39,9 @@ impl Default for CallLimits {
     }
 }
 
-/// Who asks whether the server lives is nobody to it: counted by address, and apart from all others. Clients that balance over servers
-/// have a stream of `Watch` each.
-pub const OF_HEALTH: CallLimits = CallLimits {
+/// The limits of health checks. Their callers are not identified: they are counted by address, and apart from all other calls. A client
+/// that balances over servers keeps a stream of `Watch` to each.
+pub const HEALTH_LIMITS: CallLimits = CallLimits {
     calls: 4_096,
     calls_per_caller: 1_024,
     streams: 2_048,
@@ -49,23 +50,24 @@ pub const OF_HEALTH: CallLimits = CallLimits {
     answer_bytes: None,
 };
 
-/// Answers of reflection are far longer than its questions. All of the API is a tenth of what one call is answered.
-pub const OF_REFLECTION: CallLimits = CallLimits {
+/// The limits of reflection, whose answers are far longer than its questions: one call that reads the whole API takes a tenth of
+/// `answer_bytes`.
+pub const REFLECTION_LIMITS: CallLimits = CallLimits {
     calls: 64,
     calls_per_caller: 16,
     streams: 64,
     streams_per_caller: 16,
-    // In units of a KiB.
+    // These units are KiB of answers.
     caller_rate: Some(Rate { per_second: 256, burst: 16 * 1_024 }),
     answer_bytes: Some(4 * 1_024 * 1_024),
 };
 
-/// Idle callers that are remembered for their buckets.
+/// The number of idle callers whose buckets are remembered.
 const CALLERS_MAX: usize = 20_000;
 /// Retries are spread over this time, or they would all come back together.
 const RETRY_MS: std::ops::Range<u64> = 50..250;
 const ANSWER_UNIT_BYTES: f64 = 1_024.0;
-/// A caller's first calls, which are taken although all are under way that may be.
+/// A caller's first calls are admitted although every permit is taken.
 const FIRST_CALLS: usize = 4;
 
 #[derive(Debug, Default)]
@@ -92,7 +94,7 @@ struct OfCaller {
 #[derive(Debug, Default)]
 struct UnderWay {
     all: Count,
-    /// How many callers have some under way.
+    /// The number of callers that have calls under way.
     active: Count,
     callers: HashMap<Arc<str>, OfCaller>,
 }
@@ -104,9 +106,9 @@ pub struct Admission {
     under_way: Arc<Mutex<UnderWay>>,
 }
 
-/// A call that is under way until this is dropped.
+/// Permits one call, which counts as under way until this is dropped.
 #[derive(Debug)]
-pub struct Turn {
+pub struct Permit {
     admission: Admission,
     caller: Arc<str>,
     shape: Shape,
@@ -118,7 +120,7 @@ impl Admission {
         Admission { limits, under_way: Arc::default() }
     }
 
-    pub fn admit(&self, caller: &Arc<str>, shape: Shape) -> Result<Turn, Error> {
+    pub fn admit(&self, caller: &Arc<str>, shape: Shape) -> Result<Permit, Error> {
         let limits = &self.limits;
         let (max, max_per_caller) = match shape {
             Shape::Unary => (limits.calls, limits.calls_per_caller),
@@ -146,7 +148,7 @@ impl Admission {
         *of_caller.count.of(shape) += 1;
         *all.of(shape) += 1;
         *active.of(shape) += usize::from(own == 0);
-        Ok(Turn { admission: self.clone(), caller: caller.clone(), shape, answer_bytes: 0 })
+        Ok(Permit { admission: self.clone(), caller: caller.clone(), shape, answer_bytes: 0 })
     }
 
     fn lock(&self) -> MutexGuard<'_, UnderWay> {
@@ -154,9 +156,9 @@ impl Admission {
     }
 }
 
-/// Whether one more is admitted of a caller that has `own` of `all` that are under way, beside so many others.
+/// Returns whether one more call is admitted for a caller that has `own` of the `all` calls under way, beside so many other callers.
 fn has_room(max: usize, all: usize, own: usize, others: usize) -> bool {
-    // Shared with one who is yet to come.
+    // One share is kept for a caller that is yet to come.
     let share = max / (others + 2);
     let is_tight = all >= max - max / 4;
     (all < max && (!is_tight || own < share.max(1))) || (own < FIRST_CALLS && all < max + max / 4)
@@ -175,8 +177,8 @@ fn forget_idle(callers: &mut HashMap<Arc<str>, OfCaller>, rate: Option<Rate>) {
     });
 }
 
-impl Turn {
-    /// So much more of the answer goes out, if it may.
+impl Permit {
+    /// Charges so many more bytes of the answer, or refuses them.
     pub fn answered(&mut self, bytes: usize) -> Result<(), Error> {
         self.answer_bytes += bytes;
         match self.admission.limits.answer_bytes {
@@ -189,7 +191,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut under_way = self.admission.lock();
         let UnderWay { all, active, callers } = &mut *under_way;
@@ -274,8 +276,8 @@ mod tests {
     #[test]
     fn an_answer_that_is_bounded_ends_there() {
         let admission = Admission::new(CallLimits { answer_bytes: Some(1_000), ..Default::default() });
-        let mut turn = admission.admit(&named("ana"), Shape::Stream).unwrap();
-        turn.answered(1_000).unwrap();
-        assert!(matches!(turn.answered(1), Err(Error::Overloaded { .. })));
+        let mut permit = admission.admit(&named("ana"), Shape::Stream).unwrap();
+        permit.answered(1_000).unwrap();
+        assert!(matches!(permit.answered(1), Err(Error::Overloaded { .. })));
     }
 }

@@ -1,23 +1,25 @@
-//! A call's messages, put together from the pieces they come in.
+//! Puts a call's messages together from the pieces they come in.
 //!
-//! tonic makes room for a whole message when it has read its length; a caller who sent the five bytes of its head alone, on each of a
-//! thousand calls, would have 4 GiB of room made. Here a message takes what has come of it, and is handed on when it is whole.
+//! tonic makes room for a whole message when it has read its length: a caller who sent the five bytes of its head alone, on each of a
+//! thousand calls, would have 4 GiB of room made. Here a message takes the memory of the bytes that have come, and is handed on when it is
+//! whole.
 
 use prost::bytes::{Bytes, BytesMut};
 
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 
-/// Whether it is compressed, and its length in four bytes.
+/// A message's head says whether it is compressed, and its length in four bytes.
 pub const HEAD_BYTES: usize = 5;
 
 #[derive(Debug, Default)]
 pub struct Assembly {
-    /// Begins where a message does.
+    /// The bytes held begin where a message does.
     held: BytesMut,
 }
 
 impl Assembly {
-    /// Takes the next piece. Gives the messages that are whole now; of one that is longer than any may be, all there is of it.
+    /// Takes the next piece, and returns the messages that are now whole; where a message is longer than any may be, it returns all bytes
+    /// of it so far.
     pub fn push(&mut self, piece: Bytes) -> Option<Bytes> {
         if self.held.is_empty() && whole_messages(&piece) == piece.len() {
             return Some(piece).filter(|piece| !piece.is_empty());
@@ -27,7 +29,7 @@ impl Assembly {
         (whole > 0).then(|| self.held.split_to(whole).freeze())
     }
 
-    /// What is left when no more comes: a part of a message.
+    /// Returns what is left when no more comes: a part of a message.
     pub fn rest(&mut self) -> Option<Bytes> {
         (!self.held.is_empty()).then(|| self.held.split().freeze())
     }
@@ -41,7 +43,7 @@ impl Assembly {
     }
 }
 
-/// Takes the first of some messages: whether it is compressed, and its content. None if there is no whole one.
+/// Takes the first message off the front: whether it is compressed, and its content. Returns none if no message is whole.
 pub fn first_message<'b>(messages: &mut &'b [u8]) -> Option<(bool, &'b [u8])> {
     let [compressed, length @ ..] = messages.first_chunk::<HEAD_BYTES>()?;
     let end = HEAD_BYTES + u32::from_be_bytes(*length) as usize;
@@ -50,7 +52,7 @@ pub fn first_message<'b>(messages: &mut &'b [u8]) -> Option<(bool, &'b [u8])> {
     Some((*compressed != 0, message))
 }
 
-/// Bytes of the messages that are whole.
+/// Returns how many bytes the whole messages have.
 fn whole_messages(bytes: &[u8]) -> usize {
     let mut end = 0;
     while let Some([_, length @ ..]) = bytes[end..].first_chunk::<HEAD_BYTES>() {

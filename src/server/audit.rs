@@ -1,5 +1,5 @@
-//! The audit log: who wrote and erased what, and who was refused. It goes to the log under the target `audit`, with ids and never
-//! with names, notes, texts or topics.
+//! The audit log: who wrote and erased what, and who was refused. It goes to the log under the target `audit`, with ids and never with
+//! names, notes, texts or topics.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -11,7 +11,7 @@ use super::quota::{Bucket, Rate};
 use crate::domain::Error;
 use crate::service::{CallId, Subjects};
 
-/// Refusals that are told in a second: whoever is refused a million times does not fill the disk.
+/// The refusals that are logged in a second: a caller that is refused a million times does not fill the disk.
 const DENIALS_RATE: Rate = Rate { per_second: 50, burst: 200 };
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Default for Audit {
 }
 
 impl Audit {
-    /// A write has been carried out, or refused.
+    /// Logs a write that was carried out or refused.
     pub fn written(&self, id: &CallId, caller: &str, rpc: &str, subjects: &Subjects, code: Code) {
         let Subjects { named, count, erasures } = subjects;
         tracing::info!(
@@ -35,20 +35,20 @@ impl Audit {
         );
     }
 
-    /// A call has been refused for who made it.
+    /// Logs a call that was refused because of its caller.
     pub fn denied(&self, id: &CallId, caller: &str, peer: &Peer, rpc: &str, error: &Error) {
         let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
-        let (bucket, untold) = &mut *denials;
+        let (bucket, suppressed) = &mut *denials;
         if bucket.take(DENIALS_RATE, Instant::now()).is_err() {
-            *untold += 1;
+            *suppressed += 1;
             return;
         }
-        let untold = std::mem::take(untold);
+        let suppressed = std::mem::take(suppressed);
         drop(denials);
         let address = peer.address;
         tracing::warn!(
             target: "audit", call = %id, trace_id = id.trace_id(), caller, %address, names = ?peer.certificate.names, rpc, why = %error,
-            untold, "denied"
+            suppressed, "denied"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The bodies of requests and answers, and what watches over them for as long as they take: bytes, silence, deadline, panics.
+//! The bodies of requests and answers, watched for as long as they take: their bytes, silence, deadline and panics.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -18,10 +18,10 @@ use tonic::body::Body;
 use tonic::codegen::http::HeaderMap;
 use tonic::{Code, Status};
 
-use super::admission::Turn;
+use super::admission::Permit;
 use super::assembly::{Assembly, HEAD_BYTES, first_message};
+use super::connection_slots::InUse;
 use super::metrics::Handling;
-use super::places::InUse;
 use super::received::Holding;
 use super::wire::Shapes;
 use crate::domain::{Error, Reason};
@@ -30,19 +30,18 @@ use crate::service::to_status;
 /// Resolves with the error that a call ends with: its deadline has passed, or its caller may call no more.
 pub type Until = Pin<Box<dyn Future<Output = Error> + Send>>;
 
-/// What messages of a call are measured by.
+/// What the messages of a call are measured against.
 #[derive(Clone)]
 pub struct Meter {
     pub shapes: Arc<Shapes>,
-    /// The call's message among them; none of a call that is open to all.
+    /// The index of the call's message among the shapes; none for a call that needs no role.
     pub message: Option<usize>,
-    /// No message may be longer.
     pub bytes_max: usize,
 }
 
 impl Meter {
-    /// What is made of messages that came whole, beside their texts: of those before the first that is refused, of which it also tells
-    /// how many bytes they have.
+    /// Measures the messages that came whole, up to the first that is refused: returns their bytes, the bytes that would be made of them
+    /// beside their texts, and the refusal.
     fn measure(&self, all: &[u8]) -> (usize, usize, Option<Error>) {
         let (mut rest, mut good, mut takes) = (all, 0, 0_usize);
         while let Some((compressed, message)) = first_message(&mut rest) {
@@ -67,23 +66,22 @@ impl Meter {
     }
 }
 
-/// What the last message of a call took, for as long as the call is being answered.
+/// Holds the bytes of a call's last message for as long as the call is being answered.
 pub type Kept = Arc<Mutex<Option<Holding>>>;
 
-/// What a caller sends.
 pub struct RequestBody {
     inner: Incoming,
     assembly: Assembly,
     meter: Meter,
     holding: Option<Holding>,
-    /// What ends the call once the messages that came before are handed on.
+    /// The error that ends the call once the messages before it are handed on.
     refused: Option<Error>,
     kept: Kept,
     silence_max: Duration,
     silence: Option<Pin<Box<Sleep>>>,
-    /// Messages may come one after the other, as late as their caller likes: keepalive tells whether it is there.
+    /// Whether messages may come one after the other, as late as their caller likes: keepalive finds out whether the caller is there.
     streamed: bool,
-    /// Something came.
+    /// Whether anything has come.
     begun: bool,
 }
 
@@ -106,13 +104,13 @@ impl RequestBody {
         }
     }
 
-    /// The same for a call of any number of messages: silence between two of them is none of the server's business.
+    /// Allows any number of messages, with any silence between two of them.
     pub fn streamed(mut self, streamed: bool) -> RequestBody {
         self.streamed = streamed;
         self
     }
 
-    /// Takes the next piece; gives the messages that are whole now, if what they take may be taken.
+    /// Takes the next piece, and returns the messages that are now whole if there is room for their bytes.
     fn take(&mut self, piece: Bytes) -> Result<Option<Bytes>, Error> {
         let mut messages = self.assembly.push(piece);
         let Some(holding) = &mut self.holding else { return Ok(messages) };
@@ -135,7 +133,7 @@ impl RequestBody {
         Ok(messages)
     }
 
-    /// Whether the message has to give way to others'.
+    /// Returns ready with an error when this message has to give way to other callers' messages.
     fn has_to_end(&mut self, context: &mut Context<'_>) -> Poll<Error> {
         self.holding.as_mut().map_or(Poll::Pending, |holding| holding.poll_ended(context))
     }
@@ -199,7 +197,7 @@ impl Drop for RequestBody {
 pub struct Waiting(Mutex<(u64, HashMap<u64, Instant>)>);
 
 impl Waiting {
-    /// Whether something has waited for so long.
+    /// Returns whether an answer has waited for longer than `patience`.
     pub fn longer_than(&self, patience: Duration) -> bool {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.1.values().any(|since| since.elapsed() > patience)
@@ -226,20 +224,19 @@ impl Waiting {
 /// HTTP/2 is given no more than this ahead of its peer's window; the rest of a message waits here, where it is counted.
 const PIECE_BYTES: usize = 64 * 1_024;
 
-/// What a caller is sent.
 pub struct AnswerBody {
     inner: Body,
-    /// What is left of a message.
+    /// The rest of a message that was sent in part.
     rest: Bytes,
     until: Option<Until>,
-    turn: Option<Turn>,
-    /// Counts how the call ends; none if that is known already.
+    permit: Option<Permit>,
+    /// Counts how the call ends; none once that is counted.
     handling: Option<Handling>,
     waiting: Arc<Waiting>,
     key: u64,
     method: &'static str,
     ended: bool,
-    /// The connection is in use for as long as this is there.
+    /// Marks the connection as in use until this body is dropped.
     _in_use: Option<InUse>,
 }
 
@@ -248,7 +245,7 @@ impl AnswerBody {
         inner: Body,
         method: &'static str,
         until: Option<Until>,
-        turn: Option<Turn>,
+        permit: Option<Permit>,
         handling: Option<Handling>,
         waiting: Arc<Waiting>,
     ) -> Self {
@@ -257,7 +254,7 @@ impl AnswerBody {
             inner,
             rest: Bytes::new(),
             until,
-            turn,
+            permit,
             handling,
             waiting,
             key,
@@ -267,7 +264,7 @@ impl AnswerBody {
         }
     }
 
-    /// The same, with what says that its connection is in use.
+    /// Marks the connection as in use for as long as the body lives.
     pub fn using(mut self, in_use: InUse) -> AnswerBody {
         self._in_use = Some(in_use);
         self
@@ -296,12 +293,12 @@ impl AnswerBody {
                 }
             }
         }
-        // A caller that takes slowly must not put the end off.
+        // The deadline is checked first: a caller that takes slowly must not put its end off.
         if let Poll::Ready(ended) = self.poll_until(context) {
             return Poll::Ready(ended);
         }
         let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
-        if let Some(Err(error)) = self.turn.as_mut().map(|turn| turn.answered(piece.len())) {
+        if let Some(Err(error)) = self.permit.as_mut().map(|permit| permit.answered(piece.len())) {
             return Poll::Ready(Some(self.broken_off(to_status(error))));
         }
         Poll::Ready(Some(Frame::data(piece)))
@@ -319,7 +316,7 @@ impl AnswerBody {
         }
     }
 
-    /// The last frame of an answer that ends before it is whole. Half a message in front of it is no message: callers see the status.
+    /// Returns the last frame of an answer that ends before it is whole. Callers ignore half a message in front of it, and see the status.
     fn broken_off(&mut self, status: Status) -> Frame<Bytes> {
         self.ended = true;
         self.handled(status.code());
@@ -354,15 +351,15 @@ impl Drop for AnswerBody {
     }
 }
 
-/// Handlers that have panicked since the process started.
+/// Counts the handlers that have panicked since the process started.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
-/// How many handlers have panicked since the process started.
+/// Returns how many handlers have panicked since the process started.
 pub fn panics() -> usize {
     PANICS.load(Ordering::Relaxed)
 }
 
-/// What a caller gets of a panic, which is counted.
+/// Counts a panic, and returns the error that its caller gets.
 pub fn panicked(method: &str, panic: &(dyn Any + Send)) -> Error {
     let count = 1 + PANICS.fetch_add(1, Ordering::Relaxed);
     let text = panic.downcast_ref::<String>().map(String::as_str);

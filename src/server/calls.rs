@@ -1,5 +1,5 @@
-//! What every call has in common, whichever service answers it: who makes it and whether it may, its turn, its deadline, the end
-//! of a handler that panics, and errors that gRPC's own layer made, put in kith's words.
+//! What every call has in common, whichever service answers it: its caller and role, its permit, its deadline, the end of a handler that
+//! panics, and errors of gRPC's own layer translated to kith's.
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
@@ -20,13 +20,13 @@ use tonic::codegen::http::{self, HeaderMap, HeaderValue, Request, Response, Stat
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
-use super::admission::{Admission, Turn};
+use super::admission::{Admission, Permit};
 use super::audit::Audit;
 use super::auth::{Access, Caller, Peer, Role};
 use super::body::{AnswerBody, Kept, Meter, RequestBody, Until, Waiting, panicked};
+use super::connection_slots::Usage;
 use super::methods::{Method, Shape, method};
 use super::metrics::{Handling, Metrics};
-use super::places::Usage;
 use super::quota::Viewers;
 use super::received::Received;
 use super::reload::Newest;
@@ -39,34 +39,34 @@ use crate::service::{CallId, CallerId, Principal, grpc_timeout, to_status, witho
 /// A call is ended a little before its caller's own clock ends it, so that the caller hears it from the server.
 const WAY_BACK: Duration = Duration::from_millis(2);
 const NOT_READY_RETRY_MS: u64 = 1_000;
-/// Whoever waits for a time of the wall clock looks at it so often.
+/// A wait for a time of the wall clock looks at the clock this often, because the clock may be set meanwhile.
 const WALL_CLOCK_LOOK: Duration = Duration::from_secs(30);
-/// Names and values of a call's headers. HTTP/2 itself refuses four times as much, in its own words.
+/// The bytes of the names and values of a call's headers. HTTP/2 itself refuses four times as much, with its own message.
 pub const HEADER_BYTES_MAX: usize = 16 * 1_024;
 
-/// Of a refused call's message so much is read and thrown away, for so long.
+/// A refused call's message is read and thrown away up to these bytes and for this long.
 const REFUSED_BYTES_MAX: usize = 64 * 1_024;
 const REFUSED_WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// The services that need the engine, once there is one.
+/// The services that need the engine, empty until there is one.
 #[derive(Clone, Default)]
 pub struct Services(Arc<OnceLock<Routes>>);
 
 impl Services {
-    /// From here on they answer; there is but one engine.
+    /// Serves these routes from here on. A server has one engine, so the first call decides.
     pub fn open(&self, routes: Routes) {
         let _ = self.0.set(routes.prepare());
     }
 }
 
-/// All services, behind what they have in common.
+/// All services, behind the checks that every call passes.
 pub struct Calls {
     pub without_engine: Routes,
-    /// None where nothing but the others is served.
+    /// None on a listener that serves health alone.
     pub of_engine: Option<Services>,
     pub access: Newest<Access>,
     pub admission: Admission,
-    /// Of calls that need no role, each kind apart: nobody is kept from writing by those who ask whether the server lives.
+    /// Calls that need no role have their own admission for each kind, so that health checks keep nobody from writing.
     pub admission_of_health: Admission,
     pub admission_of_reflection: Admission,
     /// Whether reflection is served at all.
@@ -84,18 +84,17 @@ pub struct Calls {
 /// A connection, as its calls see it.
 pub struct Line {
     pub peer: Peer,
-    /// No other connection has it.
+    /// The connection's number, which no other connection has.
     pub number: u64,
     pub usage: Arc<Usage>,
     pub waiting: Arc<Waiting>,
 }
 
-/// A call that may go on.
 struct Admitted {
     method: Method,
-    /// Nobody of an RPC that is open to all.
+    /// None for an RPC that needs no role.
     caller: Option<Caller>,
-    turn: Turn,
+    permit: Permit,
     routes: Routes,
     until: Option<Until>,
 }
@@ -105,7 +104,7 @@ impl Calls {
         let waiting = line.waiting.clone();
         if let Some(refused) = no_grpc(&request) {
             self.metrics.calls.no_grpc();
-            taken_off_the_line(request.into_body()).await;
+            discard_body(request.into_body()).await;
             return refused.map(|body| AnswerBody::new(body, "", None, None, None, waiting));
         }
         let method = method(request.uri().path());
@@ -123,7 +122,7 @@ impl Calls {
                 self.metrics.calls.refused(&error);
                 let refused = to_status(error);
                 handling.ended(refused.code());
-                taken_off_the_line(request.into_body()).await;
+                discard_body(request.into_body()).await;
                 refused.into_http::<Body>().map(|body| AnswerBody::new(body, "", None, None, None, waiting))
             }
         }
@@ -150,7 +149,7 @@ impl Calls {
             Some(method) if is_for_all(method) => None,
             _ => Some(self.identified(id, peer, method, headers)?),
         };
-        // Whether an RPC exists is told to those alone who may call.
+        // Only a caller that may call learns whether an RPC exists.
         let method = method.ok_or(Error::Unimplemented)?;
         let share = caller.as_ref().map_or(&peer.share, |caller| &caller.share);
         let admission = match method.need {
@@ -158,7 +157,7 @@ impl Calls {
             None if method.is_reflection() => &self.admission_of_reflection,
             None => &self.admission_of_health,
         };
-        let turn = admission.admit(share, method.shape)?;
+        let permit = admission.admit(share, method.shape)?;
         let routes = match method.need {
             None => self.without_engine.clone(),
             Some(_) => {
@@ -167,10 +166,10 @@ impl Calls {
             }
         };
         let until = self.until(peer, method, caller.as_ref(), headers);
-        Ok(Admitted { method, caller, turn, routes, until })
+        Ok(Admitted { method, caller, permit, routes, until })
     }
 
-    /// Who calls, if it may do what it asks for.
+    /// Returns the caller, if it may call this method.
     fn identified(
         &self,
         id: &CallId,
@@ -195,8 +194,8 @@ impl Calls {
         Ok(caller)
     }
 
-    /// What ends the call before it has ended by itself: its deadline, the end of what its caller showed; of a stream, also that its
-    /// caller may call no more.
+    /// Returns a future that ends the call before it has ended by itself: at its deadline or the expiry of its credentials; for a stream,
+    /// also when its caller may call no more.
     fn until(&self, peer: &Peer, method: Method, caller: Option<&Caller>, headers: &HeaderMap) -> Option<Until> {
         let deadline = deadline(headers);
         let need = method.need.filter(|_| method.shape == Shape::Stream && !self.access.borrow().is_open());
@@ -247,8 +246,8 @@ impl Calls {
         request: Request<Incoming>,
     ) -> Response<AnswerBody> {
         let Line { peer, waiting, .. } = line;
-        let Admitted { method, caller, turn, mut routes, mut until } = admitted;
-        // What the call's message takes is counted until it is answered, or its answer begins.
+        let Admitted { method, caller, permit, mut routes, mut until } = admitted;
+        // The message's bytes are counted until the call is answered, or its answer begins.
         let kept = Kept::default();
         let body = self.request_body(line, method, caller.as_ref(), kept.clone());
         let sees_all = caller.as_ref().is_none_or(|caller| caller.roles.allow(Role::Service));
@@ -256,7 +255,7 @@ impl Calls {
         let principal = Principal::new(id.clone(), self.viewers.clone(), caller_id, sees_all);
         let mut request = request.map(body);
         request.extensions_mut().insert(principal.clone());
-        let handler = principal.clone().scope(caught(method.name, routes.call(request)));
+        let handler = principal.clone().scope(catch_panic(method.name, routes.call(request)));
         let answer = match &mut until {
             None => handler.await,
             Some(until) => tokio::select! {
@@ -266,11 +265,11 @@ impl Calls {
             },
         };
         drop(kept);
-        let answer = in_kiths_words(answer);
-        // In the headers of an answer that is nothing but an error.
+        let answer = translated(answer);
+        // An answer that is nothing but an error has its status in the headers.
         let ended = Status::from_header_map(answer.headers()).map(|status| status.code());
         if let Some(caller) = caller.as_ref().filter(|_| ended == Some(Code::PermissionDenied)) {
-            // A read without a viewer: its handler knows that there is none.
+            // The handler refuses a read that names no viewer where the caller needs one.
             self.audit.denied(&id, &caller.name, peer, method.name, &without_viewer());
         }
         if let Some(caller) = caller.filter(|_| method.writes()) {
@@ -281,13 +280,13 @@ impl Calls {
         }
         let handling = ended.is_none().then_some(handling);
         let until = until.filter(|_| method.shape == Shape::Stream);
-        answer.map(|body| AnswerBody::new(body, method.name, until, Some(turn), handling, waiting.clone()))
+        answer.map(|body| AnswerBody::new(body, method.name, until, Some(permit), handling, waiting.clone()))
     }
 }
 
-/// What a call may send that needs no role: the name of a service, or of what reflection is to tell about.
+/// Bounds the message of a call that needs no role: the name of a service, or of what reflection is asked for.
 const OPEN_BYTES_MAX: usize = 16 * 1_024;
-/// And how long it may take.
+/// Bounds the time that such a message may take.
 const OPEN_SILENCE_MAX: Duration = Duration::from_secs(10);
 
 impl Calls {
@@ -311,9 +310,9 @@ impl Calls {
     }
 }
 
-/// What a refused call sends: it comes right behind its headers. HTTP/2 takes a message that nobody waits for any more as a fault of
-/// its client's, and ends the connection of a client with too many of those.
-async fn taken_off_the_line(mut body: Incoming) {
+/// Reads and throws away what a refused call sends right behind its headers. HTTP/2 counts a message that nobody waits for as a fault of
+/// its client, and ends the connection of a client with too many of them.
+async fn discard_body(mut body: Incoming) {
     let mut bytes_left = REFUSED_BYTES_MAX;
     let all = poll_fn(|context| {
         while let Some(Ok(frame)) = ready!(Pin::new(&mut body).poll_frame(context)) {
@@ -335,7 +334,7 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-/// The same by the wall clock, which may be set meanwhile.
+/// Resolves at a time of the wall clock, which may be set meanwhile.
 pub async fn at_time(time: Option<SystemTime>) {
     let Some(time) = time else { return pending().await };
     while let Ok(left) = time.duration_since(SystemTime::now())
@@ -345,7 +344,7 @@ pub async fn at_time(time: Option<SystemTime>) {
     }
 }
 
-/// What is no gRPC is refused in the words of HTTP: its caller does not read gRPC's. 415 is gRPC's own rule for other contents.
+/// Refuses what is no gRPC with a status of HTTP, because its caller does not read gRPC's. 415 is gRPC's own rule for other contents.
 fn no_grpc<B>(request: &Request<B>) -> Option<Response<Body>> {
     let content = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |content| content.as_bytes());
     let is_grpc =
@@ -380,8 +379,8 @@ fn refused(error: Error) -> Response<Body> {
     to_status(error).into_http()
 }
 
-/// The answer, or INTERNAL if its handler panics: without this the caller would see its stream reset, and not know why.
-async fn caught(
+/// Returns the answer, or INTERNAL if its handler panics: without this the caller would see its stream reset, and not know why.
+async fn catch_panic(
     method: &'static str,
     answer: impl Future<Output = Result<Response<Body>, Infallible>>,
 ) -> Response<Body> {
@@ -393,8 +392,9 @@ async fn caught(
     .await
 }
 
-/// tonic refuses what it cannot read with OUT_OF_RANGE and INTERNAL; kith says who is at fault. Its own errors have details.
-fn in_kiths_words(response: Response<Body>) -> Response<Body> {
+/// Replaces tonic's OUT_OF_RANGE and INTERNAL for what it cannot read by an error that says who is at fault. kith's own errors have
+/// details, and stay.
+fn translated(response: Response<Body>) -> Response<Body> {
     let Some(status) = Status::from_header_map(response.headers()) else { return response };
     if !status.details().is_empty() {
         return response;
@@ -419,7 +419,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_internal() {
-        let answer = caught("Test/Test", async { panic!("for the test") }).await;
+        let answer = catch_panic("Test/Test", async { panic!("for the test") }).await;
         assert_eq!(Status::from_header_map(answer.headers()).unwrap().code(), Code::Internal);
     }
 
@@ -445,8 +445,7 @@ mod tests {
 
     #[test]
     fn what_tonic_cannot_read_is_the_callers_fault() {
-        let code =
-            |status: Status| Status::from_header_map(in_kiths_words(status.into_http()).headers()).unwrap().code();
+        let code = |status: Status| Status::from_header_map(translated(status.into_http()).headers()).unwrap().code();
         assert_eq!(code(Status::out_of_range("decoded message length too large")), Code::ResourceExhausted);
         assert_eq!(code(Status::internal("invalid wire type")), Code::InvalidArgument);
         assert_eq!(code(to_status(Error::Internal("a fault".to_owned()))), Code::Internal);

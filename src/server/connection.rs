@@ -1,5 +1,5 @@
-//! An accepted connection's bytes, plain or encrypted. It ends by itself when its peer does not greet, and however much its
-//! peer sends, it lets others have their turn.
+//! An accepted connection's bytes, plain or encrypted. The connection ends by itself when its peer does not greet, and however much its
+//! peer sends, it lets other connections be served.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -12,25 +12,25 @@ use tokio::task::coop;
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
-use super::conduct::Conduct;
+use super::abuse_guard::AbuseGuard;
 
-/// `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n` and the head of the SETTINGS that must follow it.
+/// A greeting is `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n` and the head of the SETTINGS that must follow it.
 const GREETING_BYTES: usize = 24 + 9;
 
-/// Of the budget that tokio gives a task before others have their turn, reading so many bytes takes one unit more. tokio counts
-/// reads alone: 128 of 8 KiB, which is 13,000 calls begun at once, and 10 ms in which no other connection is looked at.
+/// Reading so many bytes takes one more unit of the budget that tokio gives a task before it serves others. tokio counts reads alone: 128
+/// of 8 KiB, which is 13,000 calls begun at once, and 10 ms in which no other connection is looked at.
 const BYTES_PER_UNIT: usize = 128;
 
 const THROWN_AWAY_BYTES: usize = 4 * 1_024;
-/// How long a connection that the server has ended still takes what its peer sends, and throws it away. Closed at once, it would be reset,
-/// and with it goes what the peer has not read yet: why its calls ended.
+/// How long a connection that the server has ended still takes what its peer sends, and throws it away. If it were closed at once, it would
+/// be reset, and what the peer has not read yet would be lost: why its calls ended.
 const LINGER: Duration = Duration::from_millis(250);
 
 pub struct Connection {
     stream: Stream,
     greeting: Option<Greeting>,
-    conduct: Conduct,
-    /// From when the server has said all, until when its peer's bytes are thrown away.
+    guard: AbuseGuard,
+    /// Ends the time in which the peer's bytes are thrown away; none until the server has sent all.
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
@@ -46,22 +46,22 @@ struct Greeting {
 }
 
 impl Connection {
-    /// `greeting_max` is how long the peer has to say that it speaks HTTP/2; keepalive watches it from there on.
-    pub fn plain(stream: TcpStream, greeting_max: Duration, conduct: Conduct) -> Connection {
-        Connection::new(Stream::Plain(stream), greeting_max, conduct)
+    /// Wraps a plain stream whose peer has `greeting_max` to say that it speaks HTTP/2; keepalive watches it from there on.
+    pub fn plain(stream: TcpStream, greeting_max: Duration, guard: AbuseGuard) -> Connection {
+        Connection::new(Stream::Plain(stream), greeting_max, guard)
     }
 
-    pub fn encrypted(stream: TlsStream<TcpStream>, greeting_max: Duration, conduct: Conduct) -> Connection {
-        Connection::new(Stream::Encrypted(Box::new(stream)), greeting_max, conduct)
+    pub fn encrypted(stream: TlsStream<TcpStream>, greeting_max: Duration, guard: AbuseGuard) -> Connection {
+        Connection::new(Stream::Encrypted(Box::new(stream)), greeting_max, guard)
     }
 
-    fn new(stream: Stream, greeting_max: Duration, conduct: Conduct) -> Connection {
+    fn new(stream: Stream, greeting_max: Duration, guard: AbuseGuard) -> Connection {
         let greeting = Greeting { bytes_left: GREETING_BYTES, patience: Box::pin(sleep(greeting_max)) };
-        Connection { stream, greeting: Some(greeting), conduct, lingering: None }
+        Connection { stream, greeting: Some(greeting), guard, lingering: None }
     }
 }
 
-/// The same of whichever stream it is.
+/// Calls the same method on whichever stream it is.
 macro_rules! on_stream {
     ($connection:expr, $stream:ident => $does:expr) => {
         match &mut $connection.stream {
@@ -76,8 +76,8 @@ impl AsyncRead for Connection {
         let filled_before = to.filled().len();
         let read = on_stream!(self, stream => Pin::new(stream).poll_read(context, to));
         let bytes = to.filled().len() - filled_before;
-        take_from_the_turn(bytes / BYTES_PER_UNIT, context);
-        self.conduct.read(&to.filled()[filled_before..])?;
+        consume_budget(bytes / BYTES_PER_UNIT, context);
+        self.guard.read(&to.filled()[filled_before..])?;
         let Some(greeting) = &mut self.greeting else { return read };
         greeting.bytes_left = greeting.bytes_left.saturating_sub(bytes);
         if greeting.bytes_left == 0 {
@@ -89,8 +89,9 @@ impl AsyncRead for Connection {
     }
 }
 
-/// What was read is handed on all the same; without budget left, the next read waits until the others had their turn.
-fn take_from_the_turn(units: usize, context: &mut Context<'_>) {
+/// Takes units of the task's budget. The bytes just read are handed on all the same; without budget left, the next read waits until other
+/// tasks were served.
+fn consume_budget(units: usize, context: &mut Context<'_>) {
     for _ in 0..units {
         match coop::poll_proceed(context) {
             Poll::Ready(unit) => unit.made_progress(),
@@ -116,13 +117,13 @@ impl AsyncWrite for Connection {
         let lingering = connection.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         let mut thrown_away = [0; THROWN_AWAY_BYTES];
         loop {
-            // A peer that never ends sending does not keep it.
+            // A peer that never ends sending does not keep the connection.
             if lingering.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Ok(()));
             }
             let mut buffer = ReadBuf::new(&mut thrown_away);
             match on_stream!(connection, stream => Pin::new(stream).poll_read(context, &mut buffer)) {
-                // The peer has closed it, too, or is gone.
+                // The peer has closed the connection too, or is gone.
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(())) => {}

@@ -1,13 +1,12 @@
-//! The bounds of connections.
+//! The bounds of connections: how many there may be, and how long they may do nothing.
 
 use std::time::Duration;
 
-/// What connections may do.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
     pub connections: usize,
     pub connections_per_address: usize,
-    /// Calls at once on one connection; further ones are refused by HTTP/2, for the client to try again.
+    /// The calls at once on one connection; further ones are refused by HTTP/2, for the client to try again.
     pub streams: u32,
     /// How long a new connection has for its handshake, and then to say that it speaks HTTP/2.
     pub greeting: Duration,
@@ -15,7 +14,7 @@ pub struct ConnectionLimits {
     pub stall: Duration,
     /// How long a connection may do nothing; then its peer is asked to come again when it has something to ask.
     pub idle: Duration,
-    /// The same of one on which nobody who is known has called.
+    /// How long a connection may do nothing on which nobody who is known has called.
     pub idle_unknown: Duration,
 }
 

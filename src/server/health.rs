@@ -12,7 +12,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::proto::v1;
 
-/// What answers for itself.
+/// The services that answer for themselves.
 const SERVICES: [&str; 9] = [
     "",
     v1::member_service_server::SERVICE_NAME,
@@ -25,25 +25,25 @@ const SERVICES: [&str; 9] = [
     v1::admin_service_server::SERVICE_NAME,
 ];
 
-/// All services live and end together: they share one status. Once it changes no more there is nothing to watch, and no watcher is to
+/// All services live and end together, so they share one status. Once it changes no more there is nothing to watch, and no watcher is to
 /// keep its connection from ending: then nobody holds the sender.
 pub struct Health(Option<watch::Sender<ServingStatus>>);
 
-/// NOT_SERVING at first: the state is yet to be loaded.
+/// Starts at NOT_SERVING: the state is yet to be loaded.
 pub async fn start() -> (Health, HealthServer<impl HealthApi>) {
     let (sender, newest) = watch::channel(ServingStatus::NotServing);
     (Health(Some(sender)), HealthServer::new(Answers(newest)))
 }
 
 impl Health {
-    /// SERVING from here on.
+    /// Reports SERVING from here on.
     pub async fn serving(&self) {
         if let Some(status) = &self.0 {
             status.send_replace(ServingStatus::Serving);
         }
     }
 
-    /// NOT_SERVING from here on. Who watches is told, and its stream ends.
+    /// Reports NOT_SERVING from here on, to those who watch too, and ends their streams.
     pub async fn stop(&mut self) {
         if let Some(status) = self.0.take() {
             status.send_replace(ServingStatus::NotServing);
@@ -70,7 +70,7 @@ impl HealthApi for Answers {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
     /// By the protocol of `grpc.health.v1`, a service that is not there is SERVICE_UNKNOWN on a stream that stays open, since it might
-    /// come. Here none ever does, and the stream ends with the server.
+    /// come. Here no service ever comes, and the stream ends with the server.
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         if !SERVICES.contains(&&*request.get_ref().service) {
             let unknown = tokio_stream::once(Ok(answer(ServingStatus::ServiceUnknown)));

@@ -17,13 +17,13 @@ use tokio::time::{interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tonic::codegen::http::{Request, Response};
 
+use super::abuse_guard::{AbuseGuard, LetThrough, is_abuse};
 use super::auth::{Peer, Shown};
 use super::body::{AnswerBody, Waiting};
 use super::calls::{Calls, HEADER_BYTES_MAX, Line, at_time};
-use super::conduct::{Conduct, LetThrough, is_abuse};
 use super::connection::Connection;
 use super::connection_limits::ConnectionLimits;
-use super::places::{Leave, Place, Places};
+use super::connection_slots::{ConnectionSlot, ConnectionSlots, Leave};
 use super::reload::Newest;
 use super::tls::{Tls, shown};
 
@@ -32,11 +32,11 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// When the system refuses to accept (too many files are open), it is not asked again at once.
 const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(50);
-/// Bytes that a peer may send ahead of what is read: of one call, and of a whole connection.
+/// The bytes that a peer may send ahead of what is read, on one call and on a whole connection.
 const WINDOW_BYTES: u32 = 1_024 * 1_024;
-/// Bytes of one answer that HTTP/2 keeps ahead of its peer.
+/// The bytes of one answer that HTTP/2 keeps ahead of its peer.
 const SEND_BUFFER_BYTES: usize = 64 * 1_024;
-/// Streams that were reset before they were looked at, and streams that HTTP/2 itself reset: more, and the connection is ended.
+/// A connection is ended with more streams than this that were reset before they were looked at, or that HTTP/2 itself reset.
 const RESETS_PENDING_MAX: usize = 64;
 const RESETS_OWN_MAX: usize = 1_024;
 
@@ -48,9 +48,9 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Serves until `stop` is true or gone; then calls under way have the drain time, and what is left is ended.
+    /// Serves until `stop` is true or gone; then calls under way have the drain time, and connections that are left are ended.
     pub async fn run(self, drain: Duration, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Places::new(self.calls.metrics.connections.clone()));
+        let slots = Arc::new(ConnectionSlots::new(self.calls.metrics.connections.clone()));
         let stopping = stop.clone();
         let mut connections = JoinSet::new();
         loop {
@@ -61,10 +61,10 @@ impl Listener {
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, address)) => {
                         let address = address.ip().to_canonical();
-                        // One that is too many is closed at once: its client finds out, and tries elsewhere or later.
-                        if let Some((place, leave)) = Place::take(&places, address, &self.limits) {
+                        // A connection without a slot is closed at once: its client finds out, and tries elsewhere or later.
+                        if let Some((slot, leave)) = ConnectionSlot::take(&slots, address, &self.limits) {
                             let connection = self.connection(stopping.clone());
-                            connections.spawn(connection.run(stream, place, leave));
+                            connections.spawn(connection.run(stream, slot, leave));
                         }
                     }
                     Err(error) => {
@@ -87,7 +87,6 @@ impl Listener {
     }
 }
 
-/// What it takes to serve one connection.
 struct Serving {
     calls: Arc<Calls>,
     limits: ConnectionLimits,
@@ -96,10 +95,10 @@ struct Serving {
 }
 
 impl Serving {
-    async fn run(mut self, stream: TcpStream, place: Place, mut leave: Leave) {
+    async fn run(mut self, stream: TcpStream, slot: ConnectionSlot, mut leave: Leave) {
         set_up(&stream);
         tokio::select! {
-            () = place.forgiven() => {}
+            () = slot.forgiven() => {}
             _ = &mut leave => return,
             () = stopped(&mut self.stop) => return,
         }
@@ -111,8 +110,8 @@ impl Serving {
         let Some((connection, certificate)) = greeted else { return };
         let waiting = Arc::new(Waiting::default());
         let mut expired = pin!(at_time(certificate.expires));
-        let peer = Peer::new(place.address, certificate);
-        let line = Line { peer, number: place.number, usage: place.usage.clone(), waiting: waiting.clone() };
+        let peer = Peer::new(slot.address, certificate);
+        let line = Line { peer, number: slot.number, usage: slot.usage.clone(), waiting: waiting.clone() };
         let answering = Answering { calls: self.calls.clone(), line: Arc::new(line), let_through };
         let served = http2(&self.limits).serve_connection(TokioIo::new(connection), answering);
         let mut served = pin!(served);
@@ -120,27 +119,27 @@ impl Serving {
         let mut leaving = false;
         loop {
             tokio::select! {
-                ended = served.as_mut() => return left(ended, &place),
+                ended = served.as_mut() => return left(ended, &slot),
                 _ = look.tick() => {
                     if waiting.longer_than(self.limits.stall) {
                         return tracing::debug!("a connection that takes no answers is ended");
                     }
-                    let idle_max = if place.usage.is_known() { self.limits.idle } else { self.limits.idle_unknown };
-                    if place.usage.idle().is_some_and(|idle| idle > idle_max) {
-                        if leaving || !place.usage.is_known() {
+                    let idle_max = if slot.usage.is_known() { self.limits.idle } else { self.limits.idle_unknown };
+                    if slot.usage.idle().is_some_and(|idle| idle > idle_max) {
+                        if leaving || !slot.usage.is_known() {
                             return tracing::debug!("a connection that does nothing is ended");
                         }
                         leaving = true;
                         served.as_mut().graceful_shutdown();
                     }
                 }
-                // Its place is another's.
+                // Another connection has been given its slot.
                 _ = &mut leave => return tracing::debug!("a connection makes way for another"),
                 () = stopped(&mut self.stop), if !leaving => {
                     leaving = true;
                     served.as_mut().graceful_shutdown();
                 }
-                // Its client comes back with a handshake, and a new certificate if it has one.
+                // The client comes back with a handshake, and a new certificate if it has one.
                 () = expired.as_mut(), if !leaving => {
                     leaving = true;
                     served.as_mut().graceful_shutdown();
@@ -154,12 +153,12 @@ impl Serving {
         }
     }
 
-    /// The connection, after its handshake if it is to be encrypted, and what its peer showed there.
+    /// Returns the connection, after its handshake if it is to be encrypted, and what its peer showed there.
     async fn greeted(&mut self, stream: TcpStream, let_through: &LetThrough) -> Option<(Connection, Shown)> {
         let greeting = self.limits.greeting;
-        let conduct = Conduct::new(self.limits.streams, let_through.clone());
+        let guard = AbuseGuard::new(self.limits.streams, let_through.clone());
         let Some(tls) = &mut self.tls else {
-            return Some((Connection::plain(stream, greeting, conduct), Shown::default()));
+            return Some((Connection::plain(stream, greeting, guard), Shown::default()));
         };
         let acceptor = TlsAcceptor::from(tls.borrow_and_update().config.clone());
         let failed = || {
@@ -168,7 +167,7 @@ impl Serving {
         match timeout(greeting, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let certificate = shown(stream.get_ref().1);
-                Some((Connection::encrypted(stream, greeting, conduct), certificate))
+                Some((Connection::encrypted(stream, greeting, guard), certificate))
             }
             Ok(Err(error)) => {
                 failed();
@@ -183,17 +182,17 @@ impl Serving {
     }
 }
 
-/// The connection has ended by itself.
-fn left(ended: Result<(), hyper::Error>, place: &Place) {
+/// Reports why a connection ended by itself, and makes its address wait if its peer abused it.
+fn left(ended: Result<(), hyper::Error>, slot: &ConnectionSlot) {
     if let Err(error) = ended {
         tracing::debug!("a connection ended badly: {error}");
         if is_abuse(&error) {
-            place.thrown_out();
+            slot.thrown_out();
         }
     }
 }
 
-/// A server that is gone altogether has stopped too.
+/// Resolves when the server stops, or is gone altogether.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -207,7 +206,7 @@ async fn changed(tls: &mut Option<Newest<Tls>>) {
     std::future::pending().await
 }
 
-/// Without `TCP_NODELAY` an answer could wait 40 ms for the peer's acknowledgement.
+/// Sets the socket's options. Without `TCP_NODELAY` an answer could wait 40 ms for the peer's acknowledgement.
 fn set_up(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_INTERVAL);
     let set = stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
@@ -232,7 +231,6 @@ fn http2(limits: &ConnectionLimits) -> http2::Builder<TokioExecutor> {
     http2
 }
 
-/// Answers the calls of one connection.
 struct Answering {
     calls: Arc<Calls>,
     line: Arc<Line>,

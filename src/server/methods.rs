@@ -1,5 +1,5 @@
-//! Every RPC that is served: which role it needs, and how long it may live. Those of kith say it themselves, by the option `role` in their
-//! protos; what says nothing is not served.
+//! Every RPC that is served, with the role it needs and whether it is a stream. The protos of kith say the role by the option `role`; an
+//! RPC without it is not served.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,12 +12,12 @@ use crate::proto::{POOL, v1};
 /// What the listener knows of an RPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Method {
-    /// As in `MemberService/PutMember`.
+    /// The name, as in `MemberService/PutMember`.
     pub name: &'static str,
-    /// None: it needs no role.
+    /// The role that the RPC needs, if it needs one.
     pub need: Option<Role>,
     pub shape: Shape,
-    /// Its own among all, below `method_count`.
+    /// The method's own index among all, below `method_count`.
     pub index: usize,
 }
 
@@ -30,17 +30,17 @@ pub enum Shape {
 }
 
 impl Method {
-    /// Whether what it does goes to the audit log.
+    /// Returns whether the RPC's effects go to the audit log.
     pub fn writes(&self) -> bool {
         self.need == Some(Role::Write)
     }
 
-    /// Whether it tells of the API, and not of what is kept.
+    /// Returns whether the RPC describes the API, and not what is stored.
     pub fn is_reflection(&self) -> bool {
         self.name.starts_with("grpc.reflection.")
     }
 
-    /// As in `kith.v1.MemberService/PutMember`.
+    /// Returns the name, as in `kith.v1.MemberService/PutMember`.
     pub fn full_name(&self) -> String {
         let package = if self.need.is_some() { PACKAGE.trim_start_matches('/') } else { "" };
         format!("{package}{}", self.name)
@@ -50,7 +50,7 @@ impl Method {
 const PACKAGE: &str = "/kith.v1.";
 /// The option of an RPC that names its role.
 const ROLE: &str = "kith.v1.role";
-/// Who asks whether the server lives, or what it can be asked, learns nothing of anybody.
+/// The RPCs that need no role: whoever asks whether the server lives, or what it can be asked, learns nothing of anybody.
 const OPEN: [(&str, Shape); 4] = [
     ("/grpc.health.v1.Health/Check", Shape::Unary),
     ("/grpc.health.v1.Health/Watch", Shape::Stream),
@@ -58,7 +58,7 @@ const OPEN: [(&str, Shape); 4] = [
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Shape::Stream),
 ];
 
-/// By their paths.
+/// The methods by their paths.
 static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
     let open = OPEN.iter().map(|(path, shape)| (*path, None, *shape));
     let rpcs = POOL.services().flat_map(|service| service.methods().collect::<Vec<_>>());
@@ -66,23 +66,23 @@ static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
     let own = own.iter().map(|(path, need, shape)| (path.as_str(), Some(*need), *shape));
     let methods = open.chain(own).enumerate().map(|(index, (path, need, shape))| {
         let name = path.strip_prefix(PACKAGE).unwrap_or(path.trim_start_matches('/'));
-        // There is one table of methods as long as the process runs.
+        // The names are leaked, because there is one table of methods as long as the process runs.
         (path.to_owned(), Method { name: String::leak(name.to_owned()), need, shape, index })
     });
     methods.collect()
 });
 
-/// How many methods are served.
+/// Returns how many methods are served.
 pub fn method_count() -> usize {
     METHODS.len()
 }
 
-/// The RPC of a path, if there is one.
+/// Returns the method of a path, if it is served.
 pub fn method(path: &str) -> Option<Method> {
     METHODS.get(path).copied()
 }
 
-/// `/kith.v1.MemberService/PutMember`.
+/// Returns the path, as in `/kith.v1.MemberService/PutMember`.
 pub fn path_of(rpc: &MethodDescriptor) -> String {
     format!("/{}/{}", rpc.parent_service().full_name(), rpc.name())
 }

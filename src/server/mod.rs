@@ -3,18 +3,19 @@
 //! | file | holds |
 //! |---|---|
 //! | `listener.rs`, `connection.rs`, `connection_limits.rs` | connections: accepted, greeted, bounded, drained |
-//! | `places.rs`, `conduct.rs` | how many there may be, and whose are ended for what they do, or do not |
+//! | `connection_slots.rs`, `abuse_guard.rs` | how many connections there may be, and which of them are ended |
 //! | `tls.rs`, `certificate.rs`, `certificate_expiry.rs`, `auth/`, `reload.rs` | certificates, callers and their roles, read again when their files change |
 //! | `methods.rs` | every RPC, with the role it needs |
-//! | `calls.rs`, `body.rs`, `assembly.rs` | the way of a call: who makes it, its turn, deadline and end |
-//! | `admission.rs`, `quota.rs` | how much may be under way, and how much may be asked for |
-//! | `received.rs`, `wire/` | how much may be on its way in, and what would be made of it |
-//! | `audit.rs` | who wrote, and who was refused |
+//! | `calls.rs`, `body.rs`, `assembly.rs` | the life of a call: its caller, permit, deadline and end |
+//! | `admission.rs`, `quota.rs` | how many calls may be under way, and how much each caller and viewer may ask for |
+//! | `received.rs`, `wire/` | how many bytes may be on their way in, and what would be made of them |
+//! | `audit.rs` | the log of who wrote, and who was refused |
 //! | `metrics/` | what is counted, and the page it is read from |
 //! | `spans.rs` | each call's span, for a collector of traces |
 //! | `routes.rs`, `health.rs`, `reflection.rs` | the services |
 //! | `probes.rs` | a listener for nothing but health |
 
+mod abuse_guard;
 mod admission;
 mod assembly;
 mod audit;
@@ -23,14 +24,13 @@ mod body;
 mod calls;
 mod certificate;
 mod certificate_expiry;
-mod conduct;
 mod connection;
 mod connection_limits;
+mod connection_slots;
 mod health;
 mod listener;
 mod methods;
 mod metrics;
-mod places;
 mod probes;
 mod quota;
 mod received;
@@ -79,10 +79,9 @@ pub use reload::read_files_again;
 pub use spans::Collector;
 pub use tls::TlsFiles;
 
-/// What calls under way have to end, where the server can answer no more.
+/// The time that calls under way have to end, where the server can answer no more.
 const AT_ONCE_MAX: Duration = Duration::from_millis(300);
 
-/// How a server ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// Calls under way have the drain time to end.
@@ -106,22 +105,22 @@ pub struct ServerOptions {
     pub tls: Option<TlsFiles>,
     /// The file that says who may call; without it, all may.
     pub access: Option<PathBuf>,
-    /// What calls under way have to end, once the server is to stop.
+    /// The time that calls under way have to end, once the server is to stop.
     pub drain: Duration,
     pub connections: ConnectionLimits,
     pub calls: CallLimits,
-    /// How often each viewer may be asked for.
+    /// The quota of each viewer.
     pub viewer_rate: Option<Rate>,
-    /// Bytes of messages that are being received at once, and of what is made of them.
+    /// The bytes of messages that are being received at once, and of what is made of them.
     pub received: ReceivedLimits,
-    /// Whether tools can ask what the API is; where callers are known, by them alone.
+    /// Whether tools can ask what the API is; where callers are known, only they can.
     pub reflection: bool,
     /// How long the messages of a call may not come.
     pub silence: Duration,
 }
 
 impl ServerOptions {
-    /// An address, and the defaults for all else.
+    /// Returns the defaults, at an address.
     pub fn at(listen: SocketAddr) -> ServerOptions {
         ServerOptions {
             listen,
@@ -157,7 +156,6 @@ impl ServerOptions {
     }
 }
 
-/// Why a server does not start.
 #[derive(Debug, Error)]
 pub enum ServerError {
     #[error(
@@ -186,24 +184,24 @@ pub enum ServerError {
     Descriptors(String),
 }
 
-/// A server that answers: at first health, which says NOT_SERVING, and reflection; every other call once it has its engine.
+/// A server that answers health with NOT_SERVING, and reflection, from the start, and every other call once it has its engine.
 pub struct Server {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
     metrics: Metrics,
     spans: Option<Spans>,
     engine_metrics: EngineMetrics,
-    /// What runs beside the serving and ends with the server: the page of metrics, which holds the engine, and the look at certificates.
+    /// The tasks that end with the server: the page of metrics, which holds the engine, and the watch over certificates.
     beside: JoinSet<()>,
     health: Health,
     probes: Option<Probes>,
     services: Services,
-    /// True ends the serving, and so does dropping it.
+    /// Ends the serving when it is set to true, or dropped.
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
 
-/// The newest of what a source makes; none if there is no source.
+/// Follows a source, and returns its newest value; none if there is no source.
 async fn followed<S: reload::Source>(
     source: Option<S>,
     reloads: Reloads,
@@ -222,7 +220,7 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerEr
         other => TcpListener::bind(other).await,
     };
     let socket = match socket {
-        // There is no IPv6 here at all.
+        // This machine has no IPv6 at all.
         Err(error) if address == every_address && is_without_ipv6(&error) => {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
         }
@@ -244,7 +242,7 @@ fn listen_everywhere(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Connections that wait to be accepted before the listener sets its own bound: what tokio takes.
+/// The connections that wait to be accepted before the listener sets its own bound; tokio's default.
 const BACKLOG: i32 = 1_024;
 
 fn is_without_ipv6(error: &io::Error) -> bool {
@@ -253,7 +251,7 @@ fn is_without_ipv6(error: &io::Error) -> bool {
 }
 
 impl Server {
-    /// Takes the address, and answers from here on.
+    /// Binds the address, and answers from here on.
     pub async fn start(options: ServerOptions) -> Result<Server, ServerError> {
         options.check()?;
         let metrics = Metrics::default();
@@ -285,8 +283,8 @@ impl Server {
             of_engine: Some(services.clone()),
             access: access.unwrap_or_else(|| reload::fixed(Access::Open)),
             admission: Admission::new(options.calls),
-            admission_of_health: Admission::new(admission::OF_HEALTH),
-            admission_of_reflection: Admission::new(admission::OF_REFLECTION),
+            admission_of_health: Admission::new(admission::HEALTH_LIMITS),
+            admission_of_reflection: Admission::new(admission::REFLECTION_LIMITS),
             reflection: options.reflection,
             shapes: Arc::new(Shapes::of_api().map_err(ServerError::Descriptors)?),
             viewers: Arc::new(Viewers::new(options.viewer_rate, metrics.viewer_quota_refusals.clone())),
@@ -318,12 +316,12 @@ impl Server {
         self.address
     }
 
-    /// Where health alone can be asked.
+    /// Returns the address of the listener for health alone.
     pub fn health_addr(&self) -> Option<SocketAddr> {
         self.probes.as_ref().map(|probes| probes.address)
     }
 
-    /// Where metrics can be read.
+    /// Returns the address of the page of metrics.
     pub fn metrics_addr(&self) -> Option<SocketAddr> {
         self.metrics_address
     }
@@ -336,8 +334,8 @@ impl Server {
         self.metrics.serves(true);
     }
 
-    /// Serves until `shutdown` resolves: then health says NOT_SERVING, no connection is accepted any more, and calls under way have
-    /// the drain time to end, or next to none. Connections that are left then are ended.
+    /// Serves until `shutdown` resolves: then health says NOT_SERVING, no connection is accepted any more, and calls under way have the
+    /// drain time to end, or `AT_ONCE_MAX`. Connections that are left then are ended.
     pub async fn run_until(mut self, shutdown: impl Future<Output = Ending>) -> Result<(), ServerError> {
         let ending = tokio::select! {
             ended = &mut self.serving => return Ok(ended?),
@@ -348,14 +346,14 @@ impl Server {
         let _ = self.stop.send(true);
         match ending {
             Ending::Drained => self.drained().await,
-            // What does not end by itself ends with the process.
+            // Tasks that do not end by themselves end with the process.
             Ending::AtOnce => timeout(AT_ONCE_MAX, self.drained()).await.unwrap_or(Ok(())),
         }
     }
 
     async fn drained(mut self) -> Result<(), ServerError> {
         (&mut self.serving).await?;
-        // Until here probes could hear NOT_SERVING.
+        // Probes could hear NOT_SERVING until here.
         if let Some(probes) = self.probes {
             probes.end().await?;
         }

@@ -1,4 +1,4 @@
-//! A listener for nothing but health. Probes know no TLS and have no token: this one asks for neither, and tells nothing else.
+//! A listener for nothing but health. Probes know no TLS and have no token: this listener asks for neither, and answers nothing else.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Probes {
             streams_per_caller: CALLS_MAX,
             ..CallLimits::default()
         };
-        // Counted apart from callers: nobody reads it.
+        // Probes are counted apart from callers, and nobody reads the counts.
         let metrics = Metrics::default();
         let calls = Calls {
             without_engine: health.prepare(),
@@ -65,7 +65,7 @@ impl Probes {
         };
         let listener = Listener { socket, calls: Arc::new(calls), limits, tls: None };
         let (stop, stopped) = watch::channel(false);
-        // Whoever watches health has heard NOT_SERVING when this is to end: nothing is left to wait for.
+        // Whoever watches health has heard NOT_SERVING when this listener is to end: nothing is left to wait for.
         let serving = tokio::spawn(listener.run(Duration::ZERO, stopped));
         Probes { address, stop, serving }
     }

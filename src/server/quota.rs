@@ -11,14 +11,14 @@ use prometheus_client::metrics::counter::Counter;
 use crate::domain::Error;
 use crate::service::ViewerQuota;
 
-/// How fast a bucket fills, in units a second, and how many it holds.
+/// How fast a bucket fills, in units a second, and how many units it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     pub per_second: u32,
     pub burst: u32,
 }
 
-/// Units that may be taken. A call takes one, and more once its answer turns out to be long: it may go below zero.
+/// A bucket of units. A call takes one, and more once its answer turns out to be long: the bucket may go below zero.
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket {
     units: f64,
@@ -41,7 +41,7 @@ impl Bucket {
         self.units >= f64::from(rate.burst)
     }
 
-    /// Takes a unit, or tells when there is one.
+    /// Takes a unit, or returns how long it takes until there is one.
     pub fn take(&mut self, rate: Rate, now: Instant) -> Result<(), Duration> {
         self.fill(rate, now);
         if self.units < 1.0 {
@@ -58,20 +58,20 @@ impl Bucket {
     }
 }
 
-/// The refusal of whoever has used up its units.
+/// Returns the refusal of a subject that has used up its units.
 pub fn used_up(subject: String, wait: Duration) -> Error {
     let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
     let message = format!("the quota of {subject} is used up");
     Error::QuotaExceeded { subject, message, retry_after_ms }
 }
 
-/// Viewers that are kept track of; those whose bucket is full are forgotten first.
+/// The number of viewers that are kept track of; those whose bucket is full are forgotten first.
 const VIEWERS_MAX: usize = 200_000;
-/// Callers whose strangers are kept track of, likewise.
+/// The number of callers whose strangers are kept track of, likewise.
 const CALLERS_MAX: usize = 20_000;
 
-/// The quota of each viewer, whoever asks for it. Viewers that are no members have one together for each caller: there is no end of
-/// their names, and all of them see the same.
+/// The quota of each viewer, whoever asks for it. Viewers that are no members share one bucket for each caller: there is no end of their
+/// names, and all of them see the same.
 pub struct Viewers {
     rate: Option<Rate>,
     refusals: Counter,
@@ -81,12 +81,12 @@ pub struct Viewers {
 #[derive(Default)]
 struct Buckets {
     of_members: HashMap<Box<str>, Bucket>,
-    /// By the caller who asks for them.
+    /// The buckets of viewers that are no members, by the caller who asks for them.
     of_strangers: HashMap<Arc<str>, Bucket>,
 }
 
 impl Viewers {
-    /// Counts whom it refuses.
+    /// Makes the quotas, which count whom they refuse.
     pub fn new(rate: Option<Rate>, refusals: Counter) -> Viewers {
         Viewers { rate, refusals, buckets: Mutex::default() }
     }
@@ -102,7 +102,7 @@ impl ViewerQuota for Viewers {
         let own = if is_member { bucket(of_members, viewer, VIEWERS_MAX, rate, now) } else { None };
         let bucket = own.or_else(|| bucket(of_strangers, caller, CALLERS_MAX, rate, now));
         let taken = bucket.map_or(Err(Duration::from_secs(1)), |bucket| bucket.take(rate, now));
-        // In the same words of whoever it is: whether there is such a member is not told.
+        // The message is the same for members and strangers, so that it does not reveal whether there is such a member.
         taken.map_err(|wait| {
             self.refusals.inc();
             used_up(format!("viewer {viewer:?}"), wait)
@@ -110,7 +110,7 @@ impl ViewerQuota for Viewers {
     }
 }
 
-/// The bucket of a name; none where there are too many that are not full.
+/// Returns the bucket of a name; none where there are too many that are not full.
 fn bucket<'b, K: Hash + Eq + Borrow<str> + for<'k> From<&'k str>>(
     buckets: &'b mut HashMap<K, Bucket>,
     name: &str,

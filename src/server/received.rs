@@ -1,8 +1,8 @@
-//! Bytes of messages that are on their way in, and of what is made of them: how many there are in all, of each caller and on each of
-//! its connections.
+//! Bounds the bytes of messages that are on their way in, and of what is made of them: in all, for each caller and on each of its
+//! connections.
 //!
-//! A message that never ends holds what has come of it. So whoever has more than its share is the one who gives way, and of what it has
-//! the oldest message that is not whole yet: a message that is whole is about to be answered. Nobody is refused for another's bytes.
+//! A message that never ends holds what has come of it. So the caller that has more than its share gives way, with the oldest of its
+//! messages that is not whole yet: a message that is whole is about to be answered. Nobody is refused for another's bytes.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -17,9 +17,9 @@ use crate::domain::Error;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 
 const RETRY_MS: u64 = 250;
-/// A call's message that comes whole and takes no more than this is counted nowhere: calls are counted themselves.
+/// A call's message that comes whole and takes no more than this is not counted: the calls themselves are.
 const UNCOUNTED_BYTES_MAX: usize = 32 * 1_024;
-/// Unless it is said, a caller may have this part of all.
+/// A caller may have this part of all bytes, unless another bound is set.
 const PART_OF_CALLER: usize = 4;
 
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ pub struct ReceivedLimits {
 }
 
 impl ReceivedLimits {
-    /// A caller has a quarter of all, but enough for two whole messages where there is enough.
+    /// Gives each caller a quarter of all, but room for two whole messages where there is enough.
     pub fn of(bytes: usize) -> ReceivedLimits {
         let of_caller = (bytes / PART_OF_CALLER).max(2 * MESSAGE_BYTES_MAX).min(bytes);
         ReceivedLimits { bytes, bytes_per_caller: of_caller }
@@ -45,7 +45,7 @@ pub struct Received {
 #[derive(Debug, Default)]
 struct Counts {
     bytes: usize,
-    /// Grows: what is older has the lower number.
+    /// The next message's age: an older message has the lower number.
     next: u64,
     callers: HashMap<Arc<str>, OfCaller>,
 }
@@ -59,14 +59,14 @@ struct OfCaller {
 #[derive(Debug, Default)]
 struct OfConnection {
     bytes: usize,
-    /// Messages that are not whole, by age.
+    /// The messages that are not whole, by age.
     unfinished: BTreeMap<u64, Unfinished>,
 }
 
 #[derive(Debug)]
 struct Unfinished {
     bytes: usize,
-    /// Dropped to end the call.
+    /// Ends the call when it is dropped.
     _end: oneshot::Sender<()>,
 }
 
@@ -75,7 +75,7 @@ impl Received {
         Received { limits, counts: Mutex::default() }
     }
 
-    /// For the messages of one call.
+    /// Returns the count of one call's messages.
     pub fn holding(self: &Arc<Received>, caller: Arc<str>, connection: u64) -> Holding {
         Holding { received: self.clone(), caller, connection, whole: 0, unfinished: None, gave_way: false }
     }
@@ -114,7 +114,7 @@ impl Counts {
         self.callers.get(caller).map_or(0, |of_caller| of_caller.bytes)
     }
 
-    /// Ends unfinished messages until all is within its limits, or there are none of those who have more than their share. Tells
+    /// Ends unfinished messages until all is within its limits, or no caller with unfinished messages has more than its share. Returns
     /// whether this caller may keep what it has.
     fn make_room(&mut self, caller: &Arc<str>, limits: &ReceivedLimits) -> bool {
         while self.of_caller(caller) > limits.bytes_per_caller {
@@ -136,7 +136,7 @@ impl Counts {
         true
     }
 
-    /// Ends the oldest unfinished message on that connection of a caller's which has most; false if there is none.
+    /// Ends the oldest unfinished message on the caller's connection that has most bytes; returns false if there is none.
     fn end_oldest(&mut self, caller: &Arc<str>) -> bool {
         let Some(of_caller) = self.callers.get_mut(caller) else { return false };
         let connections = of_caller.connections.iter_mut().filter(|(_, of)| !of.unfinished.is_empty());
@@ -149,7 +149,7 @@ impl Counts {
     }
 }
 
-/// What one call holds: a message that is not whole yet, and the last that was handed on.
+/// The bytes that one call holds: a message that is not whole yet, and the last that was handed on.
 #[derive(Debug)]
 pub struct Holding {
     received: Arc<Received>,
@@ -157,12 +157,12 @@ pub struct Holding {
     connection: u64,
     whole: usize,
     unfinished: Option<(u64, oneshot::Receiver<()>)>,
-    /// It was ended for others: nothing more is taken of its call.
+    /// Whether the message was ended for others: then nothing more is taken of its call.
     gave_way: bool,
 }
 
 impl Holding {
-    /// So much has come of a message that is not whole.
+    /// Counts the bytes that have come of a message that is not whole.
     pub fn unfinished(&mut self, bytes: usize) -> Result<(), Error> {
         let bytes = bytes.min(MESSAGE_BYTES_MAX);
         let received = self.received.clone();
@@ -188,13 +188,13 @@ impl Holding {
         message.bytes += more;
         counts.add(&self.caller, self.connection, more);
         let may = counts.make_room(&self.caller, &received.limits);
-        // It may have been the one to give way.
+        // The message itself may have been the one to give way.
         let is_there = counts.add(&self.caller, self.connection, 0).unfinished.contains_key(&age);
         counts.subtract(&self.caller, self.connection, 0);
         if may && is_there { Ok(()) } else { Err(too_much()) }
     }
 
-    /// The message is whole: it, and what is made of it, take so much from here on, and no longer what the one before it took.
+    /// Counts a message that is whole, and what is made of it, in place of the call's message before it.
     pub fn whole(&mut self, bytes: usize) -> Result<(), Error> {
         if bytes <= UNCOUNTED_BYTES_MAX && self.whole == 0 && self.unfinished.is_none() {
             return Ok(());
@@ -205,7 +205,7 @@ impl Holding {
         self.whole = bytes;
         let has_other = counts.of_caller(&self.caller) > 0;
         counts.add(&self.caller, self.connection, bytes);
-        // A caller's only message is always taken, or none of its size ever were.
+        // A caller's only message is always taken, or no message of its size ever would be.
         if counts.make_room(&self.caller, &received.limits) || !has_other { Ok(()) } else { Err(too_much()) }
     }
 

@@ -1,4 +1,4 @@
-//! Values made of files, made anew when the files change. A broken new file is told of, and the old value stays.
+//! Values made of files, made anew when the files change. A broken new file is reported, and the old value stays.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::metrics::Reloads;
 use crate::engine::Threads;
 
-/// Files are read again so often: they are small, and a change of what a name points to is seen too.
+/// How often files are read again: they are small, and a change of the target of a link is seen too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Wakes all that follow files.
@@ -20,20 +20,20 @@ pub fn read_files_again() {
     ASKED_FOR.notify_waiters();
 }
 
-/// What is made of files.
+/// A value that is made of files.
 pub trait Source: Send + Sync + 'static {
     type Value: Send + Sync + 'static;
 
-    /// As the operator named it.
+    /// Returns the flag and path, as the operator gave them.
     fn name(&self) -> String;
     fn read(&self) -> Result<Vec<Vec<u8>>, String>;
     fn make(&self, files: &[Vec<u8>]) -> Result<Self::Value, String>;
 }
 
-/// The newest value; it also tells of changes.
+/// The newest value, which also notifies of changes.
 pub type Newest<T> = watch::Receiver<Arc<T>>;
 
-/// Makes the value, and keeps it up to date as long as someone has it.
+/// Makes the value, and keeps it up to date as long as someone holds it.
 pub async fn follow<S: Source>(source: S, reloads: Reloads) -> Result<Newest<S::Value>, String> {
     let source = Arc::new(source);
     let (seen, made) = look(source.clone(), None).await.unwrap_or_else(|| Err("cannot be read".to_owned()))?;
@@ -50,36 +50,36 @@ async fn keep<S: Source>(
     newest: watch::Sender<Arc<S::Value>>,
     reloads: Reloads,
 ) {
-    let mut told = String::new();
+    let mut reported = String::new();
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = ASKED_FOR.notified() => told.clear(),
+            () = ASKED_FOR.notified() => reported.clear(),
             () = newest.closed() => return,
         }
         match look(source.clone(), Some(seen.clone())).await {
-            // Nothing is new; what was wrong for a moment, as between two files' replacement, is right again.
-            None => told.clear(),
+            // Nothing is new, or what was wrong for a moment, as between two files' replacement, is right again.
+            None => reported.clear(),
             Some(Ok((files, value))) => {
                 seen = files;
-                told.clear();
+                reported.clear();
                 newest.send_replace(Arc::new(value));
                 reloads.done.inc();
                 tracing::info!(target: "audit", file = source.name(), "reloaded");
             }
-            Some(Err(why)) if why != told => {
+            Some(Err(why)) if why != reported => {
                 reloads.failed.inc();
                 tracing::error!("{} has changed and is not used, what it held before is: {why}", source.name());
-                told = why;
+                reported = why;
             }
             Some(Err(_)) => {}
         }
     }
 }
 
-/// What the files hold, unless it is what was seen.
+/// Reads the files and makes the value, unless they are what was seen.
 async fn look<S: Source>(source: Arc<S>, seen: Option<Vec<Vec<u8>>>) -> Option<Look<S::Value>> {
     let looking = Threads::default().job("kith-reload", move || {
         let files = match source.read() {
@@ -93,12 +93,12 @@ async fn look<S: Source>(source: Arc<S>, seen: Option<Vec<Vec<u8>>>) -> Option<L
     });
     match looking {
         Ok(looking) => looking.await.unwrap_or_else(|_| Some(Err("reading it ended badly".to_owned()))),
-        // What was read before stays, and the next look may have one.
+        // The value read before stays, and the next look may have a thread.
         Err(error) => Some(Err(format!("there is no thread to read it: {error}"))),
     }
 }
 
-/// A value that never changes.
+/// Returns a value that never changes.
 pub fn fixed<T>(value: T) -> Newest<T> {
     watch::channel(Arc::new(value)).1
 }

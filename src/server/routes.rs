@@ -1,4 +1,4 @@
-//! All that is served: `kith.v1`, health and reflection.
+//! The routes of all that is served: `kith.v1`, health and reflection.
 
 use tonic::service::Routes;
 
@@ -14,19 +14,19 @@ use crate::proto::v1::reach_service_server::ReachServiceServer;
 use crate::proto::v1::status_service_server::StatusServiceServer;
 use crate::service::Service;
 
-/// The services of a `Service`, each taking messages up to the bound.
+/// Adds the services of a `Service`, each taking messages up to the bound.
 macro_rules! kith_services {
     ($routes:expr, $service:expr, [$($server:ident),* $(,)?]) => {
         $routes$(.add_service($server::new($service.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)))*
     };
 }
 
-/// What can be answered before the state is loaded.
+/// Returns the routes that can be answered before the state is loaded.
 pub fn without_engine() -> Result<Routes, ServerError> {
     Ok(Routes::default().add_service(reflection::v1()?).add_service(reflection::v1alpha()?))
 }
 
-/// `kith.v1`.
+/// Returns the routes of `kith.v1`.
 pub fn of_engine(service: &Service) -> Routes {
     kith_services!(
         Routes::default(),

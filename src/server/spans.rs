@@ -1,8 +1,8 @@
-//! A span of each call of kith's own API, for a collector of traces: OpenTelemetry's, over OTLP. A span holds which RPC it was, how
-//! it ended and when; nothing of what was asked or answered.
+//! A span of each call of kith's own API, for a collector of traces: OpenTelemetry's, over OTLP. A span holds the RPC, its outcome and its
+//! times; nothing of what was asked or answered.
 //!
-//! Spans leave on a thread of the library's own, through a queue that is never waited for: what a collector does not take in time is
-//! left out.
+//! Spans leave on a thread of the library's own, through a queue that is never waited for: a span that the collector does not take in time
+//! is left out.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,32 +23,29 @@ use super::methods::Method;
 
 /// How long a collector may take for a batch of spans.
 const EXPORT_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long it may take for the last ones, while the server waits to end.
+/// How long the collector may take for the last spans, while the server waits to end.
 const LAST_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Where spans go.
 #[derive(Debug, Clone)]
 pub struct Collector {
     pub endpoint: Uri,
-    /// The authorities that its certificate must come from, in PEM: exactly when the endpoint is https.
+    /// The authorities that the collector's certificate must come from, in PEM; given exactly when the endpoint is https.
     pub authorities: Option<PathBuf>,
-    /// Of calls without a trace of their caller's, so many are traced: 1 is all. Other calls are as their callers say.
+    /// The part of the calls without a caller's trace that are traced: 1 is all. Other calls are traced if their callers say so.
     pub sampled: f64,
 }
 
-/// What makes spans and sends them.
 #[derive(Debug, Clone)]
 pub struct Spans {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
 }
 
-/// Of a call under way.
 #[derive(Debug)]
 pub struct CallSpan(Span);
 
 impl Collector {
-    /// Connects when there is something to send, and again after a break.
+    /// Returns a channel that connects when there is something to send, and again after a break.
     fn channel(&self) -> Result<Channel, String> {
         let endpoint = Channel::builder(self.endpoint.clone());
         let endpoint =
@@ -89,7 +86,7 @@ impl Spans {
         Ok(Spans { provider, tracer })
     }
 
-    /// A call has begun, with these headers. What is open to all, health and reflection, leaves no spans, nor does what is not served.
+    /// Begins the span of a call with these headers. Health, reflection and what is not served leave no spans.
     pub fn begin(&self, method: Option<Method>, headers: &HeaderMap) -> Option<Box<CallSpan>> {
         let name = method.filter(|method| method.need.is_some())?.full_name();
         let (service, rpc) = name.split_once('/')?;
@@ -100,7 +97,7 @@ impl Spans {
         Some(Box::new(CallSpan(span.start_with_context(&self.tracer, &parent))))
     }
 
-    /// Sends the last ones, or gives them up after a while.
+    /// Sends the last spans, or gives them up after a while.
     pub async fn end(self) {
         let ended = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(LAST_WAIT_MAX)).await;
         if let Ok(Err(error)) = ended {
@@ -119,7 +116,7 @@ impl CallSpan {
     }
 }
 
-/// By OpenTelemetry's conventions; all other codes may be the caller's doing.
+/// Returns whether a code is the server's fault, by OpenTelemetry's conventions; all other codes may be the caller's doing.
 fn is_servers_fault(code: Code) -> bool {
     use Code::{DataLoss, DeadlineExceeded, Internal, Unavailable, Unimplemented, Unknown};
     matches!(code, Unknown | DeadlineExceeded | Unimplemented | Internal | Unavailable | DataLoss)

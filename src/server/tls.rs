@@ -15,21 +15,21 @@ use super::auth::{CertificateName, Shown};
 use super::certificate::Validity;
 use super::reload::Source;
 
-/// Where it is all found.
+/// Where the certificate, its key and the authorities are.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
     /// The server's certificate and those between it and its authority, in PEM.
     pub certificate: PathBuf,
     pub key: PathBuf,
-    /// Authorities of callers' certificates. A caller without one may still show a token.
+    /// The authorities of callers' certificates. A caller without a certificate may still show a token.
     pub client_authorities: Option<PathBuf>,
 }
 
-/// What the files make.
+/// The configuration that the files make.
 #[derive(Debug)]
 pub struct Tls {
     pub config: Arc<ServerConfig>,
-    /// Of the certificate and of those between it and its authority.
+    /// The validity of the certificate and of those between it and its authority.
     pub validity: Validity,
 }
 
@@ -84,7 +84,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     if found.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(found) }
 }
 
-/// What the certificate of a connection's other end says, which was checked in the handshake.
+/// Returns what the certificate of a connection's other end says, which was checked in the handshake.
 pub fn shown(connection: &ServerConnection) -> Shown {
     let chain = connection.peer_certificates().unwrap_or_default();
     let certificate = chain.first().and_then(|certificate| EndEntityCert::try_from(certificate).ok());

@@ -7,17 +7,17 @@ use serde::Deserialize;
 
 use crate::service::CallerId;
 
-/// What a caller may do.
+/// A role, which allows a caller a class of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Reads on behalf of a viewer.
+    /// Allows reads on behalf of a viewer.
     Read,
-    /// Every write, erasures too.
+    /// Allows every write, erasures too.
     Write,
-    /// Every read: those on nobody's behalf, exports and the feed of changes.
+    /// Allows every read: those on nobody's behalf, exports and the feed of changes.
     Service,
-    /// The server itself.
+    /// Allows what concerns the server itself.
     Admin,
 }
 
@@ -32,33 +32,33 @@ impl Roles {
         Roles(roles.into_iter().fold(0, |set, role| set | 1 << role as u8))
     }
 
-    /// `service` has all that `read` has.
+    /// Returns whether the roles allow what needs `role`. `service` allows all that `read` does.
     pub fn allow(self, role: Role) -> bool {
         let has = |role: Role| self.0 & (1 << role as u8) != 0;
         has(role) || (role == Role::Read && has(Role::Service))
     }
 }
 
-/// Who calls.
+/// The program that calls.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub name: Arc<str>,
-    /// What its share of the server is counted under: its name, or the network of its address.
+    /// The key that its share of the server is counted under: its name, or the network of its address.
     pub share: Arc<str>,
     /// Whether it showed who it is; its name is its address otherwise.
     pub known: bool,
     pub roles: Roles,
-    /// When what it showed is no longer valid.
+    /// When its credentials expire.
     pub expires: Option<SystemTime>,
 }
 
 impl Caller {
-    /// One who showed who it is.
+    /// Returns a caller who showed who it is.
     pub fn known(name: Arc<str>, roles: Roles, expires: Option<SystemTime>) -> Caller {
         Caller { share: name.clone(), name, known: true, roles, expires }
     }
 
-    /// Who it is for the handlers of its calls.
+    /// Returns what the handlers of its calls know of it.
     pub fn id(&self) -> CallerId {
         CallerId { share: self.share.clone(), name: self.known.then(|| self.name.clone()) }
     }

@@ -10,7 +10,7 @@ use super::jwt::{JwtSettings, Jwts};
 use super::{Access, Caller, CertificateName, Known, Role, Roles, TokenHash};
 use crate::server::reload::Source;
 
-/// Where it is.
+/// The path of the file.
 #[derive(Debug, Clone)]
 pub struct AccessFile(pub PathBuf);
 
@@ -27,17 +27,17 @@ struct Content {
 struct CallerEntry {
     name: String,
     roles: Vec<Role>,
-    /// More than one, so that a token can be replaced without a break.
+    /// A caller may have more than one token, so that one can be replaced without a break.
     #[serde(default)]
     token_sha256: Vec<String>,
-    /// DNS names and URIs of client certificates.
+    /// The DNS names and URIs of the caller's client certificates.
     #[serde(default)]
     certificates: Vec<String>,
 }
 
 fn parse(text: &[u8]) -> Result<Content, String> {
     let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
-    // The error's own text shows the line at fault, which may hold a secret that was put in the wrong place.
+    // The error's own text shows the line at fault, which may hold a secret that was put into the wrong field.
     toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| 1 + text.as_bytes()[..span.start].iter().filter(|b| **b == b'\n').count());
         format!("line {}: {}", line.unwrap_or_default(), error.message())
@@ -55,7 +55,7 @@ impl Source for AccessFile {
         let own = fs::read(&self.0).map_err(|error| error.to_string())?;
         let mut files = vec![own];
         if let Some(jwt) = parse(&files[0])?.jwt {
-            // Beside this file, unless its path is absolute.
+            // The keys' path is relative to this file, unless it is absolute.
             let keys = self.0.parent().unwrap_or(&self.0).join(&jwt.keys);
             files.push(fs::read(&keys).map_err(|error| format!("jwt.keys {}: {error}", keys.display()))?);
         }

@@ -1,4 +1,4 @@
-//! JWTs: pinned algorithms, issuer and audience; an expiry is a must.
+//! JWTs, with pinned algorithms, issuer and audience, and a required expiry.
 
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use super::signatures::{ALGORITHMS, install};
 /// Clocks may differ by so much.
 const LEEWAY: Duration = Duration::from_secs(30);
 
-/// As the file of callers has them.
+/// The section `[jwt]` of the file of callers.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwtSettings {
@@ -63,10 +63,10 @@ impl Jwts {
         Ok(Jwts { keys, roles_claim: settings.roles_claim })
     }
 
-    /// Who the bearer of a token is. The error's words are for the log.
+    /// Returns the bearer of a token. The error's words are for the log.
     pub fn check(&self, token: &[u8]) -> Result<Caller, String> {
         let header = decode_header(token).map_err(|error| error.to_string())?;
-        // RFC 7515, 4.1.11: what a token says must be understood, and is not, makes it invalid. Nothing of the kind is understood here.
+        // By RFC 7515, 4.1.11, a token with a critical extension that is not understood is invalid. No extension is understood here.
         if header.crit.is_some() {
             return Err("it has critical extensions".to_owned());
         }
@@ -84,11 +84,11 @@ impl Jwts {
     fn caller(&self, claims: &Map<String, Value>) -> Result<Caller, String> {
         let subject = claims.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty());
         let subject = subject.ok_or("no subject")?;
-        // RFC 7519, 2: a number of seconds, which may have a fraction.
+        // By RFC 7519, 2, a time is a number of seconds, which may have a fraction.
         let expires = claims.get("exp").and_then(Value::as_f64).ok_or("no expiry")?;
         let expires = Duration::try_from_secs_f64(expires).map_err(|_| "its expiry is no time")?;
         let expires = expires.checked_add(LEEWAY).and_then(|expires| UNIX_EPOCH.checked_add(expires));
-        // A time that is no number would count as none.
+        // The library would take a time that is no number as absent.
         if claims.get("nbf").is_some_and(|time| !time.is_number()) {
             return Err("nbf is no number".to_owned());
         }
@@ -97,7 +97,7 @@ impl Jwts {
     }
 }
 
-/// A list of names, or one text with spaces between them, as OAuth's `scope` is. What names no role gives none.
+/// Returns the roles of a claim: a list of names, or one text with spaces between them, as OAuth's `scope` is. Other names give no role.
 fn roles(claim: &Value) -> Roles {
     let names: Vec<&str> = match claim {
         Value::String(text) => text.split(' ').collect(),
@@ -113,7 +113,7 @@ fn roles(claim: &Value) -> Roles {
     }))
 }
 
-/// What tokens of a key must keep to; none if the operator names no algorithm that the key is for.
+/// Returns the rules for tokens of a key; none if the operator names no algorithm that the key is for.
 fn rules(settings: &JwtSettings, of_key: &[Algorithm]) -> Option<Validation> {
     let algorithms: Vec<Algorithm> =
         settings.algorithms.iter().copied().filter(|given| of_key.contains(given)).collect();

@@ -1,7 +1,7 @@
 //! The public keys of JWTs: a JWK set (RFC 7517), or one key in PEM.
 //!
-//! Issuers put into one set what several kinds of clients need: keys for encryption, keys of types that came after this program. By
-//! RFC 7517, section 5, such a key is skipped, and all others go on to count.
+//! Issuers put into one set what several kinds of clients need: keys for encryption, and keys of types that came after this program. By RFC
+//! 7517, section 5, such a key is skipped, and the others are used.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -15,7 +15,7 @@ use super::signatures::ALGORITHMS;
 pub struct PublicKey {
     pub id: Option<String>,
     pub key: DecodingKey,
-    /// What it may be used with, some of which the operator may not have named.
+    /// The algorithms that the key may be used with, some of which the operator may not have named.
     pub algorithms: Vec<Algorithm>,
 }
 
@@ -24,7 +24,7 @@ struct Set {
     keys: Vec<Value>,
 }
 
-/// All keys of a file that can be used.
+/// Returns all keys of a file that can be used.
 pub fn read(text: &[u8]) -> Result<Vec<PublicKey>, String> {
     if !text.trim_ascii_start().starts_with(b"{") {
         return Ok(vec![of_pem(text)?]);
@@ -42,20 +42,20 @@ pub fn read(text: &[u8]) -> Result<Vec<PublicKey>, String> {
 }
 
 fn of_jwk(key: Value) -> Result<PublicKey, String> {
-    // RFC 7517, 4.2: a key whose use is said is for that use alone.
+    // By RFC 7517, 4.2, a key with a `use` is for that use alone.
     match key.get("use") {
         None => {}
         Some(Value::String(purpose)) if purpose == "sig" => {}
         Some(other) => return Err(format!("its `use` is {other}, not \"sig\"")),
     }
-    // 4.3: so is one whose operations are said.
+    // By 4.3, a key with `key_ops` is for those operations alone.
     if let Some(operations) = key.get("key_ops") {
         let verifies = operations.as_array().is_some_and(|listed| listed.iter().any(|operation| operation == "verify"));
         if !verifies {
             return Err(format!("its `key_ops` are {operations}, without \"verify\""));
         }
     }
-    // 4.4: one whose algorithm is said is for that algorithm alone.
+    // By 4.4, a key with an `alg` is for that algorithm alone.
     let named = match key.get("alg") {
         None => None,
         Some(name) => {
@@ -74,7 +74,7 @@ fn of_jwk(key: Value) -> Result<PublicKey, String> {
     Ok(PublicKey { id: jwk.common.key_id, key, algorithms })
 }
 
-/// What keys of a type and curve are used with.
+/// Returns the algorithms that keys of a type and curve are used with.
 fn algorithms(parameters: &AlgorithmParameters) -> Result<&'static [Algorithm], String> {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     Ok(match parameters {

@@ -1,4 +1,4 @@
-//! Who calls, and what they may do.
+//! Authentication: who calls, and what they may do.
 
 mod caller;
 mod file;
@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use ring::digest::{SHA256, digest};
 
 use crate::domain::Error;
-use crate::server::places::share_of;
+use crate::server::connection_slots::share_of;
 pub use caller::{Caller, Role, Roles};
 pub use file::AccessFile;
 use jwt::Jwts;
@@ -25,9 +25,9 @@ pub use names::CertificateName;
 #[derive(Debug, Clone)]
 pub struct Peer {
     pub address: IpAddr,
-    /// The same in words, made once for all of its calls.
+    /// The address as text, made once for all calls of the connection.
     pub address_text: Arc<str>,
-    /// What callers at this address are counted under while nobody knows who they are.
+    /// The key that callers at this address are counted under while nobody knows who they are.
     pub share: Arc<str>,
     pub certificate: Shown,
 }
@@ -36,7 +36,7 @@ pub struct Peer {
 #[derive(Debug, Clone, Default)]
 pub struct Shown {
     pub names: Vec<CertificateName>,
-    /// When it ends, or one between it and its authority.
+    /// When the certificate ends, or the first one between it and its authority.
     pub expires: Option<SystemTime>,
 }
 
@@ -49,7 +49,7 @@ impl Peer {
     }
 }
 
-/// Who may call.
+/// The rules of who may call.
 #[derive(Debug)]
 pub enum Access {
     /// Nobody is asked who they are, and all may do everything.
@@ -57,27 +57,26 @@ pub enum Access {
     Known(Known),
 }
 
-/// A token is known by its hash alone: whoever reads the server's files or memory does not have it, and to look it up takes no
-/// time that depends on how much of it was guessed.
+/// The SHA-256 of a token. Whoever reads the server's files or memory does not have the token, and the time of a lookup does not depend on
+/// how much of it was guessed.
 type TokenHash = [u8; 32];
 
-/// Those who may call.
+/// The callers of the access file.
 #[derive(Debug)]
 pub struct Known {
     by_token: HashMap<TokenHash, Caller>,
     by_certificate: HashMap<CertificateName, Caller>,
     jwts: Option<Jwts>,
-    /// Tokens whose signature has been checked: to check one takes longer than to answer most calls.
+    /// Tokens whose signature has been checked: checking one takes longer than answering most calls.
     checked: Mutex<HashMap<TokenHash, Caller>>,
 }
 
-/// Checked tokens that are remembered.
 const CHECKED_MAX: usize = 10_000;
-/// No header is longer than this; a longer token is nobody's.
+/// No header is longer than this; a longer token belongs to nobody.
 const TOKEN_BYTES_MAX: usize = 16 * 1_024;
 
 impl Access {
-    /// Who calls: by its token if it shows one, by its certificate otherwise.
+    /// Returns the caller: by its token if it shows one, by its certificate otherwise.
     pub fn identify(&self, peer: &Peer, authorization: Option<&[u8]>) -> Result<Caller, Error> {
         let known = match self {
             Access::Open => {
@@ -111,7 +110,7 @@ impl Known {
         let caller = shown.names.iter().find_map(|name| self.by_certificate.get(name)).cloned();
         let caller =
             caller.ok_or_else(|| unauthenticated("give a token, as `authorization: Bearer …`, or a certificate"))?;
-        // It was checked when the connection began, which may be long ago.
+        // The certificate was checked when the connection began, which may be long ago.
         if shown.expires.is_some_and(|expires| expires <= SystemTime::now()) {
             return Err(unauthenticated("the certificate has expired"));
         }
@@ -127,7 +126,7 @@ impl Known {
         if let Some(caller) = self.by_token.get(&hash) {
             return Ok(caller.clone());
         }
-        // One answer for all that is wrong with a token: why is told to the log alone.
+        // All that can be wrong with a token is one answer to its caller; only the log says why.
         let unknown = || unauthenticated("the token is unknown, expired or not meant for this server");
         let jwts = self.jwts.as_ref().ok_or_else(unknown)?;
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);

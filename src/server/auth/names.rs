@@ -4,17 +4,17 @@ use std::fmt::{self, Debug, Formatter};
 
 use tokio_rustls::rustls::pki_types::DnsName;
 
-/// A name of a certificate's SAN. A DNS name and a URI that read the same are two names: an authority that checks who has a domain
-/// may sign any URI.
+/// A name of a certificate's SAN. A DNS name and a URI that read the same are two names: an authority that checks who has a domain may sign
+/// any URI.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum CertificateName {
-    /// In small letters: DNS knows no others.
+    /// The name in small letters: DNS does not tell them from capitals.
     Dns(String),
     Uri(String),
 }
 
 impl CertificateName {
-    /// As the file of callers has it. A URI has a scheme, and a DNS name no colon.
+    /// Parses a name as the file of callers has it. A URI has a scheme, and a DNS name no colon.
     pub fn parse(text: &str) -> Result<CertificateName, String> {
         if text.contains('*') {
             return Err(format!("the certificate {text}: a wildcard names nobody"));
@@ -23,13 +23,13 @@ impl CertificateName {
         name.ok_or_else(|| format!("the certificate {text:?} is neither a DNS name nor a URI"))
     }
 
-    /// None of a wildcard: a certificate for all hosts of a domain says of none that it calls.
+    /// Returns a DNS name; none for a wildcard, because a certificate for all hosts of a domain does not say which of them calls.
     pub fn dns(text: &str) -> Option<CertificateName> {
         let is_one = !text.contains('*') && DnsName::try_from(text).is_ok();
         is_one.then(|| CertificateName::Dns(text.to_ascii_lowercase()))
     }
 
-    /// None of what has no scheme.
+    /// Returns a URI; none without a scheme.
     pub fn uri(text: &str) -> Option<CertificateName> {
         let (scheme, rest) = text.split_once(':')?;
         let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())

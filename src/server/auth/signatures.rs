@@ -1,4 +1,4 @@
-//! The signatures of JWTs, checked by `ring` on behalf of jsonwebtoken: public keys alone, so that no key that checks can also sign.
+//! The signatures of JWTs, checked by `ring` on behalf of jsonwebtoken: with public keys alone, so that no key that checks can also sign.
 
 use std::sync::Once;
 
@@ -31,11 +31,11 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// To be called before any token is checked.
+/// Installs the provider; it is called before any token is checked.
 pub fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // Whoever else in this process has installed one may keep it.
+        // A provider that something else in this process has installed may stay.
         let _ = PROVIDER.install_default();
     });
 }

@@ -1,4 +1,5 @@
-//! `grpc_server_…`, named as gRPC servers in other languages name them; and the calls that were refused at the door.
+//! The counts of calls, `grpc_server_…`, named as gRPC servers in other languages name them; and the calls that were refused before they
+//! began.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -19,7 +20,7 @@ use crate::service::CallId;
 const SECONDS: [f64; 15] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// By code, as Go's gRPC writes them.
+/// The codes' names, as Go's gRPC writes them.
 const CODES: [&str; 17] = [
     "OK",
     "Canceled",
@@ -59,7 +60,7 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
-/// A method's own, found by its index: nothing is looked up by name while calls are served.
+/// The counts of one method, found by its index: nothing is looked up by name while calls are served.
 #[derive(Debug)]
 struct OfMethod {
     labels: MethodLabels,
@@ -70,7 +71,7 @@ struct OfMethod {
 
 #[derive(Debug)]
 pub struct CallMetrics {
-    /// By the method's index; the last is for those that are not served.
+    /// The counts by the method's index; the last are for methods that are not served.
     methods: Box<[OnceLock<OfMethod>]>,
     started: Family<MethodLabels, Counter>,
     handled: Family<EndLabels, Counter>,
@@ -103,7 +104,7 @@ impl CallMetrics {
         );
     }
 
-    /// A call has begun; none is a method that is not served.
+    /// Counts a call that begins; `method` is none if it is not served.
     pub fn begin(self: &Arc<CallMetrics>, method: Option<Method>, id: CallId, span: Option<Box<CallSpan>>) -> Handling {
         let index = method.map_or(method_count(), |method| method.index);
         self.of_method(index, method).started.inc();
@@ -124,7 +125,7 @@ impl CallMetrics {
         self.refused.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// What came was no call of gRPC's: it counts for no RPC.
+    /// Counts a request that was no gRPC call, and so belongs to no RPC.
     pub fn no_grpc(&self) {
         self.refused.get_or_create(&ReasonLabels { reason: "NO_GRPC" }).inc();
     }
@@ -154,7 +155,7 @@ impl CallMetrics {
 pub struct Handling {
     metrics: Arc<CallMetrics>,
     id: CallId,
-    /// Ends with it.
+    /// The call's span, which ends with it.
     span: Option<Box<CallSpan>>,
     index: usize,
     method: Option<Method>,
@@ -163,7 +164,7 @@ pub struct Handling {
 }
 
 impl Handling {
-    /// Counts the end; the first is the one that counts.
+    /// Counts the end; only the first counts.
     pub fn ended(&mut self, code: Code) {
         if std::mem::replace(&mut self.ended, true) {
             return;

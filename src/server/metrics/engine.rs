@@ -1,4 +1,4 @@
-//! What the engine holds and does, asked when the page is read.
+//! The metrics of the engine, collected when the page is read.
 
 use std::fmt::Error;
 use std::sync::{Arc, OnceLock};
@@ -25,7 +25,7 @@ impl std::fmt::Debug for EngineMetrics {
 }
 
 impl EngineMetrics {
-    /// There is one engine.
+    /// Sets the engine, of which there is one.
     pub fn open(&self, engine: Engine) {
         let _ = self.engine.set(engine);
     }
@@ -48,7 +48,7 @@ impl Collector for EngineMetrics {
     }
 }
 
-/// A label with its value; none if it is empty.
+/// A label with its value; no label if it is empty.
 type Label = (&'static str, &'static str);
 
 struct Writing<'a>(DescriptorEncoder<'a>);
@@ -113,7 +113,7 @@ impl Writing<'_> {
             &by_lane(|of| &of.edges_visited),
         )?;
         self.counter(
-            "kith_query_turns_refused",
+            "kith_queries_refused",
             "Queries refused because too many of their caller waited",
             &by_lane(|of| &of.refused)[1..2],
         )?;

@@ -24,12 +24,12 @@ pub use calls::{CallMetrics, Handling};
 pub use engine::EngineMetrics;
 pub use page::{Page, serve};
 
-/// What the listener counts. Clones share their counts.
+/// The listener's counters. Clones share their counts.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     pub calls: Arc<CallMetrics>,
     pub connections: ConnectionMetrics,
-    /// Calls refused because the viewer they were made for had used up its quota.
+    /// Counts the calls refused because the viewer they were made for had used up its quota.
     pub viewer_quota_refusals: Counter,
     reloads: Family<ReloadLabels, Counter>,
     certificate_end: Gauge,
@@ -40,11 +40,11 @@ pub struct Metrics {
 pub struct ConnectionMetrics {
     pub open: Gauge,
     pub accepted: Counter,
-    /// For want of a place.
+    /// Counts the connections closed because no slot was free.
     pub refused: Counter,
-    /// Idle ones that were ended for others.
+    /// Counts the idle connections that were ended for others.
     pub made_way: Counter,
-    /// For what their peers did.
+    /// Counts the connections ended because of what their peers did.
     pub thrown_out: Counter,
     pub handshakes_failed: Counter,
 }
@@ -55,7 +55,7 @@ struct ReloadLabels {
     outcome: &'static str,
 }
 
-/// How often files that are followed were read anew.
+/// Counts how often files that are followed were read anew.
 #[derive(Debug, Clone, Default)]
 pub struct Reloads {
     pub done: Counter,
@@ -63,7 +63,7 @@ pub struct Reloads {
 }
 
 impl Metrics {
-    /// Of the files that a flag names.
+    /// Returns the counters for the files that a flag names.
     pub fn reloads(&self, file: &'static str) -> Reloads {
         let count = |outcome| self.reloads.get_or_create_owned(&ReloadLabels { file, outcome });
         Reloads { done: count("done"), failed: count("failed") }
@@ -73,20 +73,24 @@ impl Metrics {
         self.serving.set(i64::from(serving));
     }
 
-    /// When the server's certificate ends, in seconds since 1970.
+    /// Sets when the server's certificate ends, in seconds since 1970.
     pub fn certificate_ends(&self, seconds: i64) {
         self.certificate_end.set(seconds);
     }
 
-    /// All of it, with what the engine tells once there is one.
+    /// Returns the registry of all metrics, with the engine's once there is one.
     pub fn registry(&self, engine: EngineMetrics) -> Registry {
         let mut registry = Registry::default();
         self.calls.register(&mut registry);
         let Metrics { connections, viewer_quota_refusals, reloads, certificate_end, serving, .. } = self.clone();
         registry.register("kith_connections", "Connections that are open", connections.open);
         registry.register("kith_connections_accepted", "Connections accepted", connections.accepted);
-        registry.register("kith_connections_refused", "Connections closed for want of a place", connections.refused);
-        let help = "Connections that did nothing, ended where there was no place for a new one";
+        registry.register(
+            "kith_connections_refused",
+            "Connections closed because no slot was free",
+            connections.refused,
+        );
+        let help = "Connections that did nothing, ended to free a slot for a new one";
         registry.register("kith_connections_made_way", help, connections.made_way);
         registry.register("kith_connections_thrown_out", "Connections ended for abuse", connections.thrown_out);
         registry.register("kith_tls_handshakes_failed", "TLS handshakes that failed", connections.handshakes_failed);

@@ -16,13 +16,12 @@ use tokio::time::{sleep, timeout};
 use tonic::codegen::http::{Method, Request, Response, StatusCode};
 
 const PATH: &str = "/metrics";
-/// Readers at once; a further one is closed.
+/// The readers at once; a further one is closed.
 const READERS_MAX: usize = 16;
 /// How long a reader has to ask and to take its answer.
 const READER_WAIT_MAX: Duration = Duration::from_secs(10);
 const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(50);
 
-/// What is read.
 pub struct Page {
     pub registry: Registry,
 }

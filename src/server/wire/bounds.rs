@@ -1,11 +1,12 @@
-//! How many elements each repeated field of a request may hold, and what they are called. The handlers check the same bounds.
+//! The number of elements that each repeated field of a request may hold, and what the elements are called. The handlers check the same
+//! bounds.
 
 use crate::domain::limits::{
     ASK_DAYS_MAX, BATCH_MAX, EXCLUDED_MEMBERS_MAX, INTRODUCERS_PER_ORIGIN_MAX, KINDS_MAX, LABELS_MAX, SPHERES_MAX,
     TOPICS_MAX, UPDATED_FIELDS_MAX,
 };
 
-/// By the field's full name: how many, of what.
+/// The bounds by the field's full name: how many elements, and of what.
 const BOUNDS: [(&str, usize, &str); 20] = [
     ("google.protobuf.FieldMask.paths", UPDATED_FIELDS_MAX, "fields"),
     ("kith.v1.BatchGetDistancesRequest.to_ids", BATCH_MAX, "members"),
@@ -29,7 +30,7 @@ const BOUNDS: [(&str, usize, &str); 20] = [
     ("kith.v1.WriteRequest.changes", BATCH_MAX, "changes"),
 ];
 
-/// A field that is not listed may hold as much as a batch; a test says that there is none.
+/// Returns the bound of a field. A field that is not listed may hold as much as a batch; a test checks that all are listed.
 pub fn bound(field: &str) -> (usize, &'static str) {
     listed(field).unwrap_or((BATCH_MAX, "elements"))
 }

@@ -1,14 +1,14 @@
-//! The way through a message's bytes: every element counted where prost would make one, what it would take added up.
+//! The scan of a message's bytes: it counts every element where prost would make one, and adds up what they would take.
 
 use super::shapes::{Element, Field, Holds, Shape, Shapes};
 use crate::domain::{Reason, Violation};
 
-/// A message in which a list is over its bound is still given to its handler, which tells of all that is wrong with it, unless the
-/// lists would take more than this: so many times the bytes on the wire, and so many more.
+/// A message in which a list is over its bound is still given to its handler, which reports all that is wrong with it, unless the lists
+/// would take more than this: so many times the bytes on the wire, and so many more.
 const TIMES_MAX: u64 = 4;
 const BYTES_MORE_MAX: u64 = 256 * 1_024;
 
-/// Kinds of values on the wire.
+/// The kinds of values on the wire.
 const VARINT: u64 = 0;
 const FIXED_64: u64 = 1;
 const LENGTH: u64 = 2;
@@ -17,7 +17,7 @@ const GROUP_END: u64 = 4;
 const FIXED_32: u64 = 5;
 
 impl Shapes {
-    /// What the lists of a message would take in memory, beside its texts; or which list holds too many.
+    /// Returns what the lists of a message would take in memory, beside its texts; or which list holds too many elements.
     pub fn measure(&self, message: usize, bytes: &[u8]) -> Result<usize, Violation> {
         let most = TIMES_MAX * bytes.len() as u64 + BYTES_MORE_MAX;
         let mut scan = Scan { shapes: self, counts: Vec::new(), path: Vec::new(), takes: 0, most, over: None };
@@ -25,7 +25,7 @@ impl Shapes {
         scan.counts.resize(shape.counters, 0);
         match scan.message(shape, 0, bytes) {
             Err(Stop::TooMany(violation)) => Err(violation),
-            // prost will stop at the same place, and say what is wrong there.
+            // prost will stop at the same byte, and say what is wrong there.
             Ok(()) | Err(Stop::Unreadable) => Ok(usize::try_from(scan.takes).unwrap_or(usize::MAX)),
         }
     }
@@ -38,9 +38,9 @@ enum Stop {
 
 struct Scan<'s> {
     shapes: &'s Shapes,
-    /// Of the messages on the way to where the scan is.
+    /// The counters of the messages that enclose the scan's position.
     counts: Vec<usize>,
-    /// Fields on that way, with the element's place in a list.
+    /// The fields that enclose the scan's position, with the element's index in a list.
     path: Vec<(&'s str, Option<usize>)>,
     takes: u64,
     most: u64,
@@ -49,7 +49,7 @@ struct Scan<'s> {
 }
 
 impl<'s> Scan<'s> {
-    /// Goes through a message whose counters begin at `base`.
+    /// Scans a message whose counters begin at `base`.
     fn message(&mut self, shape: &'s Shape, base: usize, mut bytes: &[u8]) -> Result<(), Stop> {
         while !bytes.is_empty() {
             let key = varint(&mut bytes)?;
@@ -86,11 +86,11 @@ impl<'s> Scan<'s> {
                 };
                 self.count(field, base, count)?;
                 if let Element::Message(message) = element {
-                    let place = self.counts[base + counter] - 1;
+                    let index = self.counts[base + counter] - 1;
                     let shape = &self.shapes.messages[*message];
                     let own = self.counts.len();
                     self.counts.resize(own + shape.counters, 0);
-                    self.path.push((&field.name, Some(place)));
+                    self.path.push((&field.name, Some(index)));
                     self.message(shape, own, content)?;
                     self.path.pop();
                     self.counts.truncate(own);
@@ -100,7 +100,7 @@ impl<'s> Scan<'s> {
         Ok(())
     }
 
-    /// A number that is not packed with others.
+    /// Scans a number that is not packed with others.
     fn alone(&mut self, field: &'s Field, kind: u64, base: usize) -> Result<(), Stop> {
         match &field.holds {
             Holds::Many { element: Element::Varint, .. } if kind == VARINT => self.count(field, base, 1),
@@ -126,13 +126,13 @@ impl<'s> Scan<'s> {
         }
     }
 
-    /// As in `changes[3].put_member.member.topics`.
+    /// Returns the path of a field, as in `changes[3].put_member.member.topics`.
     fn path_to(&self, field: &str) -> String {
         let mut path = String::new();
-        for (name, place) in &self.path {
+        for (name, index) in &self.path {
             path += name;
-            if let Some(place) = place {
-                path += &format!("[{place}]");
+            if let Some(index) = index {
+                path += &format!("[{index}]");
             }
             path += ".";
         }
@@ -160,7 +160,7 @@ fn content<'b>(bytes: &mut &'b [u8]) -> Result<&'b [u8], Stop> {
     Ok(content)
 }
 
-/// Leaves a value out, a group with all that is in it.
+/// Skips a value, and a group with all that is in it.
 fn skip(kind: u64, number: u32, bytes: &mut &[u8]) -> Result<(), Stop> {
     let mut groups = Vec::new();
     let (mut kind, mut number) = (kind, number);
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(too_many("PathService/BatchGetDistances", &alone), "filter.spheres");
     }
 
-    /// What cannot be read ends the count where prost ends, and what came before it is counted.
+    /// Checks that what cannot be read ends the count where prost ends, and what came before it is counted.
     #[test]
     fn nothing_breaks_a_scan() {
         let mut garbage = [0x0a, 0].repeat(1_000_000);

@@ -1,4 +1,4 @@
-//! The messages of the API as a scan needs them: of each, the fields that hold others or repeat.
+//! The messages of the API as a scan needs them: for each, the fields that hold others or repeat.
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
@@ -6,21 +6,20 @@ use super::bounds::bound;
 use crate::proto::POOL;
 use crate::server::methods::{Method, method, method_count, path_of};
 
-/// The table. A message is known by its index there.
+/// The table of messages, each known by its index.
 #[derive(Debug)]
 pub struct Shapes {
     pub(super) messages: Vec<Shape>,
-    /// The request of each method, by the method's index; none of those that are open to all.
+    /// The request of each method, by the method's index; none for those that need no role.
     requests: Box<[Option<usize>]>,
 }
 
 #[derive(Debug)]
 pub(super) struct Shape {
-    /// Its own and those of the messages that it holds once, which share one count however often they are given.
+    /// The number of its own counters and of those of the messages that it holds once, which share one count however often they are given.
     pub counters: usize,
-    /// What a value of it takes in memory, without what its lists and texts point to.
+    /// The memory that a value takes, without what its lists and texts point to.
     pub bytes: u64,
-    /// By number.
     pub fields: Vec<(u32, Field)>,
 }
 
@@ -32,7 +31,7 @@ pub(super) struct Field {
 
 #[derive(Debug)]
 pub(super) enum Holds {
-    /// One message: its counters begin so far behind those of the message that holds it.
+    /// One message, whose counters begin so far behind those of the message that holds it.
     One { message: usize, counters: usize },
     /// Many elements, counted in a counter of the message that holds them.
     Many { element: Element, counter: usize, max: usize, what: &'static str, bytes: u64 },
@@ -42,12 +41,12 @@ pub(super) enum Holds {
 pub(super) enum Element {
     Text,
     Message(usize),
-    /// Of so many bytes on the wire, alone or packed.
+    /// A number of so many bytes on the wire, alone or packed.
     Fixed(usize),
     Varint,
 }
 
-/// Of no messages: nothing is measured.
+/// An empty table, by which nothing is measured.
 impl Default for Shapes {
     fn default() -> Shapes {
         Shapes { messages: Vec::new(), requests: vec![None; method_count()].into() }
@@ -55,17 +54,17 @@ impl Default for Shapes {
 }
 
 const POINTER: u64 = 8;
-/// `String`, `Vec` and `BTreeMap`.
+/// The memory of a `String`, `Vec` or `BTreeMap` itself.
 const LIST: u64 = 24;
 /// A list that grows has up to twice the room it needs, beside what it outgrew.
 const GROWTH: u64 = 3;
-/// What a text of its own takes at least beside its bytes.
+/// The least memory that a text takes on the heap.
 const TEXT_LEAST: u64 = 16;
-/// Messages within messages: far beyond those of the API, which do not contain themselves.
+/// The depth of messages within messages: far beyond those of the API, which do not contain themselves.
 const DEPTH_MAX: usize = 16;
 
 impl Shapes {
-    /// Those of `kith.v1`.
+    /// Returns the table of `kith.v1`.
     pub fn of_api() -> Result<Shapes, String> {
         let mut shapes = Shapes::default();
         let mut names = Vec::new();
@@ -79,7 +78,7 @@ impl Shapes {
         Ok(shapes)
     }
 
-    /// The request of a method, if its messages are to be measured.
+    /// Returns the request of a method, if its messages are to be measured.
     pub fn request(&self, method: Method) -> Option<usize> {
         self.requests[method.index]
     }
@@ -128,7 +127,7 @@ impl Shapes {
         Holds::Many { element, counter, max, what, bytes }
     }
 
-    /// What a value takes: as prost lays it out, or more. A `oneof` takes as much as its largest choice.
+    /// Returns what a value takes: as prost lays it out, or more. A `oneof` takes as much as its largest choice.
     fn bytes(&self, message: &MessageDescriptor, names: &[String]) -> u64 {
         let of_field = |field: &FieldDescriptor| match field.kind() {
             _ if field.is_list() || field.is_map() => LIST,

@@ -1,8 +1,8 @@
-//! How many connections there are, from where, and who has to wait or to go.
+//! How many connections there are, from where, and which of them wait or end.
 //!
-//! A connection costs its owner nothing. So where there is no place for a new one, it is given that of one that does nothing: first of
-//! those who never showed who they are, then of those that have been idle longest. One with calls under way of somebody who is known is
-//! never ended for another.
+//! A connection costs its owner nothing. So where there is no slot for a new one, it is given the slot of a connection that does nothing:
+//! first of peers who never showed who they are, then of those that have been idle longest. A connection with calls under way of a known
+//! caller is never ended for another.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,16 +16,16 @@ use tokio::time::{Instant, sleep_until};
 use super::connection_limits::ConnectionLimits;
 use super::metrics::ConnectionMetrics;
 
-/// How long new connections of an address wait after one of it was thrown out. Whoever does nothing but misbehave and come back would
+/// How long new connections of an address wait after one of it was thrown out. A peer that does nothing but misbehave and come back would
 /// take the time of all others; connections that the address has are served meanwhile, for several clients may share one.
 const THROWN_OUT_WAIT: Duration = Duration::from_secs(1);
-/// Where many do nothing, so many are ended at once: to find them is a look at all.
+/// Where many connections do nothing, so many are ended at once, because finding them is a look at all.
 const ENDED_AT_ONCE: usize = 32;
 
-/// A connection of somebody who is known is idle when nothing was asked for so long: between two calls it is not.
+/// A connection of a known caller is idle when nothing was asked for so long: between two calls it is not.
 const IDLE_MIN: Duration = Duration::from_secs(10);
 
-/// What shares are counted under: hosts of IPv6 have a network of 64 bits each, and any number of addresses in it.
+/// Returns the address that shares are counted under: hosts of IPv6 have a network of 64 bits each, and any number of addresses in it.
 pub fn share_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) if !v6.is_loopback() => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
@@ -33,11 +33,11 @@ pub fn share_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The connections there are.
+/// The slots of all open connections.
 #[derive(Debug)]
-pub struct Places {
+pub struct ConnectionSlots {
     taken: Mutex<Taken>,
-    /// Addresses that were thrown out, and until when their new connections wait.
+    /// The addresses that were thrown out, and until when their new connections wait.
     thrown_out: Mutex<HashMap<IpAddr, Instant>>,
     metrics: ConnectionMetrics,
 }
@@ -59,7 +59,7 @@ struct Connected {
 /// What a connection is used for.
 #[derive(Debug)]
 pub struct Usage {
-    /// Whether somebody who is known has called.
+    /// Whether a known caller has called.
     known: AtomicBool,
     calls: AtomicUsize,
     idle_since: Mutex<Instant>,
@@ -79,7 +79,7 @@ impl Usage {
         InUse(self.clone())
     }
 
-    /// Who calls is known, or nobody is asked.
+    /// Notes that the caller is known, or that nobody is asked who they are.
     pub fn by_somebody(&self) {
         self.known.store(true, Ordering::Relaxed);
     }
@@ -88,18 +88,18 @@ impl Usage {
         self.known.load(Ordering::Relaxed)
     }
 
-    /// For how long no call has been under way; none while one is.
+    /// Returns for how long no call has been under way; none while one is.
     pub fn idle(&self) -> Option<Duration> {
         let is_idle = self.calls.load(Ordering::Relaxed) == 0;
         is_idle.then(|| self.idle_since.lock().unwrap_or_else(PoisonError::into_inner).elapsed())
     }
 
-    /// Those that are ended first come first; none if it is not to be ended.
+    /// Returns the order in which connections are ended; none if this one is not to be ended.
     fn order(&self) -> Option<(u8, std::cmp::Reverse<Duration>)> {
         let order = match (self.is_known(), self.idle()) {
             (false, Some(idle)) => (0, idle),
             (true, Some(idle)) if idle >= IDLE_MIN => (1, idle),
-            // Streams that are open to all.
+            // These are streams that are open to all.
             (false, None) => (2, Duration::ZERO),
             (true, _) => return None,
         };
@@ -114,21 +114,21 @@ impl Drop for InUse {
     }
 }
 
-/// A connection's place, given back when it is dropped.
+/// A connection's slot, given back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    places: Arc<Places>,
+pub struct ConnectionSlot {
+    slots: Arc<ConnectionSlots>,
     pub address: IpAddr,
     pub number: u64,
     pub usage: Arc<Usage>,
 }
 
-/// Resolves when the connection's place is another's.
+/// Resolves when the connection's slot is given to another.
 pub type Leave = oneshot::Receiver<()>;
 
-impl Places {
-    pub fn new(metrics: ConnectionMetrics) -> Places {
-        Places { taken: Mutex::default(), thrown_out: Mutex::default(), metrics }
+impl ConnectionSlots {
+    pub fn new(metrics: ConnectionMetrics) -> ConnectionSlots {
+        ConnectionSlots { taken: Mutex::default(), thrown_out: Mutex::default(), metrics }
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -149,7 +149,7 @@ impl Taken {
         Some(connected)
     }
 
-    /// Ends connections that do nothing: of an address, or of those that have most. Tells how many.
+    /// Ends connections that do nothing, of an address if one is given, else of the address that has most. Returns how many it ended.
     fn make_room(&mut self, of: Option<IpAddr>) -> usize {
         let candidates = self.connections.iter().filter(|(_, one)| of.is_none_or(|of| share_of(one.address) == of));
         let mut candidates: Vec<_> = candidates
@@ -160,7 +160,7 @@ impl Taken {
             })
             .collect();
         let Some(((first, most, _), _)) = candidates.iter().min().copied() else { return 0 };
-        // Of those who never showed who they are some more, so that not each new connection looks at all.
+        // Several peers who never showed who they are are ended together, so that not each new connection looks at all.
         let at_once = if first == 0 { ENDED_AT_ONCE.min(most.0 / 16).max(1) } else { 1 };
         candidates.retain(|((class, of_address, _), _)| *class == first && *of_address == most);
         candidates.sort_unstable();
@@ -173,22 +173,26 @@ impl Taken {
     }
 }
 
-impl Place {
-    pub fn take(places: &Arc<Places>, address: IpAddr, limits: &ConnectionLimits) -> Option<(Place, Leave)> {
-        let mut taken = places.lock();
+impl ConnectionSlot {
+    pub fn take(
+        slots: &Arc<ConnectionSlots>,
+        address: IpAddr,
+        limits: &ConnectionLimits,
+    ) -> Option<(ConnectionSlot, Leave)> {
+        let mut taken = slots.lock();
         let share = share_of(address);
         let of_address = taken.by_address.get(&share).copied().unwrap_or_default();
         let mut room = 1;
         if of_address >= limits.connections_per_address {
             room = taken.make_room(Some(share));
-            places.metrics.made_way.inc_by(room as u64);
+            slots.metrics.made_way.inc_by(room as u64);
         }
         if room > 0 && taken.connections.len() >= limits.connections {
             room = taken.make_room(None);
-            places.metrics.made_way.inc_by(room as u64);
+            slots.metrics.made_way.inc_by(room as u64);
         }
         if room == 0 {
-            places.metrics.refused.inc();
+            slots.metrics.refused.inc();
             return None;
         }
         let number = taken.next;
@@ -197,34 +201,34 @@ impl Place {
         let usage = Arc::new(Usage::new());
         *taken.by_address.entry(share).or_default() += 1;
         taken.connections.insert(number, Connected { address, usage: usage.clone(), leave });
-        places.metrics.accepted.inc();
-        places.metrics.open.inc();
-        Some((Place { places: places.clone(), address, number, usage }, left))
+        slots.metrics.accepted.inc();
+        slots.metrics.open.inc();
+        Some((ConnectionSlot { slots: slots.clone(), address, number, usage }, left))
     }
 
-    /// Its peer did what no client does: who comes from its address next has to wait.
+    /// Notes that the peer did what no client does: new connections from its address have to wait.
     pub fn thrown_out(&self) {
-        self.places.metrics.thrown_out.inc();
+        self.slots.metrics.thrown_out.inc();
         let now = Instant::now();
-        let mut thrown_out = self.places.thrown_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thrown_out = self.slots.thrown_out.lock().unwrap_or_else(PoisonError::into_inner);
         thrown_out.retain(|_, until| *until > now);
         thrown_out.insert(share_of(self.address), now + THROWN_OUT_WAIT);
     }
 
-    /// Returns when its address may be served: at once, unless it was thrown out just now.
+    /// Resolves when the address may be served: at once, unless it was thrown out just now.
     pub async fn forgiven(&self) {
         let share = share_of(self.address);
-        let until = self.places.thrown_out.lock().unwrap_or_else(PoisonError::into_inner).get(&share).copied();
+        let until = self.slots.thrown_out.lock().unwrap_or_else(PoisonError::into_inner).get(&share).copied();
         if let Some(until) = until {
             sleep_until(until).await;
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.places.metrics.open.dec();
-        self.places.lock().remove(self.number);
+        self.slots.metrics.open.dec();
+        self.slots.lock().remove(self.number);
     }
 }
 
@@ -232,8 +236,8 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn places() -> Arc<Places> {
-        Arc::new(Places::new(ConnectionMetrics::default()))
+    fn slots() -> Arc<ConnectionSlots> {
+        Arc::new(ConnectionSlots::new(ConnectionMetrics::default()))
     }
 
     fn limits(connections: usize, connections_per_address: usize) -> ConnectionLimits {
@@ -245,13 +249,13 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_more_connections_than_places() {
-        let (places, limits) = (places(), limits(3, 2));
+    fn there_are_no_more_connections_than_slots() {
+        let (slots, limits) = (slots(), limits(3, 2));
         let (here, there) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
         let take = |address| {
-            let (place, leave) = Place::take(&places, address, &limits)?;
-            place.usage.by_somebody();
-            Some((place.usage.call(), place, leave))
+            let (slot, leave) = ConnectionSlot::take(&slots, address, &limits)?;
+            slot.usage.by_somebody();
+            Some((slot.usage.call(), slot, leave))
         };
         let first = take(here);
         let second = take(here);
@@ -264,10 +268,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_does_nothing_makes_way_and_who_is_not_known_first() {
-        let (places, limits) = (places(), limits(4, 4));
+        let (slots, limits) = (slots(), limits(4, 4));
         let mut taken = Vec::new();
         for at in 0..4 {
-            taken.push(Place::take(&places, [127, 0, 0, 1].into(), &limits).unwrap());
+            taken.push(ConnectionSlot::take(&slots, [127, 0, 0, 1].into(), &limits).unwrap());
             tokio::time::advance(2 * IDLE_MIN).await;
             if at < 3 {
                 taken[at].0.usage.by_somebody();
@@ -276,25 +280,25 @@ mod tests {
         let busy = taken[0].0.usage.call();
         let mut new = Vec::new();
         for ended in [3, 1, 2] {
-            let (place, leave) = Place::take(&places, [127, 0, 0, 1].into(), &limits).unwrap();
-            place.usage.by_somebody();
-            new.push((place.usage.call(), place, leave));
+            let (slot, leave) = ConnectionSlot::take(&slots, [127, 0, 0, 1].into(), &limits).unwrap();
+            slot.usage.by_somebody();
+            new.push((slot.usage.call(), slot, leave));
             for (at, (_, leave)) in taken.iter_mut().enumerate() {
                 assert_eq!(has_to_leave(leave), at == ended, "{at} when {ended} is to go");
             }
         }
-        assert!(Place::take(&places, [127, 0, 0, 1].into(), &limits).is_none(), "all are in use");
+        assert!(ConnectionSlot::take(&slots, [127, 0, 0, 1].into(), &limits).is_none(), "all are in use");
         drop(busy);
         tokio::time::advance(IDLE_MIN).await;
-        assert!(Place::take(&places, [127, 0, 0, 1].into(), &limits).is_some());
+        assert!(ConnectionSlot::take(&slots, [127, 0, 0, 1].into(), &limits).is_some());
         drop((taken, new));
-        assert!(places.lock().connections.is_empty() && places.lock().by_address.is_empty());
+        assert!(slots.lock().connections.is_empty() && slots.lock().by_address.is_empty());
     }
 
     #[test]
     fn when_all_are_taken_the_address_with_most_makes_way() {
-        let (places, limits) = (places(), limits(6, 5));
-        let take = |address: [u8; 4]| Place::take(&places, address.into(), &limits).unwrap();
+        let (slots, limits) = (slots(), limits(6, 5));
+        let take = |address: [u8; 4]| ConnectionSlot::take(&slots, address.into(), &limits).unwrap();
         let mut one = take([10, 0, 0, 1]);
         let mut many: Vec<_> = (0..5).map(|_| take([10, 0, 0, 2])).collect();
         let mut another = take([10, 0, 0, 3]);
@@ -313,8 +317,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_address_that_was_thrown_out_waits_and_no_other() {
-        let places = places();
-        let take = |address: [u8; 4]| Place::take(&places, address.into(), &ConnectionLimits::default()).unwrap().0;
+        let slots = slots();
+        let take =
+            |address: [u8; 4]| ConnectionSlot::take(&slots, address.into(), &ConnectionLimits::default()).unwrap().0;
         take([127, 0, 0, 2]).thrown_out();
         let begin = Instant::now();
         take([127, 0, 0, 1]).forgiven().await;

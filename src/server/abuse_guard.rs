@@ -1,7 +1,7 @@
-//! How a connection's peer conducts itself: whether it begins far more calls at once than it was told it may.
+//! Guards against a peer that begins far more calls at once than it was allowed.
 //!
-//! HTTP/2 refuses each call beyond the limit of streams, at a cost, and goes on. So the frames that begin calls are counted here as
-//! they are read, beside the calls that HTTP/2 let through; an honest peer is refused no more than what it sent before it knew.
+//! HTTP/2 refuses each call beyond the limit of streams, at a cost, and goes on. So the frames that begin calls are counted here as they
+//! are read, beside the calls that HTTP/2 let through; an honest peer is refused no more than what it sent before it knew the limit.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const PREFACE_BYTES: usize = 24;
-/// Three bytes of length, then the kind, flags and stream (RFC 9113, section 4.1).
+/// A frame's head is three bytes of length, then the kind, flags and stream (RFC 9113, section 4.1).
 const HEAD_BYTES: usize = 9;
 const HEADERS: u8 = 1;
-/// Calls that a peer may begin beyond its limit of streams, within `WINDOW`.
+/// The calls that a peer may begin beyond its limit of streams, within `WINDOW`.
 const REFUSED_MAX: u64 = 1_024;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Calls of one connection that HTTP/2 let through.
+/// Counts the calls of one connection that HTTP/2 let through.
 #[derive(Debug, Clone, Default)]
 pub struct LetThrough(Arc<AtomicU64>);
 
@@ -28,26 +28,26 @@ impl LetThrough {
 }
 
 #[derive(Debug)]
-pub struct Conduct {
+pub struct AbuseGuard {
     frames: Frames,
     let_through: LetThrough,
     streams: u64,
-    /// When the count began anew, and from what.
+    /// When the present window began, and how many calls had been refused by then.
     since: Instant,
     refused_before: u64,
 }
 
-impl Conduct {
-    /// Of a peer that may have so many streams at once.
-    pub fn new(streams: u32, let_through: LetThrough) -> Conduct {
+impl AbuseGuard {
+    /// Guards a connection whose peer may have so many streams at once.
+    pub fn new(streams: u32, let_through: LetThrough) -> AbuseGuard {
         let frames = Frames { skip: PREFACE_BYTES, ..Frames::default() };
-        Conduct { frames, let_through, streams: streams.into(), since: Instant::now(), refused_before: 0 }
+        AbuseGuard { frames, let_through, streams: streams.into(), since: Instant::now(), refused_before: 0 }
     }
 
-    /// Takes what was read; an error if it is too much.
+    /// Counts the calls in what was read, and returns an error if they are too many.
     pub fn read(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.frames.read(bytes);
-        // What is on its way through HTTP/2 looks refused for a while: no more than the limit of streams.
+        // Calls that are on their way through HTTP/2 look refused for a while: no more than the limit of streams.
         let refused = self.frames.calls.saturating_sub(self.let_through.0.load(Ordering::Relaxed));
         if refused <= self.refused_before + self.streams + REFUSED_MAX {
             return Ok(());
@@ -60,7 +60,7 @@ impl Conduct {
     }
 }
 
-/// Whether a connection ended so because of what its peer sent, and not because it went away or fell silent.
+/// Returns whether a connection ended because of what its peer sent, and not because it went away or fell silent.
 pub fn is_abuse(error: &hyper::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -72,10 +72,10 @@ pub fn is_abuse(error: &hyper::Error) -> bool {
     !(error.is_timeout() || error.is_canceled() || error.is_closed())
 }
 
-/// The frames of HTTP/2 in a peer's bytes, of which those that begin calls are counted.
+/// Finds the frames of HTTP/2 in a peer's bytes, and counts those that begin calls.
 #[derive(Debug, Default)]
 struct Frames {
-    /// Bytes that are no frame's head.
+    /// The bytes to skip before the next frame's head.
     skip: usize,
     head: [u8; HEAD_BYTES],
     head_bytes: usize,
@@ -142,10 +142,10 @@ mod tests {
     fn far_more_calls_than_streams_are_too_many_unless_they_are_let_through() {
         let honest = LetThrough::default();
         (0..5_000).for_each(|_| honest.one_more());
-        Conduct::new(10, honest).read(&sent(5_000)).unwrap();
-        let mut conduct = Conduct::new(10, LetThrough::default());
-        conduct.read(&sent(10 + REFUSED_MAX as usize)).unwrap();
-        let refused = conduct.read(&frame(HEADERS, &[])).unwrap_err();
+        AbuseGuard::new(10, honest).read(&sent(5_000)).unwrap();
+        let mut guard = AbuseGuard::new(10, LetThrough::default());
+        guard.read(&sent(10 + REFUSED_MAX as usize)).unwrap();
+        let refused = guard.read(&frame(HEADERS, &[])).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::QuotaExceeded);
     }
 }
