@@ -1,4 +1,4 @@
-//! The composition root: store → engine → server. What is done to a store that nobody serves is in `offline.rs`.
+//! The composition root: store → engine → server. `offline.rs` works on a store that nobody serves.
 
 mod memory_limit;
 mod offline;
@@ -28,14 +28,13 @@ use crate::store::{ErasureJournal, MemoryStore, SledStore, Store, StoreError, St
 /// How long the store has to close after the last call: for a sync of what was given to the disk, which may hang.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Where the graph is kept.
 #[derive(Debug, Clone)]
 pub enum StoreOptions {
-    /// In a folder.
+    /// The graph is kept in a folder.
     Folder(PathBuf),
-    /// In a folder, with a journal of erasures in a file beside it.
+    /// The graph is kept in a folder, with a journal of erasures in a file beside it.
     Journaled { folder: PathBuf, journal: PathBuf },
-    /// In memory: it ends with the app.
+    /// The graph is kept in memory, and ends with the app.
     Memory,
 }
 
@@ -46,7 +45,6 @@ pub struct AppOptions {
     pub engine: EngineOptions,
 }
 
-/// Why the app did not start, or did not end well.
 #[derive(Debug, Error)]
 pub enum AppError {
     #[error("cannot open the store in {folder}: {error}")]
@@ -57,7 +55,7 @@ pub enum AppError {
     Server(#[from] ServerError),
     #[error("the store was not closed within {} s; what was acknowledged is on disk", CLOSE_WAIT_MAX.as_secs())]
     NotClosed,
-    /// A part of it that it cannot do without is gone.
+    /// A thread that the app cannot do without has ended.
     #[error("{0}; what was acknowledged is on disk")]
     Broken(String),
 }
@@ -70,7 +68,7 @@ pub struct App {
 }
 
 impl App {
-    /// Takes the address, where it says that it does not serve yet; then opens the store and loads what it holds.
+    /// Takes the address, and answers there that it does not serve yet; then opens the store and loads what it holds.
     pub async fn start(options: AppOptions) -> Result<App, AppError> {
         let store = options.store.clone();
         App::start_over(options, move || open(&store)).await
@@ -90,28 +88,28 @@ impl App {
         Ok(App { server, engine, writer })
     }
 
-    /// Where it listens.
+    /// Returns where it listens.
     pub fn address(&self) -> SocketAddr {
         self.server.local_addr()
     }
 
-    /// Where health alone can be asked.
+    /// Returns where health alone can be asked.
     pub fn health_address(&self) -> Option<SocketAddr> {
         self.server.health_addr()
     }
 
-    /// Where metrics can be read.
+    /// Returns where metrics can be read.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.server.metrics_addr()
     }
 
-    /// A handle on the engine. It must be dropped before the app can end.
+    /// Returns a handle on the engine. It must be dropped before the app can end.
     pub fn engine(&self) -> Engine {
         self.engine.clone()
     }
 
-    /// Serves until `shutdown` resolves; then ends the calls under way and closes the store. It ends at once, with an error, when a
-    /// part of it ends that it cannot do without.
+    /// Serves until `shutdown` resolves; then ends the calls under way and closes the store. It ends at once, with an error, when a thread
+    /// ends that it cannot do without.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
         let App { server, engine, writer } = self;
         let threads = engine.threads().clone();
@@ -131,7 +129,7 @@ impl App {
             return Err(AppError::Broken(why));
         }
         tokio::select! {
-            // Calls that were being drained may have been what broke it.
+            // The calls that were being drained may have broken it.
             why = threads.failed() => return Err(AppError::Broken(why)),
             closed = tokio::time::timeout(CLOSE_WAIT_MAX, writer.wait()) => closed.map_err(|_| AppError::NotClosed)?,
         }
@@ -152,7 +150,7 @@ async fn load(
     let opening = Threads::default().job("kith-load", open);
     let opened = match opening {
         Ok(opening) => {
-            opening.await.unwrap_or_else(|_| Err(StoreError::Io("opening it ended badly; the log tells".to_owned())))
+            opening.await.unwrap_or_else(|_| Err(StoreError::Io("opening it ended badly; the log says why".to_owned())))
         }
         Err(error) => Err(error.into()),
     };
@@ -163,7 +161,7 @@ async fn load(
     opened.map_err(|error| AppError::Open { folder, error })
 }
 
-/// Opens the journal. Its folder is made, as the store's is, if the two lie beside each other.
+/// Opens the journal. If the journal and the store lie beside each other, their folder is made, as it is for the store.
 fn open_journal(folder: &Path, journal: &Path) -> Result<ErasureJournal, AppError> {
     let failed = |error| AppError::Journal { file: journal.display().to_string(), error };
     if let Some(parent) = folder.parent().filter(|parent| journal.parent() == Some(*parent)) {

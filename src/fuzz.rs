@@ -1,7 +1,7 @@
-//! Decoders on what becomes of good input by mutation. None may panic, whatever comes; what they refuse does not matter here.
+//! Runs decoders on mutations of good input. None may panic, whatever comes; what they refuse does not matter here.
 //!
-//! An input that is answered in a way not seen before is kept, and mutated further. `KITH_FUZZ` is how often each decoder is run, `KITH_SEED`
-//! where the mutations begin. The good input is kept in `tests/corpus/`, with what was found to break a decoder.
+//! An input that is answered in a way not seen before is kept, and mutated further. `KITH_FUZZ` is how often each decoder is run,
+//! `KITH_SEED` where the mutations begin. The good input is kept in `tests/corpus/`, with what was found to break a decoder.
 
 use std::collections::HashSet;
 use std::env;
@@ -14,7 +14,7 @@ use fastrand::Rng;
 const RUNS: u64 = 20_000;
 const POOL_MAX: usize = 2_000;
 const INPUT_BYTES_MAX: usize = 4_096;
-/// What numbers, texts and lengths are broken with.
+/// The words that numbers, texts and lengths are replaced with.
 const WORDS: [&[u8]; 14] = [
     b"9223372036854775808",
     b"-1",
@@ -59,13 +59,13 @@ pub fn fuzz<T, E: Debug>(name: &str, seeds: impl IntoIterator<Item = Vec<u8>>, d
     );
 }
 
-/// The lines of a file of bytes in hex.
+/// Returns the lines of a file of bytes in hex.
 pub fn of_hex(lines: &str) -> Vec<Vec<u8>> {
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     lines.lines().map(|line| line.as_bytes().chunks(2).map(byte).collect()).collect()
 }
 
-/// Whether an input is accepted, and in which way it is answered: its error without the numbers in it.
+/// Returns whether an input is accepted, and how it is answered: its error without the numbers in it.
 fn answer<T, E: Debug>(input: &[u8], decode: &impl Fn(&[u8]) -> Result<T, E>) -> (bool, u64) {
     let mut hasher = DefaultHasher::new();
     let decoded = decode(input);

@@ -3,7 +3,7 @@
 //! `docs/ARCHITECTURE.md` is the map: how a request travels, and which folder may import which.
 #![forbid(unsafe_code)]
 
-// The pure core, under the names that all of this package calls it by.
+// The pure core, under the names by which all of this package calls it.
 pub use kith_graph as graph;
 pub use kith_graph::domain;
 

@@ -1,4 +1,4 @@
-//! The API's messages, which are the client's, with the services that this package serves them by.
+//! The API's messages, which are the client's, with the server traits that this package implements.
 
 use std::sync::LazyLock;
 
@@ -14,6 +14,6 @@ pub mod v1 {
 
 pub use kith_client::proto::DESCRIPTORS;
 
-/// `DESCRIPTORS`, to be asked at run time.
+/// The descriptors as a pool, to be asked at run time.
 pub static POOL: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).expect("the build wrote these descriptors"));

@@ -1,22 +1,22 @@
-//! How much memory there is for the process: what it was told, or most of what the system allows it.
+//! Finds how much memory the process may take: what it was given, or most of what the system allows.
 
 use std::fs;
 use std::path::Path;
 
 use crate::engine::{MemoryLimit, mapped, resident};
 
-/// The part of what the system allows that is used unless something else is said, in percent: the rest is for what calls under way take.
+/// The part of what the system allows that is used by default, in percent: the rest is for what calls under way take.
 const PERCENT_OF_ALLOWED: u64 = 85;
 
-/// A bound that was given, in bytes; otherwise 85 % of the least of the machine's memory, its control groups' and its process limits.
-/// Without a bound where none of them can be read.
+/// Returns a bound that was given, in bytes; otherwise 85 % of the least of the machine's memory, its control groups' and its process
+/// limits. There is no bound where none of them can be read.
 pub fn memory_limit(given: Option<u64>) -> MemoryLimit {
     if let Some(bytes_max) = given {
         return MemoryLimit { bytes_max: Some(bytes_max), taken: resident };
     }
     let part = |allowed: u64| allowed / 100 * PERCENT_OF_ALLOWED;
     let resident_max = [machine(), control_group(), process("Max resident set")].into_iter().flatten().min();
-    // These bound what is mapped, used or not.
+    // These limits bound what is mapped, used or not.
     let mapped_max = [process("Max address space"), process("Max data size")].into_iter().flatten().min();
     match (resident_max, mapped_max) {
         (resident_max, Some(most)) if resident_max.is_none_or(|resident_max| most < resident_max) => {
@@ -26,14 +26,13 @@ pub fn memory_limit(given: Option<u64>) -> MemoryLimit {
     }
 }
 
-/// The machine's memory.
 fn machine() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     kib.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1_024)
 }
 
-/// The least bound of the process's control groups: its own and those above it.
+/// Returns the least bound of the process's control groups: its own and those above it.
 fn control_group() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let bounds = groups.lines().filter_map(|line| {
@@ -56,7 +55,7 @@ fn least_bound(root: &Path, path: &str, file: &str) -> Option<u64> {
     folders.filter_map(|folder| fs::read_to_string(folder.join(file)).ok()?.trim().parse::<u64>().ok()).min()
 }
 
-/// A limit of the process that is no more than a number; none if it is unlimited.
+/// Returns a limit of the process that is a plain number; none if it is unlimited.
 fn process(name: &str) -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     limits.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
@@ -86,7 +85,7 @@ mod tests {
         assert_eq!(least_bound(root.path(), "/a/b", "memory.max"), Some(4_096));
         fs::write(inner.join("memory.max"), "1024\n").unwrap();
         assert_eq!(least_bound(root.path(), "/a/b", "memory.max"), Some(1_024));
-        // A path of the host, in a container.
+        // In a container this path may be one of the host.
         fs::write(root.path().join("memory.max"), "512\n").unwrap();
         assert_eq!(least_bound(root.path(), "/docker/of-the-host", "memory.max"), Some(512));
     }

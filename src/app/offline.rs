@@ -1,4 +1,4 @@
-//! What is done to a store that nobody serves, and to backups.
+//! The commands on a store that nobody serves, and on backups.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -18,7 +18,7 @@ use crate::store::{
     remove_content, restore,
 };
 
-/// Why something could not be done to a store or a backup.
+/// The reason why a command on a store or a backup failed.
 #[derive(Debug, Error)]
 pub enum OfflineError {
     #[error("there is no store in {folder}")]
@@ -34,12 +34,12 @@ pub enum OfflineError {
     NoJournal { file: String },
     #[error("{path}: {error}")]
     Store { path: String, error: StoreError },
-    /// Whoever ran it ended it.
+    /// The caller ended the check.
     #[error(transparent)]
     Ended(#[from] Error),
 }
 
-/// What a store holds, and what checking it came to.
+/// What a store holds, and the outcome of checking it.
 #[derive(Debug, Clone)]
 pub struct CheckedStore {
     pub store_id: Uuid,
@@ -53,17 +53,18 @@ pub struct CheckedStore {
     pub verified: Verified,
 }
 
-/// What came of checking a store.
+/// The outcome of checking a store.
 #[derive(Debug, Clone)]
 pub enum StoreCheck {
-    /// It cannot be read; here is what is wrong with it.
+    /// The store cannot be read, for this reason.
     Damaged(String),
     Read(CheckedStore),
 }
 
 /// Reads all of a store as a start does, checks what was read against itself, and reads what else is kept of the log.
 ///
-/// Nothing of it is changed but what sled writes when it opens a checkpoint; given a `scratch` folder, it gets a copy there.
+/// The check changes nothing of the store but what sled writes when it opens a checkpoint; given a `scratch` folder, sled gets a copy
+/// there.
 pub fn verify_store(
     folder: &Path,
     scratch: Option<&Path>,
@@ -99,19 +100,19 @@ pub fn verify_backup(file: &Path, verifier: &mut dyn Verifier) -> Result<StoreCh
     }
 }
 
-/// Reads all of a backup, a piece at a time: whether every checksum and count is right.
+/// Reads all of a backup, a piece at a time, and checks every checksum and count.
 pub fn read_backup_through(file: &Path) -> Result<(), OfflineError> {
     let read = open_backup(file)?;
     let whole = BackupReader::open(read).and_then(|mut backup| read_backup(&mut backup, &mut Discard));
     whole.map(|_| ()).map_err(|error| failed(file, error))
 }
 
-/// Who was erased since a backup was made.
+/// The erasures since a backup was made.
 #[derive(Debug, Clone)]
 pub enum Erasures {
-    /// Those that a journal says.
+    /// The erasures that a journal holds.
     Of(PathBuf),
-    /// Erasures after the backup are not known, and whoever restores takes that on.
+    /// The erasures after the backup are not known, and the operator who restores accepts that.
     Ignored,
 }
 
@@ -123,7 +124,7 @@ impl Erasures {
     }
 }
 
-/// Erases in a restored store whom the journal says to be erased.
+/// Erases in a restored store the members that the journal says were erased.
 fn erase(folder: &Path, erased: Vec<Journaled>) -> Result<(), StoreError> {
     let store = Box::new(SledStore::open(folder, || StoreId(0))?);
     let (journal, source) = (ErasureJournal::of(erased), Arc::new(SystemTimeSource));
@@ -133,8 +134,8 @@ fn erase(folder: &Path, erased: Vec<Journaled>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes a store of a backup in a folder that is not there or empty, erases in it who was erased since, opens it and checks it. A backup that does not agree with
-/// itself leaves nothing.
+/// Makes a store of a backup in a folder that is not there or empty, erases in it who was erased since, opens it and checks it. A backup
+/// that does not agree with itself leaves nothing.
 pub fn restore_store(
     backup: impl Read,
     name: &Path,
@@ -160,8 +161,8 @@ pub fn restore_store(
     checked
 }
 
-/// Gives every record of a store that nobody serves to `take`, as an import takes it. Holds the ids of all members and what the log
-/// has after the checkpoint, not the graph: it works where there is too little memory to serve the store.
+/// Gives every record of a store that nobody serves to `take`, as an import takes it. The export holds the ids of all members and what the
+/// log has after the checkpoint, not the graph: it works where there is too little memory to serve the store.
 pub fn export_store<E: From<OfflineError>>(
     folder: &Path,
     mut take: impl FnMut(ImportRecord) -> Result<(), E>,

@@ -1,4 +1,4 @@
-//! `kith backup`: all there is, in a file that `kith restore` makes a store of.
+//! `kith backup`: writes everything to a file that `kith restore` makes a store of.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -30,13 +30,13 @@ pub struct BackupArgs {
     force: bool,
 }
 
-/// Backs up, and tells how much it was.
+/// Backs up, and reports how much it was.
 pub async fn run(args: BackupArgs, client: &Client, json: bool) -> Result<(), Failure> {
     if args.file == Path::new("-") {
         let mut out = BufWriter::new(io::stdout());
         let written = write(client, &mut out).await?;
         out.flush().map_err(unwritable)?;
-        // Standard output has the backup.
+        // The backup itself is on standard output.
         eprintln!("{}", written.in_words());
         return Ok(());
     }
@@ -53,7 +53,7 @@ pub async fn run(args: BackupArgs, client: &Client, json: bool) -> Result<(), Fa
     say(&if json { written.json(&args.file) } else { format!("{name}: {}\n", written.in_words()) })
 }
 
-/// A backup that can't be read is none.
+/// Reads the file again, because a backup that cannot be read is none.
 async fn read_again(new: NewFile, file: File) -> Result<(NewFile, File), Failure> {
     let path = new.beside().to_owned();
     let read = tokio::task::spawn_blocking(move || read_backup_through(&path)).await;
@@ -62,7 +62,7 @@ async fn read_again(new: NewFile, file: File) -> Result<(NewFile, File), Failure
     Ok((new, file))
 }
 
-/// What a backup holds.
+/// The content of a backup.
 struct Written {
     revision: String,
     totals: ContentTotals,

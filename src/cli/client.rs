@@ -1,4 +1,4 @@
-//! Which server a command asks, and how it is known there.
+//! The server that a command asks, and how the caller is known there.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use super::failure::Failure;
 
 /// Which server a command asks, and in which form it answers.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Who is asked, and how it is told")]
+#[command(next_help_heading = "Who is asked, and how the answer is printed")]
 pub struct ServerArgs {
     /// Where the server is.
     #[arg(long, env = "KITH_SERVER", value_name = "URL", default_value = "http://127.0.0.1:5484")]
@@ -35,13 +35,13 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// A server that asks nobody who they are.
+    /// Returns the arguments for a server that asks nobody who they are.
     pub fn at(address: SocketAddr) -> ServerArgs {
         let server = format!("http://{address}");
         ServerArgs { server, ca: None, client_cert: None, client_key: None, token_file: None, json: false }
     }
 
-    /// A client of the server, connected.
+    /// Returns a client that is connected to the server.
     pub async fn connect(&self) -> Result<Client, Failure> {
         let mut endpoint = Endpoint::new(&self.server).user_agent(concat!("kith/", env!("CARGO_PKG_VERSION")));
         if let Some(ca) = &self.ca {

@@ -1,4 +1,4 @@
-//! `kith config`: what `kith serve` would run with, and where each value comes from.
+//! `kith config`: prints what `kith serve` would run with, and where each value comes from.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command};
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ use super::settings::{Origin, Setting, Settings};
 
 const NAME: &str = "config";
 
-/// The command, with the flags of `kith serve`. Secrets are in files that flags name: there are none to hide.
+/// Adds the command, with the flags of `kith serve`. Secrets are in files that flags name, so that there are none to hide.
 pub fn added_to(command: Command) -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Answer in JSON");
     let about = "Print the settings that `kith serve` would run with, and where each comes from";
@@ -18,7 +18,7 @@ pub fn added_to(command: Command) -> Command {
     command.subcommand(config.mut_arg("data", |data| data.required(false)))
 }
 
-/// Prints them. Given a value that is wrong, it ends as `kith serve` would.
+/// Prints the settings. Given a value that is wrong, it ends as `kith serve` would.
 pub fn run(settings: &Settings, given: &ArgMatches) -> Result<(), Failure> {
     settings.refused()?;
     if given.get_flag("json") {
@@ -43,9 +43,9 @@ fn shown(setting: &Setting) -> String {
 
 fn as_json(setting: &Setting) -> Value {
     let value = setting.value.as_ref().map(|value| value.to_string_lossy());
-    let place = match &setting.origin {
+    let source = match &setting.origin {
         Origin::Environment(_) | Origin::File { .. } => Some(setting.origin.to_string()),
         _ => None,
     };
-    json!({ "value": value, "origin": setting.origin.word(), "place": place })
+    json!({ "value": value, "origin": setting.origin.word(), "source": source })
 }

@@ -1,4 +1,4 @@
-//! What each command's `--help` shows it by.
+//! The examples in each command's `--help`.
 
 /// The commands and lines to try them with, in the order of the help.
 const EXAMPLES: [(&str, &[&str]); 16] = [
@@ -52,7 +52,7 @@ const EXAMPLES: [(&str, &[&str]); 16] = [
     ("man", &["kith man | man -l -", "kith man --out ~/.local/share/man/man1"]),
 ];
 
-/// The examples below a command's help.
+/// Adds the examples below a command's help.
 pub fn shown_by(command: clap::Command) -> clap::Command {
     EXAMPLES.iter().fold(command, |command, (name, lines)| {
         let lines: String = lines.iter().map(|line| format!("\n  {line}")).collect();
@@ -71,7 +71,7 @@ mod tests {
             assert!(subcommand.get_after_help().is_some(), "kith {} shows no example", subcommand.get_name());
         }
         for line in EXAMPLES.iter().flat_map(|(_, lines)| *lines) {
-            // What the shell does with the rest of the line is not the command's.
+            // The rest of the line is for the shell, not for the command.
             let words = line.split(['|', '>']).next().unwrap().split_whitespace();
             let words = words.skip_while(|word| word.starts_with("KITH_"));
             command.clone().try_get_matches_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));

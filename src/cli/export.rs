@@ -1,4 +1,4 @@
-//! `kith export`: all there is, as NDJSON that `kith import` reads back.
+//! `kith export`: writes everything as NDJSON that `kith import` reads back.
 
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -46,7 +46,7 @@ pub async fn run(args: ExportArgs, server: &ServerArgs) -> Result<(), Failure> {
     if args.file == Path::new("-") {
         let (exported, mut out) = source.export(BufWriter::new(io::stdout())).await?;
         out.flush().map_err(unwritable)?;
-        // Standard output has the records.
+        // The records themselves are on standard output.
         eprintln!("{}", exported.in_words());
         return Ok(());
     }
@@ -61,7 +61,7 @@ pub async fn run(args: ExportArgs, server: &ServerArgs) -> Result<(), Failure> {
     say(&if server.json { exported.json(&args.file) } else { format!("{name}: {}\n", exported.in_words()) })
 }
 
-/// What output that fails comes to.
+/// Returns the failure of an output that cannot be written.
 pub fn unwritable(error: io::Error) -> Failure {
     match error.kind() {
         ErrorKind::BrokenPipe => Failure::OutputClosed,
@@ -69,7 +69,6 @@ pub fn unwritable(error: io::Error) -> Failure {
     }
 }
 
-/// What is exported.
 enum Source {
     Server(Box<Client>),
     /// A store that nobody serves.
@@ -77,7 +76,7 @@ enum Source {
 }
 
 impl Source {
-    /// Writes every record to `out`, which is given back.
+    /// Writes every record to `out`, which is returned.
     async fn export<W: Write + Send + 'static>(self, mut out: W) -> Result<(Exported, W), Failure> {
         match self {
             Source::Server(client) => export(&client, &mut out).await.map(|exported| (exported, out)),
@@ -115,7 +114,6 @@ fn write_line(record: &ImportRecord, out: &mut impl Write) -> Result<(), Failure
     out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(unwritable)
 }
 
-/// A file, plain or gzipped.
 enum Output {
     Plain(BufWriter<File>),
     Gzip(GzEncoder<BufWriter<File>>),
@@ -155,7 +153,7 @@ impl Write for Output {
     }
 }
 
-/// What an export held.
+/// The content of an export.
 struct Exported {
     revision: String,
     totals: ContentTotals,
@@ -181,10 +179,10 @@ async fn export(client: &Client, out: &mut impl Write) -> Result<Exported, Failu
     Ok(Exported { revision: first.revision, totals })
 }
 
-/// The same record is the same line, whenever it is exported.
+/// Returns the record's line, which is the same whenever it is exported.
 fn line(record: &ImportRecord) -> Result<String, Failure> {
     match record.record {
-        // Labels are a map.
+        // Labels are a map, whose keys would come in any order.
         Some(Record::Member(_)) => json::compact_sorted("ImportRecord", record),
         _ => json::compact("ImportRecord", record),
     }
@@ -198,7 +196,7 @@ fn tally(came: &mut ContentTotals, record: &ImportRecord) -> Result<(), Failure>
         Some(Record::Edge(_)) => came.edges += 1,
         Some(Record::Block(_)) => came.blocks += 1,
         Some(Record::IntroducerTally(_)) => came.introducer_tallies += 1,
-        // They are no content.
+        // Erased members are not counted as content.
         Some(Record::Erased(_)) => {}
         None => return Err(Failure::new("the server sent a record that this version of kith does not know")),
     }

@@ -1,4 +1,4 @@
-//! Why a command ended without its answer, in words and as an exit code.
+//! The failure of a command that ends without its answer, as words and as an exit code.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -9,29 +9,21 @@ use tonic::Status;
 
 use super::print::clean;
 
-/// Longest text of a server's message that is printed.
 const MESSAGE_CHARS_MAX: usize = 2_000;
 
-/// Why a command failed.
 #[derive(Debug)]
 pub enum Failure {
     /// The server refused the call: exit code 1.
     Refused(Box<Refusal>),
-    /// Something on this side went wrong, or an answer is not what it must be.
-    Local {
-        /// What.
-        message: String,
-        /// What the shell is told.
-        exit_code: u8,
-    },
+    /// Something went wrong on this side, or an answer is not what it must be.
+    Local { message: String, exit_code: u8 },
     /// No server answers at this address: exit code 3.
     Unreachable {
-        /// The address asked.
         server: String,
-        /// What was in the way.
+        /// What kept the server from answering.
         why: String,
     },
-    /// Whoever read the output has closed it (`| head`): nothing to complain about.
+    /// The reader of the output has closed it (`| head`): nothing to complain about.
     OutputClosed,
 }
 
@@ -48,17 +40,17 @@ impl From<Status> for Failure {
 }
 
 impl Failure {
-    /// The command failed: exit code 1.
+    /// Returns a failure of the command: exit code 1.
     pub fn new(message: impl Into<String>) -> Failure {
         Failure::Local { message: message.into(), exit_code: 1 }
     }
 
-    /// The server could not start: exit code 3. (2 is a wrong command line.)
+    /// Returns the failure of a server that could not start: exit code 3. (2 is a wrong command line.)
     pub fn of_start(message: impl Into<String>) -> Failure {
         Failure::Local { message: message.into(), exit_code: 3 }
     }
 
-    /// Reports to the person, or to the program that asked for JSON, on stderr, and to the shell by the exit code.
+    /// Reports on stderr, to a person or to the program that asked for JSON, and to the shell by the exit code.
     pub fn report(&self, as_json: bool) -> ExitCode {
         match self {
             Failure::OutputClosed => {}
@@ -68,8 +60,8 @@ impl Failure {
         ExitCode::from(self.exit_code())
     }
 
-    /// `{"error":{"code":…,"reason":…,"message":…,"violations":[…],"metadata":{…},"retryAfterSeconds":…,"exitCode":…}}`, without what
-    /// there is none of.
+    /// Returns `{"error":{"code":…,"reason":…,"message":…,"violations":[…],"metadata":{…},"retryAfterSeconds":…,"exitCode":…}}`, without
+    /// the fields that are empty.
     fn as_json(&self) -> Value {
         let mut error = Map::new();
         let message = match self {
@@ -113,7 +105,7 @@ impl Failure {
         }
     }
 
-    /// What a person is told.
+    /// Returns the failure as text for a person.
     pub fn in_words(&self) -> String {
         match self {
             Failure::Refused(_) if self.is_unreachable() => "the connection to the server was lost".to_owned(),
@@ -128,14 +120,14 @@ impl Failure {
     }
 }
 
-/// `INVALID_ARGUMENT (OUT_OF_RANGE) k: must be from 1 to 50`, and the fields that are to blame. A reason that is the code is not said
-/// twice.
+/// Returns `INVALID_ARGUMENT (OUT_OF_RANGE) k: must be from 1 to 50`, and the fields that are to blame. A reason that is the code is not
+/// repeated.
 fn in_words(refusal: &Refusal) -> String {
     let code = code_name(refusal.code);
     let reason = refusal.reason.as_deref().filter(|reason| *reason != code);
     let reason = reason.map(|reason| format!(" ({})", clean(reason, 64))).unwrap_or_default();
     let mut text = format!("{code}{reason} {}", clean(&refusal.message, MESSAGE_CHARS_MAX));
-    // The message of a single violation is the violation.
+    // The message of a refusal with one violation is that violation's.
     for violation in refusal.violations.iter().filter(|violation| !said(&refusal.message, violation)) {
         let field = clean(&violation.field, 200);
         let _ = write!(text, "\n       {field}: {}", clean(&violation.message, MESSAGE_CHARS_MAX));
@@ -149,7 +141,7 @@ fn in_words(refusal: &Refusal) -> String {
     text
 }
 
-/// What to do next, where it is not plain from the message.
+/// Returns what to do next, where the message does not say it.
 fn advice_on(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "BUDGET_EXHAUSTED" => {
@@ -161,7 +153,7 @@ fn advice_on(reason: &str) -> Option<&'static str> {
             "the server goes on to answer queries; delete content, or give it more memory (--memory-max), then write again"
         }
         "STORAGE_FULL" => "the server goes on to answer queries; make room on its disk, then write again",
-        "INTERNAL" => "the server's log tells more; `kith verify` checks everything it holds",
+        "INTERNAL" => "the server's log says more; `kith verify` checks everything it holds",
         "REVISION_TOO_OLD" => "export everything, and watch on from the revision it was made at",
         "NOT_READY" => "the server still loads its store, or is about to stop",
         "ANSWER_TOO_LARGE" => "an answer holds 3 MiB: ask for less at once",

@@ -23,7 +23,6 @@ pub struct FilterArgs {
     exclude: Vec<String>,
 }
 
-/// A part of life, as typed.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum SphereArg {
     Personal,
@@ -32,7 +31,7 @@ enum SphereArg {
 }
 
 impl FilterArgs {
-    /// As the API wants it; none if nothing was given.
+    /// Returns the filter as the API takes it; none if nothing was given.
     pub fn filter(&self) -> Option<EdgeFilter> {
         let filter = EdgeFilter {
             kinds: self.kinds.clone(),
@@ -70,12 +69,12 @@ pub struct ReadArgs {
 }
 
 impl ReadArgs {
-    /// On whose behalf; empty if nobody's.
+    /// Returns the member on whose behalf to ask; empty if nobody's.
     pub fn viewer(&self) -> &str {
         self.viewer.as_deref().unwrap_or_default()
     }
 
-    /// As the API wants it; none if nothing was given.
+    /// Returns the options as the API takes them; none if nothing was given.
     pub fn options(&self) -> Option<ReadOptions> {
         let max_edges_visited = self.max_edges.unwrap_or_default();
         let viewer_id = self.viewer().to_owned();

@@ -15,7 +15,6 @@ pub struct HealthArgs {
     service: String,
 }
 
-/// Asks and prints.
 pub async fn run(args: HealthArgs, client: &Client, as_json: bool) -> Result<(), Failure> {
     let request = HealthCheckRequest { service: args.service };
     let answer = client.health().check(request).await?.into_inner();

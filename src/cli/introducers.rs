@@ -12,7 +12,6 @@ use super::path::{ended, members_of};
 use super::print::{Align, Directory, Table, chain_line, clean, completeness, percent, say, score};
 use crate::proto::v1::{Completeness, FindIntroducersRequest, FindIntroducersResponse};
 
-/// What `kith introducers` takes.
 #[derive(Debug, Args)]
 pub struct IntroducersArgs {
     /// Who wants to be introduced.
@@ -31,7 +30,6 @@ pub struct IntroducersArgs {
     read: ReadArgs,
 }
 
-/// Asks and prints.
 pub async fn run(client: &Client, args: &IntroducersArgs, json: bool) -> Result<ExitCode, Failure> {
     let request = FindIntroducersRequest {
         member_id: args.member.clone(),
@@ -57,7 +55,7 @@ pub async fn run(client: &Client, args: &IntroducersArgs, json: bool) -> Result<
     say(&rendered(&response, &directory)).map(|()| ended)
 }
 
-/// The table, each chain in a line below it: chains are too wide for a cell.
+/// Returns the table, each chain in a line below it: chains are too wide for a cell.
 pub fn rendered(response: &FindIntroducersResponse, directory: &Directory) -> String {
     let columns = [
         ("", Align::Right),

@@ -1,4 +1,4 @@
-//! Protobuf's canonical JSON of the API's messages, by the descriptors that reflection serves.
+//! Converts the API's messages to and from protobuf's canonical JSON, by the descriptors that reflection serves.
 
 use prost::Message;
 use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
@@ -6,27 +6,27 @@ use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
 use super::failure::Failure;
 use crate::proto::POOL;
 
-/// The message `kith.v1.NAME`.
+/// Returns the descriptor of `kith.v1.NAME`.
 fn descriptor(name: &str) -> MessageDescriptor {
     POOL.get_message_by_name(&format!("kith.v1.{name}")).expect("named after a message of the API")
 }
 
-/// One line of JSON.
+/// Returns one line of JSON.
 pub fn compact<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
     serde_json::to_string(&dynamic(name, message)?).map_err(unwritable)
 }
 
-/// The same with the keys of every object sorted: those of a map would come in another order each time.
+/// Returns one line of JSON with the keys of every object sorted: those of a map would come in another order each time.
 pub fn compact_sorted<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
     serde_json::to_value(dynamic(name, message)?).map(|value| value.to_string()).map_err(unwritable)
 }
 
-/// Indented JSON, with a line break at its end.
+/// Returns indented JSON, with a line break at its end.
 pub fn pretty<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
     serde_json::to_string_pretty(&dynamic(name, message)?).map(|text| text + "\n").map_err(unwritable)
 }
 
-/// Reads one message. Unknown fields are refused: they are misspelled ones.
+/// Parses one message. Unknown fields are refused, because they are misspelled ones.
 pub fn parse<M: Message + Default>(name: &str, text: &str) -> Result<M, String> {
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -36,7 +36,7 @@ pub fn parse<M: Message + Default>(name: &str, text: &str) -> Result<M, String> 
     dynamic.transcode_to().map_err(|error| error.to_string())
 }
 
-/// Serializes in the order of the fields' numbers.
+/// Returns the message with its fields in the order of their numbers.
 fn dynamic<M: Message>(name: &str, message: &M) -> Result<DynamicMessage, Failure> {
     let mut dynamic = DynamicMessage::new(descriptor(name));
     dynamic.transcode_from(message).map_err(unwritable)?;

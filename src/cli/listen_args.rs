@@ -10,13 +10,13 @@ use tonic::codegen::http::Uri;
 
 use crate::app::{CallLimits, Collector, ConnectionLimits, Rate, ReceivedLimits, ServerOptions, TlsFiles};
 
-/// Whole numbers from 1.
+/// Returns a parser of whole numbers from 1.
 fn positive() -> RangedU64ValueParser<u32> {
     RangedU64ValueParser::new().range(1..)
 }
 
-/// `127.0.0.1:5484`, `[::1]:5484` or `localhost:5484`. Of a name's addresses the first of IPv4 is taken, if it has any: `localhost` is
-/// where clients look first.
+/// Parses `127.0.0.1:5484`, `[::1]:5484` or `localhost:5484`. A name's first address of IPv4 is taken, if it has any: `localhost` is where
+/// clients look first.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -88,13 +88,13 @@ pub struct ListenArgs {
     /// Calls under way at once, streams apart; further ones are refused at once, to be tried again.
     #[arg(long, env = "KITH_MAX_CALLS", value_name = "N", value_parser = positive(), default_value_t = bound(CallLimits::default().calls))]
     max_calls: u32,
-    /// The same of each caller.
+    /// Calls under way at once of each caller.
     #[arg(long, env = "KITH_MAX_CALLS_PER_CALLER", value_name = "N", value_parser = positive(), default_value_t = bound(CallLimits::default().calls_per_caller))]
     max_calls_per_caller: u32,
     /// Streams (imports, exports, watches, checks) under way at once.
     #[arg(long, env = "KITH_MAX_STREAMS", value_name = "N", value_parser = positive(), default_value_t = bound(CallLimits::default().streams))]
     max_streams: u32,
-    /// The same of each caller.
+    /// Streams under way at once of each caller.
     #[arg(long, env = "KITH_MAX_STREAMS_PER_CALLER", value_name = "N", value_parser = positive(), default_value_t = bound(CallLimits::default().streams_per_caller))]
     max_streams_per_caller: u32,
     /// Units a second that each caller may use: a call is one, each further KiB of its answer another. No bound when not given.
@@ -112,7 +112,8 @@ pub struct ListenArgs {
     /// MiB of messages that may be on their way in at once.
     #[arg(long, env = "KITH_MAX_RECEIVED_MIB", value_name = "N", value_parser = value_parser!(u32).range(4..), default_value_t = 512)]
     max_received_mib: u32,
-    /// The same of each caller; a quarter of all when not given. Who has more makes way: its oldest message that is not whole is ended.
+    /// MiB of messages that may be on their way in from each caller at once; a quarter of all when not given. A caller that has more gives
+    /// way: its oldest message that is not whole is ended.
     #[arg(long, env = "KITH_MAX_RECEIVED_MIB_PER_CALLER", value_name = "N", value_parser = value_parser!(u32).range(4..))]
     max_received_mib_per_caller: Option<u32>,
     /// Seconds that a connection may do nothing; then its client is asked to connect again when it has something to ask. A minute at
@@ -122,7 +123,7 @@ pub struct ListenArgs {
     /// Whether tools like grpcurl can ask what the API is: of everybody, or with --auth of callers who are known.
     #[arg(long, env = "KITH_REFLECTION", value_name = "WHETHER", default_value = "on")]
     reflection: Switch,
-    /// Seconds that calls under way have to end when the server is told to stop.
+    /// Seconds that calls under way have to end when the server is asked to stop.
     #[arg(long, env = "KITH_DRAIN_SECONDS", value_name = "S", default_value_t = 10)]
     drain_seconds: u64,
 }
@@ -133,7 +134,7 @@ enum Switch {
     Off,
 }
 
-/// Settings that say nothing without another.
+/// The settings that have no effect without another.
 pub const NEEDS: [(&str, &str); 7] = [
     ("tls-cert", "tls-key"),
     ("tls-key", "tls-cert"),
@@ -146,12 +147,12 @@ pub const NEEDS: [(&str, &str); 7] = [
 
 const MIB: usize = 1_024 * 1_024;
 
-/// The server's own bound, as a flag's default.
+/// Returns the server's own bound, as a flag's default.
 fn bound(own: usize) -> u32 {
     u32::try_from(own).unwrap_or(u32::MAX)
 }
 
-/// Seconds of a rate that may be used at once.
+/// The seconds of a rate that may be used at once.
 const BURST_SECONDS: u32 = 10;
 
 fn rate(per_second: Option<u32>, burst: Option<u32>) -> Option<Rate> {
@@ -162,7 +163,7 @@ fn rate(per_second: Option<u32>, burst: Option<u32>) -> Option<Rate> {
 }
 
 impl ListenArgs {
-    /// What is given, and the server's own values for what is no flag.
+    /// Returns what is given, and the server's own values for what is no flag.
     pub fn options(&self) -> ServerOptions {
         let own = ServerOptions::at(self.listen);
         let tls = self.tls_cert.clone().zip(self.tls_key.clone()).map(|(certificate, key)| TlsFiles {

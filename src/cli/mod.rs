@@ -1,7 +1,7 @@
 //! The command line: one file per command.
 //!
-//! Every command but `serve`, `demo` and those that are given a store's folder is a client of a running server, and
-//! speaks nothing but its public API.
+//! Every command but `serve`, `demo` and those that are given a store's folder is a client of a running server, and speaks only its public
+//! API.
 
 mod backup;
 mod client;
@@ -36,7 +36,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-/// How many tasks a worker looks at before it asks the system what has come in. tokio's own 61 make everybody wait while one
+/// The number of tasks that a worker looks at before it asks the system what has come in. tokio's own 61 make everybody wait while one
 /// connection keeps both workers busy; asking is one system call, of less than a microsecond.
 const TASKS_BETWEEN_EVENTS: u32 = 4;
 
@@ -45,7 +45,7 @@ pub use failure::Failure;
 use settings::Settings;
 pub use temporary::TemporaryFolder;
 
-/// What the shell hears. Scripts rely on them.
+/// The exit codes, on which scripts rely.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; of path and introducers: a way was found; of health: it serves; of verify: all is well
@@ -67,7 +67,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Tell the story kith is for: serve it, ask six questions over gRPC, check the answers, and end.
+    /// Show the story kith is for: serve it, ask six questions over gRPC, check the answers, and end.
     Demo(demo::DemoArgs),
     /// Serve a store over gRPC.
     Serve(serve::ServeArgs),
@@ -99,7 +99,6 @@ enum Command {
     Man(shell::ManArgs),
 }
 
-/// A command that asks a server.
 #[derive(Debug, Args)]
 struct Asking<A: Args> {
     #[command(flatten)]
@@ -108,13 +107,13 @@ struct Asking<A: Args> {
     server: ServerArgs,
 }
 
-/// Every command there is, with its examples.
+/// Returns every command, with its examples.
 fn command() -> clap::Command {
     examples::shown_by(config::added_to(Cli::command()))
 }
 
-/// The command line as clap takes it. The settings of `serve` come from three sources, and are put together before; none is left
-/// to do of a command that only prints them.
+/// Returns the command line as clap takes it, with the settings of `serve` put together from their three sources; none for a command that
+/// only prints the settings, and has done so.
 fn matches() -> Result<Option<ArgMatches>, Failure> {
     let anything =
         ["serve", "config"].into_iter().fold(settings::without_empty_variables(command()), |command, name| {
@@ -137,13 +136,13 @@ fn matches() -> Result<Option<ArgMatches>, Failure> {
     Ok(Some(parsed.unwrap_or_else(|error| error.exit())))
 }
 
-/// `kith serve` with each setting that is given as a flag.
+/// Returns `kith serve` with each setting that is given as a flag.
 fn flags_of(settings: &Settings) -> Vec<OsString> {
     ["kith".into(), "serve".into()].into_iter().chain(settings.as_flags()).collect()
 }
 
-/// The settings of `kith serve`, gathered anew: the flags and the environment are those that the process was started with, the file
-/// is as it is now.
+/// Gathers the settings of `kith serve` anew: the flags and the environment are those that the process was started with, the file is as it
+/// is now.
 fn serve_settings() -> Result<(Settings, serve::ServeArgs), Failure> {
     let wrong = |error: clap::Error| Failure::new(error.to_string());
     let all = command();

@@ -1,8 +1,8 @@
-//! A file that is there whole or not at all: written under another name, and renamed when it is on disk. Nobody but its owner may
-//! read it: what kith writes tells about people.
+//! A file that is there whole or not at all: it is written under another name, and renamed when it is on disk. Only its owner may read it,
+//! because what kith writes is about people.
 //!
-//! The other name is random, and the file is locked as long as it is written: what a killed command left behind is never in the way of
-//! the next one, which knows it by its lock, and removes it.
+//! The other name is random, and the file is locked as long as it is written: a file that a killed command left behind is never in the way
+//! of the next command, which recognizes it by its free lock, and removes it.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -16,7 +16,7 @@ use super::failure::Failure;
 
 const MODE: u32 = 0o600;
 
-/// A file on its way. Dropped before it is kept, it is removed.
+/// A file that is being written. If it is dropped before it is kept, it is removed.
 pub struct NewFile {
     path: PathBuf,
     beside: PathBuf,
@@ -25,7 +25,7 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// Begins the file. One that is there already is refused, unless `force` says to replace it.
+    /// Begins the file. A file that exists is refused, unless `force` says to replace it.
     pub fn create(path: &Path, force: bool) -> Result<(NewFile, File), Failure> {
         let failed = |error: io::Error| Failure::new(format!("can't write {}: {error}", path.display()));
         let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
@@ -37,19 +37,19 @@ impl NewFile {
         let beside = path.with_file_name(prefix);
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create_new(true).mode(MODE).open(&beside).map_err(failed)?;
-        // A file system without locks has nothing removed either.
+        // On a file system without locks nothing is locked, and nothing removed either.
         let _ = file.try_lock();
         Ok((NewFile { path: path.to_owned(), beside, force, kept: false }, file))
     }
 
-    /// Where it is until it is kept.
+    /// Returns where the file is until it is kept.
     pub fn beside(&self) -> &Path {
         &self.beside
     }
 
-    /// Puts what was written on disk, under its name.
+    /// Syncs what was written, and gives it its name.
     pub fn keep(mut self, file: &File) -> Result<(), Failure> {
-        // Somebody else may have made it meanwhile.
+        // Another program may have made the file meanwhile.
         refuse_existing(&self.path, self.force)?;
         let folder = folder_of(&self.path);
         let kept = file.sync_all().and_then(|()| fs::rename(&self.beside, &self.path));
@@ -64,7 +64,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Removes what commands that were killed left of the same file: nobody holds its lock. What can't be removed is in nobody's way.
+/// Removes what killed commands left of the same file: nobody holds its lock. What cannot be removed is in nobody's way.
 fn remove_left_over(folder: &Path, prefix: &OsString) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.filter_map(Result::ok) {
@@ -95,7 +95,7 @@ fn refuse_existing(path: &Path, force: bool) -> Result<(), Failure> {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.kept {
-            // What can't be removed is told by its name.
+            // A file that cannot be removed is recognizable by its name.
             let _ = fs::remove_file(&self.beside);
         }
     }
@@ -131,7 +131,7 @@ mod tests {
     fn what_a_killed_command_left_is_removed_and_what_is_being_written_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
-        // As the process before this one named it, and as one in a container always did.
+        // Earlier versions named it by the process id, which in a container is always the same.
         for left in [format!("f.part-{}", std::process::id()), "f.part-1".to_owned()] {
             fs::write(folder.path().join(left), "left").unwrap();
         }

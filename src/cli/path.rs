@@ -13,12 +13,11 @@ use super::picture::{PictureArgs, chain::Chains};
 use super::print::{Directory, clean, completeness, count, path_tree, percent, say, spheres_of};
 use crate::proto::v1::{FindPathsRequest, FindPathsResponse, Path, Ranking};
 
-/// The exit code of a question after a way between two members, when there is none.
+/// The exit code when there is no path between the two members.
 const NONE_THERE: u8 = 4;
-/// When a limit ended the search before one was found.
+/// The exit code when a limit ended the search before a path was found.
 const NONE_FOUND: u8 = 5;
 
-/// What `kith path` takes.
 #[derive(Debug, Args)]
 pub struct PathArgs {
     /// Where the paths start.
@@ -48,7 +47,6 @@ enum RankingArg {
     Strength,
 }
 
-/// Asks and prints.
 pub async fn run(client: &Client, args: &PathArgs, json: bool) -> Result<ExitCode, Failure> {
     args.picture.check(json)?;
     let ranking = match args.ranking {
@@ -82,7 +80,7 @@ pub async fn run(client: &Client, args: &PathArgs, json: bool) -> Result<ExitCod
     say(&text).map(|()| ended)
 }
 
-/// What the shell hears: 0 if a way was found, 4 if there is none, 5 if none was found before a limit ended the search.
+/// Returns the exit code: 0 if a path was found, 4 if there is none, 5 if none was found before a limit ended the search.
 pub fn ended(found: bool, all_was_searched: bool) -> ExitCode {
     match (found, all_was_searched) {
         (true, _) => ExitCode::SUCCESS,
@@ -91,7 +89,7 @@ pub fn ended(found: bool, all_was_searched: bool) -> ExitCode {
     }
 }
 
-/// Everybody on these paths.
+/// Returns every member on these paths.
 pub fn members_of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> impl Iterator<Item = &'a str> {
     let steps = paths.into_iter().flat_map(|path| &path.steps);
     steps.flat_map(|step| [step.from_id.as_str(), step.to_id.as_str()])
@@ -105,7 +103,7 @@ fn none(args: &PathArgs, response: &FindPathsResponse) -> String {
     format!("{found} from {from} to {to}{within}{filter}.\n{}", completeness(response.info.as_ref()))
 }
 
-/// The paths as numbered trees, and what is known beyond them.
+/// Returns the paths as numbered trees, and what is known beyond them.
 pub fn rendered(response: &FindPathsResponse, directory: &Directory) -> String {
     let mut text = String::new();
     for (i, path) in response.paths.iter().enumerate() {

@@ -1,10 +1,10 @@
-//! How far a command is, on a terminal.
+//! Shows how far a command is, on a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 const TEMPLATE: &str = "{prefix} {wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left";
 
-/// A bar on standard error while it lives; nothing where that is no terminal.
+/// A bar on standard error while it lives; nothing where standard error is no terminal.
 pub struct Progress(ProgressBar);
 
 impl Progress {

@@ -1,4 +1,4 @@
-//! `kith reach`: who can see a member's statuses, how far, and through which part of their life.
+//! `kith reach`: counts and lists who can see a member's statuses, how far, and through which part of their life.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,10 +19,9 @@ use crate::proto::v1::{
 };
 
 const PAGE_SIZE: i32 = 1_000;
-/// More members are too many to fetch and to look at.
+/// More members than this are too many to fetch and to look at.
 const DRAWN_MAX: i32 = 50_000;
 
-/// What `kith reach` takes.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("subject").required(true).args(["member", "status"])))]
 pub struct ReachArgs {
@@ -75,7 +74,6 @@ impl ReachArgs {
     }
 }
 
-/// Asks and prints.
 pub async fn run(client: &Client, args: &ReachArgs, json: bool) -> Result<(), Failure> {
     args.picture.check(json)?;
     if args.picture.are_wanted() {
@@ -96,7 +94,7 @@ pub async fn run(client: &Client, args: &ReachArgs, json: bool) -> Result<(), Fa
     if !listed {
         return Ok(());
     }
-    // The list tells of the same moment as the table above it.
+    // The list is read at the same revision and time as the table above it.
     let mut read = args.read.options().unwrap_or_default();
     if let Some(info) = &response.info {
         read.min_revision = info.revision.clone();
@@ -105,7 +103,7 @@ pub async fn run(client: &Client, args: &ReachArgs, json: bool) -> Result<(), Fa
     list(client, args.read.viewer(), args.listed(Some(read))).await
 }
 
-/// Draws the whole of it, at one revision and time: part of a ring would look like all of it.
+/// Draws the whole reach, at one revision and time: part of a ring would look like all of it.
 async fn draw(client: &Client, args: &ReachArgs) -> Result<(), Failure> {
     let mut request = args.counted();
     request.read.get_or_insert_default().require_complete = true;
@@ -151,8 +149,8 @@ async fn draw(client: &Client, args: &ReachArgs) -> Result<(), Failure> {
     args.picture.write(&rings)
 }
 
-/// Through whom each of them is in reach, by the strongest of its shortest paths. Not asked of a status under another filter than its
-/// audience's, nor of one whose audience names no kinds: how those travel is nothing that can be asked of a path.
+/// Returns the last step to each member, of the strongest of its shortest paths. It is empty for a status under another filter than its
+/// audience's, and for one whose audience names no kinds: no path query can ask how those travel.
 async fn leads(
     client: &Client,
     args: &ReachArgs,
@@ -175,7 +173,7 @@ async fn leads(
         }
         _ => return Ok(leads),
     };
-    // A part of a strongest path is one, too: whoever is on the way of one further out need not be asked about.
+    // A part of a strongest path is a strongest path too: a member on the way to one further out need not be asked about.
     for (hop, members) in hops.iter().rev() {
         for (id, _) in members {
             if leads.contains_key(id) {
@@ -219,7 +217,7 @@ fn counted_under(hop: &ReachHop, sphere: Sphere) -> i32 {
     counted.unwrap_or_default()
 }
 
-/// The table of hops, its totals, and what is not known.
+/// Returns the table of hops, its totals, and what is not known.
 pub fn rendered(response: &GetReachResponse) -> String {
     if response.hops.is_empty() {
         return format!("Nobody is in reach.\n{}", completeness(response.info.as_ref()));
@@ -239,7 +237,7 @@ fn cells(name: String, hop: &ReachHop) -> Vec<String> {
     [name, thousands(hop.members.into())].into_iter().chain(spheres).collect()
 }
 
-/// The sums; unknown where one hop's count is.
+/// Returns the sums; unknown where one hop's count is.
 fn total(response: &GetReachResponse) -> ReachHop {
     let sum = |count: fn(&ReachHop) -> Option<i32>| response.hops.iter().map(count).sum();
     ReachHop {
@@ -274,7 +272,7 @@ async fn list(client: &Client, viewer: &str, mut request: ListReachRequest) -> R
     }
 }
 
-/// The chain by which somebody is in reach, and where it changes to another part of life.
+/// Returns the chain by which a member is in reach, and where it changes to another part of life.
 fn witnessed(item: &ReachedMember) -> String {
     let Some(chain) = &item.chain else { return String::new() };
     let members: Vec<String> = chain.steps.iter().map(|step| clean(&step.to_id, 128)).collect();
@@ -285,7 +283,7 @@ async fn list_as_json(client: &Client, request: ListReachRequest) -> Result<(), 
     say(&json::pretty("ListReachResponse", &all_pages(client, request).await?)?)
 }
 
-/// All pages as one.
+/// Returns all pages as one.
 async fn all_pages(client: &Client, mut request: ListReachRequest) -> Result<ListReachResponse, Failure> {
     let mut items: Vec<ReachedMember> = Vec::new();
     loop {

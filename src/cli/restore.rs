@@ -1,4 +1,4 @@
-//! `kith restore`: a backup made a store again, and checked.
+//! `kith restore`: makes a store of a backup, and checks it.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -31,12 +31,11 @@ pub struct RestoreArgs {
     /// Restore without an erasure journal: whoever was erased since the backup comes back.
     #[arg(long, conflicts_with = "erasure_journal")]
     ignore_erasures: bool,
-    /// Tell it in JSON.
+    /// Report in JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// Restores, and tells what the store holds.
 pub async fn run(args: RestoreArgs) -> Result<ExitCode, Failure> {
     let restored = tokio::task::spawn_blocking(move || restore(&args)).await;
     restored.map_err(|error| Failure::new(format!("it ended badly: {error}")))??.conclude()

@@ -1,4 +1,4 @@
-//! `kith serve`: the service, until it is told to stop.
+//! `kith serve`: runs the service until it is asked to stop.
 
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
@@ -31,7 +31,7 @@ pub struct ServeArgs {
     /// Edges that one query may visit at most.
     #[arg(long, env = "KITH_MAX_EDGES_VISITED", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), default_value_t = EngineOptions::default().edges_visited_max)]
     max_edges_visited: u64,
-    /// Queries computed at the same time that are not small; as many as there are processors if it is not given. Callers take turns.
+    /// Queries computed at the same time that are not small; as many as there are processors if it is not given. Callers share them fairly.
     #[arg(long, env = "KITH_QUERY_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024), default_value_t = default_query_threads())]
     query_threads: u16,
     /// Bytes of commands on disk after which a new checkpoint is written, at least; after an eighth of
@@ -59,7 +59,7 @@ pub struct ServeArgs {
     #[arg(long, env = "KITH_REQUEST_IDS_MIB", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 20), default_value_t = EngineOptions::default().request_ids_bytes_max >> 20)]
     request_ids_mib: u64,
     /// Days that a status is kept after it expired, for the service to see; then it is erased as a member is, and
-    /// `Watch` tells. 0: it goes as soon as it has expired.
+    /// `Watch` reports it. 0: it goes as soon as it has expired.
     #[arg(long, env = "KITH_STATUS_RETENTION_DAYS", value_name = "DAYS", default_value_t = 30)]
     status_retention_days: u64,
     /// Believe the wall clock at this start, however far ahead of the last write it is. Without it writes are refused
@@ -103,7 +103,7 @@ enum Audited {
 }
 
 impl ServeArgs {
-    /// What is given, and the engine's own values for what is no flag.
+    /// Returns what is given, and the engine's own values for what is no flag.
     fn engine_options(&self) -> EngineOptions {
         EngineOptions {
             edges_visited_max: self.max_edges_visited,
@@ -123,9 +123,9 @@ impl ServeArgs {
     }
 }
 
-/// Where the journal of erasures is when nobody says: beside the store, so that it outlives it.
+/// Returns where the journal of erasures is by default: beside the store, so that it outlives it.
 pub fn journal_beside(folder: &Path) -> PathBuf {
-    // A folder like `.` has its name by what it is.
+    // A folder like `.` has its name only once it is resolved.
     let named =
         if folder.file_name().is_some() { folder.to_owned() } else { folder.canonicalize().unwrap_or_default() };
     let mut name = named.file_name().unwrap_or(OsStr::new("kith")).to_owned();
@@ -159,7 +159,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let mut stop = pin!(stop);
     let app = tokio::select! {
         app = App::start(options) => app.map_err(|error| Failure::of_start(error.to_string()))?,
-        // What is being loaded is on disk and stays there.
+        // The store that is being loaded is on disk and stays there.
         () = &mut stop => return Ok(()),
     };
     announce(&format!("kith serves on {} (data: {})", app.address(), args.data.display()));
@@ -176,11 +176,11 @@ fn hangups() -> Result<Signal, Failure> {
     signal(SignalKind::hangup()).map_err(|error| Failure::of_start(format!("cannot catch signals: {error}")))
 }
 
-/// Settings that are taken over while the server runs. Certificates and the file of callers are read again by themselves.
+/// The settings that SIGHUP changes while the server runs. Certificates and the file of callers are read again by themselves.
 const TAKEN_OVER: [&str; 2] = ["log", "audit"];
 
-/// Reads the settings again, takes over those that can be, and reports what came of it. What is wrong changes nothing. Gives the level
-/// that is logged at from then on.
+/// Reads the settings again, takes over those that can be, and reports the outcome. Settings with an error change nothing. Returns the
+/// level that is logged at from then on.
 async fn reload(running: &Settings, log: &Log, level: LevelFilter) -> LevelFilter {
     let read = tokio::task::spawn_blocking(super::serve_settings).await;
     let (settings, args) = match read {
@@ -194,7 +194,7 @@ async fn reload(running: &Settings, log: &Log, level: LevelFilter) -> LevelFilte
             return level;
         }
     };
-    // Whoever turns the log down still reads of it.
+    // An operator who turns the log down still reads that it was.
     let _ = log.reload(targets(args.log.max(level), args.audit));
     read_files_again();
     let needs_restart: Vec<&str> = settings.changed_since(running).filter(|name| !TAKEN_OVER.contains(name)).collect();
@@ -223,19 +223,19 @@ pub fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
-/// Says that it serves; whoever started it may not listen, which is no reason to end.
+/// Prints that the server serves. The parent process may not listen, which is no reason to end.
 fn announce(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// What is logged, to be changed while it is.
+/// The handle that changes what is logged.
 type Log = tracing_subscriber::reload::Handle<Targets, tracing_subscriber::Registry>;
 
-/// kith at the level asked for; the libraries below it only when something is wrong, or everything is asked for.
+/// Logs kith at the level asked for; the libraries below it only when something is wrong, or everything is asked for.
 fn targets(level: LevelFilter, audited: Audited) -> Targets {
     let libraries = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::WARN) };
-    // Whoever wants no log at all wants no audit either; any other level leaves it whole.
+    // An operator who wants no log at all wants no audit either; any other level leaves it whole.
     let audit = match audited {
         _ if level == LevelFilter::OFF => LevelFilter::OFF,
         Audited::Off => LevelFilter::OFF,
@@ -248,7 +248,7 @@ fn targets(level: LevelFilter, audited: Audited) -> Targets {
 fn start_log(format: LogFormat, level: LevelFilter, audited: Audited) -> Log {
     let (targets, log) = tracing_subscriber::reload::Layer::new(targets(level, audited));
     let registry = tracing_subscriber::registry().with(targets);
-    // https://no-color.org: set to anything but nothing.
+    // By https://no-color.org, the variable counts if it is set to anything but nothing.
     let colored = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     match format {
         LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_ansi(colored)).init(),

@@ -1,8 +1,8 @@
-//! The settings of `kith serve`: each is a flag, an environment variable, and a key of the TOML file that `--config` names; the
-//! first of them that is given counts.
+//! The settings of `kith serve`: each is a flag, an environment variable, and a key of the TOML file that `--config` names; the first of
+//! them that is given counts.
 //!
-//! The flags' own definitions say which there are and what each may be. Whatever is wrong is found before the server starts, all
-//! of it at once, each with where it came from.
+//! The flags' own definitions say which settings there are and what each may be. All errors are found before the server starts, each
+//! reported with the source of its value.
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -20,12 +20,12 @@ use toml::de::{DeTable, DeValue};
 use super::failure::Failure;
 use super::listen_args::NEEDS;
 
-/// The flag that names the file; not a key of the file itself.
+/// The flag that names the file; it is not a key of the file itself.
 const FILE_FLAG: &str = "config";
 /// The exit code of a wrong command line.
 const WRONG_USE: u8 = 2;
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     Flag,
@@ -35,12 +35,12 @@ pub enum Origin {
         line: usize,
     },
     Default,
-    /// Nowhere: there is no value.
+    /// The setting has no value.
     None,
 }
 
 impl Origin {
-    /// A word for programs.
+    /// Returns the source's name for programs.
     pub fn word(&self) -> &'static str {
         match self {
             Origin::Flag => "flag",
@@ -65,7 +65,7 @@ impl fmt::Display for Origin {
 /// A setting with the value that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// As its flag is named, without the dashes.
+    /// The flag's name, without the dashes.
     pub name: String,
     pub value: Option<OsString>,
     pub origin: Origin,
@@ -78,7 +78,7 @@ pub struct Settings {
     wrong: Vec<String>,
 }
 
-/// The command with flags that take any value and ask for nothing: what is wrong is found here, all of it.
+/// Returns the command with flags that take any value and need no other: errors are found here, all of them.
 pub fn taking_anything(command: Command) -> Command {
     command.mut_args(|arg| match arg.get_action() {
         ArgAction::Set => arg
@@ -91,7 +91,7 @@ pub fn taking_anything(command: Command) -> Command {
     })
 }
 
-/// The command without the environment variables that are set to nothing: they count as not given.
+/// Returns the command without the environment variables that are set to nothing: they count as not given.
 pub fn without_empty_variables(command: Command) -> Command {
     let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
     command.mut_subcommands(|command| {
@@ -100,7 +100,7 @@ pub fn without_empty_variables(command: Command) -> Command {
 }
 
 impl Settings {
-    /// The settings that a command defines. `given` are its flags as `taking_anything` took them.
+    /// Gathers the settings that a command defines. `given` are its flags as `taking_anything` took them.
     pub fn gather(command: &Command, given: &ArgMatches, environment: impl Fn(&str) -> Option<OsString>) -> Settings {
         let mut settings = Settings::default();
         let path = value_of(FILE_FLAG, command, given, &environment).map(|(value, _)| PathBuf::from(value));
@@ -125,12 +125,12 @@ impl Settings {
             && let Err(why) = check(arg, name, value)
         {
             let value = value.to_string_lossy();
-            let told = match origin {
+            let error = match origin {
                 Origin::Flag => format!("--{name} {value}: {why}"),
                 Origin::Environment(variable) => format!("{variable}={value}: {why}"),
                 _ => format!("{origin}: {} = {value}: {why}", key_of(name)),
             };
-            self.wrong.push(told);
+            self.wrong.push(error);
         }
         let default = arg.get_default_values().first().map(|value| (value.clone().into(), Origin::Default));
         let off = || switch.then(|| ("false".into(), Origin::Default));
@@ -144,13 +144,13 @@ impl Settings {
 
     fn check_needs(&mut self) {
         let missing = NEEDS.iter().filter(|(one, other)| self.get(one).is_some() && self.get(other).is_none());
-        let told = missing.filter_map(|(one, other)| {
+        let errors = missing.filter_map(|(one, other)| {
             self.get(one).map(|setting| format!("{one} ({}): needs {other} too", setting.origin))
         });
-        self.wrong.extend(told.collect::<Vec<_>>());
+        self.wrong.extend(errors.collect::<Vec<_>>());
     }
 
-    /// The file's keys, as flags are named.
+    /// Returns the file's keys, as flags are named.
     fn read(&mut self, path: &Path) -> BTreeMap<String, (OsString, Origin)> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -187,25 +187,25 @@ impl Settings {
         found
     }
 
-    /// What `kith serve` must be given and is not.
+    /// Reports what `kith serve` must be given and is not.
     pub fn check_given(&mut self, command: &Command) {
         let missing = command.get_arguments().filter(|arg| arg.is_required_set());
         let missing = missing.filter_map(|arg| Some((arg, arg.get_long().filter(|name| self.get(name).is_none())?)));
-        let told = missing.map(|(arg, name)| {
+        let errors = missing.map(|(arg, name)| {
             let variable = arg.get_env().map(|name| name.to_string_lossy()).unwrap_or_default();
             format!("{name} must be given: --{name}, {variable}, or {} in the file", key_of(name))
         });
-        self.wrong.extend(told.collect::<Vec<_>>());
+        self.wrong.extend(errors.collect::<Vec<_>>());
     }
 
-    /// The settings whose values are not those of `before`.
+    /// Returns the settings whose values differ from `before`.
     pub fn changed_since<'s>(&'s self, before: &'s Settings) -> impl Iterator<Item = &'s str> {
         let is_same =
             |setting: &&Setting| before.all.iter().any(|b| b.name == setting.name && b.value == setting.value);
         self.all.iter().filter(move |setting| !is_same(setting)).map(|setting| setting.name.as_str())
     }
 
-    /// Everything that is wrong, if anything is.
+    /// Fails with all errors, if there are any.
     pub fn refused(&self) -> Result<(), Failure> {
         let count = self.wrong.len();
         if count == 0 {
@@ -216,7 +216,7 @@ impl Settings {
         Err(Failure::Local { message: format!("{what}{lines}"), exit_code: WRONG_USE })
     }
 
-    /// The same settings as flags.
+    /// Returns the settings as flags.
     pub fn as_flags(&self) -> impl Iterator<Item = OsString> + '_ {
         let given = self.all.iter().filter(|setting| !matches!(setting.origin, Origin::Default | Origin::None));
         given.filter_map(|setting| {
@@ -232,7 +232,7 @@ impl Settings {
     }
 }
 
-/// As a file names it.
+/// Returns a setting's name as a file has it.
 fn key_of(name: &str) -> String {
     name.replace('-', "_")
 }
@@ -249,7 +249,7 @@ fn is_true(value: &OsStr) -> bool {
     BoolishValueParser::new().parse_ref(&Command::new("kith"), None, value).unwrap_or(false)
 }
 
-/// By flag or environment.
+/// Returns the value that a flag or the environment gives.
 fn value_of(
     name: &str,
     command: &Command,
@@ -263,12 +263,12 @@ fn value_of(
         return value.map(|value| (value, Origin::Flag));
     }
     let variable = arg.get_env()?.to_str()?;
-    // Set to nothing is not set: charts and compose files cannot leave a variable out.
+    // A variable that is set to nothing counts as not set: charts and compose files cannot leave a variable out.
     let value = environment(variable).filter(|value| !value.is_empty())?;
     Some((value, Origin::Environment(variable.to_owned())))
 }
 
-/// Whether a flag takes a value, by the flag's own definition.
+/// Checks a value by the flag's own definition.
 fn check(arg: &Arg, name: &str, value: &OsStr) -> Result<(), String> {
     if is_switch(arg) {
         let parsed = BoolishValueParser::new().parse_ref(&Command::new("kith"), None, value);
@@ -291,7 +291,7 @@ fn check(arg: &Arg, name: &str, value: &OsStr) -> Result<(), String> {
     })
 }
 
-/// The setting that was meant, if one looks much like it.
+/// Returns the setting that was probably meant, if one looks much like the key.
 fn nearest<'a>(key: &str, command: &'a Command) -> Option<&'a str> {
     let names = command.get_arguments().filter(|arg| is_setting(arg)).filter_map(Arg::get_long);
     let names = names.filter(|name| *name != FILE_FLAG);

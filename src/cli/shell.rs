@@ -1,4 +1,4 @@
-//! `kith completions` and `kith man`: what shells and `man` read, made from the same commands that `--help` shows.
+//! `kith completions` and `kith man`: print what shells and `man` read, made from the same commands that `--help` shows.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,12 @@ use clap_complete::Shell;
 use super::failure::Failure;
 use super::print::say;
 
-/// What `kith completions` takes.
 #[derive(Args, Debug)]
 pub struct CompletionsArgs {
     /// The shell.
     shell: Shell,
 }
 
-/// What `kith man` takes.
 #[derive(Args, Debug)]
 pub struct ManArgs {
     /// Write a page for kith and one for each command into this folder, made if there is none; otherwise kith's own is printed.

@@ -1,4 +1,4 @@
-//! `kith stats`: what the server is, how much it holds, and its limits.
+//! `kith stats`: prints what the server is, how much it holds, and its limits.
 
 use super::client::Client;
 use super::failure::Failure;
@@ -6,7 +6,6 @@ use super::json;
 use super::print::{clean, say, thousands};
 use crate::proto::v1::{GetServerInfoRequest, GetServerInfoResponse};
 
-/// Asks and prints.
 pub async fn run(client: &Client, json: bool) -> Result<(), Failure> {
     let info = client.admin().get_server_info(GetServerInfoRequest::default()).await?.into_inner();
     let text = if json { json::pretty("GetServerInfoResponse", &info)? } else { rendered(&info) };
@@ -66,7 +65,7 @@ fn bytes_or_unknown(n: i64) -> String {
     if n == 0 { "not known".to_owned() } else { bytes(n) }
 }
 
-/// `4.0 MiB`.
+/// Returns `4.0 MiB`.
 fn bytes(n: i64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = n as f64;

@@ -18,7 +18,6 @@ use crate::proto::v1::{
 
 const TEXT_CHARS_MAX: usize = 60;
 
-/// What `kith suggest` takes.
 #[derive(Debug, Args)]
 pub struct SuggestArgs {
     /// Who wants to meet somebody.
@@ -49,7 +48,6 @@ pub struct SuggestArgs {
     picture: PictureArgs,
 }
 
-/// Asks and prints.
 pub async fn run(client: &Client, args: &SuggestArgs, json: bool) -> Result<(), Failure> {
     args.picture.check(json)?;
     let request = SuggestIntroductionsRequest {
@@ -84,15 +82,15 @@ async fn draw(client: &Client, args: &SuggestArgs, response: &SuggestIntroductio
         members_of(suggestion).into_iter().chain(super::path::members_of(paths))
     });
     let directory = Directory::of(client, args.read.viewer(), ids.chain([args.member.as_str()])).await?;
-    // A picture has names; ids are for who points at them.
+    // A picture has names; a reader who points at them sees ids.
     let wording = Wording { with_ids: false, ..wording };
     let in_words = |reason: &Reason| wording.reason(reason);
     args.picture.write(&Meetings { response, directory: &directory, member: &args.member, in_words: &in_words })
 }
 
-/// What the ids of an answer stand for.
+/// The names and texts of the ids in an answer.
 pub struct Wording {
-    /// Whether ids stand beside names.
+    /// Whether ids are printed beside names.
     with_ids: bool,
     names: Names,
     statuses: BTreeMap<String, String>,
@@ -116,7 +114,7 @@ impl Wording {
                     let text = response.into_inner().status.unwrap_or_default().text;
                     statuses.insert(id.clone(), clean(&text, TEXT_CHARS_MAX));
                 }
-                // Deleted since it was suggested: its id has to do.
+                // The status was deleted since it was suggested: its id has to do.
                 Err(status) if status.code() == tonic::Code::NotFound => {}
                 Err(status) => return Err(status.into()),
             }
@@ -136,7 +134,7 @@ impl Wording {
         if self.with_ids { self.names.label(id) } else { self.names.name(id) }
     }
 
-    /// A reason, without its share.
+    /// Returns a reason, without its share.
     fn reason(&self, reason: &Reason) -> String {
         match &reason.reason {
             Some(Why::Mutual(mutual)) => format!("both know {}", self.member(&mutual.member_id)),
@@ -157,7 +155,7 @@ impl Wording {
     }
 }
 
-/// Everybody a suggestion names.
+/// Returns every member that a suggestion names.
 fn members_of(suggestion: &Suggestion) -> Vec<&str> {
     let mut ids = vec![suggestion.member_id.as_str()];
     ids.extend(suggestion.introducers.iter().map(|introducer| introducer.member_id.as_str()));
@@ -171,7 +169,7 @@ fn members_of(suggestion: &Suggestion) -> Vec<&str> {
     ids
 }
 
-/// The table, then the reasons behind each row of it.
+/// Returns the table, then the reasons behind each of its rows.
 pub fn rendered(response: &SuggestIntroductionsResponse, wording: &Wording) -> String {
     if response.suggestions.is_empty() {
         return format!("Nobody to suggest.\n{}", completeness(response.info.as_ref()));
@@ -204,7 +202,7 @@ pub fn rendered(response: &SuggestIntroductionsResponse, wording: &Wording) -> S
     format!("{}{reasons}{}", table.render(), completeness(response.info.as_ref()))
 }
 
-/// Why somebody is suggested: one branch for each reason.
+/// Returns why a member is suggested: one branch for each reason.
 fn in_words(suggestion: &Suggestion, wording: &Wording) -> String {
     let reasons: Vec<String> = suggestion.reasons.iter().map(|reason| reason_in_words(reason, wording)).collect();
     let last = reasons.len().saturating_sub(1);

@@ -1,4 +1,4 @@
-//! A folder of a command's own.
+//! A temporary folder of a command's own.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 
-/// A new folder that goes with everything in it when this is dropped.
+/// A new folder that is removed with everything in it when this is dropped.
 pub struct TemporaryFolder(pub PathBuf);
 
 impl TemporaryFolder {
-    /// Among the system's temporary files, named after the command.
+    /// Makes a folder among the system's temporary files, named after the command.
     pub fn make(command: &str) -> Result<TemporaryFolder, Failure> {
         TemporaryFolder::make_in(&std::env::temp_dir(), command)
     }
@@ -25,7 +25,7 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // What can't be removed is left to the system, which clears its folder for temporary files.
+        // A folder that cannot be removed is left to the system, which clears its temporary files.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

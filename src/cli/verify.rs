@@ -1,4 +1,4 @@
-//! `kith verify`: whether all that is held agrees with itself.
+//! `kith verify`: checks whether all that is held agrees with itself.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ const MESSAGE_CHARS_MAX: usize = 2_000;
 
 /// Checks everything against everything: records against the graph, indexes against records, the content digest against all.
 ///
-/// Of a server it checks what is in memory, while it serves, and reads the log on disk. Of a folder or a backup it reads all that is
+/// Asked of a server, it checks what is in memory, and reads the log on disk. Given a folder or a backup, it reads all that is
 /// on disk. Exits with 1 if something is found, 3 if it could not be done.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
@@ -35,7 +35,6 @@ pub struct VerifyArgs {
     backup: Option<PathBuf>,
 }
 
-/// Checks, and tells what was found.
 pub async fn run(args: VerifyArgs, server: &ServerArgs) -> Result<ExitCode, Failure> {
     let json = server.json;
     let report = match (args.data, args.backup) {
@@ -75,7 +74,7 @@ async fn of_server(client: &Client, json: bool) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// `check` reports as it goes on.
+/// Checks the store or backup at a path; `check` reports as it goes on.
 fn of_path(
     path: &Path,
     check: impl FnOnce(&Path, &mut Report) -> Result<StoreCheck, OfflineError>,
@@ -87,7 +86,7 @@ fn of_path(
     Ok(report)
 }
 
-/// Has a report tell what came of a check.
+/// Adds the outcome of a check to a report.
 pub fn take_check(checked: Result<StoreCheck, OfflineError>, path: &Path, report: &mut Report) -> Result<(), Failure> {
     match checked {
         Ok(StoreCheck::Read(checked)) => report.summary = Some(summary(&checked)),
@@ -113,12 +112,12 @@ fn summary(checked: &CheckedStore) -> VerifySummary {
     }
 }
 
-/// What a check has told so far.
+/// The report of a check so far.
 pub struct Report {
     json: bool,
     bar: Option<Progress>,
     findings: Vec<Value>,
-    /// None while it goes on, and of what cannot be read.
+    /// The summary; none while the check goes on, or if the store cannot be read.
     summary: Option<VerifySummary>,
 }
 
@@ -131,7 +130,7 @@ impl Report {
         self.bar.get_or_insert_with(|| Progress::start("checking", total)).set(checked);
     }
 
-    /// A person reads of it at once, a program at the end.
+    /// Reports a finding: a person reads it at once, a program at the end.
     fn find(&mut self, part: &str, subject: &str, message: &str) -> Result<(), Failure> {
         if !self.json {
             let (subject, message) = (clean(subject, SUBJECT_CHARS_MAX), clean(message, MESSAGE_CHARS_MAX));
@@ -141,7 +140,7 @@ impl Report {
         Ok(())
     }
 
-    /// Says what it came to, in words or JSON and as an exit code.
+    /// Prints the outcome, in words or JSON, and returns it as an exit code.
     pub fn conclude(mut self) -> Result<ExitCode, Failure> {
         self.bar = None;
         let summary = self.summary.take();
@@ -185,7 +184,7 @@ fn in_words(summary: Option<VerifySummary>, found: i64) -> String {
 
 impl Verifier for Report {
     fn found(&mut self, finding: Finding) -> Result<(), Error> {
-        // Nobody reads on: nothing more is to be found.
+        // If the output is closed, nothing more is to be found.
         self.find(finding.part, &finding.subject, &finding.message).map_err(|_| Error::Cancelled)
     }
 

@@ -39,7 +39,7 @@ fn a_flag_counts_before_the_environment_and_that_before_the_file() {
     assert_eq!(told.code, Some(0), "{}", told.err);
     let told: Value = serde_json::from_str(&told.out).unwrap();
     let line = |line: u32| format!("{file}:{line}");
-    for (name, value, origin, place) in [
+    for (name, value, origin, source) in [
         ("max-calls", Some("10"), "flag", None),
         ("max-streams", Some("21"), "environment", Some("KITH_MAX_STREAMS".to_owned())),
         ("insecure", Some("no"), "environment", Some("KITH_INSECURE".to_owned())),
@@ -50,7 +50,7 @@ fn a_flag_counts_before_the_environment_and_that_before_the_file() {
         ("max-connections", Some("4096"), "default", None),
         ("caller-rate", None, "none", None),
     ] {
-        let expected = serde_json::json!({ "value": value, "origin": origin, "place": place });
+        let expected = serde_json::json!({ "value": value, "origin": origin, "source": source });
         assert_eq!(told[name], expected, "{name}");
     }
     let table = run(&["config", "--config", &file], &[]);

@@ -62,6 +62,6 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
     let settings = ["KITH_LISTEN", "KITH_MAX_CALLS", "KITH_INSECURE", "KITH_TLS_CERT", "KITH_CONFIG", "KITH_LOG"];
     let told = command(&["config", "--json"]).envs(settings.map(|name| (name, ""))).output().unwrap();
     let told: Value = serde_json::from_slice(&told.stdout).unwrap();
-    assert_eq!(told["listen"], json!({ "value": "127.0.0.1:5484", "origin": "default", "place": null }));
+    assert_eq!(told["listen"], json!({ "value": "127.0.0.1:5484", "origin": "default", "source": null }));
     assert_eq!((&told["insecure"]["origin"], &told["tls-cert"]["origin"]), (&json!("default"), &json!("none")));
 }

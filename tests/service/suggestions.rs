@@ -208,8 +208,8 @@ async fn leading_on_a_topic_is_a_reason_as_leaders_are_listed() {
             let request =
                 ListLeadersRequest { topic: topic.clone(), limit: 10, read: read.clone(), ..Default::default() };
             let leaders = kith.introductions().list_leaders(request).await.unwrap().into_inner().leaders;
-            for (leader, place) in leaders.into_iter().zip(1..).filter(|(leader, _)| leader.audience > 0) {
-                leads.entry(leader.member_id).or_default().insert((topic.clone(), place, leader.audience));
+            for (leader, rank) in leaders.into_iter().zip(1..).filter(|(leader, _)| leader.audience > 0) {
+                leads.entry(leader.member_id).or_default().insert((topic.clone(), rank, leader.audience));
             }
         }
         let request = SuggestIntroductionsRequest { read, ..about(&member.id, &topics) };

@@ -1,4 +1,4 @@
-//! What must hold of the answers: the story every release has to tell.
+//! The checks of the answers: what every release has to show of the story.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +13,8 @@ use crate::proto::v1::{
 const CHAIN: [&str; 4] = ["officer", "wife", "cousin", "jeremy"];
 const KINDS: [&[&str]; 3] = [&["spouse"], &["family"], &["friend", "neighbor"]];
 
-/// A sentence about an answer, and whether it holds.
 pub struct Check {
-    /// What must hold.
     pub sentence: &'static str,
-    /// Whether it does.
     pub holds: bool,
 }
 
@@ -25,7 +22,7 @@ fn check(sentence: &'static str, holds: bool) -> Check {
     Check { sentence, holds }
 }
 
-/// Question 1: how did the officer find jeremy?
+/// Checks question 1: how did the officer find jeremy?
 pub fn path(response: &FindPathsResponse, directory: &Directory) -> Vec<Check> {
     let best = response.paths.first();
     let personal = |path: &Path| {
@@ -39,7 +36,7 @@ pub fn path(response: &FindPathsResponse, directory: &Directory) -> Vec<Check> {
     ]
 }
 
-/// Question 2: who can see the status within 3 hops?
+/// Checks question 2: who can see the status within 3 hops?
 pub fn reach(counted: &GetReachResponse, listed: &ListReachResponse) -> Vec<Check> {
     let listed_at = |hop| listed.items.iter().filter(|item| item.hop == hop).count();
     let agree = counted.hops.iter().all(|hop| usize::try_from(hop.members) == Ok(listed_at(hop.hop)));
@@ -53,7 +50,7 @@ pub fn reach(counted: &GetReachResponse, listed: &ListReachResponse) -> Vec<Chec
     ]
 }
 
-/// Question 3: whom should the officer meet about consumer privacy?
+/// Checks question 3: whom should the officer meet about consumer privacy?
 pub fn suggestion(response: &SuggestIntroductionsResponse, topic: &str, status: &str) -> Vec<Check> {
     let best = response.suggestions.first().filter(|suggestion| suggestion.member_id == "jeremy");
     let gives = |wanted: &dyn Fn(&Why) -> bool| {
@@ -68,7 +65,7 @@ pub fn suggestion(response: &SuggestIntroductionsResponse, topic: &str, status: 
     ]
 }
 
-/// Question 4: who can introduce the officer to jeremy?
+/// Checks question 4: who can introduce the officer to jeremy?
 pub fn introducers(response: &FindIntroducersResponse) -> Vec<Check> {
     let best = response.introducers.first();
     let chain = best.and_then(|best| best.path.as_ref());
@@ -78,7 +75,7 @@ pub fn introducers(response: &FindIntroducersResponse) -> Vec<Check> {
     ]
 }
 
-/// Question 5: what if jeremy had kept his networks apart?
+/// Checks question 5: what if jeremy had kept his networks apart?
 pub fn apart(apart: &ListReachResponse, together: &GetReachResponse) -> Vec<Check> {
     let crossing: i32 = together.hops.iter().filter_map(|hop| hop.crossing).sum();
     vec![
@@ -88,7 +85,7 @@ pub fn apart(apart: &ListReachResponse, together: &GetReachResponse) -> Vec<Chec
     ]
 }
 
-/// Question 6: what came of the status?
+/// Checks question 6: what came of the status?
 pub fn outcomes(edges: &[Edge], status: &str) -> Vec<Check> {
     let is_it = |edge: &Edge| {
         let ends = BTreeSet::from([edge.from_id.as_str(), edge.to_id.as_str()]);

@@ -1,8 +1,8 @@
-//! The grpcurl line that asks the same.
+//! The grpcurl lines that ask the demo's questions.
 
 const WIDTH: usize = 96;
 
-/// A command to paste into a shell; long JSON is broken between its fields.
+/// Returns a command to paste into a shell; long JSON is broken between its fields.
 pub fn command(address: &str, method: &str, json: &str) -> String {
     let json = json.replace('\'', r"'\''");
     let open = "grpcurl -plaintext -d '";
@@ -27,7 +27,7 @@ fn wrapped(json: &str, first_width: usize, indent: &str) -> String {
     text
 }
 
-/// The text in pieces, each ending in a comma outside of strings.
+/// Returns the text in pieces, each ending in a comma outside of strings.
 fn pieces(json: &str) -> Vec<&str> {
     let (mut pieces, mut start) = (Vec::new(), 0);
     let (mut in_string, mut escaped) = (false, false);

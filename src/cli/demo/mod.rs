@@ -30,7 +30,6 @@ const STORY: &str = include_str!("../../../examples/story.ndjson");
 const SERVE_PORT: u16 = 5484;
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// What `kith demo` takes.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Stay up after the six questions, to be explored, until Ctrl-C.
@@ -44,7 +43,7 @@ pub struct DemoArgs {
     listen: Option<SocketAddr>,
 }
 
-/// Tells the story, checks it, and stays up if asked to.
+/// Serves the story, checks it, and stays up if asked to.
 pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     let mut stop = pin!(stop_signal()?);
     let temporary = if args.data.is_some() { None } else { Some(TemporaryFolder::make("demo")?) };
@@ -60,24 +59,24 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     let address = app.address();
     let (end, ended) = oneshot::channel::<()>();
     let serving = tokio::spawn(app.run_until(async {
-        // Told to end, or left alone by a demo that failed: it ends either way.
+        // The server has been stopped, or left alone by a demo that failed: it ends either way.
         let _ = ended.await;
     }));
-    let told = tokio::select! {
-        told = tell(address) => told,
+    let shown = tokio::select! {
+        shown = show(address) => shown,
         () = &mut stop => Err(Failure::new("the demo was stopped before its end")),
     };
-    if told.is_ok() && args.serve {
+    if shown.is_ok() && args.serve {
         say(&invitation(address, &folder))?;
         stop.await;
     }
     drop(end);
     let served = serving.await.map_err(|error| Failure::new(format!("the server ended badly: {error}")))?;
-    told.and(served.map_err(|error| Failure::new(error.to_string())))
+    shown.and(served.map_err(|error| Failure::new(error.to_string())))
 }
 
 /// Loads the story and asks the six questions.
-async fn tell(address: SocketAddr) -> Result<(), Failure> {
+async fn show(address: SocketAddr) -> Result<(), Failure> {
     let client = ServerArgs::at(address).connect().await?;
     let records = story()?;
     let loaded = load(&client, records.clone()).await?;
@@ -90,7 +89,7 @@ async fn tell(address: SocketAddr) -> Result<(), Failure> {
 }
 
 fn invitation(address: SocketAddr, folder: &Path) -> String {
-    // As this program was called, so that the lines work where it is not on the path.
+    // The lines name this program as it was called, so that they work where it is not on the path.
     let kith = std::env::args_os().next().unwrap_or_else(|| "kith".into());
     let kith = kith.to_string_lossy();
     format!(
@@ -103,7 +102,7 @@ fn invitation(address: SocketAddr, folder: &Path) -> String {
     )
 }
 
-/// The story's records, each at its line.
+/// Returns the story's records, each with its line.
 fn story() -> Result<Vec<ImportRecord>, Failure> {
     let record = |(i, line): (usize, &str)| {
         let record: ImportRecord = json::parse("ImportRecord", line)
@@ -113,7 +112,7 @@ fn story() -> Result<Vec<ImportRecord>, Failure> {
     STORY.lines().enumerate().map(record).collect()
 }
 
-/// Imports them over gRPC, and says what there is now.
+/// Imports the records over gRPC, and prints what there is now.
 async fn load(client: &Client, records: Vec<ImportRecord>) -> Result<String, Failure> {
     let number_of = |wanted: fn(&Record) -> bool| {
         let found = records.iter().filter(|record| record.record.as_ref().is_some_and(wanted)).count();

@@ -1,4 +1,4 @@
-//! The six questions.
+//! The six questions of the demo.
 
 use super::check;
 use super::teller::Teller;
@@ -19,7 +19,6 @@ const TOPIC: &str = "consumer-privacy";
 const LINK: &str = "https://example.com/who-owns-your-data";
 const LINE_CHARS_MAX: usize = 90;
 
-/// Asks them in order.
 pub async fn ask_all(teller: &mut Teller) -> Result<(), Failure> {
     forget_the_outcome(teller).await?;
     how_did_the_officer_find_jeremy(teller).await?;
@@ -30,7 +29,7 @@ pub async fn ask_all(teller: &mut Teller) -> Result<(), Failure> {
     what_came_of_the_status(teller).await
 }
 
-/// A store kept from an earlier demo has the edge of question 6, which would change the answers before it.
+/// Removes the edge of question 6 from a store kept from an earlier demo: it would change the answers before it.
 async fn forget_the_outcome(teller: &Teller) -> Result<(), Failure> {
     let Edge { from_id, kind, to_id, .. } = outcome();
     let request = DeleteEdgeRequest { from_id, kind, to_id, allow_missing: true, ..DeleteEdgeRequest::default() };
@@ -127,7 +126,7 @@ fn outcome_line(edge: &Edge) -> String {
     format!("{} -{}- {}, introduced by {introducers}\n", edge.from_id, edge.kind, edge.to_id)
 }
 
-/// The edge that comes of the status.
+/// Returns the edge that comes of the status.
 fn outcome() -> Edge {
     let origin =
         Origin { status_id: STATUS.into(), introducer_ids: vec!["wife".into(), "cousin".into()], note: String::new() };
@@ -140,7 +139,7 @@ fn outcome() -> Edge {
     }
 }
 
-/// The status as it would have been with networks kept apart.
+/// Returns the status as it would have been with networks kept apart.
 fn status_apart() -> Status {
     let filter = EdgeFilter { spheres: vec![Sphere::Professional.into()], ..EdgeFilter::default() };
     Status {
@@ -169,7 +168,7 @@ async fn list_reach(teller: &Teller, status: &str) -> Result<ListReachResponse, 
     Ok(listed)
 }
 
-/// `hop 1  a, b, c` with its members on as many lines as they need.
+/// Returns `hop 1  a, b, c` with the members on as many lines as they need.
 fn by_hop(listed: &ListReachResponse) -> String {
     let mut text = String::new();
     let mut hop = 0;

@@ -1,4 +1,4 @@
-//! How the demo is told: a question, the line that asks it, the answer, and whether it is right.
+//! Prints the demo: each question, the line that asks it, the answer, and whether it is right.
 
 use std::net::SocketAddr;
 
@@ -13,9 +13,8 @@ use crate::cli::print::{count, say};
 
 const MARGIN: &str = "   ";
 
-/// Tells, and keeps count of what was right.
+/// Prints the story, and counts what was right.
 pub struct Teller {
-    /// Whom it asks.
     pub client: Client,
     address: SocketAddr,
     questions: i64,
@@ -24,12 +23,10 @@ pub struct Teller {
 }
 
 impl Teller {
-    /// Of the server at this address.
     pub fn new(client: Client, address: SocketAddr) -> Teller {
         Teller { client, address, questions: 0, checks: 0, wrong: Vec::new() }
     }
 
-    /// Prints the next question.
     pub fn question(&mut self, question: &str) -> Result<(), Failure> {
         self.questions += 1;
         let line = format!("{}. {question}", self.questions);
@@ -42,7 +39,6 @@ impl Teller {
         say(&format!("\n{}", indented(&command)))
     }
 
-    /// Prints an answer.
     pub fn answers(&self, answer: &str) -> Result<(), Failure> {
         say(&indented(answer))
     }
@@ -61,7 +57,7 @@ impl Teller {
         say(&text)
     }
 
-    /// All was right, or which answers were not.
+    /// Prints that all answers were right, or fails with those that were not.
     pub fn conclude(self) -> Result<(), Failure> {
         let questions = count(self.questions, "question");
         if self.wrong.is_empty() {
@@ -76,7 +72,7 @@ impl Teller {
     }
 }
 
-/// Every line behind a margin, empty ones left empty.
+/// Puts every line behind a margin, and leaves empty ones empty.
 fn indented(text: &str) -> String {
     let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{MARGIN}{line}\n") };
     text.lines().map(line).collect()

@@ -1,5 +1,5 @@
-//! How many elements a record's lists may have. A server ends the whole call for one that has more, before it looks at any: here such a
-//! row is refused alone.
+//! Bounds how many elements a record's lists may have. A server ends the whole call for a list that has more, before it looks at any
+//! record: here such a row is refused alone.
 
 use super::report::Refusal;
 use crate::domain::limits::{
@@ -9,7 +9,7 @@ use crate::domain::limits::{
 use crate::proto::v1::ErrorReason;
 use crate::proto::v1::import_record::Record;
 
-/// Why a record at a position is not to be sent, if one of its lists is too long.
+/// Returns why a record at a position is not to be sent, if one of its lists is too long.
 pub fn refusal(record: &Record, paths: usize, position: u64) -> Option<Refusal> {
     let lists: Vec<(&str, usize, usize)> = match record {
         Record::Kind(_) | Record::Block(_) => Vec::new(),

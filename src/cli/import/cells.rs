@@ -1,4 +1,4 @@
-//! A row's cells as a record, and which fields it names.
+//! Makes records of a row's cells, and finds which fields the row names.
 
 use std::sync::Arc;
 
@@ -12,14 +12,13 @@ use super::times::{self, time};
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{Audience, Edge, EdgeFilter, ErrorReason, Member, Privacy, Status, Visibility};
 
-/// Why a cell is not what its column asks for.
+/// The reason, field and message of a cell that is not what its column asks for.
 pub type Failure = (ErrorReason, String, String);
 
-/// Makes records of cells.
 pub struct RowReader {
     columns: Columns,
     defaults: RowDefaults,
-    /// The mask of rows that leave no column out, which they share.
+    /// The mask of rows that leave no column out, which these rows share.
     mask: Arc<FieldMask>,
 }
 
@@ -33,7 +32,7 @@ impl RowReader {
         &self.columns
     }
 
-    /// The record of a row that has a cell for every column.
+    /// Returns the record of a row that has a cell for every column.
     pub fn record(&self, cells: &[&str]) -> Result<NamedRecord, Failure> {
         let cells = self.columns.iter().zip(cells.iter().copied());
         let record = match self.columns.sort() {
@@ -45,7 +44,8 @@ impl RowReader {
         Ok(NamedRecord { record, mask })
     }
 
-    /// An empty cell clears what its column names, but for who may see what: that a row shows to everyone only if it says so.
+    /// Returns the mask of a row. An empty cell clears what its column names, except a setting of privacy: a row opens something to
+    /// everyone only if it says so.
     fn mask<'a>(&self, cells: impl Iterator<Item = (&'a Column, &'a str)>) -> Arc<FieldMask> {
         let left_out: Vec<String> = cells
             .filter(|(column, text)| text.is_empty() && is_of_privacy(column))
@@ -164,7 +164,7 @@ impl RowReader {
     }
 }
 
-/// What a column changes of what is stored; nothing of a key.
+/// Returns the path of what a column changes; none for a column of a key.
 fn path(column: &Column) -> Option<String> {
     let path = match column {
         Column::From | Column::To | Column::Kind | Column::Id | Column::Author | Column::Ignored => return None,
@@ -215,7 +215,7 @@ fn number(text: &str, field: &str) -> Result<f32, Failure> {
     text.parse().ok().filter(|number: &f32| number.is_finite()).ok_or_else(|| no_number(text, field))
 }
 
-/// A whole number, which data frames write with a fraction of nothing where others of its column are missing.
+/// Reads a whole number, which data frames write with a fraction of zero where others of its column are missing.
 fn whole_number(text: &str, field: &str) -> Result<i64, Failure> {
     const EXACT_MAX: f64 = (1_u64 << 53) as f64;
     if let Ok(number) = text.parse() {

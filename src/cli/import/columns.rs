@@ -1,9 +1,9 @@
-//! What the columns of a table mean.
+//! The columns of a table, and their names.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a row is.
+/// The resource that a row holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sort {
     Edge,
@@ -43,7 +43,7 @@ pub enum Column {
     Ignored,
 }
 
-/// Each column's names, the one that is shown first.
+/// Each column's names; the first is the one that is shown.
 const NAMES: [(Column, &[&str]); 26] = [
     (Column::From, &["from", "from_id"]),
     (Column::To, &["to", "to_id"]),
@@ -98,7 +98,7 @@ impl Column {
 impl FromStr for Column {
     type Err = String;
 
-    /// Letters are the same, large and small, and so are spaces, hyphens and underscores; but for a label's key.
+    /// Parses a column's name, in large or small letters, and with spaces, hyphens or underscores; a label's key is taken as it is.
     fn from_str(name: &str) -> Result<Column, String> {
         let name = name.trim();
         if name == "-" {
@@ -172,12 +172,12 @@ impl Default for Columns {
     }
 }
 
-/// What `--columns` says.
+/// The columns that `--columns` gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AskedColumns {
-    /// All, in their order.
+    /// All columns, in their order.
     InOrder(Columns),
-    /// What names of a header row mean: `NAME=COLUMN`, or a column's own name.
+    /// The meanings of names of a header row: `NAME=COLUMN`, or a column's own name.
     ByName(Vec<(String, Column)>),
 }
 
@@ -193,7 +193,7 @@ impl FromStr for AskedColumns {
             Ok((name.trim().to_owned(), column.parse()?))
         };
         let pairs = list.split(',').map(pair).collect::<Result<Vec<(String, Column)>, String>>()?;
-        // What the header row adds can only be told with it; what is said must make sense by itself.
+        // The columns that the header row adds are known only with it; those given here must make sense by themselves.
         for (i, (name, column)) in pairs.iter().enumerate() {
             if pairs[..i].iter().any(|(other, meant)| other == name || (meant == column && *meant != Column::Ignored)) {
                 return Err(format!("`{name}={column}` is said twice"));
@@ -203,7 +203,7 @@ impl FromStr for AskedColumns {
     }
 }
 
-/// The columns of a header row under names that were given a meaning, and the names of those that have none.
+/// Returns the columns of a header row under names that were given a meaning, and the names that have none.
 pub fn by_name(pairs: &[(String, Column)], header: &[String]) -> Result<(Columns, Vec<String>), String> {
     let mut ignored = Vec::new();
     let same = |one: &str, other: &str| one.trim().eq_ignore_ascii_case(other.trim());
@@ -214,7 +214,7 @@ pub fn by_name(pairs: &[(String, Column)], header: &[String]) -> Result<(Columns
     for name in header {
         let column = match pairs.iter().find(|(given, _)| same(given, name)) {
             Some((_, column)) => column.clone(),
-            // A column that another name was given to keeps its own no longer.
+            // A column that another name was given to loses its own.
             None => name.parse().ok().filter(|column| !pairs.iter().any(|(_, given)| given == column)).unwrap_or_else(
                 || {
                     ignored.push(name.clone());

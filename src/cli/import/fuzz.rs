@@ -1,4 +1,4 @@
-//! Files of any format, whatever is in them.
+//! Mutated files of any format: reading them must not panic.
 
 use std::io::Cursor;
 

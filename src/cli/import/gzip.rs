@@ -1,4 +1,4 @@
-//! Gzip of several members: as `bgzip` and `cat` make it, and with the zeros that tapes and disk images put behind it.
+//! Reads gzip of several members: as `bgzip` and `cat` make it, and with the zeros that tapes and disk images put behind it.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -7,7 +7,7 @@ use flate2::bufread::GzDecoder;
 pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// What all members hold, one after the other.
+/// The content of all members, one after the other.
 pub struct Gzip<R> {
     member: Option<GzDecoder<BufReader<R>>>,
 }
@@ -39,7 +39,7 @@ impl<R: Read> Read for Gzip<R> {
     }
 }
 
-/// Passes over padding; false at the end.
+/// Skips padding; returns false at the end.
 fn skip_zeros(source: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let buffer = source.fill_buf()?;
@@ -55,7 +55,7 @@ fn skip_zeros(source: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-/// Whether what is buffered may be a member; a buffer's last byte may be the magic's first.
+/// Returns whether what is buffered may begin a member; a buffer's last byte may be the magic's first.
 fn begins_with_magic<R>(source: &BufReader<R>) -> bool {
     source.buffer().iter().zip(MAGIC).all(|(byte, magic)| *byte == magic)
 }

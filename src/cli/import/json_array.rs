@@ -1,4 +1,4 @@
-//! The elements of a JSON array, one after the other, however they are broken into lines.
+//! Splits a JSON array into its elements, however they are broken into lines.
 
 use super::read::{LINE_BYTES_MAX, Lines, ReadError};
 
@@ -6,20 +6,20 @@ use super::read::{LINE_BYTES_MAX, Lines, ReadError};
 #[derive(Debug, PartialEq, Eq)]
 pub enum Element {
     Text(Vec<u8>),
-    /// Longer than a record may be.
+    /// An element longer than a record may be.
     TooLong,
     /// A comma that follows no element.
     Missing,
-    /// Something after the array.
+    /// Something that follows the array.
     After,
 }
 
-/// Where the scan is.
+/// The position of the scan.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum At {
     #[default]
     Start,
-    /// After the array's bracket, or a comma.
+    /// The scan is after the array's bracket, or after a comma.
     Element,
     End,
 }
@@ -50,7 +50,7 @@ impl Elements {
                 (At::Element, b',') => return Ok(Some(self.numbered(Element::Missing))),
                 (At::Element, first) => return self.element(first, lines).map(Some),
                 (At::End, _) => {
-                    // What may follow cannot be told apart any more.
+                    // What follows the array has no elements to split, so it is skipped to the end.
                     while next_byte(lines)?.is_some() {}
                     self.at = At::End;
                     return Ok(Some(self.numbered(Element::After)));
@@ -71,7 +71,7 @@ impl Elements {
         element
     }
 
-    /// Goes up to the comma or bracket that ends the element.
+    /// Reads up to the comma or bracket that ends the element.
     fn element(&mut self, first: u8, lines: &mut Lines) -> Result<Element, ReadError> {
         let (mut text, mut too_long) = (Vec::new(), false);
         let (mut depth, mut in_string, mut escaped) = (0_u64, false, false);
@@ -102,7 +102,7 @@ impl Elements {
     }
 }
 
-/// The next byte that is no white space.
+/// Returns the next byte that is no white space.
 fn next_byte(lines: &mut Lines) -> Result<Option<u8>, ReadError> {
     loop {
         match lines.byte()? {

@@ -1,4 +1,4 @@
-//! Which fields a record's JSON has: those are what it changes, whatever their values.
+//! Finds which fields a record's JSON has: a record changes those, whatever their values.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -84,8 +84,8 @@ const EDGE: &[&str] = &[
 const KIND: &[&str] = &["sphere", "symmetric", "prior", "half_life", "carries_statuses"];
 const STATUS: &[&str] = &["text", "link", "topics", "audience", "post_time", "expire_time"];
 
-/// The paths of an update mask for what a record has. Keys and what the server makes are no fields to change. What is given twice is
-/// refused.
+/// Returns the paths of an update mask for the fields that a record has. Keys and fields that the server makes are left out, because they
+/// cannot be changed. A field that is given twice is refused.
 pub fn named_paths(text: &str) -> Result<Vec<String>, String> {
     let Shape::Object(record) = serde_json::from_str(text).map_err(|error| error.to_string())? else {
         return Err("is no object".to_owned());
@@ -119,7 +119,7 @@ pub fn named_paths(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// A member's labels and privacy are changed one by one, as far as they are there; `null` is nothing at all.
+/// Adds the paths of a field. A member's labels and privacy are changed one by one, as far as they are given; `null` clears them all.
 fn add_paths(paths: &mut Vec<String>, name: String, value: Shape) {
     match (name.as_str(), value) {
         ("labels", Shape::Object(labels)) => paths.extend(labels.into_iter().map(|(key, _)| format!("labels.`{key}`"))),
@@ -131,7 +131,7 @@ fn add_paths(paths: &mut Vec<String>, name: String, value: Shape) {
     }
 }
 
-/// A field's name as the proto has it, of that or of its JSON name.
+/// Returns a field's name as the proto has it, given that or its JSON name.
 fn snake(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 2);
     for letter in name.chars() {

@@ -1,4 +1,4 @@
-//! How a file's rows are to be read: what the command's flags say of them.
+//! How a file's rows are to be read, as the command's flags say.
 
 use super::columns::AskedColumns;
 use super::times::TimeUnit;
@@ -8,7 +8,7 @@ use super::times::TimeUnit;
 pub enum Format {
     /// One kith.v1.ImportRecord a line, in protobuf's JSON: {"member":{…}}, {"edge":{…}}, {"kind":{…}} or {"status":{…}}.
     Ndjson,
-    /// The same records as the elements of one JSON array.
+    /// The records of NDJSON as the elements of one JSON array.
     Json,
     /// Cells with commas (or --delimiter) between them, quoted as in RFC 4180; the first row names the columns.
     Csv,
@@ -26,13 +26,13 @@ pub enum HeaderRow {
     No,
 }
 
-/// What rows say besides their columns.
+/// What rows take from the command's flags.
 #[derive(Debug, Clone)]
 pub struct RowDefaults {
     pub kind: String,
     pub id_prefix: String,
     pub time_unit: Option<TimeUnit>,
-    /// Rows take the place of what is stored, and do not name what they change.
+    /// Whether rows replace what is stored, instead of changing the fields that they name.
     pub replace: bool,
 }
 
@@ -43,7 +43,7 @@ pub struct Layout {
     pub columns: Option<AskedColumns>,
     pub header: HeaderRow,
     pub delimiter: Option<u8>,
-    /// Characters that begin comments, where they are not the format's own.
+    /// The characters that begin comments, where they are not the format's own.
     pub comments: Option<Vec<u8>>,
     pub skip_rows: u64,
     pub defaults: RowDefaults,

@@ -1,14 +1,13 @@
-//! What a file is, by its first bytes.
+//! Recognizes a file's content by its first bytes.
 
 use std::io::{self, Read};
 
 use super::gzip;
 
-/// What is in a file.
 pub enum Content {
     Text,
     Gzip,
-    /// Something that is not read, and what to do about it.
+    /// Content that is not read, with what to do about it.
     Other(&'static str),
 }
 
@@ -29,7 +28,7 @@ const OTHERS: [(&[u8], &str); 8] = [
 const UTF16: &str = "is UTF-16: make it UTF-8 first (iconv -f UTF-16 -t UTF-8 FILE | kith import -)";
 const BYTES_MAX: usize = 10;
 
-/// Tells by as few bytes as it can: more may be long in coming. Gives those that were read.
+/// Recognizes the content from as few bytes as it can, because more may be long in coming. Returns the bytes that were read too.
 pub fn content(source: &mut impl Read) -> io::Result<(Vec<u8>, Content)> {
     let mut first = Vec::new();
     loop {
@@ -38,7 +37,7 @@ pub fn content(source: &mut impl Read) -> io::Result<(Vec<u8>, Content)> {
         if !ended {
             first.push(byte[0]);
         }
-        if let Some(content) = told(&first, ended) {
+        if let Some(content) = recognized(&first, ended) {
             return Ok((first, content));
         }
     }
@@ -53,13 +52,13 @@ fn read_one(source: &mut impl Read, byte: &mut [u8; 1]) -> io::Result<usize> {
     }
 }
 
-/// What begins so, unless more bytes could make it something else.
-fn told(first: &[u8], ended: bool) -> Option<Content> {
+/// Returns the content that these bytes begin, unless more bytes could make it something else.
+fn recognized(first: &[u8], ended: bool) -> Option<Content> {
     if first.starts_with(&gzip::MAGIC) {
         return Some(Content::Gzip);
     }
     for (known, what) in OTHERS {
-        // The level is any digit.
+        // The byte of the compression level is any digit.
         let mut known = known.to_vec();
         if known.starts_with(b"BZh") && first.get(3).is_some_and(u8::is_ascii_digit) {
             known[3] = first[3];

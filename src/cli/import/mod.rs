@@ -96,10 +96,10 @@ pub struct ImportArgs {
     /// Refuse edges whose ends do not exist, instead of creating members that have nothing but their ids.
     #[arg(long)]
     no_create_members: bool,
-    /// Put every row in the place of what is stored: what the row does not have is gone, an edge's interactions alone stay.
+    /// Replace what is stored by each row: what the row does not have is gone, an edge's interactions alone stay.
     #[arg(long)]
     replace: bool,
-    /// Check every row against what is stored and tell what would come of it, and write nothing.
+    /// Check every row against what is stored and report what would come of it, and write nothing.
     #[arg(long)]
     dry_run: bool,
     /// Write every refusal to this file, a JSON object a line. Slower: the server confirms every 1,000 rows.
@@ -154,7 +154,7 @@ impl ImportArgs {
     }
 }
 
-/// Imports one file after another; goes on after one that cannot be read, not after the server is gone.
+/// Imports one file after another. It goes on after a file that cannot be read, but not after the server is gone.
 pub async fn run(args: ImportArgs, client: &Client, json: bool) -> Result<ExitCode, cli::Failure> {
     let layouts: Result<Vec<Layout>, String> = args.files.iter().map(|file| args.layout(file)).collect();
     let layouts = layouts.map_err(|message| local(WRONG_USAGE, message))?;
@@ -215,7 +215,7 @@ async fn import_file(
     }
 }
 
-/// Waits for Ctrl-C; for ever where it cannot be listened to.
+/// Waits for Ctrl-C; for ever where the signal cannot be caught.
 async fn interrupted() -> io::Result<()> {
     match tokio::signal::ctrl_c().await {
         Ok(()) => Ok(()),

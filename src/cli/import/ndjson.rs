@@ -1,4 +1,4 @@
-//! NDJSON: one `kith.v1.ImportRecord` a line, in protobuf's canonical JSON.
+//! Reads NDJSON: one `kith.v1.ImportRecord` a line, in protobuf's canonical JSON.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ impl Ndjson {
         Ndjson { id_prefix, replace }
     }
 
-    /// The record of a line; none of an empty line.
+    /// Returns the record of a line; none for an empty line.
     pub fn parse(&self, line: u64, text: &str) -> Result<Option<NamedRecord>, Refusal> {
         let text = text.trim_start_matches('\u{feff}');
         if text.trim().is_empty() {
@@ -28,7 +28,7 @@ impl Ndjson {
         }
         let malformed = |message: String| Refusal::new(line, ErrorReason::Malformed, "", message);
         let record = json::parse::<ImportRecord>("ImportRecord", text).map_err(|message| {
-            // To the parser every line is line 1.
+            // The parser sees one line at a time, so that each is its line 1.
             let message = message.replace(" at line 1 column ", " at column ");
             let cut = message.starts_with("EOF while parsing");
             malformed(if cut {
@@ -50,7 +50,7 @@ impl Ndjson {
     }
 }
 
-/// Puts the prefix before every member's id. One that is empty stays so, for the server to refuse.
+/// Puts the prefix before every member's id. An empty id stays empty, for the server to refuse.
 fn prefix_ids(prefix: &str, resource: &mut import_record::Record) {
     let put = |id: &mut String| {
         if !id.is_empty() {

@@ -1,4 +1,4 @@
-//! How far an import is.
+//! The progress of an import, on the terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn bar(file: &str, size: Option<u64>) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = size.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-    // Without its folder: the line must fit a terminal.
+    // The folder is left out: the line must fit a terminal.
     let name = file.rsplit('/').next().unwrap_or(file);
     bar.with_style(style).with_prefix(name.to_owned())
 }
@@ -79,7 +79,7 @@ impl State {
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + LINE_EVERY, LINE_EVERY);
         loop {
             ticks.tick().await;
-            // Progress that cannot be shown is no reason to stop.
+            // A failure to show progress is no reason to stop.
             let _ = writeln!(io::stderr(), "{}", self.line());
         }
     }

@@ -1,31 +1,30 @@
-//! Cells and their quotes (RFC 4180), strictly: what another reader would take for something else is refused.
+//! Splits rows into cells by their quotes (RFC 4180), strictly: what another reader would take for something else is refused.
 //!
-//! Not the `csv` crate's: it takes text after a closing quote for a part of the cell, and cannot say that a quote was never closed.
+//! The `csv` crate is not used: it takes text after a closing quote for a part of the cell, and cannot say that a quote was never closed.
 
 use std::borrow::Cow;
 
-/// A row's cells.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Cells<'a> {
     Whole(Vec<Cow<'a, str>>),
     /// A quote is open at the end: the row goes on, on the next line.
     Open,
-    /// Why the row is none.
+    /// The row is broken, for this reason.
     Broken(String),
 }
 
-/// Whether a quote is open after what was scanned so far; a scan goes on where it was, since rows may have very many lines.
+/// Finds whether a quote is open after what was scanned so far. A scan can be continued, since rows may have very many lines.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Scan {
     #[default]
     CellStart,
     Plain,
     Quoted,
-    /// After a quote inside a quoted cell: its end, or half of a doubled one.
+    /// The scan is after a quote inside a quoted cell: its end, or half of a doubled one.
     Closing,
-    /// Behind a quoted cell.
+    /// The scan is behind a quoted cell.
     Closed,
-    /// Text follows a closing quote: what comes tells nothing more.
+    /// Text follows a closing quote, and nothing after it matters.
     Broken,
 }
 
@@ -54,7 +53,7 @@ impl Scan {
     }
 }
 
-/// Takes a row apart. White space before an opening quote and after a closing one is nothing.
+/// Splits a row. White space before an opening quote and after a closing one is ignored.
 pub fn cells(row: &str, delimiter: u8) -> Cells<'_> {
     let delimiter = char::from(delimiter);
     if !row.contains('"') {
@@ -93,7 +92,7 @@ pub fn cells(row: &str, delimiter: u8) -> Cells<'_> {
     }
 }
 
-/// Where the quote stands that is not doubled.
+/// Returns the position of the quote that is not doubled.
 fn closing(quoted: &str) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = quoted.get(from..)?.find('"') {
@@ -106,7 +105,7 @@ fn closing(quoted: &str) -> Option<usize> {
     None
 }
 
-/// Doubled quotes are one, and every line break is a line feed.
+/// Makes doubled quotes one, and every line break a line feed.
 fn unquoted(cell: &str) -> Cow<'_, str> {
     if !cell.contains(['"', '\r']) {
         return Cow::Borrowed(cell);
@@ -114,7 +113,7 @@ fn unquoted(cell: &str) -> Cow<'_, str> {
     Cow::Owned(cell.replace("\"\"", "\"").replace("\r\n", "\n").replace('\r', "\n"))
 }
 
-/// A cell without the white space around it; byte order marks are as invisible. `\N` is what databases write for nothing.
+/// Returns a cell without the white space and the byte order marks around it. `\N`, which databases write for nothing, becomes empty.
 pub fn trimmed(cell: &str) -> &str {
     match cell.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}') {
         "\\N" => "",
@@ -122,7 +121,7 @@ pub fn trimmed(cell: &str) -> &str {
     }
 }
 
-/// Enough of a field to know it again.
+/// Returns enough of a field to recognize it.
 pub fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 40;
     match text.char_indices().nth(CHARS_MAX) {

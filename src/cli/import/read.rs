@@ -1,4 +1,4 @@
-//! Files as rows of text: plain or gzip, told by their first bytes, with a bound on the length of a line.
+//! Reads files as rows of text: plain or gzip, recognized by their first bytes, with a bound on the length of a line.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -27,15 +27,15 @@ pub enum ReadError {
     ArrayCutShort,
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// What the rows are cannot be told, so none can be read.
+    /// The format of the rows is not clear, so that none can be read.
     #[error("{0}")]
     Header(String),
 }
 
-/// Where bytes come from. Before it waits for more of them, whoever waits for rows is given those that are there.
+/// The source of bytes. Before it waits for more of them, it hands on the rows that are complete.
 struct Source<R> {
     inner: R,
-    /// Counts what came, compressed or not: what a progress bar can hold against the file's size.
+    /// Counts the bytes that came, compressed or not: a progress bar compares them with the file's size.
     bytes: Arc<AtomicU64>,
     before_waiting: Box<dyn FnMut() + Send>,
 }
@@ -49,7 +49,7 @@ impl<R: Read> Read for Source<R> {
     }
 }
 
-/// A file, or standard input for `-`.
+/// Opens a file, or standard input for `-`.
 pub fn open(
     path: &Path,
     bytes: Arc<AtomicU64>,
@@ -70,20 +70,20 @@ pub fn open(
 pub struct Lines {
     source: Box<dyn Read + Send>,
     gzip: bool,
-    /// What was read and is not behind the row.
+    /// The bytes that were read and are not yet behind the row.
     buffer: Vec<u8>,
-    /// The row, in the buffer, without its last line break.
+    /// The row's range in the buffer, without its last line break.
     row: Range<usize>,
     /// Where the next line begins in the buffer.
     next: usize,
-    /// The last line ended with a CR: a LF that comes now belongs to it.
+    /// Whether the last line ended with a CR: a LF that comes now belongs to it.
     after_cr: bool,
-    /// Nothing comes after what is in the buffer.
+    /// Whether nothing comes after what is in the buffer.
     ended: bool,
     first_line: u64,
     last_line: u64,
     too_long: bool,
-    /// Where the reading was after the row's first line: `next`, `after_cr`.
+    /// The values of `next` and `after_cr` after the row's first line.
     after_first: (usize, bool),
 }
 
@@ -111,7 +111,7 @@ impl Lines {
         })
     }
 
-    /// Goes to the next line; false at the end.
+    /// Goes to the next line; returns false at the end.
     pub fn advance(&mut self) -> Result<bool, ReadError> {
         self.pass_line_feed()?;
         (self.row, self.too_long) = (self.next..self.next, false);
@@ -124,7 +124,7 @@ impl Lines {
         Ok(more)
     }
 
-    /// Adds the next line to the row and gives what was added, line break included; nothing at the end or over the bound.
+    /// Adds the next line to the row and returns what was added, line break included; none at the end or over the bound.
     pub fn join_next(&mut self) -> Result<Option<&[u8]>, ReadError> {
         let added = self.row.len();
         if self.too_long || !self.append_line(false)? {
@@ -133,7 +133,7 @@ impl Lines {
         Ok(self.bytes().get(added..))
     }
 
-    /// Goes back to the end of the row's first line, which the row then is.
+    /// Cuts the row back to its first line; the lines after it are read again.
     pub fn go_back(&mut self) {
         let lines = self.last_line - self.first_line;
         if lines > 0 {
@@ -142,7 +142,7 @@ impl Lines {
         }
     }
 
-    /// One byte, for those who find the ends of rows themselves.
+    /// Returns one byte, for a caller that finds the ends of rows itself.
     pub fn byte(&mut self) -> Result<Option<u8>, ReadError> {
         self.row = self.next..self.next;
         if self.next == self.buffer.len() && !self.fill()? {
@@ -154,7 +154,7 @@ impl Lines {
         Ok(Some(byte))
     }
 
-    /// What comes next, at least as much as is asked for, or all there is up to the bound of a line.
+    /// Returns what comes next without taking it: at least as much as is enough, or all there is up to the bound of a line.
     pub fn ahead(&mut self, enough: impl Fn(&[u8]) -> bool) -> Result<&[u8], ReadError> {
         self.pass_line_feed()?;
         self.row = self.next..self.next;
@@ -163,17 +163,17 @@ impl Lines {
         Ok(ahead.strip_prefix(BYTE_ORDER_MARK).unwrap_or(ahead))
     }
 
-    /// The row's bytes, without its line break.
+    /// Returns the row's bytes, without its line break.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[self.row.clone()]
     }
 
-    /// The line the row begins on, from 1.
+    /// Returns the line that the row begins on, from 1.
     pub fn line(&self) -> u64 {
         self.first_line
     }
 
-    /// The line the row ends on.
+    /// Returns the line that the row ends on.
     pub fn last_line(&self) -> u64 {
         self.last_line
     }
@@ -201,7 +201,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Extends the row by the next line. One that is too long is passed over, or left where it is.
+    /// Extends the row by the next line. A line that is too long is skipped if `pass_over`, else left unread.
     fn append_line(&mut self, pass_over: bool) -> Result<bool, ReadError> {
         self.pass_line_feed_within_row()?;
         let mut from = self.next;
@@ -218,7 +218,7 @@ impl Lines {
                 if !pass_over {
                     return Ok(false);
                 }
-                // What is refused is not kept.
+                // The text of a refused row is not kept.
                 self.buffer.truncate(self.row.start);
                 (from, self.next) = (self.row.start, self.row.start);
             }
@@ -238,7 +238,7 @@ impl Lines {
         Ok(true)
     }
 
-    /// As `pass_line_feed`, but what is passed becomes part of the row that goes on after it.
+    /// Does what `pass_line_feed` does, but keeps the line feed as part of the row that goes on after it.
     fn pass_line_feed_within_row(&mut self) -> Result<(), ReadError> {
         if self.after_cr {
             if self.next == self.buffer.len() && !self.fill()? {
@@ -250,7 +250,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Reads more behind what is in the buffer, of which only what is from the row on is kept; false at the end.
+    /// Reads more into the buffer, which keeps only what is from the row on; returns false at the end.
     fn fill(&mut self) -> Result<bool, ReadError> {
         if self.ended {
             return Ok(false);
@@ -276,7 +276,7 @@ impl Lines {
     }
 }
 
-/// What is said of a row that is longer than rows may be.
+/// Returns the message for a row that is longer than rows may be.
 pub fn too_long() -> String {
     format!("a row must be at most {LINE_BYTES_MAX} bytes")
 }
@@ -306,7 +306,7 @@ mod tests {
 
     type Row = (u64, Result<String, ErrorReason>);
 
-    /// All rows with their lines, and how the reading ended.
+    /// Returns all rows with their lines, and how the reading ended.
     fn read(bytes: impl Into<Vec<u8>>) -> (Vec<Row>, Result<(), ReadError>) {
         let mut rows = Vec::new();
         let mut lines = Lines::of(Cursor::new(bytes.into())).unwrap();

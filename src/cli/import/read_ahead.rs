@@ -1,4 +1,4 @@
-//! Rows read ahead of the server, in batches, on a thread of their own: it may wait for standard input for ever, which must not keep
+//! Reads rows ahead of the server, in batches, on a thread of its own: the thread may wait for standard input for ever, which must not keep
 //! the process.
 
 use std::path::PathBuf;
@@ -21,9 +21,9 @@ use super::sniff::Named;
 use crate::proto::v1::ImportRecord;
 
 const RECORDS_MAX: usize = 1_000;
-/// A record more may come on top; together they stay far below what a server takes.
+/// One more record may come on top of this; a message stays far below what a server takes.
 const BYTES_MAX: usize = 1024 * 1024;
-/// Read ahead of the server by so many batches.
+/// The number of batches that are read ahead of the server.
 const BATCHES_AHEAD: usize = 8;
 /// How long rows that came one by one wait for others, to be sent together.
 const GATHER: Duration = Duration::from_millis(300);
@@ -33,7 +33,7 @@ const COMMENTS_KEPT: usize = 3;
 #[derive(Default)]
 pub struct Batch {
     pub records: Vec<ImportRecord>,
-    /// What the records name that have no mask of their own.
+    /// The mask of the records that have none of their own.
     pub mask: Option<Arc<FieldMask>>,
     bytes: usize,
     pub rows: LocalRows,
@@ -63,7 +63,7 @@ impl Batch {
         self.last_line = last_line;
     }
 
-    /// A record has a mask of its own where that is not the batch's, which is its first record's.
+    /// Adds a record, which keeps a mask of its own only where it differs from the batch's, its first record's.
     fn add_record(&mut self, mut record: ImportRecord, mask: Option<Arc<FieldMask>>) {
         if self.records.is_empty() {
             self.mask = mask;
@@ -92,14 +92,14 @@ impl Batch {
     }
 }
 
-/// What a file's reading gives.
+/// What the reading thread sends.
 enum Read {
-    /// The input's rows are understood: says whether positions count records, and which columns are ignored.
+    /// The input's format is known: whether positions count records, and which columns are ignored.
     Begun(bool, Vec<String>),
     Batch(Batch),
 }
 
-/// Where rows are put down for whoever sends them.
+/// The rows that wait for the sender.
 struct Outbox {
     batch: Batch,
     sender: mpsc::Sender<Result<Read, ReadError>>,
@@ -123,9 +123,9 @@ impl Outbox {
 /// A file's rows as they are read.
 pub struct Batches {
     reads: mpsc::Receiver<Result<Read, ReadError>>,
-    /// What came with another batch and did not fit.
+    /// The part of another batch that did not fit.
     held: Option<Result<Batch, ReadError>>,
-    /// Told at the first batch, or the end.
+    /// Set with the first batch, or at the end.
     begun: Option<(bool, Vec<String>)>,
 }
 
@@ -137,21 +137,21 @@ impl Batches {
             let outbox = Outbox { batch: Batch::default(), sender: sender.clone(), closed: false };
             let outbox = Arc::new(Mutex::new(outbox));
             let end = read_rows(file, layout, bytes_read, &outbox);
-            // What came before a broken end is imported all the same.
+            // The rows before a broken end are imported all the same.
             locked(&outbox).flush();
             if let Err(error) = end {
-                // Nobody waits for it once the import has ended.
+                // Nobody waits for the error once the import has ended.
                 let _ = sender.blocking_send(Err(error));
             }
         };
         if let Err(error) = std::thread::Builder::new().spawn(read) {
-            // The channel is empty yet.
+            // The channel is empty yet, so the error fits.
             let _ = none.try_send(Err(ReadError::Io(error)));
         }
         Batches { reads, held: None, begun: None }
     }
 
-    /// The next rows: as many as go together, or those that have waited for others long enough. None at the file's end.
+    /// Returns the next rows: as many as go together, or those that have waited for others long enough; none at the file's end.
     ///
     /// Nothing is lost if it is dropped before it has ended.
     pub async fn next(&mut self) -> Option<Result<Batch, ReadError>> {
@@ -174,7 +174,7 @@ impl Batches {
         self.held.take()
     }
 
-    /// Whether positions count records, and which columns are ignored; once, and only after a batch.
+    /// Returns, once and only after a batch, whether positions count records and which columns are ignored.
     pub fn begun(&mut self) -> Option<(bool, Vec<String>)> {
         self.begun.take()
     }

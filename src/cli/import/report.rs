@@ -1,4 +1,4 @@
-//! What an import did: totals and refusals.
+//! The report of an import: totals and refusals.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -47,7 +47,7 @@ impl Refusal {
 pub struct ErrorsFile(BufWriter<File>);
 
 impl ErrorsFile {
-    /// Refuses to empty a file that is to be imported, by whatever name.
+    /// Creates the file, but refuses to empty one that is to be imported, by whatever name.
     pub fn create(path: &Path, inputs: &[PathBuf]) -> io::Result<ErrorsFile> {
         if inputs.iter().any(|input| is_same_file(input, path)) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "is a file that is to be imported"));
@@ -68,7 +68,7 @@ impl ErrorsFile {
     }
 }
 
-/// Whether an input is the file of a path; standard input may be one, too.
+/// Returns whether an input is the file of a path; standard input may be that file, too.
 fn is_same_file(input: &Path, path: &Path) -> bool {
     let input = match input == Path::new("-") {
         true => Handle::stdin(),
@@ -77,7 +77,7 @@ fn is_same_file(input: &Path, path: &Path) -> bool {
     matches!((input, Handle::from_path(path)), (Ok(input), Ok(path)) if input == path)
 }
 
-/// Rows that have no record and should not, by why.
+/// The number of rows that were skipped, by the reason.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Skipped(BTreeMap<Skip, u64>);
 
@@ -94,7 +94,7 @@ impl Skipped {
         self.0.values().sum()
     }
 
-    /// Each that there is, with its name.
+    /// Returns each reason that occurred, with its name.
     fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.0.iter().map(|(skip, rows)| {
             let name = match skip {
@@ -108,7 +108,7 @@ impl Skipped {
     }
 }
 
-/// Rows of a file that need no server, as they were read.
+/// The rows of a file that are not sent to the server.
 #[derive(Debug, Default)]
 pub struct LocalRows {
     pub refused: Vec<Refusal>,
@@ -117,23 +117,23 @@ pub struct LocalRows {
     pub comments: Vec<(u64, String)>,
 }
 
-/// What came of one file so far.
+/// The report of one file so far.
 pub struct FileReport {
     pub file: String,
     /// Every row up to this line is on the server's disk, or refused.
     pub acknowledged_line: u64,
-    /// Positions are those of an array's elements, not lines.
+    /// Whether positions are those of an array's elements, not lines.
     counts_records: bool,
     dry_run: bool,
     totals: ImportResponse,
-    /// Records that were taken to be sent.
+    /// The records that were taken to be sent.
     taken: u64,
-    /// Rows that were refused before they were sent.
+    /// The rows that were refused before they were sent.
     refused_here: u64,
     skipped: Skipped,
     comments: Vec<(u64, String)>,
     ignored_columns: Vec<String>,
-    /// Refusals since the last answer, to be told in the order of their lines with those of the next.
+    /// The refusals since the last answer, to be reported in the order of their lines with those of the next.
     pending: Vec<Refusal>,
     shown: Vec<Refusal>,
     errors: Option<ErrorsFile>,
@@ -162,7 +162,7 @@ impl FileReport {
         (self.counts_records, self.ignored_columns) = (counts_records, ignored_columns);
     }
 
-    /// Rows were read: so many records, and what needs no server.
+    /// Counts rows that were read: so many records, and rows that are not sent.
     pub fn read(&mut self, records: usize, rows: LocalRows) {
         self.taken += records as u64;
         self.refused_here += rows.refused.len() as u64;
@@ -172,7 +172,7 @@ impl FileReport {
         self.comments.extend(rows.comments.into_iter().take(room));
     }
 
-    /// What the server answered for all records that were taken up to this line.
+    /// Counts the server's answer for all records that were taken up to this line.
     pub fn acknowledged(&mut self, answer: ImportResponse, last_line: u64) -> io::Result<()> {
         let totals = &mut self.totals;
         totals.received += answer.received;
@@ -189,7 +189,7 @@ impl FileReport {
         self.keep_pending()
     }
 
-    /// Writes down the refusals since the last time.
+    /// Writes the refusals since the last time.
     fn keep_pending(&mut self) -> io::Result<()> {
         let mut refusals = std::mem::take(&mut self.pending);
         refusals.sort_by_key(|refusal| refusal.line);
@@ -201,7 +201,7 @@ impl FileReport {
         Ok(())
     }
 
-    /// What positions count.
+    /// Returns what positions count.
     pub fn unit(&self) -> &'static str {
         if self.counts_records { "record" } else { "line" }
     }
@@ -218,7 +218,7 @@ impl FileReport {
         (self.totals.created + self.totals.updated + self.totals.unchanged) as u64
     }
 
-    /// Rows that are not to be imported, by why: the server knows whom it erased.
+    /// Returns the skipped rows by reason, with those that the server skipped because it erased their members.
     fn all_skipped(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let erased = self.totals.erased_skipped as u64;
         self.skipped.named().chain((erased > 0).then_some(("erased", erased)))
@@ -228,21 +228,21 @@ impl FileReport {
         self.taken + self.refused_here + self.skipped.rows()
     }
 
-    /// Records of which the server has not said what became.
+    /// Returns the number of records whose outcome the server has not reported.
     fn unacknowledged(&self) -> u64 {
         let answered = self.imported() + (self.totals.refused + self.totals.erased_skipped) as u64;
         self.taken.saturating_sub(answered)
     }
 
-    /// Tells the first refusals, the totals and why it failed. Gives back the errors file for the next one.
+    /// Reports the first refusals, the totals and the failure. Returns the errors file for the next file.
     pub fn finish(mut self, json: bool, failure: Option<&str>) -> Result<Option<ErrorsFile>, cli::Failure> {
         let kept = self.keep_pending();
-        let mut told = String::new();
+        let mut shown = String::new();
         for (line, text) in &self.comments {
-            told += &format!("{}:{line}: skipped as a comment: {}\n", self.file, clean(text, COMMENT_CHARS_MAX));
+            shown += &format!("{}:{line}: skipped as a comment: {}\n", self.file, clean(text, COMMENT_CHARS_MAX));
         }
         for name in &self.ignored_columns {
-            told += &format!("{}: column {} is ignored\n", self.file, clean(name, FIELD_CHARS_MAX));
+            shown += &format!("{}: column {} is ignored\n", self.file, clean(name, FIELD_CHARS_MAX));
         }
         let unit = if self.counts_records { "record " } else { "" };
         for refusal in &self.shown {
@@ -250,18 +250,18 @@ impl FileReport {
             let colon = if field.is_empty() { "" } else { ": " };
             let message = clean(&refusal.message, MESSAGE_CHARS_MAX);
             let reason = refusal.reason_name();
-            told += &format!("{}:{unit}{}: {field}{colon}{message} ({reason})\n", self.file, refusal.line);
+            shown += &format!("{}:{unit}{}: {field}{colon}{message} ({reason})\n", self.file, refusal.line);
         }
         let more = self.refused_rows() - self.shown.len() as u64;
         if more > 0 {
-            told += &format!("… and {more} more (see --errors)\n");
+            shown += &format!("… and {more} more (see --errors)\n");
         }
         if let Some(failure) = failure {
-            told += &format!("error: {failure}\n");
+            shown += &format!("error: {failure}\n");
         }
         // The totals matter more than that these lines can be shown.
-        let _ = io::stderr().lock().write_all(told.as_bytes());
-        // Of a file that could not be opened there are no totals to tell a person.
+        let _ = io::stderr().lock().write_all(shown.as_bytes());
+        // A file that could not be opened has no totals to show a person.
         if json || failure.is_none() || self.rows_read() > 0 {
             let totals = if json { self.json(failure).to_string() } else { self.sentence() };
             say(&format!("{totals}\n"))?;

@@ -1,4 +1,4 @@
-//! One row of a file, as what comes of it.
+//! One row of a file: its record, its refusal, or why it is skipped.
 
 use std::sync::Arc;
 
@@ -10,19 +10,18 @@ use super::skip::Skip;
 use crate::proto::v1::ImportRecord;
 use crate::proto::v1::import_record::Record;
 
-/// A resource, and the fields that the row names; none if it takes the place of what is stored.
+/// A resource, and the fields that the row names; no mask if the row replaces what is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedRecord {
     pub record: Record,
     pub mask: Option<Arc<FieldMask>>,
 }
 
-/// One row of a file.
 #[derive(Debug)]
 pub enum Row {
     Record(Box<ImportRecord>, Option<Arc<FieldMask>>),
     Refused(Refusal),
-    /// With its line and its text.
+    /// The reason, the line and the text of a skipped row.
     Skipped(Skip, u64, String),
 }
 

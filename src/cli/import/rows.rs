@@ -1,4 +1,4 @@
-//! The records of a file, whatever its format.
+//! Makes the records of a file, whatever its format.
 
 use std::collections::VecDeque;
 
@@ -20,17 +20,16 @@ enum Parser {
     Table(Table),
 }
 
-/// Makes records of rows.
 pub struct Rows {
     parser: Parser,
-    /// Rows that were passed over before the first record's.
+    /// The rows that were skipped before the first record's.
     passed: VecDeque<Row>,
-    /// Columns that the header row has, and nobody asked for.
+    /// The columns of the header row that nobody asked for.
     pub ignored_columns: Vec<String>,
 }
 
 impl Rows {
-    /// Skips what is to be skipped, tells what the rows are, and reads a header.
+    /// Skips the first rows as asked, finds the format of the others, and reads a header.
     pub fn begin(layout: Layout, named: Named, lines: &mut Lines) -> Result<Rows, ReadError> {
         let mut passed = VecDeque::new();
         for _ in 0..layout.skip_rows {
@@ -54,12 +53,12 @@ impl Rows {
         Ok(Rows { parser, passed, ignored_columns })
     }
 
-    /// What a record's position counts: lines, or the elements of an array.
+    /// Returns whether a record's position counts the elements of an array, not lines.
     pub fn counts_records(&self) -> bool {
         matches!(self.parser, Parser::Array(..))
     }
 
-    /// The next row; none at the end.
+    /// Returns the next row; none at the end.
     pub fn next(&mut self, lines: &mut Lines) -> Result<Option<Row>, ReadError> {
         if let Some(row) = self.passed.pop_front() {
             return Ok(Some(row));

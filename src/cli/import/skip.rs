@@ -1,11 +1,11 @@
-//! Why rows are passed over.
+//! The reasons to skip rows.
 
-/// Why a row has no record, and should not.
+/// The reason why a row has no record, and should not have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Skip {
     Header,
     Comment,
     Blank,
-    /// By `--skip-rows`.
+    /// The row is skipped by `--skip-rows`.
     Asked,
 }

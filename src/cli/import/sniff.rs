@@ -1,5 +1,5 @@
-//! What a file's rows are: told by their content first, then by the file's name. What could be either is refused with the flag that
-//! says it.
+//! Finds the format of a file's rows: by their content first, then by the file's name. What could be of two formats is refused with the
+//! flag that decides.
 
 use std::path::Path;
 
@@ -7,16 +7,15 @@ use super::columns::{AskedColumns, Column, Columns};
 use super::layout::{Format, HeaderRow, Layout};
 use super::quotes::{self, Cells};
 
-/// How a table's rows are written.
+/// The format of a table's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableForm {
     /// The character between cells; none for white space.
     pub delimiter: Option<u8>,
     pub quotes: bool,
     pub header: bool,
-    /// Characters that begin comments.
     pub comments: Vec<u8>,
-    /// A first row that says the delimiter, as spreadsheets write it.
+    /// Whether the first row names the delimiter, as spreadsheets write it.
     pub says_delimiter: bool,
 }
 
@@ -27,7 +26,7 @@ pub enum Form {
     Table(TableForm),
 }
 
-/// What a file's name says.
+/// The format that a file's name suggests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Named {
     Json,
@@ -37,7 +36,7 @@ pub enum Named {
 }
 
 impl Named {
-    /// By the file's name, without its `.gz`.
+    /// Reads the format from the file's name, without its `.gz`.
     pub fn of(path: &Path) -> Named {
         let name = path.to_string_lossy().to_ascii_lowercase();
         let name = [".gz", ".bgz", ".bgzf"].iter().find_map(|gzip| name.strip_suffix(gzip)).unwrap_or(&name);
@@ -53,7 +52,7 @@ impl Named {
 const EDGE_LIST_COMMENTS: &[u8] = b"#%";
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// The first line that has something in it; comments do not.
+/// Returns the first line that is neither blank nor a comment, and whether it is complete.
 fn first_row<'a>(ahead: &'a [u8], comments: &[u8]) -> Option<(&'a [u8], bool)> {
     let mut rest = ahead;
     loop {
@@ -67,7 +66,7 @@ fn first_row<'a>(ahead: &'a [u8], comments: &[u8]) -> Option<(&'a [u8], bool)> {
     }
 }
 
-/// Whether so much of a file is enough to tell by.
+/// Returns whether so much of a file is enough to find its format.
 pub fn is_enough(ahead: &[u8], layout: &Layout) -> bool {
     first_row(ahead, &comments(layout, Named::Other)).is_some_and(|(_, whole)| whole)
 }
@@ -80,7 +79,7 @@ fn comments(layout: &Layout, named: Named) -> Vec<u8> {
     }
 }
 
-/// What rows that begin so are.
+/// Returns the format of rows that begin so.
 pub fn sniff(ahead: &[u8], named: Named, layout: &Layout) -> Result<Form, String> {
     let comments = comments(layout, named);
     let first = first_row(ahead, &comments).map_or(&b""[..], |(line, _)| line);
@@ -112,7 +111,7 @@ fn json(first: &str, ahead: &[u8]) -> Option<Form> {
     }
 }
 
-/// A table's cells under a delimiter, trimmed.
+/// Splits a table's row by a delimiter, and trims the cells.
 fn cells(row: &str, delimiter: Option<u8>) -> Vec<String> {
     let row = row.trim_start_matches('\u{feff}');
     match delimiter {
@@ -124,7 +123,7 @@ fn cells(row: &str, delimiter: Option<u8>) -> Vec<String> {
     }
 }
 
-/// The delimiters that a row may have; white space for edge lists.
+/// Returns the delimiters that a row may have; none stands for the white space of edge lists.
 fn candidates(layout: &Layout) -> Vec<Option<u8>> {
     match layout.delimiter {
         Some(delimiter) => vec![Some(delimiter)],
@@ -136,7 +135,7 @@ fn named_columns(cells: &[String]) -> usize {
     cells.iter().filter(|cell| matches!(cell.parse::<Column>(), Ok(column) if column != Column::Ignored)).count()
 }
 
-/// Whether cells are a header: names of columns that make a row, or those that `--columns` gives a meaning.
+/// Returns whether cells are a header: names of columns that make a row, or those that `--columns` gives a meaning.
 fn makes_header(cells: &[String], layout: &Layout) -> bool {
     match &layout.columns {
         None => Columns::of_names(cells.iter().map(String::as_str)).is_ok(),
@@ -181,14 +180,14 @@ fn table(first: &str, named: Named, layout: &Layout, comments: Vec<u8>) -> Resul
         return Ok(form(delimiter, true));
     }
     match &layout.columns {
-        // A header that lacks a name says so itself.
+        // A header that lacks a name is reported when it is read.
         Some(AskedColumns::ByName(_)) => return Ok(form(usual, true)),
         None if csv && !first.is_empty() => return Ok(form(usual, true)),
         _ => {}
     }
     let row = cells(first, usual);
     let names = named_columns(&row);
-    // A name beside others that are none: a header of another program, or members that are called so.
+    // A column's name beside other words may be the header of another program, or a row of members that are called so.
     if names > 0 && !matches!(layout.columns, Some(AskedColumns::InOrder(_))) {
         let row = row.join(",");
         return Err(format!(
@@ -199,7 +198,7 @@ fn table(first: &str, named: Named, layout: &Layout, comments: Vec<u8>) -> Resul
     Ok(form(usual, false))
 }
 
-/// What is between the cells of a row that is not a header.
+/// Returns the delimiter of a row that is not a header.
 fn usual_delimiter(first: &str, csv: bool, named: Named) -> Option<u8> {
     match (csv, named) {
         _ if first.contains(',') => Some(b','),

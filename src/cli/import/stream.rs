@@ -1,4 +1,4 @@
-//! Batches of records to the server, one acknowledged stream after another.
+//! Sends batches of records to the server, one acknowledged stream after another.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::proto::v1::data_service_client::DataServiceClient;
 use crate::proto::v1::{ImportRequest, ImportResponse};
 
 const MESSAGES_PER_STREAM_MAX: usize = 100;
-/// A stream ends when nothing came for so long: what was sent is acknowledged, and no stream is idle.
+/// A stream ends when no record came for so long: what was sent is acknowledged, and no stream is idle.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Why an import of a file did not come to its end.
+/// The reason why an import of a file did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error("{0}")]
@@ -32,12 +32,12 @@ pub enum Failure {
     Report(std::io::Error),
 }
 
-/// What every message says.
+/// The options of every message.
 #[derive(Debug, Clone, Copy)]
 pub struct Sending {
     pub allow_missing_members: bool,
     pub validate_only: bool,
-    /// A response names the first 1,000 refusals only, so that each message gets a response of its own.
+    /// Whether each message gets a response of its own, because a response names the first 1,000 refusals only.
     pub name_every_refusal: bool,
 }
 
@@ -46,11 +46,11 @@ pub struct Importer {
     sending: Sending,
 }
 
-/// How a stream's messages ended.
+/// How the messages of a stream ended.
 enum Fed {
-    /// There may be more for the next one.
+    /// No record came for a while; there may be more for the next stream.
     Quiet,
-    /// The file has no more.
+    /// The file has no more records.
     End(Result<(), ReadError>),
 }
 
@@ -59,7 +59,7 @@ impl Importer {
         Importer { client: client.data(), sending }
     }
 
-    /// Sends all batches, each stream after the one before it is acknowledged. While nothing comes, there is no stream.
+    /// Sends all batches, each stream after the one before it is acknowledged. While no record comes, there is no stream.
     pub async fn send(
         &mut self,
         mut batches: Batches,
@@ -75,7 +75,7 @@ impl Importer {
             let first = match first {
                 Some(Ok(batch)) => batch,
                 Some(Err(error)) => return Err(error.into()),
-                // Of a file without records the server is asked as well, so that its revision is told, or that it is not there.
+                // The server is asked for a file without records too, so that its revision is reported, or that it does not answer.
                 None if asked => return Ok(()),
                 None => Batch::default(),
             };

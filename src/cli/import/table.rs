@@ -1,4 +1,4 @@
-//! Tables: CSV (RFC 4180) and edge lists, a row an edge, a member or a status.
+//! Reads tables: CSV (RFC 4180) and edge lists, whose rows are edges, members or statuses.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ use super::sniff::TableForm;
 use crate::cli::print::count as number_of;
 use crate::proto::v1::ErrorReason;
 
-/// What a table's first rows say.
+/// What a table's first rows say of its columns.
 pub struct Header {
     pub columns: Columns,
     /// The header row's cells, if there is one.
@@ -56,7 +56,7 @@ impl Header {
             (Some(AskedColumns::InOrder(columns)), _) => (columns.clone(), Vec::new()),
             (Some(AskedColumns::ByName(pairs)), Some(names)) => by_name(pairs, names).map_err(wrong)?,
             (None, Some(names)) => (Columns::of_names(names.iter().map(String::as_str)).map_err(wrong)?, Vec::new()),
-            // Of an empty file there is no row to read.
+            // An empty file has no row that needs columns.
             (_, None) => (Columns::default(), Vec::new()),
         };
         Ok(Header { columns, names, ignored })
@@ -74,7 +74,7 @@ fn header_cells(form: &TableForm, lines: &mut Lines) -> Result<Vec<String>, Read
     }
 }
 
-/// Why a line is no row, if it is none.
+/// Returns why a line is no row, if it is none.
 fn no_row(text: &str, comments: &[u8]) -> Option<Skip> {
     let text = trimmed(text);
     match text.bytes().next() {
@@ -92,7 +92,7 @@ impl TableForm {
     }
 }
 
-/// Joins lines to the row until its quotes are closed; false if they never are.
+/// Joins lines to the row until its quotes are closed; returns false if they never are.
 fn join_quoted(form: &TableForm, lines: &mut Lines) -> Result<bool, ReadError> {
     let Some(delimiter) = form.delimiter.filter(|_| form.quotes) else { return Ok(true) };
     if !lines.bytes().contains(&b'"') {
@@ -121,7 +121,7 @@ impl Table {
         Table { reader: RowReader::new(columns, defaults), names, form }
     }
 
-    /// The record of the row `lines` is at, or why it has none.
+    /// Returns the record of the row that `lines` is at, or why it has none.
     pub fn parse(&mut self, lines: &mut Lines) -> Result<Result<Result<NamedRecord, Skip>, Refusal>, ReadError> {
         let line = lines.line();
         let first = match lines.text() {
@@ -178,7 +178,7 @@ impl Table {
     }
 }
 
-/// The lines that a quote took into the row, which are read again by themselves.
+/// Returns the words for the lines that a quote took into the row, which are read again by themselves.
 fn swallowed(lines: &Lines) -> String {
     match (lines.line(), lines.last_line()) {
         (first, last) if first == last => String::new(),

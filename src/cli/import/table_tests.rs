@@ -1,4 +1,4 @@
-//! Whole files as rows, without a server: what each is read as, or why it is not.
+//! Reads whole files as rows, without a server, and checks what each row is read as.
 
 #[cfg(test)]
 mod tests {
@@ -45,7 +45,7 @@ mod tests {
         read(layout(columns), named, text).unwrap()
     }
 
-    /// Rows as `line: from kind to`, `line: id`, `line: field REASON` or `line: why it was skipped`.
+    /// Returns rows as `line: from kind to`, `line: id`, `line: field REASON` or `line: why it was skipped`.
     fn brief(rows: Vec<(u64, Row)>) -> Vec<String> {
         let brief = |(line, row): (u64, Row)| match row {
             Row::Record(record, _) => match record.record.unwrap() {
@@ -172,7 +172,7 @@ mod tests {
             assert!(matches!(end, Err(ReadError::Header(_))), "{text}");
         }
         assert!(read(layout(""), Named::Csv, b"from,t\xff\n".to_vec()).is_err());
-        // Who could be a member as well as a column is not guessed.
+        // A cell that could be a member as well as a column is not guessed.
         for text in ["from bob\n", "id,ann\nbob,ann\n", "time note\n"] {
             let end = read(layout(""), Named::Other, text);
             assert!(matches!(&end, Err(ReadError::Header(message)) if message.contains("--header")), "{text} {end:?}");

@@ -1,4 +1,4 @@
-//! Times as tables write them.
+//! Parses times as tables write them.
 
 use jiff::Timestamp as Instant;
 use jiff::civil::DateTime;
@@ -29,21 +29,21 @@ impl TimeUnit {
     }
 }
 
-/// What a time may be, for those whose is none of it.
+/// The accepted forms, for the message about a time of none of them.
 pub const ACCEPTED: &str = "2025-08-03T23:10:50Z (RFC 3339), 2025-08-03 23:10:50.123+00, 2025-08-03 23:10:50 (UTC), 2025-08-03, \
                             20250803, 20250803T231050Z, or a number with --time-unit s, ms, us or ns";
 
 /// The last second of the year 9999, as far as a protobuf timestamp goes.
 const SECONDS_MAX: i64 = 253_402_300_799;
 
-/// A time, or none if the text is not one. A time without its offset is UTC.
+/// Returns a time, or none if the text is not one. A time without its offset is UTC.
 pub fn time(text: &str, unit: Option<TimeUnit>) -> Option<Timestamp> {
     if let Some(unit) = unit
         && let Some(time) = of_number(text, unit)
     {
         return Some(time);
     }
-    // An annotation would be a time zone, which is not looked up: the time would be another one.
+    // An annotation names a time zone, which is not looked up: the time would be another one.
     if !text.is_ascii() || text.contains('[') {
         return None;
     }
@@ -62,7 +62,7 @@ fn of_number(text: &str, unit: TimeUnit) -> Option<Timestamp> {
         let nanos = count.rem_euclid(per_second) * (1_000_000_000 / per_second);
         return of_parts(count.div_euclid(per_second), i32::try_from(nanos).ok()?);
     }
-    // What is no number at all may be a text; NaN and infinities are neither.
+    // Text that is no number at all is refused later; NaN and infinities are refused here.
     let seconds = text.parse::<f64>().ok()? / per_second as f64;
     if !(-(SECONDS_MAX as f64)..=SECONDS_MAX as f64).contains(&seconds) {
         return None;

@@ -1,4 +1,4 @@
-//! Paths as chains: a row for each, a line for each edge in the color of its sphere. Many of them are one graph: see `web.rs`.
+//! Draws paths as chains: a row for each, a line for each edge in the color of its sphere. Many paths are one graph: see `web.rs`.
 
 use super::sheet::{Anchor, LEGEND_LINE, Mark, Sheet, initial, legend_height, spheres_of_lines};
 use super::spheres::class;
@@ -7,7 +7,7 @@ use crate::proto::v1::{Edge, FindPathsResponse, Path, PathStep, Sphere};
 
 pub(super) const MARGIN: f64 = 36.0;
 pub(super) const STEP_WIDTH: f64 = 200.0;
-/// From the margin to the first disc: half a name.
+/// The room from the margin to the first disc: half a name.
 pub(super) const NAME_ROOM: f64 = 90.0;
 const ROW_HEIGHT: f64 = 138.0;
 pub(super) const HEAD_HEIGHT: f64 = 64.0;
@@ -16,18 +16,16 @@ pub(super) const RADIUS: f64 = 17.0;
 const EDGES_DRAWN_MAX: usize = 5;
 const EDGE_GAP: f64 = 5.0;
 
-/// How one member could have found another.
+/// The chains by which one member could have found another.
 pub struct Chains<'a> {
-    /// The answer.
     pub response: &'a FindPathsResponse,
-    /// The names and kinds in it.
     pub directory: &'a Directory,
     /// Where the paths start, and where they end.
     pub ends: (&'a str, &'a str),
 }
 
 impl Chains<'_> {
-    /// A row for each path; there are few.
+    /// Draws a row for each path; there are few.
     pub(super) fn rows(&self) -> String {
         let paths = &self.response.paths;
         let steps = paths.iter().map(|path| path.steps.len()).max().unwrap_or(0);
@@ -76,7 +74,7 @@ impl Chains<'_> {
         }
     }
 
-    /// A disc with the member's name below it.
+    /// Draws a disc with the member's name below it.
     pub(super) fn member(&self, sheet: &mut Sheet, (x, y): (f64, f64), id: &str) {
         let (name, label) = (self.directory.names.name(id), self.directory.names.label(id));
         sheet.disc((x, y), RADIUS, "disc", &label);
@@ -84,7 +82,7 @@ impl Chains<'_> {
         sheet.fitted((x, y + RADIUS + 19.0), Anchor::Middle, "strong halo", &name, STEP_WIDTH - 24.0);
     }
 
-    /// What a step is, for who points at it: both ends, its edges with their strengths, and the strength of the pair.
+    /// Describes a step for a reader who points at it: both ends, its edges with their strengths, and the strength of the pair.
     pub(super) fn step_in_words(&self, step: &PathStep) -> String {
         let name = |id: &str| self.directory.names.name(id);
         let edge = |edge: &Edge| format!("{} {}", edge.kind, percent(edge.strength.into()));
@@ -93,7 +91,7 @@ impl Chains<'_> {
         format!("{} to {}: {}; together {strength}", name(&step.from_id), name(&step.to_id), edges.join(", "))
     }
 
-    /// The edges between two discs: side by side, with their kinds above and the strength of the pair below.
+    /// Draws the edges between two discs: side by side, with their kinds above and the strength of the pair below.
     fn step(&self, sheet: &mut Sheet, (from, to): (f64, f64), y: f64, step: &PathStep) {
         let drawn: Vec<&Edge> = step.edges.iter().take(EDGES_DRAWN_MAX).collect();
         let above = EDGE_GAP * (drawn.len().saturating_sub(1)) as f64 / 2.0;

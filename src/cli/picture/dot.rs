@@ -1,16 +1,15 @@
-//! Graphviz's language, as far as pictures need it.
+//! Writes Graphviz's language, as far as pictures need it.
 
 use std::fmt::Write;
 
 use crate::cli::print::clean;
 
-/// A digraph while it is written.
 pub struct Digraph {
     text: String,
 }
 
 impl Digraph {
-    /// An empty one, from the left to the right.
+    /// Returns an empty digraph, from the left to the right.
     pub fn new(title: &str) -> Digraph {
         let mut text = String::from("digraph kith {\n");
         let _ = writeln!(text, "  graph [rankdir=LR, labelloc=t, fontname=\"sans-serif\", label={}];", quoted(title));
@@ -18,23 +17,21 @@ impl Digraph {
         Digraph { text }
     }
 
-    /// A node: its id in the graph and its attributes.
+    /// Adds a node: its id in the graph and its attributes.
     pub fn node(&mut self, id: &str, attributes: &[(&str, &str)]) {
         let _ = writeln!(self.text, "  {} [{}];", quoted(id), listed(attributes));
     }
 
-    /// An edge.
     pub fn edge(&mut self, from: &str, to: &str, attributes: &[(&str, &str)]) {
         let _ = writeln!(self.text, "  {} -> {} [{}];", quoted(from), quoted(to), listed(attributes));
     }
 
-    /// Nodes in one column.
+    /// Puts nodes in one column.
     pub fn column<'a>(&mut self, ids: impl Iterator<Item = &'a str>) {
         let ids: String = ids.map(|id| format!(" {};", quoted(id))).collect();
         let _ = writeln!(self.text, "  {{ rank=same;{ids} }}");
     }
 
-    /// The whole text.
     pub fn finish(self) -> String {
         self.text + "}\n"
     }
@@ -45,8 +42,8 @@ fn listed(attributes: &[(&str, &str)]) -> String {
     attributes.join(", ")
 }
 
-/// In quotes nothing means anything but the quote and the backslash, which is doubled: Graphviz expands `\N` and its like.
-/// `&` would begin an HTML entity.
+/// Quotes a text. Only the quote and the backslash mean anything there; a backslash is doubled, because Graphviz expands `\N` and its like,
+/// and `&` would begin an HTML entity.
 fn quoted(text: &str) -> String {
     let text = clean(text, 1_000).replace('\\', "\\\\").replace('"', "\\\"").replace('&', "&amp;");
     format!("\"{text}\"")

@@ -1,4 +1,4 @@
-//! Suggested introductions: who asks on the left, who can introduce in the middle, whom to meet and why on the right.
+//! Draws suggested introductions: the asking member on the left, the introducers in the middle, and on the right whom to meet and why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,25 +20,21 @@ const CARD_HEAD: f64 = 62.0;
 const REASON_HEIGHT: f64 = 17.0;
 const REASONS_MAX: usize = 4;
 const RADIUS: f64 = 14.0;
-/// Up to so many are drawn with each introducer once. Of more the lines would be a fan that nobody can follow: each has its own
-/// introducers beside it, on a line that comes down from who asks.
+/// Up to so many suggestions are drawn with each introducer once. The lines of more would be a fan that nobody can follow: then each
+/// suggestion has its own introducers beside it, on a line that comes down from the asking member.
 const FAN_MAX: usize = 6;
-/// Between two introducers, one above the other: a disc with its name.
+/// The height of an introducer's disc with its name.
 const INTRODUCER_HEIGHT: f64 = 50.0;
-/// What is left and right of a name below a disc.
+/// The room left and right of a name below a disc.
 const NAME_ROOM: f64 = 130.0;
-/// From who asks down to the rows.
+/// The line from the asking member down to the rows.
 const TRUNK_X: f64 = MARGIN + 50.0;
 
-/// Whom a member should meet.
+/// The members that a member should meet.
 pub struct Meetings<'a> {
-    /// The answer.
     pub response: &'a SuggestIntroductionsResponse,
-    /// The names and kinds in it.
     pub directory: &'a Directory,
-    /// Who asks.
     pub member: &'a str,
-    /// What a reason is in words.
     pub in_words: &'a dyn Fn(&Reason) -> String,
 }
 
@@ -109,7 +105,7 @@ impl Meetings<'_> {
         format!("Whom {} should meet", self.directory.names.name(self.member))
     }
 
-    /// What the lines stand for, and what the parts of a score's bar do.
+    /// Returns the legends: of the lines, and of the parts of a score's bar.
     fn legends(&self) -> [Vec<(Mark, &'static str)>; 2] {
         let mut lines = spheres_of_lines();
         lines.push((Mark::Line("unknown"), "through several"));
@@ -127,7 +123,6 @@ impl Meetings<'_> {
         self.response.suggestions.len() <= FAN_MAX
     }
 
-    /// Where each card begins.
     fn tops(&self) -> Vec<f64> {
         let mut top = HEAD_HEIGHT + if self.is_fan() { 0.0 } else { 56.0 };
         let mut tops = Vec::new();
@@ -138,13 +133,13 @@ impl Meetings<'_> {
         tops
     }
 
-    /// A card is as high as its lines, and as the introducers beside it where they are drawn there.
+    /// Returns a card's height: that of its lines, or of the introducers where they are drawn beside it.
     fn height_of(&self, suggestion: &Suggestion) -> f64 {
         let beside = INTRODUCER_HEIGHT * suggestion.introducers.len() as f64;
         if self.is_fan() { height_of(suggestion) } else { height_of(suggestion).max(beside) }
     }
 
-    /// Who asks in the middle of the left, each introducer once.
+    /// Draws the asking member in the middle of the left, and each introducer once.
     fn fan(&self, sheet: &mut Sheet, middle: f64, tops: &[f64]) {
         let (asks, introducers) = ((TRUNK_X, middle), self.introducers(tops));
         self.lines(sheet, asks, &introducers, tops);
@@ -154,22 +149,22 @@ impl Meetings<'_> {
         }
     }
 
-    /// Who asks at the top of the left, and beside each card those who can introduce to it.
+    /// Draws the asking member at the top of the left, and beside each card its introducers.
     fn rows(&self, sheet: &mut Sheet, tops: &[f64]) {
         let asks = (TRUNK_X, HEAD_HEIGHT + 20.0);
-        let places = |suggestion: &Suggestion, top: f64| {
+        let heights = |suggestion: &Suggestion, top: f64| {
             let first = top + self.height_of(suggestion) / 2.0
                 - INTRODUCER_HEIGHT * (suggestion.introducers.len() as f64 - 1.0) / 2.0;
             (0..suggestion.introducers.len()).map(move |i| first + INTRODUCER_HEIGHT * i as f64 - 8.0)
         };
         let rows: Vec<(&Suggestion, f64)> = self.response.suggestions.iter().zip(tops.iter().copied()).collect();
-        let lowest = rows.iter().flat_map(|(suggestion, top)| places(suggestion, *top)).reduce(f64::max);
+        let lowest = rows.iter().flat_map(|(suggestion, top)| heights(suggestion, *top)).reduce(f64::max);
         if let Some(lowest) = lowest {
             let line = format!("M{} {}V{}", number(asks.0), number(asks.1 + RADIUS + 22.0), number(lowest));
             sheet.line(&line, 1.5, "unknown", "");
         }
         for (suggestion, top) in &rows {
-            for (introducer, y) in suggestion.introducers.iter().zip(places(suggestion, *top)) {
+            for (introducer, y) in suggestion.introducers.iter().zip(heights(suggestion, *top)) {
                 let steps = introducer.path.as_ref().map(|path| path.steps.as_slice()).unwrap_or_default();
                 let branch = format!("M{} {}H{}", number(asks.0), number(y), number(INTRODUCERS_X - RADIUS - 2.0));
                 self.first_step(sheet, &branch, introducer, steps);
@@ -178,14 +173,14 @@ impl Meetings<'_> {
             }
         }
         for (suggestion, top) in &rows {
-            for (introducer, y) in suggestion.introducers.iter().zip(places(suggestion, *top)) {
+            for (introducer, y) in suggestion.introducers.iter().zip(heights(suggestion, *top)) {
                 self.person(sheet, (INTRODUCERS_X, y), &introducer.member_id);
             }
         }
         self.person(sheet, asks, self.member);
     }
 
-    /// Each once, at the height of those it can introduce to, as far as the others leave room.
+    /// Returns each introducer once, at the height of those it can introduce to, as far as the others leave room.
     fn introducers(&self, tops: &[f64]) -> BTreeMap<&str, f64> {
         let mut heights: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for (suggestion, top) in self.response.suggestions.iter().zip(tops) {
@@ -201,7 +196,7 @@ impl Meetings<'_> {
         for i in 1..placed.len() {
             placed[i].1 = placed[i].1.max(placed[i - 1].1 + apart);
         }
-        // Pushed down only, they would hang below what they lead to.
+        // If they were only pushed down, they would hang below the cards that they lead to.
         let wanted: f64 = heights.values().map(mean).sum::<f64>();
         let shift = (placed.iter().map(|(_, y)| y).sum::<f64>() - wanted) / placed.len().max(1) as f64;
         let first = placed.first().map_or(0.0, |(_, y)| *y);
@@ -225,7 +220,7 @@ impl Meetings<'_> {
         }
     }
 
-    /// From who asks to the introducer.
+    /// Draws the line from the asking member to the introducer.
     fn first_step(&self, sheet: &mut Sheet, line: &str, introducer: &Introducer, steps: &[PathStep]) {
         let look = steps.first().map_or("unknown", |step| self.strongest_class(step));
         let width = 1.0 + 4.0 * f64::from(introducer.strength_to_member);
@@ -234,7 +229,7 @@ impl Meetings<'_> {
         sheet.line(line, width, look, &about);
     }
 
-    /// From the introducer to the one to meet: gray where the chain is of several spheres.
+    /// Draws the line from the introducer to the member to meet: gray where the chain is of several spheres.
     fn onward(&self, sheet: &mut Sheet, from: (f64, f64), to: (f64, f64), introducer: &Introducer, steps: &[PathStep]) {
         let rest = steps.get(1..).unwrap_or_default();
         let spheres: BTreeSet<&str> = rest.iter().map(|step| self.strongest_class(step)).collect();
@@ -331,7 +326,7 @@ fn class_of(reason: &Reason) -> &'static str {
     }
 }
 
-/// It leaves and arrives level.
+/// Returns a curve that leaves and arrives level.
 fn curve(from: (f64, f64), to: (f64, f64)) -> String {
     let bend = f64::midpoint(from.0, to.0);
     let [x0, y0, x1, y1, b] = [from.0, from.1, to.0, to.1, bend].map(number);

@@ -1,6 +1,6 @@
-//! Pictures of answers: SVG to be looked at as it is, DOT for Graphviz and the programs that read it.
+//! Draws pictures of answers: SVG to be looked at as it is, DOT for Graphviz and the programs that read it.
 //!
-//! A picture is made of an answer and the names in it, and of nothing else: the same answer is the same picture, byte for byte.
+//! A picture is made of an answer and the names in it, and of nothing else: the same answer gives the same picture, byte for byte.
 
 pub mod chain;
 mod dot;
@@ -34,21 +34,18 @@ pub struct PictureArgs {
     dot: Option<PathBuf>,
 }
 
-/// An answer in both forms. Each is made only if it is asked for.
+/// An answer as a picture in both forms. Each is made only if it is asked for.
 pub trait Picture {
-    /// As an SVG document.
     fn svg(&self) -> String;
-    /// As a Graphviz digraph.
     fn dot(&self) -> String;
 }
 
 impl PictureArgs {
-    /// Whether there is a picture to make at all.
     pub fn are_wanted(&self) -> bool {
         self.svg.is_some() || self.dot.is_some()
     }
 
-    /// Refuses two texts on one output before anything is asked.
+    /// Refuses two texts on one output before the server is asked.
     pub fn check(&self, json: bool) -> Result<(), Failure> {
         let taken = [&self.svg, &self.dot].into_iter().flatten().filter(|path| is_stdout(path)).count();
         if taken + usize::from(json && taken > 0) > 1 {
@@ -59,12 +56,12 @@ impl PictureArgs {
         Ok(())
     }
 
-    /// Whether a picture takes the place of the answer in words.
+    /// Returns whether a picture replaces the answer in words.
     pub fn replace_words(&self) -> bool {
         [&self.svg, &self.dot].into_iter().flatten().any(|path| is_stdout(path))
     }
 
-    /// Makes and writes the pictures asked for. A file that is there is replaced, as a redirection would.
+    /// Makes and writes the pictures that were asked for. A file that exists is replaced, as a redirection would.
     pub fn write(&self, picture: &impl Picture) -> Result<(), Failure> {
         if let Some(path) = &self.svg {
             put(path, &picture.svg())?;

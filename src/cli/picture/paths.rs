@@ -1,4 +1,4 @@
-//! The picture of paths: few of them in rows, many as one graph.
+//! Draws paths: few of them in rows, many as one graph.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::spheres::color;
 use super::web;
 use crate::cli::print::percent;
 
-/// More paths are one graph: what they share is drawn once.
+/// More paths are drawn as one graph, where what they share is drawn once.
 const ROWS_MAX: usize = 4;
 
 impl Picture for Chains<'_> {

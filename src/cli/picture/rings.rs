@@ -1,5 +1,5 @@
-//! Reach as rings: a dot for each member, a ring for each hop, the colors of the spheres that lead there alone. Where there is room for
-//! names, lines show who leads to whom.
+//! Draws reach as rings: a dot for each member, a ring for each hop, the colors of the spheres that lead there alone. Where there is room
+//! for names, lines show who leads to whom.
 
 use std::collections::BTreeMap;
 use std::f64::consts::{PI, TAU};
@@ -19,39 +19,36 @@ const INNER: f64 = 34.0;
 const MARGIN: f64 = 36.0;
 const HEAD_HEIGHT: f64 = 74.0;
 const TABLE_WIDTH: f64 = 430.0;
-/// Room along a ring that a name needs.
+/// The room along a ring that a name needs.
 const LABEL_PITCH: f64 = 15.0;
 const NAME_ROOM: f64 = BAND - 24.0;
-/// What is kept free at the top of each ring, for its name.
+/// The gap at the top of each ring, kept free for the ring's name.
 const GAP: f64 = 58.0;
 const DOT_PITCH_MAX: f64 = 16.0;
 const DOT_PITCH_MIN: f64 = 4.5;
 
-/// Which spheres lead to a member, each alone: a bit for each of `SPHERES`. None: only by crossing.
+/// The spheres that lead to a member, each alone: a bit for each of `SPHERES`. No bit is set for a member that only crossing leads to.
 pub type Mask = u8;
 
-/// Through whom a member is in reach: the next one on its way to the subject, which has no id here, and what joins the two.
+/// The last step by which a member is in reach: from the member before it, or from the subject, which has no id here.
 #[derive(Clone, Debug)]
 pub struct Lead {
-    /// Who leads there.
+    /// The member before; none for the subject.
     pub by: Option<String>,
     /// The sphere of the strongest edge between the two.
     pub sphere: Sphere,
-    /// The step in words.
     pub words: String,
 }
 
-/// Who is in reach of a member or a status.
+/// The members in reach of a member or a status.
 pub struct Rings<'a> {
-    /// The counts.
     pub response: &'a GetReachResponse,
-    /// By hop: the members and what leads to them.
+    /// The members by hop, with the spheres that lead to them.
     pub hops: BTreeMap<i32, Vec<(String, Mask)>>,
-    /// Through whom each of them is, where that was asked.
+    /// The last step to each member, where that was asked for.
     pub leads: BTreeMap<String, Lead>,
-    /// Names for them.
     pub names: &'a Names,
-    /// Whose reach, in words.
+    /// The subject of the reach, in words.
     pub subject: &'a str,
 }
 
@@ -112,7 +109,7 @@ impl Picture for Rings<'_> {
                     }
                 }
             } else if let Some(first) = ids.first() {
-                // It puts the rings in their order; who leads to whom was not asked.
+                // An invisible edge keeps the rings in order; who leads to whom was not asked.
                 graph.edge(
                     &before,
                     first,
@@ -158,7 +155,7 @@ impl Rings<'_> {
         INNER + BAND * rings as f64
     }
 
-    /// Names are written when there is room for each of them on its ring.
+    /// Returns whether there is room for each name on its ring.
     pub fn has_names(&self) -> bool {
         self.hops.values().enumerate().all(|(ring, members)| {
             let along = TAU * self.named(ring) - GAP;
@@ -166,12 +163,12 @@ impl Rings<'_> {
         })
     }
 
-    /// The radius of a ring's dots when they have names, which are written from there outwards.
+    /// Returns the radius of a ring's dots when they have names, which are written from there outwards.
     fn named(&self, ring: usize) -> f64 {
         INNER + BAND * (ring as f64 + 0.28)
     }
 
-    /// One where that leaves dots large enough to see; round numbers otherwise.
+    /// Returns 1 where that leaves dots large enough to see, and a round number otherwise.
     fn members_per_dot(&self) -> usize {
         let mut steps = (0..7).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_usize.pow(power)));
         let fits = |per_dot: &usize| {
@@ -185,7 +182,7 @@ impl Rings<'_> {
         capacity_of(&self.rows(ring, pitch))
     }
 
-    /// Circles of dots within a ring's band: their radii, and how many dots each holds.
+    /// Returns the circles of dots within a ring's band: their radii, and how many dots each holds.
     fn rows(&self, ring: usize, pitch: f64) -> Vec<(f64, usize)> {
         let (from, to) = (self.outer(ring) + 12.0, self.outer(ring + 1) - 10.0);
         let rows = ((to - from) / pitch).floor() as usize + 1;
@@ -193,14 +190,14 @@ impl Rings<'_> {
         (0..rows).map(|row| (radius(row), ((TAU * radius(row) - GAP) / pitch).max(0.0) as usize)).collect()
     }
 
-    /// Rings whose members have names. Those whom the same member leads to stand together.
+    /// Draws the rings whose members have names. Members that the same member leads to are neighbors.
     fn named_rings(&self, sheet: &mut Sheet, center: (f64, f64)) {
         let mut angles: BTreeMap<&str, f64> = BTreeMap::new();
         let mut placed = Vec::new();
         for (ring, members) in self.hops.values().enumerate() {
             let mut members = in_order(members);
             let by = |id: &str| self.leads.get(id).and_then(|lead| lead.by.as_deref()).and_then(|by| angles.get(by));
-            // Stable: beside the same member the order by spheres stays.
+            // The sort is stable: beside the same member the order by spheres stays.
             members.sort_by(|a, b| {
                 let [a, b] = [a, b].map(|member| by(&member.0).copied().unwrap_or_default());
                 a.total_cmp(&b)
@@ -230,18 +227,18 @@ impl Rings<'_> {
     fn named_dot(&self, sheet: &mut Sheet, center: (f64, f64), (radius, angle): (f64, f64), id: &str, mask: Mask) {
         let at = polar(center, radius, angle);
         sheet.add(titled(dot(at, 5.5, mask), &self.names.label(id)));
-        // Texts on the left half are turned, so that none stands on its head.
+        // Texts on the left half are turned, so that none is upside down.
         let (degrees, anchor) =
             if angle < PI { (angle - PI / 2.0, Anchor::Start) } else { (angle + PI / 2.0, Anchor::End) };
         let from = polar(center, radius + 10.0, angle);
         let label = text(from, anchor, "small halo", &fit(&self.names.name(id), "small", NAME_ROOM));
         let turned = format!("rotate({} {} {})", number(degrees.to_degrees()), number(from.0), number(from.1));
         let label = titled(label, &self.names.label(id));
-        // By a shift, and not by a baseline, which not every program knows.
+        // The text is shifted, because not every program knows baselines.
         sheet.add(with(label, &[("transform", &turned), ("dy", "3.8")]));
     }
 
-    /// Dots in rows, filled by angle, so that each set of spheres is a wedge.
+    /// Draws dots in rows, filled by angle, so that each set of spheres is a wedge.
     fn crowd(
         &self,
         sheet: &mut Sheet,
@@ -258,7 +255,7 @@ impl Rings<'_> {
         let rows = self.rows(ring, pitch);
         let rows = fewest(&rows, masks.len());
         let room = capacity_of(rows);
-        let mut places: Vec<(f64, f64)> = Vec::new();
+        let mut positions: Vec<(f64, f64)> = Vec::new();
         let mut room_before = 0;
         for &(radius, dots) in rows {
             // Each row takes its part of the dots, all rows together all of them.
@@ -266,17 +263,16 @@ impl Rings<'_> {
             let dots_here = share(room_before + dots) - share(room_before);
             room_before += dots;
             let gap = GAP / radius;
-            places.extend(
+            positions.extend(
                 (0..dots_here).map(|i| (gap / 2.0 + (TAU - gap) * (i as f64 + 0.5) / dots_here as f64, radius)),
             );
         }
-        places.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        for (mask, (angle, radius)) in masks.iter().zip(&places) {
+        positions.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        for (mask, (angle, radius)) in masks.iter().zip(&positions) {
             sheet.add(dot(polar(center, *radius, *angle), (pitch * 0.36).min(5.0), *mask));
         }
     }
 
-    /// The same in numbers.
     fn table(&self, sheet: &mut Sheet, (x, y): (f64, f64), stands_for: usize) {
         let heads = [
             ("hop", ""),
@@ -315,7 +311,7 @@ impl Rings<'_> {
     }
 }
 
-/// What the same spheres lead to stands together: personal first, crossing last.
+/// Orders members by the spheres that lead to them: personal first, crossing last.
 fn in_order(members: &[(String, Mask)]) -> Vec<&(String, Mask)> {
     let mut members: Vec<&(String, Mask)> = members.iter().collect();
     members.sort_by_key(|(id, mask)| (order(*mask), id.as_str()));
@@ -326,13 +322,13 @@ fn capacity_of(rows: &[(f64, usize)]) -> usize {
     rows.iter().map(|(_, dots)| dots).sum()
 }
 
-/// Rows for so many dots, in the middle of all: few dots on few rows make a ring, on many they make a spray.
+/// Returns the rows for so many dots, in the middle of all: few dots on few rows make a ring, on many they make a spray.
 fn fewest(rows: &[(f64, usize)], dots: usize) -> &[(f64, usize)] {
     let fewer = if rows.len().is_multiple_of(2) { &rows[1.min(rows.len())..] } else { &rows[..rows.len() - 1] };
     if fewer.is_empty() || capacity_of(fewer) < dots { rows } else { fewest(fewer, dots) }
 }
 
-/// One mask for each dot: so many members of one set of spheres, or what is left of it.
+/// Returns one mask for each dot: a dot stands for so many members of one set of spheres, or for what is left of it.
 fn dots_of(members: &[&(String, Mask)], stands_for: usize) -> Vec<Mask> {
     let mut masks = Vec::new();
     for same in members.chunk_by(|a, b| a.1 == b.1) {
@@ -342,7 +338,7 @@ fn dots_of(members: &[&(String, Mask)], stands_for: usize) -> Vec<Mask> {
     masks
 }
 
-/// Single spheres stand beside what they share; crossing is last.
+/// Returns the order of a set of spheres: single spheres are next to what they share; crossing is last.
 fn order(mask: Mask) -> u8 {
     match mask {
         0b001 => 0,
@@ -360,7 +356,7 @@ fn spheres(mask: Mask) -> Vec<Sphere> {
     (0..).zip(SPHERES).filter(|(bit, _)| mask & (1 << bit) != 0).map(|(_, sphere)| sphere).collect()
 }
 
-/// A slice for each sphere; hollow if there is none.
+/// Draws a dot with a slice for each sphere; it is hollow if there is none.
 fn dot(at: (f64, f64), radius: f64, mask: Mask) -> svg::node::element::Element {
     let spheres = spheres(mask);
     match spheres.as_slice() {
@@ -389,7 +385,7 @@ fn dot(at: (f64, f64), radius: f64, mask: Mask) -> svg::node::element::Element {
     }
 }
 
-/// Angles are from the top, clockwise. libm's sines are the same on every machine.
+/// Returns the point at an angle from the top, clockwise. libm's sines are the same on every machine.
 fn polar(center: (f64, f64), radius: f64, angle: f64) -> (f64, f64) {
     (center.0 + radius * libm::sin(angle), center.1 - radius * libm::cos(angle))
 }

@@ -10,7 +10,7 @@ use super::spheres::{SPHERES, class};
 use crate::cli::print::clean;
 use crate::proto::v1::Sphere;
 
-/// The colors of what is drawn: what they stand for, on a light page and on a dark one.
+/// The colors by meaning, on a light page and on a dark one.
 const COLORS: [(&str, &str, &str); 9] = [
     ("personal", "#d55e00", "#ff922b"),
     ("professional", "#1971c2", "#4dabf7"),
@@ -24,14 +24,14 @@ const COLORS: [(&str, &str, &str); 9] = [
 ];
 const INK: &str = "#212529";
 const FONTS: &str = "system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif";
-/// What differs on a dark page. The sheet brings its own ground, so that it can be read on a page that is not as light or dark as the
-/// reader's settings say.
+/// The rules that differ on a dark page. The sheet brings its own ground, so that it can be read on a page that is not as light or dark as
+/// the reader's settings say.
 const DARK: &str = "\
 .page{fill:#0d1117;stroke:#30363d}text{fill:#e6edf3}.quiet{fill:#9aa4af}.disc{fill:#21262d;stroke:#adb5bd}.ring{stroke:#3d444d}\
 .card{fill:#161b22;stroke:#30363d}.track{fill:#30363d}.halo{stroke:#0d1117}";
 
-/// The style sheet: nothing but what a dark page overrides. A light page is drawn by attributes alone, which programs without style
-/// sheets know, too.
+/// Returns the style sheet, which holds only what a dark page overrides. A light page is drawn by attributes alone, which programs without
+/// style sheets know, too.
 fn style() -> String {
     let color = |(name, _, dark): &(&str, &str, &str)| {
         format!(".fill.{name},.ink.{name}{{fill:{dark}}}.stroke.{name},.hollow.{name}{{stroke:{dark}}}")
@@ -39,7 +39,7 @@ fn style() -> String {
     format!("@media (prefers-color-scheme:dark){{{DARK}{}}}", COLORS.iter().map(color).collect::<String>())
 }
 
-/// What a class looks like on a light page.
+/// Returns a class's attributes on a light page.
 fn look(class: &str) -> &'static [(&'static str, &'static str)] {
     match class {
         "page" => &[("fill", "#fff"), ("stroke", "#dee2e6")],
@@ -59,7 +59,7 @@ fn look(class: &str) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// The attributes of an element's classes.
+/// Returns the attributes of an element's classes.
 fn looks(classes: &str) -> Vec<(&'static str, &'static str)> {
     let all = || classes.split_whitespace();
     let mut looks: Vec<_> = all().flat_map(look).copied().collect();
@@ -75,7 +75,7 @@ fn looks(classes: &str) -> Vec<(&'static str, &'static str)> {
     looks
 }
 
-/// How large the letters of a class are, and whether they are heavy.
+/// Returns the size of a class's letters, and whether they are bold.
 fn font(classes: &str) -> (f64, bool) {
     let has = |class: &str| classes.split_whitespace().any(|other| other == class);
     let size = match () {
@@ -87,83 +87,77 @@ fn font(classes: &str) -> (f64, bool) {
     (size, has("title") || has("strong"))
 }
 
-/// Where a text stands from its point.
+/// The side of its point on which a text stands.
 #[derive(Clone, Copy)]
 pub enum Anchor {
-    /// It begins there.
+    /// The text begins at the point.
     Start,
-    /// Its middle is there.
+    /// The text's middle is at the point.
     Middle,
-    /// It ends there.
+    /// The text ends at the point.
     End,
 }
 
-/// What stands before its meaning in a legend, of a color.
+/// The mark before its meaning in a legend, of a color.
 #[derive(Clone, Copy)]
 pub enum Mark {
-    /// A dot.
     Dot(&'static str),
     /// A dot that is not filled.
     Hollow(&'static str),
-    /// A line.
     Line(&'static str),
-    /// A broken line.
     Dashed(&'static str),
     /// A line of less weight.
     Faint(&'static str),
 }
 
 const MARK_WIDTH: f64 = 22.0;
-/// From one line of a legend to the next.
+/// The distance from one line of a legend to the next.
 pub const LEGEND_LINE: f64 = 20.0;
-/// The longest text that is taken from anybody.
+/// The longest text of a caller that is drawn.
 const WORDS_MAX: usize = 300;
 
-/// How high a legend will be.
 pub fn legend_height(room: f64, entries: &[(Mark, &str)]) -> f64 {
     Sheet::default().legend((0.0, 0.0), room, entries)
 }
 
-/// The spheres, as a legend has them.
+/// Returns the legend of the spheres as dots.
 pub fn spheres_of_dots() -> Vec<(Mark, &'static str)> {
     SPHERES.map(|sphere| (Mark::Dot(class(sphere)), words(sphere))).into()
 }
 
-/// The same where they are lines.
+/// Returns the legend of the spheres as lines.
 pub fn spheres_of_lines() -> Vec<(Mark, &'static str)> {
     SPHERES.map(|sphere| (Mark::Line(class(sphere)), words(sphere))).into()
 }
 
-/// What is drawn, in the order it is drawn in.
+/// The shapes, in the order they are drawn in.
 #[derive(Default)]
 pub struct Sheet {
     shapes: Vec<Element>,
 }
 
 impl Sheet {
-    /// A shape of any kind.
     pub fn add(&mut self, shape: Element) {
         self.shapes.push(shape);
     }
 
-    /// A text, which may be anybody's.
+    /// Adds a text, which a caller of the server may have written.
     pub fn text(&mut self, at: (f64, f64), anchor: Anchor, class: &str, words: &str) {
         self.add(text(at, anchor, class, words));
     }
 
-    /// A disc with its name to be read by who points at it.
+    /// Adds a disc, whose name is shown to a reader who points at it.
     pub fn disc(&mut self, at: (f64, f64), radius: f64, class: &str, name: &str) {
         self.add(titled(circle(at, radius, class), name));
     }
 
-    /// A curved or straight line, with what it is for who points at it.
+    /// Adds a curved or straight line, whose name is shown to a reader who points at it.
     pub fn line(&mut self, path: &str, width: f64, class: &str, name: &str) {
         let shape = shape("path", &format!("line stroke {class}"));
         let shape = with(shape, &[("d", path), ("stroke-width", &number(width))]);
         self.add(if name.is_empty() { shape } else { titled(shape, name) });
     }
 
-    /// The same, broken.
     pub fn dashed(&mut self, path: &str, width: f64, class: &str, name: &str) {
         let shape = shape("path", &format!("line stroke {class}"));
         let dashes = [("d", path), ("stroke-width", &number(width)), ("stroke-dasharray", "7 6")];
@@ -171,7 +165,6 @@ impl Sheet {
         self.add(if name.is_empty() { shape } else { titled(shape, name) });
     }
 
-    /// A bar or card.
     pub fn bar(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), round: f64, class: &str) {
         self.add(with(
             shape("rect", class),
@@ -185,7 +178,7 @@ impl Sheet {
         ));
     }
 
-    /// A text that is cut to its room; who points at it reads all of it.
+    /// Adds a text that is cut to its room; a reader who points at it sees all of it.
     pub fn fitted(&mut self, at: (f64, f64), anchor: Anchor, class: &str, words: &str, room: f64) {
         let fitting = fit(words, class, room);
         let is_whole = fitting == harmless(words, WORDS_MAX);
@@ -193,7 +186,7 @@ impl Sheet {
         self.add(if is_whole { shape } else { titled(shape, words) });
     }
 
-    /// A card with what it is about for who points at it.
+    /// Adds a card, whose name is shown to a reader who points at it.
     pub fn card(&mut self, at: (f64, f64), size: (f64, f64), name: &str) {
         self.bar(at, size, 8.0, "card");
         if let Some(card) = self.shapes.pop() {
@@ -201,7 +194,7 @@ impl Sheet {
         }
     }
 
-    /// What the looks stand for, in lines from the left; gives how high they are.
+    /// Adds a legend in lines from the left; returns how high they are.
     pub fn legend(&mut self, (left, top): (f64, f64), room: f64, entries: &[(Mark, &str)]) -> f64 {
         let (mut x, mut y) = (left, top);
         for (mark, words) in entries {
@@ -227,7 +220,7 @@ impl Sheet {
         }
     }
 
-    /// The document: a ground, what it is called for those who hear it, and the shapes.
+    /// Returns the document: a ground, its title for screen readers, and the shapes.
     pub fn finish(self, (width, height): (f64, f64), title: &str) -> String {
         let (w, h) = (number(width), number(height));
         let ground = with(
@@ -257,7 +250,7 @@ impl Sheet {
     }
 }
 
-/// The svg crate escapes texts; what XML has no way to write is left out before.
+/// Adds texts to elements. The svg crate escapes them; characters that XML cannot hold are left out before.
 trait AddText {
     fn add_text(self, words: &str) -> Element;
 }
@@ -269,12 +262,11 @@ impl AddText for Element {
     }
 }
 
-/// An element of these classes, with all that they look like.
+/// Returns an element of these classes, with all of their attributes.
 pub fn shape(name: &str, class: &str) -> Element {
     with(with(Element::new(name), &[("class", class)]), &looks(class))
 }
 
-/// With these attributes too.
 pub fn with(mut element: Element, attributes: &[(&str, &str)]) -> Element {
     for (name, value) in attributes {
         svg::Node::assign(&mut element, *name, *value);
@@ -282,18 +274,17 @@ pub fn with(mut element: Element, attributes: &[(&str, &str)]) -> Element {
     element
 }
 
-/// With a name to be read by who points at it.
+/// Adds a name that is shown to a reader who points at the element.
 pub fn titled(mut element: Element, name: &str) -> Element {
     svg::Node::append(&mut element, Element::new("title").add_text(&harmless(name, WORDS_MAX)));
     element
 }
 
-/// A circle.
 pub fn circle((x, y): (f64, f64), radius: f64, class: &str) -> Element {
     with(shape("circle", class), &[("cx", &number(x)), ("cy", &number(y)), ("r", &number(radius))])
 }
 
-/// A text, which may be anybody's.
+/// Returns a text, which a caller of the server may have written.
 pub fn text((x, y): (f64, f64), anchor: Anchor, class: &str, words: &str) -> Element {
     let anchor = match anchor {
         Anchor::Start => "start",
@@ -306,14 +297,14 @@ pub fn text((x, y): (f64, f64), anchor: Anchor, class: &str, words: &str) -> Ele
     element.add_text(&harmless(words, WORDS_MAX))
 }
 
-/// A coordinate: a tenth of a pixel is as fine as anybody sees, and the same on every machine.
+/// Returns a coordinate to a tenth of a pixel: that is as fine as anybody sees, and the same on every machine.
 pub fn number(value: f64) -> String {
     let text = format!("{value:.1}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// A text that takes no more than so many pixels in the letters of a class.
+/// Returns a text cut to so many pixels in the letters of a class.
 pub fn fit(words: &str, class: &str, room: f64) -> String {
     let words = harmless(words, WORDS_MAX);
     if width_of(&words, class) <= room {
@@ -330,7 +321,7 @@ pub fn fit(words: &str, class: &str, room: f64) -> String {
     fitting.trim_end().to_owned() + "…"
 }
 
-/// Pixels that a text takes in the letters of a class: those of DejaVu Sans, about, which are wider than those of most screens.
+/// Returns the pixels that a text takes in the letters of a class: about those of DejaVu Sans, which are wider than those of most screens.
 pub fn width_of(words: &str, class: &str) -> f64 {
     let (size, heavy) = font(class);
     let em = |c: char| match c {
@@ -348,13 +339,13 @@ pub fn width_of(words: &str, class: &str) -> f64 {
     words.chars().map(em).sum::<f64>() * size * if heavy { 1.1 } else { 1.0 }
 }
 
-/// What stands in a member's disc. A digit would be taken for a count.
+/// Returns the letter in a member's disc. A digit would be taken for a count.
 pub fn initial(name: &str) -> String {
     let first = name.chars().find(|c| c.is_alphanumeric()).filter(|c| !c.is_numeric());
     first.into_iter().flat_map(char::to_uppercase).collect()
 }
 
-/// What the sphere is called in a picture.
+/// Returns what the sphere is called in a picture.
 pub fn words(sphere: Sphere) -> &'static str {
     match sphere {
         Sphere::Personal => "personal",
@@ -364,7 +355,7 @@ pub fn words(sphere: Sphere) -> &'static str {
     }
 }
 
-/// On one line, without what XML has no way to write.
+/// Returns a text on one line, without characters that XML cannot hold.
 fn harmless(words: &str, chars_max: usize) -> String {
     clean(words, chars_max).chars().filter(|c| !matches!(c, '\u{fffe}' | '\u{ffff}')).collect()
 }

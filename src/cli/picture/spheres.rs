@@ -1,11 +1,11 @@
-//! The parts of life in pictures: one color each, on white and on black, that people who see few colors tell apart too.
+//! The spheres in pictures: one color each, on white and on black, that people who see few colors can distinguish too.
 
 use crate::proto::v1::Sphere;
 
-/// In the order they are drawn and explained in.
+/// The spheres in the order they are drawn and explained in.
 pub const SPHERES: [Sphere; 3] = [Sphere::Personal, Sphere::Professional, Sphere::Public];
 
-/// The class of the picture's style sheet.
+/// Returns the class of the picture's style sheet.
 pub fn class(sphere: Sphere) -> &'static str {
     match sphere {
         Sphere::Personal => "personal",
@@ -15,7 +15,7 @@ pub fn class(sphere: Sphere) -> &'static str {
     }
 }
 
-/// One color that does on both, for Graphviz has no style sheets.
+/// Returns one color that works on light and dark, because Graphviz has no style sheets.
 pub fn color(sphere: Sphere) -> &'static str {
     match sphere {
         Sphere::Personal => "#d55e00",

@@ -1,4 +1,5 @@
-//! Many paths as one graph: each member once, in the column of its least distance from the start, so that what the paths share is seen.
+//! Draws many paths as one graph: each member once, in the column of its least distance from the start, so that what the paths share is
+//! seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +10,13 @@ use crate::cli::print::{count, percent};
 use crate::proto::v1::{Path, PathStep, Sphere};
 
 const MEMBER_HEIGHT: f64 = 72.0;
-/// How often the columns are put in the order of their neighbors: it changes little after that.
+/// The number of times that the columns are put in the order of their neighbors: the order changes little after that.
 const SWEEPS: usize = 6;
 
 /// The members by column, each column in its order.
 struct Columns<'a>(Vec<Vec<&'a str>>);
 
-/// The drawing. The paths are not empty.
+/// Draws the graph. There must be a path.
 pub fn svg(chains: &Chains<'_>) -> String {
     let paths = &chains.response.paths;
     let steps = distinct_steps(paths);
@@ -30,15 +31,15 @@ pub fn svg(chains: &Chains<'_>) -> String {
     let mut sheet = Sheet::default();
     sheet.fitted((MARGIN, 40.0), Anchor::Start, "title", &chains.title(), room);
     sheet.fitted((MARGIN, 62.0), Anchor::Start, "quiet", &summary(paths), room);
-    let places = columns.places(top, MEMBER_HEIGHT * highest);
+    let positions = columns.positions(top, MEMBER_HEIGHT * highest);
     let first: BTreeSet<Pair<'_>> = paths.iter().take(1).flat_map(|path| &path.steps).map(pair).collect();
-    // What is on the first path is drawn over the rest.
+    // The first path is drawn over the rest.
     for on_first in [false, true] {
         for step in steps.iter().filter(|step| first.contains(&pair(step)) == on_first) {
-            line(&mut sheet, chains, &places, step, on_first);
+            line(&mut sheet, chains, &positions, step, on_first);
         }
     }
-    for (id, at) in &places {
+    for (id, at) in &positions {
         chains.member(&mut sheet, *at, id);
     }
     sheet.legend((MARGIN, below + LEGEND_LINE / 2.0), room, &legend);
@@ -60,7 +61,7 @@ fn pair(step: &PathStep) -> Pair<'_> {
     (&step.from_id, &step.to_id)
 }
 
-/// Each step once, in the order the paths have them.
+/// Returns each step once, in the order the paths have them.
 fn distinct_steps(paths: &[Path]) -> Vec<&PathStep> {
     let mut known = BTreeSet::new();
     let steps = paths.iter().flat_map(|path| &path.steps);
@@ -99,45 +100,53 @@ impl<'a> Columns<'a> {
         columns
     }
 
-    /// Puts each column in the order of the middles of its neighbors: lines cross less.
+    /// Sorts each column by the middles of its members' neighbors, so that lines cross less.
     fn sweep(&mut self, steps: &[&'a PathStep], forward: bool) {
-        let places = self.places(0.0, 1_000.0);
+        let positions = self.positions(0.0, 1_000.0);
         let middle = |id: &str| {
             let neighbor = |step: &&&PathStep| if forward { step.to_id == id } else { step.from_id == id };
             let others = steps.iter().filter(neighbor).map(|step| if forward { &step.from_id } else { &step.to_id });
             let heights: Vec<f64> =
-                others.filter_map(|other| places.get(other.as_str())).map(|place| place.1).collect();
-            let own = places.get(id).map_or(0.0, |place| place.1);
+                others.filter_map(|other| positions.get(other.as_str())).map(|position| position.1).collect();
+            let own = positions.get(id).map_or(0.0, |position| position.1);
             if heights.is_empty() { own } else { heights.iter().sum::<f64>() / heights.len() as f64 }
         };
         for column in &mut self.0 {
             let mut placed: Vec<(f64, &str)> = column.iter().map(|id| (middle(id), *id)).collect();
-            // Stable: of equals the one that a better path has comes first.
+            // The sort is stable: of equals the one that a better path has comes first.
             placed.sort_by(|a, b| a.0.total_cmp(&b.0));
             *column = placed.into_iter().map(|(_, id)| id).collect();
         }
     }
 
-    /// Where each member is, each column in the middle of the height.
-    fn places(&self, top: f64, height: f64) -> BTreeMap<&'a str, (f64, f64)> {
-        let mut places = BTreeMap::new();
+    /// Returns the position of each member, with each column in the middle of the height.
+    fn positions(&self, top: f64, height: f64) -> BTreeMap<&'a str, (f64, f64)> {
+        let mut positions = BTreeMap::new();
         for (i, column) in self.0.iter().enumerate() {
             let apart = height / column.len().max(1) as f64;
             for (j, id) in column.iter().enumerate() {
                 let at = (MARGIN + NAME_ROOM + STEP_WIDTH * i as f64, top + apart * (j as f64 + 0.5) - 12.0);
-                places.insert(*id, at);
+                positions.insert(*id, at);
             }
         }
-        places
+        positions
     }
 }
 
-fn line(sheet: &mut Sheet, chains: &Chains<'_>, places: &BTreeMap<&str, (f64, f64)>, step: &PathStep, on_first: bool) {
-    let (Some(&from), Some(&to)) = (places.get(step.from_id.as_str()), places.get(step.to_id.as_str())) else { return };
+fn line(
+    sheet: &mut Sheet,
+    chains: &Chains<'_>,
+    positions: &BTreeMap<&str, (f64, f64)>,
+    step: &PathStep,
+    on_first: bool,
+) {
+    let (Some(&from), Some(&to)) = (positions.get(step.from_id.as_str()), positions.get(step.to_id.as_str())) else {
+        return;
+    };
     let sphere = step.edges.first().map_or(Sphere::Unspecified, |edge| chains.directory.sphere(edge));
     let look = if on_first { class(sphere).to_owned() } else { format!("{} faint", class(sphere)) };
     let width = 1.5 + 3.0 * f64::from(step.strength);
-    // Within a column, or back, it goes round on the right.
+    // A line within a column, or back, goes round on the right.
     let (start, end) = (from.0 + RADIUS + 2.0, if to.0 > from.0 { to.0 - RADIUS - 2.0 } else { to.0 + RADIUS + 2.0 });
     let bend = if to.0 > from.0 { (to.0 - from.0) / 2.0 } else { 50.0 };
     let (leaves, arrives) = (start + bend, if to.0 > from.0 { end - bend } else { end + bend });

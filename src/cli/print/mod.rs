@@ -1,4 +1,4 @@
-//! What people read: numbers, tables, trees, and names beside ids.
+//! Prints what people read: numbers, tables, trees, and names beside ids.
 //!
 //! Everything a caller of the server wrote is cleaned before it is printed: a terminal obeys control characters.
 
@@ -21,7 +21,6 @@ pub use totals::{held, held_json, records};
 use super::failure::Failure;
 use crate::proto::v1::{AnswerInfo, Completeness, Limit};
 
-/// Prints a text as it is.
 pub fn say(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -31,12 +30,12 @@ pub fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// How many columns of a terminal a text takes.
+/// Returns how many columns of a terminal a text takes.
 pub fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
-/// A text cut to so many columns.
+/// Returns a text cut to so many columns.
 pub fn fitted(text: &str, width_max: usize) -> String {
     if width(text) <= width_max {
         return text.to_owned();
@@ -53,7 +52,7 @@ pub fn fitted(text: &str, width_max: usize) -> String {
     fitted + "…"
 }
 
-/// A share of one, as `83.1 %`.
+/// Returns a part of one as `83.1 %`.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
@@ -64,19 +63,19 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// A score, which has no unit: as many digits as tell scores apart.
+/// Returns a score, which has no unit, with as many digits as distinguish scores.
 pub fn score(score: f64) -> String {
     if score == 0.0 || score >= 0.0001 { format!("{score:.4}") } else { format!("{score:.1e}") }
 }
 
-/// `1 member`, `2 members`, `3 statuses`.
+/// Returns `1 member`, `2 members`, `3 statuses`.
 pub fn count(n: impl Into<i64>, one: &str) -> String {
     let n = n.into();
     let ending = if one.ends_with('s') { "es" } else { "s" };
     if n == 1 { format!("1 {one}") } else { format!("{} {one}{ending}", thousands(n)) }
 }
 
-/// `12,345`.
+/// Returns `12,345`.
 pub fn thousands(n: i64) -> String {
     let digits = n.unsigned_abs().to_string();
     let mut text = String::new();
@@ -89,7 +88,7 @@ pub fn thousands(n: i64) -> String {
     if n < 0 { format!("-{text}") } else { text }
 }
 
-/// What there is to know of an answer that is not all there is, as a line; nothing of one that is.
+/// Returns a line about an answer that is incomplete; an empty one for a complete answer.
 pub fn completeness(info: Option<&AnswerInfo>) -> String {
     let Some(info) = info.filter(|info| info.completeness() != Completeness::Complete) else { return String::new() };
     let edges = count(info.edges_visited, "edge");

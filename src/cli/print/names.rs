@@ -1,4 +1,4 @@
-//! What the ids in an answer stand for: display names, and the spheres of kinds.
+//! Resolves the ids in an answer: display names, and the spheres of kinds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,19 +10,18 @@ use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::proto::v1::{BatchGetMembersRequest, Edge, Kind, ListKindsRequest, Sphere};
 
-/// The most ids one call may ask for.
+/// The most ids that one call may ask for.
 const IDS_MAX: usize = 1_000;
 const NAME_CHARS_MAX: usize = 40;
 const ID_CHARS_MAX: usize = 128;
 
-/// Display names by id.
 #[derive(Default)]
 pub struct Names {
     by_id: BTreeMap<String, String>,
 }
 
 impl Names {
-    /// Asks the server, on behalf of a viewer if it is not empty; ids without a member or a name have none.
+    /// Asks the server, on behalf of a viewer if it is not empty. Ids without a member or a name have none.
     pub async fn of<'a>(
         client: &Client,
         viewer: &str,
@@ -34,7 +33,7 @@ impl Names {
         while let Some(ids) = left.pop() {
             match names.ask(client, viewer, ids).await {
                 Ok(()) => {}
-                // Members with long profiles: an answer holds fewer of them.
+                // An answer holds fewer members with long profiles.
                 Err(status) if ids.len() > 1 && is_too_large(&status) => left.extend(ids.chunks(ids.len().div_ceil(2))),
                 Err(status) => return Err(status.into()),
             }
@@ -50,7 +49,7 @@ impl Names {
         Ok(())
     }
 
-    /// `officer (The officer)`; the id alone when the name says the same.
+    /// Returns `officer (The officer)`; the id alone when the name says the same.
     pub fn label(&self, id: &str) -> String {
         let shown = clean(id, ID_CHARS_MAX);
         match self.by_id.get(id) {
@@ -61,7 +60,7 @@ impl Names {
         }
     }
 
-    /// The name alone, or the id of who has none: for pictures, where room is short.
+    /// Returns the name alone, or the id of a member without one: for pictures, where room is short.
     pub fn name(&self, id: &str) -> String {
         match self.by_id.get(id) {
             Some(name) if !letters(name).is_empty() => clean(name, NAME_CHARS_MAX),
@@ -74,15 +73,14 @@ fn is_too_large(status: &Status) -> bool {
     status.get_details_error_info().is_some_and(|info| info.reason == "ANSWER_TOO_LARGE")
 }
 
-/// What is left of a name for comparing it with an id.
+/// Returns what is left of a name for comparing it with an id.
 fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Names, and the kinds the server knows: all that a path needs to be read.
+/// The names, and the kinds the server knows: all that a path needs to be read.
 #[derive(Default)]
 pub struct Directory {
-    /// Display names.
     pub names: Names,
     kinds: BTreeMap<String, Kind>,
 }
@@ -99,12 +97,12 @@ impl Directory {
         Ok(Directory { names, kinds: kinds.into_iter().map(|kind| (kind.name.clone(), kind)).collect() })
     }
 
-    /// The part of life an edge belongs to.
+    /// Returns the sphere of an edge.
     pub fn sphere(&self, edge: &Edge) -> Sphere {
         self.kinds.get(&edge.kind).map_or(Sphere::Unspecified, Kind::sphere)
     }
 
-    /// Whether an edge leads one way only.
+    /// Returns whether an edge leads one way only.
     pub fn is_directed(&self, edge: &Edge) -> bool {
         self.kinds.get(&edge.kind).is_some_and(|kind| !kind.symmetric)
     }

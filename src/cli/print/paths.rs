@@ -32,7 +32,7 @@ pub fn path_tree(path: &Path, directory: &Directory, margin: &str) -> String {
     lines.iter().map(line).collect()
 }
 
-/// `officer -spouse- wife -family- cousin -neighbor,friend- jeremy`; a step that leads one way ends in `->`.
+/// Returns `officer -spouse- wife -family- cousin -neighbor,friend- jeremy`; a step that leads one way ends in `->`.
 pub fn chain_line(path: &Path, directory: &Directory) -> String {
     let mut line = path.steps.first().map(|step| clean(&step.from_id, 128)).unwrap_or_default();
     for step in &path.steps {
@@ -42,7 +42,7 @@ pub fn chain_line(path: &Path, directory: &Directory) -> String {
     line
 }
 
-/// The parts of life a path walks through: `all PERSONAL`, or `PERSONAL and PUBLIC, crossing 1 time`.
+/// Returns the spheres that a path walks through: `all PERSONAL`, or `PERSONAL and PUBLIC, crossing 1 time`.
 pub fn spheres_of(path: &Path, directory: &Directory) -> String {
     let spheres = names_of_spheres(path.steps.iter(), directory);
     match (path.sphere_crossings, spheres.as_slice()) {
@@ -68,7 +68,7 @@ fn kinds(step: &PathStep) -> Vec<String> {
     step.edges.iter().map(|edge| clean(&edge.kind, KIND_CHARS_MAX)).collect()
 }
 
-/// A step leads one way when every edge of it does.
+/// Returns whether a step leads one way: every edge of it does.
 fn is_directed(step: &PathStep, directory: &Directory) -> bool {
     step.edges.iter().all(|edge| directory.is_directed(edge))
 }

@@ -4,27 +4,23 @@ use super::{clean, fitted, width};
 
 /// The widest text of a cell, in columns of a terminal.
 const CELL_WIDTH_MAX: usize = 60;
-/// No character takes less than a column, but for marks on others: more of them are not looked at.
+/// No character takes less than a column, except marks on others: more characters than this are not looked at.
 const CELL_CHARS_MAX: usize = 4 * CELL_WIDTH_MAX;
 const GAP: &str = "  ";
 
-/// Which side of its column a cell keeps to.
+/// The side of its column that a cell keeps to.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Align {
-    /// Texts.
     Left,
-    /// Numbers.
     Right,
 }
 
-/// Rows of cells under a heading.
 pub struct Table {
     columns: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table without rows.
     pub fn new(columns: &[(&str, Align)]) -> Table {
         Table { columns: columns.iter().map(|(name, align)| ((*name).to_owned(), *align)).collect(), rows: Vec::new() }
     }
@@ -35,7 +31,7 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| fitted(&clean(&cell, CELL_CHARS_MAX), CELL_WIDTH_MAX)).collect());
     }
 
-    /// The heading, a rule and the rows, each line ended, none with spaces at its end.
+    /// Returns the heading, a rule and the rows, each line ended, none with spaces at its end.
     pub fn render(&self) -> String {
         let heading: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
         let widest = |column: usize| {

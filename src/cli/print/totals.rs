@@ -1,11 +1,11 @@
-//! How much a store, an export or a backup holds.
+//! Prints how much a store, an export or a backup holds.
 
 use serde_json::{Value, json};
 
 use super::count;
 use crate::proto::v1::ContentTotals;
 
-/// "7 kinds, 45 members, 1 status and 77 edges", and what else there is.
+/// Returns "7 kinds, 45 members, 1 status and 77 edges", and what else there is.
 pub fn held(totals: &ContentTotals) -> String {
     let ContentTotals { kinds, members, statuses, edges, blocks, introducer_tallies, .. } = *totals;
     let always = [(kinds, "kind"), (members, "member"), (statuses, "status"), (edges, "edge")];
@@ -15,7 +15,7 @@ pub fn held(totals: &ContentTotals) -> String {
     format!("{} and {}", others.join(", "), last.concat())
 }
 
-/// The same as JSON.
+/// Returns the totals as JSON.
 pub fn held_json(totals: &ContentTotals) -> Value {
     json!({
         "kinds": totals.kinds,
@@ -28,7 +28,7 @@ pub fn held_json(totals: &ContentTotals) -> Value {
     })
 }
 
-/// How many records there are.
+/// Returns how many records there are.
 pub fn records(totals: &ContentTotals) -> u64 {
     let ContentTotals { kinds, members, statuses, edges, blocks, introducer_tallies, .. } = *totals;
     (kinds + members + statuses + edges + blocks + introducer_tallies).unsigned_abs()
