@@ -1,7 +1,7 @@
-//! Durable single-edge writes of 1, 16 and 64 writers, beside the least that a durable write takes: a record appended to a
+//! Measures durable single-edge writes of 1, 16 and 64 writers, beside the least that a durable write takes: a record appended to a
 //! preallocated file by one thread that syncs what has come together. `cargo bench --bench durable -- [rounds] [seconds a round]`.
 //!
-//! Both are asked from the same tasks of one runtime, in turn; the ratio of a round is of that round.
+//! Both are asked alternately from the same tasks of one runtime, and a ratio is that of one round.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -22,11 +22,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const WRITERS: [usize; 3] = [1, 16, 64];
 const MEMBERS: u32 = 20_000;
 const EDGES: u32 = 200_000;
-/// About what one edge takes in the log.
+/// The bytes that one edge takes in the log, about.
 const RECORD_BYTES: usize = 96;
-/// Written and synced beforehand, so that an append waits for its own bytes alone.
+/// The file is written and synced beforehand, so that an append waits for its own bytes alone.
 const FILE_BYTES: usize = 256 << 20;
-/// As many as kith's writer takes together.
+/// The most records of one sync: as many as kith's writer takes together.
 const BATCH_MAX: usize = 1_024;
 
 type Durations = Vec<Duration>;
@@ -44,7 +44,7 @@ async fn measure(folder: &Path, rounds: u64, round: Duration) {
     let (engine, end) = Engine::open(Box::new(store), EngineOptions::default()).expect("an engine");
     fill(&engine).await;
     let appender = Appender::start(&folder.join("file"));
-    println!("{MEMBERS} members, {EDGES} edges; {rounds} rounds of {round:?}, kith and append + fdatasync in turn");
+    println!("{MEMBERS} members, {EDGES} edges; {rounds} rounds of {round:?}, kith and append + fdatasync alternating");
     println!("writers   kith/s  p50 µs  p99 µs     F/s  p50 µs  p99 µs   kith/F  least   most");
     for writers in WRITERS {
         let mut lines = Vec::new();
@@ -60,7 +60,7 @@ async fn measure(folder: &Path, rounds: u64, round: Duration) {
     end.join();
 }
 
-/// As many tasks as writers, each with one write at a time.
+/// Runs as many tasks as writers, each with one write at a time.
 async fn run<W: Future<Output = ()> + Send + 'static>(
     writers: usize,
     duration: Duration,
@@ -94,7 +94,7 @@ fn print(writers: usize, round: Duration, lines: Vec<(Durations, Durations)>) {
     let per_s = |took: &Durations| took.len() as f64 / round.as_secs_f64();
     let mut ratios: Vec<f64> = lines.iter().map(|(kith, limit)| per_s(kith) / per_s(limit)).collect();
     ratios.sort_unstable_by(f64::total_cmp);
-    let figures = |of: &dyn Fn(&(Durations, Durations)) -> Durations| {
+    let medians = |of: &dyn Fn(&(Durations, Durations)) -> Durations| {
         let middle = |mut of_rounds: Vec<f64>| {
             of_rounds.sort_unstable_by(f64::total_cmp);
             of_rounds[of_rounds.len() / 2]
@@ -105,7 +105,7 @@ fn print(writers: usize, round: Duration, lines: Vec<(Durations, Durations)>) {
         };
         format!("{:8.0} {:7.0} {:7.0}", middle(rounds.iter().map(per_s).collect()), at(50), at(99))
     };
-    let (kith, limit) = (figures(&|line| line.0.clone()), figures(&|line| line.1.clone()));
+    let (kith, limit) = (medians(&|line| line.0.clone()), medians(&|line| line.1.clone()));
     let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
     println!("{writers:7} {kith} {limit}   {:6.2} {least:6.2} {most:6.2}", ratios[ratios.len() / 2]);
 }

@@ -1,10 +1,10 @@
-//! The graph's kernels beside their limit programs, without a server: `cargo bench --bench kernels -- [members] [kernel…]`.
+//! Measures the graph's kernels beside their limit programs, without a server: `cargo bench --bench kernels -- [members] [kernel…]`.
 //!
 //! `--privacy` asks on behalf of viewers where 0, 1, 10 and 50 % of the members hide their edges and where a hub's followers do, beside the
 //! same questions on a graph that holds only what the viewer sees.
 //!
-//! `--instructions KERNEL` answers a fixed number of questions on a fixed graph instead, for `valgrind --tool=callgrind`:
-//! instructions executed do not depend on what else the machine does.
+//! `--instructions KERNEL` answers a fixed number of questions on a fixed graph instead, for `valgrind --tool=callgrind`: the number of
+//! instructions executed does not depend on what else the machine does.
 
 use std::hint::black_box;
 
@@ -18,7 +18,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SEED: u64 = 1;
 const ROUNDS: usize = 5;
-/// Of the graph that instructions are counted on.
+/// The members of the graph that instructions are counted on.
 const COUNTED_MEMBERS: u32 = 5_000;
 const COUNTED_ASKS: usize = 20;
 
@@ -43,7 +43,7 @@ fn kernel(name: &str) -> Kernel {
     found.unwrap_or_else(|| panic!("no kernel {name}; there are {}", Kernel::ALL.map(Kernel::name).join(" ")))
 }
 
-/// Function calls whose instructions are counted: see `.ci/instructions`.
+/// Makes the function calls whose instructions are counted: see `.ci/instructions`.
 fn count(kernel: Kernel) {
     let network = Network::generate(COUNTED_MEMBERS, SEED);
     let graph = build(&network);
@@ -57,15 +57,15 @@ fn count(kernel: Kernel) {
     counted(&|| asks.iter().for_each(|ask| kernel.kith(&view, ask)));
 }
 
-/// The function that callgrind is told to count.
+/// Asks the questions; callgrind counts this function.
 #[inline(never)]
 fn counted(run: &dyn Fn()) {
     black_box(run)();
 }
 
-/// Viewers whose questions are asked, each beside a graph of what it sees.
+/// The viewers whose questions are asked, each beside a graph of what it sees.
 const VIEWERS: usize = 4;
-/// Questions of one viewer at most, of a kernel that takes long an eighth of it.
+/// The most questions of one viewer; a kernel that takes long is asked an eighth of them.
 const PRIVACY_ASKS: usize = 800;
 
 fn privacy(members: u32) {
@@ -93,7 +93,7 @@ fn privacy(members: u32) {
                         let ask = KithAsk::new(network, graph, &ask).expect("the members exist");
                         samples[at].time(|| kernel.kith(&view(graph).seen_by(viewer), &ask));
                     };
-                    // Who comes second finds some of what it needs in the processor's cache.
+                    // The side that comes second finds some of what it needs in the processor's cache.
                     [[0, 1], [1, 0]][n % 2].into_iter().for_each(&mut asked);
                 }
             }
@@ -134,8 +134,8 @@ fn compare(members: u32, kernels: &[Kernel]) {
             ours.iter().for_each(|ask| kith.time(|| kernel.kith(&view, ask)));
             rounds.extend(kith.round().zip(limit.round()));
         }
-        let median = |figure: &dyn Fn(&(Round, Round)) -> f64| {
-            let mut all: Vec<f64> = rounds.iter().map(figure).collect();
+        let median = |value: &dyn Fn(&(Round, Round)) -> f64| {
+            let mut all: Vec<f64> = rounds.iter().map(value).collect();
             all.sort_unstable_by(f64::total_cmp);
             all[all.len() / 2]
         };

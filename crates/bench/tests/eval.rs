@@ -1,4 +1,4 @@
-//! `kith-bench eval` on a split made for it: two circles of friends, and ties within them that were hidden.
+//! Runs `kith-bench eval` on a split made for it: two circles of friends, and ties within them that were hidden.
 
 mod harness;
 
@@ -10,8 +10,8 @@ use serde_json::Value;
 
 const CIRCLE: usize = 12;
 
-/// Two circles, each member joined to the four next on either side, and the circles joined at one place. One tie of each member
-/// is hidden. A tie is as old as it is long, in days, if ties are timed.
+/// Writes two circles, each member joined to the four next on either side, and the circles joined by one tie. One tie of each member is
+/// hidden. A tie is as old as it is long, in days, if ties are timed.
 fn write_split(folder: &Path, timed: bool) {
     let name = |circle: usize, at: usize| format!("{}-{}", ["left", "right"][circle], at % CIRCLE);
     let (mut train, mut test, mut queries) = ("# from to\n".to_owned(), "# from to\n".to_owned(), String::new());
@@ -71,10 +71,10 @@ fn every_ranker_is_measured_and_k_is_its_formula() {
             let (busiest, all) = (&ranker["of_the_busiest_introducer"], &ranker["introductions"]);
             assert!(busiest.as_u64().unwrap() >= 1 && busiest.as_u64() < all.as_u64(), "{name}");
         }
-        let sparing = |figure: &str| set["sparing"][figure].as_f64().unwrap();
+        let sparing = |value: &str| set["sparing"][value].as_f64().unwrap();
         assert_eq!(sparing("introductions"), 30_000.0);
         assert!(sparing("busiest_with_load") < sparing("busiest_without_load") && sparing("strength_kept") <= 1.0);
-        // The same again, byte for byte; another seed draws otherwise.
+        // The same seed gives the same output, byte for byte; another seed draws otherwise.
         let again = kith_bench(&["eval", folder.path().to_str().unwrap(), "--json", "--ablation"]);
         assert_eq!(again.out, run.out);
         let other = kith_bench(&["eval", folder.path().to_str().unwrap(), "--json", "--ablation", "--seed", "2"]);
@@ -119,7 +119,7 @@ fn a_split_that_is_wrong_is_refused_by_file_and_line() {
         assert_eq!(run.code, Some(1), "{file}: {text:?}");
         assert!(run.err.contains(file) && run.err.contains(why), "{file}: {text:?}: {}", run.err);
     }
-    // What no member can be called.
+    // These are no ids of members.
     let folder = split(false);
     let train = folder.path().join("train.tsv");
     fs::write(&train, fs::read_to_string(&train).unwrap() + "left-0\t\u{1}\n").unwrap();
@@ -129,10 +129,11 @@ fn a_split_that_is_wrong_is_refused_by_file_and_line() {
     assert!(missing.code == Some(1) && missing.err.contains("train.tsv cannot be read"), "{}", missing.err);
 }
 
-/// The set's name and what people read may hold numbers, too: the cut is that of its field, and in older splits the one in seconds.
+/// Checks that numbers in the set's name and in what people read do no harm: the cut is that of its field, and in older splits the one in
+/// seconds.
 #[test]
 fn the_cut_is_a_field_of_its_own() {
-    let told = |about: Option<&str>| {
+    let read = |about: Option<&str>| {
         let folder = split(true);
         let folder = folder.path();
         about.into_iter().for_each(|about| fs::write(folder.join("ABOUT"), about).unwrap());
@@ -143,7 +144,7 @@ fn the_cut_is_a_field_of_its_own() {
     };
     let sentence =
         "cut 2008-04, the cut 3 of 5: ties up to the cut 8640000 (seconds), half-life 864000 (seconds), prior 0.\n";
-    let own = told(None);
-    assert_eq!(told(Some(sentence)), own);
-    assert_ne!(told(Some("cut = 864000000000\nhalf-life = 864000\n")), own);
+    let own = read(None);
+    assert_eq!(read(Some(sentence)), own);
+    assert_ne!(read(Some("cut = 864000000000\nhalf-life = 864000\n")), own);
 }

@@ -1,4 +1,4 @@
-//! `kith-bench` measures all it names, and finds kith and its limit programs in agreement.
+//! Checks that `kith-bench` measures all it names, and finds kith and its limit programs in agreement.
 
 mod harness;
 
@@ -21,8 +21,8 @@ fn a_short_bench_measures_everything() {
         "distance beside writers, p99 / alone",
     ] {
         let row = row(what);
-        let figure = |side: &str| row[side]["value"].as_f64().unwrap();
-        assert!(figure("kith") > 0.0 && figure("limit") > 0.0, "{row}");
+        let value = |side: &str| row[side]["value"].as_f64().unwrap();
+        assert!(value("kith") > 0.0 && value("limit") > 0.0, "{row}");
     }
     for what in ["distance", "reach k = 3, by sphere", "suggestions, 2 steps", "5 strongest paths"] {
         let row = row(what);

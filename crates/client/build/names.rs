@@ -1,6 +1,6 @@
-//! Names as generated Rust code has them: for both build scripts, and for the house rules.
+//! Converts names to those of generated Rust code: for both build scripts, and for the house rules.
 
-/// `find_paths` of `FindPaths`.
+/// Returns `find_paths` for `FindPaths`.
 pub fn snake_case(name: &str) -> String {
     let mut snake = String::new();
     for (at, letter) in name.char_indices() {

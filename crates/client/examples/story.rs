@@ -1,7 +1,7 @@
-//! How a service calls kith from Rust: with deadlines, with retries that cannot write twice, and seeing its own writes.
+//! Shows how a service calls kith from Rust: with deadlines, with retries that cannot write twice, and seeing its own writes.
 //!
-//! `cargo run --release -p kith-client --example story -- http://127.0.0.1:5484` puts a chain of four, asks what kith is for, and records
-//! what came of it.
+//! `cargo run --release -p kith-client --example story -- http://127.0.0.1:5484` puts a chain of four, asks the questions kith is for, and
+//! records what came of them.
 
 use std::error::Error;
 
@@ -29,7 +29,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:5484".to_owned());
     let kith = Endpoint::new(&server).connect_lazy()?;
 
-    // Puts can be sent by every start of a service: what is there already changes nothing. A post can not: it is its own write.
+    // A service can send its puts at every start: what is there already changes nothing. It cannot send a post again, because each post is
+    // a write of its own.
     let people = [member("officer", &[TOPIC]), member("wife", &[]), member("cousin", &[]), member("jeremy", &[TOPIC])];
     let edges = [("officer", "spouse", "wife"), ("wife", "family", "cousin"), ("cousin", "neighbor", "jeremy")];
     let edges = edges.map(|(from, kind, to)| edge(from, kind, to, None));
@@ -42,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ..Status::default()
     };
     match kith.write([Change::PostStatus(post)]).await {
-        // It was posted by an earlier start.
+        // An earlier start has posted it.
         Err(refusal) if refusal.is("ALREADY_EXISTS") => {}
         posted => drop(posted?),
     }
@@ -65,7 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         None => println!("the officer has met everybody about {TOPIC}"),
     }
 
-    // They met, by what status and whose introduction.
+    // The two met, by this status and this introduction.
     let origin = Origin { status_id: STATUS.into(), introducer_ids: between, ..Origin::default() };
     let revision = kith.write([edge("officer", "colleague", "jeremy", Some(origin))]).await?.revision;
     println!("they are colleagues now, at revision {revision}");

@@ -1,4 +1,4 @@
-//! A client of one server, and of each of its services.
+//! A client of one server, and the clients of its services.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +21,7 @@ use crate::refusal::Refusal;
 use crate::retry::Retry;
 use crate::unary::Unary;
 
-/// A client of a server. Its clones share the connection, and what they have written.
+/// A client of a server. Clones share the connection and the newest revision.
 #[derive(Debug, Clone)]
 pub struct Client {
     connection: Connection,
@@ -35,7 +35,7 @@ impl Client {
         Client { connection, retry: Retry::default(), written: Arc::default() }
     }
 
-    /// This client with other deadlines.
+    /// Returns this client with other deadlines.
     pub fn with_retry(self, retry: Retry) -> Client {
         Client { retry, ..self }
     }
@@ -74,12 +74,12 @@ impl Client {
         self.call(v1::WriteRequest { changes: changes.collect(), ..Default::default() }).await
     }
 
-    /// The newest revision that a write of this client was answered with, to be handed to a program that is to see it.
+    /// Returns the newest revision that a write of this client was answered with, to be handed to a program that is to see the write.
     pub fn revision(&self) -> String {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has reads see a write of another program, by its revision.
+    /// Makes reads see a write of another program, by its revision.
     pub fn has_written(&self, revision: &str) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         if is_newer(revision, &written) {
@@ -92,7 +92,8 @@ impl Client {
 const STORE: usize = 16;
 const SEQUENCE_END: usize = 32;
 
-/// Whether a revision is later than another. Of another store it is: that is the one which answers now.
+/// Returns whether a revision is later than another. A revision of another store counts as later, because that store is the one which
+/// answers now.
 fn is_newer(revision: &str, known: &str) -> bool {
     let parts =
         |revision: &str| Some((revision.get(..STORE)?.to_owned(), revision.get(STORE..SEQUENCE_END)?.to_owned()));
@@ -115,23 +116,23 @@ macro_rules! services {
 }
 
 services! {
-    /// `AdminService`.
+    /// Returns the client of `AdminService`.
     admin: AdminServiceClient,
-    /// `DataService`.
+    /// Returns the client of `DataService`.
     data: DataServiceClient,
-    /// `EdgeService`.
+    /// Returns the client of `EdgeService`.
     edges: EdgeServiceClient,
-    /// `grpc.health.v1`.
+    /// Returns the client of `grpc.health.v1`.
     health: HealthClient,
-    /// `IntroductionService`.
+    /// Returns the client of `IntroductionService`.
     introductions: IntroductionServiceClient,
-    /// `MemberService`.
+    /// Returns the client of `MemberService`.
     members: MemberServiceClient,
-    /// `PathService`.
+    /// Returns the client of `PathService`.
     paths: PathServiceClient,
-    /// `ReachService`.
+    /// Returns the client of `ReachService`.
     reach: ReachServiceClient,
-    /// `StatusService`.
+    /// Returns the client of `StatusService`.
     statuses: StatusServiceClient,
 }
 
@@ -139,7 +140,7 @@ services! {
 mod tests {
     use super::*;
 
-    /// A revision of a store, after so many writes.
+    /// Returns a revision of a store, after so many writes.
     fn revision(store: u64, sequence: u64) -> String {
         format!("{store:016x}{sequence:016x}00000000")
     }

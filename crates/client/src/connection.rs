@@ -1,4 +1,4 @@
-//! What calls go through to a server.
+//! The connection that calls go through to a server.
 
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -6,7 +6,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-/// Shows the token, if there is one, with every call.
+/// Sends the token, if there is one, with every call.
 #[derive(Debug, Clone)]
 pub struct Bearer(pub(crate) Option<MetadataValue<Ascii>>);
 
@@ -19,5 +19,5 @@ impl Interceptor for Bearer {
     }
 }
 
-/// What the generated clients of all services call through.
+/// The channel that the generated clients of all services call through.
 pub type Connection = InterceptedService<Channel, Bearer>;

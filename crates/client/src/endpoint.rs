@@ -1,4 +1,4 @@
-//! Where a server is, and who calls it.
+//! A server's address, and the caller's credentials.
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A server that answers no ping for so long during a call is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// Why there is no client of an endpoint.
+/// The reason why there is no client of an endpoint.
 #[derive(Debug, ThisError)]
 pub enum EndpointError {
     #[error("not an address; give http://HOST:PORT or https://HOST:PORT")]
@@ -32,7 +32,7 @@ pub enum EndpointError {
     Unreachable(String),
 }
 
-/// A server's address, with what the caller is known by.
+/// A server's address, with the caller's credentials.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     url: String,
@@ -43,7 +43,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// `http://HOST:PORT`, `https://HOST:PORT`, or `HOST:PORT`, which is the first.
+    /// Returns the endpoint of `http://HOST:PORT`, `https://HOST:PORT`, or `HOST:PORT`, which stands for `http://`.
     pub fn new(server: &str) -> Endpoint {
         let url = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
         let user_agent = concat!("kith-client/", env!("CARGO_PKG_VERSION")).to_owned();
@@ -55,20 +55,20 @@ impl Endpoint {
         Endpoint { user_agent: name.into(), ..self }
     }
 
-    /// The authorities that the server's certificate must come from, in PEM.
+    /// Sets the authorities that the server's certificate must come from, in PEM.
     pub fn ca(self, pem: Vec<u8>) -> Endpoint {
         Endpoint { ca: Some(pem), ..self }
     }
 
-    /// The certificate and the key that the caller is known by, in PEM.
+    /// Sets the caller's certificate and key, in PEM.
     pub fn identity(self, certificate: Vec<u8>, key: Vec<u8>) -> Endpoint {
         Endpoint { identity: Some((certificate, key)), ..self }
     }
 
-    /// The bearer token that the caller is known by.
+    /// Sets the caller's bearer token.
     ///
     /// # Errors
-    /// `NotAToken` if it cannot stand in a header.
+    /// Returns `NotAToken` if the text cannot stand in a header.
     pub fn token(self, token: &str) -> Result<Endpoint, EndpointError> {
         let value = format!("Bearer {}", token.trim()).parse();
         let mut value: MetadataValue<Ascii> = value.map_err(|_| EndpointError::NotAToken)?;
@@ -76,20 +76,20 @@ impl Endpoint {
         Ok(Endpoint { token: Some(value), ..self })
     }
 
-    /// A client that is connected.
+    /// Returns a client that is connected.
     ///
     /// # Errors
-    /// What of the address or of the credentials is wrong, and `Unreachable` if nothing answers within 5 seconds.
+    /// Returns what is wrong with the address or the credentials, and `Unreachable` if nothing answers within 5 seconds.
     pub async fn connect(self) -> Result<Client, EndpointError> {
         let (transport, bearer) = self.transport()?;
         let channel = transport.connect().await.map_err(|error| EndpointError::Unreachable(innermost(&error)))?;
         Ok(Client::new(InterceptedService::new(channel, bearer)))
     }
 
-    /// A client that connects with its first call, and again whenever the connection is lost.
+    /// Returns a client that connects with its first call, and again whenever the connection is lost.
     ///
     /// # Errors
-    /// What of the address or of the credentials is wrong.
+    /// Returns what is wrong with the address or the credentials.
     pub fn connect_lazy(self) -> Result<Client, EndpointError> {
         let (transport, bearer) = self.transport()?;
         Ok(Client::new(InterceptedService::new(transport.connect_lazy(), bearer)))
@@ -126,7 +126,7 @@ fn is_loopback(transport: &Transport) -> bool {
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-/// The cause of all causes says it plainest: `Connection refused`.
+/// Returns the innermost cause, which says it plainest: `Connection refused`.
 fn innermost(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {

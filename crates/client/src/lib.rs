@@ -1,8 +1,8 @@
-//! What a Rust program calls kith by.
+//! The client by which a Rust program calls kith.
 //!
-//! `Endpoint` says where a server is and who calls; a `Client` of it sends any unary request by `Client::call`, again while that is
-//! worth another try, and at a revision that sees what the client has written. Streams are sent by the generated clients
-//! (`Client::data`, `Client::admin`). `Refusal` is what a server says when it refuses, as fields.
+//! `Endpoint` says where a server is and who calls; a `Client` of it sends any unary request by `Client::call`, again while that is worth
+//! another try, and at a revision that sees what the client has written. Streams are sent by the generated clients (`Client::data`,
+//! `Client::admin`). `Refusal` holds, as fields, why a server refused a call.
 #![forbid(unsafe_code)]
 
 mod client;

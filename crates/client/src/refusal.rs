@@ -1,4 +1,4 @@
-//! What a server says when it refuses a call, as fields.
+//! The refusal of a call, as fields.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -15,15 +15,15 @@ pub struct Refusal {
     /// The reason as `ErrorReason` names it, without its prefix; none if the refusal is not kith's: the connection was lost.
     pub reason: Option<String>,
     pub message: String,
-    /// Each field of the request that is wrong.
+    /// The fields of the request that are wrong.
     pub violations: Vec<Violation>,
-    /// What else the reason is about, as in the resource that was not found.
+    /// The subject of the reason, as in the resource that was not found.
     pub metadata: HashMap<String, String>,
     /// When to try again.
     pub retry_after: Option<Duration>,
 }
 
-/// What is wrong with one field of a request.
+/// The error in one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The field's path in the request, as in `changes[3].put_edge.edge.to_id`.
@@ -54,12 +54,12 @@ impl From<&Status> for Refusal {
 }
 
 impl Refusal {
-    /// Whether the refusal is of this reason, as in `ETAG_MISMATCH`.
+    /// Returns whether the refusal is for this reason, as in `ETAG_MISMATCH`.
     pub fn is(&self, reason: &str) -> bool {
         self.reason.as_deref() == Some(reason)
     }
 
-    /// Whether no server has answered. kith names a reason in everything it answers: what comes without one is the connection's.
+    /// Returns whether no server has answered. kith names a reason in everything it answers: an error without a reason is the connection's.
     pub fn is_unreachable(&self) -> bool {
         matches!(self.code, Code::Unavailable | Code::Unknown) && self.reason.is_none()
     }
@@ -77,7 +77,7 @@ impl fmt::Display for Refusal {
 
 impl Error for Refusal {}
 
-/// gRPC's own spelling: `NotFound` is `NOT_FOUND`.
+/// Returns gRPC's own spelling: `NOT_FOUND` for `NotFound`.
 pub fn code_name(code: Code) -> String {
     let mut name = String::new();
     for (at, letter) in format!("{code:?}").char_indices() {

@@ -1,4 +1,4 @@
-//! When a call is made again.
+//! Decides when a call is sent again.
 
 use std::time::{Duration, Instant};
 
@@ -11,25 +11,25 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// One try of it; the server is told, and stops.
+    /// The deadline of one try; the server hears it, and stops.
     pub deadline: Duration,
-    /// All tries together, with the pauses between them.
+    /// The time for all tries together, with the pauses between them.
     pub patience: Duration,
 }
 
 impl Default for Retry {
-    /// 2 seconds a try, 15 seconds in all.
+    /// Allows 2 seconds a try, 15 seconds in all.
     fn default() -> Retry {
         Retry { deadline: Duration::from_secs(2), patience: Duration::from_secs(15) }
     }
 }
 
 impl Retry {
-    /// Makes a call again while it is worth another try. It must be one that does no harm when it is carried out twice: a read, or a
-    /// write with a request id.
+    /// Sends a call again while it is worth another try. The call must do no harm when it is carried out twice: a read, or a write with a
+    /// request id.
     ///
     /// # Errors
-    /// The status of the last try.
+    /// Returns the status of the last try.
     pub async fn call<Q: Clone, A>(
         &self,
         request: &Q,
@@ -55,11 +55,11 @@ impl Retry {
     }
 }
 
-/// Whether the same call may be answered otherwise. After a deadline a write may have been carried out: its request id makes the next
-/// try harmless.
+/// Returns whether the same call may be answered otherwise. After a deadline a write may have been carried out: its request id makes the
+/// next try harmless.
 fn is_worth_another_try(status: &Status, says_when: bool) -> bool {
     match status.code() {
-        // Overloaded, or a quota used up: the server says when to come again. A full disk or a spent budget stays as it is.
+        // When the server is overloaded or a quota is used up, it says when to come again. A full disk or a spent budget stays as it is.
         Code::ResourceExhausted => says_when,
         code => matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled),
     }

@@ -1,4 +1,4 @@
-//! How the request of each unary RPC is sent. The implementations are made from the descriptors at build time.
+//! The way to send the request of each unary RPC. The implementations are generated from the descriptors at build time.
 
 use tonic::{Request, Response, Status};
 
@@ -10,22 +10,22 @@ use crate::proto::v1;
 pub trait Unary: Clone + Send + Sized {
     type Answer;
 
-    /// Where a read says which revision it is to see, in its `ReadOptions` or in a field of its own; none if the request is no read.
+    /// Returns the field by which a read says which revision it is to see, in its `ReadOptions` or its own; none if the request is no read.
     fn min_revision(&mut self) -> Option<&mut String> {
         None
     }
 
-    /// Where a write says which write it is; none if the request is no write.
+    /// Returns the field by which a write says which write it is; none if the request is no write.
     fn request_id(&mut self) -> Option<&mut String> {
         None
     }
 
-    /// The revision that a write was carried out at; empty of a read.
+    /// Returns the revision that a write was carried out at; empty for a read.
     fn revision(_answer: &Self::Answer) -> &str {
         ""
     }
 
-    /// Sends it once.
+    /// Sends the request once.
     fn send(
         request: Request<Self>,
         connection: Connection,

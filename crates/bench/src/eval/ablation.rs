@@ -1,8 +1,8 @@
-//! Variants of K: what each of its parts is worth.
+//! The variants of K, which show what each of its parts is worth.
 
 use super::rankers::{Ranker, Weights};
 
-/// Names and weights.
+/// The names and weights of the variants.
 const VARIANTS: [(&str, Weights); 5] = [
     ("K, two steps only", Weights { three_steps: 0.0, ..Weights::K }),
     ("K, three steps only", Weights { two_steps: 0.0, ..Weights::K }),

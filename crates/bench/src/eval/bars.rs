@@ -1,6 +1,6 @@
-//! What kith's suggestions are held to on the sets that are known, so that a change for the worse is seen.
+//! The bars that kith's suggestions must reach on the known sets, so that a change for the worse is seen.
 
-/// The least that they must reach on a set: Recall@20 and MRR.
+/// The least Recall@20 and MRR on a set.
 pub struct Bar {
     pub recall: f64,
     pub reciprocal_rank: f64,
@@ -8,15 +8,15 @@ pub struct Bar {
 
 /// The part of exact K's top that budgeted K must have too, on any set, in the mean.
 pub const OVERLAP: f64 = 0.90;
-/// What load left to the busiest introducer at most, and strength kept at least, when asks of late are known.
+/// The load left to the busiest introducer at most, and the strength kept at least, when recent asks are known.
 pub const LOAD_LEFT: f64 = 0.5;
 pub const STRENGTH_KEPT: f64 = 0.95;
-/// The set that this is held to: on others there may be nobody else to ask.
+/// The set that the load is held to: on others there may be nobody else to ask.
 pub const SPARED_ON: &str = "dblp-temporal";
-/// How far exact K may be from its formula written out, relative.
+/// The relative difference that exact K may have from its formula written out.
 pub const DIFFERENCE: f64 = 1e-6;
 
-/// By the name of the set's folder: the public networks they were cut from are named there.
+/// The bars by the name of the set's folder: the names are of the public networks that the sets were cut from.
 const BARS: [(&str, f64, f64); 6] = [
     ("email-eu-random", 0.555, 0.500),
     ("ego-facebook-random", 0.705, 0.680),
@@ -26,7 +26,7 @@ const BARS: [(&str, f64, f64); 6] = [
     ("dblp-temporal", 0.140, 0.115),
 ];
 
-/// The bar of a set, if it is a known one.
+/// Returns the bar of a set, if it is a known one.
 pub fn of(set: &str) -> Option<Bar> {
     let found = BARS.iter().find(|(name, ..)| *name == set)?;
     Some(Bar { recall: found.1, reciprocal_rank: found.2 })

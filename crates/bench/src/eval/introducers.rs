@@ -1,13 +1,13 @@
-//! Whom a member would ask to be introduced: the first hand-over of the strongest chain of two or three steps.
+//! Finds whom a member would ask to be introduced: the first hand-over of the strongest chain of two or three steps.
 
 use super::ties::Ties;
 
-/// What a hand-over leaves of a chain's odds.
+/// The part of a chain's odds that a hand-over leaves.
 const HAND_OVER: f64 = 0.5;
 
 /// The strongest chains of two steps from one member.
 pub struct Introducers {
-    /// By where they end: strength, and the member in between.
+    /// The chains by where they end: their strength, and the member in between.
     chains: Vec<(f64, u32)>,
 }
 
@@ -22,12 +22,12 @@ impl Introducers {
                 }
             }
         }
-        // No chain goes by its start.
+        // No chain leads through its start.
         chains[member as usize] = (0.0, 0);
         Introducers { chains }
     }
 
-    /// Who would be asked to introduce `to`; none if it is more than three steps away.
+    /// Returns who would be asked to introduce `to`; none if it is more than three steps away.
     pub fn best(&self, ties: &Ties, to: u32) -> Option<u32> {
         let longer = ties.of(to).iter().map(|&(y, strength)| {
             let (chain, z) = self.chains[y as usize];

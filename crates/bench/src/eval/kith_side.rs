@@ -20,7 +20,7 @@ pub struct Kith {
 const KIND: KindIx = KindIx(0);
 
 impl Kith {
-    /// Members keep their places.
+    /// Members keep their indices.
     pub fn new(split: &Split) -> Result<Kith, Failure> {
         let refused =
             |refused: Violation| Failure::new(format!("{}: {} {}", split.name, refused.field, refused.message));
@@ -42,7 +42,7 @@ impl Kith {
         self.as_of
     }
 
-    /// Of each of the best suggested to a member, who could introduce the two, by what is known of strengths alone.
+    /// Returns, for each of the best suggested to a member, who could introduce the two, by what is known of strengths alone.
     pub fn choices(&self, member: u32, limit: usize) -> Vec<Choice> {
         let (view, exclude) = (View::unfiltered(&self.graph, self.as_of), SmallSet::default());
         let introducers = Asking { most: usize::MAX, readiness: &|_| 1.0 };
@@ -53,7 +53,7 @@ impl Kith {
         suggested.into_iter().map(|suggestion| choice(suggestion.introducers)).collect()
     }
 
-    /// Whoever is suggested to a member who asks for so many, the best first, with their scores.
+    /// Returns who is suggested to a member that asks for so many, the best first, with their scores.
     pub fn ranking(&self, member: u32, breadth: Breadth, limit: usize) -> Vec<(u32, f64)> {
         let (view, exclude) = (View::unfiltered(&self.graph, self.as_of), SmallSet::default());
         let query = SuggestQuery { breadth, ..SuggestQuery::exact(&exclude, limit) };
@@ -62,7 +62,7 @@ impl Kith {
     }
 }
 
-/// The interactions of two members, summed up as they are when they are recorded one by one.
+/// Returns the interactions of two members, summed up as they are when they are recorded one by one.
 fn faded(tie: &KnownTie, kind: &Kind) -> StrengthInputs {
     let add = |history, &time_s: &u32| add_interactions(history, kind, 1, time_s);
     let history = tie.times_s.iter().fold(History::default(), add);

@@ -1,4 +1,4 @@
-//! Every ranker asked about every query of a split.
+//! Asks every ranker every query of a split.
 
 use std::collections::HashMap;
 
@@ -12,21 +12,21 @@ use super::ties::Ties;
 use kith::cli::Failure;
 use kith::graph::Breadth;
 
-/// kith's own, as they are called in the table.
+/// The names of kith's own rankers in the table.
 pub const EXACT: &str = "K, exact";
 pub const BUDGETED: &str = "K, budgeted";
 
-/// Rankings by name, and how they were found.
+/// The rankings by name, and how they were found.
 pub struct Measured {
     pub rankers: Vec<Rankings>,
-    /// Exact K against its formula written out, query by query.
+    /// Exact K compared with its formula written out, query by query.
     pub agreement: Vec<Agreement>,
     /// The part of exact K's top that budgeted K has too, query by query.
     pub overlap: Vec<f64>,
     pub sparing: Sparing,
 }
 
-/// What one ranker does, query by query.
+/// The results of one ranker, query by query.
 pub struct Rankings {
     pub name: String,
     pub found: Vec<Found>,
@@ -35,7 +35,7 @@ pub struct Rankings {
     pub asks: HashMap<u32, u64>,
 }
 
-/// How far two computations of the same agree.
+/// How far two computations of the same ranking agree.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Agreement {
     /// The greatest difference of a score, relative.
@@ -44,14 +44,14 @@ pub struct Agreement {
     pub same_top: bool,
 }
 
-/// One query's answers, ranker by ranker.
+/// The answers to one query, ranker by ranker.
 struct Answer {
     rankers: Vec<(Found, Vec<u32>, Vec<u32>)>,
     agreement: Agreement,
     overlap: f64,
 }
 
-/// Scores nearer to each other than this are equal: sums of floats in another order.
+/// Scores nearer to each other than this are equal: they are sums of floats in another order.
 const EQUAL: f64 = 1e-6;
 
 /// Asks all rankers, and those added, on as many threads as there are processors.
@@ -129,19 +129,20 @@ impl Asked<'_> {
 }
 
 impl Asked<'_> {
-    /// Who is told to one who asks for the top alone, and then all others: of those who ask for fewer, fewer are looked at in full.
+    /// Returns the ranking of a caller that asks for the top alone, followed by all others: with a smaller limit, fewer members are looked
+    /// at in full.
     fn budgeted(&self, query: u32) -> Vec<(u32, f64)> {
         let mut ranking = self.kith.ranking(query, Breadth::STRONGEST, TOP);
         let Some(least) = ranking.last().map(|last| last.1) else { return ranking };
-        let told: Vec<u32> = ranking.iter().map(|ranked| ranked.0).collect();
+        let top: Vec<u32> = ranking.iter().map(|ranked| ranked.0).collect();
         let all = self.kith.ranking(query, Breadth::STRONGEST, usize::MAX).into_iter();
-        let others = all.filter(|(member, _)| !told.contains(member)).map(|(member, score)| (member, score.min(least)));
+        let others = all.filter(|(member, _)| !top.contains(member)).map(|(member, score)| (member, score.min(least)));
         ranking.extend(others);
         ranking
     }
 }
 
-/// A ranking as a score for each member; 0 for those who are not in it.
+/// Returns a ranking as a score for each member; 0 for those who are not in it.
 fn dense(ranking: &[(u32, f64)], members: usize) -> Vec<f64> {
     let mut scores = vec![0.0; members];
     ranking.iter().for_each(|&(member, score)| scores[member as usize] = score);

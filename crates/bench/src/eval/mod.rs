@@ -1,18 +1,18 @@
-//! How good suggestions are, on networks of which it is known who met later.
+//! Measures how good suggestions are, on networks of which it is known who met later.
 //!
-//! A split is what was known at a time and whom some members met after it. Every ranker orders all that a member was not
-//! joined to; what counts is how many of those met later are among the first twenty, and how far down the first of them is.
-//! Nothing is sampled: no drawn negatives, no area under a curve. The classic rankers run in the same process.
+//! A split holds what was known at a time, and whom some members met after it. Every ranker orders all that a member was not joined to;
+//! what counts is how many of those met later are among the first twenty, and how far down the first of them is. Nothing is sampled: no
+//! drawn negatives, no area under a curve. The classic rankers run in the same process.
 
 mod ablation;
 mod bars;
-mod figures;
 mod introducers;
 mod kith_side;
 mod measure;
 mod rankers;
 mod ranking;
 mod report;
+mod scores;
 mod sparing;
 mod split;
 mod ties;
@@ -23,11 +23,11 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
-use figures::{Bootstrap, Figures};
 use kith::cli::Failure;
 use kith::cli::print::say;
 use measure::{EXACT, Measured, measure};
 use report::Report;
+use scores::{Bootstrap, Scores};
 use split::Split;
 
 /// What `kith-bench eval` takes.
@@ -63,7 +63,7 @@ fn evaluate(args: &EvalArgs) -> Result<(), Failure> {
         eprintln!("{:>6.1} s  {}", begun.elapsed().as_secs_f64(), split.name);
         let added = if args.ablation { ablation::variants() } else { Vec::new() };
         let measured = measure(&split, &added, args.seed)?;
-        let report = Report::of(&split, &measured, figures(&split, &measured, args.seed));
+        let report = Report::of(&split, &measured, scores(&split, &measured, args.seed));
         missed.extend(report.missed());
         if !args.json {
             say(&format!("{}{}", if sets.is_empty() { "" } else { "\n" }, report.table()))?;
@@ -76,9 +76,9 @@ fn evaluate(args: &EvalArgs) -> Result<(), Failure> {
     if missed.is_empty() { Ok(()) } else { Err(Failure::new(format!("bars were missed\n  {}", missed.join("\n  ")))) }
 }
 
-fn figures(split: &Split, measured: &Measured, seed: u64) -> Vec<Figures> {
+fn scores(split: &Split, measured: &Measured, seed: u64) -> Vec<Scores> {
     let bootstrap = Bootstrap::of(split.queries.len(), seed);
     let exact = measured.rankers.iter().find(|rankings| rankings.name == EXACT);
-    let of = |rankings| Some(Figures::of(rankings, exact?, split.members.len(), &bootstrap));
+    let of = |rankings| Some(Scores::of(rankings, exact?, split.members.len(), &bootstrap));
     measured.rankers.iter().filter_map(of).collect()
 }

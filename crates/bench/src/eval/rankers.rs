@@ -1,16 +1,16 @@
-//! The rankers that are compared. Each gives every member a score for one who looks for introductions; the formula of K is
-//! written out here once more, over plain arrays, so that kith's own answers have something to be held to.
+//! The rankers that are compared. Each gives every member a score for a member who looks for introductions; the formula of K is written out
+//! here once more, over plain arrays, so that kith's own answers can be held to it.
 
 use super::ties::Ties;
 
-/// β of Katz (Liben-Nowell, Kleinberg 2007), and the longest walks that count.
+/// The β of Katz (Liben-Nowell, Kleinberg 2007), and the longest walks that count.
 const KATZ: f64 = 0.005;
 const KATZ_STEPS: u32 = 6;
 /// How often the walk of PageRank starts anew, and how many of its steps are followed: what is left after them is 0.85⁶⁰ = 6e-5.
 const RESTART: f64 = 0.15;
 const PAGE_RANK_STEPS: u32 = 60;
 
-/// How scores are made.
+/// The formula that scores are made by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ranker {
     CommonNeighbors,
@@ -24,7 +24,7 @@ pub enum Ranker {
     Walks(Weights),
 }
 
-/// What K is made of: `Σ s·s/Dᵖ + λ·Σ s·s·s/(Dᵖ·Dᵖ)`.
+/// The weights of K: `Σ s·s/Dᵖ + λ·Σ s·s·s/(Dᵖ·Dᵖ)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weights {
     pub two_steps: f64,
@@ -35,12 +35,12 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Those of the contract.
+    /// The weights that kith uses.
     pub const K: Weights = Weights { two_steps: 1.0, three_steps: 0.5, degree_exponent: 1.0 };
 }
 
 impl Ranker {
-    /// The classic ones.
+    /// The classic rankers.
     pub const CLASSIC: [(&'static str, Ranker); 5] = [
         ("common neighbors", Ranker::CommonNeighbors),
         ("Adamic-Adar", Ranker::AdamicAdar),
@@ -49,7 +49,7 @@ impl Ranker {
         ("personalised PageRank", Ranker::PageRank),
     ];
 
-    /// The score of every member, for one who looks.
+    /// Returns the score of every member, for the member who looks.
     pub fn scores(self, ties: &Ties, member: u32) -> Vec<f64> {
         match self {
             Ranker::CommonNeighbors => shared(ties, member, |_| 1.0),
@@ -62,7 +62,7 @@ impl Ranker {
     }
 }
 
-/// A sum over the neighbors that two members share.
+/// Returns a sum over the neighbors that two members share.
 fn shared(ties: &Ties, member: u32, part: impl Fn(f64) -> f64) -> Vec<f64> {
     let mut scores = vec![0.0; ties.members()];
     for &(z, _) in ties.of(member) {
@@ -72,7 +72,7 @@ fn shared(ties: &Ties, member: u32, part: impl Fn(f64) -> f64) -> Vec<f64> {
     scores
 }
 
-/// `Σ βˡ · walks of l steps`.
+/// Returns `Σ βˡ · walks of l steps`.
 fn katz(ties: &Ties, member: u32) -> Vec<f64> {
     let mut scores = vec![0.0; ties.members()];
     let mut arriving = unit(ties, member);
@@ -83,7 +83,7 @@ fn katz(ties: &Ties, member: u32) -> Vec<f64> {
     scores
 }
 
-/// Where a walk is that starts anew at the member again and again.
+/// Returns where a walk is that starts anew at the member again and again.
 fn page_rank(ties: &Ties, member: u32) -> Vec<f64> {
     let mut scores = unit(ties, member);
     for _ in 0..PAGE_RANK_STEPS {
@@ -93,13 +93,13 @@ fn page_rank(ties: &Ties, member: u32) -> Vec<f64> {
     scores
 }
 
-/// K.
+/// Returns K.
 fn walks(ties: &Ties, member: u32, weights: Weights) -> Vec<f64> {
     let share = |from: u32, strength: f64| strength / ties.degree(from).powf(weights.degree_exponent);
     let mut first = vec![0.0; ties.members()];
     ties.of(member).iter().for_each(|step| first[step.0 as usize] = step.1);
     let mut second = step(ties, &first, share);
-    // y ≠ u.
+    // The walk's end y is not the member u itself.
     second[member as usize] = 0.0;
     let third = step(ties, &second, share);
     second.iter().zip(&third).map(|(two, three)| weights.two_steps * two + weights.three_steps * three).collect()
@@ -111,7 +111,7 @@ fn unit(ties: &Ties, member: u32) -> Vec<f64> {
     unit
 }
 
-/// One step from everywhere, each along every tie, times the factor for where it starts and how strong the tie is.
+/// Takes one step from everywhere, along every tie, times the factor for where it starts and how strong the tie is.
 fn step(ties: &Ties, from: &[f64], factor: impl Fn(u32, f64) -> f64) -> Vec<f64> {
     let mut to = vec![0.0; ties.members()];
     for (member, &amount) in from.iter().enumerate().filter(|(_, amount)| **amount > 0.0) {
@@ -128,7 +128,7 @@ mod tests {
     use crate::eval::split::{Fading, KnownTie, Split};
     use kith::domain::TimeMs;
 
-    /// 0 is joined to 1 and 2, both to 3, and 3 to 4; every tie of strength 0.55.
+    /// Returns ties by which 0 is joined to 1 and 2, both to 3, and 3 to 4; every tie of strength 0.55.
     fn ties() -> Ties {
         let tie = |(a, b): (u32, u32)| KnownTie { a, b, times_s: Vec::new() };
         Ties::new(&Split {
@@ -162,7 +162,7 @@ mod tests {
         assert!(close(by_root[3], 2.0 * 0.55 * 0.55 / 1.1f64.sqrt()) && by_root[4] == 0.0);
     }
 
-    /// Walks of five steps from 0 to 4, one by one.
+    /// Counts the walks of five steps from 0 to 4, one by one.
     fn walks_of_five(ties: &Ties) -> f64 {
         let mut ends = vec![0u32];
         for _ in 0..5 {

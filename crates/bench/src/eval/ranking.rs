@@ -1,17 +1,17 @@
-//! How well the members that one met later stand in a ranking of all they were not joined to.
+//! Measures how well the members that were met later stand in a ranking of all that were not joined.
 
 use fastrand::Rng;
 
 use super::ties::Ties;
 
-/// Those at the top that count.
+/// The number of members at the top that count.
 pub const TOP: usize = 20;
 
-/// Whoever a member could be introduced to, in the order that breaks ties: at random, the same for every ranker.
+/// The members that one could be introduced to, in the order that breaks equal scores: at random, the same for every ranker.
 pub struct Candidates(Vec<u32>);
 
 impl Candidates {
-    /// Everyone the member is not joined to.
+    /// Returns everyone the member is not joined to.
     pub fn of(ties: &Ties, member: u32, seed: u64) -> Candidates {
         let mut others: Vec<u32> =
             (0..ties.members() as u32).filter(|&other| other != member && !ties.are_joined(member, other)).collect();
@@ -19,33 +19,33 @@ impl Candidates {
         Candidates(others)
     }
 
-    /// All of them.
+    /// Returns all candidates.
     pub fn members(&self) -> &[u32] {
         &self.0
     }
 
-    /// The best, first those with the greatest scores; no one without a score.
+    /// Returns the best, those with the greatest scores first, without members that have no score.
     pub fn top(&self, scores: &[f64]) -> Vec<u32> {
-        let mut places: Vec<(f64, usize)> =
-            self.0.iter().enumerate().map(|(place, &member)| (scores[member as usize], place)).collect();
-        places.retain(|place| place.0 > 0.0);
+        let mut ranked: Vec<(f64, usize)> =
+            self.0.iter().enumerate().map(|(index, &member)| (scores[member as usize], index)).collect();
+        ranked.retain(|candidate| candidate.0 > 0.0);
         let better = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        if places.len() > TOP {
-            places.select_nth_unstable_by(TOP, better);
-            places.truncate(TOP);
+        if ranked.len() > TOP {
+            ranked.select_nth_unstable_by(TOP, better);
+            ranked.truncate(TOP);
         }
-        places.sort_unstable_by(better);
-        places.into_iter().map(|(_, place)| self.0[place]).collect()
+        ranked.sort_unstable_by(better);
+        ranked.into_iter().map(|(_, index)| self.0[index]).collect()
     }
 
-    /// How the members that were met later stand among all candidates.
+    /// Returns how the members that were met later stand among all candidates.
     pub fn found(&self, scores: &[f64], met: &[u32]) -> Found {
-        // The rank of each: everyone better, and of those as good, everyone before it.
+        // A member's rank counts everyone better, and those as good that come before it.
         let rank = |member: u32| {
             let score = scores[member as usize];
-            let place = self.0.iter().position(|&other| other == member).unwrap_or(self.0.len());
+            let index = self.0.iter().position(|&other| other == member).unwrap_or(self.0.len());
             let before = |(at, &other): (usize, &u32)| {
-                scores[other as usize] > score || (scores[other as usize] == score && at < place)
+                scores[other as usize] > score || (scores[other as usize] == score && at < index)
             };
             self.0.iter().enumerate().filter(|&other| before(other)).count() + 1
         };
@@ -56,12 +56,12 @@ impl Candidates {
     }
 }
 
-/// What one ranking is worth to one member.
+/// The quality of one ranking for one member.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found {
     /// The part of those met later that is at the top.
     pub recall: f64,
-    /// 1 / rank of the first of them.
+    /// The reciprocal of the rank of the first of them.
     pub reciprocal_rank: f64,
 }
 
@@ -78,7 +78,7 @@ mod tests {
         scores[29] = 0.0;
         assert_eq!(candidates.top(&scores)[..4], [7, 5, 28, 27]);
         assert_eq!(candidates.top(&scores).len(), TOP);
-        // 9 is behind 7, 5 and 28 to 10 but for 7 and 5, who stand above; 29 is the last of all.
+        // 9 is behind 7, 5 and 28 to 10 without 7 and 5, who are above; 29 is the last of all.
         assert_eq!(candidates.found(&scores, &[5, 9]), Found { recall: 0.5, reciprocal_rank: 0.5 });
         assert_eq!(candidates.found(&scores, &[29]), Found { recall: 0.0, reciprocal_rank: 1.0 / 30.0 });
     }

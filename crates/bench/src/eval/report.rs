@@ -1,33 +1,33 @@
-//! The figures of a set as a table, and as JSON.
+//! Reports the scores of a set as a table, and as JSON.
 
 use serde_json::{Value, json};
 
 use super::bars;
-use super::figures::{Estimate, Figures};
 use super::measure::{BUDGETED, Measured};
+use super::scores::{Estimate, Scores};
 use super::sparing::Sparing;
 use super::split::Split;
 use kith::cli::print::{Align, Table};
 
-/// What is told of a set.
+/// The report on a set.
 pub struct Report {
     pub set: String,
     pub members: usize,
     pub ties: usize,
     pub queries: usize,
-    pub rankers: Vec<Figures>,
+    pub rankers: Vec<Scores>,
     /// The greatest relative difference between a score of exact K and its formula written out.
     pub difference: f64,
-    /// Queries whose top is the same by both.
+    /// The number of queries whose top is the same by both.
     pub same_top: usize,
-    /// How much of exact K's top budgeted K has: the mean, and the least of all queries.
+    /// The part of exact K's top that budgeted K has: the mean, and the least of all queries.
     pub overlap: f64,
     pub overlap_least: f64,
     pub sparing: Sparing,
 }
 
 impl Report {
-    pub fn of(split: &Split, measured: &Measured, rankers: Vec<Figures>) -> Report {
+    pub fn of(split: &Split, measured: &Measured, rankers: Vec<Scores>) -> Report {
         let queries = split.queries.len();
         Report {
             set: split.name.clone(),
@@ -43,7 +43,7 @@ impl Report {
         }
     }
 
-    /// Each bar that is not reached, in words.
+    /// Returns each bar that is not reached, in words.
     pub fn missed(&self) -> Vec<String> {
         let mut missed = Vec::new();
         let mut hold = |what: &str, reached: f64, bar: f64, holds: bool| {
@@ -52,7 +52,7 @@ impl Report {
             }
         };
         if let Some(bar) = bars::of(&self.set)
-            && let Some(kith) = self.rankers.iter().find(|figures| figures.name == BUDGETED)
+            && let Some(kith) = self.rankers.iter().find(|scores| scores.name == BUDGETED)
         {
             let (recall, rank) = (kith.recall.mean, kith.reciprocal_rank.mean);
             hold("Recall@20 of budgeted K", recall, bar.recall, recall >= bar.recall);
@@ -71,7 +71,7 @@ impl Report {
         missed
     }
 
-    /// For people.
+    /// Returns the report for people.
     pub fn table(&self) -> String {
         let mut table = Table::new(&[
             ("ranker", Align::Left),
@@ -86,16 +86,17 @@ impl Report {
             ("covered", Align::Right),
             ("busiest introducer", Align::Right),
         ]);
-        for figures in &self.rankers {
-            let share = 100.0 * figures.busiest as f64 / figures.asks.max(1) as f64;
-            let estimates =
-                [figures.recall, figures.reciprocal_rank, figures.recall_more, figures.reciprocal_rank_more];
-            let mut cells = vec![figures.name.clone()];
+        for scores in &self.rankers {
+            let share = 100.0 * scores.busiest as f64 / scores.asks.max(1) as f64;
+            let estimates = [scores.recall, scores.reciprocal_rank, scores.recall_more, scores.reciprocal_rank_more];
+            let mut cells = vec![scores.name.clone()];
             cells.extend(
-                estimates.iter().flat_map(|figure| [format!("{:.4}", figure.mean), format!("{:.4}", figure.error)]),
+                estimates
+                    .iter()
+                    .flat_map(|estimate| [format!("{:.4}", estimate.mean), format!("{:.4}", estimate.error)]),
             );
-            cells.push(format!("{:.1} %", 100.0 * figures.coverage));
-            cells.push(format!("{} of {} ({share:.2} %)", figures.busiest, figures.asks));
+            cells.push(format!("{:.1} %", 100.0 * scores.coverage));
+            cells.push(format!("{} of {} ({share:.2} %)", scores.busiest, scores.asks));
             table.row(cells);
         }
         format!(
@@ -122,21 +123,21 @@ impl Report {
         )
     }
 
-    /// For programs.
+    /// Returns the report for programs.
     pub fn json(&self) -> Value {
-        let estimate = |figure: Estimate| json!({ "mean": figure.mean, "error": figure.error });
-        let ranker = |figures: &Figures| {
+        let estimate = |estimate: Estimate| json!({ "mean": estimate.mean, "error": estimate.error });
+        let ranker = |scores: &Scores| {
             json!({
-                "name": figures.name,
-                "recall_at_20": estimate(figures.recall),
-                "mrr": estimate(figures.reciprocal_rank),
+                "name": scores.name,
+                "recall_at_20": estimate(scores.recall),
+                "mrr": estimate(scores.reciprocal_rank),
                 "more_than_k": {
-                    "recall_at_20": estimate(figures.recall_more),
-                    "mrr": estimate(figures.reciprocal_rank_more),
+                    "recall_at_20": estimate(scores.recall_more),
+                    "mrr": estimate(scores.reciprocal_rank_more),
                 },
-                "coverage": figures.coverage,
-                "introductions": figures.asks,
-                "of_the_busiest_introducer": figures.busiest,
+                "coverage": scores.coverage,
+                "introductions": scores.asks,
+                "of_the_busiest_introducer": scores.busiest,
             })
         };
         json!({

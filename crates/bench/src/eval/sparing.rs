@@ -1,5 +1,5 @@
-//! Introductions asked for one after the other: how much the busiest introducer is spared when the ranking knows what was asked of
-//! late, and how much weaker the chains are that are asked for instead.
+//! Simulates introductions asked for one after the other: how much the busiest introducer is spared when the ranking knows the recent asks,
+//! and how much weaker the chains are that are asked for instead.
 
 use std::collections::HashMap;
 
@@ -9,18 +9,18 @@ use super::kith_side::{Choice, Kith};
 use kith::domain::limits::ASK_DAYS_MAX;
 use kith::domain::{Day, IntroducerTally, Stage, TimeMs};
 
-/// Introductions that are asked for.
+/// The number of introductions that are asked for.
 const ASKS: usize = 30_000;
-/// Each query asks to meet so many of those suggested to it, all of them in random order; and again, if that is not enough.
+/// Each query asks to meet so many of those suggested to it, in random order; and again, if that is not enough.
 const WANTED: usize = 30;
-/// They are spread over days that all count to the end.
+/// The asks are spread over days that all count to the end.
 const SPREAD_MS: i64 = (ASK_DAYS_MAX as i64 - 1) * 24 * 3_600 * 1_000;
 
-/// What the asks come to, without load in the ranking and with it.
+/// The outcome of the asks, without load in the ranking and with it.
 #[derive(Debug, Clone, Copy)]
 pub struct Sparing {
     pub asks: usize,
-    /// Of the member asked most.
+    /// The asks of the member asked most.
     pub busiest_without_load: u64,
     pub busiest_with_load: u64,
     /// The strength of the chains asked for with load, as a part of that without.
@@ -28,13 +28,13 @@ pub struct Sparing {
 }
 
 impl Sparing {
-    /// What the busiest is asked for with load, as a part of that without.
+    /// Returns the asks of the busiest member with load, as a part of those without.
     pub fn load_left(&self) -> f64 {
         self.busiest_with_load as f64 / self.busiest_without_load.max(1) as f64
     }
 }
 
-/// Asks by strength and willingness, and again by load too. Whoever is asked agrees.
+/// Asks by strength and willingness, and again by load too. A member that is asked agrees.
 pub fn simulate(kith: &Kith, queries: &[u32], seed: u64) -> Sparing {
     let mut choices: Vec<Choice> = queries.iter().flat_map(|&query| kith.choices(query, WANTED)).collect();
     choices.retain(|choice| !choice.is_empty());
@@ -50,7 +50,7 @@ pub fn simulate(kith: &Kith, queries: &[u32], seed: u64) -> Sparing {
     }
 }
 
-/// Who was asked, and how strong the chains were.
+/// The members that were asked, and how strong the chains were.
 #[derive(Default)]
 struct Asked {
     tallies: HashMap<u32, IntroducerTally>,
@@ -58,7 +58,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// Asks whoever has the greatest strength times factor of each choice, one after the other.
+    /// Asks the member with the greatest strength times factor of each choice, one after the other.
     fn all(asks: &[&Choice], begin: TimeMs, factor: impl Fn(&IntroducerTally, TimeMs) -> f64) -> Asked {
         let mut asked = Asked::default();
         for (at, choice) in asks.iter().enumerate() {
@@ -73,7 +73,7 @@ impl Asked {
         let score = |&(introducer, strength): &(u32, f64)| {
             strength * factor(self.tallies.get(&introducer).unwrap_or(&nothing), now)
         };
-        // The first of equal ones.
+        // The first of equal ones is asked.
         let scored = choice.iter().map(|one| (score(one), one));
         let best = scored.reduce(|best, one| if one.0 > best.0 { one } else { best });
         if let Some((_, &(introducer, strength))) = best {

@@ -8,7 +8,7 @@ use kith::cli::Failure;
 use kith::domain::TimeMs;
 use kith::domain::limits::HALF_LIFE_DEFAULT_MS;
 
-/// What strengths depend on, beside the interactions of two members.
+/// The parameters of strengths, beside the interactions of two members.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fading {
     pub prior: f64,
@@ -17,7 +17,7 @@ pub struct Fading {
 }
 
 impl Fading {
-    /// Of a set without times: every tie is as strong as a friend's of whom no more is known.
+    /// The parameters of a set without times: every tie is as strong as a friend's of whom no more is known.
     const NONE: Fading = Fading { prior: 1.0, half_life_ms: HALF_LIFE_DEFAULT_MS, as_of: TimeMs(0) };
 }
 
@@ -26,20 +26,20 @@ impl Fading {
 pub struct KnownTie {
     pub a: u32,
     pub b: u32,
-    /// Seconds since 1970; none in a set without times.
+    /// The times in seconds since 1970; empty in a set without times.
     pub times_s: Vec<u32>,
 }
 
-/// Members are known by their place among the names that occur in `train.tsv`.
+/// A split, whose members are known by their index among the names that occur in `train.tsv`.
 #[derive(Debug)]
 pub struct Split {
     pub name: String,
     pub members: Vec<String>,
-    /// Each pair once.
+    /// The ties, each pair once.
     pub ties: Vec<KnownTie>,
-    /// By member: whom they met later, in order.
+    /// The members whom each member met later, in order.
     pub hidden: Vec<Vec<u32>>,
-    /// Whose introductions are looked for; each met somebody.
+    /// The members to suggest to; each met somebody.
     pub queries: Vec<u32>,
     pub fading: Fading,
 }
@@ -56,18 +56,18 @@ impl Split {
             queries: Vec::new(),
             fading: Fading::NONE,
         };
-        let mut places: HashMap<String, u32> = HashMap::new();
-        let timed = split.read_train(&Text::read(folder, "train.tsv")?, &mut places)?;
+        let mut indices: HashMap<String, u32> = HashMap::new();
+        let timed = split.read_train(&Text::read(folder, "train.tsv")?, &mut indices)?;
         if timed {
             split.fading = fading(&Text::read(folder, "ABOUT")?)?;
         }
-        split.read_test(&Text::read(folder, "test.tsv")?, &places)?;
-        split.read_queries(&Text::read(folder, "queries.txt")?, &places)?;
+        split.read_test(&Text::read(folder, "test.tsv")?, &indices)?;
+        split.read_queries(&Text::read(folder, "queries.txt")?, &indices)?;
         Ok(split)
     }
 
-    /// Whether ties are timed.
-    fn read_train(&mut self, train: &Text, places: &mut HashMap<String, u32>) -> Result<bool, Failure> {
+    /// Reads the ties, and returns whether they are timed.
+    fn read_train(&mut self, train: &Text, indices: &mut HashMap<String, u32>) -> Result<bool, Failure> {
         let mut pairs: HashMap<(u32, u32), usize> = HashMap::new();
         let mut timed = None;
         for (line, words) in train.lines() {
@@ -79,13 +79,13 @@ impl Split {
             if *timed.get_or_insert(time.is_some()) != time.is_some() {
                 return Err(train.wrong(line, "some lines have a time and some have none"));
             }
-            let mut place = |name: &str| {
-                *places.entry(name.to_owned()).or_insert_with(|| {
+            let mut index = |name: &str| {
+                *indices.entry(name.to_owned()).or_insert_with(|| {
                     self.members.push(name.to_owned());
                     self.members.len() as u32 - 1
                 })
             };
-            let (a, b) = (place(a), place(b));
+            let (a, b) = (index(a), index(b));
             if a == b {
                 return Err(train.wrong(line, "a member is joined to itself"));
             }
@@ -101,13 +101,13 @@ impl Split {
         Ok(timed == Some(true))
     }
 
-    fn read_test(&mut self, test: &Text, places: &HashMap<String, u32>) -> Result<(), Failure> {
+    fn read_test(&mut self, test: &Text, indices: &HashMap<String, u32>) -> Result<(), Failure> {
         let known: std::collections::HashSet<(u32, u32)> =
             self.ties.iter().map(|tie| (tie.a.min(tie.b), tie.a.max(tie.b))).collect();
         self.hidden = vec![Vec::new(); self.members.len()];
         for (line, words) in test.lines() {
             let [a, b] = words.as_slice() else { return Err(test.wrong(line, "two members were expected")) };
-            let (Some(&a), Some(&b)) = (places.get(*a), places.get(*b)) else {
+            let (Some(&a), Some(&b)) = (indices.get(*a), indices.get(*b)) else {
                 return Err(test.wrong(line, "a member does not occur in train.tsv"));
             };
             if a == b || known.contains(&(a.min(b), a.max(b))) {
@@ -123,10 +123,10 @@ impl Split {
         Ok(())
     }
 
-    fn read_queries(&mut self, queries: &Text, places: &HashMap<String, u32>) -> Result<(), Failure> {
+    fn read_queries(&mut self, queries: &Text, indices: &HashMap<String, u32>) -> Result<(), Failure> {
         for (line, words) in queries.lines() {
             let [name] = words.as_slice() else { return Err(queries.wrong(line, "one member was expected")) };
-            let Some(&member) = places.get(*name) else {
+            let Some(&member) = indices.get(*name) else {
                 return Err(queries.wrong(line, "the member does not occur in train.tsv"));
             };
             if self.hidden[member as usize].is_empty() {
@@ -138,8 +138,8 @@ impl Split {
     }
 }
 
-/// When the past ends and how fast it fades: fields of `ABOUT`, each on a line of its own, `cut = 1086494965.8`, `half-life = 1209600`
-/// (seconds both) and `prior = 0`. All else there is for people.
+/// Reads when the past ends and how fast it fades: fields of `ABOUT`, each on a line of its own, `cut = 1086494965.8`, `half-life =
+/// 1209600` (seconds both) and `prior = 0`. All else there is for people.
 fn fading(about: &Text) -> Result<Fading, Failure> {
     let required = |name: &str| about.number(name)?.ok_or_else(|| about.without(&format!("{name} in seconds")));
     Ok(Fading {
@@ -164,14 +164,14 @@ impl Text {
         Ok(Text { path, text })
     }
 
-    /// The words of each line that is no comment, with its number.
+    /// Returns the words of each line that is no comment, with its number.
     fn lines(&self) -> impl Iterator<Item = (usize, Vec<&str>)> {
         let lines = self.text.lines().zip(1..).filter(|(line, _)| !line.starts_with('#') && !line.trim().is_empty());
         lines.map(|(line, number)| (number, line.split_whitespace().collect()))
     }
 
-    /// The number of a field: of its line, or, where there are no such lines, of the sentence that older splits have,
-    /// "… up to the cut 1086494965.8 (seconds) … with half-life 1209600 (seconds), prior 0".
+    /// Returns the number of a field: from its line, or, where there are no such lines, from the sentence that older splits have, "… up to
+    /// the cut 1086494965.8 (seconds) … with half-life 1209600 (seconds), prior 0".
     fn number(&self, name: &str) -> Result<Option<f64>, Failure> {
         let field = |line: &str| {
             line.split_once(['=', ':']).filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned())
@@ -187,7 +187,7 @@ impl Text {
         Ok(self.number_in_sentence(name))
     }
 
-    /// The number right after a word that stands alone; a time has its unit behind it.
+    /// Returns the number right after a word that stands alone; a time has its unit behind it.
     fn number_in_sentence(&self, name: &str) -> Option<f64> {
         let words: Vec<&str> = self.text.split_whitespace().collect();
         let number = |word: &str| word.trim_end_matches(['.', ',', ';']).parse::<f64>().ok();

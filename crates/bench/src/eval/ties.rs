@@ -1,13 +1,13 @@
-//! A split's ties as plain arrays, and their strengths by the formula written out: what kith's answers are compared with, so it
-//! shares no code with them.
+//! A split's ties as plain arrays, and their strengths by the formula written out. kith's answers are compared with them, so that they
+//! share no code with kith.
 
 use super::split::{Fading, KnownTie, Split};
 
-/// For every member its neighbors in order, each with the strength of the tie.
+/// The neighbors of every member in order, each with the strength of the tie.
 pub struct Ties {
     begins: Vec<usize>,
     steps: Vec<(u32, f64)>,
-    /// `max(¼, Σ s)`.
+    /// The degree `max(¼, Σ s)` of each member.
     degrees: Vec<f64>,
 }
 
@@ -33,17 +33,17 @@ impl Ties {
         self.degrees.len()
     }
 
-    /// Whom a member is joined to, and how strongly.
+    /// Returns whom a member is joined to, and how strongly.
     pub fn of(&self, member: u32) -> &[(u32, f64)] {
         &self.steps[self.begins[member as usize]..self.begins[member as usize + 1]]
     }
 
-    /// To how many.
+    /// Returns how many members a member is joined to.
     pub fn count(&self, member: u32) -> f64 {
         self.of(member).len() as f64
     }
 
-    /// D of the formula of K.
+    /// Returns D of the formula of K.
     pub fn degree(&self, member: u32) -> f64 {
         self.degrees[member as usize]
     }
@@ -53,7 +53,7 @@ impl Ties {
     }
 }
 
-/// `0.1 + 0.9·w/(1+w)`, `w = prior + Σ 0.5^((as_of − t)/half-life)`.
+/// Returns `0.1 + 0.9·w/(1+w)`, `w = prior + Σ 0.5^((as_of − t)/half-life)`.
 fn strength(tie: &KnownTie, fading: Fading) -> f64 {
     let half_lives = |time_s: u32| (fading.as_of.0 as f64 - f64::from(time_s) * 1_000.0) / fading.half_life_ms as f64;
     let left = |time_s: &u32| 0.5f64.powf(half_lives(*time_s).max(0.0));

@@ -1,5 +1,5 @@
-//! Kith in a process of its own: how long it takes to start, and how much memory it then holds. In this process both would be
-//! told of a heap that others have filled and warmed.
+//! Runs kith in a process of its own, to measure how long it takes to start, and how much memory it then holds. In this process both would
+//! be measured on a heap that others have filled and warmed.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,15 +12,15 @@ use kith::cli::Failure;
 /// A start in a process of its own.
 pub struct Started {
     pub took: Duration,
-    /// What Linux says that the process held then, and at most until then; 0 elsewhere.
+    /// The memory that Linux says the process held then, and at most until then; 0 elsewhere.
     pub resident_bytes: f64,
     pub resident_bytes_most: f64,
 }
 
 /// Starts `kith serve` over the store in the folder, and ends it once it has said that it serves.
 ///
-/// With `give_back` the allocator gives freed memory back at once, not with the next calls: a server that has just started holds
-/// what the start has freed until somebody asks something.
+/// With `give_back` the allocator gives freed memory back at once, not with the next calls: a server that has just started holds what the
+/// start has freed until somebody asks something.
 pub fn start(folder: &Path, give_back: bool) -> Result<Started, Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("cannot start a server: {error}"));
     let mut serve = Command::new(std::env::current_exe().map_err(failed)?);
@@ -41,7 +41,7 @@ pub fn start(folder: &Path, give_back: bool) -> Result<Started, Failure> {
     Ok(Started { took, resident_bytes: bytes(&status, "VmRSS:"), resident_bytes_most: bytes(&status, "VmHWM:") })
 }
 
-/// Waits for its line.
+/// Waits for the line by which it says that it serves.
 fn said_to_serve(server: &mut Child) -> bool {
     let mut line = String::new();
     let read = server.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut line));

@@ -1,18 +1,18 @@
 //! A network as kith and as the limit programs hold it.
 
-use super::limits::{Arc, Csr, Limits};
+use super::limits::{Csr, DirectedEdge, Limits};
 use super::network::{AS_OF_S, KINDS, Network, NetworkTie, Traits};
 use kith::domain::{Kind, MemberId, Sphere, Strength, TimeMs, builtin_kinds};
 use kith::graph::{Graph, GraphBuilder, KindIx, MemberIx, StrengthInputs, edge_strength};
 
-/// The built-in kinds that the network's edges are of, in the order of its table.
+/// Returns the built-in kinds that the network's edges are of, in the order of its table.
 pub fn kinds() -> Vec<Kind> {
     let builtin = builtin_kinds();
     let find = |name: &str| builtin.iter().find(|kind| kind.name.as_str() == name).cloned();
     KINDS.iter().map(|(name, _)| find(name).expect("the network's kinds are built in")).collect()
 }
 
-/// What kith knows of an edge's strength.
+/// Returns what kith knows of an edge's strength.
 pub fn tie(traits: Traits) -> StrengthInputs {
     match traits.tie {
         NetworkTie::Plain => StrengthInputs::default(),
@@ -23,7 +23,7 @@ pub fn tie(traits: Traits) -> StrengthInputs {
     }
 }
 
-/// Kith's graph, built in memory at once.
+/// Builds kith's graph in memory at once.
 pub fn build(network: &Network) -> Graph {
     build_of(network, |_| true)
 }
@@ -44,7 +44,7 @@ pub fn build_of(network: &Network, has_edge: impl Fn(usize) -> bool) -> Graph {
     builder.build()
 }
 
-/// The limit programs over the same network.
+/// Builds the limit programs over the same network.
 pub fn limits(network: &Network) -> Limits {
     let kinds = kinds();
     let as_of = TimeMs(i64::from(AS_OF_S) * 1_000);
@@ -55,8 +55,8 @@ pub fn limits(network: &Network) -> Limits {
             let strength = edge_strength(kind, tie(traits), as_of);
             let sphere = 1 << Sphere::ALL.iter().position(|sphere| *sphere == kind.sphere).unwrap_or(0);
             let (from, to) = edge;
-            let there = Arc { from, to, strength, sphere };
-            let back = kind.symmetric.then_some(Arc { from: to, to: from, ..there });
+            let there = DirectedEdge { from, to, strength, sphere };
+            let back = kind.symmetric.then_some(DirectedEdge { from: to, to: from, ..there });
             [Some(there), back].into_iter().flatten()
         })
     };

@@ -1,4 +1,4 @@
-//! Networks in which some hide their edges, whole and as one viewer sees them.
+//! Networks in which some members hide their edges, whole and as one viewer sees them.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::network::Network;
 use kith::domain::{Privacy, Visibility};
 use kith::graph::{Graph, KindIx, MemberIx};
 
-/// Followers of the hub at most.
+/// The most followers of the hub.
 const FOLLOWERS_MAX: u32 = 100_000;
 /// The member that is the hub.
 const HUB: u32 = 0;
@@ -17,9 +17,10 @@ const HUB: u32 = 0;
 /// What is hidden of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
-    /// The edges of so many members in a hundred: of every second one for its connections, of the others for the ends alone.
+    /// The edges of so many members in a hundred are hidden: every second member's edges are for its connections, the others' for the ends
+    /// alone.
     Members(u32),
-    /// The edges of a hub's followers to it, for the ends alone.
+    /// The edges of a hub's followers to it are for the ends alone.
     Hub,
 }
 
@@ -38,9 +39,9 @@ impl What {
 pub struct Hiding {
     pub network: Network,
     pub what: What,
-    /// By member.
+    /// The visibility of each member's edges.
     visibilities: Vec<Visibility>,
-    /// From this edge on they are for their ends alone.
+    /// The first edge of those that are for their ends alone.
     hidden_from: usize,
 }
 
@@ -64,7 +65,7 @@ impl Hiding {
         Hiding { network, what, visibilities, hidden_from }
     }
 
-    /// Somebody to ask about beside members at random: where a hub hides, it is asked about.
+    /// Returns a member to ask about beside members at random: where a hub hides, it is asked about.
     pub fn subject(&self) -> Option<u32> {
         (self.what == What::Hub).then_some(HUB)
     }
@@ -73,17 +74,17 @@ impl Hiding {
         self.visibilities[member as usize]
     }
 
-    /// How many records of a network come before those of its edges: `store::records`.
+    /// Returns how many records of a network come before those of its edges in `store::records`.
     pub fn records_before_edges(&self) -> usize {
         kinds().len() + self.network.members as usize
     }
 
-    /// An edge's own.
+    /// Returns an edge's own visibility.
     pub fn edge_visibility(&self, at: usize) -> Visibility {
         if at < self.hidden_from { Visibility::Everyone } else { Visibility::Parties }
     }
 
-    /// Which edges a viewer sees, by their place: by definition, not as kith finds them.
+    /// Returns which edges a viewer sees, by their index: by definition, not as kith finds them.
     pub fn seen_by(&self, viewer: u32) -> Vec<bool> {
         let (network, kinds) = (&self.network, kinds());
         let mut connections = HashSet::new();
@@ -104,7 +105,7 @@ impl Hiding {
         network.edges.iter().enumerate().map(sees).collect()
     }
 
-    /// All of it.
+    /// Builds the graph of all edges.
     pub fn graph(&self) -> Graph {
         let mut graph = build_of(&self.network, |_| true);
         let hide = |member: u32| Privacy { edges_visibility: self.visibility(member), ..Privacy::default() };
@@ -121,7 +122,7 @@ impl Hiding {
         graph
     }
 
-    /// What a viewer sees of it, with nothing hidden.
+    /// Builds the graph of what a viewer sees, with nothing hidden.
     pub fn graph_of(&self, viewer: u32) -> Graph {
         let seen = self.seen_by(viewer);
         build_of(&self.network, |at| seen[at])

@@ -1,4 +1,4 @@
-//! Servers in this process, each on threads of its own, so that their work can be told from their callers'.
+//! Servers in this process, each on threads of its own, so that their work can be distinguished from their callers'.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use kith::app::{App, AppOptions, EngineOptions, ServerOptions, StoreOptions};
 use kith::cli::Failure;
 use kith::engine::Engine;
 
-/// Threads of a server carry its name; Linux keeps 15 bytes of it.
+/// The threads of a server carry its name; Linux keeps 15 bytes of it.
 const KITH: &str = "bench-kith";
 const EMPTY: &str = "bench-empty";
 /// Idle threads stay, so that the time they took can still be read.
@@ -41,7 +41,7 @@ async fn on<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(error.to_string())).map_err(Failure::new)
 }
 
-/// Kith over a store; its engine's handle must be dropped before it is stopped.
+/// Starts kith over a store; its engine's handle must be dropped before it is stopped.
 pub async fn kith(store: Option<PathBuf>, engine: EngineOptions) -> Result<(Host, Engine), Failure> {
     let runtime = runtime(KITH)?;
     let options = AppOptions {
@@ -61,7 +61,7 @@ pub async fn kith(store: Option<PathBuf>, engine: EngineOptions) -> Result<(Host
     Ok((Host { address, name: KITH, stop, runtime, ended: Some(ended) }, engine))
 }
 
-/// The server that does nothing.
+/// Starts the server that does nothing.
 pub async fn empty() -> Result<Host, Failure> {
     let runtime = runtime(EMPTY)?;
     let (stop, stopped) = oneshot::channel();
@@ -73,7 +73,7 @@ pub async fn empty() -> Result<Host, Failure> {
 }
 
 impl Host {
-    /// What its threads have taken of the processors; zero where the system does not tell.
+    /// Returns the time that its threads have taken of the processors; zero where the system does not report it.
     pub fn cpu(&self) -> Duration {
         let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
         let nanos = threads.filter_map(|thread| {

@@ -12,14 +12,14 @@ use kith::graph::{
     distances, find_paths, members_within, mutuals, reach, suggest,
 };
 
-/// Targets of one query for distances.
+/// The targets of one query for distances.
 const TARGETS: usize = 100;
 const HOPS_MAX: u32 = 6;
-/// Suggestions asked for: the API's default.
+/// The suggestions asked for: the API's default.
 const SUGGESTIONS: usize = 20;
-/// Paths asked for.
+/// The paths asked for.
 const PATHS: usize = 5;
-/// Sums of floats in another order, and of 32 bits instead of 64, may differ by so much.
+/// The relative difference that sums of floats may have in another order, or of 32 bits instead of 64.
 const SAME: f64 = 1e-4;
 
 /// A query that is computed.
@@ -39,15 +39,15 @@ pub enum Kernel {
     Strongest,
 }
 
-/// What one query asks about.
+/// The subjects of one query.
 pub struct Ask {
     pub a: u32,
     pub b: u32,
     pub targets: Vec<u32>,
 }
 
-/// An answer, in a form that both sides' can be compared in.
-type Figures = Vec<f64>;
+/// An answer as numbers, in which both sides' can be compared.
+type Numbers = Vec<f64>;
 
 impl Kernel {
     pub const ALL: [Kernel; 12] = [
@@ -65,7 +65,7 @@ impl Kernel {
         Kernel::Strongest,
     ];
 
-    /// As `--only` takes it.
+    /// Returns the name as `--only` takes it.
     pub fn name(self) -> &'static str {
         match self {
             Kernel::Mutuals => "mutuals",
@@ -83,7 +83,7 @@ impl Kernel {
         }
     }
 
-    /// What is asked, in words.
+    /// Returns the query in words.
     pub fn title(self) -> &'static str {
         match self {
             Kernel::Mutuals => "mutuals",
@@ -101,7 +101,7 @@ impl Kernel {
         }
     }
 
-    /// Times the limit's median that kith may take: the target, and the stretch. None where the contract names none.
+    /// Returns how many times the limit's median kith may take: the target, and the stretch; none where there is no goal.
     pub fn bounds(self) -> Option<(f64, f64)> {
         match self {
             Kernel::Distance | Kernel::ShortestPath | Kernel::Within2 | Kernel::Reach2 | Kernel::Suggest2 => {
@@ -113,7 +113,7 @@ impl Kernel {
         }
     }
 
-    /// Queries of one round: as many as take a fraction of a second.
+    /// Returns the queries of one round: as many as take a fraction of a second.
     pub fn asks_per_round(self) -> usize {
         match self {
             Kernel::Mutuals
@@ -127,7 +127,7 @@ impl Kernel {
         }
     }
 
-    /// A question about members at random; for mutuals, about two that have some.
+    /// Returns a question about members at random; for mutuals, about two that have some.
     pub fn ask(self, network: &Network, limits: &Limits, rng: &mut Rng) -> Ask {
         let mut anyone = || rng.u32(..network.members);
         let a = anyone();
@@ -142,19 +142,19 @@ impl Kernel {
         Ask { a, b, targets }
     }
 
-    /// Has kith answer.
+    /// Lets kith answer.
     pub fn kith(self, view: &View<'_>, ask: &KithAsk) {
-        black_box(self.kith_figures(view, ask, false));
+        black_box(self.kith_numbers(view, ask, false));
     }
 
-    /// Has the limit program answer.
+    /// Lets the limit program answer.
     pub fn limit(self, limits: &mut Limits, ask: &Ask) {
-        black_box(self.limit_figures(limits, ask, false));
+        black_box(self.limit_numbers(limits, ask, false));
     }
 
-    /// Whether both give the same answer; otherwise both.
+    /// Returns the two answers if they differ.
     pub fn agree(self, view: &View<'_>, limits: &mut Limits, ask: &Ask, kith_ask: &KithAsk) -> Result<(), String> {
-        let (kith, limit) = (self.kith_figures(view, kith_ask, true), self.limit_figures(limits, ask, true));
+        let (kith, limit) = (self.kith_numbers(view, kith_ask, true), self.limit_numbers(limits, ask, true));
         let close = |(a, b): (&f64, &f64)| (a - b).abs() <= SAME * a.abs().max(b.abs());
         if kith.len() == limit.len() && kith.iter().zip(&limit).all(close) {
             return Ok(());
@@ -162,11 +162,11 @@ impl Kernel {
         Err(format!("{} of {} and {}: kith answers {kith:?}, the limit program {limit:?}", self.name(), ask.a, ask.b))
     }
 
-    /// Kith's answer; without `figures` only computed.
-    fn kith_figures(self, view: &View<'_>, ask: &KithAsk, figures: bool) -> Figures {
+    /// Returns kith's answer; unless `is_wanted`, it is only computed.
+    fn kith_numbers(self, view: &View<'_>, ask: &KithAsk, is_wanted: bool) -> Numbers {
         let budget = &mut Budget::unlimited();
         let of = |hops: Option<u32>| hops.map_or(-1.0, f64::from);
-        let told = |found: &mut dyn Iterator<Item = f64>| if figures { found.collect() } else { Vec::new() };
+        let numbers = |found: &mut dyn Iterator<Item = f64>| if is_wanted { found.collect() } else { Vec::new() };
         match self {
             Kernel::Mutuals => {
                 let found = black_box(mutuals(view, ask.a, ask.b, budget)).unwrap_or_default();
@@ -177,16 +177,16 @@ impl Kernel {
                 let query = PathQuery { k: 1, max_hops: HOPS_MAX, ranking: Ranking::Hops };
                 let found = black_box(find_paths(view, ask.a, ask.b, &query, budget));
                 let paths = found.paths.iter();
-                told(&mut paths.flat_map(|p| [f64::from(p.hops()), found.shortest_path_count as f64, cost(p.cost)]))
+                numbers(&mut paths.flat_map(|p| [f64::from(p.hops()), found.shortest_path_count as f64, cost(p.cost)]))
             }
             Kernel::Within2 | Kernel::Within3 => {
                 let hops_max = if self == Kernel::Within2 { 2 } else { 3 };
                 let (found, _) = black_box(members_within(view, ask.a, Direction::Backward, hops_max, budget));
-                told(&mut (1..=found.hops()).map(|hop| found.at_hop(hop).len() as f64))
+                numbers(&mut (1..=found.hops()).map(|hop| found.at_hop(hop).len() as f64))
             }
             Kernel::Reach2 | Kernel::Reach3 => {
                 let found = black_box(reach(view, ask.a, if self == Kernel::Reach2 { 2 } else { 3 }, budget));
-                told(&mut found.hops.iter().flat_map(|hop| {
+                numbers(&mut found.hops.iter().flat_map(|hop| {
                     let split = hop.spheres.unwrap_or_default();
                     [hop.members, split.personal, split.professional, split.public, split.crossing].map(f64::from)
                 }))
@@ -196,7 +196,7 @@ impl Kernel {
                 let exclude = SmallSet::default();
                 let query = SuggestQuery { max_steps, ..SuggestQuery::exact(&exclude, SUGGESTIONS) };
                 let found = black_box(suggest(view, ask.a, &query, budget));
-                told(&mut found.suggestions.iter().map(|suggestion| suggestion.score))
+                numbers(&mut found.suggestions.iter().map(|suggestion| suggestion.score))
             }
             Kernel::Suggest => {
                 let exclude = SmallSet::default();
@@ -206,56 +206,56 @@ impl Kernel {
             }
             Kernel::Distances => {
                 let (found, _) = black_box(distances(view, ask.a, &ask.targets, HOPS_MAX, budget));
-                told(&mut found.into_iter().map(of))
+                numbers(&mut found.into_iter().map(of))
             }
             Kernel::Strongest => {
                 let query = PathQuery { k: PATHS, max_hops: HOPS_MAX, ranking: Ranking::Strength };
                 let found = black_box(find_paths(view, ask.a, ask.b, &query, budget));
-                told(&mut found.paths.iter().map(|path| cost(path.cost)))
+                numbers(&mut found.paths.iter().map(|path| cost(path.cost)))
             }
         }
     }
 
-    fn limit_figures(self, limits: &mut Limits, ask: &Ask, figures: bool) -> Figures {
+    fn limit_numbers(self, limits: &mut Limits, ask: &Ask, is_wanted: bool) -> Numbers {
         let of = |hops: Option<u32>| hops.map_or(-1.0, f64::from);
-        let told = |found: &mut dyn Iterator<Item = f64>| if figures { found.collect() } else { Vec::new() };
+        let numbers = |found: &mut dyn Iterator<Item = f64>| if is_wanted { found.collect() } else { Vec::new() };
         match self {
             Kernel::Mutuals => vec![black_box(limits.mutuals(ask.a, ask.b)).len() as f64],
             Kernel::Distance => vec![of(limits.distance(ask.a, ask.b, HOPS_MAX))],
             Kernel::ShortestPath => {
                 let found = black_box(limits.shortest_path(ask.a, ask.b, HOPS_MAX));
-                told(&mut found.iter().flat_map(|p| [f64::from(p.hops), p.count as f64, f64::from(p.cost)]))
+                numbers(&mut found.iter().flat_map(|p| [f64::from(p.hops), p.count as f64, f64::from(p.cost)]))
             }
             Kernel::Within2 | Kernel::Within3 => {
                 let found = black_box(limits.members_within(ask.a, if self == Kernel::Within2 { 2 } else { 3 }));
-                told(&mut found.into_iter().map(f64::from))
+                numbers(&mut found.into_iter().map(f64::from))
             }
             Kernel::Reach2 | Kernel::Reach3 => {
                 let found = black_box(limits.reach(ask.a, if self == Kernel::Reach2 { 2 } else { 3 }));
-                told(&mut found.into_iter().flatten().map(f64::from))
+                numbers(&mut found.into_iter().flatten().map(f64::from))
             }
             Kernel::Suggest2 | Kernel::Suggest3 => {
                 let found = black_box(limits.suggest(ask.a, SUGGESTIONS, self == Kernel::Suggest3));
-                told(&mut found.into_iter().map(|suggestion| suggestion.1))
+                numbers(&mut found.into_iter().map(|suggestion| suggestion.1))
             }
-            // Two steps in full, as a measure: no limit program leaves out what kith does.
+            // Two steps are computed in full, as a measure: no limit program leaves out what kith does.
             Kernel::Suggest => {
                 black_box(limits.suggest(ask.a, SUGGESTIONS, false));
                 Vec::new()
             }
             Kernel::Distances => {
                 let found = black_box(limits.distances(ask.a, &ask.targets, HOPS_MAX));
-                told(&mut found.into_iter().map(of))
+                numbers(&mut found.into_iter().map(of))
             }
             Kernel::Strongest => {
                 let found = black_box(limits.strongest(ask.a, ask.b, PATHS, HOPS_MAX));
-                told(&mut found.into_iter().map(f64::from))
+                numbers(&mut found.into_iter().map(f64::from))
             }
         }
     }
 }
 
-/// What one query asks about, by kith's own indices.
+/// The subjects of one query, by kith's own indices.
 pub struct KithAsk {
     a: MemberIx,
     b: MemberIx,
@@ -263,7 +263,7 @@ pub struct KithAsk {
 }
 
 impl KithAsk {
-    /// None if the graph lacks one of the members.
+    /// Returns none if the graph lacks one of the members.
     pub fn new(network: &Network, graph: &Graph, ask: &Ask) -> Option<KithAsk> {
         let find = |member: u32| graph.find(&network.id(member));
         let targets = ask.targets.iter().map(|&target| find(target)).collect::<Option<_>>()?;
@@ -271,12 +271,12 @@ impl KithAsk {
     }
 }
 
-/// The whole graph at the time that the limits' strengths are of.
+/// Returns a view of the whole graph at the time that the limits' strengths are of.
 pub fn view(graph: &Graph) -> View<'_> {
     View::unfiltered(graph, TimeMs(i64::from(AS_OF_S) * 1_000))
 }
 
-/// A chain's cost as the limit programs count it: a hand-over more than `ChainCost`, so one for each hop.
+/// Returns a chain's cost as the limit programs count it: a hand-over more than `ChainCost`, so one for each hop.
 fn cost(cost: ChainCost) -> f64 {
     (cost.0 + ChainCost::HAND_OVER.0) as f64 / ChainCost::HAND_OVER.0 as f64
 }

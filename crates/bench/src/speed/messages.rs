@@ -12,7 +12,7 @@ use kith::proto::v1::{
     Ranking, ReadOptions, RecordInteractionsRequest, SuggestIntroductionsRequest, get_reach_request,
 };
 
-/// Requests that are gone through in turn.
+/// The number of requests that are sent in rotation.
 const REQUESTS: usize = 1_000;
 
 fn encoded(message: &impl Message) -> Bytes {
@@ -24,7 +24,7 @@ fn read(viewer: &str) -> Option<ReadOptions> {
     Some(ReadOptions { as_of: Some(as_of), viewer_id: viewer.to_owned(), ..ReadOptions::default() })
 }
 
-/// A kernel's RPC; none for those that another one stands for.
+/// Returns a kernel's RPC; none for a kernel that another one stands for.
 pub fn path(kernel: Kernel) -> Option<&'static str> {
     Some(match kernel {
         Kernel::Mutuals => "/kith.v1.PathService/ListMutuals",
@@ -36,7 +36,7 @@ pub fn path(kernel: Kernel) -> Option<&'static str> {
     })
 }
 
-/// The request that asks over gRPC what the kernel is asked, on behalf of a viewer if one is named.
+/// Returns the request that asks over gRPC what the kernel is asked, on behalf of a viewer if one is named.
 pub fn request(kernel: Kernel, network: &Network, ask: &Ask, viewer: &str) -> Bytes {
     let plain = || if viewer.is_empty() { None } else { read(viewer) };
     let (a, b) = (network.id(ask.a), network.id(ask.b));
@@ -77,7 +77,7 @@ pub fn request(kernel: Kernel, network: &Network, ask: &Ask, viewer: &str) -> By
     }
 }
 
-/// Pages of 100 edges of members at random.
+/// Returns requests for pages of 100 edges of members at random.
 pub fn pages(network: &Network, rng: &mut Rng) -> Calls {
     let as_of = prost_types::Timestamp { seconds: i64::from(AS_OF_S), nanos: 0 };
     let mut page = || ListEdgesRequest {
@@ -89,7 +89,7 @@ pub fn pages(network: &Network, rng: &mut Rng) -> Calls {
     Calls::new("/kith.v1.EdgeService/ListEdges", (0..REQUESTS).map(|_| encoded(&page())).collect())
 }
 
-/// Single writes: one more interaction on an edge at random, so that each one changes something.
+/// Returns single writes: one more interaction on an edge at random, so that each one changes something.
 pub fn writes(network: &Network, rng: &mut Rng) -> Calls {
     let mut write = || {
         let edge = network.edges[rng.usize(..network.edges.len())];

@@ -1,8 +1,8 @@
-//! How fast kith answers, beside how fast it could.
+//! Measures how fast kith answers, beside how fast it could.
 //!
-//! Everything is measured in one process and in rounds, kith and its limits in turn, so that what else the machine does falls
-//! on both. The limits: for a query the same computation on static arrays (`limits/`), for a call a tonic server that
-//! does nothing, for a write `append + fdatasync`. Ratios are what counts; times depend on the machine and its load.
+//! Everything is measured in one process and in rounds, alternating between kith and its limits, so that what else the machine does affects
+//! both. The limits: for a query the same computation on static arrays (`limits/`), for a call a tonic server that does nothing, for a
+//! write `append + fdatasync`. Ratios are what counts; times depend on the machine and its load.
 
 mod alone;
 mod graphs;
@@ -43,7 +43,7 @@ use reads::{Bench, Effort, Servers};
 use rows::Row;
 use rpc::Target;
 
-/// Measurements that are not of a kernel, as `--only` takes them.
+/// The measurements that are not of a kernel, as `--only` takes them.
 const PAGES: &str = "neighbors";
 const WRITES: &str = "writes";
 const MIXED: &str = "mixed";
@@ -59,7 +59,7 @@ pub struct SpeedArgs {
     /// Seed of the network and of what is asked.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Rounds, kith and its limits in turn; medians are of them.
+    /// Rounds, which alternate between kith and its limits; medians are of them.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Milliseconds that one side of one query may take of a round.
@@ -100,15 +100,15 @@ pub async fn run(args: SpeedArgs) -> Result<(), Failure> {
         if args.smoke { (2_000, 2, 20) } else { (args.members, args.rounds, args.round_ms) };
     let effort = Effort { rounds: rounds as usize, round: Duration::from_millis(round_ms), seed: args.seed };
     let begun = Instant::now();
-    let tell = |doing: &str| eprintln!("{:>6.1} s  {doing}", begun.elapsed().as_secs_f64());
+    let progress = |doing: &str| eprintln!("{:>6.1} s  {doing}", begun.elapsed().as_secs_f64());
 
-    tell(&format!("generating {members} members"));
+    progress(&format!("generating {members} members"));
     let network = Network::generate(members, args.seed);
     let folder = match &args.data {
         Some(parent) => TemporaryFolder::make_in(parent, "bench")?,
         None => TemporaryFolder::make("bench")?,
     };
-    tell(&format!("importing {} edges", network.edges.len()));
+    progress(&format!("importing {} edges", network.edges.len()));
     let stored = store::store(&network, &folder.0.join("store")).await?;
     let mut rows: Vec<Row> = Vec::new();
     if args.wants(STORE) {
@@ -122,7 +122,7 @@ pub async fn run(args: SpeedArgs) -> Result<(), Failure> {
     let mut has_time = |name| {
         let has_time = begun.elapsed() < Duration::from_secs(args.at_most_s);
         if has_time {
-            tell(name);
+            progress(name);
         } else {
             left_out.push(name);
         }
@@ -165,7 +165,7 @@ pub async fn run(args: SpeedArgs) -> Result<(), Failure> {
     say(&format!("\nleft out for want of time: {}\n", left_out.join(", ")))
 }
 
-/// The queries there is time for, and reads beside writes.
+/// Measures the queries there is time for, and reads beside writes.
 async fn measured(
     args: &SpeedArgs,
     bench: &Bench<'_>,

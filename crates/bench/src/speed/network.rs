@@ -1,17 +1,17 @@
-//! Seeded networks to measure on: degrees by a power law, clustered, in no order that would favor a cache.
+//! Generates seeded networks to measure on: degrees by a power law, clustered, in no order that would favor a cache.
 //!
-//! Growth by preferential attachment with triad formation (Holme, Kim 2002): every newcomer joins some members, each chosen
-//! by its degree or, half of the time, among those that the one chosen before had joined. Each pair has one edge.
+//! They grow by preferential attachment with triad formation (Holme, Kim 2002): every newcomer joins some members, each chosen by its
+//! degree or, half of the time, among those that the one chosen before had joined. Each pair has one edge.
 
 use fastrand::Rng;
 
-/// Edges that one newcomer brings: 1 to this many, so that the mean is 10.
+/// The most edges that one newcomer brings, of at least 1, so that the mean is 10.
 const JOINED_MAX: u32 = 19;
-/// How often a newcomer joins somebody whom the one before had joined.
+/// How often a newcomer joins a member whom the one before had joined.
 const TRIADS_PERCENT: u32 = 50;
-/// How often a newcomer that does not joins anybody at all, and not by degree: so hubs stay below some ten thousand.
+/// How often a newcomer that does not joins any member at all, and not by degree: so hubs stay below some ten thousand.
 const STRANGERS_PERCENT: u32 = 80;
-/// The time strengths are evaluated at, in seconds since 1970.
+/// The time that strengths are evaluated at, in seconds since 1970.
 pub const AS_OF_S: u32 = 1_750_000_000;
 const DAY_S: u32 = 86_400;
 
@@ -29,7 +29,7 @@ pub struct Network {
 /// What an edge is beside its ends: a function of them and the seed, so that 100 million need no memory for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Traits {
-    /// Its place in `KINDS`.
+    /// The index in `KINDS`.
     pub kind: usize,
     pub tie: NetworkTie,
 }
@@ -37,16 +37,16 @@ pub struct Traits {
 /// Where an edge's strength comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NetworkTie {
-    /// Its kind's prior alone: three of four edges.
+    /// The edge has its kind's prior alone: three of four edges do.
     Plain,
-    /// A strength of the caller's.
+    /// The edge has a strength set by its caller.
     Pinned(f32),
-    /// So many interactions, at a time in seconds since 1970.
+    /// The edge has so many interactions, at a time in seconds since 1970.
     Interactions { count: u32, last_s: u32 },
 }
 
 impl Network {
-    /// About 10 edges for each member.
+    /// Generates about 10 edges for each member.
     pub fn generate(members: u32, seed: u64) -> Network {
         let mut rng = Rng::with_seed(seed);
         let mut joined: Vec<u32> = Vec::with_capacity(members as usize * 10);
@@ -68,19 +68,19 @@ impl Network {
             }
             begins.push(joined.len());
         }
-        let mut places: Vec<u32> = (0..members).collect();
-        rng.shuffle(&mut places);
+        let mut shuffled: Vec<u32> = (0..members).collect();
+        rng.shuffle(&mut shuffled);
         let mut edges = Vec::with_capacity(joined.len());
         for newcomer in 0..members as usize {
             let theirs = &joined[begins[newcomer]..begins[newcomer + 1]];
-            edges.extend(theirs.iter().map(|&other| (places[newcomer], places[other as usize])));
+            edges.extend(theirs.iter().map(|&other| (shuffled[newcomer], shuffled[other as usize])));
         }
         // An import does not come in the order of growth.
         rng.shuffle(&mut edges);
         Network { members, edges, seed }
     }
 
-    /// The id of a member. Neighboring numbers are as far apart in the order of ids as any.
+    /// Returns the id of a member. Neighboring numbers are as far apart in the order of ids as any.
     pub fn id(&self, member: u32) -> String {
         format!("member-{:08x}", member.wrapping_mul(0x9E37_79B1))
     }
@@ -103,7 +103,7 @@ impl Network {
     }
 }
 
-/// Whom a newcomer joins next: by degree, or a neighbor of `last`.
+/// Returns whom a newcomer joins next: by degree, or a neighbor of `last`.
 fn choose(joined: &[u32], begins: &[usize], newcomer: u32, last: Option<u32>, rng: &mut Rng) -> u32 {
     if let Some(last) = last
         && rng.u32(..100) < TRIADS_PERCENT

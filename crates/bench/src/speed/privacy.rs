@@ -1,4 +1,4 @@
-//! A viewer's questions over gRPC where others hide their edges, beside a server that holds only what the viewer sees.
+//! Measures a viewer's questions over gRPC where others hide their edges, beside a server that holds only what the viewer sees.
 
 use fastrand::Rng;
 
@@ -9,7 +9,7 @@ use super::kernels::{Ask, Kernel};
 use super::messages;
 use super::network::Network;
 use super::reads::Effort;
-use super::rows::{Goal, Row, figures, timed};
+use super::rows::{Goal, Row, measured, timed};
 use super::rpc::{Calls, Target};
 use super::samples::Round;
 use super::store::{import_all, records};
@@ -24,7 +24,7 @@ const KERNELS: [Kernel; 6] =
 /// How much longer a question may take than where nothing is hidden.
 const GOAL: (f64, f64) = (1.3, 1.1);
 
-/// For each of what may be hidden, and each question: half in the middle, and the slowest of a hundred.
+/// Measures each question under each way of hiding: the median, and the slowest of a hundred.
 pub async fn rows(members: u32, effort: Effort) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     for what in What::ALL {
@@ -39,7 +39,7 @@ pub async fn rows(members: u32, effort: Effort) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-/// A server over all there is, or over what a viewer sees.
+/// Serves all edges, or what a viewer sees.
 async fn serve(hiding: &Hiding, viewer: Option<u32>) -> Result<Host, Failure> {
     let (host, engine) = host::kith(None, EngineOptions::default()).await?;
     drop(engine);
@@ -73,7 +73,7 @@ fn message(visibility: Visibility) -> i32 {
     .into()
 }
 
-/// The questions of a viewer to both servers, in turn.
+/// Asks both servers the questions of a viewer, alternately.
 async fn beside(hiding: &Hiding, viewer: u32, hosts: [&Host; 2], effort: Effort) -> Result<Vec<Row>, Failure> {
     let (network, limits) = (&hiding.network, limits(&hiding.network));
     let targets = [Target::connect(hosts[0]).await?, Target::connect(hosts[1]).await?];
@@ -103,7 +103,7 @@ async fn beside(hiding: &Hiding, viewer: u32, hosts: [&Host; 2], effort: Effort)
         let goal = Some(Goal::at_most(GOAL));
         rows.extend(timed(format!("{what}, p50"), &rounds, |r| r.0.p50 / r.1.p50, goal));
         let p99: Vec<(f64, f64)> = rounds.iter().map(|(whole, alone)| (whole.p99, alone.p99)).collect();
-        rows.extend(figures(format!("{what}, p99"), "µs", &p99, goal));
+        rows.extend(measured(format!("{what}, p99"), "µs", &p99, goal));
     }
     Ok(rows)
 }

@@ -1,4 +1,4 @@
-//! Queries, in process and over gRPC, each round beside its limit programs.
+//! Measures queries, in process and over gRPC, each round beside its limit programs.
 
 use std::time::{Duration, Instant};
 
@@ -8,22 +8,22 @@ use super::kernels::{Ask, Kernel, KithAsk, view};
 use super::limits::Limits;
 use super::messages;
 use super::network::Network;
-use super::rows::{Goal, Row, figures, timed};
+use super::rows::{Goal, Row, measured, timed};
 use super::rpc::{Calls, EMPTY_PATH, Load, Target, empty_request};
 use super::samples::{Round, Samples, Spread};
 use kith::cli::Failure;
 use kith::engine::State;
 
-/// Answers that both sides must agree on, in each round.
+/// The answers that both sides must agree on, in each round.
 const CHECKED_PER_ROUND: usize = 10;
-/// Calls in flight, beside one at a time.
+/// The numbers of calls in flight, beside one at a time.
 const MANY_IN_FLIGHT: [usize; 2] = [16, 64];
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
     pub rounds: usize,
-    /// Of one side of one query in one round, at most.
+    /// The most time of one side of one query in one round.
     pub round: Duration,
     pub seed: u64,
 }
@@ -34,7 +34,7 @@ pub struct Servers<'a> {
     pub empty: Target<'a>,
 }
 
-/// What is measured on.
+/// The network, graphs and servers that are measured.
 pub struct Bench<'a> {
     pub network: &'a Network,
     pub state: &'a State,
@@ -43,7 +43,7 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// One kernel's rows: in process, and over gRPC if an RPC asks for it.
+    /// Returns one kernel's rows: in process, and over gRPC if an RPC asks for it.
     pub async fn kernel(&self, kernel: Kernel, limits: &mut Limits) -> Result<Vec<Row>, Failure> {
         let mut rng = Rng::with_seed(self.effort.seed);
         let (mut in_process, mut over_grpc) = (Vec::new(), Vec::new());
@@ -56,7 +56,7 @@ impl Bench<'_> {
                 let requests: Vec<_> =
                     asks.iter().map(|ask| messages::request(kernel, self.network, ask, "")).collect();
                 let (calls, empty) = self.beside_empty(&Calls::new(path, requests), 1, round).await?;
-                // Of the same questions: those that both had time for.
+                // Only the questions that both had time for are compared.
                 let both = kith.len().min(calls.samples.len());
                 let rounds = kith.first(both).round().zip(calls.samples.first(both).round()).zip(empty.samples.round());
                 over_grpc.extend(rounds.map(|((kith, calls), empty)| (kith.p50, (calls, empty))));
@@ -90,7 +90,7 @@ impl Bench<'_> {
         }
         let limit = |limits: &mut Limits| self.within(asks, |ask| kernel.limit(limits, ask));
         let kith = || self.within(&own, |ask| kernel.kith(&view, ask));
-        // Who comes second has the warmer machine: in turn.
+        // The side that comes second has the warmer machine, so they alternate.
         let (kith, limit) = if round.is_multiple_of(2) {
             let first = limit(limits);
             (kith(), first)
@@ -98,12 +98,12 @@ impl Bench<'_> {
             let first = kith();
             (first, limit(limits))
         };
-        // What one side had no time for is not counted of the other.
+        // What one side had no time for is not counted for the other.
         let both = kith.len().min(limit.len());
         Ok((kith.first(both), limit.first(both)))
     }
 
-    /// As many of the questions as the round has time for, one at least.
+    /// Asks as many of the questions as the round has time for, one at least.
     fn within<A>(&self, asks: &[A], mut run: impl FnMut(&A)) -> Samples {
         let begun = Instant::now();
         let mut samples = Samples::default();
@@ -116,10 +116,10 @@ impl Bench<'_> {
         samples
     }
 
-    /// The same load on both servers, with messages of the same sizes.
+    /// Puts the same load on both servers, with messages of the same sizes.
     pub async fn beside_empty(&self, calls: &Calls, in_flight: usize, round: usize) -> Result<(Load, Load), Failure> {
         let Servers { kith, empty, .. } = &self.servers;
-        // What an answer takes must be known before the other server can be asked for as much.
+        // The size of an answer must be known before the other server can be asked for as much.
         let probe = kith.load(calls, 1, self.effort.round / 10).await?;
         let empties = calls.requests.iter().map(|request| empty_request(request.len(), probe.answer_bytes)).collect();
         let empties = Calls::new(EMPTY_PATH, empties);
@@ -132,7 +132,7 @@ impl Bench<'_> {
         }
     }
 
-    /// Point reads: latency alone, calls a second with many in flight, and the server's work for each.
+    /// Measures point reads: latency alone, calls a second with many in flight, and the server's work for each.
     pub async fn point_reads(&self, what: &str, calls: &Calls) -> Result<Vec<Row>, Failure> {
         let mut alone = Vec::new();
         let (mut rates, mut work) = (MANY_IN_FLIGHT.map(|_| Vec::new()), Vec::new());
@@ -147,17 +147,17 @@ impl Bench<'_> {
         }
         let p50 = timed(format!("{what}, p50"), &alone, |r| r.0.p50 / r.1.p50, Some(Goal::at_most((1.25, 1.1))));
         let p99: Vec<(f64, f64)> = alone.iter().map(|(kith, empty)| (kith.p99, empty.p99)).collect();
-        let p99 = figures(format!("{what}, p99"), "µs", &p99, Some(Goal::at_most((1.5, 1.5))));
+        let p99 = measured(format!("{what}, p99"), "µs", &p99, Some(Goal::at_most((1.5, 1.5))));
         let mut rows: Vec<Row> = p50.into_iter().chain(p99).collect();
         for (in_flight, rates) in MANY_IN_FLIGHT.iter().zip(&rates) {
             let goal = (*in_flight == 64).then_some(Goal::at_least((0.8, 0.9)));
-            rows.extend(figures(format!("{what}, {in_flight} in flight"), "calls/s", rates, goal));
+            rows.extend(measured(format!("{what}, {in_flight} in flight"), "calls/s", rates, goal));
         }
-        rows.extend(figures(format!("{what}, work of the server"), "µs", &work, Some(Goal::at_most((1.3, 1.15)))));
+        rows.extend(measured(format!("{what}, work of the server"), "µs", &work, Some(Goal::at_most((1.3, 1.15)))));
         Ok(rows)
     }
 
-    /// Calls that ask over gRPC what the kernel is asked; none if no RPC does.
+    /// Returns calls that ask over gRPC what the kernel is asked; none if no RPC does.
     pub fn calls(&self, kernel: Kernel, limits: &Limits) -> Option<Calls> {
         let path = messages::path(kernel)?;
         let mut rng = Rng::with_seed(self.effort.seed);
@@ -165,7 +165,7 @@ impl Bench<'_> {
         Some(Calls::new(path, asks.map(|ask| messages::request(kernel, self.network, &ask, "")).collect()))
     }
 
-    /// Heavier queries with many in flight.
+    /// Measures heavier queries with many in flight.
     pub async fn many_in_flight(&self, kernel: Kernel, limits: &Limits) -> Result<Vec<Row>, Failure> {
         let Some(calls) = self.calls(kernel, limits) else { return Ok(Vec::new()) };
         let mut rows = Vec::new();
@@ -175,7 +175,7 @@ impl Bench<'_> {
                 let (kith, empty) = self.beside_empty(&calls, in_flight, round).await?;
                 rates.push((kith.calls_per_s, empty.calls_per_s));
             }
-            rows.extend(figures(format!("  {in_flight} in flight"), "calls/s", &rates, None));
+            rows.extend(measured(format!("  {in_flight} in flight"), "calls/s", &rates, None));
         }
         Ok(rows)
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::rows::{Row, Side};
 use kith::cli::print::{Align, Table};
 
-/// The table that people read.
+/// Returns the table that people read.
 pub fn table(rows: &[Row]) -> String {
     let mut table = Table::new(&[
         ("query", Align::Left),
@@ -22,8 +22,8 @@ pub fn table(rows: &[Row]) -> String {
         ("met", Align::Left),
     ]);
     for row in rows {
-        let tail = |side: Option<Side>, figure: fn((f64, f64)) -> f64| {
-            side.and_then(|side| side.tail).map(|tail| number(figure(tail))).unwrap_or_default()
+        let tail = |side: Option<Side>, percentile: fn((f64, f64)) -> f64| {
+            side.and_then(|side| side.tail).map(|tail| number(percentile(tail))).unwrap_or_default()
         };
         let bound = |bound: f64, at_least| format!("{} {}", if at_least { "≥" } else { "≤" }, number(bound));
         table.row(vec![
@@ -44,7 +44,7 @@ pub fn table(rows: &[Row]) -> String {
     table.render()
 }
 
-/// As many digits as mean something.
+/// Returns a number with as many digits as mean something.
 fn number(value: f64) -> String {
     match value.abs() {
         0.0..10.0 => format!("{value:.2}"),
@@ -54,7 +54,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// The same for programs.
+/// Returns the rows for programs.
 pub fn json(rows: &[Row]) -> Vec<Value> {
     let side = |side: Side| match side.tail {
         Some((p99, p999)) => json!({ "p50": side.value, "p99": p99, "p99_9": p999 }),

@@ -1,17 +1,17 @@
-//! What is reported: a line for each query, kith's figures beside the limit's.
+//! The rows of the report: a line for each query, kith's numbers beside the limit's.
 
 use super::samples::{Round, Spread};
 
-/// Figures of one side: the medians over all rounds.
+/// The numbers of one side: the medians over all rounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Side {
-    /// A median in microseconds, or the one figure there is, in the row's unit.
+    /// A median in microseconds, or the one number there is, in the row's unit.
     pub value: f64,
     /// The 99th and the 99.9th percentile.
     pub tail: Option<(f64, f64)>,
 }
 
-/// What the contract asks of a ratio.
+/// The goal of a ratio.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Goal {
     pub target: f64,
@@ -29,7 +29,7 @@ impl Goal {
         Goal { target, stretch, at_least: true }
     }
 
-    /// `stretch`, `target` or `missed`.
+    /// Returns `stretch`, `target` or `missed`.
     pub fn met(&self, ratio: f64) -> &'static str {
         let within = |bound: f64| if self.at_least { ratio >= bound } else { ratio <= bound };
         match (within(self.stretch), within(self.target)) {
@@ -40,25 +40,25 @@ impl Goal {
     }
 }
 
-/// One line.
+/// One row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     pub what: String,
     pub unit: &'static str,
     pub kith: Side,
     pub limit: Option<Side>,
-    /// What the goal is about, by rounds; most often kith's figure over the limit's.
+    /// The values that the goal is about, by rounds; most often kith's number over the limit's.
     pub ratio: Spread,
     pub goal: Option<Goal>,
 }
 
-/// Medians of percentiles that were taken by rounds.
+/// Returns the medians of percentiles that were taken by rounds.
 pub fn side(rounds: &[Round]) -> Option<Side> {
-    let median = |figure: fn(&Round) -> f64| Some(Spread::of(rounds.iter().map(figure))?.median);
+    let median = |value: fn(&Round) -> f64| Some(Spread::of(rounds.iter().map(value))?.median);
     Some(Side { value: median(|r| r.p50)?, tail: Some((median(|r| r.p99)?, median(|r| r.p999)?)) })
 }
 
-/// Both sides' times by rounds, and the ratio of each round. None of no rounds.
+/// Returns a row of both sides' times by rounds, and the ratio of each round; none without rounds.
 pub fn timed(
     what: String,
     rounds: &[(Round, Round)],
@@ -70,9 +70,9 @@ pub fn timed(
     Some(Row { what, unit: "µs", kith: side(&kith)?, limit: Some(side(&limit)?), ratio, goal })
 }
 
-/// One figure of each side by rounds, and their ratio. None of no rounds.
-pub fn figures(what: String, unit: &'static str, rounds: &[(f64, f64)], goal: Option<Goal>) -> Option<Row> {
-    let one = |figures: Spread| Side { value: figures.median, tail: None };
+/// Returns a row of one number of each side by rounds, and their ratio; none without rounds.
+pub fn measured(what: String, unit: &'static str, rounds: &[(f64, f64)], goal: Option<Goal>) -> Option<Row> {
+    let one = |spread: Spread| Side { value: spread.median, tail: None };
     Some(Row {
         what,
         unit,
@@ -97,9 +97,9 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_round_by_round() {
-        let row = figures("x".to_owned(), "B", &[(2.0, 1.0), (9.0, 3.0), (1.0, 4.0)], None).unwrap();
+        let row = measured("x".to_owned(), "B", &[(2.0, 1.0), (9.0, 3.0), (1.0, 4.0)], None).unwrap();
         assert_eq!((row.kith.value, row.limit.unwrap().value), (2.0, 3.0));
         assert_eq!(row.ratio, Spread { median: 2.0, least: 0.25, greatest: 3.0 });
-        assert_eq!(figures("x".to_owned(), "B", &[], None), None);
+        assert_eq!(measured("x".to_owned(), "B", &[], None), None);
     }
 }

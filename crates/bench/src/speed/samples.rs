@@ -1,8 +1,8 @@
-//! Times that were taken, and what is said of them.
+//! The times that were taken, and their statistics.
 
 use std::time::{Duration, Instant};
 
-/// Times of one round, in nanoseconds.
+/// The times of one round, in nanoseconds.
 #[derive(Debug, Default)]
 pub struct Samples(Vec<u64>);
 
@@ -30,12 +30,12 @@ impl Samples {
         self.0.is_empty()
     }
 
-    /// Those that were taken first.
+    /// Returns the samples that were taken first.
     pub fn first(&self, count: usize) -> Samples {
         Samples(self.0[..count.min(self.0.len())].to_vec())
     }
 
-    /// The round in figures; none if nothing was timed.
+    /// Returns the round's percentiles; none if nothing was timed.
     pub fn round(mut self) -> Option<Round> {
         self.0.sort_unstable();
         let us = |permille: usize| {
@@ -56,7 +56,7 @@ pub struct Round {
     pub p999: f64,
 }
 
-/// A figure over all rounds: the median one, the least and the greatest.
+/// A number over all rounds: the median, the least and the greatest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
     pub median: f64,
@@ -65,7 +65,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// None of no rounds.
+    /// Returns none without rounds.
     pub fn of(rounds: impl IntoIterator<Item = f64>) -> Option<Spread> {
         let mut rounds: Vec<f64> = rounds.into_iter().collect();
         rounds.sort_unstable_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! The network put into a store over gRPC, and the store started again.
+//! Puts the network into a store over gRPC, and starts the store again.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::alone;
 use super::graphs::{build, kinds};
 use super::host::{self, Host};
 use super::network::{KINDS, Network, NetworkTie};
-use super::rows::{Goal, Row, Side, figures};
+use super::rows::{Goal, Row, Side, measured};
 use super::samples::Spread;
 use kith::cli::Failure;
 use kith::domain::TimeMs;
@@ -22,13 +22,13 @@ use kith::proto::v1::import_record::Record;
 use kith::proto::v1::{Edge, GetServerInfoRequest, GetServerInfoResponse, ImportRecord, ImportRequest, Kind, Member};
 
 const RECORDS_PER_MESSAGE: usize = 1_000;
-/// Messages that wait to be sent.
+/// The messages that wait to be sent.
 const MESSAGES_AHEAD: usize = 8;
 /// A checkpoint that is not there by then is not waited for.
 const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(600);
 const CHECKPOINT_POLL: Duration = Duration::from_millis(50);
 
-/// Kith over the network, and the rows of how it came there.
+/// Kith over the network, and the rows about the import and the start.
 pub struct Stored {
     pub host: Host,
     pub engine: Engine,
@@ -66,7 +66,8 @@ pub async fn store(network: &Network, folder: &Path) -> Result<Stored, Failure> 
         goal,
     };
     let import = [(imported_per_s, built_per_s)];
-    let import = figures("import, durable / index built".into(), "edges/s", &import, Some(Goal::at_least((0.25, 0.5))));
+    let import =
+        measured("import, durable / index built".into(), "edges/s", &import, Some(Goal::at_least((0.25, 0.5))));
     let start = edges / took.as_secs_f64();
     let mut rows: Vec<Row> = import.into_iter().collect();
     rows.push(one("start to SERVING", "edges/s", start, Some(Goal::at_least((5e6, 10e6)))));
@@ -114,7 +115,7 @@ async fn import(network: &Network, host: &Host) -> Result<(), Failure> {
     import_all(host, records(network)).await
 }
 
-/// Everything of a network: its kinds, its members and its edges, in the order of their places.
+/// Returns everything of a network: its kinds, its members and its edges, in the order of their indices.
 pub fn records(network: &Network) -> impl Iterator<Item = Record> {
     let kinds = kinds().into_iter().map(|kind| Record::Kind(kind_message(&kind)));
     let member = |member| Record::Member(Member { id: network.id(member), ..Member::default() });

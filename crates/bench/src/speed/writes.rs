@@ -1,4 +1,4 @@
-//! Single durable writes, beside an empty call and the disk's own price: `append + fdatasync`.
+//! Measures single durable writes, beside an empty call and the disk's own price: `append + fdatasync`.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -9,15 +9,15 @@ use fastrand::Rng;
 
 use super::messages;
 use super::reads::Bench;
-use super::rows::{Goal, Row, figures, timed};
+use super::rows::{Goal, Row, measured, timed};
 use super::samples::{Round, Samples, Spread};
 use kith::cli::Failure;
 
-/// About what one command takes in a log.
+/// The bytes that one command takes in a log, about.
 const RECORD_BYTES: usize = 128;
 const MANY_IN_FLIGHT: [usize; 2] = [16, 64];
 
-/// Latency of one write alone, and writes a second with many in flight.
+/// Measures the latency of one write alone, and writes a second with many in flight.
 pub async fn rows(bench: &Bench<'_>, folder: &Path) -> Result<Vec<Row>, Failure> {
     let calls = messages::writes(bench.network, &mut Rng::with_seed(bench.effort.seed));
     let mut alone = Vec::new();
@@ -43,12 +43,12 @@ pub async fn rows(bench: &Bench<'_>, folder: &Path) -> Result<Vec<Row>, Failure>
     }
     for (in_flight, rates) in MANY_IN_FLIGHT.iter().zip(&rates) {
         let goal = (*in_flight == 64).then_some(Goal::at_least((0.4, 0.6)));
-        rows.extend(figures(format!("durable writes, {in_flight} in flight"), "writes/s", rates, goal));
+        rows.extend(measured(format!("durable writes, {in_flight} in flight"), "writes/s", rates, goal));
     }
     Ok(rows)
 }
 
-/// Of the file that is appended to, in records: written before it is timed, as a log's is.
+/// The records of the file that is appended to: it is written before it is timed, as a log's is.
 const FILE_RECORDS: usize = 32_768;
 
 /// Appends to a file whose space is there, filled with zeros as kith's log is, and waits for the disk, again and again.

@@ -1,4 +1,4 @@
-//! The real binary, run to its end.
+//! Runs the real binary to its end.
 
 use std::process::Command;
 

@@ -1,23 +1,23 @@
 //! The graph in compressed sparse rows, both ways.
 
-/// One way of walking: each member's neighbors in order, in one array.
+/// One direction of walking: each member's neighbors in order, in one array.
 pub struct Side {
     starts: Vec<u32>,
     neighbors: Vec<u32>,
-    /// Beside each neighbor, the pair strength, and the cost of a step: 1 − log₂ of it.
+    /// The pair strength beside each neighbor, and the cost of a step: 1 − log₂ of it.
     strengths: Vec<f32>,
     costs: Vec<f32>,
-    /// Beside each neighbor, a bit for each sphere the two are joined by.
+    /// A bit beside each neighbor for each sphere that the two are joined by.
     spheres: Vec<u8>,
 }
 
-/// An arc of the graph: a symmetric edge makes two.
+/// One direction of an edge: a symmetric edge makes two.
 #[derive(Debug, Clone, Copy)]
-pub struct Arc {
+pub struct DirectedEdge {
     pub from: u32,
     pub to: u32,
     pub strength: f32,
-    /// A bit for its sphere.
+    /// The bit of its sphere.
     pub sphere: u8,
 }
 
@@ -28,11 +28,11 @@ pub struct Csr {
 }
 
 impl Csr {
-    /// Of arcs that can be gone through several times; each pair once.
-    pub fn new<I: Iterator<Item = Arc>>(members: u32, arcs: impl Fn() -> I) -> Csr {
+    /// Builds the graph of directed edges that can be gone through several times; each pair comes once.
+    pub fn new<I: Iterator<Item = DirectedEdge>>(members: u32, edges: impl Fn() -> I) -> Csr {
         Csr {
-            out: Side::new(members, &arcs, |arc| (arc.from, arc.to)),
-            into: Side::new(members, &arcs, |arc| (arc.to, arc.from)),
+            out: Side::new(members, &edges, |arc| (arc.from, arc.to)),
+            into: Side::new(members, &edges, |arc| (arc.to, arc.from)),
         }
     }
 
@@ -42,9 +42,13 @@ impl Csr {
 }
 
 impl Side {
-    fn new<I: Iterator<Item = Arc>>(members: u32, arcs: &impl Fn() -> I, ends: impl Fn(&Arc) -> (u32, u32)) -> Side {
+    fn new<I: Iterator<Item = DirectedEdge>>(
+        members: u32,
+        edges: &impl Fn() -> I,
+        ends: impl Fn(&DirectedEdge) -> (u32, u32),
+    ) -> Side {
         let mut starts = vec![0u32; members as usize + 1];
-        for arc in arcs() {
+        for arc in edges() {
             starts[ends(&arc).0 as usize + 1] += 1;
         }
         for i in 1..starts.len() {
@@ -53,7 +57,7 @@ impl Side {
         let links = starts[members as usize] as usize;
         let mut next = starts.clone();
         let mut rows = vec![(0u32, 0f32, 0u8); links];
-        for arc in arcs() {
+        for arc in edges() {
             let (own, other) = ends(&arc);
             rows[next[own as usize] as usize] = (other, arc.strength, arc.sphere);
             next[own as usize] += 1;

@@ -1,16 +1,16 @@
-//! Distances: breadth-first from both ends, the cheaper side first.
+//! Computes distances: breadth-first from both ends, the cheaper side first.
 
 use super::Limits;
 use super::csr::Side;
 use super::marks::Marks;
 
-/// Edges that the next hop of a search from these members looks at.
+/// Returns the edges that the next hop of a search from these members looks at.
 pub fn edges_ahead(side: &Side, frontier: &[u32]) -> usize {
     frontier.iter().map(|&member| side.degree(member)).sum()
 }
 
 impl Limits {
-    /// Hops of a shortest path within `hops_max`.
+    /// Returns the hops of a shortest path within `hops_max`.
     pub fn distance(&mut self, from: u32, to: u32, hops_max: u32) -> Option<u32> {
         if from == to {
             return Some(0);
@@ -41,7 +41,7 @@ impl Limits {
         None
     }
 
-    /// Hops to each target: one search ahead, shared, and one back from each target, the cheaper side first.
+    /// Returns the hops to each target: one search ahead, shared, and one back from each target, the cheaper side first.
     pub fn distances(&mut self, from: u32, targets: &[u32], hops_max: u32) -> Vec<Option<u32>> {
         let Limits { csr, ahead, behind, .. } = self;
         ahead.clear();
@@ -92,11 +92,11 @@ impl Limits {
 
 enum Step {
     Met,
-    /// What the next hop on this side looks at.
+    /// The edges that the next hop on this side looks at.
     Edges(usize),
 }
 
-/// One hop; none if it leads nowhere new.
+/// Goes one hop; returns none if it leads nowhere new.
 fn step(side: &Side, frontier: &[u32], next: &mut Vec<u32>, near: &mut Marks<()>, far: &Marks<()>) -> Option<Step> {
     next.clear();
     let mut edges = 0;

@@ -1,15 +1,15 @@
-//! A member's neighbors, and those it shares.
+//! Lists a member's neighbors, and those that two members share.
 
 use super::Limits;
 
 impl Limits {
-    /// The first of a member's neighbors.
+    /// Returns the first of a member's neighbors.
     pub fn neighbors(&self, member: u32, count: usize) -> &[u32] {
         let all = self.csr.out.neighbors(member);
         &all[..count.min(all.len())]
     }
 
-    /// Whom both have an edge to: the longer list searched by galloping.
+    /// Returns whom both have an edge to: the longer list is searched by galloping.
     pub fn mutuals(&self, a: u32, b: u32) -> Vec<u32> {
         let (mut short, mut long) = (self.csr.out.neighbors(a), self.csr.out.neighbors(b));
         if short.len() > long.len() {

@@ -28,23 +28,23 @@ impl<T: Copy + Default> Marks<T> {
         self.values[member as usize] = (self.epoch, value);
     }
 
-    /// Sets a value where there is none; whether there was none.
+    /// Sets a value where there is none; returns whether there was none.
     pub fn set_new(&mut self, member: u32, value: T) -> bool {
-        let place = &mut self.values[member as usize];
-        let new = place.0 != self.epoch;
+        let slot = &mut self.values[member as usize];
+        let new = slot.0 != self.epoch;
         if new {
-            *place = (self.epoch, value);
+            *slot = (self.epoch, value);
         }
         new
     }
 
-    /// The value, the default one if there was none; and whether there was none.
+    /// Returns the value, the default one if there was none; and whether there was none.
     pub fn entry(&mut self, member: u32) -> (&mut T, bool) {
-        let place = &mut self.values[member as usize];
-        let new = place.0 != self.epoch;
+        let slot = &mut self.values[member as usize];
+        let new = slot.0 != self.epoch;
         if new {
-            *place = (self.epoch, T::default());
+            *slot = (self.epoch, T::default());
         }
-        (&mut place.1, new)
+        (&mut slot.1, new)
     }
 }

@@ -1,4 +1,4 @@
-//! How fast a query can be on a graph that never changes: static arrays, hand-tight traversals, nothing counted or polled.
+//! Shows how fast a query can be on a graph that never changes: static arrays, hand-tight traversals, nothing counted or polled.
 //!
 //! These programs know no filter, no budget and no writes. They answer the same questions as kith, and are held to its answers.
 
@@ -11,7 +11,7 @@ mod reach;
 mod strongest;
 mod suggest;
 
-pub use csr::{Arc, Csr};
+pub use csr::{Csr, DirectedEdge};
 pub use paths::ShortestPath;
 
 use marks::Marks;

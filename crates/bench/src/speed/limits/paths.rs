@@ -1,21 +1,21 @@
-//! The shortest path: breadth-first from both ends, counting and weighing as it goes.
+//! Finds the shortest path: breadth-first from both ends, counting and weighing on the way.
 
 use super::Limits;
 use super::csr::Side;
 use super::marks::Marks;
 
-/// What is known of the shortest paths from one end to a member, or from one member to another.
+/// The shortest paths from one end to a member, or from one member to another, as far as they are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ShortestPath {
     pub hops: u32,
-    /// How many there are.
+    /// The number of the paths.
     pub count: u64,
-    /// Cost of the strongest of them: 1 for each hop, and −log₂ of each pair strength.
+    /// The cost of the strongest of them: 1 for each hop, and −log₂ of each pair strength.
     pub cost: f32,
 }
 
 impl Limits {
-    /// The shortest paths within `hops_max`: how many, and the strongest.
+    /// Returns the shortest paths within `hops_max`: how many, and the strongest.
     pub fn shortest_path(&mut self, from: u32, to: u32, hops_max: u32) -> Option<ShortestPath> {
         let Limits { csr, shortest: [ahead, behind], .. } = self;
         let itself = ShortestPath { hops: 0, count: 1, cost: 0.0 };
@@ -48,7 +48,7 @@ impl Limits {
     }
 }
 
-/// One hop further: the members there, and how many edges they have.
+/// Goes one hop further; returns the members there, and how many edges they have.
 fn step(side: &Side, frontier: &[u32], marks: &mut Marks<ShortestPath>) -> (Vec<u32>, usize) {
     let (mut next, mut edges) = (Vec::new(), 0);
     for &member in frontier {

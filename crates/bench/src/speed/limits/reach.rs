@@ -1,12 +1,12 @@
-//! Reach: breadth-first, back along attention.
+//! Computes reach: breadth-first, back along attention.
 
 use super::Limits;
 
-/// A bit for the search by all spheres, beside one for each sphere.
+/// The bit of the search by all spheres, beside one for each sphere.
 const ANY: u8 = 8;
 
 impl Limits {
-    /// How many members have their shortest path to `of` at each hop.
+    /// Returns how many members have their shortest path to `of` at each hop.
     pub fn members_within(&mut self, of: u32, hops_max: u32) -> Vec<u32> {
         let Limits { csr, seen, .. } = self;
         seen.clear();
@@ -31,8 +31,8 @@ impl Limits {
         counts
     }
 
-    /// The same, and how many of them are within by the personal, the professional and the public sphere alone, and by none.
-    /// Four searches at once, a bit for each (Then et al. 2014).
+    /// Returns, for each hop, how many members are within by all spheres, by the personal, the professional and the public sphere alone,
+    /// and by none alone. Four searches run at once, a bit for each (Then et al. 2014).
     pub fn reach(&mut self, of: u32, hops_max: u32) -> Vec<[u32; 5]> {
         let Limits { csr, masks, .. } = self;
         masks.clear();

@@ -1,7 +1,7 @@
-//! The strongest paths: label-setting from both ends until no better path can be missing, then the paths one by one.
+//! Finds the strongest paths: label-setting from both ends until no better path can be missing, then the paths one by one.
 //!
-//! The search from both ends ends when the two radii reach the cost of the `k`-th best path it met. Backwards it goes on among
-//! members that a path within that cost can pass; their costs to the target then lead a best-first search along whole paths.
+//! The search from both ends stops when the two radii reach the cost of the `k`-th best path it met. Backwards it goes on among members
+//! that a path within that cost can pass; their costs to the target then lead a best-first search along whole paths.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,7 +18,7 @@ pub struct Label {
     settled: bool,
 }
 
-/// What sums of a few floats in another order may differ by.
+/// The factor by which sums of a few floats in another order may differ.
 const SLACK: f32 = 1.0 + 1e-5;
 
 /// One direction of the search.
@@ -28,7 +28,7 @@ struct Half<'a> {
     queue: BinaryHeap<Reverse<u64>>,
 }
 
-/// Costs are not negative, so that their bits are in their order.
+/// Returns a key in the order of costs: costs are not negative, so their bits are in their order.
 fn key(cost: f32, member: u32) -> Reverse<u64> {
     Reverse(u64::from(cost.to_bits()) << 32 | u64::from(member))
 }
@@ -59,7 +59,7 @@ impl<'a> Half<'a> {
         }
     }
 
-    /// Notes a walk; whether it is the best known.
+    /// Notes a walk; returns whether it is the best known.
     fn lower(&mut self, member: u32, cost: f32, parent: u32) -> bool {
         let (label, new) = self.labels.entry(member);
         let better = new || cost < label.cost;
@@ -103,7 +103,7 @@ impl Best {
 }
 
 impl Limits {
-    /// Costs of the `k` strongest loopless paths within `hops_max`: 1 for each hop, and −log₂ of each pair strength.
+    /// Returns the costs of the `k` strongest loopless paths within `hops_max`: 1 for each hop, and −log₂ of each pair strength.
     pub fn strongest(&mut self, from: u32, to: u32, k: usize, hops_max: u32) -> Vec<f32> {
         let Limits { csr, costs: [ahead, behind], .. } = self;
         let mut front = Half::new(&csr.out, ahead, from);
@@ -159,7 +159,7 @@ fn meet(
             best.offer(cost + label.cost, path);
         }
         if near.lower(next, cost, member) {
-            // What is further has been reached from the other end, if a good path passes it.
+            // A member further out has been reached from the other end, if a good path passes it.
             if cost + far_radius <= best.bound() * SLACK {
                 near.queue.push(key(cost, next))
             } else {
@@ -169,9 +169,9 @@ fn meet(
     }
 }
 
-/// Best-first along whole paths, by what the rest costs at least.
+/// Searches best-first along whole paths, by what the rest costs at least.
 fn follow(side: &Side, rest: &Marks<Label>, from: u32, to: u32, k: usize, hops_max: u32, bound: f32) -> Vec<f32> {
-    // Each with its cost, its number of hops and the place of the one before.
+    // Each walked member has its cost, its number of hops and the index of the one before.
     let mut walked = vec![(from, 0f32, 0u32, usize::MAX)];
     let mut queue = BinaryHeap::from([key(0.0, 0)]);
     let mut found = Vec::new();

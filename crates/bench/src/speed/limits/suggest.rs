@@ -1,9 +1,10 @@
-//! Suggestions: the scores of walks of two and three steps, in dense scratch space.
+//! Computes suggestions: the scores of walks of two and three steps, in dense scratch space.
 
 use super::Limits;
 
 impl Limits {
-    /// The members with the greatest scores and not joined to `member`, the best first. The formula is that of `kith::graph::suggest`.
+    /// Returns the members with the greatest scores that are not joined to `member`, the best first. The formula is that of
+    /// `kith::graph::suggest`.
     pub fn suggest(&mut self, member: u32, count: usize, three_steps: bool) -> Vec<(u32, f64)> {
         let Limits { csr, scores, arriving, joined, .. } = self;
         scores.clear();

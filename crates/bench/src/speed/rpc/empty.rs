@@ -20,7 +20,7 @@ pub const PATH: &str = "/kith.bench.Empty/Call";
 /// A request says in its first bytes how many the answer is to have.
 const HEAD_BYTES: usize = 4;
 
-/// A request of so many bytes, for an answer of so many.
+/// Returns a request of so many bytes, for an answer of so many.
 pub fn request(request_bytes: usize, answer_bytes: usize) -> Bytes {
     let mut bytes = vec![0; request_bytes.max(HEAD_BYTES)];
     bytes[..HEAD_BYTES].copy_from_slice(&u32::try_from(answer_bytes).unwrap_or(u32::MAX).to_be_bytes());
@@ -59,13 +59,13 @@ impl Service<Request<Body>> for Empty {
     }
 }
 
-/// Serves on a free port until `stop` resolves; gives the address.
+/// Serves on a free port until `stop` resolves; returns the address.
 pub async fn serve(stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let serving = tonic::transport::Server::builder().add_service(Empty).serve_with_incoming_shutdown(incoming, stop);
-    // It ends with the benchmark, which would notice a server that is gone.
+    // The server ends with the benchmark, which would notice a server that is gone.
     tokio::spawn(serving);
     Ok(address)
 }

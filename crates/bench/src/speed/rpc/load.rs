@@ -1,4 +1,4 @@
-//! Calls in flight: so many at once, for so long.
+//! Keeps calls in flight: so many at once, for so long.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::speed::host::Host;
 use crate::speed::samples::Samples;
 use kith::cli::Failure;
 
-/// Connections that many calls in flight share; one call has one.
+/// The connections that many calls in flight share; one call has one.
 const CONNECTIONS_MAX: usize = 4;
 
 /// A server, with connections to it.
@@ -21,7 +21,7 @@ pub struct Target<'a> {
     channels: Vec<Channel>,
 }
 
-/// Calls to one method, gone through in turn.
+/// The calls to one method, which are sent in rotation.
 #[derive(Clone)]
 pub struct Calls {
     pub path: PathAndQuery,
@@ -34,13 +34,13 @@ impl Calls {
     }
 }
 
-/// What a stretch of load came to.
+/// The outcome of a stretch of load.
 pub struct Load {
     pub samples: Samples,
     pub calls_per_s: f64,
-    /// Of one answer, in the mean.
+    /// The mean bytes of one answer.
     pub answer_bytes: usize,
-    /// What the server's threads took of the processors for one call, in the mean.
+    /// The mean time that the server's threads took of the processors for one call.
     pub work_us: f64,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Target<'a> {
         Ok(Target { host, channels })
     }
 
-    /// Calls for `duration`, `in_flight` at once, each caller in turn; at least once each.
+    /// Calls for `duration`, `in_flight` at once, each caller at least once.
     pub async fn load(&self, calls: &Calls, in_flight: usize, duration: Duration) -> Result<Load, Failure> {
         let worked = self.host.cpu();
         let begun = Instant::now();
@@ -80,7 +80,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// One caller: the next call once the one before is answered.
+/// Runs one caller: it sends the next call once the one before is answered.
 async fn call_in_turn(
     channel: Channel,
     calls: Calls,

@@ -4,7 +4,7 @@ use prost::bytes::{Buf, BufMut, Bytes};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-/// Messages as they are.
+/// A codec that leaves messages as they are.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Raw;
 

@@ -1,4 +1,4 @@
-//! Figures of a ranker: means over the queries, each with the error that a bootstrap finds.
+//! The scores of a ranker: means over the queries, each with the error that a bootstrap finds.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ pub struct Estimate {
     pub error: f64,
 }
 
-/// The queries drawn anew, the same draws for every figure: so figures can be compared pair by pair.
+/// The queries drawn anew, the same draws for every score, so that scores can be compared pair by pair.
 pub struct Bootstrap(Vec<Vec<u32>>);
 
 impl Bootstrap {
@@ -37,32 +37,32 @@ impl Bootstrap {
     }
 }
 
-/// What is told of a ranker.
-pub struct Figures {
+/// The scores of a ranker.
+pub struct Scores {
     pub name: String,
     pub recall: Estimate,
     pub reciprocal_rank: Estimate,
-    /// How much more than exact K, query by query.
+    /// The difference to exact K, query by query.
     pub recall_more: Estimate,
     pub reciprocal_rank_more: Estimate,
     /// The part of all members that is at the top of somebody's ranking.
     pub coverage: f64,
-    /// Introductions that would be asked for, and how many of them of the member asked most.
+    /// The introductions that would be asked for, and how many of them the member asked most would get.
     pub asks: u64,
     pub busiest: u64,
 }
 
-impl Figures {
-    pub fn of(rankings: &Rankings, exact: &Rankings, members: usize, bootstrap: &Bootstrap) -> Figures {
+impl Scores {
+    pub fn of(rankings: &Rankings, exact: &Rankings, members: usize, bootstrap: &Bootstrap) -> Scores {
         let recall = |found: &Found| found.recall;
         let reciprocal_rank = |found: &Found| found.reciprocal_rank;
-        let all = |figure: &dyn Fn(&Found) -> f64| rankings.found.iter().map(figure).collect::<Vec<_>>();
-        let more = |figure: &dyn Fn(&Found) -> f64| {
+        let all = |score: &dyn Fn(&Found) -> f64| rankings.found.iter().map(score).collect::<Vec<_>>();
+        let more = |score: &dyn Fn(&Found) -> f64| {
             let pairs = rankings.found.iter().zip(&exact.found);
-            pairs.map(|(found, exact)| figure(found) - figure(exact)).collect::<Vec<_>>()
+            pairs.map(|(found, exact)| score(found) - score(exact)).collect::<Vec<_>>()
         };
         let suggested: HashSet<u32> = rankings.tops.iter().flatten().copied().collect();
-        Figures {
+        Scores {
             name: rankings.name.clone(),
             recall: bootstrap.estimate(&all(&recall)),
             reciprocal_rank: bootstrap.estimate(&all(&reciprocal_rank)),
@@ -84,7 +84,7 @@ mod tests {
         let bootstrap = Bootstrap::of(400, 7);
         let values: Vec<f64> = (0..400).map(|at| f64::from(at % 2)).collect();
         let estimate = bootstrap.estimate(&values);
-        // ½ / √400.
+        // The standard error is ½ / √400.
         assert!(estimate.mean == 0.5 && (estimate.error - 0.025).abs() < 0.002, "{estimate:?}");
         assert_eq!(bootstrap.estimate(&[0.25; 400]), Estimate { mean: 0.25, error: 0.0 });
     }
