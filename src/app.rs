@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 pub use memory_limit::memory_limit;
 pub use offline::{
-    CheckedStore, Erasures, OfflineError, StoreCheck, StoredTotals, Verified, Verifier, export_store,
-    read_backup_through, restore_store, verify_backup, verify_store,
+    Erasures, OfflineError, StoreCheck, StoredTotals, Verifier, export_store, read_backup_through, restore_store,
+    verify_backup, verify_store,
 };
 
 pub use crate::engine::EngineOptions;

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::domain::Error;
 use crate::engine::{Engine, EngineOptions, State, StoredExportError, SystemTimeSource, export_stored, verify_log};
-pub use crate::engine::{StoredTotals, Verified, Verifier};
-use crate::proto::v1::ImportRecord;
-use crate::service::record;
+pub use crate::engine::{StoredTotals, Verifier};
+use crate::proto::v1::{ImportRecord, VerifySummary};
+use crate::service::{record, summary};
 use crate::store::{
     BackupReader, Discard, ErasureJournal, Journaled, SledStore, Store, StoreError, StoreId, read_backup,
     remove_content, restore,
@@ -39,26 +39,12 @@ pub enum OfflineError {
     Ended(#[from] Error),
 }
 
-/// What a store holds, and the outcome of checking it.
-#[derive(Debug, Clone)]
-pub struct CheckedStore {
-    pub store_id: Uuid,
-    pub revision: String,
-    pub kinds: u64,
-    pub members: u64,
-    pub statuses: u64,
-    pub blocks: u64,
-    pub introducer_tallies: u64,
-    pub edges: u64,
-    pub verified: Verified,
-}
-
 /// The outcome of checking a store.
 #[derive(Debug, Clone)]
 pub enum StoreCheck {
     /// The store cannot be read, for this reason.
     Damaged(String),
-    Read(CheckedStore),
+    Read(VerifySummary),
 }
 
 /// Reads all of a store as a start does, checks what was read against itself, and reads what else is kept of the log.
@@ -85,16 +71,16 @@ pub fn verify_store(
         }
         Err(error) => return Err(failed(folder, error)),
     };
-    let mut checked = check(&state, verifier)?;
-    checked.verified.findings += verify_log(log.as_ref(), state.sequence(), verifier)?;
-    Ok(StoreCheck::Read(checked))
+    let mut verified = state.verify(verifier)?;
+    verified.findings += verify_log(log.as_ref(), state.sequence(), verifier)?;
+    Ok(StoreCheck::Read(summary(&state, verified)))
 }
 
 /// Reads all of a backup, and checks what was read against itself.
 pub fn verify_backup(file: &Path, verifier: &mut dyn Verifier) -> Result<StoreCheck, OfflineError> {
     let read = open_backup(file)?;
     match BackupReader::open(read).and_then(|mut backup| State::from_backup(&mut backup)) {
-        Ok(state) => Ok(StoreCheck::Read(check(&state, verifier)?)),
+        Ok(state) => Ok(StoreCheck::Read(summary(&state, state.verify(verifier)?))),
         Err(StoreError::Damaged { what }) => Ok(StoreCheck::Damaged(what)),
         Err(error) => Err(failed(file, error)),
     }
@@ -155,7 +141,7 @@ pub fn restore_store(
     }
     let erased = if erased.is_empty() { Ok(()) } else { erase(folder, erased) };
     let checked = erased.map_err(|error| failed(folder, error)).and_then(|()| verify_store(folder, None, verifier));
-    if !matches!(&checked, Ok(StoreCheck::Read(checked)) if checked.verified.findings == 0) {
+    if !matches!(&checked, Ok(StoreCheck::Read(checked)) if checked.findings == 0) {
         remove_content(folder, made_folder);
     }
     checked
@@ -183,19 +169,4 @@ fn open_backup(file: &Path) -> Result<BufReader<File>, OfflineError> {
 
 fn failed(path: &Path, error: StoreError) -> OfflineError {
     OfflineError::Store { path: path.display().to_string(), error }
-}
-
-fn check(state: &State, verifier: &mut dyn Verifier) -> Result<CheckedStore, OfflineError> {
-    let verified = state.verify(verifier)?;
-    Ok(CheckedStore {
-        store_id: Uuid::from_u128(state.store_id()),
-        revision: state.revision().to_string(),
-        kinds: state.kinds().len() as u64,
-        members: state.member_count(),
-        statuses: state.status_count(),
-        blocks: state.block_count(),
-        introducer_tallies: state.tally_count(),
-        edges: state.edge_count(),
-        verified,
-    })
 }

@@ -5,17 +5,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
 
 use super::client::Client;
 use super::export::unwritable;
 use super::failure::Failure;
 use super::new_file::NewFile;
-use super::print::{held, held_json, records, say};
+use super::print::{Written, records, say};
 use super::progress::Progress;
 use super::serve::stop_signal;
 use crate::app::read_backup_through;
-use crate::proto::v1::{BackupRequest, ContentTotals};
+use crate::proto::v1::BackupRequest;
 
 /// Writes everything at one revision, times, etags and kept request ids too, while the server goes on.
 ///
@@ -62,13 +61,6 @@ async fn read_again(new: NewFile, file: File) -> Result<(NewFile, File), Failure
     Ok((new, file))
 }
 
-/// The content of a backup.
-struct Written {
-    revision: String,
-    totals: ContentTotals,
-    bytes: u64,
-}
-
 /// Writes a backup to its end.
 async fn write(client: &Client, out: &mut impl Write) -> Result<Written, Failure> {
     let mut stream = client.admin().backup(BackupRequest::default()).await?.into_inner();
@@ -82,20 +74,5 @@ async fn write(client: &Client, out: &mut impl Write) -> Result<Written, Failure
         bytes += message.data.len() as u64;
         progress.set(message.records_done.unsigned_abs().min(total));
     }
-    Ok(Written { revision: first.revision, totals, bytes })
-}
-
-impl Written {
-    fn in_words(&self) -> String {
-        let (held, digest) = (held(&self.totals), &self.totals.content_digest);
-        format!("backed up {held} in {} bytes; digest {digest}, revision {}", self.bytes, self.revision)
-    }
-
-    fn json(&self, file: &Path) -> String {
-        let mut json = held_json(&self.totals);
-        json["file"] = json!(file.display().to_string());
-        json["bytes"] = json!(self.bytes);
-        json["revision"] = json!(self.revision);
-        format!("{json}\n")
-    }
+    Ok(Written { verb: "backed up", revision: first.revision, totals, bytes: Some(bytes) })
 }

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::json;
 
 use super::client::{Client, ServerArgs};
 use super::failure::Failure;
 use super::json;
 use super::new_file::NewFile;
-use super::print::{held, held_json, records, say};
+use super::print::{Written, records, say};
 use super::progress::Progress;
 use super::serve::stop_signal;
 use crate::app::{OfflineError, export_store};
@@ -77,7 +76,7 @@ enum Source {
 
 impl Source {
     /// Writes every record to `out`, which is returned.
-    async fn export<W: Write + Send + 'static>(self, mut out: W) -> Result<(Exported, W), Failure> {
+    async fn export<W: Write + Send + 'static>(self, mut out: W) -> Result<(Written, W), Failure> {
         match self {
             Source::Server(client) => export(&client, &mut out).await.map(|exported| (exported, out)),
             Source::Folder(folder) => {
@@ -95,7 +94,7 @@ impl From<OfflineError> for Failure {
     }
 }
 
-fn export_folder(folder: &Path, out: &mut impl Write) -> Result<Exported, Failure> {
+fn export_folder(folder: &Path, out: &mut impl Write) -> Result<Written, Failure> {
     let stored = export_store(folder, |record| write_line(&record, out))?;
     let totals = ContentTotals {
         kinds: stored.kinds as i64,
@@ -106,7 +105,7 @@ fn export_folder(folder: &Path, out: &mut impl Write) -> Result<Exported, Failur
         introducer_tallies: stored.introducer_tallies as i64,
         content_digest: format!("{:032x}", stored.digest),
     };
-    Ok(Exported { revision: stored.revision, totals })
+    Ok(Written { verb: "exported", revision: stored.revision, totals, bytes: None })
 }
 
 fn write_line(record: &ImportRecord, out: &mut impl Write) -> Result<(), Failure> {
@@ -153,14 +152,8 @@ impl Write for Output {
     }
 }
 
-/// The content of an export.
-struct Exported {
-    revision: String,
-    totals: ContentTotals,
-}
-
 /// Writes every record of an export to its end.
-async fn export(client: &Client, out: &mut impl Write) -> Result<Exported, Failure> {
+async fn export(client: &Client, out: &mut impl Write) -> Result<Written, Failure> {
     let mut stream = client.data().export(ExportRequest::default()).await?.into_inner();
     let first = stream.message().await?.ok_or_else(|| Failure::new("the server sent nothing"))?;
     let totals = first.totals.ok_or_else(|| Failure::new("the server did not say how much is to come"))?;
@@ -176,7 +169,7 @@ async fn export(client: &Client, out: &mut impl Write) -> Result<Exported, Failu
     if came != totals {
         return Err(Failure::new(format!("the export is not whole: {came:?} came of {totals:?}")));
     }
-    Ok(Exported { revision: first.revision, totals })
+    Ok(Written { verb: "exported", revision: first.revision, totals, bytes: None })
 }
 
 /// Returns the record's line, which is the same whenever it is exported.
@@ -201,18 +194,4 @@ fn tally(came: &mut ContentTotals, record: &ImportRecord) -> Result<(), Failure>
         None => return Err(Failure::new("the server sent a record that this version of kith does not know")),
     }
     Ok(())
-}
-
-impl Exported {
-    fn in_words(&self) -> String {
-        let (held, digest) = (held(&self.totals), &self.totals.content_digest);
-        format!("exported {held}; digest {digest}, revision {}", self.revision)
-    }
-
-    fn json(&self, file: &Path) -> String {
-        let mut json = held_json(&self.totals);
-        json["file"] = json!(file.display().to_string());
-        json["revision"] = json!(self.revision);
-        format!("{json}\n")
-    }
 }

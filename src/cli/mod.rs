@@ -28,7 +28,6 @@ mod settings;
 mod shell;
 mod stats;
 mod suggest;
-mod temporary;
 mod verify;
 
 use std::ffi::OsString;
@@ -43,7 +42,6 @@ const TASKS_BETWEEN_EVENTS: u32 = 4;
 use client::ServerArgs;
 pub use failure::Failure;
 use settings::Settings;
-pub use temporary::TemporaryFolder;
 
 /// The exit codes, on which scripts rely.
 const EXIT_CODES: &str = "\

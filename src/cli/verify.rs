@@ -10,10 +10,10 @@ use super::client::{Client, ServerArgs};
 use super::failure::Failure;
 use super::print::{clean, count, held, held_json, say};
 use super::progress::Progress;
-use crate::app::{CheckedStore, OfflineError, StoreCheck, Verifier, verify_backup, verify_store};
+use crate::app::{OfflineError, StoreCheck, Verifier, verify_backup, verify_store};
 use crate::domain::{Error, Finding};
 use crate::proto::v1::verify_response::Event;
-use crate::proto::v1::{ContentTotals, VerifyRequest, VerifySummary};
+use crate::proto::v1::{VerifyRequest, VerifySummary};
 
 const SUBJECT_CHARS_MAX: usize = 500;
 const MESSAGE_CHARS_MAX: usize = 2_000;
@@ -89,27 +89,12 @@ fn of_path(
 /// Adds the outcome of a check to a report.
 pub fn take_check(checked: Result<StoreCheck, OfflineError>, path: &Path, report: &mut Report) -> Result<(), Failure> {
     match checked {
-        Ok(StoreCheck::Read(checked)) => report.summary = Some(summary(&checked)),
+        Ok(StoreCheck::Read(checked)) => report.summary = Some(checked),
         Ok(StoreCheck::Damaged(what)) => report.find("storage", &path.display().to_string(), &what)?,
         Err(OfflineError::Ended(_)) => return Err(Failure::OutputClosed),
         Err(error) => return Err(Failure::of_start(error.to_string())),
     }
     Ok(())
-}
-
-fn summary(checked: &CheckedStore) -> VerifySummary {
-    VerifySummary {
-        revision: checked.revision.clone(),
-        findings: checked.verified.findings as i64,
-        content_digest: format!("{:032x}", checked.verified.digest),
-        kinds: checked.kinds as i32,
-        members: checked.members as i64,
-        statuses: checked.statuses as i64,
-        blocks: checked.blocks as i64,
-        introducer_tallies: checked.introducer_tallies as i64,
-        edges: checked.edges as i64,
-        state_digest: format!("{:032x}", checked.verified.whole),
-    }
 }
 
 /// The report of a check so far.
@@ -151,7 +136,7 @@ impl Report {
 
     fn json(self, summary: Option<VerifySummary>, found: i64) -> String {
         let held = summary.map(|summary| {
-            let mut held = held_json(&totals(&summary));
+            let mut held = held_json(&summary.totals.unwrap_or_default());
             held["revision"] = json!(summary.revision);
             held
         });
@@ -159,27 +144,12 @@ impl Report {
     }
 }
 
-fn totals(summary: &VerifySummary) -> ContentTotals {
-    ContentTotals {
-        kinds: summary.kinds.into(),
-        members: summary.members,
-        statuses: summary.statuses,
-        edges: summary.edges,
-        content_digest: summary.content_digest.clone(),
-        blocks: summary.blocks,
-        introducer_tallies: summary.introducer_tallies,
-    }
-}
-
 fn in_words(summary: Option<VerifySummary>, found: i64) -> String {
     let findings = if found == 0 { "all is well".to_owned() } else { count(found, "finding") };
-    let Some(summary) = summary else { return format!("{findings}\n") };
-    format!(
-        "{findings}: {}; digest {}, revision {}\n",
-        held(&totals(&summary)),
-        clean(&summary.content_digest, 60),
-        clean(&summary.revision, 60),
-    )
+    let Some(VerifySummary { revision, totals, .. }) = summary else { return format!("{findings}\n") };
+    let totals = totals.unwrap_or_default();
+    let (held, digest, revision) = (held(&totals), clean(&totals.content_digest, 60), clean(&revision, 60));
+    format!("{findings}: {held}; digest {digest}, revision {revision}\n")
 }
 
 impl Verifier for Report {

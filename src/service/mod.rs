@@ -62,3 +62,4 @@ pub use encode::record;
 pub use principal::{CallerId, Principal, Subjects, ViewerQuota, without_viewer};
 pub use services::Service;
 pub use status::to_status;
+pub use verify::summary;

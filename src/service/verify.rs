@@ -54,17 +54,12 @@ impl Verifier for Reporter<'_> {
     }
 }
 
-fn summary(state: &State, verified: Verified) -> pb::VerifySummary {
+/// Returns the outcome of a check, with the digests that it computed.
+pub fn summary(state: &State, verified: Verified) -> pb::VerifySummary {
     pb::VerifySummary {
         revision: state.revision().to_string(),
         findings: verified.findings as i64,
-        content_digest: encode::digest(verified.digest),
-        kinds: state.kinds().len() as i32,
-        members: state.member_count() as i64,
-        statuses: state.status_count() as i64,
-        blocks: state.block_count() as i64,
-        introducer_tallies: state.tally_count() as i64,
-        edges: state.edge_count() as i64,
+        totals: Some(pb::ContentTotals { content_digest: encode::digest(verified.digest), ..encode::totals(state) }),
         state_digest: encode::digest(verified.whole),
     }
 }

@@ -16,7 +16,7 @@ pub use clean::clean;
 pub use names::{Directory, Names};
 pub use paths::{chain_line, path_tree, spheres_of};
 pub use table::{Align, Table};
-pub use totals::{held, held_json, records};
+pub use totals::{Written, held, held_json, records};
 
 use super::failure::Failure;
 use crate::proto::v1::{AnswerInfo, Completeness, Limit};

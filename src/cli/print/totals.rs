@@ -1,5 +1,7 @@
 //! Prints how much a store, an export or a backup holds.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::count;
@@ -26,6 +28,32 @@ pub fn held_json(totals: &ContentTotals) -> Value {
         "introducerTallies": totals.introducer_tallies,
         "contentDigest": totals.content_digest,
     })
+}
+
+/// What an export or a backup wrote.
+pub struct Written {
+    pub verb: &'static str,
+    pub revision: String,
+    pub totals: ContentTotals,
+    pub bytes: Option<u64>,
+}
+
+impl Written {
+    pub fn in_words(&self) -> String {
+        let Written { verb, revision, totals, bytes } = self;
+        let bytes = bytes.map_or(String::new(), |bytes| format!(" in {bytes} bytes"));
+        format!("{verb} {}{bytes}; digest {}, revision {revision}", held(totals), totals.content_digest)
+    }
+
+    pub fn json(&self, file: &Path) -> String {
+        let mut json = held_json(&self.totals);
+        json["file"] = json!(file.display().to_string());
+        json["revision"] = json!(self.revision);
+        if let Some(bytes) = self.bytes {
+            json["bytes"] = json!(bytes);
+        }
+        format!("{json}\n")
+    }
 }
 
 /// Returns how many records there are.

@@ -37,7 +37,6 @@ pub use network::Network;
 pub use samples::{Round, Samples};
 
 use kith::cli::Failure;
-use kith::cli::TemporaryFolder;
 use kith::cli::print::say;
 use reads::{Bench, Effort, Servers};
 use rows::Row;
@@ -104,12 +103,12 @@ pub async fn run(args: SpeedArgs) -> Result<(), Failure> {
 
     progress(&format!("generating {members} members"));
     let network = Network::generate(members, args.seed);
-    let folder = match &args.data {
-        Some(parent) => TemporaryFolder::make_in(parent, "bench")?,
-        None => TemporaryFolder::make("bench")?,
-    };
+    let parent = args.data.clone().unwrap_or_else(std::env::temp_dir);
+    let folder = std::fs::create_dir_all(&parent).and_then(|()| tempfile::tempdir_in(&parent));
+    let folder =
+        folder.map_err(|error| Failure::new(format!("can't make a folder in {}: {error}", parent.display())))?;
     progress(&format!("importing {} edges", network.edges.len()));
-    let stored = store::store(&network, &folder.0.join("store")).await?;
+    let stored = store::store(&network, &folder.path().join("store")).await?;
     let mut rows: Vec<Row> = Vec::new();
     if args.wants(STORE) {
         rows.extend(stored.rows);
@@ -130,7 +129,7 @@ pub async fn run(args: SpeedArgs) -> Result<(), Failure> {
     };
     rows.extend(measured(&args, &bench, &mut has_time).await?);
     if args.wants(WRITES) && has_time(WRITES) {
-        rows.extend(writes::rows(&bench, &folder.0).await?);
+        rows.extend(writes::rows(&bench, folder.path()).await?);
     }
     if args.wants(PRIVACY) && has_time(PRIVACY) {
         rows.extend(privacy::rows(members, effort).await?);
