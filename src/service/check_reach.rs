@@ -22,27 +22,26 @@ pub async fn check_reach(
     let subject = subject!(message, check_reach_request);
     let of = wrong.check(ReachOf::decode(subject, message.filter.as_ref(), message.max_hops));
     let viewers = wrong.check(member_ids("viewer_ids", &message.viewer_ids));
-    let asked = wrong.check(service.read_context(&context, message.read, None));
-    wrong.check(on_nobodys_behalf(asked.as_ref()));
+    let read = wrong.check(service.read_context(&context, message.read, None));
+    wrong.check(on_nobodys_behalf(read.as_ref()));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; of, viewers, asked);
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let (ways, subject, max_hops) = of.resolve(state, &how)?;
+    all_or_return!(wrong; of, viewers, read);
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let (ways, subject, max_hops) = of.resolve(state, read)?;
         let known: Vec<Option<MemberIx>> = viewers.iter().map(|id| state.graph().find(id.as_str())).collect();
-        let max_hops = if is_for_its_author_alone(state, &of, &how) { 0 } else { max_hops };
+        let max_hops = if is_for_its_author_alone(state, &of, read) { 0 } else { max_hops };
         let reach = Reach { graph: state.graph(), ways: &ways, subject, max_hops };
         let (hops, extent) = reach.hops_from(known.iter().flatten().copied(), budget);
-        let info = how.info(state, extent, budget)?;
+        let info = read.info(state, extent, budget)?;
         let results = viewers.iter().zip(known).map(|(id, known)| checked(id, known.and_then(|ix| hops.get(&ix))));
         Ok(pb::CheckReachResponse { results: results.collect(), info: Some(info) })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 /// The decision is for each viewer that the request names, so it can't be made on behalf of one more.
-fn on_nobodys_behalf(asked: Option<&ReadContext>) -> Result<(), Violation> {
-    if asked.is_some_and(|asked| asked.viewer_id().is_some()) {
+fn on_nobodys_behalf(read: Option<&ReadContext>) -> Result<(), Violation> {
+    if read.is_some_and(|read| read.viewer_id().is_some()) {
         return Err(Violation::new(
             "read.viewer_id",
             Reason::ViewerMismatch,
@@ -52,12 +51,12 @@ fn on_nobodys_behalf(asked: Option<&ReadContext>) -> Result<(), Violation> {
     Ok(())
 }
 
-fn is_for_its_author_alone(state: &State, of: &ReachOf, how: &ReadContext) -> bool {
+fn is_for_its_author_alone(state: &State, of: &ReachOf, read: &ReadContext) -> bool {
     let status = match &of.subject {
         Subject::Status(id) => state.status(id.as_str()),
         Subject::Member(_) => None,
     };
-    status.is_some_and(|status| !how.status_reader(state).live_at.admits(&status.value))
+    status.is_some_and(|status| !read.status_reader(state).live_at.admits(&status.value))
 }
 
 fn checked(id: &MemberId, hop: Option<&u32>) -> pb::ReachCheck {

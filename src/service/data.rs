@@ -56,9 +56,9 @@ fn decode(service: &Service, message: pb::WriteRequest) -> Result<(Vec<Change>, 
     let mut wrong = Violations::default();
     let decoded = message.changes.into_iter().enumerate();
     let mut kinds = Kinds::default();
-    let decoded = decoded.filter_map(|(i, asked)| {
-        kinds.note(i, asked.change.as_ref());
-        wrong.check(change(i, asked, now, new_status_id))
+    let decoded = decoded.filter_map(|(i, given)| {
+        kinds.note(i, given.change.as_ref());
+        wrong.check(change(i, given, now, new_status_id))
     });
     let decoded: Vec<(Change, ChangeName)> = decoded.collect();
     let named = kinds.named.into_iter().filter(|(_, kind)| !kinds.put.contains(kind));

@@ -28,37 +28,36 @@ pub async fn discover_statuses(
     let since = wrong.check(optional_time("since", message.since));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));
-    let asked = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
-    wrong.check(same_viewer(viewer.as_ref(), asked.as_ref()));
-    all_or_return!(wrong; viewer, topics, max_hops, since, size, after, asked);
-    let asked = asked.made_for(viewer.clone());
+    let read = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
+    wrong.check(same_viewer(viewer.as_ref(), read.as_ref()));
+    all_or_return!(wrong; viewer, topics, max_hops, since, size, after, read);
+    let read = read.made_for(viewer.clone());
     let after = after.map(|token| status_cursor(&token.cursor)).transpose()?;
     let query = DiscoverQuery { topics, max_hops, since };
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let viewer = find(&how.view(state), &viewer)?;
-        let found = discover(state, viewer, &query, &how.status_reader(state), budget);
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let viewer = find(&read.view(state), &viewer)?;
+        let found = discover(state, viewer, &query, &read.status_reader(state), budget);
         let start = after.as_ref().map_or(0, |(time, id)| {
             found.items.partition_point(|item| (Reverse(item.post_time), &item.status) <= (Reverse(*time), id))
         });
         let mut extent = found.extent;
         let encode = |item| {
-            let (shown, limit) = discovered(how.shown(state), viewer, item, budget);
+            let (shown, limit) = discovered(read.shown(state), viewer, item, budget);
             extent.limit = extent.limit.or(limit);
             (shown, item)
         };
         let (items, next_page_token) = page_that_fits(&found.items[start..], size, encode, |last| {
-            listing.token(how.as_of, &[&last.post_time.0.to_string(), last.status.as_str()])
+            listing.token(read.as_of, &[&last.post_time.0.to_string(), last.status.as_str()])
         });
-        let info = how.info(state, extent, budget)?;
+        let info = read.info(state, extent, budget)?;
         Ok(pb::DiscoverStatusesResponse { items, next_page_token, info: Some(info) })
     };
-    service.query_statuses(&asked, answer).await
+    service.query_statuses(read, answer).await
 }
 
 /// The viewer is named by the request, so its read options can only name the same one.
-fn same_viewer(viewer: Option<&MemberId>, asked: Option<&ReadContext>) -> Result<(), Violation> {
-    match (viewer, asked.and_then(ReadContext::viewer_id)) {
+fn same_viewer(viewer: Option<&MemberId>, read: Option<&ReadContext>) -> Result<(), Violation> {
+    match (viewer, read.and_then(ReadContext::viewer_id)) {
         (Some(viewer), Some(other)) if viewer != other => {
             Err(Violation::new("read.viewer_id", Reason::ViewerMismatch, "must be the request's `viewer_id`, or empty"))
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::answer_bytes::page_that_fits;
 use super::call::Call;
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size};
-use super::read_context::{ReadFields, charge_resources, cut_short, find};
+use super::read_context::{ReadContext, ReadFields, charge_resources, cut_short, find};
 use super::services::Service;
 use crate::domain::{Error, KindName, MemberId, Reason, Violation};
 use crate::engine::State;
@@ -98,37 +98,36 @@ impl EdgesOf {
 
 pub async fn list_edges(service: &Service, call: Call<pb::ListEdgesRequest>) -> Result<pb::ListEdgesResponse, Error> {
     let Call { context, message } = call;
-    let asked = pb::ListEdgesRequest {
+    let first_page = pb::ListEdgesRequest {
         page_size: 0,
         page_token: String::new(),
         min_revision: String::new(),
         ..message.clone()
     };
-    let listing = service.listing("ListEdges", &asked);
+    let listing = service.listing("ListEdges", &first_page);
     let mut wrong = Violations::default();
     let edges = wrong.check(EdgesOf::decode(&message.member_id, message.direction, message.filter.as_ref()));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 3));
-    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
-    let asked = wrong.check(service.read_context_of(&context, plain, after.as_ref().and_then(Option::as_ref)));
+    let fields = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let read = wrong.check(service.read_context_of(&context, fields, after.as_ref().and_then(Option::as_ref)));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; edges, size, after, asked);
+    all_or_return!(wrong; edges, size, after, read);
     let after = after.map(|token| edge_cursor(&token.cursor)).transpose()?;
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = how.view_under(&edges.filter, state)?;
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let view = read.view_under(&edges.filter, state)?;
         let after = after.as_ref().map(|(other, kind, leads_in)| Cursor::new(other, kind, *leads_in));
         let (next, found) = (Vec::new(), Vec::new());
         let mut first = FirstEdges { graph: state.graph(), after, count: size + 1, next, found };
         let from = edges.for_each(&view, budget, |half| first.push(half))?;
-        for half in state.pending_halves(from, &view, how.viewer(state)) {
+        for half in state.pending_halves(from, &view, read.viewer(state)) {
             budget.visit(1).map_err(cut_short)?;
             if edges.admit(&view, &half) {
                 first.push(half);
             }
         }
         let token_after = |Cursor { other, kind, leads_in, .. }: Cursor<'_>| {
-            listing.token(how.as_of, &[other.as_str(), kind.as_str(), if leads_in { "in" } else { "out" }])
+            listing.token(read.as_of, &[other.as_str(), kind.as_str(), if leads_in { "in" } else { "out" }])
         };
         let found = first.in_order();
         charge_resources(found.len(), budget)?;
@@ -136,14 +135,14 @@ pub async fn list_edges(service: &Service, call: Call<pb::ListEdgesRequest>) -> 
             let (from, to) = if half.leads_out() { (from, half.neighbor()) } else { (half.neighbor(), from) };
             (from, half.kind(), to)
         });
-        let shown = how.shown(state);
+        let shown = read.shown(state);
         // Each cursor has its edge, because what the graph holds is in the records.
         let stored = found.iter().map(|(cursor, _)| *cursor).zip(state.edges_at(ends));
         let (edges, next_page_token) =
             page_that_fits(stored, size, |(cursor, edge)| (shown.edge(edge), cursor), token_after);
         Ok(pb::ListEdgesResponse { edges, next_page_token, revision: state.revision().to_string() })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 /// The first edges in order after a cursor, so that a page of a hub's edges needs neither sorting nor keeping all of them.
@@ -203,13 +202,12 @@ pub async fn count_edges(
     let Call { context, message } = call;
     let mut wrong = Violations::default();
     let edges = wrong.check(EdgesOf::decode(&message.member_id, message.direction, message.filter.as_ref()));
-    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
-    let asked = wrong.check(service.read_context_of(&context, plain, None));
+    let fields = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let read = wrong.check(service.read_context_of(&context, fields, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; edges, asked);
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = how.view_under(&edges.filter, state)?;
+    all_or_return!(wrong; edges, read);
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let view = read.view_under(&edges.filter, state)?;
         let mut by_kind: BTreeMap<&str, i64> = BTreeMap::new();
         edges.for_each(&view, budget, |half| {
             *by_kind.entry(state.graph().kind(half.kind()).name.as_str()).or_default() += 1;
@@ -218,5 +216,5 @@ pub async fn count_edges(
         let by_kind = by_kind.into_iter().map(|(kind, edges)| pb::KindCount { kind: kind.to_owned(), edges }).collect();
         Ok(pb::CountEdgesResponse { edges, by_kind, revision: state.revision().to_string() })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }

@@ -6,7 +6,7 @@ use super::call::Call;
 use super::commit::refused_in;
 use super::decode::{self, Violations, all_or_return, batch, edge_key, edge_put, etag_precondition, interaction};
 use super::encode;
-use super::read_context::ReadFields;
+use super::read_context::{ReadContext, ReadFields};
 use super::request_id::request;
 use super::services::Service;
 use crate::domain::limits::BATCH_MAX;
@@ -42,18 +42,17 @@ pub async fn get_edge(service: &Service, call: Call<pb::GetEdgeRequest>) -> Resu
     let Call { context, message } = call;
     let mut wrong = Violations::default();
     let key = wrong.check(edge_key(&message.from_id, &message.kind, &message.to_id));
-    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
-    let asked = wrong.check(service.read_context_of(&context, plain, None));
-    all_or_return!(wrong; key, asked);
-    let how = asked.clone();
-    let answer = move |state: &State, _: &mut Budget<'_>| {
+    let fields = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let read = wrong.check(service.read_context_of(&context, fields, None));
+    all_or_return!(wrong; key, read);
+    let answer = move |read: &ReadContext, state: &State, _: &mut Budget<'_>| {
         let name = || format!("{} {} {}", key.from, key.kind, key.to);
-        let stored = state.edge_or_pending_in(&how.view(state), how.viewer(state), &key);
+        let stored = state.edge_or_pending_in(&read.view(state), read.viewer(state), &key);
         let stored = stored.ok_or_else(|| Error::not_found(Resource::Edge, name()))?;
-        let edge = Some(how.shown(state).edge(stored));
+        let edge = Some(read.shown(state).edge(stored));
         Ok(pb::GetEdgeResponse { edge, revision: state.revision().to_string() })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 pub async fn delete_edge(

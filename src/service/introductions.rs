@@ -6,7 +6,7 @@ use super::call::Call;
 use super::decode::{AskedFilter, Violations, all_or_return, within_bounds};
 use super::encode::Shown;
 use super::paths::require_two;
-use super::read_context::find;
+use super::read_context::{ReadContext, find};
 use super::services::Service;
 use crate::domain::limits::{HOPS_MAX, INTRODUCER_HOPS_DEFAULT, LIMIT_DEFAULT, LIMIT_MAX};
 use crate::domain::{Error, IntroducerTally, MemberId};
@@ -26,24 +26,23 @@ pub async fn find_introducers(
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[member.as_ref(), target.as_ref()]));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, INTRODUCER_HOPS_DEFAULT, HOPS_MAX));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
-    let asked = wrong.check(service.read_context(&context, message.read, None));
+    let read = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; member, target, filter, max_hops, limit, asked);
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = how.view_under(&filter, state)?;
+    all_or_return!(wrong; member, target, filter, max_hops, limit, read);
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let view = read.view_under(&filter, state)?;
         let (member, target) = (find(&view, &member)?, find(&view, &target)?);
         let readiness = |introducer| state.readiness(introducer, view.as_of());
         let (found, extent) = introducers(&view, member, target, max_hops, &readiness, budget);
-        let mut info = how.info(state, extent, budget)?;
-        let found = found.iter().take(limit as usize).map(|found| introducer(how.shown(state), &view, found));
+        let mut info = read.info(state, extent, budget)?;
+        let found = found.iter().take(limit as usize).map(|found| introducer(read.shown(state), &view, found));
         let (introducers, all) = that_fit(found);
         if !all {
-            how.ended_by_length(&mut info)?;
+            read.ended_by_length(&mut info)?;
         }
         Ok(pb::FindIntroducersResponse { introducers, info: Some(info) })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 pub(super) fn introducer(shown: Shown<'_>, view: &View<'_>, found: &Introducer) -> pb::Introducer {

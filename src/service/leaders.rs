@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::call::Call;
 use super::decode::{AskedFilter, Decoded, Violations, all_or_return, within_bounds};
-use super::read_context::find;
+use super::read_context::{ReadContext, find};
 use super::services::Service;
 use crate::domain::limits::{HOPS_MAX, LIMIT_DEFAULT, LIMIT_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, StatusId, Topic};
@@ -42,24 +42,23 @@ pub async fn list_leaders(
     let about = near.as_ref().and_then(Option::as_ref).map(|near| &near.member);
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[about]));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
-    let asked = wrong.check(service.read_context(&context, message.read, None));
+    let read = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; topic, near, filter, limit, asked);
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = how.view_under(&filter, state)?;
+    all_or_return!(wrong; topic, near, filter, limit, read);
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let view = read.view_under(&filter, state)?;
         let from = near.as_ref().map(|near| find(&view, &near.member)).transpose()?;
         let from = from.zip(near.as_ref().map(|near| near.max_hops));
-        let (leaders, extent) = match nearest(state, (&view, &how.status_reader(state)), &topic, from, budget) {
+        let (leaders, extent) = match nearest(state, (&view, &read.status_reader(state)), &topic, from, budget) {
             Ok(leaders) => (leaders, Extent::complete(HOPS_MAX)),
             // The scores depend on all who read, so a part of them gives none.
             Err(limit) => (Vec::new(), Extent::ended(limit, 0)),
         };
-        let info = how.info(state, extent, budget)?;
+        let info = read.info(state, extent, budget)?;
         let leaders = leaders.iter().take(limit as usize).map(|leader| leader.encoded(state));
         Ok(pb::ListLeadersResponse { leaders: leaders.collect(), info: Some(info) })
     };
-    service.query_statuses(&asked, answer).await
+    service.query_statuses(read, answer).await
 }
 
 /// A leader with what it has shared, and how far away it is if that was asked.

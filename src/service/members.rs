@@ -6,7 +6,7 @@ use super::answer_bytes::{Room, page_that_fits};
 use super::call::Call;
 use super::decode::{self, Violations, all_or_return, etag_precondition, member_ids, member_update, page_size};
 use super::encode;
-use super::read_context::{ReadFields, charge_resources, find};
+use super::read_context::{ReadContext, ReadFields, charge_resources, find};
 use super::request_id::request;
 use super::services::Service;
 use crate::domain::{Change, Error, MemberId, Violation};
@@ -55,16 +55,15 @@ pub async fn get_member(service: &Service, call: Call<pb::GetMemberRequest>) -> 
     let Call { context, message } = call;
     let mut wrong = Violations::default();
     let id = wrong.check(MemberId::parse("id", &message.id));
-    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
-    let asked = wrong.check(service.read_context_of(&context, plain, None));
-    all_or_return!(wrong; id, asked);
-    let how = asked.clone();
-    let answer = move |state: &State, _: &mut Budget<'_>| {
-        let stored = state.member_at(find(&how.view(state), &id)?);
-        let member = Some(how.shown(state).member(stored));
+    let fields = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let read = wrong.check(service.read_context_of(&context, fields, None));
+    all_or_return!(wrong; id, read);
+    let answer = move |read: &ReadContext, state: &State, _: &mut Budget<'_>| {
+        let stored = state.member_at(find(&read.view(state), &id)?);
+        let member = Some(read.shown(state).member(stored));
         Ok(pb::GetMemberResponse { member, revision: state.revision().to_string() })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 pub async fn batch_get_members(
@@ -74,13 +73,12 @@ pub async fn batch_get_members(
     let Call { context, message } = call;
     let mut wrong = Violations::default();
     let ids = wrong.check(member_ids("ids", &message.ids));
-    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
-    let asked = wrong.check(service.read_context_of(&context, plain, None));
-    all_or_return!(wrong; ids, asked);
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
+    let fields = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let read = wrong.check(service.read_context_of(&context, fields, None));
+    all_or_return!(wrong; ids, read);
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         charge_resources(ids.len(), budget)?;
-        let (view, shown) = (how.view(state), how.shown(state));
+        let (view, shown) = (read.view(state), read.shown(state));
         let mut room = Room::default();
         let mut members = Vec::new();
         for (at, id) in ids.iter().enumerate() {
@@ -93,7 +91,7 @@ pub async fn batch_get_members(
         }
         Ok(pb::BatchGetMembersResponse { members, revision: state.revision().to_string() })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 pub async fn list_members(
@@ -106,21 +104,20 @@ pub async fn list_members(
     let mut wrong = Violations::default();
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 1));
-    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
-    let asked = wrong.check(service.read_context_of(&context, plain, None));
-    all_or_return!(wrong; size, after, asked);
+    let fields = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let read = wrong.check(service.read_context_of(&context, fields, None));
+    all_or_return!(wrong; size, after, read);
     let after = after.map(|token| MemberId::parse("page_token", &token.cursor[0])).transpose()?;
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         charge_resources(size, budget)?;
-        let (view, shown) = (how.view(state), how.shown(state));
+        let (view, shown) = (read.view(state), read.shown(state));
         let members = state.graph().members_after(after.as_ref()).filter(|ix| !view.is_gone(*ix));
         let encode = |ix: MemberIx| (shown.member(state.member_at(ix)), ix);
-        let token_after = |last| listing.token(how.as_of, &[state.graph().id(last).as_str()]);
+        let token_after = |last| listing.token(read.as_of, &[state.graph().id(last).as_str()]);
         let (members, next_page_token) = page_that_fits(members, size, encode, token_after);
         Ok(pb::ListMembersResponse { members, next_page_token, revision: state.revision().to_string() })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 pub async fn delete_member(

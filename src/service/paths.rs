@@ -29,18 +29,17 @@ pub async fn find_paths(service: &Service, call: Call<pb::FindPathsRequest>) -> 
     let k = wrong.check(within_bounds("k", message.k, PATHS_DEFAULT, PATHS_MAX));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, PATH_HOPS_DEFAULT, HOPS_MAX));
     let ranking = wrong.check(ranking(message.ranking));
-    let asked = wrong.check(service.read_context(&context, message.read, None));
+    let read = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; from, to, filter, k, max_hops, ranking, asked);
+    all_or_return!(wrong; from, to, filter, k, max_hops, ranking, read);
     let query = PathQuery { k: k as usize, max_hops, ranking };
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = how.view_under(&filter, state)?;
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let view = read.view_under(&filter, state)?;
         let found = best_paths(&view, find(&view, &from)?, find(&view, &to)?, &query, budget);
-        let mut info = how.info(state, found.extent, budget)?;
-        let (paths, all) = that_fit(found.paths.iter().map(|path| how.shown(state).path(&view, path)));
+        let mut info = read.info(state, found.extent, budget)?;
+        let (paths, all) = that_fit(found.paths.iter().map(|path| read.shown(state).path(&view, path)));
         if !all {
-            how.ended_by_length(&mut info)?;
+            read.ended_by_length(&mut info)?;
         }
         Ok(pb::FindPathsResponse {
             paths,
@@ -50,7 +49,7 @@ pub async fn find_paths(service: &Service, call: Call<pb::FindPathsRequest>) -> 
             info: Some(info),
         })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 fn ranking(value: i32) -> Result<Ranking, Violation> {
@@ -71,17 +70,16 @@ pub async fn batch_get_distances(
     let to = wrong.check(member_ids("to_ids", &message.to_ids));
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[from.as_ref()]));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, PATH_HOPS_DEFAULT, HOPS_MAX));
-    let asked = wrong.check(service.read_context(&context, message.read, None));
+    let read = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; from, to, filter, max_hops, asked);
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = how.view_under(&filter, state)?;
+    all_or_return!(wrong; from, to, filter, max_hops, read);
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let view = read.view_under(&filter, state)?;
         let from = find(&view, &from)?;
         let known: Vec<Option<MemberIx>> = to.iter().map(|id| view.find(id.as_str())).collect();
         let targets: Vec<MemberIx> = known.iter().flatten().copied().collect();
         let (hops, extent) = distances(&view, from, &targets, max_hops, budget);
-        let info = how.info(state, extent, budget)?;
+        let info = read.info(state, extent, budget)?;
         let mut hops = hops.into_iter();
         let distances = to.iter().zip(known).map(|(id, known)| pb::Distance {
             to_id: id.to_string(),
@@ -89,7 +87,7 @@ pub async fn batch_get_distances(
         });
         Ok(pb::BatchGetDistancesResponse { distances: distances.collect(), info: Some(info) })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 pub async fn list_mutuals(
@@ -105,21 +103,20 @@ pub async fn list_mutuals(
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[a.as_ref(), b.as_ref()]));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 1));
-    let asked = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
+    let read = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; a, b, filter, size, after, asked);
+    all_or_return!(wrong; a, b, filter, size, after, read);
     let after = after.map(|token| MemberId::parse("page_token", &token.cursor[0])).transpose()?;
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = how.view_under(&filter, state)?;
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let view = read.view_under(&filter, state)?;
         let found = mutuals(&view, find(&view, &a)?, find(&view, &b)?, budget);
-        mutuals_page(&how, state, budget, found, after.as_ref(), size, &listing)
+        mutuals_page(read, state, budget, found, after.as_ref(), size, &listing)
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 fn mutuals_page(
-    how: &ReadContext,
+    read: &ReadContext,
     state: &State,
     budget: &Budget<'_>,
     found: Result<Vec<crate::graph::Mutual>, crate::graph::Limit>,
@@ -131,10 +128,10 @@ fn mutuals_page(
         Ok(found) => (found, Extent::complete(1)),
         Err(limit) => (Vec::new(), Extent::ended(limit, 0)),
     };
-    let info = how.info(state, extent, budget)?;
+    let info = read.info(state, extent, budget)?;
     let id = |mutual: &crate::graph::Mutual| state.graph().id(mutual.member);
     let start = after.map_or(0, |after| found.partition_point(|mutual| id(mutual) <= after));
-    let (items, next_page_token) = page(&found[start..], size, |last| listing.token(how.as_of, &[id(last).as_str()]));
+    let (items, next_page_token) = page(&found[start..], size, |last| listing.token(read.as_of, &[id(last).as_str()]));
     let items = items.into_iter().map(|mutual| pb::Mutual {
         member_id: id(mutual).to_string(),
         strength_to_a: mutual.strength_to_a as f32,

@@ -46,8 +46,8 @@ impl ReachOf {
     }
 
     /// Returns the member, the ways it is reached by, and the hops. The audience of a status narrows both.
-    pub(super) fn resolve<'s>(&self, state: &'s State, how: &ReadContext) -> Result<(Ways<'s>, MemberIx, u32), Error> {
-        let view = how.view_under(&self.filter, state)?;
+    pub(super) fn resolve<'s>(&self, state: &'s State, read: &ReadContext) -> Result<(Ways<'s>, MemberIx, u32), Error> {
+        let view = read.view_under(&self.filter, state)?;
         let hops = |most: u32| if self.max_hops == 0 { most } else { self.max_hops };
         match &self.subject {
             Subject::Member(id) => {
@@ -55,7 +55,7 @@ impl ReachOf {
                 Ok((Ways::all(view), member, hops(REACH_HOPS_DEFAULT)))
             }
             Subject::Status(id) => {
-                let status = own_status(state, how, id)?;
+                let status = own_status(state, read, id)?;
                 self.filter.require_admitted(&status.author)?;
                 let author = find(&view, &status.author)?;
                 let most = status.audience.max_hops;
@@ -88,19 +88,18 @@ pub async fn get_reach(service: &Service, call: Call<pb::GetReachRequest>) -> Re
     let mut wrong = Violations::default();
     let subject = subject!(message, get_reach_request);
     let of = wrong.check(ReachOf::decode(subject, message.filter.as_ref(), message.max_hops));
-    let asked = wrong.check(service.read_context(&context, message.read, None));
+    let read = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; of, asked);
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let (ways, member, max_hops) = of.resolve(state, &how)?;
+    all_or_return!(wrong; of, read);
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let (ways, member, max_hops) = of.resolve(state, read)?;
         let found = ways.reach(member, max_hops, budget);
-        let info = how.info(state, found.extent, budget)?;
+        let info = read.info(state, found.extent, budget)?;
         let hops: Vec<pb::ReachHop> = found.hops.iter().map(reach_hop).collect();
         let members = hops.iter().map(|hop| hop.members).sum();
         Ok(pb::GetReachResponse { hops, members, info: Some(info) })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 fn reach_hop(hop: &ReachHop) -> pb::ReachHop {
@@ -123,13 +122,12 @@ pub async fn list_reach(service: &Service, call: Call<pb::ListReachRequest>) -> 
     let of = wrong.check(ReachOf::decode(subject, message.filter.as_ref(), message.max_hops));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));
-    let asked = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
+    let read = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; of, size, after, asked);
+    all_or_return!(wrong; of, size, after, read);
     let after = after.map(|token| reach_cursor(&token.cursor)).transpose()?;
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let (ways, member, max_hops) = of.resolve(state, &how)?;
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let (ways, member, max_hops) = of.resolve(state, read)?;
         let search = if message.crossing_only { Ways::reach_crossing } else { Ways::reach_list };
         let (list, mut extent) = search(&ways, member, max_hops, budget);
         let id = |ix| state.graph().id(ix);
@@ -139,18 +137,18 @@ pub async fn list_reach(service: &Service, call: Call<pb::ListReachRequest>) -> 
             let (hop, ix) = cursor;
             let mut item = pb::ReachedMember { member_id: id(*ix).to_string(), hop: *hop as i32, ..Default::default() };
             if message.crossing_only {
-                let witnessed = witness(how.shown(state), &ways, (*ix, member), *hop, &mut item, budget);
+                let witnessed = witness(read.shown(state), &ways, (*ix, member), *hop, &mut item, budget);
                 extent.limit = extent.limit.or(witnessed.err());
             }
             (item, *cursor)
         };
         let (items, next_page_token) = page_that_fits(list[start..].iter(), size, encode, |(hop, ix)| {
-            listing.token(how.as_of, &[&hop.to_string(), id(ix).as_str()])
+            listing.token(read.as_of, &[&hop.to_string(), id(ix).as_str()])
         });
-        let info = how.info(state, extent, budget)?;
+        let info = read.info(state, extent, budget)?;
         Ok(pb::ListReachResponse { items, next_page_token, info: Some(info) })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 /// Encodes by which chain a member is in reach, and where it changes to another part of life.

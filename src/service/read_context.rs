@@ -78,12 +78,12 @@ impl Service {
     /// a step of time is over, 2, 4, 8 … ms after the call, whatever the answer is (Askarov, Zhang, Myers 2010).
     pub(super) async fn query_statuses<T: Send + 'static>(
         &self,
-        asked: &ReadContext,
-        query: impl Fn(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
+        read: ReadContext,
+        query: impl Fn(&ReadContext, &State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let begun = Instant::now();
-        let answer = self.query(asked, query).await;
-        if asked.viewer.is_some() {
+        let (begun, has_viewer) = (Instant::now(), read.viewer.is_some());
+        let answer = self.query(read, query).await;
+        if has_viewer {
             tokio::time::sleep_until((begun + answer_step(begun.elapsed())).into()).await;
         }
         answer
@@ -92,17 +92,19 @@ impl Service {
     /// Runs a query within its context, if the caller may read for the viewer.
     pub(super) async fn query<T: Send + 'static>(
         &self,
-        asked: &ReadContext,
-        query: impl Fn(&State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
+        read: ReadContext,
+        query: impl Fn(&ReadContext, &State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let is_member = |viewer: &MemberId| self.engine.state().graph().find(viewer.as_str()).is_some();
-        asked.principal.may_read_for(asked.viewer.as_ref(), is_member)?;
+        read.principal.may_read_for(read.viewer.as_ref(), is_member)?;
+        let (options, read_in) = (read.options.clone(), read.read_in);
         // The engine calls the token `min_revision`; which message of the request holds it is known here.
-        let locate = |violation: Violation| match asked.read_in {
+        let locate = |violation: Violation| match read_in {
             Some(parent) if violation.field == "min_revision" => violation.within(parent),
             _ => violation,
         };
-        self.engine.query(asked.options.clone(), query).await.map_err(|error| match error {
+        let query = move |state: &State, budget: &mut Budget<'_>| query(&read, state, budget);
+        self.engine.query(options, query).await.map_err(|error| match error {
             Error::Invalid(violations) => Error::Invalid(violations.into_iter().map(locate).collect()),
             other => other,
         })

@@ -97,7 +97,7 @@ fn status(error: Error, field: Option<String>) -> Status {
             let id = current_id();
             let trace_id = id.as_ref().and_then(CallId::trace_id);
             tracing::error!(call = id.as_ref().map(tracing::field::display), trace_id, %cause, "a call failed");
-            (Code::Internal, Reason::Internal, "a fault of the server; its log tells".to_owned())
+            (Code::Internal, Reason::Internal, "a fault of the server; its log says why".to_owned())
         }
     };
     details.set_error_info(reason_name(reason), DOMAIN, metadata);
@@ -207,7 +207,7 @@ pub(super) fn in_import(error: Error) -> (String, Reason, String) {
         }
         other => {
             tracing::error!(error = %other, "an import's record failed");
-            (String::new(), Reason::Internal, "a fault of the server; its log tells".to_owned())
+            (String::new(), Reason::Internal, "a fault of the server; its log says why".to_owned())
         }
     }
 }

@@ -48,22 +48,21 @@ pub async fn get_status(service: &Service, call: Call<pb::GetStatusRequest>) -> 
     let Call { context, message } = call;
     let mut wrong = Violations::default();
     let id = wrong.check(StatusId::parse("id", &message.id));
-    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
-    let asked = wrong.check(service.read_context_of(&context, plain, None));
-    all_or_return!(wrong; id, asked);
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
+    let fields = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let read = wrong.check(service.read_context_of(&context, fields, None));
+    all_or_return!(wrong; id, read);
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         let missing = || Error::not_found(Resource::Status, &id);
         let stored = state.status(id.as_str()).ok_or_else(missing)?;
         let author = state.graph().find(stored.value.author.as_str()).ok_or_else(missing)?;
-        let seen = state.seen(&how.status_reader(state), vec![(author, &stored.value)], budget);
+        let seen = state.seen(&read.status_reader(state), vec![(author, &stored.value)], budget);
         if seen.map_err(cut_short)?.is_empty() {
             return Err(missing());
         }
-        let status = Some(how.shown(state).status(stored));
+        let status = Some(read.shown(state).status(stored));
         Ok(pb::GetStatusResponse { status, revision: state.revision().to_string() })
     };
-    service.query_statuses(&asked, answer).await
+    service.query_statuses(read, answer).await
 }
 
 pub async fn delete_status(
@@ -93,27 +92,26 @@ pub async fn list_statuses(
     let author = wrong.check(MemberId::parse("author_id", &message.author_id));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));
-    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
-    let asked = wrong.check(service.read_context_of(&context, plain, after.as_ref().and_then(Option::as_ref)));
-    all_or_return!(wrong; author, size, after, asked);
+    let fields = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
+    let read = wrong.check(service.read_context_of(&context, fields, after.as_ref().and_then(Option::as_ref)));
+    all_or_return!(wrong; author, size, after, read);
     let after = after.map(|token| status_cursor(&token.cursor)).transpose()?;
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let author = find(&how.view(state), &author)?;
-        let seen = state.seen_of(author, &how.status_reader(state), after.clone(), size + 1, budget);
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let author = find(&read.view(state), &author)?;
+        let seen = state.seen_of(author, &read.status_reader(state), after.clone(), size + 1, budget);
         let seen = seen.map_err(cut_short)?;
         charge_resources(seen.len(), budget)?;
         let stored = seen.into_iter().filter_map(|status| state.status(status.id.as_str()));
         let encode = |stored: Stored<Status>| {
             let cursor = (stored.value.post_time, stored.value.id.clone());
-            (how.shown(state).status(stored), cursor)
+            (read.shown(state).status(stored), cursor)
         };
         let (statuses, next_page_token) = page_that_fits(stored, size, encode, |(post_time, id)| {
-            listing.token(how.as_of, &[&post_time.0.to_string(), id.as_str()])
+            listing.token(read.as_of, &[&post_time.0.to_string(), id.as_str()])
         });
         Ok(pb::ListStatusesResponse { statuses, next_page_token, revision: state.revision().to_string() })
     };
-    service.query_statuses(&asked, answer).await
+    service.query_statuses(read, answer).await
 }
 
 /// Parses a status's cursor in a list of newest first: its time and id.
@@ -135,14 +133,13 @@ pub async fn list_outcomes(
     let id = wrong.check(StatusId::parse("status_id", &message.status_id));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 3));
-    let plain = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
-    let asked = wrong.check(service.read_context_of(&context, plain, after.as_ref().and_then(Option::as_ref)));
-    all_or_return!(wrong; id, size, after, asked);
+    let fields = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: message.as_of };
+    let read = wrong.check(service.read_context_of(&context, fields, after.as_ref().and_then(Option::as_ref)));
+    all_or_return!(wrong; id, size, after, read);
     let after = after.map(|token| outcome_cursor(&token.cursor)).transpose()?;
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        own_status(state, &how, &id)?;
-        let view = how.view(state);
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        own_status(state, read, &id)?;
+        let view = read.view(state);
         let (keys, mut charged) = (state.outcomes_of(&id, after.as_ref()), Ok(()));
         // Each outcome is looked up, whether it is shown or not.
         let keys = keys.take_while(|_| {
@@ -152,21 +149,21 @@ pub async fn list_outcomes(
         let edges = keys.filter_map(|key| state.edge_in(&view, key));
         let encode = |edge: Stored<Edge>| {
             let key = edge.value.key.clone();
-            (how.shown(state).edge(edge), key)
+            (read.shown(state).edge(edge), key)
         };
         let (edges, next_page_token) = page_that_fits(edges, size, encode, |EdgeKey { from, kind, to }| {
-            listing.token(how.as_of, &[from.as_str(), kind.as_str(), to.as_str()])
+            listing.token(read.as_of, &[from.as_str(), kind.as_str(), to.as_str()])
         });
         charged?;
         Ok(pb::ListOutcomesResponse { edges, next_page_token, revision: state.revision().to_string() })
     };
-    service.query(&asked, answer).await
+    service.query(read, answer).await
 }
 
 /// Finds a status whose author the viewer is, or that the service asks about.
-pub(super) fn own_status(state: &State, how: &ReadContext, id: &StatusId) -> Result<Status, Error> {
+pub(super) fn own_status(state: &State, read: &ReadContext, id: &StatusId) -> Result<Status, Error> {
     let status = state.status(id.as_str()).map(|stored| stored.value);
-    let status = status.filter(|status| how.viewer_id().is_none_or(|viewer| *viewer == status.author));
+    let status = status.filter(|status| read.viewer_id().is_none_or(|viewer| *viewer == status.author));
     status.ok_or_else(|| Error::not_found(Resource::Status, id))
 }
 

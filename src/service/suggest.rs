@@ -8,7 +8,7 @@ use super::decode::{AskedFilter, Violations, all_or_return, some_member_ids, wit
 use super::encode::Shown;
 use super::introductions::introducer;
 use super::leads::{Lead, Leads, leads};
-use super::read_context::find;
+use super::read_context::{ReadContext, find};
 use super::services::Service;
 use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, LIMIT_DEFAULT, LIMIT_MAX};
 use crate::domain::{Error, MemberId, Reason, StatusId, Topic, TopicSet, Violation};
@@ -37,20 +37,19 @@ pub async fn suggest_introductions(
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[member.as_ref()]));
     let exclude = wrong.check(some_member_ids("exclude_ids", &message.exclude_ids, EXCLUDED_MEMBERS_MAX));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
-    let asked = wrong.check(service.read_context(&context, message.read, None));
+    let read = wrong.check(service.read_context(&context, message.read, None));
     let max_steps = wrong.check(max_steps(message.max_steps));
     let per_introducer = wrong.check(within_bounds("max_per_introducer", message.max_per_introducer, 0, LIMIT_MAX));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; member, topics, filter, exclude, limit, asked, max_steps, per_introducer);
+    all_or_return!(wrong; member, topics, filter, exclude, limit, read, max_steps, per_introducer);
     let about_statuses = !topics.is_empty();
     let breadth = if message.exact { Breadth::ALL } else { Breadth::STRONGEST };
     let per_introducer_max = (per_introducer > 0).then_some(per_introducer as usize);
-    let how = asked.clone();
-    let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let view = how.view_under(&filter, state)?;
+    let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+        let view = read.view_under(&filter, state)?;
         let member = find(&view, &member)?;
         let exclude = exclude.iter().filter_map(|id| state.graph().find(id.as_str())).collect();
-        let reader = how.status_reader(state);
+        let reader = read.status_reader(state);
         let (matches, mut found) = match matches(state, &topics, &view, &reader, budget) {
             Ok(matches) => {
                 let evidence: Option<TopicEvidence> = matches.as_ref().map(evidence);
@@ -75,16 +74,16 @@ pub async fn suggest_introductions(
         let suggestions = found.suggestions.iter().map(|suggestion| {
             let matched = matches.as_ref().and_then(|matches| matches.get(&suggestion.member));
             let leads = leads.get(&suggestion.member).map(Vec::as_slice).unwrap_or_default();
-            encoded(how.shown(state), &view, suggestion, matched.map(|matched| (matched, leads)))
+            encoded(read.shown(state), &view, suggestion, matched.map(|matched| (matched, leads)))
         });
         let (suggestions, all) = that_fit(suggestions);
-        let mut info = how.info(state, found.extent, budget)?;
+        let mut info = read.info(state, found.extent, budget)?;
         if !all {
-            how.ended_by_length(&mut info)?;
+            read.ended_by_length(&mut info)?;
         }
         Ok(pb::SuggestIntroductionsResponse { suggestions, info: Some(info) })
     };
-    if about_statuses { service.query_statuses(&asked, answer).await } else { service.query(&asked, answer).await }
+    if about_statuses { service.query_statuses(read, answer).await } else { service.query(read, answer).await }
 }
 
 /// Returns how long the walks are: 0 stands for 3.
@@ -219,7 +218,7 @@ fn topic_reasons(suggestion: &Suggestion, matched: &TopicMatch, leads: &[Lead]) 
 fn explaining_statuses(matched: &TopicMatch) -> Vec<&(StatusId, Vec<Topic>)> {
     let mut covered: BTreeSet<&Topic> = matched.interests.iter().collect();
     let newest = matched.statuses.iter().enumerate();
-    let telling = newest.filter(|(at, (_, topics))| {
+    let explaining = newest.filter(|(at, (_, topics))| {
         let is_new = topics.iter().any(|topic| !covered.contains(topic));
         let is_reported = *at < STATUSES_SHOWN_MAX || is_new;
         if is_reported {
@@ -227,5 +226,5 @@ fn explaining_statuses(matched: &TopicMatch) -> Vec<&(StatusId, Vec<Topic>)> {
         }
         is_reported
     });
-    telling.map(|(_, status)| status).collect()
+    explaining.map(|(_, status)| status).collect()
 }

@@ -60,10 +60,10 @@ pub async fn watch(
     }))
 }
 
-fn heartbeat(asked: Option<prost_types::Duration>) -> Result<Duration, Violation> {
-    let asked = asked.unwrap_or(prost_types::Duration { seconds: HEARTBEAT_DEFAULT_S, nanos: 0 });
+fn heartbeat(interval: Option<prost_types::Duration>) -> Result<Duration, Violation> {
+    let interval = interval.unwrap_or(prost_types::Duration { seconds: HEARTBEAT_DEFAULT_S, nanos: 0 });
     let least_and_most = Duration::from_secs(1)..=Duration::from_secs(HEARTBEAT_MAX_S as u64);
-    let interval = Duration::try_from(asked).ok().filter(|interval| least_and_most.contains(interval));
+    let interval = Duration::try_from(interval).ok().filter(|interval| least_and_most.contains(interval));
     interval.ok_or_else(|| {
         let message = format!("must be from 1 to {HEARTBEAT_MAX_S} s");
         Violation::new("heartbeat_interval", Reason::OutOfRange, message)
@@ -83,7 +83,7 @@ async fn send_all(mut feed: Feed, mut watcher: Watcher, heartbeat: Duration, out
                 Ok(()) => true,
                 Err(_) => {
                     let state = feed.state();
-                    // What can be read is sent, even when those who read for all are held up.
+                    // What can be read is sent, even when the task that reads for all is held up.
                     if state.sequence() > position {
                         catch_up(&mut feed, &mut position, outlet).await?
                     } else {
