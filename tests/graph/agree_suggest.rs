@@ -6,7 +6,7 @@ use crate::agree::{close, introducers_begin_with_those_of, readiness};
 use crate::case::{Names, Questions};
 use crate::oracle_suggest::Candidate;
 
-/// Introducers told of each suggestion.
+/// The most introducers that each suggestion names.
 const INTRODUCERS: usize = 3;
 /// Sums of many terms may differ in their last bits.
 const SAME: f64 = 1e-9;

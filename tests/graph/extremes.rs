@@ -136,7 +136,7 @@ fn a_hub_of_100_000_edges() {
             assert_eq!(paths, through_the_hubs);
         }
     }
-    // A budget that does not open a hub: said, and nothing wrong is told.
+    // A budget that does not open a hub: the answer says so, and nothing in it is wrong.
     let mut budget = Budget::new(1_000, &NeverStop);
     let found = find_paths(&view, at[1], at[101], &best(50, 6, Ranking::Hops), &mut budget);
     assert!(!found.optimal && found.extent.limit == Some(Limit::EdgesVisited));

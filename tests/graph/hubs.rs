@@ -16,7 +16,7 @@ const FOLLOWS: KindIx = KindIx(1);
 /// joined to a hub as well.
 struct Hubs {
     members: usize,
-    /// Of them the last so many may be seen by nobody.
+    /// The last so many of them may be seen by nobody.
     hidden: usize,
     hiding: Hiding,
     random: u64,
@@ -111,7 +111,7 @@ impl Hubs {
         graph
     }
 
-    /// What everything asked for on behalf of the viewer is told within a budget.
+    /// Returns the answers to every question on behalf of the viewer within a budget.
     fn answers(&self, graph: &Graph, edges_max: u64) -> Vec<String> {
         let at = |id: &str| graph.find(id).unwrap();
         let viewer = at("viewer");

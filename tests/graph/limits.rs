@@ -17,7 +17,7 @@ pub struct ViewedQuestions<'a> {
     pub ask: Questions,
 }
 
-/// Asks one question within a budget, checks all the answer says, and tells whether it is complete.
+/// Asks one question within a budget, checks all the answer says, and returns whether it is complete.
 type Question = fn(&ViewedQuestions<'_>, &mut Budget<'_>) -> Result<(), Limit>;
 
 const QUESTIONS: [Question; 10] = [
@@ -251,7 +251,7 @@ fn ask_suggest(questions: &ViewedQuestions<'_>, budget: &mut Budget<'_>) -> Resu
     ended(answer.extent)
 }
 
-/// Tells what ended it.
+/// Returns what ended the query.
 type Traversal<'t> = &'t dyn Fn(&mut Budget<'_>) -> Option<Limit>;
 
 /// In a clique of 200 a signal ends every traversal that is still under way, within a poll and one member's edges.

@@ -53,7 +53,7 @@ pub struct World {
     pub members: Vec<String>,
     pub edges: Vec<WorldEdge>,
     pub privacy: BTreeMap<String, Privacy>,
-    /// By whom, of whom.
+    /// The blocks as (by, of).
     pub blocks: BTreeSet<(String, String)>,
 }
 
@@ -187,7 +187,7 @@ impl World {
         graph
     }
 
-    /// The same content by another history: members come and go, edges are put, removed, put again and put over.
+    /// Builds the graph by another history: members come and go, edges are put, removed, put again and put over.
     pub fn build_step_by_step(&self, rng: &mut Rng) -> Graph {
         let mut graph = Graph::new();
         self.register_kinds(&mut graph);

@@ -1,4 +1,4 @@
-//! One valid request for each RPC, to be spoilt in one place; and a way to send any of them.
+//! One valid request for each RPC, to be spoilt in one field; and a way to send any of them.
 
 use kith::proto::v1::*;
 use prost_types::Timestamp;

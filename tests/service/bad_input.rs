@@ -29,7 +29,7 @@ pub async fn served_world() -> Kith {
     served
 }
 
-/// The code each reason comes with, as `errors.proto` tells callers.
+/// The code each reason comes with, as `errors.proto` documents it.
 fn documented_codes() -> BTreeMap<String, String> {
     let proto = include_str!("../../proto/kith/v1/errors.proto");
     let mut codes = BTreeMap::new();
@@ -140,7 +140,7 @@ async fn every_request_that_is_spoilt_is_valid_before() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_with_a_request_is_told_at_once() {
+async fn all_that_is_wrong_with_a_request_is_reported_at_once() {
     let served = served_world().await;
     let ask = put_edge(|r| {
         r.request_id = text("1");

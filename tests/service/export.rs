@@ -77,8 +77,8 @@ async fn what_is_exported_can_be_imported_to_the_same_digest() {
 async fn records_are_in_their_order_and_hold_nothing_that_is_output_only() {
     let kith = Kith::in_memory().await;
     import(&kith, batches(&whole_world(4, 200))).await;
-    let places = |records: Vec<ImportRecord>| -> Vec<(u8, [String; 3])> {
-        let place = |record: ImportRecord| match record.record.unwrap() {
+    let keys = |records: Vec<ImportRecord>| -> Vec<(u8, [String; 3])> {
+        let key = |record: ImportRecord| match record.record.unwrap() {
             Record::Kind(kind) => (0, [kind.name, kind.etag, String::new()]),
             Record::Member(member) => {
                 assert_eq!((member.create_time, member.update_time), (None, None));
@@ -93,9 +93,9 @@ async fn records_are_in_their_order_and_hold_nothing_that_is_output_only() {
             Record::IntroducerTally(tally) => (5, [tally.member_id, String::new(), String::new()]),
             Record::Erased(_) => (6, Default::default()),
         };
-        records.into_iter().map(place).collect()
+        records.into_iter().map(key).collect()
     };
-    let found = places(export(&kith).await.1);
+    let found = keys(export(&kith).await.1);
     let mut sorted = found.clone();
     sorted.sort();
     assert!(found == sorted, "they are in order");

@@ -34,7 +34,7 @@ async fn introducers(kith: &Kith, as_of_s: i64) -> Vec<(String, f64, i64)> {
     found.into_iter().map(|found| (found.member_id, found.willingness, found.recent_asks)).collect()
 }
 
-fn told(who: &str, willingness: f64, recent_asks: i64) -> (String, f64, i64) {
+fn reported(who: &str, willingness: f64, recent_asks: i64) -> (String, f64, i64) {
     (who.to_owned(), willingness, recent_asks)
 }
 
@@ -53,7 +53,7 @@ async fn the_willing_are_asked_and_the_busy_are_spared() {
     let folder = tempfile::tempdir().unwrap();
     let mut kith = Kith::on_disk(folder.path()).await;
     two_between(&kith).await;
-    let unknown = [told("bo", 0.5, 0), told("cy", 0.5, 0)];
+    let unknown = [reported("bo", 0.5, 0), reported("cy", 0.5, 0)];
     assert_eq!(introducers(&kith, NOW_S).await, unknown);
 
     let id = "7a1c1b1e-0000-4000-8000-000000000001";
@@ -61,18 +61,18 @@ async fn the_willing_are_asked_and_the_busy_are_spared() {
         // The second is the first one's retry.
         record(&kith, &[("bo", Asked, NOW_S), ("bo", Declined, NOW_S), ("bo", Asked, NOW_S - 29 * DAY_S)], id).await;
     }
-    let busy = [told("cy", 0.5, 0), told("bo", 0.25, 2)];
+    let busy = [reported("cy", 0.5, 0), reported("bo", 0.25, 2)];
     assert_eq!(introducers(&kith, NOW_S).await, busy);
     // A day later the first ask is old. On a day before, nothing of it was known yet but how willing it is.
-    assert_eq!(introducers(&kith, NOW_S + DAY_S).await, [told("cy", 0.5, 0), told("bo", 0.25, 1)]);
-    assert_eq!(introducers(&kith, NOW_S - DAY_S).await, [told("cy", 0.5, 0), told("bo", 0.25, 1)]);
-    assert_eq!(introducers(&kith, NOW_S - 30 * DAY_S).await, [told("cy", 0.5, 0), told("bo", 0.25, 0)]);
+    assert_eq!(introducers(&kith, NOW_S + DAY_S).await, [reported("cy", 0.5, 0), reported("bo", 0.25, 1)]);
+    assert_eq!(introducers(&kith, NOW_S - DAY_S).await, [reported("cy", 0.5, 0), reported("bo", 0.25, 1)]);
+    assert_eq!(introducers(&kith, NOW_S - 30 * DAY_S).await, [reported("cy", 0.5, 0), reported("bo", 0.25, 0)]);
 
     kith.stop().await.unwrap();
     kith = Kith::on_disk(folder.path()).await;
     assert_eq!(introducers(&kith, NOW_S).await, busy);
     record(&kith, &[("cy", Asked, NOW_S - 40 * DAY_S), ("cy", Accepted, NOW_S), ("bo", Accepted, NOW_S)], "").await;
-    assert_eq!(introducers(&kith, NOW_S).await, [told("cy", 2.0 / 3.0, 0), told("bo", 0.5, 2)]);
+    assert_eq!(introducers(&kith, NOW_S).await, [reported("cy", 2.0 / 3.0, 0), reported("bo", 0.5, 2)]);
     kith.stop().await.unwrap();
 }
 
@@ -85,7 +85,7 @@ async fn all_are_counted_or_none() {
     let request = RecordIntroductionsRequest { introductions, ..Default::default() };
     let refused = kith.introductions().record_introductions(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
-    assert_eq!(introducers(&kith, NOW_S).await, [told("bo", 0.5, 0), told("cy", 0.5, 0)]);
+    assert_eq!(introducers(&kith, NOW_S).await, [reported("bo", 0.5, 0), reported("cy", 0.5, 0)]);
 }
 
 #[tokio::test]
@@ -98,5 +98,5 @@ async fn what_was_recorded_is_erased_with_the_member() {
     // An edge alone brings nobody back who was erased.
     kith.put_member(Member { id: "bo".to_owned(), ..Default::default() }).await;
     two_between(&kith).await;
-    assert_eq!(introducers(&kith, NOW_S).await, [told("bo", 0.5, 0), told("cy", 0.5, 0)]);
+    assert_eq!(introducers(&kith, NOW_S).await, [reported("bo", 0.5, 0), reported("cy", 0.5, 0)]);
 }

@@ -231,9 +231,9 @@ async fn an_error_of_very_many_fields_is_one_that_clients_take() {
     let refused = kith.edges().record_interactions(ask).await.unwrap_err();
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "REQUIRED"));
     let details = refused.get_error_details();
-    let told = details.bad_request().unwrap().field_violations.len();
+    let named = details.bad_request().unwrap().field_violations.len();
     let left_out: usize = details.error_info().unwrap().metadata["violations_left_out"].parse().unwrap();
-    assert!(told > 10 && told + left_out == 1_000, "{told} {left_out}");
+    assert!(named > 10 && named + left_out == 1_000, "{named} {left_out}");
     assert!(refused.message().ends_with(&format!("; and {left_out} more")), "{}", refused.message());
     // In headers: the message once, and the details in base64.
     let bytes = refused.message().len() + refused.details().len() * 4 / 3;

@@ -114,10 +114,10 @@ async fn what_is_named_is_there() {
     let docs = in_docs(&read("docs/OPERATIONS.md"));
     let unknown: Vec<_> = docs.difference(&families).collect();
     assert!(unknown.is_empty(), "OPERATIONS names what is not on the page: {unknown:?}");
-    let untold: Vec<_> = families.difference(&docs).collect();
-    assert!(untold.is_empty(), "OPERATIONS does not tell of {untold:?}");
-    let told = read("docs/OPERATIONS.md");
+    let undocumented: Vec<_> = families.difference(&docs).collect();
+    assert!(undocumented.is_empty(), "OPERATIONS does not document {undocumented:?}");
+    let operations = read("docs/OPERATIONS.md");
     for alert in alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
-        assert!(told.contains(alert), "OPERATIONS does not say what to do at {alert}");
+        assert!(operations.contains(alert), "OPERATIONS does not say what to do at {alert}");
     }
 }

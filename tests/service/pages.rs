@@ -6,13 +6,13 @@ use tokio_stream::iter;
 
 use super::harness::{Kith, edge, member};
 
-/// More than are placed at once (256 of them).
+/// More than get their cursors at once (256 of them).
 const FRIENDS: usize = 900;
 
-/// An edge's place in the hub's list: the other end, the kind, and whether it only leads in.
-type Place = (String, String, bool);
+/// The position of an edge in the hub's list: the other end, the kind, and whether it only leads in.
+type Cursor = (String, String, bool);
 
-fn place(edge: &Edge) -> Place {
+fn cursor(edge: &Edge) -> Cursor {
     let (is_from, directed) = (edge.from_id == "hub", edge.kind == "follows");
     let other = if is_from { &edge.to_id } else { &edge.from_id };
     (other.clone(), edge.kind.clone(), directed && !is_from)
@@ -30,7 +30,7 @@ async fn pages_of_any_size_are_all_edges_in_order() {
         let of_kinds = [edge("hub", "friend", &id(n)), edge("hub", "follows", &id(n)), edge(&id(n), "follows", "hub")];
         edges.extend(of_kinds.into_iter().filter(|_| random.u8(..3) > 0));
     }
-    let mut all: Vec<Place> = edges.iter().map(place).collect();
+    let mut all: Vec<Cursor> = edges.iter().map(cursor).collect();
     all.sort();
     all.dedup();
     random.shuffle(&mut edges);
@@ -49,7 +49,7 @@ async fn pages_of_any_size_are_all_edges_in_order() {
             let list = ListEdgesRequest { member_id: "hub".into(), page_size, page_token, ..Default::default() };
             let page = kith.edges().list_edges(list).await.unwrap().into_inner();
             assert!(page.edges.len() <= page_size as usize);
-            listed.extend(page.edges.iter().map(place));
+            listed.extend(page.edges.iter().map(cursor));
             page_token = page.next_page_token;
             if page_token.is_empty() {
                 break;

@@ -65,8 +65,8 @@ async fn probes_of_a_server_with_tls_and_callers_ask_without_either() {
     assert!(watched.message().await.unwrap().is_some());
     let probed = kith.health.unwrap();
     let stopped = tokio::spawn(kith.stop());
-    let told = timeout(PATIENCE, watched.message()).await.unwrap().unwrap().unwrap();
-    assert_eq!(told.status, ServingStatus::NotServing as i32);
+    let changed = timeout(PATIENCE, watched.message()).await.unwrap().unwrap().unwrap();
+    assert_eq!(changed.status, ServingStatus::NotServing as i32);
     assert_eq!(status(&mut health, "").await, ServingStatus::NotServing as i32);
     assert!(!stopped.is_finished(), "a caller's stream is under way");
     drop((watched, streaming));

@@ -44,7 +44,7 @@ impl Process {
         std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
     }
 
-    /// How long it takes to end once it is told to.
+    /// How long it takes to end once it is asked to.
     pub async fn stopped(&mut self) -> Duration {
         let begin = Instant::now();
         let id = self.child.id().to_string();

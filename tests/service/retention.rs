@@ -63,16 +63,16 @@ async fn an_expired_status_is_erased_when_it_was_kept_long_enough() {
     let gone = tokio::time::timeout(PATIENCE, async {
         let mut watched = kith.data().watch(watch).await.unwrap().into_inner();
         loop {
-            let told = watched.message().await.unwrap().unwrap();
+            let change = watched.message().await.unwrap().unwrap();
             let deleted = |change: &ResourceChange| matches!(&change.change, Some(resource_change::Change::DeletedStatus(id)) if id == "old");
-            if told.changes.iter().any(deleted) {
-                return told;
+            if change.changes.iter().any(deleted) {
+                return change;
             }
         }
     });
     // What came of it has lost its name.
-    let told = gone.await.unwrap();
-    assert!(told.changes.iter().any(|change| matches!(&change.change,
+    let change = gone.await.unwrap();
+    assert!(change.changes.iter().any(|change| matches!(&change.change,
         Some(resource_change::Change::PutEdge(edge)) if edge.origin.as_ref().unwrap().status_id.is_empty())));
     assert!(!is_there(&kith).await);
     let get = GetStatusRequest { id: text("new"), ..Default::default() };

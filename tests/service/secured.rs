@@ -144,7 +144,7 @@ async fn each_rpc_needs_its_role() {
 }
 
 #[tokio::test]
-async fn who_is_not_known_is_told_nothing_but_health() {
+async fn who_is_not_known_gets_nothing_but_health() {
     let folder = tempfile::tempdir().unwrap();
     let kith = Kith::start(served_with(|server| server.access = Some(roles_file(folder.path())))).await;
     let refused = kith.members().get_member(get("ana")).await.unwrap_err();
@@ -157,7 +157,7 @@ async fn who_is_not_known_is_told_nothing_but_health() {
     basic.metadata_mut().insert("authorization", "Basic c2VydmljZS10b2tlbg==".parse().unwrap());
     assert_eq!(refusal(&kith.members().get_member(basic).await.unwrap_err()), unauthenticated());
     let unknown = crate::raw::call(kith.address, "/kith.v1.MemberService/NoSuchMethod", Vec::new()).await.unwrap_err();
-    assert_eq!(unknown.code(), Code::Unauthenticated, "whether an RPC exists is not told");
+    assert_eq!(unknown.code(), Code::Unauthenticated, "whether an RPC exists is not revealed");
     HealthClient::new(kith.channel.clone()).check(HealthCheckRequest::default()).await.unwrap();
     kith.stop().await.unwrap();
 }
@@ -373,7 +373,7 @@ async fn a_viewer_has_its_quota_whoever_asks() {
     };
     assert!(used_up(&refused).0.contains("cleo"));
 
-    // Who is no member is asked for as often as one member, whatever it is called; and nothing tells that it is none.
+    // Who is no member is asked for as often as one member, whatever it is called; and nothing shows that it is none.
     let mut refused = Vec::new();
     for ghost in 0..20 {
         let get = GetMemberRequest { viewer_id: format!("ghost{ghost}"), ..get("ana") };
@@ -457,14 +457,14 @@ async fn the_audit_log_has_who_and_what_and_no_names() {
     assert!(!text.to_lowercase().contains("secret") && !text.contains("-token"), "{text}");
     let lines: Vec<Value> =
         text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone()).collect();
-    let told = |message: &str, rpc: &str| lines.iter().find(|line| line["message"] == message && line["rpc"] == rpc);
-    let write = told("write", "MemberService/PutMember").unwrap_or_else(|| panic!("{text}"));
+    let logged = |message: &str, rpc: &str| lines.iter().find(|line| line["message"] == message && line["rpc"] == rpc);
+    let write = logged("write", "MemberService/PutMember").unwrap_or_else(|| panic!("{text}"));
     assert_eq!(
         (&write["caller"], &write["outcome"], &write["ids"]),
         (&json!("write"), &json!("Ok"), &json!("[\"put_member ana\"]"))
     );
-    let erased = told("write", "MemberService/DeleteMember").unwrap_or_else(|| panic!("{text}"));
+    let erased = logged("write", "MemberService/DeleteMember").unwrap_or_else(|| panic!("{text}"));
     assert_eq!(erased["erasures"], json!(1));
-    let denied = told("denied", "MemberService/GetMember").unwrap_or_else(|| panic!("{text}"));
+    let denied = logged("denied", "MemberService/GetMember").unwrap_or_else(|| panic!("{text}"));
     assert_eq!((&denied["caller"], &denied["address"]), (&json!("read"), &json!("127.0.0.1")));
 }

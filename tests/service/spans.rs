@@ -169,7 +169,7 @@ async fn a_collector_over_tls_is_sent_spans_if_its_authority_is_known() {
 #[tokio::test]
 async fn whether_a_collector_is_encrypted_is_said_once() {
     let plain = options(StoreOptions::Memory);
-    for (endpoint, authorities, told) in [
+    for (endpoint, authorities, reason) in [
         ("https://localhost:4317", None, "https://localhost:4317/ is encrypted: give --otlp-ca too"),
         (
             "http://localhost:4317",
@@ -181,7 +181,7 @@ async fn whether_a_collector_is_encrypted_is_said_once() {
         let collector = Some(Collector { authorities, ..collector(endpoint, 1.0) });
         let server = ServerOptions { collector, ..plain.server.clone() };
         let refused = App::start(AppOptions { server, ..plain.clone() }).await.err().unwrap().to_string();
-        assert!(refused.contains(told), "{refused}");
+        assert!(refused.contains(reason), "{refused}");
     }
 }
 

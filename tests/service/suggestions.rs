@@ -58,7 +58,7 @@ impl Known {
         chain.windows(2).all(|two| self.steps.contains(&(two[0].to_owned(), two[1].to_owned())))
     }
 
-    /// An introducer is told with all that its score is made of, by the formula.
+    /// An introducer comes with all that its score is made of, by the formula.
     fn check_introducer(&self, found: &Introducer) {
         let nothing = IntroducerTally::default();
         let tally = self.tallies.get(&found.member_id).unwrap_or(&nothing);
@@ -69,7 +69,7 @@ impl Known {
         assert_eq!((found.recent_asks, found.willingness), (load, willingness), "{found:?}");
         let strengths = f64::from(found.strength_to_member) * f64::from(found.strength_to_target);
         let score = strengths * willingness / (1.0 + load as f64 / 5.0);
-        // What is told of a strength is too coarse where it is below the least normal number.
+        // A strength in an answer is too coarse where it is below the least normal number.
         assert!(!found.strength_to_target.is_normal() || (found.score / score - 1.0).abs() < 1e-6, "{found:?}");
     }
 
@@ -170,8 +170,8 @@ async fn every_reason_holds_and_shares_are_all_of_the_score() {
     kith.stop().await.unwrap();
 }
 
-/// What a suggestion tells of leading: topic, place and audience.
-fn leads_told(suggestion: &Suggestion) -> BTreeSet<(String, i32, i32)> {
+/// The leads that a suggestion reports: topic, rank and audience.
+fn reported_leads(suggestion: &Suggestion) -> BTreeSet<(String, i32, i32)> {
     let leader = |reason: &Reason| match reason.reason.clone().unwrap() {
         Why::Leader(leader) => Some((leader.topic, leader.rank, leader.audience)),
         _ => None,
@@ -198,7 +198,7 @@ async fn leading_on_a_topic_is_a_reason_as_leaders_are_listed() {
         records.push(ImportRecord { record: Some(import_record::Record::Status(post)), ..Default::default() });
     }
     kith.data().import(tokio_stream::iter(batches(&records))).await.unwrap();
-    let mut told = 0;
+    let mut checked = 0;
     for (n, member) in known.members.iter().step_by(6).enumerate() {
         // Now as the service sees it, now as the member does.
         let viewer_id = if n % 2 == 0 { String::new() } else { member.id.clone() };
@@ -215,11 +215,11 @@ async fn leading_on_a_topic_is_a_reason_as_leaders_are_listed() {
         let request = SuggestIntroductionsRequest { read, ..about(&member.id, &topics) };
         for suggestion in suggest(&kith, &request).await {
             let expected = leads.remove(&suggestion.member_id).unwrap_or_default();
-            told += expected.len();
-            assert_eq!(leads_told(&suggestion), expected, "{suggestion:?}");
+            checked += expected.len();
+            assert_eq!(reported_leads(&suggestion), expected, "{suggestion:?}");
         }
     }
-    assert!(told > 5, "{told}");
+    assert!(checked > 5, "{checked}");
 }
 
 #[tokio::test]

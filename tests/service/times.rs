@@ -1,8 +1,8 @@
-//! What is hidden takes no time: of two worlds that differ in what a viewer may not see, times tell it no more than of a world and its
+//! What is hidden takes no time: of two worlds that differ in what a viewer may not see, times show it no more than of a world and its
 //! own copy.
 //!
 //! Held to its bar with `KITH_TIMES=1`, on a machine that does nothing else: ten starts of each world, 3,000 calls of each question in all,
-//! in turn. Otherwise a few, to see that it works. `KITH_STARTS` is how many starts.
+//! one after the other. Otherwise a few, to see that it works. `KITH_STARTS` is how many starts.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ const NOW: i64 = 1_700_000_000;
 const MEMBERS: u32 = 2_000;
 const EDGES_EACH: u32 = 8;
 /// How much more of the time one may guess right which of two worlds an answer is of.
-const TOLD_MORE_MAX: f64 = 0.05;
+const GUESSED_MORE_MAX: f64 = 0.05;
 /// A leak that has to be noticed.
 const LEAK: Duration = Duration::from_micros(10);
 
@@ -92,8 +92,8 @@ async fn served(records: &[Record]) -> Kith {
             }
         })
         .collect();
-    let told = kith.data().import(iter(messages)).await.unwrap().into_inner();
-    assert_eq!(told.refused, 0, "{:?}", told.errors);
+    let imported = kith.data().import(iter(messages)).await.unwrap().into_inner();
+    assert_eq!(imported.refused, 0, "{:?}", imported.errors);
     kith
 }
 
@@ -205,8 +205,8 @@ fn odds(one: &[Duration], other: &[Duration]) -> f64 {
     won / (one.len() * other.len()) as f64
 }
 
-/// By how much more than by chance two are told apart, whichever is the slower one.
-fn told_apart(one: &[Duration], other: &[Duration]) -> f64 {
+/// By how much more than by chance two can be told apart, whichever is the slower one.
+fn guessed_apart(one: &[Duration], other: &[Duration]) -> f64 {
     (odds(one, other) - 0.5).abs()
 }
 
@@ -251,22 +251,23 @@ async fn what_is_hidden_takes_no_time() {
     let starts = std::env::var("KITH_STARTS").ok().and_then(|starts| starts.parse().ok());
     let starts = starts.unwrap_or(if held { 10 } else { 1 });
     let (calls, count) = if held { (3_000usize.div_ceil(starts), 100_000) } else { (3, 300) };
-    let mut told = Vec::new();
+    let mut failures = Vec::new();
     for hidden in HIDDEN {
         for (name, [one, copy, hiding]) in measure(hidden, starts, calls, count).await {
             let leaking: Vec<Duration> = copy.iter().map(|time| *time + LEAK).collect();
-            let alike = told_apart(&one, &copy);
-            let (differs, leaks) = (told_apart(&one, &hiding), told_apart(&one, &leaking));
+            let alike = guessed_apart(&one, &copy);
+            let (differs, leaks) = (guessed_apart(&one, &hiding), guessed_apart(&one, &leaking));
             println!("{hidden:?} {name}: copy {alike:.3}, hiding {differs:.3}, leaking 10 µs {leaks:.3}");
-            if differs > alike + TOLD_MORE_MAX {
-                told.push(format!("{name} tells of {hidden:?}: {differs:.3} against {alike:.3}"));
+            if differs > alike + GUESSED_MORE_MAX {
+                failures.push(format!("{name} gives away {hidden:?}: {differs:.3} against {alike:.3}"));
             }
-            if leaks <= alike + TOLD_MORE_MAX {
-                told.push(format!("{name}, {hidden:?}: a leak of 10 µs is not noticed: {leaks:.3} against {alike:.3}"));
+            if leaks <= alike + GUESSED_MORE_MAX {
+                failures
+                    .push(format!("{name}, {hidden:?}: a leak of 10 µs is not noticed: {leaks:.3} against {alike:.3}"));
             }
         }
     }
-    assert!(!held || told.is_empty(), "{told:#?}");
+    assert!(!held || failures.is_empty(), "{failures:#?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Reads on behalf of a viewer: what it sees and what not, case by case. That nothing else tells is in `viewers_differ.rs`.
+//! Reads on behalf of a viewer: what it sees and what not, case by case. That nothing else gives anything away is in `viewers_differ.rs`.
 
 use kith::proto::v1::*;
 use tonic::{Code, Request};
@@ -171,21 +171,21 @@ async fn pages_of_statuses(kith: &Kith, viewer: &str) -> Vec<Status> {
 }
 
 #[tokio::test]
-async fn what_came_of_a_status_and_whom_it_reaches_is_told_to_its_author() {
+async fn what_came_of_a_status_and_whom_it_reaches_is_for_its_author() {
     let kith = Kith::in_memory().await;
     kith.put_chain().await;
     put_status(&kith, status("s", "cleo", "Bridges")).await;
     let origin = Some(Origin { status_id: text("s"), ..Default::default() });
     kith.put_edge(Edge { origin, ..edge("dan", "client", "ben") }).await;
-    for (viewer, told) in [("", true), ("cleo", true), ("ben", false), ("dan", false), ("nobody", false)] {
+    for (viewer, is_shown) in [("", true), ("cleo", true), ("ben", false), ("dan", false), ("nobody", false)] {
         let list = ListOutcomesRequest { status_id: text("s"), viewer_id: text(viewer), ..Default::default() };
         let outcomes = kith.statuses().list_outcomes(list).await.map(|listed| listed.into_inner().edges.len());
-        assert_eq!(outcomes.ok(), told.then_some(1), "{viewer:?}");
+        assert_eq!(outcomes.ok(), is_shown.then_some(1), "{viewer:?}");
         let subject = Some(get_reach_request::Subject::StatusId(text("s")));
         let get = GetReachRequest { subject, read: on_behalf_of(viewer), ..Default::default() };
         let reached = kith.reach().get_reach(get).await.map(|reach| reach.into_inner().members);
         // eva, who follows ana, is not among them.
-        assert_eq!(reached.ok(), told.then_some(3), "{viewer:?}");
+        assert_eq!(reached.ok(), is_shown.then_some(3), "{viewer:?}");
     }
     kith.stop().await.unwrap();
 }
@@ -202,10 +202,10 @@ async fn a_check_counts_hidden_edges_and_no_blocked_ones() {
     let check = async |subject, max_hops| {
         let viewer_ids = ["cleo", "ben", "ana", "eva", "nobody"].map(text).into();
         let ask = CheckReachRequest { subject: Some(subject), viewer_ids, max_hops, ..Default::default() };
-        let told = kith.reach().check_reach(ask).await.unwrap().into_inner();
-        assert_eq!(told.info.unwrap().completeness, i32::from(Completeness::Complete));
-        let hops = told.results.iter().map(|check| check.hop).collect::<Vec<_>>();
-        assert!(told.results.iter().all(|check| check.visible == check.hop.is_some()));
+        let checked = kith.reach().check_reach(ask).await.unwrap().into_inner();
+        assert_eq!(checked.info.unwrap().completeness, i32::from(Completeness::Complete));
+        let hops = checked.results.iter().map(|check| check.hop).collect::<Vec<_>>();
+        assert!(checked.results.iter().all(|check| check.visible == check.hop.is_some()));
         hops
     };
     use check_reach_request::Subject::{MemberId, StatusId};

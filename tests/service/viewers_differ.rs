@@ -37,7 +37,7 @@ enum Hidden {
     Member,
     Status,
     Visibility,
-    /// A block between two others, or a wish of another's about introductions: introductions alone may tell of it.
+    /// A block between two others, or a wish of another's about introductions: introductions alone may show it.
     Wish,
 }
 
@@ -164,7 +164,7 @@ impl World {
         self.blocks.retain(|(by, of)| by != id && of != id);
     }
 
-    /// No edge is known to have come of what only some can see, or through somebody: of the viewer's own edges the etag tells.
+    /// No edge is known to have come of what only some can see, or through somebody: the etags of the viewer's own edges show it.
     fn forget_origins(&mut self) {
         self.edges.values_mut().for_each(|edge| edge.origin = None);
     }
@@ -206,8 +206,8 @@ impl World {
                 ..Default::default()
             })
             .collect();
-        let told = kith.data().import(iter(imports)).await.unwrap().into_inner();
-        assert_eq!(told.refused, 0, "{:?}", told.errors);
+        let imported = kith.data().import(iter(imports)).await.unwrap().into_inner();
+        assert_eq!(imported.refused, 0, "{:?}", imported.errors);
         kith
     }
 }
@@ -407,45 +407,45 @@ fn refusal(status: &tonic::Status) -> String {
     format!("{:?} {} {reason:?} {metadata:?} {details:?}", status.code(), status.message())
 }
 
-/// An answer or error as it is told, but for what the two servers can't have in common: their stores' ids, and when they were filled.
-async fn told(ask: Ask, channel: &Channel, revision: &str) -> String {
+/// An answer or error as it arrives, but for what the two servers can't have in common: their stores' ids, and when they were filled.
+async fn answer(ask: Ask, channel: &Channel, revision: &str) -> String {
     let answer = match ask.answer(channel.clone()).await {
         Ok(answer) => answer,
         Err(status) => return refusal(&status),
     };
-    let mut told = answer.replace(revision, "REVISION");
+    let mut answer = answer.replace(revision, "REVISION");
     // An etag is of these times too.
     for (field, end) in [("create_time: Some(Timestamp", '}'), ("update_time: Some(Timestamp", '}'), ("etag: \"", '"')]
     {
         let mut from = 0;
-        while let Some(begin) = told[from..].find(field).map(|at| from + at + field.len()) {
-            let length = told[begin..].find(end).unwrap();
+        while let Some(begin) = answer[from..].find(field).map(|at| from + at + field.len()) {
+            let length = answer[begin..].find(end).unwrap();
             let made = if length == 0 { "" } else { "MADE" };
-            told.replace_range(begin..begin + length, made);
+            answer.replace_range(begin..begin + length, made);
             from = begin + made.len();
         }
     }
-    without_time_of_token(&told)
+    without_time_of_token(&answer)
 }
 
 /// A page's token without its time, which is that of the call where a request has none: 8 bytes after 9; and without its code at the end,
 /// which is by the store's own key.
-fn without_time_of_token(told: &str) -> String {
+fn without_time_of_token(answer: &str) -> String {
     const FIELD: &str = "next_page_token: \"";
-    let Some(begin) = told.find(FIELD).map(|at| at + FIELD.len()) else { return told.to_owned() };
-    let length = told[begin..].find('"').unwrap();
+    let Some(begin) = answer.find(FIELD).map(|at| at + FIELD.len()) else { return answer.to_owned() };
+    let length = answer[begin..].find('"').unwrap();
     if length == 0 {
-        return told.to_owned();
+        return answer.to_owned();
     }
-    let token = &told[begin..begin + length];
-    format!("{}{}TIME{}{}", &told[..begin], &token[..18], &token[34..length - 32], &told[begin + length..])
+    let token = &answer[begin..begin + length];
+    format!("{}{}TIME{}{}", &answer[..begin], &token[..18], &token[34..length - 32], &answer[begin + length..])
 }
 
 async fn revision(kith: &Kith) -> String {
     kith.admin().get_server_info(GetServerInfoRequest::default()).await.unwrap().into_inner().revision
 }
 
-/// How many questions were asked, and how many the service's own answers tell the two worlds apart by.
+/// How many questions were asked, and how many the two worlds differ in for the service.
 async fn ask_both(seed: u64, hidden: Hidden) -> (usize, usize) {
     let random = &mut Rng::with_seed(seed);
     let ids: Vec<String> = (0..random.usize(5..12)).map(|n| format!("m{n}")).collect();
@@ -453,17 +453,17 @@ async fn ask_both(seed: u64, hidden: Hidden) -> (usize, usize) {
     let [one, other] = pair(random, hidden, &ids, &viewer);
     let limit = match hidden {
         Hidden::Edge | Hidden::Visibility => random.bool().then(|| random.u64(100..800)),
-        // What is hidden of statuses tells of itself by no limit of the server's own, however small.
+        // What is hidden of statuses shows by no limit of the server's own, however small.
         Hidden::Status => random.bool().then(|| random.u64(1..40)),
         Hidden::Member | Hidden::Wish => None,
     };
     let (one, other) = (one.served(limit).await, other.served(limit).await);
     let revisions = (revision(&one).await, revision(&other).await);
     let both = async |ask: Ask| {
-        let asked = (told(ask.clone(), &one.channel, &revisions.0), told(ask, &other.channel, &revisions.1));
+        let asked = (answer(ask.clone(), &one.channel, &revisions.0), answer(ask, &other.channel, &revisions.1));
         (asked.0.await, asked.1.await)
     };
-    let mut telling = 0;
+    let mut differing = 0;
     for n in 0..QUESTIONS {
         let words = random.u64(..);
         let ask = |viewer: &str| question(&mut Rng::with_seed(words), &ids, viewer, hidden != Hidden::Wish);
@@ -473,11 +473,11 @@ async fn ask_both(seed: u64, hidden: Hidden) -> (usize, usize) {
         let (this, that) = both(asked).await;
         assert_eq!(this, that, "{hidden:?}, KITH_SEED={seed}, question {n} on behalf of {viewer}");
         let (this, that) = both(ask("")).await;
-        telling += usize::from(this != that);
+        differing += usize::from(this != that);
     }
     one.stop().await.unwrap();
     other.stop().await.unwrap();
-    (QUESTIONS, telling)
+    (QUESTIONS, differing)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -486,15 +486,15 @@ async fn what_a_viewer_may_not_see_makes_no_difference_to_it() {
     let worlds = number("KITH_VIEWERS").unwrap_or(25);
     let seed = number("KITH_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000));
     let mut asked = 0;
-    let mut telling = [0; HIDDEN.len()];
+    let mut differing = [0; HIDDEN.len()];
     for n in 0..worlds {
         let at = n as usize % HIDDEN.len();
         let (questions, differ) = ask_both(seed + n, HIDDEN[at]).await;
         asked += questions;
-        telling[at] += differ;
+        differing[at] += differ;
     }
     println!(
-        "{asked} questions of {worlds} pairs of worlds, seed {seed}: no difference; the service is told {telling:?}"
+        "{asked} questions of {worlds} pairs of worlds, seed {seed}: no difference; the service sees differences {differing:?}"
     );
-    assert!(telling.iter().all(|differ| *differ > 0), "the service can't tell the worlds apart: {telling:?}");
+    assert!(differing.iter().all(|differ| *differ > 0), "the service can't tell the worlds apart: {differing:?}");
 }

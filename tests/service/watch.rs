@@ -1,4 +1,4 @@
-//! `Watch`: a copy kept by what it tells is the original, over breaks and restarts; what it answers when it can't.
+//! `Watch`: a copy kept by its changes is the original, over breaks and restarts; what it answers when it can't.
 
 use std::time::Duration;
 
@@ -151,7 +151,7 @@ async fn a_copy_kept_by_changes_is_the_original() {
 }
 
 #[tokio::test]
-async fn a_silent_stream_tells_that_it_lives() {
+async fn a_silent_stream_shows_that_it_lives() {
     let kith = Kith::in_memory().await;
     kith.put_chain().await;
     let newest = digest(&kith).await.1;
@@ -224,7 +224,7 @@ fn holds(folder: &std::path::Path, text: &[u8]) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erased_member_leaves_no_byte_and_who_is_behind_is_told() {
+async fn an_erased_member_leaves_no_byte_and_a_late_watcher_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let engine = EngineOptions { erase_within: Duration::ZERO, ..EngineOptions::default() };
     let kith = Kith::start(AppOptions { engine, ..options(StoreOptions::Folder(folder.path().join("store"))) }).await;

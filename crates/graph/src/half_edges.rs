@@ -61,7 +61,7 @@ impl<'g> HalfEdges<'g> {
 
     /// Returns the list that everyone sees, if there is no patch.
     #[inline]
-    pub(super) fn plain(self) -> Option<Lists<'g>> {
+    pub(super) fn unpatched(self) -> Option<Lists<'g>> {
         self.patch.is_none().then_some(self.lists)
     }
 

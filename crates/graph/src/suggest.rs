@@ -110,7 +110,7 @@ const NOT_SUGGESTED: u8 = 1;
 /// Where steps were left out, so many times as many candidates as are asked for are looked at in full, and a margin besides.
 const LOOKED_AT_TIMES: usize = 2;
 const LOOKED_AT_MORE: usize = 20;
-/// The same factor where one introducer may have but some of the suggestions.
+/// The factor where one introducer may have only some of the suggestions.
 const LOOKED_AT_FOR_OTHERS: usize = 10;
 
 /// Returns the members to meet with the greatest scores; then by fewest hops, best topic match, and id.

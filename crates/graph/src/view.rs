@@ -187,11 +187,6 @@ impl<'g> View<'g> {
         self.kinds >> kind.0 & 1 == 1
     }
 
-    /// Returns whether any kind of edge passes.
-    pub fn admits_any_kind(&self) -> bool {
-        self.kinds != 0
-    }
-
     /// Returns whether an edge of an admitted member passes the filter, in whichever direction it is walked.
     pub fn passes_any_way(&self, half: &HalfEdge) -> bool {
         let gates = self.gates[usize::from(half.label())];
@@ -325,7 +320,7 @@ impl<'g> View<'g> {
         mut found: impl FnMut(MemberIx, f64),
     ) -> Result<(), Limit> {
         let gate = gate(direction);
-        let plain = self.min_strength == 0.0 && self.excluded.is_empty();
+        let admits_all = self.min_strength == 0.0 && self.excluded.is_empty();
         // Pair strength is folded as in `pair_strength`, but edge by edge, because a pair's edges may lie in several chunks or rows. No
         // strength is 0, so a sum of 0 means that there is no edge yet.
         let (mut last, mut sum) = (MemberIx(0), 0.0);
@@ -346,7 +341,7 @@ impl<'g> View<'g> {
                 } else {
                     self.strength(label, list.inputs(at))
                 };
-                if !plain && (strength < self.min_strength || self.excludes(neighbor)) {
+                if !admits_all && (strength < self.min_strength || self.excludes(neighbor)) {
                     continue;
                 }
                 let strength = f64::from(strength);
@@ -398,7 +393,7 @@ impl<'g> View<'g> {
             return None;
         }
         // No strength is 0, so a sum of 0 means that no edge leads there.
-        let pair = match halves.plain() {
+        let pair = match halves.unpatched() {
             Some(lists) => pair_strength(self.passing(lists.between(to)).map(|(_, strength)| strength)),
             None => pair_strength(self.passing(halves.between(to)).map(|(_, strength)| strength)),
         };
