@@ -23,7 +23,7 @@ pub use crate::server::{
     CallLimits, Collector, ConnectionLimits, Rate, ReceivedLimits, ServerOptions, TlsFiles, read_files_again,
 };
 use crate::server::{Ending, Server, ServerError};
-use crate::store::{ErasureJournal, MemoryStore, SledStore, Store, StoreError, StoreId};
+use crate::store::{ErasureJournal, MemoryStore, Store, StoreError, StoreId};
 
 /// How long the store has to close after the last call: for a sync of what was given to the disk, which may hang.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -77,7 +77,7 @@ impl App {
     /// Starts as `start` does, over a store that the caller opens, on a thread of its own.
     pub async fn start_over(
         options: AppOptions,
-        store: impl FnOnce() -> Result<Box<dyn Store>, StoreError> + Send + 'static,
+        store: impl FnOnce() -> Result<Store, StoreError> + Send + 'static,
     ) -> Result<App, AppError> {
         let server = Server::start(options.server.clone()).await?;
         let begun = Instant::now();
@@ -139,7 +139,7 @@ impl App {
 
 async fn load(
     options: &AppOptions,
-    store: impl FnOnce() -> Result<Box<dyn Store>, StoreError> + Send + 'static,
+    store: impl FnOnce() -> Result<Store, StoreError> + Send + 'static,
 ) -> Result<(Engine, WriterEnd), AppError> {
     let engine_options = options.engine;
     let journal = match &options.store {
@@ -170,12 +170,10 @@ fn open_journal(folder: &Path, journal: &Path) -> Result<ErasureJournal, AppErro
     ErasureJournal::open(journal).map_err(failed)
 }
 
-fn open(options: &StoreOptions) -> Result<Box<dyn Store>, StoreError> {
+fn open(options: &StoreOptions) -> Result<Store, StoreError> {
     let new_id = || StoreId(Uuid::new_v4().as_u128());
-    Ok(match options {
-        StoreOptions::Folder(folder) | StoreOptions::Journaled { folder, .. } => {
-            Box::new(SledStore::open(folder, new_id)?)
-        }
-        StoreOptions::Memory => Box::new(MemoryStore::new(new_id())),
-    })
+    match options {
+        StoreOptions::Folder(folder) | StoreOptions::Journaled { folder, .. } => Store::open(folder, new_id),
+        StoreOptions::Memory => Ok(MemoryStore::new(new_id()).open()),
+    }
 }

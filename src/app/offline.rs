@@ -14,8 +14,7 @@ pub use crate::engine::{StoredTotals, Verifier};
 use crate::proto::v1::{ImportRecord, VerifySummary};
 use crate::service::{record, summary};
 use crate::store::{
-    BackupReader, Discard, ErasureJournal, Journaled, SledStore, Store, StoreError, StoreId, read_backup,
-    remove_content, restore,
+    BackupReader, Discard, ErasureJournal, Journaled, Store, StoreError, StoreId, read_backup, remove_content, restore,
 };
 
 /// The reason why a command on a store or a backup failed.
@@ -56,12 +55,12 @@ pub fn verify_store(
     scratch: Option<&Path>,
     verifier: &mut dyn Verifier,
 ) -> Result<StoreCheck, OfflineError> {
-    if !SledStore::is_there(folder) {
+    if !Store::is_in(folder) {
         return Err(OfflineError::NoStore { folder: folder.display().to_string() });
     }
-    let read = SledStore::inspect(folder, scratch).and_then(|mut store| {
+    let read = Store::inspect(folder, scratch).and_then(|mut store| {
         let state = State::load(&mut store)?;
-        Ok((store.log(), state))
+        Ok((store.log.source(), state))
     });
     let (log, state) = match read {
         Ok(read) => read,
@@ -112,7 +111,7 @@ impl Erasures {
 
 /// Erases in a restored store the members that the journal says were erased.
 fn erase(folder: &Path, erased: Vec<Journaled>) -> Result<(), StoreError> {
-    let store = Box::new(SledStore::open(folder, || StoreId(0))?);
+    let store = Store::open(folder, || StoreId(0))?;
     let (journal, source) = (ErasureJournal::of(erased), Arc::new(SystemTimeSource));
     let (engine, end) = Engine::open_with(store, EngineOptions::default(), source, Some(journal))?;
     drop(engine);
@@ -153,10 +152,10 @@ pub fn export_store<E: From<OfflineError>>(
     folder: &Path,
     mut take: impl FnMut(ImportRecord) -> Result<(), E>,
 ) -> Result<StoredTotals, E> {
-    if !SledStore::is_there(folder) {
+    if !Store::is_in(folder) {
         return Err(OfflineError::NoStore { folder: folder.display().to_string() }.into());
     }
-    let open = || SledStore::inspect(folder, None).map(|store| Box::new(store) as Box<dyn Store>);
+    let open = || Store::inspect(folder, None);
     export_stored(open, |exported| take(record(exported))).map_err(|error| match error {
         StoredExportError::Store(error) => failed(folder, error).into(),
         StoredExportError::Receiver(error) => error,

@@ -22,8 +22,8 @@ use crate::domain::limits::KINDS_MAX;
 use crate::domain::{MemberId, Privacy, Scope, Sequence, TimeMs, Visibility};
 use crate::graph::{GraphBuilder, Ids, KindIx, MemberIx, Pages, StrengthInputs};
 use crate::store::{
-    BackupPacker, BackupReader, CheckpointHead, CheckpointWriter, Commit, EdgeRow, FinishedCheckpoint, Loader, Row,
-    Stamps, Store, StoreError, StoreId, read_backup,
+    BackupPacker, BackupReader, CheckpointHead, CheckpointLoader, CheckpointWriter, Commit, EdgeRow,
+    FinishedCheckpoint, Loader, Row, Stamps, Store, StoreError, StoreId, read_backup,
 };
 
 /// How far a checkpoint goes: its last command, and when that was accepted. Nothing without a checkpoint.
@@ -145,8 +145,8 @@ fn times(stamps: Stamps) -> Times {
 }
 
 /// The store's state: its newest checkpoint and the commits after it. Also what the checkpoint covers.
-pub fn load(store: &mut dyn Store, batch: BatchBytes) -> Result<(State, Covered), StoreError> {
-    let mut fold = Fold::new(State::empty(store.id().0), batch);
+pub fn load(store: &mut Store, batch: BatchBytes) -> Result<(State, Covered), StoreError> {
+    let mut fold = Fold::new(State::empty(store.id.0), batch);
     store.load(&mut fold)?;
     fold.finish()?;
     let weight = fold.weight;
@@ -156,7 +156,7 @@ pub fn load(store: &mut dyn Store, batch: BatchBytes) -> Result<(State, Covered)
 
 impl State {
     /// The state of a store that no engine serves.
-    pub fn load(store: &mut dyn Store) -> Result<State, StoreError> {
+    pub fn load(store: &mut Store) -> Result<State, StoreError> {
         load(store, BatchBytes::default()).map(|(state, _)| state)
     }
 
@@ -390,7 +390,7 @@ struct Rows {
     pending: Vec<(EdgeRow, bool)>,
 }
 
-impl Loader for Fold {
+impl CheckpointLoader for Fold {
     fn head(&mut self, head: &CheckpointHead) -> Result<(), StoreError> {
         self.progress.expects(head);
         self.head = Some(head.clone());
@@ -450,7 +450,9 @@ impl Loader for Fold {
         }
         Ok(())
     }
+}
 
+impl Loader for Fold {
     fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
         self.finish_rows()?;
         self.progress.commit();

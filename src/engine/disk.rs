@@ -1,7 +1,8 @@
 //! The way of a batch to the disk, on a thread of its own: while one batch is written and synced, the writer applies the next.
 //!
 //! One batch is under way at a time. Whoever has the store writes: the writer gives it away with a batch, and has it back
-//! when that batch is published, or refused, and its callers are answered.
+//! when that batch is published, or refused, and its callers are answered. An append may end without saying whether the batch is in
+//! the log: the log's tail says it, and until that can be read nothing else is appended.
 
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
@@ -14,14 +15,16 @@ use super::metrics::Metrics;
 use super::preparation::Landed;
 use super::state::State;
 use super::writer::Common;
-use crate::domain::{Error, Reason};
-use crate::store::{Commit, Journaled, Store, StoreError};
+use crate::domain::{Error, Reason, Sequence};
+use crate::store::{Commit, Journaled, NotAppended, Store, StoreError};
 
 /// Commands that are worth another thread and a sync of their own, with the next ones applied beside it.
 pub const COMMANDS_TOGETHER: usize = 16;
 
 /// When to try again where the process has no file descriptor left.
 const TOO_MANY_FILES_RETRY_MS: u64 = 1_000;
+/// When to try again where the end of the log cannot be read.
+const UNKNOWN_RETRY_MS: u64 = 1_000;
 
 /// What came of a batch.
 type Outcome = Result<(), Error>;
@@ -29,9 +32,11 @@ type Outcome = Result<(), Error>;
 pub struct Disk {
     publish: watch::Sender<Arc<State>>,
     /// None while a batch is under way, or when the thread has ended badly.
-    store: Option<Box<dyn Store>>,
-    batches: Option<mpsc::Sender<(Box<dyn Store>, Written)>>,
-    returned: mpsc::Receiver<(Box<dyn Store>, Outcome)>,
+    store: Option<Store>,
+    batches: Option<mpsc::Sender<(Store, Written)>>,
+    returned: mpsc::Receiver<Returned>,
+    /// A batch that may be in the log or not. Until that is known nothing is appended.
+    unknown: Option<Landing>,
     thread: Option<JoinHandle<()>>,
     /// The state that the next batch begins with.
     newest: Arc<State>,
@@ -44,35 +49,44 @@ pub struct Disk {
 
 /// A batch with its state ready to be published.
 struct Written {
-    commits: Vec<Commit>,
     answers: Vec<Answer>,
+    landing: Landing,
+}
+
+/// What a batch does once it is in the log.
+struct Landing {
+    commits: Vec<Commit>,
     erased: Vec<Journaled>,
     state: Arc<State>,
     landed: Option<Arc<Landed>>,
 }
 
+/// The store after a batch, what came of that, and the batch if it may be in the log or not.
+type Returned = (Store, Outcome, Option<Landing>);
+
 impl Disk {
-    pub fn new(store: Box<dyn Store>, publish: watch::Sender<Arc<State>>, common: Common) -> Result<Disk, StoreError> {
-        let (batches, mut inbox) = mpsc::channel::<(Box<dyn Store>, Written)>(1);
+    pub fn new(store: Store, publish: watch::Sender<Arc<State>>, common: Common) -> Result<Disk, StoreError> {
+        let (batches, mut inbox) = mpsc::channel::<(Store, Written)>(1);
         let (back, returned) = mpsc::channel(1);
         let (published, newest, counted) = (publish.clone(), publish.borrow().clone(), common.clone());
         let serve = move || {
             while let Some((mut store, written)) = inbox.blocking_recv() {
-                let outcome = written.carry_out(&mut *store, &published, &counted);
-                if back.blocking_send((store, outcome)).is_err() {
+                let (outcome, unknown) = written.carry_out(&mut store, &published, &counted);
+                if back.blocking_send((store, outcome, unknown)).is_err() {
                     break;
                 }
             }
             Ok(())
         };
         let thread = Some(common.threads.essential("kith-disk", serve)?);
-        measure(&*store, &common.metrics);
-        let (store, batches) = (Some(store), Some(batches));
-        Ok(Disk { publish, store, batches, returned, thread, newest, outcome: Ok(()), landed: None, common })
+        measure(&store, &common.metrics);
+        let (store, batches, unknown) = (Some(store), Some(batches), None);
+        Ok(Disk { publish, store, batches, returned, unknown, thread, newest, outcome: Ok(()), landed: None, common })
     }
 
     /// A batch that begins with all that was given to the disk.
     pub fn batch(&mut self) -> Batch {
+        self.find_out();
         if self.store.is_some() {
             // What came of the last one is known: this one does not begin with what has failed.
             self.outcome = Ok(());
@@ -80,9 +94,9 @@ impl Disk {
         Batch::new((*self.newest).clone(), &self.common)
     }
 
-    /// One that begins with a state in the place of that which is published. None while a batch is under way.
+    /// Begins a batch on a state that replaces the published one. None while a batch is under way, or may be in the log or not.
     pub fn batch_on(&mut self, state: State) -> Option<Batch> {
-        self.store.as_ref()?;
+        self.store.as_ref().filter(|_| self.unknown.is_none())?;
         self.outcome = Ok(());
         Some(Batch::new(state, &self.common))
     }
@@ -93,13 +107,29 @@ impl Disk {
     }
 
     /// The store, if no batch is under way.
-    pub fn store(&mut self) -> Option<&mut (dyn Store + 'static)> {
-        self.store.as_deref_mut()
+    pub fn store(&mut self) -> Option<&mut Store> {
+        self.store.as_mut()
+    }
+
+    /// Finds out whether a batch is in the log whose append ended without saying so, and publishes it if it is.
+    pub fn find_out(&mut self) {
+        let (Some(store), Some(unknown)) = (&mut self.store, self.unknown.take()) else { return };
+        match store.log.tail() {
+            Ok(tail) if tail >= unknown.last() => {
+                unknown.land(&self.publish, &self.common);
+                self.newest = self.publish.borrow().clone();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "the end of the log cannot be read; nothing is written until it can be");
+                self.unknown = Some(unknown);
+            }
+        }
     }
 
     /// Notes what the store takes, after it has changed other than by a batch.
     pub fn measure(&self) {
-        if let Some(store) = self.store.as_deref() {
+        if let Some(store) = &self.store {
             measure(store, &self.common.metrics);
         }
     }
@@ -132,9 +162,9 @@ impl Disk {
         self.store.is_some()
     }
 
-    fn take_back(&mut self, returned: Option<(Box<dyn Store>, Outcome)>) -> Option<()> {
-        let (store, outcome) = returned?;
-        self.store = Some(store);
+    fn take_back(&mut self, returned: Option<Returned>) -> Option<()> {
+        let (store, outcome, unknown) = returned?;
+        (self.store, self.unknown) = (Some(store), unknown);
         if outcome.is_err() {
             self.newest = self.publish.borrow().clone();
         }
@@ -147,6 +177,7 @@ impl Disk {
     pub fn write(&mut self, batch: AppliedBatch) -> Option<()> {
         self.settle()?;
         let before = std::mem::replace(&mut self.outcome, Ok(()));
+        let before = if self.unknown.is_some() { Err(not_yet_known()) } else { before };
         let AppliedBatch { state, commits, answers, erased } = batch;
         if before.is_err() || commits.is_empty() {
             answers.into_iter().for_each(|answer| answer.give(&before));
@@ -154,11 +185,12 @@ impl Disk {
         }
         let alone = commits.len() < COMMANDS_TOGETHER;
         let mut store = self.store.take()?;
-        let written = Written { commits, answers, erased, state: Arc::new(state), landed: self.landed.clone() };
-        self.newest = written.state.clone();
+        self.newest = Arc::new(state);
+        let landing = Landing { commits, erased, state: self.newest.clone(), landed: self.landed.clone() };
+        let written = Written { answers, landing };
         if alone {
-            let outcome = written.carry_out(&mut *store, &self.publish, &self.common);
-            self.take_back(Some((store, outcome)))?;
+            let (outcome, unknown) = written.carry_out(&mut store, &self.publish, &self.common);
+            self.take_back(Some((store, outcome, unknown)))?;
             self.outcome = Ok(());
             return Some(());
         }
@@ -168,7 +200,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // The thread ends with the batch it has, which tells its callers if it fails.
+        // The thread ends with the batch it has, which answers its callers if it fails.
         self.batches = None;
         let _ = self.settle();
         if let Some(thread) = self.thread.take() {
@@ -179,27 +211,61 @@ impl Drop for Disk {
 }
 
 impl Written {
-    /// Puts the batch on the disk, publishes its state, and answers.
-    fn carry_out(self, store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, common: &Common) -> Outcome {
-        let (metrics, begun) = (&common.metrics, Instant::now());
-        let outcome = store.append(&self.commits).map_err(not_written);
-        metrics.append_seconds.observe(begun.elapsed().as_secs_f64());
-        if outcome.is_err() {
-            metrics.batches_refused.inc();
-        } else {
-            metrics.commands.inc_by(self.commits.len() as u64);
-            metrics.batch_commands.observe(self.commits.len() as f64);
-            publish.send_replace(self.state);
-            if let Some(landed) = self.landed {
-                landed.push(self.commits);
+    /// Puts the batch on the disk, publishes its state, and answers. Gives what came of it, and the batch if that is not known.
+    fn carry_out(
+        self,
+        store: &mut Store,
+        publish: &watch::Sender<Arc<State>>,
+        common: &Common,
+    ) -> (Outcome, Option<Landing>) {
+        let (Written { answers, landing }, begun) = (self, Instant::now());
+        let appended = landing.append(store);
+        common.metrics.append_seconds.observe(begun.elapsed().as_secs_f64());
+        measure(store, &common.metrics);
+        let (outcome, unknown) = match appended {
+            Ok(()) => {
+                landing.land(publish, common);
+                (Ok(()), None)
             }
+            Err(error) => {
+                tracing::error!(%error, "the log refused a batch");
+                common.metrics.batches_refused.inc();
+                match error {
+                    NotAppended::NotThere(error) => (Err(not_written(error)), None),
+                    NotAppended::Unknown(_) => (Err(Error::OutcomeUnknown), Some(landing)),
+                }
+            }
+        };
+        answers.into_iter().for_each(|answer| answer.give(&outcome));
+        (outcome, unknown)
+    }
+}
+
+impl Landing {
+    fn last(&self) -> Sequence {
+        self.commits.last().map_or(0, |commit| commit.sequence)
+    }
+
+    /// Appends the commits. Where the append does not say whether they are in the log, the log's tail does, if it can be read.
+    fn append(&self, store: &mut Store) -> Result<(), NotAppended> {
+        let appended = store.log.append(&self.commits);
+        let Err(NotAppended::Unknown(error)) = appended else { return appended };
+        match store.log.tail() {
+            Ok(tail) if tail >= self.last() => Ok(()),
+            Ok(_) => Err(NotAppended::NotThere(error)),
+            Err(_) => Err(NotAppended::Unknown(error)),
         }
-        measure(store, metrics);
-        if outcome.is_ok() {
-            common.journal(self.erased);
+    }
+
+    /// Publishes the state of a batch that is in the log.
+    fn land(self, publish: &watch::Sender<Arc<State>>, common: &Common) {
+        common.metrics.commands.inc_by(self.commits.len() as u64);
+        common.metrics.batch_commands.observe(self.commits.len() as f64);
+        publish.send_replace(self.state);
+        if let Some(landed) = self.landed {
+            landed.push(self.commits);
         }
-        self.answers.into_iter().for_each(|answer| answer.give(&outcome));
-        outcome
+        common.journal(self.erased);
     }
 }
 
@@ -224,22 +290,25 @@ impl Common {
 }
 
 /// Notes what the store takes, so that whoever asks need not wait for the disk.
-fn measure(store: &dyn Store, metrics: &Metrics) {
+fn measure(store: &Store, metrics: &Metrics) {
     let count = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     metrics.store_disk_bytes.set(count(store.disk_bytes()));
     metrics.store_log_bytes.set(count(store.log_bytes()));
 }
 
-/// What callers are told of a batch that did not get on the disk. The next one may: nothing of this one is there, unless the error
-/// says that this is not known.
+/// What callers hear of a batch that is not in the log. The next one may be.
 fn not_written(error: StoreError) -> Error {
-    tracing::error!(%error, "the store refused a batch");
     match error {
         StoreError::Full => Error::Exhausted { reason: Reason::StorageFull, message: error.to_string() },
         StoreError::TooManyFiles => {
             Error::Overloaded { message: error.to_string(), retry_after_ms: TOO_MANY_FILES_RETRY_MS }
         }
-        StoreError::Unknown { .. } => Error::OutcomeUnknown,
         other => Error::Internal(other.to_string()),
     }
+}
+
+/// What callers hear whose command would follow on one that may be in the log or not.
+fn not_yet_known() -> Error {
+    let message = "whether an earlier command is in the log is not known yet".to_owned();
+    Error::Unavailable { reason: Reason::NotReady, message, retry_after_ms: UNKNOWN_RETRY_MS }
 }

@@ -259,13 +259,13 @@ impl WriterEnd {
 
 impl Engine {
     /// Loads the store's state and starts the writer. A new store gets the built-in kinds and its secret as its first command.
-    pub fn open(store: Box<dyn Store>, options: EngineOptions) -> Result<(Engine, WriterEnd), StoreError> {
+    pub fn open(store: Store, options: EngineOptions) -> Result<(Engine, WriterEnd), StoreError> {
         Engine::open_at(store, options, Arc::new(SystemTimeSource))
     }
 
     /// Does the same with clocks of the caller's choice.
     pub fn open_at(
-        store: Box<dyn Store>,
+        store: Store,
         options: EngineOptions,
         source: Arc<dyn TimeSource>,
     ) -> Result<(Engine, WriterEnd), StoreError> {
@@ -274,20 +274,19 @@ impl Engine {
 
     /// Does the same with a journal of erasures, which is taken into account before anything is served.
     pub fn open_with(
-        store: Box<dyn Store>,
+        mut store: Store,
         options: EngineOptions,
         source: Arc<dyn TimeSource>,
         journal: Option<ErasureJournal>,
     ) -> Result<(Engine, WriterEnd), StoreError> {
-        let mut store = store;
         let memory = Arc::new(Memory::new(options.memory));
         let batch_bytes = BatchBytes::of(options.memory);
-        let (state, covered) = checkpoint::load(store.as_mut(), batch_bytes)?;
+        let (state, covered) = checkpoint::load(&mut store, batch_bytes)?;
         let last = (state.sequence > 0).then_some(state.time);
         let clock = Arc::new(Clock::start(source, last, options.accept_clock));
         memory.refresh(&covered.weight, &state, store.log_bytes());
         let state = Arc::new(state);
-        let (log, disk) = (store.log(), store.scrub());
+        let (log, checkpoint) = (store.log.source(), store.checkpoints.scrub());
         let (publish, published) = watch::channel(state);
         let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
         let metrics = Arc::new(Metrics::default());
@@ -311,7 +310,8 @@ impl Engine {
             writer.run(inbox)
         })?;
         let scrubbing = Scrubbing {
-            disk,
+            checkpoint,
+            log: log.clone(),
             published: published.clone(),
             orders: orders.downgrade(),
             metrics: metrics.clone(),

@@ -157,7 +157,7 @@ mod tests {
 
     fn engine(query_threads: usize) -> (Engine, WriterEnd) {
         let options = EngineOptions { query_threads, edges_visited_max: u64::MAX, ..EngineOptions::default() };
-        Engine::open(Box::new(MemoryStore::new(StoreId(1))), options).unwrap()
+        Engine::open(MemoryStore::new(StoreId(1)).open(), options).unwrap()
     }
 
     /// Visits so many edges one by one, and returns how many were allowed, attempt by attempt.

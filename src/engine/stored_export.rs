@@ -15,7 +15,7 @@ use crate::domain::limits::KINDS_MAX;
 use crate::domain::{
     Block, Change, Edge, EdgeKey, Event, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId,
 };
-use crate::store::{CheckpointHead, Commit, EdgeRow, Loader, Row, Store, StoreError};
+use crate::store::{CheckpointHead, CheckpointLoader, Commit, EdgeRow, Loader, Row, Store, StoreError};
 
 /// How many records of each sort were given, and what they sum up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,16 +39,16 @@ pub enum StoredExportError<E> {
 
 /// Gives every record of a store to `take`, in an order in which they can be put again: what a record names comes before it.
 ///
-/// `open` opens the store anew each time.
+/// `open` opens the store anew each time. The log is read once: what it left behind is noted.
 pub fn export_stored<E>(
-    open: impl Fn() -> Result<Box<dyn Store>, StoreError>,
+    open: impl Fn() -> Result<Store, StoreError>,
     mut take: impl FnMut(Record) -> Result<(), E>,
 ) -> Result<StoredTotals, StoredExportError<E>> {
     let mut notes = Notes::default();
     let store_id = {
         let mut store = open().map_err(StoredExportError::Store)?;
         store.load(&mut notes).map_err(StoredExportError::Store)?;
-        store.id()
+        store.id
     };
     let mut totals =
         StoredTotals { revision: Revision::new(store_id.0, notes.sequence).to_string(), ..StoredTotals::default() };
@@ -59,7 +59,7 @@ pub fn export_stored<E>(
             take(record)
         };
         let mut rows = Rows { notes: &notes, stage, given: HashSet::new(), refused: None, receive };
-        let read = open().and_then(|mut store| store.load(&mut rows));
+        let read = open().and_then(|mut store| store.checkpoints.read(&mut rows));
         if let Some(refused) = rows.refused {
             return Err(StoredExportError::Receiver(refused));
         }
@@ -181,7 +181,7 @@ impl Notes {
     }
 }
 
-impl Loader for Notes {
+impl CheckpointLoader for Notes {
     fn head(&mut self, head: &CheckpointHead) -> Result<(), StoreError> {
         self.sequence = head.sequence;
         Ok(())
@@ -208,7 +208,9 @@ impl Loader for Notes {
         }
         Ok(())
     }
+}
 
+impl Loader for Notes {
     fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
         self.sequence = commit.sequence;
         self.remember(&commit);
@@ -344,7 +346,7 @@ impl Notes {
     }
 }
 
-impl<E, F: FnMut(Record) -> Result<(), E>> Loader for Rows<'_, E, F> {
+impl<E, F: FnMut(Record) -> Result<(), E>> CheckpointLoader for Rows<'_, E, F> {
     fn head(&mut self, _: &CheckpointHead) -> Result<(), StoreError> {
         Ok(())
     }
@@ -354,10 +356,6 @@ impl<E, F: FnMut(Record) -> Result<(), E>> Loader for Rows<'_, E, F> {
             Stage::Named => self.named(row),
             Stage::Naming => self.naming(row),
         }
-    }
-
-    fn commit(&mut self, _: Commit) -> Result<(), StoreError> {
-        Ok(())
     }
 }
 

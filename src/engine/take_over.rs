@@ -21,11 +21,7 @@ impl Common {
         self.journal.as_ref().and_then(|journal| journal.lock().unwrap_or_else(PoisonError::into_inner).key())
     }
 
-    pub fn take_over_journal(
-        &self,
-        store: &mut dyn Store,
-        publish: &watch::Sender<Arc<State>>,
-    ) -> Result<(), StoreError> {
+    pub fn take_over_journal(&self, store: &mut Store, publish: &watch::Sender<Arc<State>>) -> Result<(), StoreError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
         let state = publish.borrow().clone();

@@ -136,14 +136,14 @@ pub struct Writer {
 impl Writer {
     /// Takes over a loaded store.
     pub fn new(
-        mut store: Box<dyn Store>,
+        mut store: Store,
         publish: watch::Sender<Arc<State>>,
         orders: mpsc::WeakSender<Order>,
         covered: Covered,
         common: Common,
     ) -> Result<Writer, StoreError> {
-        begin(&mut *store, &publish, &common)?;
-        common.take_over_journal(&mut *store, &publish)?;
+        begin(&mut store, &publish, &common)?;
+        common.take_over_journal(&mut store, &publish)?;
         let published = publish.subscribe();
         let mut writer = Writer {
             disk: Disk::new(store, publish, common.clone())?,
@@ -266,8 +266,9 @@ impl Writer {
             Waited::Idle => {
                 // A clock that nobody reads is read all the same: a jump is to be seen.
                 self.common.clock.now();
+                self.disk.find_out();
                 if let Some(store) = self.disk.store() {
-                    store.keep_reserve();
+                    store.checkpoints.keep_reserve();
                 }
                 // An erasure that could not be written down is tried again.
                 self.common.journal(Vec::new());
@@ -357,7 +358,7 @@ impl Writer {
                 self.checkpoint_rotten = false;
                 self.trim_log();
                 if let Some(store) = self.disk.store() {
-                    store.keep_reserve();
+                    store.checkpoints.keep_reserve();
                 }
             }
             Err(error) => self.checkpoint_failed(&error),
@@ -388,7 +389,7 @@ impl Writer {
         let Some(store) = self.disk.store() else { return };
         match store.trim_log(&keep) {
             Ok(()) => {
-                let earliest = store.log().earliest();
+                let earliest = store.log.source().earliest();
                 if earliest > self.log_rotten {
                     self.log_rotten = 0;
                 }
@@ -401,7 +402,7 @@ impl Writer {
     /// Whether the log may hold something of a member whose erasure is as long ago as its bytes may stay, by the log's time.
     fn erase_now(&mut self) -> bool {
         let state = self.published.borrow().clone();
-        let Some(earliest) = self.disk.store().map(|store| store.log().earliest()) else { return false };
+        let Some(earliest) = self.disk.store().map(|store| store.log.source().earliest()) else { return false };
         if state.erased < earliest {
             return false;
         }
@@ -418,7 +419,7 @@ impl Writer {
 }
 
 /// What a store has from its begin: a new one gets the built-in kinds, and one without a secret gets that.
-fn begin(store: &mut dyn Store, publish: &watch::Sender<Arc<State>>, common: &Common) -> Result<(), StoreError> {
+fn begin(store: &mut Store, publish: &watch::Sender<Arc<State>>, common: &Common) -> Result<(), StoreError> {
     let state = publish.borrow().clone();
     let put = |kind| Change::PutKind { kind, precondition: Precondition::None };
     let kinds = if state.sequence() == 0 { builtin_kinds() } else { Vec::new() };
@@ -440,14 +441,14 @@ impl Common {
     /// Carries out changes of the engine's own before anything is served; nobody waits for their answer.
     pub fn carry_out(
         &self,
-        store: &mut dyn Store,
+        store: &mut Store,
         publish: &watch::Sender<Arc<State>>,
         changes: Vec<Change>,
     ) -> Result<(), StoreError> {
         let mut batch = Batch::new((**publish.borrow()).clone(), self);
         batch.import(ImportOrder::of_its_own(changes));
         let batch = batch.apply();
-        store.append(&batch.commits)?;
+        store.log.append(&batch.commits)?;
         publish.send_replace(Arc::new(batch.state));
         Ok(())
     }

@@ -6,13 +6,11 @@ use std::io::{ErrorKind, Read};
 
 use super::frame;
 use super::layout::{CheckpointPacker, ChunkEntry, HEAD_KEY, RowCounter, chunk_key, read_head, unpack_chunk};
-use super::{CheckpointHead, Loader, Row, StoreError, StoreId};
+use super::{CheckpointHead, CheckpointLoader, Row, StoreError, StoreId};
 
 const MAGIC: &[u8; 8] = b"KITHBKUP";
-/// The format of backups this version writes.
-const BACKUP_FORMAT: u32 = 4;
-/// The oldest it reads: FORMAT.md says what each lacks.
-const BACKUP_FORMAT_OLDEST: u32 = 1;
+/// The format of backups this version writes, and the only one it reads.
+pub const BACKUP_FORMAT: u32 = 4;
 /// Magic (8), format (4), store id (16), CRC-32 of these (4).
 const HEADER_BYTES: usize = 32;
 const CHUNK: u8 = b'c';
@@ -29,7 +27,7 @@ pub struct BackupPacker {
 }
 
 impl BackupPacker {
-    /// Of the store whose state has this head.
+    /// Begins the backup of a store whose state has this head.
     pub fn new(store: StoreId, head: &CheckpointHead) -> BackupPacker {
         BackupPacker { store, packer: CheckpointPacker::new(head) }
     }
@@ -98,7 +96,7 @@ impl<R: Read> BackupReader<R> {
         }
         let number = |bytes: &[u8]| bytes.iter().rev().fold(0u128, |number, &byte| number << 8 | u128::from(byte));
         let found = number(&content[8..12]) as u32;
-        if !(BACKUP_FORMAT_OLDEST..=BACKUP_FORMAT).contains(&found) {
+        if found != BACKUP_FORMAT {
             return Err(StoreError::UnknownFormat { found, known: BACKUP_FORMAT });
         }
         Ok(BackupReader { from, store: StoreId(number(&content[12..28])), chunks: 0, ended: false })
@@ -114,21 +112,21 @@ impl<R: Read> BackupReader<R> {
             };
         }
         let mut header = [0; ENTRY_HEADER_BYTES];
-        let place = format!("chunk {}", self.chunks);
-        fill(&mut self.from, &mut header, || format!("it ends before {place}"))?;
+        let part = format!("chunk {}", self.chunks);
+        fill(&mut self.from, &mut header, || format!("it ends before {part}"))?;
         let [tag, length @ ..] = header;
         let length = u32::from_le_bytes(length);
         if !matches!(tag, CHUNK | HEAD) || length > VALUE_BYTES_MAX {
-            return Err(damaged(&format!("{place}: no entry begins where it should")));
+            return Err(damaged(&format!("{part}: no entry begins where it should")));
         }
         self.ended = tag == HEAD;
         let key = if self.ended { HEAD_KEY.to_vec() } else { chunk_key(self.chunks).to_vec() };
         let mut value = Vec::new();
         (&mut self.from).take(length.into()).read_to_end(&mut value)?;
         if value.len() < length as usize {
-            return Err(damaged(&format!("{place}: it is cut short")));
+            return Err(damaged(&format!("{part}: it is cut short")));
         }
-        frame::open(&key, &value, &|| format!("the backup, {}", if tag == HEAD { "head" } else { &place }))?;
+        frame::open(&key, &value, &|| format!("the backup, {}", if tag == HEAD { "head" } else { &part }))?;
         self.chunks += u64::from(tag == CHUNK);
         Ok(Some(BackupEntry { key, value }))
     }
@@ -137,7 +135,7 @@ impl<R: Read> BackupReader<R> {
 /// Reads all of a backup: every row, then the head. Gives the head.
 pub fn read_backup(
     reader: &mut BackupReader<impl Read>,
-    loader: &mut dyn Loader,
+    loader: &mut dyn CheckpointLoader,
 ) -> Result<CheckpointHead, StoreError> {
     let mut rows = RowCounter::default();
     let mut head = None;
@@ -150,9 +148,9 @@ pub fn read_backup(
             chunks += 1;
         }
     }
-    let (head, told) = head.ok_or_else(|| damaged("its head is missing"))?;
-    if told != chunks {
-        return Err(damaged(&format!("its head tells of {told} chunks, and there are {chunks}")));
+    let (head, counted) = head.ok_or_else(|| damaged("its head is missing"))?;
+    if counted != chunks {
+        return Err(damaged(&format!("its head counts {counted} chunks, and there are {chunks}")));
     }
     rows.check(&head)?;
     loader.head(&head)?;

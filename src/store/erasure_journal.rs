@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::StoreError;
-use super::store_file::sync_folder;
+use super::private::sync_folder;
 use crate::domain::{ErasedId, ErasureKey, TimeMs};
 
 /// Magic (8), format (4), CRC-32 of these (4).

@@ -8,7 +8,7 @@ pub enum StoreError {
     InUse,
     #[error("the store has format {found}; this version of kith knows format {known}")]
     UnknownFormat { found: u32, known: u32 },
-    /// Names the place. Nothing is served of a damaged store, and nothing of it deleted.
+    /// `what` names the file and the part of it. Nothing of a damaged store is served, and nothing of it is deleted.
     #[error("the store is damaged: {what}")]
     Damaged { what: String },
     /// A store is to be restored where there is something.
@@ -24,11 +24,32 @@ pub enum StoreError {
     /// The process has no file descriptor left, or the system.
     #[error("too many files are open")]
     TooManyFiles,
-    /// An append failed, and so did taking it back: it may be there after a restart.
-    #[error("{what}; whether it will be there after a restart is not known")]
-    Unknown { what: String },
+    /// A commit was to be appended that does not follow on the log's tail.
+    #[error("sequence {sequence} was to be appended where {expected} follows")]
+    OutOfOrder { sequence: u64, expected: u64 },
     #[error("{0}")]
     Io(String),
+}
+
+/// Why an append did not end well.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotAppended {
+    /// None of the commits is in the log, and others may be appended under their sequences.
+    #[error("{0}")]
+    NotThere(#[from] StoreError),
+    /// Either all of the commits are in the log or none: `Log::tail` says which.
+    #[error("{0}; whether it is in the log is not known")]
+    Unknown(StoreError),
+}
+
+/// For those who give up either way.
+impl From<NotAppended> for StoreError {
+    fn from(failed: NotAppended) -> StoreError {
+        match failed {
+            NotAppended::NotThere(error) => error,
+            NotAppended::Unknown(_) => StoreError::Io(failed.to_string()),
+        }
+    }
 }
 
 impl From<std::io::Error> for StoreError {

@@ -15,9 +15,9 @@ pub fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
     framed
 }
 
-/// The payload of a frame that is whole. `place` names where it was found, for the refusal of one that is not.
-pub fn open<'a>(key: &[u8], framed: &'a [u8], place: &dyn Fn() -> String) -> Result<&'a [u8], StoreError> {
-    let damaged = |how: &str| StoreError::Damaged { what: format!("{}: {how}", place()) };
+/// The payload of a frame that is whole. `part` names what it is of, for the refusal of one that is not.
+pub fn open<'a>(key: &[u8], framed: &'a [u8], part: &dyn Fn() -> String) -> Result<&'a [u8], StoreError> {
+    let damaged = |how: &str| StoreError::Damaged { what: format!("{}: {how}", part()) };
     let (header, payload) = framed.split_at_checked(HEADER_BYTES).ok_or_else(|| damaged("a value is cut short"))?;
     if header[0] != VALUE_FORMAT {
         return Err(damaged(&format!("a value of unknown format {}", header[0])));

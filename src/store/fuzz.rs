@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use super::backup::BACKUP_FORMAT;
 use super::{BackupReader, StoreError, chunks, commit_codec, frame};
 use crate::fuzz::{fuzz, of_hex};
 
@@ -33,7 +34,7 @@ fn no_frame_breaks_its_check() {
 #[test]
 fn no_backup_breaks_its_reader() {
     let mut whole = b"KITHBKUP".to_vec();
-    whole.extend(2u32.to_le_bytes());
+    whole.extend(BACKUP_FORMAT.to_le_bytes());
     whole.extend([7; 16]);
     let crc = crc32fast::hash(&whole).to_le_bytes();
     whole.extend(crc);

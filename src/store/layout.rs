@@ -5,7 +5,7 @@ use std::thread;
 
 use super::chunks::{ChunkPacker, decode_head, encode_head, unpack};
 use super::codec::Malformed;
-use super::{CheckpointHead, Commit, Loader, Row, StoreError, frame};
+use super::{CheckpointHead, CheckpointLoader, Row, StoreError, frame};
 use crate::domain::Sequence;
 
 /// A key of a checkpoint's chunk and its framed value.
@@ -20,8 +20,8 @@ pub fn chunk_key(number: u64) -> [u8; 9] {
     key
 }
 
-pub fn damaged(place: &str, malformed: Malformed) -> StoreError {
-    StoreError::Damaged { what: format!("{place}: {}", malformed.0) }
+pub fn damaged(part: &str, malformed: Malformed) -> StoreError {
+    StoreError::Damaged { what: format!("{part}: {}", malformed.0) }
 }
 
 /// Packs rows into keyed values.
@@ -62,7 +62,10 @@ const CHUNKS_AHEAD: usize = 16;
 
 /// Reads a checkpoint, if its head is there: the head, then the rows of every chunk, checked against the head's counts. A thread
 /// reads ahead of the loader.
-pub fn read_checkpoint<V: AsRef<[u8]>>(get: &Get<'_, V>, loader: &mut dyn Loader) -> Result<Sequence, StoreError> {
+pub fn read_checkpoint<V: AsRef<[u8]>>(
+    get: &Get<'_, V>,
+    loader: &mut dyn CheckpointLoader,
+) -> Result<Sequence, StoreError> {
     let Some(value) = get(&HEAD_KEY)? else { return Ok(0) };
     let (head, chunks) = read_head(value.as_ref())?;
     loader.head(&head)?;
@@ -84,27 +87,27 @@ pub fn read_checkpoint<V: AsRef<[u8]>>(get: &Get<'_, V>, loader: &mut dyn Loader
 }
 
 fn read_chunk<V: AsRef<[u8]>>(get: &Get<'_, V>, number: u64) -> Result<Vec<Row>, StoreError> {
-    let missing = || StoreError::Damaged { what: format!("{}: is missing", chunk_place(number)) };
+    let missing = || StoreError::Damaged { what: format!("{}: is missing", chunk_name(number)) };
     let value = get(&chunk_key(number))?.ok_or_else(missing)?;
     unpack_chunk(number, value.as_ref())
 }
 
 /// The head in its framed value, and how many chunks there are.
 pub fn read_head(value: &[u8]) -> Result<(CheckpointHead, u64), StoreError> {
-    let place = || "checkpoint, head".to_owned();
-    let payload = frame::open(&HEAD_KEY, value, &place)?;
-    decode_head(payload).map_err(|malformed| damaged(&place(), malformed))
+    let part = || "checkpoint, head".to_owned();
+    let payload = frame::open(&HEAD_KEY, value, &part)?;
+    decode_head(payload).map_err(|malformed| damaged(&part(), malformed))
 }
 
-fn chunk_place(number: u64) -> String {
+fn chunk_name(number: u64) -> String {
     format!("checkpoint, chunk {number}")
 }
 
 /// The rows of a chunk in its framed value.
 pub fn unpack_chunk(number: u64, value: &[u8]) -> Result<Vec<Row>, StoreError> {
-    let place = || chunk_place(number);
-    let payload = frame::open(&chunk_key(number), value, &place)?;
-    unpack(payload).map_err(|malformed| damaged(&place(), malformed))
+    let part = || chunk_name(number);
+    let payload = frame::open(&chunk_key(number), value, &part)?;
+    unpack(payload).map_err(|malformed| damaged(&part(), malformed))
 }
 
 /// Counts the rows that were read, by their order.
@@ -113,21 +116,21 @@ pub struct RowCounter([u64; 9]);
 
 impl RowCounter {
     /// Gives rows to the loader.
-    pub fn give(&mut self, rows: Vec<Row>, loader: &mut dyn Loader) -> Result<(), StoreError> {
+    pub fn give(&mut self, rows: Vec<Row>, loader: &mut dyn CheckpointLoader) -> Result<(), StoreError> {
         rows.into_iter().try_for_each(|row| {
             self.0[row.order()] += 1;
             loader.row(row)
         })
     }
 
-    /// Whether they are as many as the head tells.
+    /// Whether they are as many as the head counts.
     pub fn check(&self, head: &CheckpointHead) -> Result<(), StoreError> {
         let CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, .. } =
             *head;
         if self.0 == [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures] {
             return Ok(());
         }
-        let what = format!("checkpoint: its rows {:?} are not as many as its head tells", self.0);
+        let what = format!("checkpoint: its rows {:?} are not as many as its head counts", self.0);
         Err(StoreError::Damaged { what })
     }
 }
@@ -135,16 +138,12 @@ impl RowCounter {
 /// Reads and drops everything: to prove that it can be read.
 pub struct Discard;
 
-impl Loader for Discard {
+impl CheckpointLoader for Discard {
     fn head(&mut self, _: &CheckpointHead) -> Result<(), StoreError> {
         Ok(())
     }
 
     fn row(&mut self, _: Row) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn commit(&mut self, _: Commit) -> Result<(), StoreError> {
         Ok(())
     }
 }

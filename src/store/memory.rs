@@ -1,116 +1,220 @@
-//! A store in memory: for tests, and for a service that may forget. The bytes are those the sled store keeps.
+//! A store in memory: for tests, and for a service that may forget. The values are those that are kept on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::layout::{CheckpointPacker, Discard, HEAD_KEY, damaged, read_checkpoint};
 use super::{
-    CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogCursor, LogKeep, LogSource, Row, Scrub,
-    Store, StoreError, StoreId, check_order, commit_codec, frame,
+    CheckpointHead, CheckpointLoader, CheckpointScrub, CheckpointWriter, Checkpoints, Commit, FinishedCheckpoint, Log,
+    LogCursor, LogKeep, LogSource, NotAppended, Pace, Row, Store, StoreError, StoreId, check_order, commit_codec,
+    frame, scrub_log,
 };
 use crate::domain::{Error, Sequence};
 
-/// Values by key.
-pub type Bytes = BTreeMap<Vec<u8>, Vec<u8>>;
+/// A checkpoint's values by key.
+pub type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
-#[derive(Debug, Clone, Default)]
-pub struct Kept {
-    pub log: Bytes,
-    pub checkpoint: Bytes,
-    /// The last commit the checkpoint covers.
-    covered: Sequence,
-}
-
-impl Kept {
-    fn last(&self) -> Sequence {
-        self.log.last_key_value().and_then(sequence_of).unwrap_or(self.covered)
-    }
-}
-
-/// Clones share what is kept: a clone is the store opened again.
+/// What stores in memory share that are one store, opened again and again.
 #[derive(Clone)]
 pub struct MemoryStore {
     id: StoreId,
-    kept: Arc<Mutex<Kept>>,
-    log_bytes: u64,
+    log: MemoryLog,
+    checkpoint: MemoryCheckpoints,
 }
 
 impl MemoryStore {
     pub fn new(id: StoreId) -> MemoryStore {
-        MemoryStore { id, kept: Arc::default(), log_bytes: 0 }
+        MemoryStore::beginning_after(id, 0)
     }
 
-    /// What is kept, to look at and to damage.
-    pub fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    /// One whose log begins after a sequence, for a checkpoint that goes so far.
+    pub fn beginning_after(id: StoreId, sequence: Sequence) -> MemoryStore {
+        let log = MemoryLog::default();
+        log.values().before = sequence;
+        MemoryStore { id, log, checkpoint: MemoryCheckpoints::default() }
+    }
+
+    /// What was opened before must be dropped by then.
+    pub fn open(&self) -> Store {
+        Store::new(self.id, self.log.clone(), self.checkpoint.clone())
+    }
+
+    /// The value of each commit that the log holds, to look at and to damage.
+    pub fn commits(&self) -> Vec<Vec<u8>> {
+        self.log.values().kept.iter().map(|(value, _)| value.clone()).collect()
+    }
+
+    /// Puts a commit's value behind the log's last.
+    pub fn push_commit(&self, value: Vec<u8>) {
+        self.log.values().push(value);
+    }
+
+    /// The checkpoint's values, to look at and to damage.
+    pub fn checkpoint(&self) -> MutexGuard<'_, Entries> {
+        self.checkpoint.entries()
     }
 }
 
-impl Store for MemoryStore {
-    fn id(&self) -> StoreId {
-        self.id
+#[derive(Clone, Default)]
+struct MemoryLog(Arc<Mutex<Values>>);
+
+/// The values of a log's commits.
+#[derive(Default)]
+struct Values {
+    /// The sequence before that of the first one kept.
+    before: Sequence,
+    /// Each with how many bytes were appended up to its end.
+    kept: VecDeque<(Vec<u8>, u64)>,
+    /// How many bytes were appended to what is no longer kept.
+    trimmed: u64,
+}
+
+impl Values {
+    fn tail(&self) -> Sequence {
+        self.before + self.kept.len() as u64
     }
 
-    fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError> {
-        let kept = self.kept().clone();
-        let after = read_checkpoint(&|key| Ok(kept.checkpoint.get(key).cloned()), loader)?;
-        let mut reader = LogReader::new(after);
-        for (key, value) in kept.log.range(log_key(after + 1).to_vec()..) {
-            loader.commit(reader.read(key, value)?)?;
-        }
-        self.log_bytes = reader.bytes;
+    /// How many bytes were appended up to a sequence.
+    fn bytes_to(&self, sequence: Sequence) -> u64 {
+        let kept = sequence.min(self.tail()).checked_sub(self.before + 1).and_then(|at| self.kept.get(at as usize));
+        kept.map_or(self.trimmed, |(_, bytes)| *bytes)
+    }
+
+    fn push(&mut self, value: Vec<u8>) {
+        let bytes = self.bytes_to(self.tail()) + value.len() as u64;
+        self.kept.push_back((value, bytes));
+    }
+}
+
+impl MemoryLog {
+    fn values(&self) -> MutexGuard<'_, Values> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log for MemoryLog {
+    fn append(&mut self, commits: &[Commit]) -> Result<(), NotAppended> {
+        check_order(self.values().tail(), commits)?;
+        let values: Vec<_> =
+            commits.iter().map(|commit| frame::seal(&key(commit.sequence), &commit_codec::encode(commit))).collect();
+        let mut kept = self.values();
+        values.into_iter().for_each(|value| kept.push(value));
         Ok(())
     }
 
-    fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
-        check_order(self.kept().last(), commits)?;
-        let entries: Vec<_> = commits.iter().map(log_entry).collect();
-        self.log_bytes += entries.iter().map(|(_, value)| value.len() as u64).sum::<u64>();
-        self.kept().log.extend(entries.into_iter().map(|(key, value)| (key.to_vec(), value)));
-        Ok(())
-    }
-
-    fn begin_checkpoint(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
-        let packer = CheckpointPacker::new(head);
-        Ok(Box::new(MemoryCheckpoint { sequence: head.sequence, packer, bytes: Bytes::new() }))
-    }
-
-    fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError> {
-        let (sequence, checkpoint) = finished.take::<Bytes>()?;
-        let mut kept = self.kept();
-        kept.checkpoint = checkpoint;
-        kept.covered = sequence;
-        let pending = kept.log.range(log_key(sequence + 1).to_vec()..);
-        let log_bytes = pending.map(|(_, value)| value.len() as u64).sum();
-        drop(kept);
-        self.log_bytes = log_bytes;
-        Ok(())
+    fn tail(&mut self) -> Result<Sequence, StoreError> {
+        Ok(self.values().tail())
     }
 
     /// Keeps no times, so `age_max` is not looked at.
-    fn trim_log(&mut self, keep: &LogKeep) -> Result<(), StoreError> {
-        let mut kept = self.kept();
-        let mut bytes: u64 = kept.log.values().map(|value| value.len() as u64).sum();
-        let (covered, erased) = (log_key(kept.covered).to_vec(), log_key(keep.erased).to_vec());
-        while let Some(first) = kept.log.first_entry()
-            && *first.key() <= covered
-            && (bytes > keep.bytes_max || *first.key() <= erased)
+    fn trim(&mut self, through: Sequence, keep: &LogKeep) -> Result<(), StoreError> {
+        let mut values = self.values();
+        let all = values.bytes_to(values.tail());
+        while values.before < through
+            && (all - values.trimmed > keep.bytes_max || values.before < keep.erased)
+            && let Some((_, bytes)) = values.kept.pop_front()
         {
-            bytes -= first.remove().len() as u64;
+            values.before += 1;
+            values.trimmed = bytes;
         }
         Ok(())
     }
 
-    fn log(&self) -> Arc<dyn LogSource> {
-        Arc::new(MemoryLog(self.kept.clone()))
+    fn bytes_after(&self, sequence: Sequence) -> u64 {
+        let values = self.values();
+        values.bytes_to(values.tail()) - values.bytes_to(sequence)
     }
 
-    fn scrub(&self) -> Arc<dyn Scrub> {
+    fn disk_bytes(&self) -> u64 {
+        0
+    }
+
+    fn source(&self) -> Arc<dyn LogSource> {
+        Arc::new(self.clone())
+    }
+}
+
+impl LogSource for MemoryLog {
+    fn earliest(&self) -> Sequence {
+        self.values().before + 1
+    }
+
+    fn cursor(&self, after: Sequence) -> Box<dyn LogCursor> {
+        Box::new(MemoryCursor { log: self.clone(), after, bytes_read: 0 })
+    }
+
+    fn bytes(&self) -> u64 {
+        let values = self.values();
+        values.bytes_to(values.tail()) - values.trimmed
+    }
+
+    fn scrub(&self, through: Sequence, pace: &mut Pace<'_>) -> Result<Option<(Sequence, StoreError)>, Error> {
+        scrub_log(self, through, pace)
+    }
+}
+
+struct MemoryCursor {
+    log: MemoryLog,
+    after: Sequence,
+    bytes_read: u64,
+}
+
+impl LogCursor for MemoryCursor {
+    fn read(&mut self, through: Sequence) -> Result<Vec<Commit>, StoreError> {
+        if self.after >= through {
+            return Ok(Vec::new());
+        }
+        let sequence = self.after + 1;
+        let value = {
+            let values = self.log.values();
+            let kept = self.after.checked_sub(values.before).and_then(|at| values.kept.get(at as usize));
+            kept.ok_or(StoreError::TooOld { earliest: values.before + 1 })?.0.clone()
+        };
+        let position = || format!("log, sequence {sequence}");
+        let payload = frame::open(&key(sequence), &value, &position)?;
+        let commit = commit_codec::decode(sequence, payload).map_err(|malformed| damaged(&position(), malformed))?;
+        self.after = sequence;
+        self.bytes_read += value.len() as u64;
+        Ok(vec![commit])
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.bytes_read
+    }
+}
+
+/// What a commit's value is sealed under.
+fn key(sequence: Sequence) -> [u8; 8] {
+    sequence.to_be_bytes()
+}
+
+#[derive(Clone, Default)]
+struct MemoryCheckpoints(Arc<Mutex<Entries>>);
+
+impl MemoryCheckpoints {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Checkpoints for MemoryCheckpoints {
+    fn read(&mut self, loader: &mut dyn CheckpointLoader) -> Result<Sequence, StoreError> {
+        let entries = self.entries().clone();
+        read_checkpoint(&|key| Ok(entries.get(key)), loader)
+    }
+
+    fn begin(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
+        let packer = CheckpointPacker::new(head);
+        Ok(Box::new(MemoryCheckpoint { sequence: head.sequence, packer, entries: Entries::new() }))
+    }
+
+    fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError> {
+        *self.entries() = finished.take()?;
+        Ok(())
+    }
+
+    fn scrub(&self) -> Arc<dyn CheckpointScrub> {
         Arc::new(NoDisk)
-    }
-
-    fn log_bytes(&self) -> u64 {
-        self.log_bytes
     }
 
     fn disk_bytes(&self) -> u64 {
@@ -121,115 +225,33 @@ impl Store for MemoryStore {
 /// Nothing is on disk.
 struct NoDisk;
 
-impl Scrub for NoDisk {
+impl CheckpointScrub for NoDisk {
     fn bytes(&self) -> u64 {
         0
     }
 
-    fn checkpoint(&self, _: &mut dyn FnMut(u64) -> Result<(), Error>) -> Result<Option<String>, Error> {
+    fn check(&self, _: &mut Pace<'_>) -> Result<Option<String>, Error> {
         Ok(None)
-    }
-
-    fn log(
-        &self,
-        _: Sequence,
-        _: &mut dyn FnMut(u64) -> Result<(), Error>,
-    ) -> Result<Option<(Sequence, String)>, Error> {
-        Ok(None)
-    }
-}
-
-fn sequence_of((key, _): (&Vec<u8>, &Vec<u8>)) -> Option<Sequence> {
-    Some(Sequence::from_be_bytes(*key.first_chunk()?))
-}
-
-fn log_key(sequence: Sequence) -> [u8; 8] {
-    sequence.to_be_bytes()
-}
-
-/// A commit's key and value.
-fn log_entry(commit: &Commit) -> ([u8; 8], Vec<u8>) {
-    let key = log_key(commit.sequence);
-    (key, frame::seal(&key, &commit_codec::encode(commit)))
-}
-
-/// Reads a log in order. Every sequence after `after` must be there, and nothing else.
-struct LogReader {
-    last: Sequence,
-    bytes: u64,
-}
-
-impl LogReader {
-    fn new(after: Sequence) -> LogReader {
-        LogReader { last: after, bytes: 0 }
-    }
-
-    fn read(&mut self, key: &[u8], value: &[u8]) -> Result<Commit, StoreError> {
-        let sequence = <[u8; 8]>::try_from(key).map(Sequence::from_be_bytes);
-        let sequence =
-            sequence.map_err(|_| StoreError::Damaged { what: format!("log: a key {key:02x?} of no sequence") })?;
-        if sequence != self.last + 1 {
-            let what = format!("log: sequence {} is missing, {sequence} follows {}", self.last + 1, self.last);
-            return Err(StoreError::Damaged { what });
-        }
-        let place = || format!("log, sequence {sequence}");
-        let payload = frame::open(key, value, &place)?;
-        let commit = commit_codec::decode(sequence, payload).map_err(|malformed| damaged(&place(), malformed))?;
-        self.last = sequence;
-        self.bytes += value.len() as u64;
-        Ok(commit)
-    }
-}
-
-struct MemoryLog(Arc<Mutex<Kept>>);
-
-impl LogSource for MemoryLog {
-    fn earliest(&self) -> Sequence {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.log.first_key_value().and_then(sequence_of).unwrap_or(kept.covered + 1)
-    }
-
-    fn cursor(&self, after: Sequence) -> Box<dyn LogCursor> {
-        Box::new(MemoryCursor { log: MemoryLog(self.0.clone()), after })
-    }
-}
-
-struct MemoryCursor {
-    log: MemoryLog,
-    after: Sequence,
-}
-
-impl LogCursor for MemoryCursor {
-    fn read(&mut self, through: Sequence) -> Result<Vec<Commit>, StoreError> {
-        if self.after >= through {
-            return Ok(Vec::new());
-        }
-        let key = log_key(self.after + 1).to_vec();
-        let value = self.log.0.lock().unwrap_or_else(PoisonError::into_inner).log.get(&key).cloned();
-        let value = value.ok_or_else(|| StoreError::TooOld { earliest: self.log.earliest() })?;
-        let commit = LogReader::new(self.after).read(&key, &value)?;
-        self.after += 1;
-        Ok(vec![commit])
     }
 }
 
 struct MemoryCheckpoint {
-    sequence: u64,
+    sequence: Sequence,
     packer: CheckpointPacker,
-    bytes: Bytes,
+    entries: Entries,
 }
 
 impl CheckpointWriter for MemoryCheckpoint {
     fn row(&mut self, row: Row) -> Result<(), StoreError> {
-        self.bytes.extend(self.packer.push(&row).map(|(key, value)| (key.to_vec(), value)));
+        self.entries.extend(self.packer.push(&row).map(|(key, value)| (key.to_vec(), value)));
         Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> Result<FinishedCheckpoint, StoreError> {
         let (last, head) = self.packer.finish();
-        self.bytes.extend(last.map(|(key, value)| (key.to_vec(), value)));
-        self.bytes.insert(HEAD_KEY.to_vec(), head);
-        read_checkpoint(&|key| Ok(self.bytes.get(key)), &mut Discard)?;
-        Ok(FinishedCheckpoint::new(self.sequence, self.bytes))
+        self.entries.extend(last.map(|(key, value)| (key.to_vec(), value)));
+        self.entries.insert(HEAD_KEY.to_vec(), head);
+        read_checkpoint(&|key| Ok(self.entries.get(key)), &mut Discard)?;
+        Ok(FinishedCheckpoint::new(self.sequence, self.entries))
     }
 }

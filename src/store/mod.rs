@@ -5,6 +5,7 @@
 //! `docs/FORMAT.md` gives the bytes.
 
 mod backup;
+mod checkpoints;
 mod chunks;
 mod codec;
 mod codec_kinds;
@@ -12,6 +13,7 @@ mod commit_codec;
 mod erasure_journal;
 mod error;
 mod event_codec;
+mod folder;
 mod frame;
 #[cfg(test)]
 mod fuzz;
@@ -19,14 +21,8 @@ mod layout;
 mod log;
 mod memory;
 mod private;
-mod reserve;
 mod restore;
 mod rows;
-mod scrub;
-mod sled_database;
-mod sled_store;
-mod store_file;
-mod tail_file;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -34,12 +30,11 @@ use std::time::Duration;
 
 pub use backup::{BackupPacker, BackupReader, read_backup};
 pub use erasure_journal::{ErasureJournal, Journaled};
-pub use error::StoreError;
+pub use error::{NotAppended, StoreError};
 pub use layout::Discard;
 pub use memory::MemoryStore;
 pub use restore::{remove_content, restore};
 pub use rows::{CheckpointHead, EdgeRow, Row, Stamps};
-pub use sled_store::SledStore;
 
 use crate::domain::{Command, Error, Event, Sequence, TimeMs};
 
@@ -47,7 +42,7 @@ use crate::domain::{Command, Error, Event, Sequence, TimeMs};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreId(pub u128);
 
-/// A command in its place in the log.
+/// A command at its position in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
     /// One more than the commit's before it.
@@ -59,39 +54,121 @@ pub struct Commit {
     pub events: Vec<Vec<Event>>,
 }
 
-/// Durable commands and checkpoints. Used by one thread at a time.
-pub trait Store: Send {
-    fn id(&self) -> StoreId;
+/// A durable log of commands. One thread at a time writes to it; others read it by its `LogSource`. It knows of checkpoints no more than
+/// a sequence that it may be trimmed to.
+pub trait Log: Send {
+    /// Appends commits under the sequences they have, which follow on its tail: all of them or none.
+    fn append(&mut self, commits: &[Commit]) -> Result<(), NotAppended>;
 
-    /// Gives the loader the head and rows of the newest checkpoint, if there is one, and every commit after it, in order.
-    fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError>;
+    /// Reads the sequence of its last commit; of an empty log, the one before that of its first. After an append whose outcome is not
+    /// known, this says which it was: what the log holds up to the tail stays, and nothing comes after the tail.
+    fn tail(&mut self) -> Result<Sequence, StoreError>;
 
-    /// Appends commits, all or none; on disk when it returns. After a refusal the same sequences may be appended again.
-    fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError>;
+    /// Makes what is appended from here on removable apart from what was appended before.
+    fn cut(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
-    /// Begins a checkpoint of the state after the last commit. The writer may be used on another thread while the log goes on.
-    fn begin_checkpoint(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError>;
+    /// Removes commits up to a sequence, the oldest first, as far as `keep` does not ask for them.
+    fn trim(&mut self, through: Sequence, keep: &LogKeep) -> Result<(), StoreError>;
 
-    /// Takes a finished checkpoint in the place of the one before it.
-    fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError>;
+    /// Encoded bytes of the commits after a sequence where it was cut.
+    fn bytes_after(&self, sequence: Sequence) -> u64;
 
-    /// Removes commits that the checkpoint covers, as far as `keep` does not ask for them.
-    fn trim_log(&mut self, keep: &LogKeep) -> Result<(), StoreError>;
+    /// Bytes of all its files; 0 in memory.
+    fn disk_bytes(&self) -> u64;
 
     /// The log, to be read by others while it grows.
-    fn log(&self) -> Arc<dyn LogSource>;
+    fn source(&self) -> Arc<dyn LogSource>;
+}
 
-    /// What is on disk, to be read again by others.
-    fn scrub(&self) -> Arc<dyn Scrub>;
+/// The newest durable checkpoint, which the next one replaces. It does not know the log.
+pub trait Checkpoints: Send {
+    /// Gives the loader the head and rows of the newest checkpoint, and returns the sequence it covers; 0 if there is none.
+    fn read(&mut self, loader: &mut dyn CheckpointLoader) -> Result<Sequence, StoreError>;
 
-    /// Encoded bytes of the commits after the checkpoint.
-    fn log_bytes(&self) -> u64;
+    /// Begins a checkpoint. Its writer may be used on another thread.
+    fn begin(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError>;
 
-    /// Takes room on the disk that the next start needs, as far as there is some.
+    /// Makes a finished checkpoint the newest, and removes the one before it.
+    fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError>;
+
+    /// The checkpoint's files, to be read again by others.
+    fn scrub(&self) -> Arc<dyn CheckpointScrub>;
+
+    /// Takes the room on the disk that the next start needs, as far as there is some.
     fn keep_reserve(&mut self) {}
 
-    /// Bytes of everything on disk; 0 in memory.
+    /// Bytes of all its files; 0 in memory.
     fn disk_bytes(&self) -> u64;
+}
+
+/// A log and the checkpoints that let it be trimmed: all that survives of a server.
+pub struct Store {
+    pub id: StoreId,
+    pub log: Box<dyn Log>,
+    pub checkpoints: Box<dyn Checkpoints>,
+    /// The last commit that the newest checkpoint covers.
+    covered: Sequence,
+}
+
+impl Store {
+    pub fn new(id: StoreId, log: impl Log + 'static, checkpoints: impl Checkpoints + 'static) -> Store {
+        Store { id, log: Box::new(log), checkpoints: Box::new(checkpoints), covered: 0 }
+    }
+
+    /// Gives the loader the head and rows of the newest checkpoint, if there is one, and every commit after it, in order.
+    pub fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError> {
+        let covered = self.checkpoints.read(loader)?;
+        self.covered = covered;
+        let tail = self.log.tail()?;
+        if tail < covered {
+            let what = format!("log: it ends at sequence {tail}, and the checkpoint covers {covered}");
+            return Err(StoreError::Damaged { what });
+        }
+        let mut cursor = self.log.source().cursor(covered);
+        loop {
+            let commits = cursor.read(tail).map_err(|error| match error {
+                StoreError::TooOld { .. } => {
+                    StoreError::Damaged { what: format!("log: sequence {} is missing", covered + 1) }
+                }
+                other => other,
+            })?;
+            if commits.is_empty() {
+                return Ok(());
+            }
+            commits.into_iter().try_for_each(|commit| loader.commit(commit))?;
+        }
+    }
+
+    /// Begins a checkpoint of the state after the last commit; the log goes on meanwhile.
+    pub fn begin_checkpoint(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
+        self.log.cut()?;
+        self.checkpoints.begin(head)
+    }
+
+    /// Makes a finished checkpoint the newest.
+    pub fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError> {
+        let covered = finished.sequence();
+        self.checkpoints.install(finished)?;
+        self.covered = covered;
+        Ok(())
+    }
+
+    /// Removes commits that the checkpoint covers, as far as `keep` does not ask for them.
+    pub fn trim_log(&mut self, keep: &LogKeep) -> Result<(), StoreError> {
+        self.log.trim(self.covered, keep)
+    }
+
+    /// Encoded bytes of the commits after the checkpoint.
+    pub fn log_bytes(&self) -> u64 {
+        self.log.bytes_after(self.covered)
+    }
+
+    /// Bytes of everything on disk; 0 in memory.
+    pub fn disk_bytes(&self) -> u64 {
+        self.log.disk_bytes() + self.checkpoints.disk_bytes()
+    }
 }
 
 /// How much of the log stays behind a checkpoint, for those who read changes from it.
@@ -106,21 +183,16 @@ pub struct LogKeep {
     pub erased: Sequence,
 }
 
-/// What a store has on disk, read again to find what is not what was written. `pace` hears how much was read, may take its time, and
-/// ends it by an error, which is the only one there is.
-pub trait Scrub: Send + Sync {
+/// Hears how many bytes were read, may take its time, and ends the reading by an error.
+pub type Pace<'a> = dyn FnMut(u64) -> Result<(), Error> + 'a;
+
+/// The files of the newest checkpoint, read again to find what is not what was written.
+pub trait CheckpointScrub: Send + Sync {
     /// How much there is to read.
     fn bytes(&self) -> u64;
 
-    /// What is wrong with the newest checkpoint and what names it.
-    fn checkpoint(&self, pace: &mut dyn FnMut(u64) -> Result<(), Error>) -> Result<Option<String>, Error>;
-
-    /// What is wrong with the log up to a sequence, all acknowledged, and the commit that cannot be read for it.
-    fn log(
-        &self,
-        through: Sequence,
-        pace: &mut dyn FnMut(u64) -> Result<(), Error>,
-    ) -> Result<Option<(Sequence, String)>, Error>;
+    /// What is wrong, if something is. The outer error is the pace's own.
+    fn check(&self, pace: &mut Pace<'_>) -> Result<Option<String>, Error>;
 }
 
 /// A log that others read while it grows.
@@ -130,27 +202,65 @@ pub trait LogSource: Send + Sync {
 
     /// Reads on after a sequence.
     fn cursor(&self, after: Sequence) -> Box<dyn LogCursor>;
+
+    /// How many bytes a scrub reads.
+    fn bytes(&self) -> u64;
+
+    /// Reads all that is kept of the log up to a sequence, all acknowledged: the commit that cannot be read, and why. The sequence is 0
+    /// where every commit can be read, but something beside them is damaged. The outer error is the pace's own.
+    fn scrub(&self, through: Sequence, pace: &mut Pace<'_>) -> Result<Option<(Sequence, StoreError)>, Error>;
 }
 
-/// A place in a log.
+/// Reads all that is kept of a log up to a sequence: the first commit that cannot be read, and why.
+fn scrub_log(
+    log: &dyn LogSource,
+    through: Sequence,
+    pace: &mut Pace<'_>,
+) -> Result<Option<(Sequence, StoreError)>, Error> {
+    let mut next = log.earliest();
+    let mut cursor = log.cursor(next - 1);
+    loop {
+        let before = cursor.bytes_read();
+        match cursor.read(through) {
+            Ok(commits) => match commits.last() {
+                Some(last) => next = last.sequence + 1,
+                None => return Ok(None),
+            },
+            // The log was trimmed meanwhile.
+            Err(StoreError::TooOld { earliest }) if earliest > next => {
+                (next, cursor) = (earliest, log.cursor(earliest - 1));
+                continue;
+            }
+            Err(error) => return Ok(Some((next, error))),
+        }
+        pace(cursor.bytes_read() - before)?;
+    }
+}
+
+/// A position in a log.
 pub trait LogCursor: Send {
     /// Some of the next commits, in order; none when those through `through`, all acknowledged, have been read. What is read
     /// together was appended together, so it may go beyond `through`. `TooOld` if the next one is no longer there.
     fn read(&mut self, through: Sequence) -> Result<Vec<Commit>, StoreError>;
+
+    /// Encoded bytes read so far.
+    fn bytes_read(&self) -> u64;
 }
 
 /// Refuses commits that do not follow each other and the last one.
 fn check_order(last: Sequence, commits: &[Commit]) -> Result<(), StoreError> {
     let wrong = commits.iter().zip(last + 1..).find(|(commit, expected)| commit.sequence != *expected);
-    wrong.map_or(Ok(()), |(commit, expected)| {
-        Err(StoreError::Io(format!("sequence {} was to be appended in the place of {expected}", commit.sequence)))
-    })
+    wrong.map_or(Ok(()), |(commit, expected)| Err(StoreError::OutOfOrder { sequence: commit.sequence, expected }))
 }
 
-/// Takes what a store holds, or a backup of one, whose head comes after its rows.
-pub trait Loader {
+/// Takes a checkpoint: the head before its rows. A backup's comes after them.
+pub trait CheckpointLoader {
     fn head(&mut self, head: &CheckpointHead) -> Result<(), StoreError>;
     fn row(&mut self, row: Row) -> Result<(), StoreError>;
+}
+
+/// Takes all that a store holds: a checkpoint, and the commits after it.
+pub trait Loader: CheckpointLoader {
     fn commit(&mut self, commit: Commit) -> Result<(), StoreError>;
 }
 
@@ -162,7 +272,7 @@ pub trait CheckpointWriter: Send {
     fn finish(self: Box<Self>) -> Result<FinishedCheckpoint, StoreError>;
 }
 
-/// A checkpoint that is on disk and whole, not yet in use. Only the store that began it can take it.
+/// A checkpoint that is on disk and whole, not yet in use. Only the checkpoints that began it can install it.
 pub struct FinishedCheckpoint {
     sequence: Sequence,
     written: Box<dyn Any + Send>,
@@ -178,10 +288,9 @@ impl FinishedCheckpoint {
         self.sequence
     }
 
-    fn take<T: Any>(self) -> Result<(Sequence, T), StoreError> {
+    fn take<T: Any>(self) -> Result<T, StoreError> {
         let written = self.written.downcast::<T>();
-        let written =
-            written.map_err(|_| StoreError::Io("a checkpoint of another store was to be installed".to_owned()))?;
-        Ok((self.sequence, *written))
+        let other = |_| StoreError::Io("a checkpoint of another store was to be installed".to_owned());
+        written.map(|written| *written).map_err(other)
     }
 }

@@ -1,9 +1,11 @@
-//! Files and folders that nobody but their owner may read, whatever the umask.
+//! Files and folders that nobody but their owner may read, whatever the umask; and their names on disk.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+use rustix::fs::{Advice, fadvise};
 
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
@@ -21,6 +23,26 @@ pub fn create_file(path: &Path) -> io::Result<File> {
 /// Makes a folder, and those above it that are missing.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
+}
+
+/// Puts a folder's names on disk.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Removes a folder with all that is in it, if it is there.
+pub fn remove_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Has what is read next of a file come from the disk, not from memory. A system that does not do it is no reason to read nothing.
+pub fn drop_cached(path: &Path) {
+    if let Ok(file) = File::open(path) {
+        let _ = fadvise(&file, 0, None, Advice::DontNeed);
+    }
 }
 
 /// Takes all but the owner's rights from a folder, and leaves what is in it.

@@ -9,12 +9,10 @@ use std::io::Read;
 use std::path::Path;
 
 use super::backup::{BackupEntry, BackupReader};
+use super::checkpoints::{CHUNKS_PER_BATCH, SledDatabase, StoreFile, generation_folder};
+use super::folder::{create_folder, lock};
 use super::layout::{Discard, HEAD_KEY, read_checkpoint, read_head};
-use super::log::Log;
-use super::sled_database::SledDatabase;
-use super::sled_store::{CHUNKS_PER_BATCH, LOG, create_folder, generation_folder, lock};
-use super::store_file::{STORE_FORMAT, StoreFile, put_in_place};
-use super::tail_file::TailFile;
+use super::log::FileLog;
 use super::{StoreError, StoreId};
 
 /// The first generation has no checkpoint; a restored store begins with one.
@@ -63,10 +61,8 @@ fn write(folder: &Path, id: StoreId, backup: &mut BackupReader<impl Read>) -> Re
     database.sync_creation()?;
     read_checkpoint(&|key| database.get(key), &mut Discard)?;
     database.close();
-    Log::create(&folder.join(LOG), id, head.sequence + 1)?;
-    TailFile::create(folder, head.sequence)?;
-    StoreFile { id, generation: GENERATION, format: STORE_FORMAT }.write_beside(folder)?;
-    put_in_place(folder)
+    FileLog::create(folder, id, head.sequence + 1)?;
+    StoreFile { id, generation: GENERATION }.write(folder)
 }
 
 /// Removes all that a restore put into a folder that was empty before. What can't be removed is in the way of the next one,

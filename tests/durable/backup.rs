@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fastrand::Rng;
 use kith::engine::{Engine, EngineOptions, State};
-use kith::store::{BackupReader, Discard, MemoryStore, Store, StoreError, StoreId, read_backup, restore};
+use kith::store::{BackupReader, Discard, MemoryStore, StoreError, StoreId, read_backup, restore};
 
 use crate::support::*;
 use crate::verify::{assert_sound, some_commands};
@@ -34,7 +34,7 @@ fn read(bytes: &[u8]) -> Result<State, StoreError> {
 
 /// What some commands made, and answers under request ids.
 async fn some_state(random: &mut Rng) -> std::sync::Arc<State> {
-    let (engine, end) = Engine::open(Box::new(MemoryStore::new(STORE_ID)), EngineOptions::default()).unwrap();
+    let (engine, end) = Engine::open(MemoryStore::new(STORE_ID).open(), EngineOptions::default()).unwrap();
     some_commands(&engine, random).await;
     engine.write(vec![put_bare("ann")], Some(request(1, 1)), |_, _| b"first".to_vec()).await.unwrap();
     let state = engine.state();
@@ -57,8 +57,8 @@ fn what_is_restored_is_what_was_backed_up_and_goes_on_from_there() {
             let folder = tempfile::tempdir().unwrap();
             restored(folder.path(), &bytes).unwrap();
             for round in 0..2 {
-                let mut store = open_sled(folder.path()).unwrap();
-                assert_eq!((store.id(), store.log().earliest()), (NEW_ID, state.sequence() + 1));
+                let mut store = open_store(folder.path()).unwrap();
+                assert_eq!((store.id, store.log.source().earliest()), (NEW_ID, state.sequence() + 1));
                 let loaded = State::load(&mut store).unwrap();
                 drop(store);
                 assert_sound(&loaded);
@@ -125,7 +125,7 @@ fn a_restore_that_is_refused_leaves_nothing_and_takes_nothing_away() {
     restored(&folder, &bytes).unwrap();
     // Where there is a store, or anything else, none is made.
     assert_eq!(restored(&folder, &bytes), Err(StoreError::NotEmpty));
-    assert_eq!(State::load(&mut open_sled(&folder).unwrap()).unwrap().digest(), read(&bytes).unwrap().digest());
+    assert_eq!(State::load(&mut open_store(&folder).unwrap()).unwrap().digest(), read(&bytes).unwrap().digest());
     let other = parent.path().join("other");
     fs::create_dir(&other).unwrap();
     fs::write(other.join("mine"), "mine").unwrap();
@@ -140,8 +140,8 @@ fn what_an_interrupted_restore_leaves_is_no_store() {
     restored(folder.path(), &bytes).unwrap();
     // `STORE` is written last.
     fs::rename(folder.path().join("STORE"), folder.path().join("STORE.new")).unwrap();
-    assert!(matches!(open_sled(folder.path()).err(), Some(StoreError::Damaged { .. })));
+    assert!(matches!(open_store(folder.path()).err(), Some(StoreError::Damaged { .. })));
     fs::remove_file(folder.path().join("TAIL")).unwrap();
-    assert!(matches!(open_sled(folder.path()).err(), Some(StoreError::Damaged { .. })));
+    assert!(matches!(open_store(folder.path()).err(), Some(StoreError::Damaged { .. })));
     assert_eq!(restored(folder.path(), &bytes), Err(StoreError::NotEmpty));
 }

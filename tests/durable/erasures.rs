@@ -16,7 +16,7 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
 fn open(folder: &Path, time: &Arc<SetTime>, options: EngineOptions) -> (Engine, WriterEnd) {
     let journal = ErasureJournal::open(&folder.join("journal")).unwrap();
-    let store = Box::new(open_sled(&folder.join("store")).unwrap());
+    let store = open_store(&folder.join("store")).unwrap();
     Engine::open_with(store, options, time.clone(), Some(journal)).unwrap()
 }
 
@@ -100,7 +100,7 @@ fn an_import_does_not_bring_back_who_was_erased_and_a_put_does() {
 fn an_erasure_is_forgotten_after_its_days_live_and_replayed() {
     let (memory, time) = (MemoryStore::new(STORE_ID), SetTime::at(BEGUN));
     let options = EngineOptions { erased_ids_days: 10, ..EngineOptions::default() };
-    let open = || Engine::open_at(Box::new(memory.clone()), options, time.clone()).unwrap();
+    let open = || Engine::open_at(memory.open(), options, time.clone()).unwrap();
     let (engine, end) = open();
     let live = block_on(async {
         write(&engine, put_bare("gone")).await.unwrap();

@@ -94,7 +94,7 @@ fn id(member: usize) -> MemberId {
 }
 
 /// A history of some tasks that write and read few members.
-async fn history(store: Box<dyn Store>, seed: u64, stale: bool) -> Vec<Op> {
+async fn history(store: Store, seed: u64, stale: bool) -> Vec<Op> {
     let options = EngineOptions { checkpoint_log_bytes_min: 200, ..EngineOptions::default() };
     let (engine, end) = Engine::open(store, options).unwrap();
     let stale = stale.then(|| engine.state());
@@ -135,9 +135,9 @@ fn concurrent_histories_are_linearizable() {
         for seed in seed..seed + histories {
             // Most in memory; every tenth on disk.
             let on_disk = seed.is_multiple_of(10);
-            let store: Box<dyn Store> = match on_disk {
-                true => Box::new(open_sled(&folder.path().join(seed.to_string())).unwrap()),
-                false => Box::new(MemoryStore::new(STORE_ID)),
+            let store = match on_disk {
+                true => open_store(&folder.path().join(seed.to_string())).unwrap(),
+                false => MemoryStore::new(STORE_ID).open(),
             };
             let history = history(store, seed, false).await;
             assert_eq!(fault(&history), None, "seed {seed}");
@@ -149,7 +149,7 @@ fn concurrent_histories_are_linearizable() {
 fn a_reader_that_lags_behind_is_caught() {
     block_on(async {
         for seed in 0..20 {
-            let history = history(Box::new(MemoryStore::new(STORE_ID)), seed, true).await;
+            let history = history(MemoryStore::new(STORE_ID).open(), seed, true).await;
             assert!(fault(&history).is_some(), "seed {seed}");
         }
     });

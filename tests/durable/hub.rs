@@ -17,7 +17,7 @@ const EDGES: u64 = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
 #[test]
 fn a_million_edges_of_one_member_are_imported_and_erased() {
     let memory = MemoryStore::new(STORE_ID);
-    let reopen = || Engine::open(Box::new(memory.clone()), EngineOptions::default()).unwrap();
+    let reopen = || Engine::open(memory.open(), EngineOptions::default()).unwrap();
     let start = Instant::now();
     let (engine, end) = reopen();
     let before = block_on(async {

@@ -160,7 +160,7 @@ async fn short(engine: &Engine, random: &mut Rng) -> Vec<Told> {
     write(engine, changes, asked).await.into_iter().collect()
 }
 
-fn open(store: Box<dyn Store>, clock: Arc<SetTime>, long_change_edges: u64) -> (Engine, WriterEnd) {
+fn open(store: Store, clock: Arc<SetTime>, long_change_edges: u64) -> (Engine, WriterEnd) {
     let options = EngineOptions { long_change_edges, ..EngineOptions::default() };
     Engine::open_at(store, options, clock).unwrap()
 }
@@ -197,9 +197,10 @@ async fn together(engine: &Engine, clock: &Arc<SetTime>, seed: u64) -> Vec<Told>
 
 /// Has an engine that does everything at once do the same in the same order: it gives the same answers, and the same log.
 async fn at_once(begun: &[Commit], told: &[Told], commits: &[Commit]) -> u128 {
-    let (mut store, watch, clock) = (MemoryStore::new(STORE_ID), Watch::default(), SetTime::at(BEGUN));
-    store.append(begun).unwrap();
-    let (engine, _end) = open(watch.on(Box::new(store)), clock.clone(), u64::MAX);
+    let (store, watch, clock) = (MemoryStore::new(STORE_ID), Watch::default(), SetTime::at(BEGUN));
+    let mut store = store.open();
+    store.log.append(begun).unwrap();
+    let (engine, _end) = open(watch.on(store), clock.clone(), u64::MAX);
     let (mut time, mut commits) = (BEGUN, commits.iter());
     for Told { sequence, changes, request, imported, answer } in told {
         let commit = commits.next().unwrap();
@@ -225,7 +226,7 @@ fn prepared_beside_others_they_are_what_they_are_at_once() {
     for seed in first..first + setting("KITH_LONG_ORDERS", 12) {
         block_on(async {
             let (store, watch, clock) = (MemoryStore::new(STORE_ID), Watch::default(), SetTime::at(BEGUN));
-            let (engine, end) = open(watch.on(Box::new(store.clone())), clock.clone(), 200);
+            let (engine, end) = open(watch.on(store.open()), clock.clone(), 200);
             let begun = watch.take_commits();
             if seed % 3 == 2 {
                 watch.fail_one_in(17);
@@ -237,7 +238,7 @@ fn prepared_beside_others_they_are_what_they_are_at_once() {
             drop(engine);
             end.join();
             assert_eq!(at_once(&begun, &told, &commits).await, state.state_digest(), "seed {seed}");
-            let (engine, _end) = open(Box::new(store), clock, 200);
+            let (engine, _end) = open(store.open(), clock, 200);
             assert_eq!(engine.state().state_digest(), state.state_digest(), "seed {seed}");
         });
     }
@@ -246,7 +247,7 @@ fn prepared_beside_others_they_are_what_they_are_at_once() {
 }
 
 /// An engine with a hub of some thousand edges, the store it watches, and the sequence by then.
-async fn with_hub(store: Box<dyn Store>, watch: &Watch) -> (Engine, WriterEnd, u64) {
+async fn with_hub(store: Store, watch: &Watch) -> (Engine, WriterEnd, u64) {
     let (engine, end) = open(watch.on(store), SetTime::at(BEGUN), 1_000);
     import(&engine, vec![fans(&mut Rng::with_seed(1), "a", 4_000)]).await;
     let sequence = engine.state().sequence();
@@ -261,7 +262,7 @@ fn erase(hub: &str) -> Vec<Change> {
 fn a_store_that_refuses_a_prepared_command_leaves_nothing_of_it() {
     block_on(async {
         let (memory, watch) = (MemoryStore::new(STORE_ID), Watch::default());
-        let (engine, end, sequence) = with_hub(Box::new(memory.clone()), &watch).await;
+        let (engine, end, sequence) = with_hub(memory.open(), &watch).await;
         let before = engine.state().state_digest();
         watch.fail(StoreError::Full);
         for _ in 0..2 {
@@ -278,7 +279,7 @@ fn a_store_that_refuses_a_prepared_command_leaves_nothing_of_it() {
         assert_sound(&state);
         drop(engine);
         end.join();
-        let (engine, _end) = open(Box::new(memory), SetTime::at(BEGUN), 1_000);
+        let (engine, _end) = open(memory.open(), SetTime::at(BEGUN), 1_000);
         assert_eq!(engine.state().state_digest(), state.state_digest());
     });
 }
@@ -287,7 +288,7 @@ fn a_store_that_refuses_a_prepared_command_leaves_nothing_of_it() {
 fn a_command_that_is_refused_after_its_preparation_publishes_nothing() {
     block_on(async {
         let watch = Watch::default();
-        let (engine, _end, sequence) = with_hub(Box::new(MemoryStore::new(STORE_ID)), &watch).await;
+        let (engine, _end, sequence) = with_hub(MemoryStore::new(STORE_ID).open(), &watch).await;
         let before = engine.state().state_digest();
         // The second change is refused, whatever comes of the first.
         let changes = [erase("a"), erase("nobody")].concat();
@@ -309,7 +310,7 @@ fn a_command_that_is_refused_after_its_preparation_publishes_nothing() {
 fn an_engine_that_ends_carries_out_what_it_took() {
     let (memory, watch) = (MemoryStore::new(STORE_ID), Watch::default());
     let (engine, end, hide) = block_on(async {
-        let (engine, end, _) = with_hub(Box::new(memory.clone()), &watch).await;
+        let (engine, end, _) = with_hub(memory.open(), &watch).await;
         let stream = ImportStream::default();
         let mut random = Rng::with_seed(2);
         let hide = Privacy { edges_visibility: Visibility::Parties, ..Privacy::default() };
@@ -322,7 +323,7 @@ fn an_engine_that_ends_carries_out_what_it_took() {
     });
     drop(engine);
     end.join();
-    let (engine, _end) = open(Box::new(memory), SetTime::at(BEGUN), 1_000);
+    let (engine, _end) = open(memory.open(), SetTime::at(BEGUN), 1_000);
     assert_eq!(engine.state().member("a").unwrap().value, hide);
     assert!(engine.state().member("later").is_some());
 }

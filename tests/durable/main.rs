@@ -1,15 +1,18 @@
-//! What is written survives: the stores, the log and its checkpoints, and the state the engine folds of them.
+//! What is written survives: the log, its checkpoints, and the state the engine folds of them.
 
 mod backup;
+mod checkpoints;
 mod commands;
 mod conformance;
 mod damage;
 mod erasures;
+mod faulty;
 mod fixtures;
 mod format;
 mod format_merges;
 mod histories;
 mod hub;
+mod logs;
 mod long_orders;
 mod memory;
 mod model;
@@ -17,5 +20,6 @@ mod naive;
 mod over;
 mod requests;
 mod support;
+mod unknown;
 mod verify;
 mod watched;

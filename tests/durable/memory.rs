@@ -52,7 +52,7 @@ async fn fill(engine: &Engine) -> u32 {
 #[test]
 fn what_grows_is_refused_in_time_for_a_restart_and_all_else_goes_on() {
     let memory = MemoryStore::new(STORE_ID);
-    let open = || Engine::open(Box::new(memory.clone()), options()).unwrap();
+    let open = || Engine::open(memory.open(), options()).unwrap();
     let (engine, end) = open();
     let (members, digest) = block_on(async {
         write(&engine, put_bare("author")).await.unwrap();
@@ -95,11 +95,11 @@ fn what_grows_is_refused_in_time_for_a_restart_and_all_else_goes_on() {
 fn what_the_process_takes_counts_as_well() {
     let memory = MemoryLimit { bytes_max: Some(1_000), taken: || 1_001 };
     let options = EngineOptions { memory, ..EngineOptions::default() };
-    let (engine, end) = Engine::open(Box::new(MemoryStore::new(STORE_ID)), options).unwrap();
+    let (engine, end) = Engine::open(MemoryStore::new(STORE_ID).open(), options).unwrap();
     assert!(is_full(&block_on(write(&engine, put_bare("new"))).unwrap_err()));
     drop(engine);
     end.join();
-    let (engine, end) = Engine::open(Box::new(MemoryStore::new(STORE_ID)), EngineOptions::default()).unwrap();
+    let (engine, end) = Engine::open(MemoryStore::new(STORE_ID).open(), EngineOptions::default()).unwrap();
     block_on(write(&engine, put_bare("new"))).unwrap();
     drop(engine);
     end.join();
@@ -113,7 +113,7 @@ fn imports_under_way_are_a_part_of_the_bound() {
     let memory = MemoryLimit { bytes_max: Some(64_000_000), taken: || 0 };
     let options = EngineOptions { memory, ..EngineOptions::default() };
     let watch = Watch::default();
-    let (engine, end) = Engine::open(watch.on(Box::new(MemoryStore::new(STORE_ID))), options).unwrap();
+    let (engine, end) = Engine::open(watch.on(MemoryStore::new(STORE_ID).open()), options).unwrap();
     // A change takes two thousand bytes at least.
     let changes_max = BatchBytes::of(memory).0 as usize / 2_000;
     let (imports, begun) = (10 * changes_max / CHANGES, Arc::new(AtomicUsize::new(0)));

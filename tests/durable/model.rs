@@ -307,7 +307,7 @@ fn run(open: Opener, seed: u64, steps: u32) {
 fn the_engine_agrees_with_the_naive_model_in_memory() {
     for seed in 0..40 {
         let memory = MemoryStore::new(STORE_ID);
-        run(&|| Box::new(memory.clone()), seed, 250);
+        run(&|| memory.open(), seed, 250);
     }
 }
 
@@ -315,7 +315,7 @@ fn the_engine_agrees_with_the_naive_model_in_memory() {
 fn the_engine_agrees_with_the_naive_model_on_disk() {
     for seed in 100..104 {
         let folder = tempfile::tempdir().unwrap();
-        run(&|| Box::new(open_sled(&folder.path().join("store")).unwrap()), seed, 200);
+        run(&|| open_store(&folder.path().join("store")).unwrap(), seed, 200);
     }
 }
 
@@ -340,7 +340,7 @@ fn the_order_of_insertion_leaves_no_trace_in_the_digest() {
         let allow_missing = false;
         let delete = Change::DeleteMember { id: member_id("passing"), precondition: Precondition::None, allow_missing };
         block_on(async {
-            let (engine, _end) = Engine::open(Box::new(MemoryStore::new(STORE_ID)), EngineOptions::default()).unwrap();
+            let (engine, _end) = Engine::open(MemoryStore::new(STORE_ID).open(), EngineOptions::default()).unwrap();
             for changes in [members, statuses, edges, vec![delete]] {
                 for batch in changes.chunks(random.usize(1..100)) {
                     let imported = engine.import(batch.to_vec()).await.unwrap();
@@ -369,7 +369,7 @@ fn numbered_edge(n: u32, swap: bool) -> Change {
 fn the_65th_kind_is_refused_and_a_freed_place_is_taken() {
     block_on(async {
         let memory = MemoryStore::new(STORE_ID);
-        let (engine, _end) = Engine::open(Box::new(memory), EngineOptions::default()).unwrap();
+        let (engine, _end) = Engine::open(memory.open(), EngineOptions::default()).unwrap();
         let put = |n: u32| {
             let kind = Kind::new(kind_name(&format!("kind-{n}")), Sphere::Public, true, 1.0, 60_000).unwrap();
             Change::PutKind { kind, precondition: Precondition::None }

@@ -2,69 +2,99 @@
 
 use std::sync::Arc;
 
+use kith::domain::Sequence;
 use kith::store::{
-    CheckpointHead, CheckpointWriter, Commit, FinishedCheckpoint, Loader, LogKeep, LogSource, Scrub, Store, StoreError,
-    StoreId,
+    CheckpointHead, CheckpointLoader, CheckpointScrub, CheckpointWriter, Checkpoints, Commit, FinishedCheckpoint, Log,
+    LogKeep, LogSource, NotAppended, Store, StoreError,
 };
 
 /// What a test does with a store's calls.
-pub trait Hears: Send {
-    /// Appends to the store, or not.
-    fn append(&mut self, store: &mut dyn Store, commits: &[Commit]) -> Result<(), StoreError>;
+pub trait Hears: Clone + Send + 'static {
+    /// Appends to the log, or not.
+    fn append(&mut self, log: &mut dyn Log, commits: &[Commit]) -> Result<(), NotAppended> {
+        log.append(commits)
+    }
+
+    /// Reads the log's tail, or not.
+    fn tail(&mut self, log: &mut dyn Log) -> Result<Sequence, StoreError> {
+        log.tail()
+    }
 
     /// A checkpoint was installed.
     fn installed(&mut self) {}
 }
 
-pub struct Over<H> {
-    pub store: Box<dyn Store>,
-    pub hears: H,
+/// Puts a test between a store and whoever uses it.
+pub fn over<H: Hears>(mut store: Store, hears: &H) -> Store {
+    store.log = Box::new(OverLog { log: store.log, hears: hears.clone() });
+    store.checkpoints = Box::new(OverCheckpoints { checkpoints: store.checkpoints, hears: hears.clone() });
+    store
 }
 
-impl<H: Hears> Store for Over<H> {
-    fn id(&self) -> StoreId {
-        self.store.id()
+struct OverLog<H> {
+    log: Box<dyn Log>,
+    hears: H,
+}
+
+impl<H: Hears> Log for OverLog<H> {
+    fn append(&mut self, commits: &[Commit]) -> Result<(), NotAppended> {
+        self.hears.append(&mut *self.log, commits)
     }
 
-    fn load(&mut self, loader: &mut dyn Loader) -> Result<(), StoreError> {
-        self.store.load(loader)
+    fn tail(&mut self) -> Result<Sequence, StoreError> {
+        self.hears.tail(&mut *self.log)
     }
 
-    fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
-        self.hears.append(&mut *self.store, commits)
+    fn cut(&mut self) -> Result<(), StoreError> {
+        self.log.cut()
     }
 
-    fn begin_checkpoint(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
-        self.store.begin_checkpoint(head)
+    fn trim(&mut self, through: Sequence, keep: &LogKeep) -> Result<(), StoreError> {
+        self.log.trim(through, keep)
+    }
+
+    fn bytes_after(&self, sequence: Sequence) -> u64 {
+        self.log.bytes_after(sequence)
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.log.disk_bytes()
+    }
+
+    fn source(&self) -> Arc<dyn LogSource> {
+        self.log.source()
+    }
+}
+
+struct OverCheckpoints<H> {
+    checkpoints: Box<dyn Checkpoints>,
+    hears: H,
+}
+
+impl<H: Hears> Checkpoints for OverCheckpoints<H> {
+    fn read(&mut self, loader: &mut dyn CheckpointLoader) -> Result<Sequence, StoreError> {
+        self.checkpoints.read(loader)
+    }
+
+    fn begin(&mut self, head: &CheckpointHead) -> Result<Box<dyn CheckpointWriter>, StoreError> {
+        self.checkpoints.begin(head)
     }
 
     fn install(&mut self, finished: FinishedCheckpoint) -> Result<(), StoreError> {
-        self.store.install(finished)?;
+        self.checkpoints.install(finished)?;
         self.hears.installed();
         Ok(())
     }
 
-    fn trim_log(&mut self, keep: &LogKeep) -> Result<(), StoreError> {
-        self.store.trim_log(keep)
-    }
-
-    fn log(&self) -> Arc<dyn LogSource> {
-        self.store.log()
-    }
-
-    fn scrub(&self) -> Arc<dyn Scrub> {
-        self.store.scrub()
+    fn scrub(&self) -> Arc<dyn CheckpointScrub> {
+        self.checkpoints.scrub()
     }
 
     fn keep_reserve(&mut self) {
-        self.store.keep_reserve();
-    }
-
-    fn log_bytes(&self) -> u64 {
-        self.store.log_bytes()
+        self.checkpoints.keep_reserve();
     }
 
     fn disk_bytes(&self) -> u64 {
-        self.store.disk_bytes()
+        self.checkpoints.disk_bytes()
     }
 }

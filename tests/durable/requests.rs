@@ -13,8 +13,8 @@ use crate::watched::Watch;
 const HOUR_MS: i64 = 3_600 * 1_000;
 const BEGUN: TimeMs = TimeMs(1_800_000_000_000);
 
-fn open(store: impl Store + 'static) -> (Engine, kith::engine::WriterEnd) {
-    Engine::open(Box::new(store), EngineOptions::default()).unwrap()
+fn open(store: Store) -> (Engine, kith::engine::WriterEnd) {
+    Engine::open(store, EngineOptions::default()).unwrap()
 }
 
 /// Puts a member; answers with the sequence after it.
@@ -62,7 +62,7 @@ fn a_retry_gets_the_first_answer_and_another_body_is_refused() {
 #[test]
 fn a_write_without_effect_is_remembered_under_its_request_too() {
     block_on(async {
-        let (engine, _end) = open(MemoryStore::new(STORE_ID));
+        let (engine, _end) = open(MemoryStore::new(STORE_ID).open());
         write(&engine, "a", None).await.unwrap();
         let sequence = engine.state().sequence();
         assert_eq!(write(&engine, "a", None).await, Ok(sequence), "nothing changed, nothing is kept");
@@ -75,7 +75,7 @@ fn a_write_without_effect_is_remembered_under_its_request_too() {
 #[test]
 fn a_refused_write_is_not_remembered() {
     block_on(async {
-        let (engine, _end) = open(MemoryStore::new(STORE_ID));
+        let (engine, _end) = open(MemoryStore::new(STORE_ID).open());
         let (id, precondition) = (member_id("a"), Precondition::None);
         let delete = Change::DeleteMember { id, precondition, allow_missing: false };
         let again = || engine.write(vec![delete.clone()], Some(request(1, 1)), |_, _| b"deleted".to_vec());
@@ -88,7 +88,7 @@ fn a_refused_write_is_not_remembered() {
 
 /// An engine whose clocks are set by hand.
 fn open_at(store: &MemoryStore, time: &Arc<SetTime>) -> (Engine, WriterEnd) {
-    Engine::open_at(Box::new(store.clone()), EngineOptions::default(), time.clone()).unwrap()
+    Engine::open_at(store.open(), EngineOptions::default(), time.clone()).unwrap()
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_retry_is_never_counted_twice_whatever_the_clock_does() {
         drop(engine);
         end.join();
         let options = EngineOptions { accept_clock: true, ..EngineOptions::default() };
-        let (engine, _end) = Engine::open_at(Box::new(memory), options, time).unwrap();
+        let (engine, _end) = Engine::open_at(memory.open(), options, time).unwrap();
         write(&engine, "c", None).await.unwrap();
         assert_eq!(dated(&engine, "c"), TimeMs(BEGUN.0 + 400 + year), "it was accepted");
     });
@@ -146,7 +146,7 @@ fn the_log_is_kept_for_watchers_by_its_own_time() {
     let folder = tempfile::tempdir().unwrap();
     let time = SetTime::at(BEGUN);
     let options = EngineOptions { checkpoint_log_bytes_min: 1, ..EngineOptions::default() };
-    let (engine, end) = Engine::open_at(Box::new(open_sled(folder.path()).unwrap()), options, time.clone()).unwrap();
+    let (engine, end) = Engine::open_at(open_store(folder.path()).unwrap(), options, time.clone()).unwrap();
     block_on(async {
         let from = engine.state().revision().to_string();
         let covered = || engine.metrics().checkpoint_sequence.get();
@@ -233,7 +233,7 @@ fn ids_expire_in_a_store_that_only_imports_live_and_replayed() {
 #[test]
 fn an_id_is_its_callers_own_and_when_they_fill_their_room_new_ones_are_refused() {
     let options = EngineOptions { request_ids_bytes_max: 64 * 1_024, ..EngineOptions::default() };
-    let (engine, _end) = Engine::open(Box::new(MemoryStore::new(STORE_ID)), options).unwrap();
+    let (engine, _end) = Engine::open(MemoryStore::new(STORE_ID).open(), options).unwrap();
     let of = |name: &str, id| Request { scope: Scope::of(Some(name)), ..request(id, id) };
     block_on(async {
         assert_eq!(write(&engine, "a", Some(of("mallory", 1))).await, Ok(2));
@@ -257,7 +257,7 @@ fn an_id_is_its_callers_own_and_when_they_fill_their_room_new_ones_are_refused()
 #[test]
 fn a_refusal_waits_for_what_it_was_judged_on() {
     let (memory, watch) = (MemoryStore::new(STORE_ID), Watch::default());
-    let (engine, end) = Engine::open(watch.on(Box::new(memory.clone())), EngineOptions::default()).unwrap();
+    let (engine, end) = Engine::open(watch.on(memory.open()), EngineOptions::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         write(&engine, "x", None).await.unwrap();
@@ -309,7 +309,7 @@ fn a_refusal_waits_for_what_it_was_judged_on() {
 #[test]
 fn a_read_waits_for_its_revision() {
     block_on(async {
-        let (engine, _end) = open(MemoryStore::new(STORE_ID));
+        let (engine, _end) = open(MemoryStore::new(STORE_ID).open());
         let next = Revision::new(STORE_ID.0, engine.state().sequence() + 1).to_string();
         let reader = tokio::spawn({
             let (engine, next) = (engine.clone(), next.clone());
@@ -331,7 +331,7 @@ fn a_read_waits_for_its_revision() {
 #[test]
 fn a_revision_of_another_store_is_refused_at_once() {
     block_on(async {
-        let (engine, _end) = open(MemoryStore::new(STORE_ID));
+        let (engine, _end) = open(MemoryStore::new(STORE_ID).open());
         let refused = async |token: &str| reason(engine.state_at(token).await.err().unwrap());
         let field = "min_revision".to_owned();
         let other = Revision::new(!STORE_ID.0, 1).to_string();
@@ -384,7 +384,7 @@ fn after_a_failed_append_nothing_is_published_and_the_next_write_is_taken() {
     let failures = [(StoreError::Full, Reason::StorageFull), (StoreError::Io("lost".to_owned()), Reason::Internal)];
     for (failure, expected) in failures {
         let (memory, watch) = (MemoryStore::new(STORE_ID), Watch::default());
-        let (engine, end) = Engine::open(watch.on(Box::new(memory.clone())), EngineOptions::default()).unwrap();
+        let (engine, end) = Engine::open(watch.on(memory.open()), EngineOptions::default()).unwrap();
         block_on(async {
             write(&engine, "before", None).await.unwrap();
             let state = engine.state();
@@ -399,7 +399,7 @@ fn after_a_failed_append_nothing_is_published_and_the_next_write_is_taken() {
         });
         drop(engine);
         end.join();
-        let (engine, _end) = open(memory);
+        let (engine, _end) = open(memory.open());
         block_on(async {
             assert!(engine.state().member("a").is_none());
             assert!(engine.state().member("c").is_none() && engine.state().member("b").is_some());
@@ -411,7 +411,7 @@ fn after_a_failed_append_nothing_is_published_and_the_next_write_is_taken() {
 #[test]
 fn what_was_applied_upon_a_batch_that_failed_has_never_happened_either() {
     let (memory, watch) = (MemoryStore::new(STORE_ID), Watch::default());
-    let (engine, end) = Engine::open(watch.on(Box::new(memory.clone())), EngineOptions::default()).unwrap();
+    let (engine, end) = Engine::open(watch.on(memory.open()), EngineOptions::default()).unwrap();
     watch.fail_one_in(3);
     let (mut kept, mut refused) = (BTreeMap::new(), Vec::new());
     // Until one was refused that the store had not been asked for: it stood upon one that failed.
@@ -435,7 +435,7 @@ fn what_was_applied_upon_a_batch_that_failed_has_never_happened_either() {
     assert_eq!(published.sequence(), kept.len() as u64 + 1);
     drop(engine);
     end.join();
-    let (engine, _end) = open(memory);
+    let (engine, _end) = open(memory.open());
     for state in [published, engine.state()] {
         assert_eq!(state.member_count(), kept.len() as u64);
         assert!(kept.values().all(|id| state.member(id).is_some()));

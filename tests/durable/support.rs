@@ -9,23 +9,23 @@ use kith::domain::{
     RequestId, Scope, Sphere, Status, StatusId, Strength, TimeMs, TopicSet,
 };
 use kith::engine::{Engine, EngineOptions, WriterEnd};
-use kith::store::{CheckpointHead, Commit, Loader, MemoryStore, Row, SledStore, Store, StoreError, StoreId};
+use kith::store::{CheckpointHead, CheckpointLoader, Commit, Loader, MemoryStore, Row, Store, StoreError, StoreId};
 
 pub const STORE_ID: StoreId = StoreId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
 
 /// Opens a store again and again; what it opened before must be closed.
-pub type Opener<'a> = &'a dyn Fn() -> Box<dyn Store>;
+pub type Opener<'a> = &'a dyn Fn() -> Store;
 
 /// Runs a test on every store there is.
-pub fn on_every_store(test: impl Fn(Opener)) {
+pub fn on_every_store(mut test: impl FnMut(Opener)) {
     let memory = MemoryStore::new(STORE_ID);
-    test(&|| Box::new(memory.clone()));
+    test(&|| memory.open());
     let folder = tempfile::tempdir().unwrap();
-    test(&|| Box::new(open_sled(&folder.path().join("store")).unwrap()));
+    test(&|| open_store(&folder.path().join("store")).unwrap());
 }
 
-pub fn open_sled(folder: &Path) -> Result<SledStore, StoreError> {
-    SledStore::open(folder, || STORE_ID)
+pub fn open_store(folder: &Path) -> Result<Store, StoreError> {
+    Store::open(folder, || STORE_ID)
 }
 
 /// All that a store gives back.
@@ -36,7 +36,7 @@ pub struct Loaded {
     pub commits: Vec<Commit>,
 }
 
-impl Loader for Loaded {
+impl CheckpointLoader for Loaded {
     fn head(&mut self, head: &CheckpointHead) -> Result<(), StoreError> {
         assert_eq!(*self, Loaded::default(), "the head comes first");
         self.head = Some(head.clone());
@@ -48,14 +48,16 @@ impl Loader for Loaded {
         self.rows.push(row);
         Ok(())
     }
+}
 
+impl Loader for Loaded {
     fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
         self.commits.push(commit);
         Ok(())
     }
 }
 
-pub fn load(store: &mut dyn Store) -> Loaded {
+pub fn load(store: &mut Store) -> Loaded {
     let mut loaded = Loaded::default();
     store.load(&mut loaded).unwrap();
     loaded
@@ -121,7 +123,7 @@ pub fn sample_status(id: &str, author: &str) -> Status {
 }
 
 pub fn open_engine(folder: &Path, options: EngineOptions) -> Result<(Engine, WriterEnd), StoreError> {
-    Engine::open(Box::new(open_sled(folder)?), options)
+    Engine::open(open_store(folder)?, options)
 }
 
 pub fn block_on<T>(task: impl Future<Output = T>) -> T {
@@ -152,6 +154,12 @@ pub fn copy_folder(from: &Path, to: &Path) {
         fs::create_dir_all(target.parent().unwrap()).unwrap();
         fs::copy(&file, target).unwrap();
     }
+}
+
+/// Bytes that cannot be packed.
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    (0..len).map(|_| random.u8(..)).collect()
 }
 
 /// A number from the environment, for longer runs.

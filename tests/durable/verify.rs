@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use fastrand::Rng;
 use kith::domain::{Change, Error, Finding};
 use kith::engine::{Engine, EngineOptions, State, Verifier, verify_log};
-use kith::store::{MemoryStore, Store};
+use kith::store::MemoryStore;
 
 use crate::backup::backup;
 use crate::commands::some_change;
@@ -55,17 +55,17 @@ fn nothing_is_found_after_any_commands_live_or_read_again() {
             let memory = MemoryStore::new(STORE_ID);
             let checkpoint_log_bytes_min = if random.bool() { 300 } else { u64::MAX };
             let options = EngineOptions { checkpoint_log_bytes_min, ..EngineOptions::default() };
-            let (engine, end) = Engine::open(Box::new(memory.clone()), options).unwrap();
+            let (engine, end) = Engine::open(memory.open(), options).unwrap();
             some_commands(&engine, random).await;
             let state = engine.state();
             assert_sound(&state);
             drop(engine);
             end.join();
-            let read = State::load(&mut memory.clone()).unwrap();
+            let read = State::load(&mut memory.open()).unwrap();
             assert_sound(&read);
             assert_eq!((read.digest(), read.sequence()), (state.digest(), state.sequence()), "seed {seed}");
             // The same log applied once more gives the same bytes. The live state may have its members in other places.
-            let again = State::load(&mut memory.clone()).unwrap();
+            let again = State::load(&mut memory.open()).unwrap();
             assert!(backup(&read) == backup(&again) && read.records().eq(state.records()), "seed {seed}");
         }
     });
@@ -109,10 +109,10 @@ fn damage_of_the_log_behind_a_checkpoint_is_found_though_a_start_does_not_read_i
         let mut bytes = whole.clone();
         bytes[at] ^= 4;
         std::fs::write(&segment, bytes).unwrap();
-        let mut store = open_sled(folder.path()).unwrap();
+        let mut store = open_store(folder.path()).unwrap();
         let state = State::load(&mut store).unwrap();
         let found = &mut Findings::default();
-        assert_eq!(verify_log(store.log().as_ref(), state.sequence(), found).unwrap(), 1, "byte {at}");
+        assert_eq!(verify_log(store.log.source().as_ref(), state.sequence(), found).unwrap(), 1, "byte {at}");
         let Finding { part, message, .. } = &found.0[0];
         assert!(*part == "log" && message.contains("00000000000000000001.log, sequence 1: "), "{message}");
     }
@@ -126,10 +126,11 @@ fn what_rots_under_a_server_is_found_and_written_anew() {
         let mut names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         names.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("generation-")).unwrap()
     };
-    let targets: [(&str, Target); 4] = [
+    let targets: [(&str, Target); 5] = [
         ("checkpoint", |folder| folder.join("db")),
         ("checkpoint", |folder| folder.join("conf")),
         ("checkpoint", |folder| folder.with_file_name("STORE")),
+        ("log", |folder| folder.with_file_name("TAIL")),
         ("log", |folder| folder.with_file_name("log").join("00000000000000000001.log")),
     ];
     for (part, target) in targets {

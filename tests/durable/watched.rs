@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use kith::store::{Commit, Store, StoreError};
+use kith::store::{Commit, Log, NotAppended, Store, StoreError};
 
-use crate::over::{Hears, Over};
+use crate::over::{Hears, over};
 
 /// What a test sees of a store, and does to it.
 #[derive(Clone, Default)]
@@ -28,8 +28,8 @@ struct Seen {
 }
 
 impl Watch {
-    pub fn on(&self, store: Box<dyn Store>) -> Box<dyn Store> {
-        Box::new(Over { store, hears: self.clone() })
+    pub fn on(&self, store: Store) -> Store {
+        over(store, self)
     }
 
     /// Takes what was appended since it was last taken.
@@ -98,21 +98,21 @@ impl Drop for Hold {
 }
 
 impl Hears for Watch {
-    fn append(&mut self, store: &mut dyn Store, commits: &[Commit]) -> Result<(), StoreError> {
+    fn append(&mut self, log: &mut dyn Log, commits: &[Commit]) -> Result<(), NotAppended> {
         let mut seen = self.0.lock().unwrap();
         seen.appending = true;
         seen = self.1.wait_while(seen, |seen| seen.held && seen.let_through == 0).unwrap();
         seen.let_through = seen.let_through.saturating_sub(1);
         seen.appending = false;
         if let Some(error) = &seen.fails {
-            return Err(error.clone());
+            return Err(error.clone().into());
         }
         seen.appends += 1;
         if seen.fails_one_in > 0 && seen.appends.is_multiple_of(seen.fails_one_in) {
             seen.commits_refused += commits.len() as u64;
-            return Err(StoreError::Full);
+            return Err(StoreError::Full.into());
         }
-        store.append(commits)?;
+        log.append(commits)?;
         let changes = commits.iter().map(|commit| commit.command.changes.len()).sum();
         seen.changes_together = seen.changes_together.max(changes);
         seen.commits.extend_from_slice(commits);

@@ -7,33 +7,34 @@ use std::time::{Duration, Instant};
 use kith::app::{App, AppError, StoreOptions};
 use kith::proto::v1::PutMemberRequest;
 use kith::proto::v1::member_service_client::MemberServiceClient;
-use kith::store::{Commit, MemoryStore, Store, StoreError, StoreId};
+use kith::store::{Commit, Log, MemoryStore, NotAppended, StoreId};
 use tonic::Code;
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::harness::{PATIENCE, bars_hold, connect, member, options, reason};
-use crate::over::{Hears, Over};
+use crate::over::{Hears, over};
 
 /// From the end of a part to that of the server, on a machine that does nothing else.
 const END_MAX: Duration = Duration::from_secs(1);
 
 /// Appends panic once it is true.
+#[derive(Clone)]
 struct Breaks(Arc<AtomicBool>);
 
 impl Hears for Breaks {
-    fn append(&mut self, store: &mut dyn Store, commits: &[Commit]) -> Result<(), StoreError> {
+    fn append(&mut self, log: &mut dyn Log, commits: &[Commit]) -> Result<(), NotAppended> {
         assert!(!self.0.load(Ordering::SeqCst), "for the test");
-        store.append(commits)
+        log.append(commits)
     }
 }
 
 /// One write alone is put on the disk by the writer itself, many together by the disk's thread.
 async fn breaks(writes: usize) {
     let breaks = Arc::new(AtomicBool::new(false));
-    let store = Over { store: Box::new(MemoryStore::new(StoreId(1))), hears: Breaks(breaks.clone()) };
-    let app = App::start_over(options(StoreOptions::Memory), move || Ok(Box::new(store))).await.unwrap();
+    let store = over(MemoryStore::new(StoreId(1)).open(), &Breaks(breaks.clone()));
+    let app = App::start_over(options(StoreOptions::Memory), move || Ok(store)).await.unwrap();
     let channel = connect(app.address()).await;
     let mut health = HealthClient::new(channel.clone());
     let mut watched = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();

@@ -52,7 +52,7 @@ async fn while_the_store_is_loaded_it_does_not_serve_and_says_so() {
     assert_eq!((refused.code(), &*details.error_info().unwrap().reason), (Code::Unavailable, "NOT_READY"));
     assert!(details.retry_info().unwrap().retry_delay.is_some());
 
-    let (engine, writer) = Engine::open(Box::new(MemoryStore::new(StoreId(1))), EngineOptions::default()).unwrap();
+    let (engine, writer) = Engine::open(MemoryStore::new(StoreId(1)).open(), EngineOptions::default()).unwrap();
     server.open(engine).await;
     let next = tokio::time::timeout(PATIENCE, watched.message()).await.unwrap().unwrap().unwrap();
     assert_eq!(next.status, ServingStatus::Serving as i32);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use kith::domain::{Change, EdgeKey, EdgePut, KindName, MemberId, Precondition};
 use kith::engine::{Engine, EngineOptions};
-use kith::store::{SledStore, StoreId};
+use kith::store::{Store, StoreId};
 use tokio::sync::{mpsc, oneshot};
 
 /// The allocator that kith is shipped with.
@@ -40,8 +40,8 @@ fn main() {
 }
 
 async fn measure(folder: &Path, rounds: u64, round: Duration) {
-    let store = SledStore::open(&folder.join("store"), || StoreId(1)).expect("a store");
-    let (engine, end) = Engine::open(Box::new(store), EngineOptions::default()).expect("an engine");
+    let store = Store::open(&folder.join("store"), || StoreId(1)).expect("a store");
+    let (engine, end) = Engine::open(store, EngineOptions::default()).expect("an engine");
     fill(&engine).await;
     let appender = Appender::start(&folder.join("file"));
     println!("{MEMBERS} members, {EDGES} edges; {rounds} rounds of {round:?}, kith and append + fdatasync alternating");

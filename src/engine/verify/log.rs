@@ -2,29 +2,16 @@
 
 use super::Verifier;
 use crate::domain::{Error, Finding, Sequence};
-use crate::store::{LogSource, StoreError};
+use crate::store::LogSource;
 
 /// Reads all commits that are kept through a sequence. Gives how many findings there are: none or, the first damage, one.
 pub fn verify_log(log: &dyn LogSource, through: Sequence, verifier: &mut dyn Verifier) -> Result<u64, Error> {
-    let mut first = log.earliest();
-    let mut cursor = log.cursor(first - 1);
-    loop {
-        match cursor.read(through) {
-            Ok(commits) if commits.is_empty() => return Ok(0),
-            Ok(commits) => {
-                let read = commits.last().map_or(first, |commit| commit.sequence);
-                verifier.progress(read.min(through) - (first - 1), through - (first - 1))?;
-            }
-            // It was shortened meanwhile.
-            Err(StoreError::TooOld { earliest }) if earliest > first => {
-                first = earliest;
-                cursor = log.cursor(first - 1);
-            }
-            Err(error) => {
-                let message = error.to_string();
-                verifier.found(Finding { part: "log", subject: "commits on disk".to_owned(), message })?;
-                return Ok(1);
-            }
-        }
-    }
+    let (total, mut read) = (log.bytes(), 0);
+    let found = log.scrub(through, &mut |bytes| {
+        read += bytes;
+        verifier.progress(read.min(total), total)
+    })?;
+    let Some((_, error)) = found else { return Ok(0) };
+    verifier.found(Finding { part: "log", subject: "commits on disk".to_owned(), message: error.to_string() })?;
+    Ok(1)
 }

@@ -20,7 +20,7 @@ use crate::graph::MemberIx;
 pub trait Verifier {
     fn found(&mut self, finding: Finding) -> Result<(), Error>;
 
-    /// So many of the resources and halves of edges are checked, then commits of the log. Comes every few milliseconds.
+    /// So many of the resources and halves of edges are checked, then bytes of the log. Comes every few milliseconds.
     fn progress(&mut self, checked: u64, total: u64) -> Result<(), Error>;
 }
 

@@ -5,19 +5,21 @@
 
 mod files;
 mod segment;
+mod tail_file;
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use files::LogFiles;
+pub use files::{FOLDER, LogFiles};
+pub use tail_file::TailFile;
 
-use super::store_file::sync_folder;
-use super::{Commit, LogKeep, StoreError, StoreId, check_order, private};
+use super::private::{self, remove_folder, sync_folder};
+use super::{Commit, Log, LogKeep, LogSource, NotAppended, StoreError, StoreId, check_order};
 use crate::domain::{Sequence, TimeMs};
 use files::Segment;
-use segment::{FRAME_HEADER_BYTES, Found, HEADER_BYTES, SegmentHeader, found_at, frame, frame_after};
+use segment::{FRAME_HEADER_BYTES, Found, FrameHeader, HEADER_BYTES, SegmentHeader, found_at, frame, frame_after};
 
 /// A segment that has so many bytes takes no more frames.
 const SEGMENT_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
@@ -26,15 +28,23 @@ const ROOM_BYTES: usize = 1_024 * 1_024;
 /// A segment's name until its header is on disk.
 const NEW: &str = "new";
 
-/// The writer's side of the log.
-pub struct Log {
+/// A log in a store's folder.
+pub struct FileLog {
+    files: Arc<LogFiles>,
+    tail_file: TailFile,
+    /// The store's lock; none if the log is opened to be read alone.
+    lock: Option<Arc<File>>,
+    /// None until the log's end was read.
+    end: Option<End>,
+}
+
+/// Where the log ends, and what is appended there.
+struct End {
     files: Arc<LogFiles>,
     active: Active,
     last: Sequence,
     /// When that was accepted, as far as it is known.
     last_time: TimeMs,
-    /// Bytes of frames that the checkpoint does not cover.
-    pending_bytes: u64,
     /// The active segment may hold what was refused: the next commit goes to a segment of its own, which ends this one.
     doubtful: bool,
 }
@@ -55,87 +65,134 @@ impl Active {
     }
 }
 
-impl Log {
+impl FileLog {
     /// The log of a new store that begins with this sequence: one empty segment, on disk when it returns.
-    pub fn create(folder: &Path, store: StoreId, first: Sequence) -> Result<(), StoreError> {
-        match fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => private::create_folder(folder)?,
+    pub fn create(store_folder: &Path, store: StoreId, first: Sequence) -> Result<(), StoreError> {
+        let folder = store_folder.join(FOLDER);
+        remove_folder(&folder)?;
+        private::create_folder(&folder)?;
+        create_segment(&folder, SegmentHeader::new(store, first))?;
+        TailFile::create(store_folder, first - 1)
+    }
+
+    /// Opens the log in a store's folder, under the store's lock.
+    pub fn open(store_folder: &Path, store: StoreId, lock: Arc<File>) -> Result<FileLog, StoreError> {
+        let tail_file = TailFile::open(store_folder)?;
+        let files = Arc::new(LogFiles::list(store_folder, store)?);
+        Ok(FileLog { files, tail_file, lock: Some(lock), end: None })
+    }
+
+    /// Opens the log in a store's folder, to be read alone.
+    pub fn inspect(store_folder: &Path, store: StoreId) -> Result<FileLog, StoreError> {
+        let tail_file = TailFile::inspect(store_folder)?;
+        let files = Arc::new(LogFiles::list(store_folder, store)?);
+        Ok(FileLog { files, tail_file, lock: None, end: None })
+    }
+
+    /// Reads the last segment, unless that was done, and makes it ready for what is appended.
+    fn end(&mut self) -> Result<&mut End, StoreError> {
+        let end = match self.end.take() {
+            Some(end) => end,
+            None if self.lock.is_none() => return Err(StoreError::ReadOnly),
+            None => {
+                let (read, files) = (self.read_last()?, self.files.clone());
+                let last_time = files.segments().last().map_or(TimeMs(0), |segment| segment.written);
+                let (last, active) = (read.last, read.into_active(&files)?);
+                End { files, active, last, last_time, doubtful: false }
+            }
+        };
+        Ok(self.end.insert(end))
+    }
+
+    /// Reads the last segment. A log that ends before what was acknowledged is damaged.
+    fn read_last(&self) -> Result<ReadSegment, StoreError> {
+        let first = self.files.segments().last().map(|segment| segment.first);
+        let read = read_segment(&self.files, first.ok_or_else(|| damaged("log: there is no segment"))?)?;
+        let (last, acknowledged) = (read.last, self.tail_file.acknowledged);
+        if last < acknowledged {
+            return Err(damaged(&format!("log: it ends at sequence {last}, and {acknowledged} was acknowledged")));
         }
-        create_segment(folder, SegmentHeader::new(store, first))?;
+        if let Some(segment) = self.files.segments().last_mut() {
+            // The last frame may lack some of the zeros behind it.
+            segment.bytes = read.end.min(read.bytes) as u64;
+            segment.written = read.last_time.unwrap_or(segment.written);
+        }
+        Ok(read)
+    }
+}
+
+impl Log for FileLog {
+    fn append(&mut self, commits: &[Commit]) -> Result<(), NotAppended> {
+        self.end()?.append(commits)?;
+        if let Some(last) = commits.last() {
+            self.tail_file.acknowledge(last.sequence);
+        }
         Ok(())
     }
 
-    /// Reads every commit after the checkpoint's, in order, and finds the log's end. `acknowledged` is the last one known to
-    /// have been acknowledged: a log that ends before it is damaged.
-    pub fn load(
-        files: Arc<LogFiles>,
-        checkpoint: Sequence,
-        acknowledged: Sequence,
-        take: impl FnMut(Commit) -> Result<(), StoreError>,
-    ) -> Result<Log, StoreError> {
-        let (read, pending_bytes) = Log::read(&files, checkpoint, acknowledged, take)?;
-        let last = read.last;
-        let last_time = files.segments().last().map_or(TimeMs(0), |segment| segment.written);
-        let active = read.into_active(&files)?;
-        Ok(Log { files, active, last, last_time, pending_bytes, doubtful: false })
+    fn tail(&mut self) -> Result<Sequence, StoreError> {
+        if self.lock.is_none() {
+            return self.read_last().map(|read| read.last);
+        }
+        let end = self.end()?;
+        // What could not be synced may be read back all the same, and be gone after a power cut: it is cut off.
+        if end.doubtful {
+            end.roll()?;
+        }
+        Ok(end.last)
     }
 
-    /// The same, without a log that could be written: nothing on disk is changed.
-    pub fn inspect(
-        files: &LogFiles,
-        checkpoint: Sequence,
-        acknowledged: Sequence,
-        take: impl FnMut(Commit) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        Log::read(files, checkpoint, acknowledged, take).map(|_| ())
+    fn cut(&mut self) -> Result<(), StoreError> {
+        let end = self.end()?;
+        if !end.active.is_empty() || end.doubtful {
+            end.roll()?;
+        }
+        // What the file held may have been damaged.
+        self.tail_file.note_again();
+        Ok(())
     }
 
-    /// The last segment, and how many bytes of frames the checkpoint does not cover.
-    fn read(
-        files: &LogFiles,
-        checkpoint: Sequence,
-        acknowledged: Sequence,
-        mut take: impl FnMut(Commit) -> Result<(), StoreError>,
-    ) -> Result<(ReadSegment, u64), StoreError> {
-        let firsts: Vec<Sequence> = files.segments().iter().map(|segment| segment.first).collect();
-        let Some(needed) = firsts.partition_point(|&first| first <= checkpoint + 1).checked_sub(1) else {
-            return Err(damaged(&format!("log: sequence {} is missing", checkpoint + 1)));
-        };
-        let mut pending_bytes = 0;
-        let mut read = None;
-        for (i, &first) in firsts.iter().enumerate().skip(needed) {
-            let mut take_pending = |commit: Commit| if commit.sequence > checkpoint { take(commit) } else { Ok(()) };
-            let segment = read_segment(files, first, firsts.get(i + 1).copied(), &mut take_pending)?;
-            let about = &mut files.segments()[i];
-            about.bytes = segment.end as u64;
-            about.written = segment.last_time.unwrap_or(about.written);
-            if first > checkpoint {
-                pending_bytes += (segment.end - HEADER_BYTES) as u64;
+    fn trim(&mut self, through: Sequence, keep: &LogKeep) -> Result<(), StoreError> {
+        let segments = self.files.segments().clone();
+        let age_max_ms = i64::try_from(keep.age_max.as_millis()).unwrap_or(i64::MAX);
+        let mut bytes: u64 = segments.iter().map(|segment| segment.bytes).sum();
+        let mut removed = 0;
+        for (segment, next) in segments.iter().zip(segments.iter().skip(1)) {
+            let old = keep.now.0.saturating_sub(segment.written.0) > age_max_ms;
+            let asked_to_go = segment.first <= keep.erased || bytes > keep.bytes_max || old;
+            if next.first > through + 1 || !asked_to_go {
+                break;
             }
-            read = Some(segment);
+            // First out of the list: a reader that finds the file gone knows why.
+            self.files.segments().retain(|listed| listed.first != segment.first);
+            fs::remove_file(self.files.path(segment.first))?;
+            bytes -= segment.bytes;
+            removed += 1;
         }
-        let read = read.ok_or_else(|| damaged("log: there is no segment"))?;
-        let (last, known) = (read.last, acknowledged.max(checkpoint));
-        if last < known {
-            return Err(damaged(&format!("log: it ends at sequence {last}, and {known} was acknowledged")));
+        if removed > 0 {
+            sync_folder(self.files.folder())?;
         }
-        Ok((read, pending_bytes))
+        Ok(())
     }
 
-    /// Bytes of the frames that no checkpoint covers yet.
-    pub fn pending_bytes(&self) -> u64 {
-        self.pending_bytes
+    fn bytes_after(&self, sequence: Sequence) -> u64 {
+        let segments = self.files.segments();
+        let after = segments.iter().rev().take_while(|segment| segment.first > sequence);
+        after.map(|segment| segment.bytes.saturating_sub(HEADER_BYTES as u64)).sum()
     }
 
-    /// Bytes of all its files.
-    pub fn disk_bytes(&self) -> u64 {
-        let frames: u64 = self.files.segments().iter().map(|segment| segment.bytes).sum();
-        frames + self.active.room.saturating_sub(self.active.end)
+    fn disk_bytes(&self) -> u64 {
+        let room = self.end.as_ref().map_or(0, |End { active, .. }| active.room.saturating_sub(active.end));
+        TailFile::BYTES + self.source().bytes() + room
     }
 
-    /// Appends commits that follow on the last; on disk when it returns. What is refused is not in the log.
-    pub fn append(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
+    fn source(&self) -> Arc<dyn LogSource> {
+        Arc::new(self.files.clone())
+    }
+}
+
+impl End {
+    fn append(&mut self, commits: &[Commit]) -> Result<(), NotAppended> {
         let Some(last) = commits.last() else { return Ok(()) };
         check_order(self.last, commits)?;
         if self.doubtful || self.active.end >= SEGMENT_BYTES_MAX {
@@ -149,7 +206,6 @@ impl Log {
             return Err(self.refused(error.into(), may_be_whole));
         }
         self.active.end += frame.len() as u64;
-        self.pending_bytes += frame.len() as u64;
         (self.last, self.last_time) = (last.sequence, last.command.time);
         if let Some(segment) = self.files.segments().last_mut() {
             (segment.bytes, segment.written) = (self.active.end, self.last_time);
@@ -157,34 +213,21 @@ impl Log {
         Ok(())
     }
 
-    /// Makes an append that failed never have been: taken back, or cut off by a segment that begins in its place. Where neither
-    /// can be done, and its frame may be whole, it may be there after a restart.
-    fn refused(&mut self, error: StoreError, may_be_whole: bool) -> StoreError {
+    /// Undoes an append that failed: its frame is taken back, or cut off by a segment that begins where it does. Where neither can be done,
+    /// and the frame may be whole, it may be there after a restart.
+    fn refused(&mut self, error: StoreError, may_be_whole: bool) -> NotAppended {
         self.doubtful = self.active.take_back().is_err();
         if !self.doubtful || self.roll().is_ok() || !may_be_whole {
-            return error;
+            return NotAppended::NotThere(error);
         }
-        StoreError::Unknown { what: error.to_string() }
-    }
-
-    /// Has what comes next go to a segment of its own. Gives how many bytes of frames went before it.
-    pub fn cut(&mut self) -> Result<u64, StoreError> {
-        if !self.active.is_empty() || self.doubtful {
-            self.roll()?;
-        }
-        Ok(self.pending_bytes)
-    }
-
-    /// A checkpoint covers everything up to the cut, where so many bytes were pending.
-    pub fn checkpointed(&mut self, bytes: u64) {
-        self.pending_bytes -= bytes;
+        NotAppended::Unknown(error)
     }
 
     /// Begins the next segment. Where it began there is no way back: the one before ends there, whatever it holds behind.
     fn roll(&mut self) -> Result<(), StoreError> {
         let header = SegmentHeader::new(self.files.store, self.last + 1);
         let created = create_segment(self.files.folder(), header);
-        // After a rename whose outcome is not known the new segment may be there: the next try takes its place.
+        // After a rename whose outcome is not known the new segment may be there: the next try replaces it.
         self.doubtful |= created.as_ref().is_err_and(|failed| failed.renamed);
         let (file, room) = created.map_err(|failed| failed.error)?;
         // The zeros behind the last frame are of no more use. That they stay if this fails is no loss.
@@ -198,30 +241,9 @@ impl Log {
         segments.push(Segment { first: header.first, bytes: self.active.end, written: self.last_time });
         Ok(())
     }
-
-    /// Removes the segments that the checkpoint covers and `keep` does not ask for, the oldest first.
-    pub fn trim(&mut self, checkpoint: Sequence, keep: &LogKeep) -> Result<(), StoreError> {
-        let segments = self.files.segments().clone();
-        let age_max_ms = i64::try_from(keep.age_max.as_millis()).unwrap_or(i64::MAX);
-        let mut bytes: u64 = segments.iter().map(|segment| segment.bytes).sum();
-        let mut removed = 0;
-        for (segment, next) in segments.iter().zip(segments.iter().skip(1)) {
-            let old = keep.now.0.saturating_sub(segment.written.0) > age_max_ms;
-            let asked_to_go = segment.first <= keep.erased || bytes > keep.bytes_max || old;
-            if next.first > checkpoint + 1 || !asked_to_go {
-                break;
-            }
-            // First out of the list: a reader that finds the file gone knows why.
-            self.files.segments().retain(|listed| listed.first != segment.first);
-            fs::remove_file(self.files.path(segment.first))?;
-            bytes -= segment.bytes;
-            removed += 1;
-        }
-        if removed > 0 { sync_folder(self.files.folder()) } else { Ok(()) }
-    }
 }
 
-impl Drop for Log {
+impl Drop for End {
     /// Zeros that no frame took are of no use to anybody. That they stay if this fails is no loss.
     fn drop(&mut self) {
         let _ = self.active.file.set_len(self.active.end);
@@ -243,7 +265,7 @@ impl Active {
         Ok(())
     }
 
-    /// Writes a frame behind the last one, and puts it on disk. `written` tells how many of its bytes the file has taken.
+    /// Writes a frame behind the last one, and puts it on disk. `written` counts the bytes that the file has taken.
     fn write(&self, frame: &[u8], written: &mut usize) -> std::io::Result<()> {
         while *written < frame.len() {
             match self.file.write_at(&frame[*written..], self.end + *written as u64) {
@@ -293,11 +315,11 @@ fn create_segment(folder: &Path, header: SegmentHeader) -> Result<(File, u64), C
     })();
     let file = written.map_err(failed(false))?;
     let renamed = fs::rename(&new, folder.join(LogFiles::name(header.first))).map_err(StoreError::from);
-    renamed.and_then(|()| sync_folder(folder)).map_err(failed(true))?;
+    renamed.and_then(|()| Ok(sync_folder(folder)?)).map_err(failed(true))?;
     Ok((file, ROOM_BYTES as u64))
 }
 
-/// What was read of a segment.
+/// What was read of the last segment.
 struct ReadSegment {
     header: SegmentHeader,
     last: Sequence,
@@ -310,41 +332,31 @@ struct ReadSegment {
     torn: bool,
 }
 
-/// Reads a segment up to where the next one begins; the last one up to its end.
-fn read_segment(
-    files: &LogFiles,
-    first: Sequence,
-    next: Option<Sequence>,
-    take: &mut dyn FnMut(Commit) -> Result<(), StoreError>,
-) -> Result<ReadSegment, StoreError> {
+/// Finds the last whole frame of the last segment. The commits before it are not decoded: whoever reads them does that.
+fn read_segment(files: &LogFiles, first: Sequence) -> Result<ReadSegment, StoreError> {
     let name = LogFiles::name(first);
     let bytes = fs::read(files.path(first))?;
     let header = SegmentHeader::decode(&bytes, files.store, first, &name)?;
-    let (mut at, mut expected, mut last_time) = (HEADER_BYTES, first, None);
+    let (mut at, mut expected, mut last_frame) = (HEADER_BYTES, first, None);
     let stopped = loop {
-        if next == Some(expected) {
-            break None;
-        }
         match found_at(&bytes, at, header.salt) {
-            Found::Frame { first, commits, end } if first == expected && !commits.is_empty() => {
-                expected += commits.len() as u64;
-                at = end;
-                last_time = commits.last().map(|commit| commit.command.time);
-                commits.into_iter().try_for_each(&mut *take)?;
+            Found::Frame { header, payload } if header.first == expected && header.commits > 0 => {
+                expected = header.last() + 1;
+                at += header.frame_bytes();
+                last_frame = Some((header, payload));
             }
-            Found::Frame { first, .. } => {
-                break Some(format!("sequence {expected} is missing, {first} follows"));
-            }
-            Found::Nothing => break Some(format!("sequence {expected} is missing")),
-            Found::Broken(malformed) => break Some(format!("sequence {expected}: {}", malformed.0)),
+            Found::Frame { header, .. } => break format!("sequence {expected} is missing, {} follows", header.first),
+            Found::Nothing => break format!("sequence {expected} is missing"),
+            Found::Broken(malformed) => break format!("sequence {expected}: {}", malformed.0),
         }
     };
-    if let Some(how) = stopped
-        && (next.is_some() || frame_after(&bytes, at, header.salt, expected).is_some())
-    {
-        return Err(damaged(&format!("{name}: {how}, and more follows")));
+    if frame_after(&bytes, at, header.salt, expected).is_some() {
+        return Err(damaged(&format!("{name}: {stopped}, and more follows")));
     }
+    let time_of =
+        |(frame, payload): (FrameHeader, &[u8])| Some(frame.commits(header.salt, payload).ok()?.last()?.command.time);
     let torn = bytes[at.min(bytes.len())..].iter().any(|&byte| byte != 0);
+    let last_time = last_frame.and_then(time_of);
     Ok(ReadSegment { header, last: expected - 1, last_time, end: at, bytes: bytes.len(), torn })
 }
 
@@ -360,5 +372,82 @@ impl ReadSegment {
             room = self.end as u64;
         }
         Ok(Active { file, header: self.header, end: self.end as u64, room })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Command;
+
+    fn commit(sequence: Sequence, time: i64) -> Commit {
+        let command = Command { time: TimeMs(time), request: None, changes: Vec::new() };
+        Commit { sequence, command, answer: Vec::new(), events: Vec::new() }
+    }
+
+    fn open(folder: &Path) -> FileLog {
+        FileLog::open(folder, StoreId(1), Arc::new(File::open(folder).unwrap())).unwrap()
+    }
+
+    fn all(log: &FileLog, through: Sequence) -> Vec<Commit> {
+        let mut cursor = log.source().cursor(0);
+        std::iter::from_fn(|| Some(cursor.read(through).unwrap()).filter(|read| !read.is_empty())).flatten().collect()
+    }
+
+    /// `/dev/null` takes every byte, and cannot be synced.
+    #[test]
+    fn an_append_that_can_be_neither_synced_nor_cut_off_is_not_there_once_the_tail_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        FileLog::create(folder.path(), StoreId(1), 1).unwrap();
+        let mut log = open(folder.path());
+        log.append(&[commit(1, 7)]).unwrap();
+        log.end().unwrap().active.file = File::options().write(true).open("/dev/null").unwrap();
+        let (there, aside) = (folder.path().join(FOLDER), folder.path().join("aside"));
+        fs::rename(&there, &aside).unwrap();
+        assert!(matches!(log.append(&[commit(2, 7)]), Err(NotAppended::Unknown(_))));
+        assert!(log.tail().is_err(), "it is not known yet");
+        assert!(matches!(log.append(&[commit(2, 8)]), Err(NotAppended::NotThere(_))), "nothing follows on it");
+        fs::rename(&aside, &there).unwrap();
+        assert_eq!(log.tail(), Ok(1));
+        log.append(&[commit(2, 9)]).unwrap();
+        assert_eq!(all(&log, 2), [commit(1, 7), commit(2, 9)]);
+        drop(log);
+        let mut log = open(folder.path());
+        assert_eq!((log.tail(), all(&log, 2)), (Ok(2), vec![commit(1, 7), commit(2, 9)]));
+    }
+
+    #[test]
+    fn an_append_that_cannot_be_synced_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        FileLog::create(folder.path(), StoreId(1), 1).unwrap();
+        let mut log = open(folder.path());
+        log.append(&[commit(1, 7)]).unwrap();
+        log.end().unwrap().active.file = File::options().write(true).open("/dev/null").unwrap();
+        assert!(matches!(log.append(&[commit(2, 7)]), Err(NotAppended::NotThere(_))));
+        assert_eq!(log.tail(), Ok(1));
+        log.append(&[commit(2, 9)]).unwrap();
+        assert_eq!(all(&log, 2), [commit(1, 7), commit(2, 9)]);
+    }
+
+    /// Whoever only reads a log drops nothing of it; whoever writes to it drops what was never finished.
+    #[test]
+    fn an_unfinished_append_at_the_end_is_dropped_by_whoever_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        FileLog::create(folder.path(), StoreId(1), 1).unwrap();
+        let mut log = open(folder.path());
+        log.append(&[commit(1, 7)]).unwrap();
+        let end = log.end().unwrap().active.end;
+        drop(log);
+        let segment = folder.path().join(FOLDER).join(LogFiles::name(1));
+        let mut torn = fs::read(&segment).unwrap();
+        torn.extend([9; 50]);
+        fs::write(&segment, &torn).unwrap();
+        assert_eq!(FileLog::inspect(folder.path(), StoreId(1)).unwrap().tail(), Ok(1));
+        assert_eq!(fs::read(&segment).unwrap(), torn);
+        let mut log = open(folder.path());
+        assert_eq!((log.tail(), fs::metadata(&segment).unwrap().len()), (Ok(1), end));
+        log.append(&[commit(2, 9)]).unwrap();
+        assert_eq!(all(&log, 2), [commit(1, 7), commit(2, 9)]);
+        assert_eq!(log.bytes_after(0), 2 * (end - HEADER_BYTES as u64));
     }
 }

@@ -1,7 +1,7 @@
 //! The bytes of one file of the log: a header, then frames, each a batch of commits that was put on disk at once.
 //!
 //! A frame that is not whole is either the end of what was written when the power went, or damage. Every batch is synced
-//! before the next is written, so a whole frame behind a broken one tells that the broken one was acknowledged.
+//! before the next is written, so a whole frame behind a broken one shows that the broken one was acknowledged.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -23,7 +23,7 @@ const ALIGNMENT: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentHeader {
     pub store: StoreId,
-    /// Of the first commit in it.
+    /// The sequence of the first commit in it.
     pub first: Sequence,
     /// In every frame's checksum: no caller can write a text that looks like a frame.
     pub salt: u64,
@@ -66,7 +66,7 @@ impl SegmentHeader {
         let id = u128::from(number(16)) << 64 | u128::from(number(8));
         let header = SegmentHeader { store: StoreId(id), first: number(24), salt: number(32) };
         if (header.store, header.first) != (store, first) {
-            return Err(damaged("it is of another store or another place in the log"));
+            return Err(damaged("it is of another store or another position in the log"));
         }
         Ok(header)
     }
@@ -133,11 +133,14 @@ impl FrameHeader {
         self.first.saturating_add(u64::from(self.commits)).saturating_sub(1)
     }
 
+    fn check(self, salt: u64, payload: &[u8]) -> Result<(), Malformed> {
+        let matches = self.crc == checksum(salt, &self.fields, payload);
+        if matches { Ok(()) } else { Err(Malformed("a frame's checksum does not match")) }
+    }
+
     /// The commits of a payload whose checksum matches.
     pub fn commits(self, salt: u64, payload: &[u8]) -> Result<Vec<Commit>, Malformed> {
-        if self.crc != checksum(salt, &self.fields, payload) {
-            return Err(Malformed("a frame's checksum does not match"));
-        }
+        self.check(salt, payload)?;
         let mut from = Decoder::new(payload);
         let commits = (0..u64::from(self.commits)).map(|i| commit_codec::decode(self.first + i, from.blob()?));
         let commits = commits.collect::<Result<_, _>>()?;
@@ -146,17 +149,17 @@ impl FrameHeader {
     }
 }
 
-/// What begins at a place of a segment.
-pub enum Found {
-    /// A whole frame, and where the next one begins.
-    Frame { first: Sequence, commits: Vec<Commit>, end: usize },
+/// What begins at a position of a segment.
+pub enum Found<'a> {
+    /// A whole frame, whose payload is not decoded.
+    Frame { header: FrameHeader, payload: &'a [u8] },
     /// None was ever begun here.
     Nothing,
     /// Not a frame: damage, or what was being written when the power went.
     Broken(Malformed),
 }
 
-pub fn found_at(bytes: &[u8], at: usize, salt: u64) -> Found {
+pub fn found_at(bytes: &[u8], at: usize, salt: u64) -> Found<'_> {
     let cut = Found::Broken(Malformed("a frame is cut short"));
     let rest = bytes.get(at..).unwrap_or_default();
     let Some(head) = rest.first_chunk() else {
@@ -164,21 +167,18 @@ pub fn found_at(bytes: &[u8], at: usize, salt: u64) -> Found {
     };
     let Some(header) = FrameHeader::decode(head) else { return Found::Nothing };
     let Some(payload) = rest.get(FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + header.payload_bytes()) else { return cut };
-    match header.commits(salt, payload) {
-        Ok(commits) => Found::Frame { first: header.first, commits, end: at + header.frame_bytes() },
-        Err(malformed) => Found::Broken(malformed),
-    }
+    header.check(salt, payload).map_or_else(Found::Broken, |()| Found::Frame { header, payload })
 }
 
-/// The first whole frame of a sequence not before `least` anywhere from a place on.
+/// The first whole frame of a sequence not before `least` anywhere from a position on.
 pub fn frame_after(bytes: &[u8], at: usize, salt: u64, least: Sequence) -> Option<Sequence> {
-    let places = (at.next_multiple_of(ALIGNMENT)..bytes.len()).step_by(ALIGNMENT);
-    places.into_iter().find_map(|at| {
+    let mut positions = (at.next_multiple_of(ALIGNMENT)..bytes.len()).step_by(ALIGNMENT);
+    positions.find_map(|at| {
         let header = FrameHeader::decode(bytes.get(at..)?.first_chunk()?)?;
-        // Most places are ruled out here, without a checksum.
+        // Most positions are ruled out here, without a checksum.
         let possible = header.first >= least && header.frame_bytes() <= bytes.len().next_multiple_of(ALIGNMENT) - at;
         match possible.then(|| found_at(bytes, at, salt))? {
-            Found::Frame { first, .. } => Some(first),
+            Found::Frame { header, .. } => Some(header.first),
             _ => None,
         }
     })
@@ -216,8 +216,9 @@ mod tests {
         let commits = [commit(3), commit(4)];
         let bytes = frame(99, &commits).unwrap();
         assert!(bytes.len().is_multiple_of(ALIGNMENT));
-        let Found::Frame { first: 3, commits: found, end } = found_at(&bytes, 0, 99) else { panic!("no frame") };
-        assert_eq!((found.as_slice(), end), (commits.as_slice(), bytes.len()));
+        let Found::Frame { header, payload } = found_at(&bytes, 0, 99) else { panic!("no frame") };
+        assert_eq!((header.first, header.last(), header.frame_bytes()), (3, 4, bytes.len()));
+        assert_eq!(header.commits(99, payload).unwrap(), commits);
         assert!(matches!(found_at(&bytes, 0, 98), Found::Broken(_)), "another salt");
         let content = FRAME_HEADER_BYTES + FrameHeader::decode(bytes.first_chunk().unwrap()).unwrap().payload_bytes();
         for at in 0..content {

@@ -2,16 +2,15 @@
 //!
 //! It is replaced whole by one atomic rename, so it is always the old one or the new one.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use super::{StoreError, StoreId, private};
+use crate::store::private::{self, sync_folder};
+use crate::store::{StoreError, StoreId};
 
-/// The format of the store's layout this version writes.
-pub const STORE_FORMAT: u32 = 4;
-/// The oldest it reads: format 1 knows no privacy and no blocks, formats 1 and 2 no introductions, 1 to 3 neither consent, a secret nor scopes.
-const STORE_FORMAT_OLDEST: u32 = 1;
+/// The format of the store's layout this version writes, and the only one it reads.
+const STORE_FORMAT: u32 = 4;
 const MAGIC: &[u8; 4] = b"KITH";
 const NAME: &str = "STORE";
 const NAME_BESIDE: &str = "STORE.new";
@@ -20,8 +19,6 @@ const NAME_BESIDE: &str = "STORE.new";
 pub struct StoreFile {
     pub id: StoreId,
     pub generation: u64,
-    /// As it was found; it is written in this version's.
-    pub format: u32,
 }
 
 impl StoreFile {
@@ -51,10 +48,10 @@ impl StoreFile {
             content[range].iter().rev().fold(0u128, |number, &byte| number << 8 | u128::from(byte))
         };
         let found = number(4..8) as u32;
-        if !(STORE_FORMAT_OLDEST..=STORE_FORMAT).contains(&found) {
+        if found != STORE_FORMAT {
             return Err(StoreError::UnknownFormat { found, known: STORE_FORMAT });
         }
-        Ok(StoreFile { id: StoreId(number(8..24)), generation: number(24..32) as u64, format: found })
+        Ok(StoreFile { id: StoreId(number(8..24)), generation: number(24..32) as u64 })
     }
 
     pub fn is_in(folder: &Path) -> bool {
@@ -70,25 +67,16 @@ impl StoreFile {
         }
     }
 
-    /// Writes it beside the one there is; on disk when it returns.
-    pub fn write_beside(self, folder: &Path) -> Result<(), StoreError> {
+    /// Replaces the one there is, at once; on disk when it returns. The names of what it refers to are on disk before: a rename may get
+    /// there alone.
+    pub fn write(self, folder: &Path) -> Result<(), StoreError> {
         let mut file = private::create_file(&folder.join(NAME_BESIDE))?;
         file.write_all(&self.encode())?;
-        Ok(file.sync_all()?)
+        file.sync_all()?;
+        sync_folder(folder)?;
+        fs::rename(folder.join(NAME_BESIDE), folder.join(NAME))?;
+        Ok(sync_folder(folder)?)
     }
-}
-
-/// Takes the one written beside in the place of the one there is, at once; on disk when it returns. The names of what it tells
-/// of are on disk before: a rename may get there alone.
-pub fn put_in_place(folder: &Path) -> Result<(), StoreError> {
-    sync_folder(folder)?;
-    fs::rename(folder.join(NAME_BESIDE), folder.join(NAME))?;
-    sync_folder(folder)
-}
-
-/// Puts a folder's names on disk.
-pub fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    Ok(File::open(folder)?.sync_all()?)
 }
 
 #[cfg(test)]
@@ -97,8 +85,7 @@ mod tests {
 
     #[test]
     fn it_comes_back_and_no_changed_byte_passes() {
-        let file =
-            StoreFile { id: StoreId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210), generation: 7, format: STORE_FORMAT };
+        let file = StoreFile { id: StoreId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210), generation: 7 };
         let bytes = file.encode();
         assert_eq!(StoreFile::decode(&bytes), Ok(file));
         for at in 0..bytes.len() {
@@ -111,10 +98,12 @@ mod tests {
 
     #[test]
     fn another_format_is_named() {
-        let mut bytes = StoreFile { id: StoreId(1), generation: 1, format: STORE_FORMAT }.encode();
-        bytes[4] = 9;
-        let crc = crc32fast::hash(&bytes[..32]).to_le_bytes();
-        bytes[32..].copy_from_slice(&crc);
-        assert_eq!(StoreFile::decode(&bytes), Err(StoreError::UnknownFormat { found: 9, known: STORE_FORMAT }));
+        for found in [STORE_FORMAT - 1, STORE_FORMAT + 1] {
+            let mut bytes = StoreFile { id: StoreId(1), generation: 1 }.encode();
+            bytes[4] = found as u8;
+            let crc = crc32fast::hash(&bytes[..32]).to_le_bytes();
+            bytes[32..].copy_from_slice(&crc);
+            assert_eq!(StoreFile::decode(&bytes), Err(StoreError::UnknownFormat { found, known: STORE_FORMAT }));
+        }
     }
 }

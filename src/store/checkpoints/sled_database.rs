@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::store_file::sync_folder;
-use super::{StoreError, private};
+use crate::store::StoreError;
+use crate::store::private::{self, sync_folder};
 
 /// sled's own page cache: a checkpoint is written once and read from its begin to its end.
 const CACHE_BYTES: u64 = 16 * 1_024 * 1_024;
@@ -89,7 +89,10 @@ impl SledDatabase {
             self.blobs_synced.insert(name);
             new = true;
         }
-        if new { sync_folder(&folder) } else { Ok(()) }
+        if new {
+            sync_folder(&folder)?;
+        }
+        Ok(())
     }
 
     /// Puts a new database on disk with all its names.
@@ -105,7 +108,7 @@ impl SledDatabase {
         }
         private::tighten(&self.folder)?;
         sync_folder(&self.folder.join("blobs"))?;
-        sync_folder(&self.folder)
+        Ok(sync_folder(&self.folder)?)
     }
 
     /// Writes all or none; not yet on disk.

@@ -4,30 +4,30 @@
 //! here, and a log that ends before it is damaged.
 //!
 //! It is not synced by each append, which would take as long as the append itself: the kernel puts it on disk within
-//! seconds. What it tells is at most what the log holds, so a power cut can leave it behind the log, never ahead.
+//! seconds. It notes at most what the log holds, so a power cut can leave it behind the log, never ahead.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::{StoreError, private};
 use crate::domain::Sequence;
+use crate::store::{StoreError, private};
 
 const NAME: &str = "TAIL";
-/// Two places, written in turn: a write cut short leaves the other one whole.
-const PLACES: u64 = 2;
+/// Two slots, written in turn: a write cut short leaves the other one whole.
+const SLOTS: u64 = 2;
 /// Sequence (8), CRC-32 of it (4); little-endian.
-const PLACE_BYTES: usize = 12;
+const SLOT_BYTES: usize = 12;
 
 pub struct TailFile {
     file: File,
-    next_place: u64,
+    next_slot: u64,
     pub acknowledged: Sequence,
 }
 
 impl TailFile {
     /// At most.
-    pub const BYTES: u64 = PLACES * PLACE_BYTES as u64;
+    pub const BYTES: u64 = SLOTS * SLOT_BYTES as u64;
 
     /// The file of a new store whose last sequence this is, on disk when it returns.
     pub fn create(folder: &Path, last: Sequence) -> Result<(), StoreError> {
@@ -49,24 +49,24 @@ impl TailFile {
             std::io::ErrorKind::NotFound => StoreError::Damaged { what: format!("{NAME} is missing") },
             _ => error.into(),
         })?;
-        let known = bytes.chunks(PLACE_BYTES).zip(0..PLACES).filter_map(|(bytes, place)| Some((decode(bytes)?, place)));
-        let (acknowledged, place) =
+        let known = bytes.chunks(SLOT_BYTES).zip(0..SLOTS).filter_map(|(bytes, slot)| Some((decode(bytes)?, slot)));
+        let (acknowledged, slot) =
             known.max().ok_or_else(|| StoreError::Damaged { what: format!("{NAME}: no checksum in it matches") })?;
-        Ok(TailFile { file: File::open(&path)?, next_place: (place + 1) % PLACES, acknowledged })
+        Ok(TailFile { file: File::open(&path)?, next_slot: (slot + 1) % SLOTS, acknowledged })
     }
 
-    /// Notes the last one again, in both places: what they held may have been damaged.
+    /// Notes the last one again, in both slots: what they held may have been damaged.
     pub fn note_again(&mut self) {
-        for _ in 0..PLACES {
+        for _ in 0..SLOTS {
             self.acknowledge(self.acknowledged);
         }
     }
 
     /// Notes what is in the log already. That it can't be noted is no reason to refuse it: the next note makes up for it.
     pub fn acknowledge(&mut self, sequence: Sequence) {
-        match self.file.write_all_at(&encode(sequence), self.next_place * PLACE_BYTES as u64) {
+        match self.file.write_all_at(&encode(sequence), self.next_slot * SLOT_BYTES as u64) {
             Ok(()) => {
-                self.next_place = (self.next_place + 1) % PLACES;
+                self.next_slot = (self.next_slot + 1) % SLOTS;
                 self.acknowledged = sequence;
             }
             Err(error) => tracing::warn!(%error, "the end of the log could not be noted"),
@@ -74,8 +74,8 @@ impl TailFile {
     }
 }
 
-fn encode(sequence: Sequence) -> [u8; PLACE_BYTES] {
-    let mut bytes = [0; PLACE_BYTES];
+fn encode(sequence: Sequence) -> [u8; SLOT_BYTES] {
+    let mut bytes = [0; SLOT_BYTES];
     bytes[..8].copy_from_slice(&sequence.to_le_bytes());
     bytes[8..].copy_from_slice(&crc32fast::hash(&sequence.to_le_bytes()).to_le_bytes());
     bytes
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_tells_the_last_sequence_and_one_bad_place_hides_only_that() {
+    fn it_tells_the_last_sequence_and_one_bad_slot_hides_only_that() {
         let folder = tempfile::tempdir().unwrap();
         TailFile::create(folder.path(), 0).unwrap();
         let mut tail = TailFile::open(folder.path()).unwrap();

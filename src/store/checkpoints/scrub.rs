@@ -1,5 +1,4 @@
-//! Whether what is on disk is still what was written: the checkpoint's files by their checksums, which are taken when it has been
-//! written and read back, the log by those of its frames.
+//! Whether a checkpoint's files are still what was written: by their checksums, which are taken when it has been written and read back.
 //!
 //! Rot that nobody looks for is found by the next start, which refuses the store. Found while its server runs, it is written anew.
 
@@ -9,13 +8,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{Advice, fadvise};
-
-use super::log::LogFiles;
 use super::store_file::StoreFile;
-use super::tail_file::TailFile;
-use super::{Scrub, StoreError};
-use crate::domain::{Error, Sequence};
+use crate::domain::Error;
+use crate::store::private::drop_cached;
+use crate::store::{CheckpointScrub, Pace, StoreError};
 
 /// Bytes that are read between two calls of the pace.
 const PIECE_BYTES: usize = 256 * 1_024;
@@ -28,12 +24,12 @@ pub struct GenerationSums {
 }
 
 impl GenerationSums {
-    /// Of a generation that nobody writes to any more.
+    /// Reads the files of a generation that nobody writes to any more.
     pub fn take(folder: &Path) -> Result<GenerationSums, StoreError> {
         let mut files = BTreeMap::new();
         for path in files_under(folder)? {
             let sum = sum(&path, &mut |_| Ok(()));
-            let sum = sum.map_err(|_| StoreError::Io("it was told to stop".to_owned()))??;
+            let sum = sum.map_err(|_| StoreError::Io("it was to stop".to_owned()))??;
             files.insert(path, sum);
         }
         Ok(GenerationSums { folder: folder.to_owned(), files })
@@ -57,9 +53,6 @@ fn files_under(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// How often, and whether, reading goes on.
-type Pace<'a> = dyn FnMut(u64) -> Result<(), Error> + 'a;
-
 /// The outer error is the pace's own.
 fn sum(path: &Path, pace: &mut Pace<'_>) -> Result<Result<(u64, u32), StoreError>, Error> {
     let mut file = match File::open(path) {
@@ -82,10 +75,9 @@ fn sum(path: &Path, pace: &mut Pace<'_>) -> Result<Result<(u64, u32), StoreError
     }
 }
 
-/// What the store's owner and those who scrub it share.
+/// What the checkpoint's owner and those who scrub it share.
 pub struct Scrubbed {
     folder: PathBuf,
-    log: Arc<LogFiles>,
     known: Mutex<Option<Arc<Known>>>,
 }
 
@@ -97,8 +89,8 @@ struct Known {
 }
 
 impl Scrubbed {
-    pub fn new(folder: &Path, log: Arc<LogFiles>) -> Scrubbed {
-        Scrubbed { folder: folder.to_owned(), log, known: Mutex::new(None) }
+    pub fn new(folder: &Path) -> Scrubbed {
+        Scrubbed { folder: folder.to_owned(), known: Mutex::new(None) }
     }
 
     fn known(&self) -> MutexGuard<'_, Option<Arc<Known>>> {
@@ -116,9 +108,6 @@ impl Scrubbed {
             Ok(_) => return Ok(Err("STORE: it is not what was written".to_owned())),
             Err(error) => return Ok(Err(error.to_string())),
         }
-        if let Err(error) = TailFile::inspect(&self.folder) {
-            return Ok(Err(error.to_string()));
-        }
         for (path, expected) in &known.sums.files {
             let name = path.strip_prefix(&self.folder).unwrap_or(path).display();
             drop_cached(path);
@@ -134,44 +123,17 @@ impl Scrubbed {
     }
 }
 
-impl Scrub for Scrubbed {
+impl CheckpointScrub for Scrubbed {
     fn bytes(&self) -> u64 {
-        let log: u64 = self.log.segments().iter().map(|segment| segment.bytes).sum();
-        log + self.known().as_ref().map_or(0, |known| known.sums.bytes())
+        self.known().as_ref().map_or(0, |known| known.sums.bytes())
     }
 
-    fn checkpoint(&self, pace: &mut Pace<'_>) -> Result<Option<String>, Error> {
+    fn check(&self, pace: &mut Pace<'_>) -> Result<Option<String>, Error> {
         let Some(known) = self.known().clone() else { return Ok(None) };
         let found = self.find(&known, pace)?;
-        // Another one may have taken its place meanwhile.
+        // Another one may have replaced it meanwhile.
         let is_current = self.known().as_ref() == Some(&known);
         Ok(found.err().filter(|_| is_current))
-    }
-
-    fn log(&self, through: Sequence, pace: &mut Pace<'_>) -> Result<Option<(Sequence, String)>, Error> {
-        let segments = self.log.segments().clone();
-        segments.iter().for_each(|segment| drop_cached(&self.log.path(segment.first)));
-        let mut cursor = self.log.read_after(segments.first().map_or(0, |segment| segment.first - 1));
-        loop {
-            let before = cursor.bytes_read;
-            match cursor.next_commits(through) {
-                Ok(commits) if commits.is_empty() => return Ok(None),
-                Ok(_) => pace(cursor.bytes_read - before)?,
-                // It was shortened meanwhile.
-                Err(StoreError::TooOld { earliest }) if earliest > cursor.next => {
-                    cursor = self.log.read_after(earliest - 1);
-                }
-                Err(StoreError::TooManyFiles) => return Ok(None),
-                Err(error) => return Ok(Some((cursor.next, error.to_string()))),
-            }
-        }
-    }
-}
-
-/// Has what is read next come from the disk, not from memory. A system that does not do it is no reason to read nothing.
-fn drop_cached(path: &Path) {
-    if let Ok(file) = File::open(path) {
-        let _ = fadvise(&file, 0, None, Advice::DontNeed);
     }
 }
 
@@ -185,21 +147,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let generation = folder.path().join("generation");
         fs::create_dir_all(generation.join("blobs")).unwrap();
-        fs::create_dir(folder.path().join("log")).unwrap();
         let (db, blob) = (generation.join("db"), generation.join("blobs/1"));
         let whole = || {
             fs::write(&db, vec![7; PIECE_BYTES + 9]).unwrap();
             fs::write(&blob, b"a blob").unwrap();
         };
         whole();
-        let id = StoreId(5);
-        let file = StoreFile { id, generation: 1, format: crate::store::store_file::STORE_FORMAT };
-        file.write_beside(folder.path()).unwrap();
-        crate::store::store_file::put_in_place(folder.path()).unwrap();
-        TailFile::create(folder.path(), 0).unwrap();
-        let log = Arc::new(LogFiles::list(&folder.path().join("log"), id).unwrap());
-        let scrubbed = Scrubbed::new(folder.path(), log);
-        let found = || scrubbed.checkpoint(&mut |_| Ok(())).unwrap();
+        let file = StoreFile { id: StoreId(5), generation: 1 };
+        file.write(folder.path()).unwrap();
+        let scrubbed = Scrubbed::new(folder.path());
+        let found = || scrubbed.check(&mut |_| Ok(())).unwrap();
         assert_eq!(found(), None);
         scrubbed.knows(file, GenerationSums::take(&generation).unwrap());
         assert_eq!((found(), scrubbed.bytes()), (None, PIECE_BYTES as u64 + 15));
@@ -219,7 +176,7 @@ mod tests {
         fs::write(folder.path().join("STORE"), b"KITH").unwrap();
         assert!(found().unwrap().contains("STORE"));
         assert_eq!(
-            scrubbed.checkpoint(&mut |_| Err(Error::Cancelled)).unwrap().map(|what| what.contains("STORE")),
+            scrubbed.check(&mut |_| Err(Error::Cancelled)).unwrap().map(|what| what.contains("STORE")),
             Some(true)
         );
     }

@@ -5,8 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::private;
-use super::store_file::sync_folder;
+use crate::store::private::{self, sync_folder};
 
 const NAME: &str = "RESERVE";
 /// It is taken piece by piece: where the disk has not room for all of it, a part is better than none.
@@ -41,7 +40,7 @@ impl Reserve {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
             // The file system has the room when the folder is on disk.
-            Ok(()) => self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()),
+            Ok(()) => self.path.parent().map_or(Ok(()), sync_folder),
         }
     }
 
@@ -67,7 +66,7 @@ impl Reserve {
         }
         file.sync_all()?;
         if is_new && let Some(folder) = self.path.parent() {
-            sync_folder(folder).map_err(io::Error::other)?;
+            sync_folder(folder)?;
         }
         grown
     }
