@@ -12,7 +12,7 @@ use imbl::OrdMap;
 use super::apply::{Act, check};
 use super::state::State;
 use super::{Applied, Effect};
-use crate::domain::{Change, EdgeKey, Member, MemberId, Precondition, Privacy, TimeMs, Visibility};
+use crate::domain::{Change, EdgeKey, Member, MemberAttrs, MemberId, Precondition, Privacy, TimeMs, Visibility};
 use crate::graph::MemberIx;
 use crate::store::{Commit, StoreError};
 
@@ -87,9 +87,12 @@ impl State {
     /// Whose edges a change of their member shows to others than before, and to whom.
     fn shown_otherwise<'c>(&self, change: &'c Change) -> Option<(MemberIx, &'c MemberId, Visibility)> {
         let (id, precondition, after) = match change {
-            Change::PutMember { member, precondition } => (&member.id, precondition, member.privacy.edges_visibility),
+            Change::PutMember { member, precondition } => (&member.id, precondition, member.attrs.edges_visibility),
             Change::UpdateMember { id, patch, precondition } | Change::MergeMember { id, patch, precondition } => {
-                (id, precondition, patch.edges_visibility?)
+                if !patch.set.has(MemberAttrs::EDGES_VISIBILITY) {
+                    return None;
+                }
+                (id, precondition, patch.attrs.edges_visibility)
             }
             _ => return None,
         };

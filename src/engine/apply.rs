@@ -5,11 +5,11 @@
 use super::digest::Hashed;
 use super::edge_list::EdgeList;
 use super::erasures::member_erased;
-use super::records::{MemberRecord, Stored, Times};
+use super::records::{MemberRecord, Stored};
 use super::state::State;
-use super::{Applied, Effect, digest};
+use super::{Applied, Effect};
 use crate::domain::{
-    Change, Error, Event, Kind, KindName, Member, MemberId, MemberPatch, Precondition, Reason, Resource, TimeMs,
+    Change, Error, Event, Kind, KindName, Member, MemberId, MemberPatch, Precondition, Reason, Resource, TimeMs, Times,
 };
 use crate::graph::{KindIx, MemberIx};
 
@@ -55,7 +55,7 @@ impl State {
             Change::MergeMember { id, patch, precondition } => self.update_member(act, id, patch, precondition, true),
             Change::MergeKind { kind, kept, precondition } => {
                 let before = self.kind(kind.name.as_str());
-                let after = kept.merged(kind, before.as_ref().map(|before| &before.value))?;
+                let after = kind.merged(*kept, before.as_ref().map(|before| &before.value))?;
                 self.put_kind(act, &after, precondition)
             }
             Change::DeleteMember { id, precondition, allow_missing } => {
@@ -93,7 +93,7 @@ impl State {
             if self.graph.add_kind(kind.clone()).is_none() {
                 return Err(Error::precondition("kind.name", Reason::KindLimit, "64 kinds are registered already"));
             }
-            self.digest.add(digest::kind_hash(kind));
+            self.digest.add(kind.content_hash());
             act.tell(|| Event::KindPut { kind: kind.clone() });
             return Ok(Applied::of(Effect::Created));
         };
@@ -101,13 +101,13 @@ impl State {
             return Ok(Applied::of(Effect::Unchanged));
         }
         let ix = self.graph.find_kind(kind.name.as_str()).expect("the kind was found before");
-        if before.value.symmetric != kind.symmetric && self.has_edges_of(ix) {
+        if before.value.attrs.symmetric != kind.attrs.symmetric && self.has_edges_of(ix) {
             let message = "can't be changed while edges of the kind exist";
             return Err(Error::precondition("kind.symmetric", Reason::KindInUse, message));
         }
         self.graph.replace_kind(ix, kind.clone());
-        self.digest.remove(digest::kind_hash(&before.value));
-        self.digest.add(digest::kind_hash(kind));
+        self.digest.remove(before.value.content_hash());
+        self.digest.add(kind.content_hash());
         act.tell(|| Event::KindPut { kind: kind.clone() });
         Ok(Applied::of(Effect::Updated))
     }
@@ -126,11 +126,11 @@ impl State {
         };
         let ix = self.graph.find_kind(name.as_str()).expect("the kind was found before");
         let in_audience = |kinds: &[KindName]| kinds.binary_search(name).is_ok();
-        if self.has_edges_of(ix) || self.statuses.values().any(|s| in_audience(&s.status.audience.filter.kinds)) {
+        if self.has_edges_of(ix) || self.statuses.values().any(|s| in_audience(&s.status.attrs.audience.filter.kinds)) {
             return Err(Error::precondition("name", Reason::KindInUse, "edges or audiences of statuses use the kind"));
         }
         self.graph.remove_kind(ix);
-        self.digest.remove(digest::kind_hash(&before.value));
+        self.digest.remove(before.value.content_hash());
         act.tell(|| Event::KindDeleted { name: name.clone() });
         Ok(Applied::of(Effect::Deleted))
     }
@@ -177,7 +177,9 @@ impl State {
         };
         let after = patch.member(&before.value);
         // Each label is within its bounds; together with those there were they may be too many.
-        if let Some(violation) = after.violations().into_iter().find(|violation| violation.reason == Reason::TooMany) {
+        if let Some(violation) =
+            after.attrs.violations().into_iter().find(|violation| violation.reason == Reason::TooMany)
+        {
             return Err(violation.within("member").into());
         }
         Ok(Applied::of(self.replace_member(act, &before, &after)))
@@ -192,9 +194,9 @@ impl State {
         } else {
             *self.members.get_mut(ix.0 as usize).expect("a reused slot exists") = record;
         }
-        self.topics.add_interests(ix, &member.topics);
-        self.graph.set_privacy(ix, member.privacy);
-        self.digest.add(digest::member_hash(member));
+        self.topics.add_interests(ix, &member.attrs.topics);
+        self.graph.set_privacy(ix, member.attrs.privacy());
+        self.digest.add(member.content_hash());
         let create_time = act.now;
         act.tell(|| Event::MemberPut { member: member.clone(), create_time });
         ix
@@ -205,14 +207,14 @@ impl State {
             return Effect::Unchanged;
         }
         let ix = self.graph.find(after.id.as_str()).expect("the member was found before");
-        self.topics.remove_interests(ix, &before.value.topics);
-        self.topics.add_interests(ix, &after.topics);
+        self.topics.remove_interests(ix, &before.value.attrs.topics);
+        self.topics.add_interests(ix, &after.attrs.topics);
         let record = self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record");
         *record = MemberRecord::new(after, record.times.updated(act.now));
-        self.graph.set_privacy(ix, after.privacy);
+        self.graph.set_privacy(ix, after.attrs.privacy());
         self.privacy_set(ix);
-        self.digest.remove(digest::member_hash(&before.value));
-        self.digest.add(digest::member_hash(after));
+        self.digest.remove(before.value.content_hash());
+        self.digest.add(after.content_hash());
         act.tell(|| Event::MemberPut { member: after.clone(), create_time: before.create_time });
         Effect::Updated
     }

@@ -4,15 +4,16 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::apply::{Act, check, missing};
+use super::digest::Hashed;
 use super::edge_list::EdgeList;
 use super::erasures::member_erased;
 use super::pending::PendingEdge;
-use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Stored, Times, edge_after_put, tie};
+use super::records::{EdgeRecord, MemberRecord, StatusRecord, Stored, strength_inputs};
 use super::state::{Mention, State};
-use super::{Applied, Effect, digest};
+use super::{Applied, Effect};
 use crate::domain::{
     Edge, EdgeKey, EdgePut, Error, Event, InteractionRecord, KindName, Member, MemberId, Origin, Precondition, Privacy,
-    Reason, Resource, Status, StatusId, Violation, Visibility,
+    Reason, Resource, Status, StatusId, Times, Violation, Visibility,
 };
 use crate::graph::{HalfEdge, KindIx, MemberIx, add_interactions};
 
@@ -44,7 +45,7 @@ impl State {
                 self.require_member(id, field)?;
             }
         }
-        let after = edge_after_put(put, key, before.as_ref().map(|stored| &stored.value));
+        let after = put.edge_after(key, before.as_ref().map(|stored| &stored.value));
         let mut applied = Applied::of(Effect::Created);
         if let Some(before) = &before {
             if before.value == after {
@@ -64,7 +65,7 @@ impl State {
     }
 
     pub(super) fn check_origin(&self, put: &EdgePut) -> Result<(), Error> {
-        let status = put.origin.as_ref().and_then(|origin| origin.status.as_ref());
+        let status = put.attrs.origin.as_ref().and_then(|origin| origin.status.as_ref());
         if status.is_none_or(|status| self.statuses.contains_key(status)) {
             return Ok(());
         }
@@ -80,13 +81,13 @@ impl State {
 
     /// The key an edge is kept under.
     pub(super) fn kept_key(&self, key: &EdgeKey, kind: KindIx) -> EdgeKey {
-        if self.graph.kind(kind).symmetric { key.clone().smaller_first() } else { key.clone() }
+        if self.graph.kind(kind).attrs.symmetric { key.clone().smaller_first() } else { key.clone() }
     }
 
     /// The edge at a place, pending or not, which has this key.
     pub(super) fn edge_of(&self, key: &EdgeKey, (from, kind, to): EdgePlace) -> Option<Stored<Edge>> {
         let Some(record) = self.edge_record(from, kind, to) else { return self.pending_edge((from, kind, to)) };
-        Some(Stored::of(record.facts.edge(key.clone()), record.times))
+        Some(Stored::of(Edge { key: key.clone(), attrs: record.attrs }, record.times))
     }
 
     /// The same by the place alone.
@@ -105,9 +106,9 @@ impl State {
 
     /// Writes an edge whose members and kind exist in the place of what was there.
     fn store_edge(&mut self, act: &mut Act<'_>, place: EdgePlace, before: Option<&Stored<Edge>>, after: &Edge) {
-        if after.asked_by.is_none() {
+        if after.attrs.asked_by.is_none() {
             let (from, kind, to) = place;
-            self.graph.put_edge(from, kind, to, tie(after));
+            self.graph.put_edge(from, kind, to, strength_inputs(&after.attrs));
         }
         self.store_record(act, place, before, after);
     }
@@ -125,23 +126,23 @@ impl State {
             None => Times::new(act.now),
         };
         if let Some(before) = before {
-            self.digest.remove(digest::edge_hash(&before.value));
+            self.digest.remove(before.value.content_hash());
             self.unindex_origin(&before.value);
         }
-        self.digest.add(digest::edge_hash(after));
+        self.digest.add(after.content_hash());
         self.index_origin(after);
-        if after.asked_by.is_some() {
+        if after.attrs.asked_by.is_some() {
             self.put_pending(place, PendingEdge { edge: after.clone(), times });
         } else {
-            let stood = before.filter(|before| before.value.asked_by.is_none());
+            let stood = before.filter(|before| before.value.attrs.asked_by.is_none());
             if before.is_some() && stood.is_none() {
                 self.remove_pending(place);
             }
             let (from, kind, to) = place;
-            if after.visibility != stood.map_or(Visibility::default(), |before| before.value.visibility) {
-                self.graph.set_edge_visibility(from, kind, to, after.visibility);
+            if after.attrs.visibility != stood.map_or(Visibility::default(), |before| before.value.attrs.visibility) {
+                self.graph.set_edge_visibility(from, kind, to, after.attrs.visibility);
             }
-            self.edge_list(from).insert(&EdgeRecord { to, kind, times, facts: EdgeFacts::of(after) });
+            self.edge_list(from).insert(&EdgeRecord { to, kind, times, attrs: after.attrs.clone() });
         }
         act.tell(|| Event::EdgePut { edge: after.clone(), create_time: times.create });
     }
@@ -151,7 +152,7 @@ impl State {
     }
 
     pub(super) fn index_origin(&mut self, edge: &Edge) {
-        let Some(origin) = &edge.origin else { return };
+        let Some(origin) = &edge.attrs.origin else { return };
         if let Some(status) = &origin.status {
             self.outcomes.insert((status.clone(), edge.key.clone()));
         }
@@ -161,7 +162,7 @@ impl State {
     }
 
     fn unindex_origin(&mut self, edge: &Edge) {
-        let Some(origin) = &edge.origin else { return };
+        let Some(origin) = &edge.attrs.origin else { return };
         if let Some(status) = &origin.status {
             self.outcomes.remove(&(status.clone(), edge.key.clone()));
         }
@@ -193,9 +194,9 @@ impl State {
     fn remove_edge(&mut self, from: MemberIx, kind: KindIx, to: MemberIx) {
         let before = self.edge_at(from, kind, to).expect("the edge exists");
         let (from, to) = self.kept_order(from, kind, to);
-        self.digest.remove(digest::edge_hash(&before.value));
+        self.digest.remove(before.value.content_hash());
         self.unindex_origin(&before.value);
-        if before.value.asked_by.is_some() {
+        if before.value.attrs.asked_by.is_some() {
             return self.remove_pending((from, kind, to));
         }
         self.graph.remove_edge(from, kind, to);
@@ -213,7 +214,7 @@ impl State {
         let found = place.and_then(|place| Some((place, self.edge_of(&key, place)?)));
         let (place, before) =
             found.ok_or_else(|| Error::not_found(Resource::Edge, format!("{}-{}-{}", key.from, key.kind, key.to)))?;
-        if before.value.asked_by.is_some() {
+        if before.value.attrs.asked_by.is_some() {
             return Err(Error::precondition(
                 "kind",
                 Reason::EdgePending,
@@ -221,7 +222,7 @@ impl State {
             ));
         }
         let mut after = before.value.clone();
-        after.history = add_interactions(after.history, self.graph.kind(kind), record.count, record.time_s);
+        after.attrs.history = add_interactions(after.attrs.history, self.graph.kind(kind), record.count, record.time_s);
         self.store_edge(act, place, Some(&before), &after);
         Ok(Applied::of(Effect::Updated))
     }
@@ -231,7 +232,7 @@ impl State {
             return Err(Error::AlreadyExists { resource: Resource::Status, id: status.id.to_string() });
         }
         self.require_member(&status.author, "status.author_id")?;
-        let unknown = status.audience.filter.kinds.iter().enumerate();
+        let unknown = status.attrs.audience.filter.kinds.iter().enumerate();
         let unknown = unknown.filter(|(_, kind)| self.graph.find_kind(kind.as_str()).is_none());
         let unknown: Vec<Violation> = unknown
             .map(|(i, kind)| {
@@ -252,15 +253,15 @@ impl State {
     pub(super) fn store_status(&mut self, record: StatusRecord) {
         let author = self.author_of(&record);
         let status = &record.status;
-        self.by_author.insert((author, Reverse(status.post_time), status.id.clone()));
-        for excluded in &status.audience.filter.exclude {
+        self.by_author.insert((author, Reverse(status.attrs.post_time), status.id.clone()));
+        for excluded in &status.attrs.audience.filter.exclude {
             self.mentions.insert((excluded.clone(), Mention::Excluded(status.id.clone())));
         }
-        self.topics.add_subjects(author, &status.topics);
-        if let Some(time) = status.expire_time {
+        self.topics.add_subjects(author, &status.attrs.topics);
+        if let Some(time) = status.attrs.expire_time {
             self.expiring.insert((time, status.id.clone()));
         }
-        self.digest.add(digest::status_hash(status));
+        self.digest.add(status.content_hash());
         self.statuses.insert(status.id.clone(), Arc::new(record));
     }
 
@@ -268,15 +269,15 @@ impl State {
         let record = self.statuses.remove(id).expect("the status exists");
         let author = self.author_of(&record);
         let status = &record.status;
-        self.by_author.remove(&(author, Reverse(status.post_time), id.clone()));
-        for excluded in &status.audience.filter.exclude {
+        self.by_author.remove(&(author, Reverse(status.attrs.post_time), id.clone()));
+        for excluded in &status.attrs.audience.filter.exclude {
             self.mentions.remove(&(excluded.clone(), Mention::Excluded(id.clone())));
         }
-        self.topics.remove_subjects(author, &status.topics);
-        if let Some(time) = status.expire_time {
+        self.topics.remove_subjects(author, &status.attrs.topics);
+        if let Some(time) = status.attrs.expire_time {
             self.expiring.remove(&(time, id.clone()));
         }
-        self.digest.remove(digest::status_hash(status));
+        self.digest.remove(status.content_hash());
         record
     }
 
@@ -310,9 +311,9 @@ impl State {
         let place = self.locate(key).expect("an indexed edge's members and kind exist");
         let before = self.edge_of(key, place).expect("an indexed edge exists");
         let mut after = before.value.clone();
-        let mut origin = after.origin.take().unwrap_or_default();
+        let mut origin = after.attrs.origin.take().unwrap_or_default();
         edit(&mut origin);
-        after.origin = (origin != Origin::default()).then_some(origin);
+        after.attrs.origin = (origin != Origin::default()).then_some(origin);
         self.store_edge(act, place, Some(&before), &after);
     }
 
@@ -341,8 +342,8 @@ impl State {
         self.remove_blocks_of(ix);
         self.remove_tally_of(ix);
         self.graph.set_privacy(ix, Privacy::default());
-        self.topics.remove_interests(ix, &before.value.topics);
-        self.digest.remove(digest::member_hash(&before.value));
+        self.topics.remove_interests(ix, &before.value.attrs.topics);
+        self.digest.remove(before.value.content_hash());
         *self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record") = MemberRecord::default();
         self.graph.remove_member(ix);
         self.requests.erase(id.as_str());
@@ -388,7 +389,7 @@ impl State {
                 }
                 Mention::Excluded(status) => {
                     let mut record = (*self.unstore_status(&status)).clone();
-                    record.status.audience.filter.exclude.retain(|excluded| excluded != id);
+                    record.status.attrs.audience.filter.exclude.retain(|excluded| excluded != id);
                     record.times = record.times.updated(act.now);
                     let create_time = record.times.create;
                     act.tell(|| Event::StatusPut { status: record.status.clone(), create_time });

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::apply::Act;
 use super::apply_edge::EdgePlace;
 use super::erasures::member_erased;
-use super::records::{edge_after_put, tie};
+use super::records::strength_inputs;
 use super::state::State;
 use super::{Applied, Effect};
 use crate::domain::{Change, EdgePut, Error, Event, Member, MemberId, Precondition, Reason, TimeMs};
@@ -31,7 +31,7 @@ struct Put<'a> {
 /// Whether two changes may be carried out together, in any order but for puts of the same edge.
 pub(super) fn go_together(one: &Due<'_>, next: &Due<'_>) -> bool {
     let is_plain = |due: &&Due<'_>| match due.change {
-        Change::PutEdge { put, precondition: Precondition::None, .. } => put.asked_by.is_none() && !due.left_out,
+        Change::PutEdge { put, precondition: Precondition::None, .. } => put.attrs.asked_by.is_none() && !due.left_out,
         _ => false,
     };
     [one, next].iter().all(is_plain)
@@ -113,7 +113,7 @@ impl State {
                 return Err(Error::precondition(field, Reason::MemberMissing, "no such member"));
             }
         }
-        let swapped = self.graph.kind(kind).symmetric && put.key.from > put.key.to;
+        let swapped = self.graph.kind(kind).attrs.symmetric && put.key.from > put.key.to;
         let mut applied = Applied::of(Effect::Created);
         // Members are added in the order of the key that the edge is kept under.
         for end in if swapped { [1, 0] } else { [0, 1] } {
@@ -134,15 +134,15 @@ impl State {
         let (from, kind, to) = place;
         let key = self.kept_key(&put.put.key, kind);
         let before = self.edge_of(&key, place);
-        let after = edge_after_put(put.put, key, before.as_ref().map(|stored| &stored.value));
+        let after = put.put.edge_after(key, before.as_ref().map(|stored| &stored.value));
         let new = before.is_none();
         // One that was pending is new to the graph.
-        let new_to_graph = before.as_ref().is_none_or(|before| before.value.asked_by.is_some());
+        let new_to_graph = before.as_ref().is_none_or(|before| before.value.attrs.asked_by.is_some());
         if before.as_ref().is_some_and(|before| before.value == after) {
             return (Effect::Unchanged, None);
         }
         self.store_record(&mut put.act, place, before.as_ref(), &after);
         let effect = if new { Effect::Created } else { Effect::Updated };
-        (effect, Some(EdgeToPut { from, kind, to, inputs: tie(&after), new: new_to_graph }))
+        (effect, Some(EdgeToPut { from, kind, to, inputs: strength_inputs(&after.attrs), new: new_to_graph }))
     }
 }

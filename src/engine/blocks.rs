@@ -1,7 +1,7 @@
 //! Who blocks whom.
 
 use super::apply::{Act, missing};
-use super::digest::block_hash;
+use super::digest::Hashed;
 use super::state::State;
 use super::verify::Expected;
 use super::{Applied, Effect};
@@ -22,7 +22,7 @@ impl State {
             return Err(Error::precondition("block.member_id", Reason::TooMany, message));
         }
         self.graph.block(by, of);
-        self.digest.add(block_hash(block));
+        self.digest.add(block.content_hash());
         act.tell(|| Event::BlockPut { block: block.clone() });
         Ok(Applied::of(Effect::Created))
     }
@@ -35,7 +35,7 @@ impl State {
     ) -> Result<Applied, Error> {
         match self.locate_block(block) {
             Some((by, of)) if self.graph.unblock(by, of) => {
-                self.digest.remove(block_hash(block));
+                self.digest.remove(block.content_hash());
                 act.tell(|| Event::BlockDeleted { block: block.clone() });
                 Ok(Applied::of(Effect::Deleted))
             }
@@ -52,7 +52,7 @@ impl State {
         let by = self.graph.members_blocked_by(member).map(|of| (member, of));
         let blocks: Vec<_> = by.chain(self.graph.blockers_of(member).map(|by| (by, member))).collect();
         for (by, of) in blocks {
-            self.digest.remove(block_hash(&self.block(by, of)));
+            self.digest.remove(self.block(by, of).content_hash());
             self.graph.unblock(by, of);
         }
     }
@@ -82,7 +82,7 @@ impl State {
     pub(super) fn verify_blocks(&self, expected: &mut Expected, check: &mut dyn Inspector) -> Result<(), Error> {
         for (by, of) in self.graph.all_blocks() {
             match (self.graph.get_id(by), self.graph.get_id(of)) {
-                (Some(by), Some(of)) => expected.digest.add(block_hash(&Block { by: by.clone(), of: of.clone() })),
+                (Some(by), Some(of)) => expected.digest.add(Block { by: by.clone(), of: of.clone() }.content_hash()),
                 _ => check.find("blocks", format!("places {} and {}", by.0, of.0), "one of the two is not there")?,
             }
         }

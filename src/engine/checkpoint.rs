@@ -13,17 +13,17 @@ use super::edge_list::{EdgeList, EdgeListBuilder, EdgeListKey};
 use super::memory::Weight;
 use super::pending::PendingEdge;
 use super::progress::Progress;
-use super::records::{EdgeFacts, EdgeRecord, MemberRecord, StatusRecord, Times};
-use super::requests::{Answered, named};
+use super::records::{EdgeRecord, MemberRecord, StatusRecord, strength_inputs};
+use super::requests::Answered;
 use super::state::State;
 use super::token_key::TokenKey;
 use super::under_way::{BatchBytes, bytes_of_commit};
 use crate::domain::limits::KINDS_MAX;
-use crate::domain::{MemberId, Privacy, Scope, Sequence, TimeMs, Visibility};
+use crate::domain::{Edge, MemberId, Privacy, Sequence, TimeMs, Visibility};
 use crate::graph::{GraphBuilder, Ids, KindIx, MemberIx, Pages, StrengthInputs};
 use crate::store::{
     BackupPacker, BackupReader, CheckpointHead, CheckpointLoader, CheckpointWriter, Commit, EdgeRow,
-    FinishedCheckpoint, Loader, Row, Stamps, Store, StoreError, StoreId, read_backup,
+    FinishedCheckpoint, Loader, Row, Store, StoreError, StoreId, read_backup,
 };
 
 /// How far a checkpoint goes: its last command, and when that was accepted. Nothing without a checkpoint.
@@ -81,7 +81,7 @@ pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Res
         numbers[ix.0 as usize] = number as u32;
         let record = state.member_record(ix);
         let member = record.member(state.graph.id(ix).clone(), state.graph.privacy(ix));
-        take(Row::Member { member, stamps: stamps(record.times) })?;
+        take(Row::Member { member, times: record.times })?;
     }
     for ix in state.graph.iter_members() {
         let list = state.edges.get(ix.0 as usize).expect("every member of the graph has a list of edges");
@@ -90,7 +90,7 @@ pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Res
         }
     }
     for record in state.statuses.values() {
-        take(Row::Status { status: record.status.clone(), stamps: stamps(record.times) })?;
+        take(Row::Status { status: record.status.clone(), times: record.times })?;
     }
     for Answered { scope, id, fingerprint, time, answer, named } in state.requests.iter() {
         take(Row::Request { scope, id, fingerprint, time, answer, named })?;
@@ -101,18 +101,16 @@ pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Res
     let tallies = state.graph.iter_members().filter_map(|ix| Some((ix, state.introducer_tally(ix)?.clone())));
     let mut tallies = tallies.map(|(ix, tally)| Row::Tally { introducer: numbers[ix.0 as usize], tally });
     tallies.try_for_each(&mut take)?;
-    let pending = state.pending().map(|(from, kind, to, pending)| {
-        let record = EdgeRecord { to, kind, times: pending.times, facts: EdgeFacts::of(&pending.edge) };
-        let asked_by_to = pending.edge.asked_by.as_ref() == Some(&pending.edge.key.to);
-        (edge_row(&numbers, from, record), asked_by_to)
+    let pending = state.pending().map(|(from, kind, to, PendingEdge { edge, times })| {
+        edge_row(&numbers, from, EdgeRecord { to, kind, times: *times, attrs: edge.attrs.clone() })
     });
-    let mut pending: Vec<(EdgeRow, bool)> = pending.collect();
-    pending.sort_unstable_by_key(|(edge, _)| (edge.from, edge.to, edge.kind));
-    pending.into_iter().try_for_each(|(edge, asked_by_to)| take(Row::Pending { edge, asked_by_to }))?;
+    let mut pending: Vec<EdgeRow> = pending.collect();
+    pending.sort_unstable_by_key(|edge| (edge.from, edge.to, edge.kind));
+    pending.into_iter().try_for_each(|edge| take(Row::Pending(edge)))?;
     let days = state.erasures.days();
     state.erasures.keys().try_for_each(|key| take(Row::ErasureKey { key, days }))?;
     let mut erased = state.erasures.rows();
-    erased.try_for_each(|(place, erased, until)| take(Row::Erased { place, erased, until }))?;
+    erased.try_for_each(|(key, erased, until)| take(Row::Erased { key, erased, until }))?;
     state.erasures.deadlines().try_for_each(|(sequence, time)| take(Row::Erasure { sequence, time }))
 }
 
@@ -121,27 +119,8 @@ fn numbers_of(numbers: &[u32], one: MemberIx, other: MemberIx) -> (u32, u32) {
 }
 
 fn edge_row(numbers: &[u32], from: MemberIx, record: EdgeRecord) -> EdgeRow {
-    let facts = record.facts;
-    EdgeRow {
-        from: numbers[from.0 as usize],
-        kind: record.kind.0,
-        to: numbers[record.to.0 as usize],
-        pinned: facts.pinned,
-        history: facts.history,
-        since: facts.since,
-        visibility: facts.visibility,
-        note: facts.note,
-        origin: facts.origin,
-        stamps: stamps(record.times),
-    }
-}
-
-fn stamps(times: Times) -> Stamps {
-    Stamps { create_time: times.create, update_time: times.update }
-}
-
-fn times(stamps: Stamps) -> Times {
-    Times { create: stamps.create_time, update: stamps.update_time }
+    let EdgeRecord { to, kind, times, attrs } = record;
+    EdgeRow { from: numbers[from.0 as usize], kind: kind.0, to: numbers[to.0 as usize], attrs, times }
 }
 
 /// The store's state: its newest checkpoint and the commits after it. Also what the checkpoint covers.
@@ -218,14 +197,15 @@ impl Fold {
             let edge = state.edge_at(from, kind, to).ok_or_else(|| damaged("an edge is out of order"))?;
             state.index_origin(&edge.value);
         }
-        for (row, asked_by_to) in rows.pending {
-            let place = (MemberIx(row.from), KindIx(row.kind), MemberIx(row.to));
+        for EdgeRow { from, kind, to, attrs, times } in rows.pending {
+            let place = (MemberIx(from), KindIx(kind), MemberIx(to));
             if state.edge_of_kind(place).is_some() {
                 return Err(damaged("an edge both stands and is pending, or is pending twice"));
             }
-            let times = times(row.stamps);
-            let mut edge = EdgeFacts::from(row).edge(state.key_of(place.0, place.1, place.2));
-            edge.asked_by = Some(if asked_by_to { edge.key.to.clone() } else { edge.key.from.clone() });
+            let edge = Edge { key: state.key_of(place.0, place.1, place.2), attrs };
+            if edge.attrs.asked_by.as_ref().is_none_or(|id| *id != edge.key.from && *id != edge.key.to) {
+                return Err(damaged("a pending edge was asked for by neither end"));
+            }
             state.index_origin(&edge);
             state.put_pending(place, PendingEdge { edge, times });
         }
@@ -251,15 +231,18 @@ impl Rows {
         let (from, kind, to) = (MemberIx(row.from), KindIx(row.kind), MemberIx(row.to));
         self.ids.begin(self.builder.ids());
         self.check_ends(&row)?;
-        let (times, facts) = (times(row.stamps), EdgeFacts::from(row));
-        if facts.origin.is_some() {
+        let EdgeRow { attrs, times, .. } = row;
+        if attrs.asked_by.is_some() {
+            return Err(damaged("an edge that stands is said to be pending"));
+        }
+        if attrs.origin.is_some() {
             self.with_origin.push((from, kind, to));
         }
-        if facts.visibility != Visibility::default() {
-            self.visibilities.push((from, kind, to, facts.visibility));
+        if attrs.visibility != Visibility::default() {
+            self.visibilities.push((from, kind, to, attrs.visibility));
         }
         self.builder.count_edge(from, kind, to);
-        self.edges.push(from, &EdgeRecord { to, kind, times, facts })
+        self.edges.push(from, &EdgeRecord { to, kind, times, attrs })
     }
 }
 
@@ -279,7 +262,7 @@ fn edges_of(lists: &Pages<EdgeList>) -> impl Iterator<Item = (MemberIx, KindIx, 
 }
 
 fn edges_from((from, list): (u32, &EdgeList)) -> impl Iterator<Item = (MemberIx, KindIx, MemberIx, StrengthInputs)> {
-    list.ties().map(move |(to, kind, tie)| (MemberIx(from), kind, to, tie))
+    list.iter().map(move |record| (MemberIx(from), record.kind, record.to, strength_inputs(&record.attrs)))
 }
 
 /// Runs two halves of a work on a thread each, if there is one to be had.
@@ -386,8 +369,7 @@ struct Rows {
     privacies: Vec<(MemberIx, Privacy)>,
     visibilities: Vec<(MemberIx, KindIx, MemberIx, Visibility)>,
     blocks: Vec<(MemberIx, MemberIx)>,
-    /// With whether `to` asked.
-    pending: Vec<(EdgeRow, bool)>,
+    pending: Vec<EdgeRow>,
 }
 
 impl CheckpointLoader for Fold {
@@ -402,30 +384,26 @@ impl CheckpointLoader for Fold {
         self.weight.add(&row);
         let rows = self.rows.as_mut().ok_or_else(|| damaged("a row follows a commit"))?;
         match row {
-            Row::Kind { slot, .. } if usize::from(slot) >= KINDS_MAX => return Err(damaged("a kind has no place")),
+            Row::Kind { slot, .. } if usize::from(slot) >= KINDS_MAX => return Err(damaged("a kind has no slot")),
             Row::Kind { slot, kind } if rows.builder.knows_kind(KindIx(slot), &kind.name) => {
                 return Err(damaged("a kind is there twice"));
             }
             Row::Kind { slot, kind } => rows.builder.kind(KindIx(slot), kind),
             Row::Member { .. } if rows.ids.has_begun => return Err(damaged("a member follows an edge")),
-            Row::Member { member, stamps } => {
+            Row::Member { member, times } => {
                 let ix = rows.builder.member(member.id.clone());
-                self.state.topics.add_interests(ix, &member.topics);
-                self.state.members.push(MemberRecord::new(&member, times(stamps)));
-                if member.privacy != Privacy::default() {
-                    rows.privacies.push((ix, member.privacy));
+                self.state.topics.add_interests(ix, &member.attrs.topics);
+                self.state.members.push(MemberRecord::new(&member, times));
+                let privacy = member.attrs.privacy();
+                if privacy != Privacy::default() {
+                    rows.privacies.push((ix, privacy));
                 }
                 rows.members += 1;
             }
             Row::Edge(row) => rows.edge(row)?,
-            Row::Status { status, stamps } => rows.statuses.push(StatusRecord { status, times: times(stamps) }),
+            Row::Status { status, times } => rows.statuses.push(StatusRecord { status, times }),
             Row::Request { scope, id, fingerprint, time, answer, named } => {
                 self.state.requests.insert(&Answered { scope, id, fingerprint, time, answer, named });
-            }
-            Row::SharedRequest { id, fingerprint, time, answer, members } => {
-                let named = members.iter().map(|id| named(id.as_str())).collect();
-                let answered = Answered { scope: Scope::ANY, id, fingerprint, time, answer, named };
-                self.state.requests.insert(&answered);
             }
             Row::Block { by, of } => {
                 let members = rows.members;
@@ -438,14 +416,14 @@ impl CheckpointLoader for Fold {
                 return Err(damaged("a tally is of a member that is not there"));
             }
             Row::ErasureKey { key, days } => self.state.erasures.load_key(key, days),
-            Row::Erased { place, erased, until } => self.state.erasures.load(place, erased, until),
+            Row::Erased { key, erased, until } => self.state.erasures.load(key, erased, until),
             Row::Erasure { sequence, time } => self.state.erasures.load_deadline(sequence, time),
             Row::Tally { introducer, tally } => {
                 self.state.tallies.insert(MemberIx(introducer), Arc::new(tally));
             }
-            Row::Pending { edge, asked_by_to } => {
+            Row::Pending(edge) => {
                 rows.check_ends(&edge)?;
-                rows.pending.push((edge, asked_by_to));
+                rows.pending.push(edge);
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What is read back: how much of the log at once, and rows that cannot be.
 
 use super::*;
-use crate::domain::{Change, Command, Member, Precondition, builtin_kinds};
+use crate::domain::{Change, Command, Member, Precondition, Times, builtin_kinds};
 
 #[test]
 fn what_is_replayed_together_is_bounded_as_a_batch_is() {
@@ -22,8 +22,8 @@ fn what_is_replayed_together_is_bounded_as_a_batch_is() {
 #[test]
 fn what_is_there_twice_is_damage() {
     let id = MemberId::parse("id", "a").expect("an id");
-    let stamps = Stamps { create_time: TimeMs(1), update_time: TimeMs(1) };
-    let member = || Row::Member { member: Member::bare(id.clone()), stamps };
+    let times = Times::new(TimeMs(1));
+    let member = || Row::Member { member: Member::bare(id.clone()), times };
     let kind = |slot: u8| Row::Kind { slot, kind: builtin_kinds().remove(0) };
     for rows in [vec![kind(0), kind(1)], vec![kind(3), kind(3)], vec![member(), member()]] {
         let mut fold = Fold::new(State::empty(1), BatchBytes::default());

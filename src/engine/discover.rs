@@ -55,7 +55,7 @@ pub fn discover(
         .iter()
         .zip(hops)
         .filter_map(|(&(_, status), hop)| {
-            Some(DiscoveredStatus { status: status.id.clone(), post_time: status.post_time, hop: hop? })
+            Some(DiscoveredStatus { status: status.id.clone(), post_time: status.attrs.post_time, hop: hop? })
         })
         .collect();
     // Each status that is seen is charged like an edge, the nearest first.
@@ -78,8 +78,8 @@ fn asked_for<'s>(
     budget: &mut Budget<'_>,
 ) -> (Vec<Posted<'s>>, Extent) {
     let is_asked_for = |status: &Status| {
-        query.since.is_none_or(|since| status.post_time >= since)
-            && (query.topics.is_empty() || status.topics.iter().any(|topic| query.topics.contains(topic)))
+        query.since.is_none_or(|since| status.attrs.post_time >= since)
+            && (query.topics.is_empty() || status.attrs.topics.iter().any(|topic| query.topics.contains(topic)))
     };
     let mut found = Vec::new();
     for (author, hop) in near.iter() {
@@ -102,7 +102,7 @@ pub fn discovered_chain<'s>(
     budget: &mut Budget<'_>,
 ) -> (Ways<'s>, Option<Path>, Option<Limit>) {
     let record = state.statuses.get(&item.status).expect("a discovered status is stored");
-    let ways = state.ways_to(&record.status.audience.filter, Viewer::Member(viewer), as_of);
+    let ways = state.ways_to(&record.status.attrs.audience.filter, Viewer::Member(viewer), as_of);
     let found = ways.chain(viewer, state.author_of(record), item.hop, budget);
     (ways, found.paths.into_iter().next(), found.extent.limit)
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use super::edge_chunk::{Packed, Reader, Writer, count, first_key, spliced};
+use super::edge_chunk::{Reader, Writer, count, first_key, spliced};
 use super::records::EdgeRecord;
-use crate::graph::{KindIx, MemberIx, StrengthInputs};
+use crate::graph::{KindIx, MemberIx};
 
 /// Records in a chunk at most: what a change looks through. A chunk that grows beyond is split.
 const RECORDS_MAX: usize = 128;
@@ -38,15 +38,6 @@ enum Chunks {
 
 impl EdgeList {
     pub fn iter(&self) -> impl Iterator<Item = EdgeRecord> {
-        self.packed().map(Packed::unpack)
-    }
-
-    /// The other end, kind and tie of each.
-    pub fn ties(&self) -> impl Iterator<Item = (MemberIx, KindIx, StrengthInputs)> {
-        self.packed().map(|packed| packed.tie())
-    }
-
-    fn packed(&self) -> impl Iterator<Item = Packed<'_>> {
         let (one, many) = match &self.0 {
             Chunks::None => (None, None),
             Chunks::One(chunk) => (Some(chunk), None),
@@ -57,8 +48,7 @@ impl EdgeList {
 
     pub fn get(&self, key: EdgeListKey) -> Option<EdgeRecord> {
         let (_, chunk) = self.chunk_of(key)?;
-        let found = Reader::of(chunk).find(|packed| packed.key() >= key)?;
-        (found.key() == key).then(|| found.unpack())
+        Reader::of(chunk).find(|record| record.key() >= key).filter(|found| found.key() == key)
     }
 
     /// Brings its first bytes into the processor's cache.
@@ -109,7 +99,7 @@ impl EdgeList {
                 one => *one = Chunks::One(changed.into()),
             };
         }
-        let halves: Vec<Packed<'_>> = Reader::of(&changed).collect();
+        let halves: Vec<EdgeRecord> = Reader::of(&changed).collect();
         let (first, second) = halves.split_at(records / 2);
         let mut chunks = match std::mem::take(&mut self.0) {
             Chunks::Many(chunks) => chunks,
@@ -145,11 +135,11 @@ pub struct EdgeListBuilder {
 
 impl EdgeListBuilder {
     pub fn push(&mut self, record: &EdgeRecord) {
-        if self.open.records == RECORDS_AT_FIRST || self.open.bytes.len() >= CHUNK_BYTES_MAX {
+        if self.open.records == RECORDS_AT_FIRST || self.open.len() >= CHUNK_BYTES_MAX {
             self.chunks.push_back(self.open.finished().into());
             self.open.clear();
         }
-        self.open.push(&Packed::of(record));
+        self.open.push(record);
     }
 
     /// The list; the builder begins another.
@@ -170,9 +160,9 @@ impl EdgeListBuilder {
 }
 
 /// Some records as a chunk.
-fn pack(records: &[Packed<'_>]) -> Chunk {
+fn pack(records: &[EdgeRecord]) -> Chunk {
     let mut writer = Writer::default();
-    records.iter().for_each(|packed| writer.push(packed));
+    records.iter().for_each(|record| writer.push(record));
     writer.finished().into()
 }
 
@@ -183,34 +173,33 @@ mod tests {
     use fastrand::Rng;
 
     use super::*;
-    use crate::domain::{History, MemberId, Origin, StatusId, Strength, TimeMs, Visibility};
-    use crate::engine::records::{EdgeFacts, Times};
+    use crate::domain::{EdgeAttrs, History, MemberId, Origin, StatusId, Strength, TimeMs, Times, Visibility};
 
     fn random_record(random: &mut Rng) -> EdgeRecord {
         let some = |random: &mut Rng| random.u8(..6) == 0;
         let time = |random: &mut Rng| TimeMs([0, i64::MIN, i64::MAX, random.i64(..)][random.usize(..4)]);
-        let mut facts = EdgeFacts::default();
+        let mut attrs = EdgeAttrs::default();
         if some(random) {
-            facts.pinned = Strength::parse("strength", 1.0 - random.f32()).ok();
+            attrs.pinned = Strength::parse("strength", 1.0 - random.f32()).ok();
         }
         if some(random) {
-            facts.history = History { count: random.u64(..), faded: random.f32(), last_s: random.u32(..) };
+            attrs.history = History { count: random.u64(..), faded: random.f32(), last_s: random.u32(..) };
         }
-        facts.since = some(random).then(|| time(random));
-        facts.visibility = Visibility::ALL[random.usize(..3)];
+        attrs.since = some(random).then(|| time(random));
+        attrs.visibility = Visibility::ALL[random.usize(..3)];
         if some(random) {
-            facts.note = "é".repeat(random.usize(..200));
+            attrs.note = "é".repeat(random.usize(..200));
         }
         if some(random) {
             let id = |random: &mut Rng| MemberId::parse("id", &format!("m{}", random.u8(..))).unwrap();
             let introducers = (0..random.usize(..3)).map(|_| id(random)).collect();
             let status = random.bool().then(|| StatusId::parse("id", "s").unwrap());
-            facts.origin = Some(Origin { status, introducers, note: ["", "at a fair"][random.usize(..2)].to_owned() });
+            attrs.origin = Some(Origin { status, introducers, note: ["", "at a fair"][random.usize(..2)].to_owned() });
         }
         let create = time(random);
         let update = if random.bool() { create } else { time(random) };
         let to = MemberIx([random.u32(..900), u32::MAX][usize::from(random.u8(..50) == 0)]);
-        EdgeRecord { to, kind: KindIx(random.u8(..2)), times: Times { create, update }, facts }
+        EdgeRecord { to, kind: KindIx(random.u8(..2)), times: Times { create, update }, attrs }
     }
 
     #[test]

@@ -7,11 +7,11 @@ use std::fmt;
 use imbl::{OrdMap, OrdSet, Vector};
 use ring::hmac;
 
-use super::digest::{Bytes, Digest};
+use super::digest::{Digest, hash_of};
 use super::state::State;
 use super::{Applied, Effect};
 use crate::domain::limits::BATCH_MAX;
-use crate::domain::{Change, ErasedId, ErasureKey, Error, Inspector, MemberId, Reason, Sequence, TimeMs};
+use crate::domain::{Change, Codec, ErasedId, ErasureKey, Error, Inspector, MemberId, Reason, Sequence, TimeMs};
 use crate::store::Journaled;
 
 /// Keys at most: the store's own, and those of the stores whose exports it took.
@@ -248,21 +248,20 @@ impl Erasures {
     }
 
     pub fn digest(&self, whole: &mut Digest) {
-        let mut bytes = Bytes::of(b'X');
-        bytes.number(self.days.into());
-        self.keys.iter().flat_map(|key| key.bytes.0).for_each(|byte| bytes.number(byte.into()));
-        for (sequence, time) in self.deadlines() {
-            bytes.number(sequence);
-            bytes.time(Some(time));
-        }
-        whole.add(bytes.hash());
-        for (place, erased, until) in self.rows() {
-            let mut bytes = Bytes::of(b'Y');
-            bytes.number(place.into());
-            bytes.wide(erased.hash);
-            bytes.time(Some(erased.time));
-            bytes.time(Some(until));
-            whole.add(bytes.hash());
+        whole.add(hash_of(b'X', |to| {
+            self.days.encode(to);
+            self.keys.iter().for_each(|key| key.bytes.encode(to));
+            for (sequence, time) in self.deadlines() {
+                sequence.encode(to);
+                time.encode(to);
+            }
+        }));
+        for (key, erased, until) in self.rows() {
+            whole.add(hash_of(b'Y', |to| {
+                key.encode(to);
+                erased.encode(to);
+                until.encode(to);
+            }));
         }
     }
 
@@ -291,11 +290,11 @@ impl State {
         let is_erased = |id: &MemberId| self.graph.find(id.as_str()).is_none() && self.erasures.contains(id, now);
         match change {
             Change::PutEdge { put, .. } => {
-                if let Some(origin) = &mut put.origin {
+                if let Some(origin) = &mut put.attrs.origin {
                     origin.introducers.retain(|id| !is_erased(id));
                 }
             }
-            Change::PostStatus { status } => status.audience.filter.exclude.retain(|id| !is_erased(id)),
+            Change::PostStatus { status } => status.attrs.audience.filter.exclude.retain(|id| !is_erased(id)),
             _ => {}
         }
     }

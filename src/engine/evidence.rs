@@ -95,8 +95,8 @@ impl State {
         }
         let mut shared_on = Vec::new();
         for status in statuses {
-            own.extend(status.topics.iter());
-            let on: Vec<Topic> = status.topics.iter().filter(|topic| asked.contains(topic)).cloned().collect();
+            own.extend(status.attrs.topics.iter());
+            let on: Vec<Topic> = status.attrs.topics.iter().filter(|topic| asked.contains(topic)).cloned().collect();
             if !on.is_empty() {
                 shared_on.push((status.id.clone(), on));
             }

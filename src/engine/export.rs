@@ -59,7 +59,8 @@ impl State {
         let list = self.edges.get(from.0 as usize).into_iter().flat_map(|list| list.iter());
         let mut records: Vec<EdgeRecord> = list.collect();
         records.sort_unstable_by_key(|record| (ranks[usize::from(record.kind.0)], self.graph.id(record.to)));
-        let edge = move |record: EdgeRecord| record.facts.edge(self.key_of(from, record.kind, record.to));
+        let edge =
+            move |record: EdgeRecord| Edge { key: self.key_of(from, record.kind, record.to), attrs: record.attrs };
         records.into_iter().map(edge)
     }
 }

@@ -6,13 +6,13 @@ use tokio::sync::watch;
 
 use super::clock::Clock;
 use super::lanes::Lanes;
-use super::records::{Stored, Times};
+use super::records::Stored;
 use super::revision::Revision;
 use super::state::State;
 use super::{Engine, stopped};
 use crate::domain::{
     Block, Edge, EdgeKey, Error, Event, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId,
-    TimeMs,
+    TimeMs, Times,
 };
 use crate::store::{Commit, LogCursor, LogSource, StoreError};
 

@@ -44,13 +44,13 @@ impl State {
         for (member, statuses) in on_topics {
             let is_interested = self.member_record(member).topics().is_some_and(|topics| topics.contains(topic));
             let shared: Vec<&Status> =
-                statuses.iter().filter(|status| status.topics.contains(topic)).copied().collect();
+                statuses.iter().filter(|status| status.attrs.topics.contains(topic)).copied().collect();
             if !is_interested && shared.is_empty() {
                 continue;
             }
             budget.visit(1 + statuses.len() as u64)?;
             let weight = |status: &&Status| {
-                let age_ms = view.as_of().0.saturating_sub(status.post_time.0).max(0);
+                let age_ms = view.as_of().0.saturating_sub(status.attrs.post_time.0).max(0);
                 libm::exp2(-(age_ms as f64) / SHARING_HALF_LIFE_MS)
             };
             let sharer = Sharer { member, sharing: shared.iter().map(weight).sum() };

@@ -10,10 +10,10 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::records::edge_after_put;
 use super::state::State;
-use crate::domain::{Change, Edge, Error, History, Member, Reason};
-use crate::store::{EdgeRow, Row};
+use crate::domain::codec::{Encoder, encoded_len};
+use crate::domain::{Change, Edge, EdgeAttrs, Error, Fields, History, Member, MemberAttrs, Reason};
+use crate::store::Row;
 
 /// The least time between two readings of what the process takes.
 const READ_EVERY: Duration = Duration::from_millis(20);
@@ -23,8 +23,10 @@ const READ_EVERY: Duration = Duration::from_millis(20);
 const MEMBER_BYTES: u64 = 240;
 const PROFILE_BYTES: u64 = 320;
 const EDGE_BYTES: u64 = 80;
-/// How many bytes more an edge takes that had interactions or has a strength of its own, because its strength inputs are kept at both ends.
+/// More for an edge that had interactions or has a strength of its own, because its strength inputs are kept at both ends.
 const INPUTS_BYTES: u64 = 48;
+/// What the id of an introducer takes beside its text.
+const ID_BYTES: u64 = 48;
 const STATUS_BYTES: u64 = 640;
 const OTHER_BYTES: u64 = 256;
 /// A text is held once where it is served, and once more in the row that it is read from.
@@ -64,13 +66,13 @@ impl Weight {
                 self.members += 1;
                 member_bytes(member)
             }
-            Row::Edge(edge) | Row::Pending { edge, .. } => {
+            Row::Edge(edge) | Row::Pending(edge) => {
                 self.edges += 1;
-                edge_bytes(edge)
+                edge_bytes(&edge.attrs)
             }
             Row::Status { status, .. } => {
                 self.statuses += 1;
-                let texts = status.text.len() + status.link.len() + status.id.as_str().len();
+                let texts = status.attrs.text.len() + status.attrs.link.len() + status.id.as_str().len();
                 STATUS_BYTES + TEXT_FACTOR * texts as u64
             }
             Row::Request { answer, .. } => OTHER_BYTES + answer.as_ref().map_or(0, Vec::len) as u64,
@@ -92,25 +94,35 @@ impl Weight {
 
 fn member_bytes(member: &Member) -> u64 {
     let id = TEXT_FACTOR * 2 * member.id.as_str().len() as u64;
-    let texts = member_texts(member);
+    let texts = member_texts(&member.attrs);
     MEMBER_BYTES + id + if texts > 0 { PROFILE_BYTES + TEXT_FACTOR * texts } else { 0 }
 }
 
-/// Returns what a member's texts take, without its id.
-pub fn member_texts(member: &Member) -> u64 {
-    let texts = member.display_name.len()
-        + member.headline.len()
-        + member.topics.iter().map(|topic| topic.as_str().len() + 24).sum::<usize>()
-        + member.labels.iter().map(|(key, value)| key.len() + value.len() + 64).sum::<usize>();
-    texts as u64
+/// Returns what a member's attributes take beside its privacy, which takes nothing.
+pub fn member_texts(attrs: &MemberAttrs) -> u64 {
+    if attrs.set_fields().without(MemberAttrs::PRIVACY).is_empty() { 0 } else { encoded_len(attrs) as u64 }
 }
 
-fn edge_bytes(edge: &EdgeRow) -> u64 {
-    let has_inputs = edge.history != History::default() || edge.pinned.is_some();
-    let origin = edge.origin.as_ref().map_or(0, |origin| {
-        OTHER_BYTES + origin.introducers.iter().map(|id| 2 * id.as_str().len() as u64 + 96).sum::<u64>()
-    });
-    EDGE_BYTES + if has_inputs { INPUTS_BYTES } else { 0 } + TEXT_FACTOR * edge.note.len() as u64 + origin
+/// Returns what an edge's attributes take beside those that take always as much.
+pub fn edge_texts(attrs: &EdgeAttrs) -> u64 {
+    const FIXED: Fields =
+        Fields(EdgeAttrs::PINNED.0 | EdgeAttrs::HISTORY.0 | EdgeAttrs::SINCE.0 | EdgeAttrs::VISIBILITY.0);
+    let texts = attrs.set_fields().without(FIXED);
+    if texts.is_empty() {
+        return 0;
+    }
+    let mut to = Encoder::plain(Vec::new());
+    attrs.write_fields(texts, &mut to);
+    let introducers = attrs.origin.as_ref().map_or(0, |origin| origin.introducers.len() as u64);
+    to.bytes.len() as u64 + ID_BYTES * introducers
+}
+
+fn has_strength(attrs: &EdgeAttrs) -> bool {
+    attrs.history != History::default() || attrs.pinned.is_some()
+}
+
+fn edge_bytes(attrs: &EdgeAttrs) -> u64 {
+    EDGE_BYTES + if has_strength(attrs) { INPUTS_BYTES } else { 0 } + TEXT_FACTOR * edge_texts(attrs)
 }
 
 /// The bound, and how near the engine is to it.
@@ -202,11 +214,11 @@ fn grows(state: &State, change: &Change) -> bool {
             grown.unwrap_or(matches!(change, Change::MergeMember { .. }))
         }
         Change::PutEdge { put, .. } => state.edge(&put.key).is_none_or(|before| {
-            let after = edge_after_put(put, before.value.key.clone(), Some(&before.value));
+            let after = put.edge_after(before.value.key.clone(), Some(&before.value));
             size(&before.value) < size(&after)
         }),
         Change::RecordInteractions { record } => {
-            state.edge(&record.key).is_some_and(|before| before.value.history == History::default())
+            state.edge(&record.key).is_some_and(|before| before.value.attrs.history == History::default())
         }
         Change::PostStatus { .. } => true,
         Change::PutKind { .. }
@@ -227,11 +239,7 @@ fn grows(state: &State, change: &Change) -> bool {
 }
 
 /// Returns what an edge takes beside its key and times, for comparison alone.
-fn size(edge: &Edge) -> usize {
-    let has_inputs = edge.history != History::default() || edge.pinned.is_some();
-    let origin = edge.origin.as_ref().map_or(0, |origin| {
-        let introducers = origin.introducers.iter().map(|id| id.as_str().len() + 1).sum::<usize>();
-        1 + origin.note.len() + origin.status.as_ref().map_or(0, |status| status.as_str().len()) + introducers
-    });
-    usize::from(has_inputs) * INPUTS_BYTES as usize + usize::from(edge.since.is_some()) * 8 + edge.note.len() + origin
+fn size(Edge { attrs, .. }: &Edge) -> u64 {
+    let strength = if has_strength(attrs) { INPUTS_BYTES } else { 0 };
+    strength + if attrs.since.is_some() { 8 } else { 0 } + edge_texts(attrs)
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use super::apply_edge::EdgePlace;
-use super::digest::edge_hash;
-use super::records::{Stored, Times};
+use super::digest::Hashed;
+use super::records::Stored;
 use super::state::State;
 use super::verify::Expected;
-use crate::domain::{Edge, Error, Inspector};
+use crate::domain::{Edge, Error, Inspector, Times};
 use crate::graph::{Graph, HalfEdge, KindIx, MemberIx, View, Viewer};
 
 /// A pending edge, as it is kept.
@@ -33,7 +33,7 @@ impl Pending {
     }
 
     fn halves(graph: &Graph, (from, kind, to): EdgePlace) -> [HalfPlace; 2] {
-        [(from, to, kind, false), (to, from, kind, !graph.kind(kind).symmetric)]
+        [(from, to, kind, false), (to, from, kind, !graph.kind(kind).attrs.symmetric)]
     }
 
     /// Whether any is of a kind.
@@ -119,8 +119,14 @@ impl State {
         let shown = self.pending.of(member, other);
         let shown = shown.filter(move |((_, other, ..), _)| self.shows_pending(view, viewer, (member, *other)));
         shown.map(|(&(_, other, kind, leads_in), pending)| {
-            let symmetric = self.graph.kind(kind).symmetric;
-            HalfEdge::new(other, kind, !leads_in, leads_in || symmetric, super::records::tie(&pending.edge))
+            let symmetric = self.graph.kind(kind).attrs.symmetric;
+            HalfEdge::new(
+                other,
+                kind,
+                !leads_in,
+                leads_in || symmetric,
+                super::records::strength_inputs(&pending.edge.attrs),
+            )
         })
     }
 
@@ -145,10 +151,10 @@ impl State {
             if self.edge_record(from, kind, to).is_some() {
                 check.find("pending edges", name(), "it stands, too")?;
             }
-            if pending.edge.asked_by.as_ref().is_none_or(|id| *id != key.from && *id != key.to) {
+            if pending.edge.attrs.asked_by.as_ref().is_none_or(|id| *id != key.from && *id != key.to) {
                 check.find("pending edges", name(), "neither of its ends asked for it")?;
             }
-            expected.digest.add(edge_hash(&pending.edge));
+            expected.digest.add(pending.edge.content_hash());
             expected.origin(&pending.edge);
         }
         Ok(())

@@ -17,7 +17,7 @@ use super::lanes::Priority;
 use super::state::State;
 use super::threads::Threads;
 use super::writer::Order;
-use crate::domain::Change;
+use crate::domain::{Change, MemberAttrs};
 use crate::store::Commit;
 
 /// How often it is looked whether a state that is replaced is in nobody else's hands any more.
@@ -76,7 +76,7 @@ fn weight(commits: &[Commit]) -> usize {
     let weight = |change: &Change| match change {
         // Each may be one of some thousand edges.
         Change::DeleteMember { .. } => MEMBER_WEIGHT,
-        Change::UpdateMember { patch, .. } if patch.edges_visibility.is_some() => MEMBER_WEIGHT,
+        Change::UpdateMember { patch, .. } if patch.set.has(MemberAttrs::EDGES_VISIBILITY) => MEMBER_WEIGHT,
         _ => 1,
     };
     commits.iter().flat_map(|commit| &commit.command.changes).map(weight).sum()

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet, Vector};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::digest::{Digest, request_hash};
+use super::digest::{Digest, hash_of};
 use super::verify::compare;
 use crate::domain::limits::REQUEST_ID_KEPT_MS;
-use crate::domain::{Error, Inspector, Reason, RequestId, Scope, TimeMs};
+use crate::domain::{Codec, Error, Inspector, Reason, RequestId, Scope, TimeMs};
 
 /// Forgotten with one command at most. A command brings one, so what is old does not pile up.
 const FORGOTTEN_TOGETHER: usize = 64;
@@ -37,6 +37,20 @@ pub struct Answered {
     pub answer: Option<Vec<u8>>,
     /// Whom the request named, but for those who are erased: `named` of their ids.
     pub named: Vec<u64>,
+}
+
+impl Answered {
+    fn hash(&self) -> u128 {
+        let Answered { scope, id, fingerprint, time, answer, named } = self;
+        hash_of(b'r', |to| {
+            scope.encode(to);
+            id.encode(to);
+            fingerprint.encode(to);
+            time.encode(to);
+            answer.encode(to);
+            named.encode(to);
+        })
+    }
 }
 
 /// What a member is known by among those that requests named: no name is kept that would have to be erased.
@@ -132,7 +146,7 @@ impl Requests {
     pub fn get(&self, scope: Scope, id: RequestId, now: TimeMs) -> Option<Found> {
         let numbers = self.by_id.range((key(id.0), 0)..=(key(id.0), u64::MAX));
         let entries = numbers.filter_map(|(_, number)| self.entry(*number));
-        let own = |entry: &&Entry| entry.scope == scope.0 || entry.scope == Scope::ANY.0;
+        let own = |entry: &&Entry| entry.scope == scope.0;
         let mut kept = entries.filter(|entry| entry.id == id.0 && entry.time >= first_kept(now)).filter(own);
         // The newest of them, if one was forgotten and used again.
         let entry = kept.next_back()?;
@@ -242,7 +256,7 @@ impl Requests {
 
     pub fn digest(&self) -> Digest {
         let mut digest = Digest::default();
-        self.iter().for_each(|answered| digest.add(request_hash(&answered)));
+        self.iter().for_each(|answered| digest.add(answered.hash()));
         digest
     }
 
@@ -331,14 +345,8 @@ mod tests {
         let (one, other) = (Scope(11), Scope(12));
         requests.insert(&Answered { scope: one, fingerprint: 1, ..answered(1, 0, &[]) });
         requests.insert(&Answered { scope: other, fingerprint: 2, ..answered(1, 0, &[]) });
-        requests.insert(&Answered { scope: Scope::ANY, fingerprint: 3, ..answered(2, 0, &[]) });
         let fingerprint = |scope, id| requests.get(scope, RequestId(id), TimeMs(0)).map(|found| found.fingerprint);
         assert_eq!([one, other, Scope::SHARED].map(|scope| fingerprint(scope, 1)), [Some(1), Some(2), None]);
-        assert_eq!(
-            [one, Scope::SHARED].map(|scope| fingerprint(scope, 2)),
-            [Some(3); 2],
-            "from before there were scopes"
-        );
     }
 
     #[test]

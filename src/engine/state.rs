@@ -14,13 +14,13 @@ use super::digest::Digest;
 use super::edge_list::EdgeList;
 use super::erasures::Erasures;
 use super::pending::Pending;
-use super::records::{EdgeRecord, MemberRecord, StatusRecord, Stored, Times};
+use super::records::{EdgeRecord, MemberRecord, StatusRecord, Stored};
 use super::requests::Requests;
 use super::revision::Revision;
 use super::token_key::TokenKey;
 use super::topics::TopicIndex;
 use crate::domain::{
-    Edge, EdgeKey, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId, TimeMs,
+    Edge, EdgeKey, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId, TimeMs, Times,
 };
 use crate::graph::{Graph, KindIx, MemberIx, Pages, edge_strength};
 
@@ -195,7 +195,7 @@ impl State {
     /// Of ends in the order that their edge is kept in.
     fn kept_edge(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<Stored<Edge>> {
         let Some(record) = self.edge_record(from, kind, to) else { return self.pending_edge((from, kind, to)) };
-        Some(Stored::of(record.facts.edge(self.key_of(from, kind, to)), record.times))
+        Some(Stored::of(Edge { key: self.key_of(from, kind, to), attrs: record.attrs }, record.times))
     }
 
     pub(super) fn edge_record(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> Option<EdgeRecord> {
@@ -211,7 +211,7 @@ impl State {
 
     /// The ends in the order their edge is kept in: of a symmetric kind the smaller id first.
     pub(super) fn kept_order(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> (MemberIx, MemberIx) {
-        let swapped = self.graph.kind(kind).symmetric && self.graph.id(from) > self.graph.id(to);
+        let swapped = self.graph.kind(kind).attrs.symmetric && self.graph.id(from) > self.graph.id(to);
         if swapped { (to, from) } else { (from, to) }
     }
 
@@ -226,7 +226,7 @@ impl State {
     /// An edge's strength at `as_of`; the edge is one of this state's.
     pub fn edge_strength(&self, edge: &Edge, as_of: TimeMs) -> f32 {
         let kind = self.graph.find_kind(edge.key.kind.as_str()).map(|ix| self.graph.kind(ix));
-        kind.map_or(0.0, |kind| edge_strength(kind, super::records::tie(edge), as_of))
+        kind.map_or(0.0, |kind| edge_strength(kind, super::records::strength_inputs(&edge.attrs), as_of))
     }
 
     pub fn kind(&self, name: &str) -> Option<Stored<Kind>> {

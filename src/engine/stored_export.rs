@@ -6,10 +6,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::digest::{Digest, block_hash, edge_hash, kind_hash, member_hash, status_hash, tally_hash};
+use super::digest::{Digest, Hashed, tally_hash};
 use super::erasures::Erasures;
 use super::export::Record;
-use super::records::EdgeFacts;
 use super::revision::Revision;
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{
@@ -72,11 +71,11 @@ pub fn export_stored<E>(
 
 fn count(totals: &mut StoredTotals, sum: &mut Digest, record: &Record) {
     let (counted, hash) = match record {
-        Record::Kind(kind) => (&mut totals.kinds, kind_hash(kind)),
-        Record::Member(member) => (&mut totals.members, member_hash(member)),
-        Record::Status(status) => (&mut totals.statuses, status_hash(status)),
-        Record::Edge(edge) => (&mut totals.edges, edge_hash(edge)),
-        Record::Block(block) => (&mut totals.blocks, block_hash(block)),
+        Record::Kind(kind) => (&mut totals.kinds, kind.content_hash()),
+        Record::Member(member) => (&mut totals.members, member.content_hash()),
+        Record::Status(status) => (&mut totals.statuses, status.content_hash()),
+        Record::Edge(edge) => (&mut totals.edges, edge.content_hash()),
+        Record::Block(block) => (&mut totals.blocks, block.content_hash()),
         Record::IntroducerTally(introducer, tally) => (&mut totals.introducer_tallies, tally_hash(introducer, tally)),
         // They are no content.
         Record::Erased(..) => return,
@@ -177,7 +176,7 @@ impl Notes {
         let kind = self.slots.get(usize::from(row.kind)).cloned().flatten();
         let kind = kind.ok_or_else(|| damaged("an edge names a kind that is not there"))?;
         let key = EdgeKey { from: self.number(row.from)?, kind, to: self.number(row.to)? };
-        Ok(EdgeFacts::from(row).edge(key))
+        Ok(Edge { key, attrs: row.attrs })
     }
 }
 
@@ -196,15 +195,14 @@ impl CheckpointLoader for Notes {
             }
             Row::Member { member, .. } => self.ids.push(member.id.as_str()),
             Row::Edge(_)
-            | Row::Pending { .. }
+            | Row::Pending(_)
             | Row::Status { .. }
             | Row::Request { .. }
-            | Row::SharedRequest { .. }
             | Row::Block { .. }
             | Row::Tally { .. }
             | Row::Erasure { .. } => {}
             Row::ErasureKey { key, days } => self.remembered.load_key(key, days),
-            Row::Erased { place, erased, until } => self.remembered.load(place, erased, until),
+            Row::Erased { key, erased, until } => self.remembered.load(key, erased, until),
         }
         Ok(())
     }
@@ -314,12 +312,7 @@ impl<E, F: FnMut(Record) -> Result<(), E>> Rows<'_, E, F> {
     fn naming(&mut self, row: Row) -> Result<(), StoreError> {
         let notes = self.notes;
         match row {
-            Row::Edge(row) => self.edge(notes.edge(row)?),
-            Row::Pending { edge: row, asked_by_to } => {
-                let edge = notes.edge(row)?;
-                let asked_by = if asked_by_to { edge.key.to.clone() } else { edge.key.from.clone() };
-                self.edge(Edge { asked_by: Some(asked_by), ..edge })
-            }
+            Row::Edge(row) | Row::Pending(row) => self.edge(notes.edge(row)?),
             Row::Block { by, of } => {
                 let block = Block { by: notes.number(by)?, of: notes.number(of)? };
                 let (by, of) = (block.by.clone(), block.of.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::digest::filter_hash;
+use super::digest::Hashed;
 use super::live::{LiveAt, StatusReader};
 use super::records::Stored;
 use super::state::State;
@@ -32,7 +32,7 @@ impl State {
     pub fn ways<'s>(&self, view: View<'s>, audience: &EdgeFilter) -> Ways<'s> {
         let view = view.narrowed(audience);
         Ways::of_statuses(match audience.kinds.is_empty() {
-            true => view.of_kinds(|kind| kind.carries_statuses),
+            true => view.of_kinds(|kind| kind.attrs.carries_statuses),
             false => view,
         })
     }
@@ -52,7 +52,7 @@ impl State {
     pub fn edge_or_pending_in(&self, view: &View<'_>, viewer: Viewer, key: &EdgeKey) -> Option<Stored<Edge>> {
         self.edge_in(view, key).or_else(|| {
             let (from, kind, to) = self.locate(key)?;
-            let pending = self.edge_at(from, kind, to).filter(|edge| edge.value.asked_by.is_some());
+            let pending = self.edge_at(from, kind, to).filter(|edge| edge.value.attrs.asked_by.is_some());
             pending.filter(|_| self.shows_pending(view, viewer, (from, to)))
         })
     }
@@ -116,7 +116,7 @@ impl State {
                 .collect();
             let Some((_, last)) = next.last() else { break };
             reader.decide(budget, |budget| budget.pass(next.len() as u64))?;
-            after = Some((last.post_time, last.id.clone()));
+            after = Some((last.attrs.post_time, last.id.clone()));
             seen.extend(self.seen(reader, next, budget)?.into_iter().map(|(_, status)| status));
         }
         seen.truncate(most);
@@ -151,7 +151,7 @@ impl State {
                 cancelled(within)?;
                 for (posted, hop) in by_author.values().zip(hops) {
                     for &at in posted {
-                        found[at] = hop.filter(|hop| *hop <= statuses[at].1.audience.max_hops);
+                        found[at] = hop.filter(|hop| *hop <= statuses[at].1.attrs.audience.max_hops);
                     }
                 }
             }
@@ -181,7 +181,7 @@ impl State {
         for (_, by_author) in groups.iter_mut() {
             by_author.retain(|author, posted| {
                 let reaches =
-                    |at: &usize| near.get(author).is_some_and(|hops| *hops <= statuses[*at].1.audience.max_hops);
+                    |at: &usize| near.get(author).is_some_and(|hops| *hops <= statuses[*at].1.attrs.audience.max_hops);
                 posted.retain(reaches);
                 !posted.is_empty()
             });
@@ -212,8 +212,8 @@ fn by_audience<'s>(
         if author == viewer {
             found[at] = Some(0);
         } else if live_at.admits(status) {
-            let filter = &status.audience.filter;
-            let (_, by_author) = groups.entry(filter_hash(filter)).or_insert_with(|| (filter, BTreeMap::new()));
+            let filter = &status.attrs.audience.filter;
+            let (_, by_author) = groups.entry(filter.content_hash()).or_insert_with(|| (filter, BTreeMap::new()));
             by_author.entry(author).or_default().push(at);
         }
     }

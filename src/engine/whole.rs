@@ -1,9 +1,9 @@
 //! The digest over everything that a state holds, what callers cannot read too: two states of one history have the same one, however
 //! either came about. It finds where a replay of the log differs from what was live.
 
-use super::digest::{Bytes, Digest, edge_hash};
+use super::digest::{Digest, Hashed, hash_of};
 use super::state::{Mention, State};
-use crate::domain::EdgeKey;
+use crate::domain::{Codec, EdgeKey};
 
 impl State {
     /// Equal for the states that a server had, and has again after it was killed. It goes through all there is.
@@ -12,59 +12,62 @@ impl State {
         self.erasures.digest(&mut whole);
         self.digest_times(&mut whole);
         for (member, mention) in &self.mentions {
-            let mut bytes = Bytes::of(b'N');
-            bytes.text(member.as_str());
-            match mention {
-                Mention::Introducer(key) => bytes.edge_key(key),
-                Mention::Excluded(status) => bytes.text(status.as_str()),
-            }
-            whole.add(bytes.hash());
+            whole.add(hash_of(b'N', |to| {
+                member.encode(to);
+                match mention {
+                    Mention::Introducer(key) => key.encode(to),
+                    Mention::Excluded(status) => status.encode(to),
+                }
+            }));
         }
         for (status, key) in &self.outcomes {
-            let mut bytes = Bytes::of(b'O');
-            bytes.text(status.as_str());
-            bytes.edge_key(key);
-            whole.add(bytes.hash());
+            whole.add(hash_of(b'O', |to| {
+                status.encode(to);
+                key.encode(to);
+            }));
         }
         for (.., pending) in self.pending() {
-            let mut bytes = Bytes::of(b'P');
-            bytes.wide(edge_hash(&pending.edge));
-            bytes.times(pending.times);
-            whole.add(bytes.hash());
+            whole.add(hash_of(b'P', |to| {
+                pending.edge.content_hash().encode(to);
+                pending.times.encode(to);
+            }));
         }
-        let mut bytes = Bytes::of(b'A');
-        self.secret().iter().flat_map(|secret| secret.0).for_each(|byte| bytes.number(byte.into()));
-        [self.sequence, self.erased].into_iter().for_each(|number| bytes.number(number));
-        bytes.time(Some(self.time));
-        bytes.wide(self.digest.0);
-        whole.add(bytes.hash());
+        whole.add(hash_of(b'A', |to| {
+            self.secret().encode(to);
+            self.sequence.encode(to);
+            self.erased.encode(to);
+            self.time.encode(to);
+            self.digest.0.encode(to);
+        }));
         whole.0
     }
 
-    /// When each member, edge and status was made and changed. What is broken is left out: a check of a broken state goes through it.
+    /// Adds when each member, edge and status was made and changed. What is broken is left out: a check of a broken state goes
+    /// through it.
     fn digest_times(&self, whole: &mut Digest) {
         for ix in self.graph.iter_members() {
             let id = self.graph.id(ix);
             if let Some(record) = self.members.get(ix.0 as usize) {
-                let mut bytes = Bytes::of(b'M');
-                bytes.text(id.as_str());
-                bytes.times(record.times);
-                whole.add(bytes.hash());
+                whole.add(hash_of(b'M', |to| {
+                    id.encode(to);
+                    record.times.encode(to);
+                }));
             }
             for record in self.edges.get(ix.0 as usize).into_iter().flat_map(|list| list.iter()) {
                 let ends = self.graph.get_id(record.to).zip(self.graph.get_kind(record.kind));
                 let Some((to, kind)) = ends else { continue };
-                let mut bytes = Bytes::of(b'E');
-                bytes.edge_key(&EdgeKey { from: id.clone(), kind: kind.name.clone(), to: to.clone() });
-                bytes.times(record.times);
-                whole.add(bytes.hash());
+                let key = EdgeKey { from: id.clone(), kind: kind.name.clone(), to: to.clone() };
+                whole.add(hash_of(b'E', |to| {
+                    key.encode(to);
+                    record.times.encode(to);
+                }));
             }
         }
         for (id, record) in &self.statuses {
-            let mut bytes = Bytes::of(b'S');
-            bytes.text(id.as_str());
-            bytes.times(record.times);
-            whole.add(bytes.hash());
+            whole.add(hash_of(b'S', |to| {
+                id.encode(to);
+                record.times.encode(to);
+            }));
         }
     }
 }

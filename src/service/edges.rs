@@ -4,7 +4,7 @@ use std::mem::take;
 
 use super::call::Call;
 use super::commit::refused_in;
-use super::decode::{self, Violations, all_or_return, batch, edge_key, edge_put, etag_precondition, interaction};
+use super::decode::{self, Mask, Violations, all_or_return, batch, edge_key, edge_put, etag_precondition, interaction};
 use super::encode;
 use super::read_context::{ReadContext, ReadFields};
 use super::request_id::request;
@@ -24,7 +24,7 @@ pub async fn put_edge(
     let request = wrong.check(request(&context, "PutEdge", &request_id, &message));
     let edge = message.edge.ok_or_else(|| Violation::required("edge").into());
     let kind = edge.as_ref().map(|edge| edge.kind.clone()).unwrap_or_default();
-    let edge = wrong.check(edge.and_then(|edge| edge_put(edge).map_err(|wrong| wrong.within("edge"))));
+    let edge = wrong.check(edge.and_then(|edge| edge_put(edge, &Mask::ALL).map_err(|wrong| wrong.within("edge"))));
     wrong.add_unknown_kinds(&service.engine.state(), [("edge.kind".to_owned(), kind)]);
     all_or_return!(wrong; request, edge);
     let (put, precondition) = edge;
@@ -97,7 +97,7 @@ pub async fn put_kind(
     let request_id = take(&mut message.request_id);
     let request = wrong.check(request(&context, "PutKind", &request_id, &message));
     let kind = message.kind.ok_or_else(|| Violation::required("kind").into());
-    let kind = wrong.check(kind.and_then(|kind| decode::kind(kind).map_err(|wrong| wrong.within("kind"))));
+    let kind = wrong.check(kind.and_then(|kind| decode::kind(kind, &Mask::ALL).map_err(|wrong| wrong.within("kind"))));
     all_or_return!(wrong; request, kind);
     let (kind, precondition) = kind;
     let name = kind.name.clone();

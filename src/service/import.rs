@@ -6,11 +6,11 @@ use prost::Message;
 use tonic::Streaming;
 
 use super::call::{Call, CallContext};
-use super::decode::{Decoded, StatusFields, Violations, import_change};
+use super::decode::{Decoded, Violations, import_change};
 use super::services::Service;
 use super::status::{in_import, reason_proto, to_status};
 use crate::domain::limits::{BATCH_MAX, IMPORT_ERRORS_MAX};
-use crate::domain::{Change, Error, Reason, Resource, Status, Violation};
+use crate::domain::{Change, Error, Fields, Reason, Resource, Status, StatusAttrs, Violation};
 use crate::engine::{Applied, Effect, ImportStream, ImportUnderWay, ImportedBatch, Rehearsal, State};
 use crate::proto::v1 as pb;
 
@@ -159,8 +159,8 @@ struct Begun {
     refused: Vec<(i64, Error)>,
     /// The positions of the records that the writer was given.
     positions: Vec<i64>,
-    /// The statuses among these records, by their index, each with the fields that are compared with those of a stored one.
-    statuses: HashMap<usize, (Status, StatusFields)>,
+    /// Those among them, by their index, that are statuses, and what of each is compared with one that is there.
+    statuses: HashMap<usize, (Status, Fields)>,
     batch: Option<Batch>,
 }
 
@@ -276,26 +276,26 @@ impl Tally {
     }
 }
 
-/// Returns a field in which an imported status differs from the stored one.
-fn differing_field(state: &State, imported: &Status, compared: StatusFields) -> Option<&'static str> {
+/// What of an imported status is not as the stored one has it.
+fn differing_field(state: &State, imported: &Status, compared: Fields) -> Option<&'static str> {
     let stored = state.status(imported.id.as_str())?.value;
-    // Excluded members who were erased are no longer named.
-    let mut audience = imported.audience.clone();
-    let kept = &stored.audience.filter.exclude;
-    audience.filter.exclude.retain(|id| kept.contains(id) || state.member(id.as_str()).is_some());
-    let differ = [
-        ("status.author_id", true, stored.author != imported.author),
-        ("status.text", compared.text, stored.text != imported.text),
-        ("status.link", compared.link, stored.link != imported.link),
-        ("status.topics", compared.topics, stored.topics != imported.topics),
-        ("status.audience", compared.audience, stored.audience != audience),
-        ("status.post_time", compared.post_time, stored.post_time != imported.post_time),
-        ("status.expire_time", compared.expire_time, stored.expire_time != imported.expire_time),
-    ];
-    differ.into_iter().find(|(_, compared, differs)| *compared && *differs).map(|(field, ..)| field)
+    if stored.author != imported.author {
+        return Some("author_id");
+    }
+    // Who was excluded and is erased is no longer named.
+    let mut imported = imported.attrs.clone();
+    let kept = &stored.attrs.audience.filter.exclude;
+    imported.audience.filter.exclude.retain(|id| kept.contains(id) || state.member(id.as_str()).is_some());
+    let differs = |field: Fields| {
+        let mut with = stored.attrs.clone();
+        with.copy_fields(field, &imported);
+        with != stored.attrs
+    };
+    let differing = StatusAttrs::NAMES.iter().find(|(_, field)| compared.has(*field) && differs(*field));
+    differing.map(|(name, _)| *name)
 }
 
 fn status_differs(field: &str) -> Error {
     let message = "is not as the status of this id has it, which stays: statuses are never changed";
-    Error::precondition(field, Reason::StatusDiffers, message)
+    Error::precondition(format!("status.{field}"), Reason::StatusDiffers, message)
 }

@@ -4,7 +4,7 @@ use std::mem::take;
 
 use super::answer_bytes::{Room, page_that_fits};
 use super::call::Call;
-use super::decode::{self, Violations, all_or_return, etag_precondition, member_ids, member_update, page_size};
+use super::decode::{self, Mask, Violations, all_or_return, etag_precondition, member_ids, member_update, page_size};
 use super::encode;
 use super::read_context::{ReadContext, ReadFields, charge_resources, find};
 use super::request_id::request;
@@ -22,7 +22,8 @@ pub async fn put_member(
     let request_id = take(&mut message.request_id);
     let request = wrong.check(request(&context, "PutMember", &request_id, &message));
     let member = message.member.ok_or_else(|| Violation::required("member").into());
-    let member = wrong.check(member.and_then(|member| decode::member(member).map_err(|wrong| wrong.within("member"))));
+    let member = wrong
+        .check(member.and_then(|member| decode::member(member, &Mask::ALL).map_err(|wrong| wrong.within("member"))));
     all_or_return!(wrong; request, member);
     let (member, precondition) = member;
     let id = member.id.clone();

@@ -58,8 +58,8 @@ impl ReachOf {
                 let status = own_status(state, read, id)?;
                 self.filter.require_admitted(&status.author)?;
                 let author = find(&view, &status.author)?;
-                let most = status.audience.max_hops;
-                Ok((state.ways(view, &status.audience.filter), author, hops(most).min(most)))
+                let most = status.attrs.audience.max_hops;
+                Ok((state.ways(view, &status.attrs.audience.filter), author, hops(most).min(most)))
             }
         }
     }

@@ -103,7 +103,7 @@ pub async fn list_statuses(
         charge_resources(seen.len(), budget)?;
         let stored = seen.into_iter().filter_map(|status| state.status(status.id.as_str()));
         let encode = |stored: Stored<Status>| {
-            let cursor = (stored.value.post_time, stored.value.id.clone());
+            let cursor = (stored.value.attrs.post_time, stored.value.id.clone());
             (read.shown(state).status(stored), cursor)
         };
         let (statuses, next_page_token) = page_that_fits(stored, size, encode, |(post_time, id)| {

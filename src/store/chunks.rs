@@ -1,44 +1,33 @@
 //! Rows packed into chunks: hundreds of rows under one key, edges as differences to the row before.
 
-use super::codec::{Decoder, Encoder, Malformed};
-use super::commit_codec::{decode_erased, decode_key, encode_erased, encode_key};
-use super::{CheckpointHead, EdgeRow, Row, Stamps};
-use crate::domain::{History, RequestId, Scope, TimeMs, Visibility};
+use super::{CheckpointHead, EdgeRow, Row};
+use crate::domain::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read};
+use crate::domain::{EdgeAttrs, Secret, TimeMs, Times};
 
 /// A chunk is closed after so many rows, or when it has so many bytes.
 const CHUNK_ROWS_MAX: u64 = 512;
 const CHUNK_BYTES_MAX: usize = 16 * 1_024;
 
-/// Sorts of rows.
+/// Sorts of rows. A number is never given to another sort.
 const KIND: u8 = 0;
 const MEMBER: u8 = 1;
 const EDGE: u8 = 2;
 const STATUS: u8 = 3;
-/// Requests without a scope, and with the names of the members in them: up to format 3.
-const SHARED_REQUEST: u8 = 4;
+const REQUEST: u8 = 4;
 const BLOCK: u8 = 5;
-/// Members with their privacy: format 1 knows none, and has `MEMBER`.
-const PRIVATE_MEMBER: u8 = 6;
-const TALLY: u8 = 7;
-const PENDING: u8 = 8;
-const REQUEST: u8 = 9;
-const ERASURE_KEY: u8 = 10;
-const ERASED: u8 = 11;
-const ERASURE: u8 = 12;
+const TALLY: u8 = 6;
+const PENDING: u8 = 7;
+const ERASURE_KEY: u8 = 8;
+const ERASED: u8 = 9;
+const ERASURE: u8 = 10;
 
-/// Which of an edge's optional parts follow.
-const PINNED: u8 = 1;
-const HISTORY: u8 = 2;
-const SINCE: u8 = 4;
-const NOTE: u8 = 8;
-const ORIGIN: u8 = 16;
-const UPDATED: u8 = 32;
+/// The lowest bits of an edge's first number, below those of its fields that are set: it was changed after it was created.
+const UPDATED: u64 = 1;
 /// The kind and the times are those of the row before.
-const AS_BEFORE: u8 = 64;
-const VISIBILITY: u8 = 128;
+const AS_BEFORE: u64 = 2;
+const FIELDS_SHIFT: u32 = 2;
 
 /// Packs rows of one sort after another into chunks.
-#[derive(Default)]
 pub struct ChunkPacker {
     sort: u8,
     rows: u64,
@@ -46,14 +35,19 @@ pub struct ChunkPacker {
     before: Before,
 }
 
-/// What the next edge or stamp is written as a difference to. Each chunk starts anew.
+/// What the next row is written as a difference to. Each chunk starts anew.
 #[derive(Default, Clone, Copy)]
 struct Before {
     from: u32,
     to: u32,
     kind: u8,
-    create_time: TimeMs,
-    update_time: TimeMs,
+    times: Times,
+}
+
+impl Default for ChunkPacker {
+    fn default() -> ChunkPacker {
+        ChunkPacker { sort: 0, rows: 0, to: Encoder::interning(), before: Before::default() }
+    }
 }
 
 impl ChunkPacker {
@@ -64,152 +58,121 @@ impl ChunkPacker {
         let closed = if self.rows > 0 && (full || sort != self.sort) { self.close() } else { None };
         self.sort = sort;
         self.rows += 1;
-        match row {
-            Row::Kind { slot, kind } => {
-                self.to.byte(*slot);
-                self.to.kind(kind);
-            }
-            Row::Member { member, stamps } => {
-                self.to.member(member);
-                self.to.privacy(member.privacy);
-                self.stamps(*stamps);
-            }
-            Row::Edge(edge) => self.edge(edge),
-            Row::Status { status, stamps } => {
-                self.to.status(status);
-                self.stamps(*stamps);
-            }
-            Row::Request { scope, id, fingerprint, time, answer, named } => {
-                self.to.number(scope.0);
-                self.to.wide(id.0);
-                self.to.wide(*fingerprint);
-                self.to.time(*time);
-                self.to.option(answer.as_deref(), Encoder::blob);
-                self.to.list(named.iter(), |to, hash| to.number(*hash));
-            }
-            // Nothing makes such a row any more.
-            Row::SharedRequest { .. } => {}
-            Row::Block { by, of } => {
-                self.to.number(u64::from(*by));
-                self.to.number(u64::from(*of));
-            }
-            Row::Tally { introducer, tally } => {
-                self.to.number(u64::from(*introducer));
-                self.to.tally(tally);
-            }
-            Row::ErasureKey { key, days } => {
-                encode_key(&mut self.to, *key);
-                self.to.number(u64::from(*days));
-            }
-            Row::Erased { place, erased, until } => {
-                self.to.byte(*place);
-                encode_erased(&mut self.to, *erased);
-                self.to.time(*until);
-            }
-            Row::Erasure { sequence, time } => {
-                self.to.number(*sequence);
-                self.to.time(*time);
-            }
-            Row::Pending { edge, asked_by_to } => {
-                self.edge(edge);
-                self.to.byte(u8::from(*asked_by_to));
-            }
-        }
+        self.row(row);
         closed
     }
 
-    /// The last chunk, if there is one: its sort, its number of rows, the rows.
+    fn row(&mut self, row: &Row) {
+        let to = &mut self.to;
+        match row {
+            Row::Kind { slot, kind } => {
+                slot.encode(to);
+                kind.encode(to);
+            }
+            Row::Member { member, times } => {
+                member.encode(to);
+                self.times(*times);
+            }
+            Row::Edge(edge) | Row::Pending(edge) => self.edge(edge),
+            Row::Status { status, times } => {
+                status.encode(to);
+                self.times(*times);
+            }
+            Row::Request { scope, id, fingerprint, time, answer, named } => {
+                scope.encode(to);
+                id.encode(to);
+                fingerprint.encode(to);
+                time.encode(to);
+                answer.encode(to);
+                named.encode(to);
+            }
+            Row::Block { by, of } => {
+                by.encode(to);
+                of.encode(to);
+            }
+            Row::Tally { introducer, tally } => {
+                introducer.encode(to);
+                tally.encode(to);
+            }
+            Row::ErasureKey { key, days } => {
+                key.encode(to);
+                days.encode(to);
+            }
+            Row::Erased { key, erased, until } => {
+                key.encode(to);
+                erased.encode(to);
+                until.encode(to);
+            }
+            Row::Erasure { sequence, time } => {
+                sequence.encode(to);
+                time.encode(to);
+            }
+        }
+    }
+
+    /// Ends the last chunk, if there is one, and returns it: its sort, its number of rows, the rows.
     pub fn close(&mut self) -> Option<Vec<u8>> {
         let packed = std::mem::take(self);
         if packed.rows == 0 {
             return None;
         }
-        let mut chunk = Encoder::default();
+        let mut chunk = Encoder::plain(Vec::with_capacity(packed.to.bytes.len() + 4));
         chunk.byte(packed.sort);
         chunk.number(packed.rows);
         chunk.bytes.extend_from_slice(&packed.to.bytes);
         Some(chunk.bytes)
     }
 
-    fn stamps(&mut self, stamps: Stamps) {
-        self.to.signed(stamps.create_time.0.wrapping_sub(self.before.create_time.0));
-        self.to.signed(stamps.update_time.0.wrapping_sub(stamps.create_time.0));
-        self.before.create_time = stamps.create_time;
+    fn times(&mut self, times: Times) {
+        self.to.signed(difference(times.create, self.before.times.create));
+        self.to.signed(difference(times.update, times.create));
+        self.before.times.create = times.create;
     }
 
     fn edge(&mut self, edge: &EdgeRow) {
-        let before = self.before;
-        self.to.number(u64::from(edge.from - before.from));
-        let near = if edge.from == before.from { before.to } else { 0 };
-        self.to.signed(i64::from(edge.to) - i64::from(near));
-        let Stamps { create_time, update_time } = edge.stamps;
-        let updated = update_time != create_time;
-        let as_before =
-            !updated && (edge.kind, create_time, update_time) == (before.kind, before.create_time, before.update_time);
-        let part = |there: bool, flag: u8| if there { flag } else { 0 };
-        self.to.byte(
-            part(edge.pinned.is_some(), PINNED)
-                | part(edge.history != History::default(), HISTORY)
-                | part(edge.since.is_some(), SINCE)
-                | part(!edge.note.is_empty(), NOTE)
-                | part(edge.origin.is_some(), ORIGIN)
-                | part(updated, UPDATED)
-                | part(as_before, AS_BEFORE)
-                | part(edge.visibility != Visibility::default(), VISIBILITY),
-        );
+        let EdgeRow { from, kind, to, attrs, times } = edge;
+        let before = std::mem::replace(&mut self.before, Before { from: *from, to: *to, kind: *kind, times: *times });
+        let updated = times.update != times.create;
+        let as_before = !updated && (*kind, *times) == (before.kind, before.times);
+        let set = attrs.set_fields();
+        self.to.number(u64::from(from - before.from));
+        let near = if *from == before.from { before.to } else { 0 };
+        self.to.signed(i64::from(*to) - i64::from(near));
+        let flag = |there: bool, flag: u64| if there { flag } else { 0 };
+        self.to.number(u64::from(set.0) << FIELDS_SHIFT | flag(updated, UPDATED) | flag(as_before, AS_BEFORE));
         if !as_before {
-            self.to.byte(edge.kind);
-            self.to.signed(create_time.0.wrapping_sub(before.create_time.0));
+            self.to.byte(*kind);
+            self.to.signed(difference(times.create, before.times.create));
         }
         if updated {
-            self.to.signed(update_time.0.wrapping_sub(create_time.0));
+            self.to.signed(difference(times.update, times.create));
         }
-        self.edge_parts(edge);
-        let (from, to, kind) = (edge.from, edge.to, edge.kind);
-        self.before = Before { from, to, kind, create_time, update_time };
+        attrs.write_fields(set, &mut self.to);
     }
+}
 
-    fn edge_parts(&mut self, edge: &EdgeRow) {
-        if let Some(pinned) = edge.pinned {
-            self.to.single(pinned.get());
-        }
-        if edge.history != History::default() {
-            self.to.history(&edge.history);
-        }
-        if let Some(since) = edge.since {
-            self.to.time(since);
-        }
-        if !edge.note.is_empty() {
-            self.to.text(&edge.note);
-        }
-        if let Some(origin) = &edge.origin {
-            self.to.origin(origin);
-        }
-        if edge.visibility != Visibility::default() {
-            self.to.visibility(edge.visibility);
-        }
-    }
+fn difference(time: TimeMs, before: TimeMs) -> i64 {
+    time.0.wrapping_sub(before.0)
 }
 
 fn sort(row: &Row) -> u8 {
     match row {
         Row::Kind { .. } => KIND,
-        Row::Member { .. } => PRIVATE_MEMBER,
+        Row::Member { .. } => MEMBER,
         Row::Edge(_) => EDGE,
         Row::Status { .. } => STATUS,
         Row::Request { .. } => REQUEST,
-        Row::SharedRequest { .. } => SHARED_REQUEST,
         Row::Block { .. } => BLOCK,
         Row::Tally { .. } => TALLY,
         Row::ErasureKey { .. } => ERASURE_KEY,
         Row::Erased { .. } => ERASED,
         Row::Erasure { .. } => ERASURE,
-        Row::Pending { .. } => PENDING,
+        Row::Pending(_) => PENDING,
     }
 }
 
-/// Every row of a chunk.
-pub fn unpack(chunk: &[u8]) -> Result<Vec<Row>, Malformed> {
+/// Returns every row of a chunk.
+pub fn unpack(chunk: &[u8]) -> Read<Vec<Row>> {
     let mut from = Decoder::new(chunk);
     let sort = from.byte()?;
     let count = from.number()?;
@@ -222,114 +185,85 @@ pub fn unpack(chunk: &[u8]) -> Result<Vec<Row>, Malformed> {
     Ok(rows)
 }
 
-fn unpack_row(sort: u8, from: &mut Decoder<'_>, before: &mut Before) -> Result<Row, Malformed> {
+fn unpack_row(sort: u8, from: &mut Decoder<'_>, before: &mut Before) -> Read<Row> {
     Ok(match sort {
-        KIND => Row::Kind { slot: from.byte()?, kind: from.kind()? },
-        MEMBER => Row::Member { member: from.member()?, stamps: unpack_stamps(from, before)? },
+        KIND => Row::Kind { slot: Codec::decode(from)?, kind: Codec::decode(from)? },
+        MEMBER => Row::Member { member: Codec::decode(from)?, times: unpack_times(from, before)? },
         EDGE => Row::Edge(unpack_edge(from, before)?),
-        STATUS => Row::Status { status: from.status()?, stamps: unpack_stamps(from, before)? },
-        SHARED_REQUEST => {
-            let (id, fingerprint, time) = (RequestId(from.wide()?), from.wide()?, from.time()?);
-            from.number()?;
-            let answer = from.option(|from| from.blob().map(<[u8]>::to_vec))?;
-            Row::SharedRequest { id, fingerprint, time, answer, members: from.list(Decoder::member_id)? }
-        }
+        STATUS => Row::Status { status: Codec::decode(from)?, times: unpack_times(from, before)? },
         REQUEST => Row::Request {
-            scope: Scope(from.number()?),
-            id: RequestId(from.wide()?),
-            fingerprint: from.wide()?,
-            time: from.time()?,
-            answer: from.option(|from| from.blob().map(<[u8]>::to_vec))?,
-            named: from.list(Decoder::number)?,
+            scope: Codec::decode(from)?,
+            id: Codec::decode(from)?,
+            fingerprint: Codec::decode(from)?,
+            time: Codec::decode(from)?,
+            answer: Codec::decode(from)?,
+            named: Codec::decode(from)?,
         },
-        BLOCK => Row::Block { by: from.small()?, of: from.small()? },
-        TALLY => Row::Tally { introducer: from.small()?, tally: from.tally()? },
-        ERASURE_KEY => Row::ErasureKey { key: decode_key(from)?, days: from.small()? },
-        ERASED => Row::Erased { place: from.byte()?, erased: decode_erased(from)?, until: from.time()? },
-        ERASURE => Row::Erasure { sequence: from.number()?, time: from.time()? },
-        PENDING => Row::Pending { edge: unpack_edge(from, before)?, asked_by_to: from.flag()? },
-        PRIVATE_MEMBER => {
-            let mut member = from.member()?;
-            member.privacy = from.privacy()?;
-            Row::Member { member, stamps: unpack_stamps(from, before)? }
-        }
+        BLOCK => Row::Block { by: Codec::decode(from)?, of: Codec::decode(from)? },
+        TALLY => Row::Tally { introducer: Codec::decode(from)?, tally: Codec::decode(from)? },
+        ERASURE_KEY => Row::ErasureKey { key: Codec::decode(from)?, days: Codec::decode(from)? },
+        ERASED => Row::Erased { key: Codec::decode(from)?, erased: Codec::decode(from)?, until: Codec::decode(from)? },
+        ERASURE => Row::Erasure { sequence: Codec::decode(from)?, time: Codec::decode(from)? },
+        PENDING => Row::Pending(unpack_edge(from, before)?),
         _ => return Err(Malformed("a chunk is of no known sort")),
     })
 }
 
-fn unpack_stamps(from: &mut Decoder<'_>, before: &mut Before) -> Result<Stamps, Malformed> {
-    let create_time = TimeMs(before.create_time.0.wrapping_add(from.signed()?));
-    let update_time = TimeMs(create_time.0.wrapping_add(from.signed()?));
-    before.create_time = create_time;
-    Ok(Stamps { create_time, update_time })
+/// Reads a time that was written as a difference.
+fn later(from: &mut Decoder<'_>, before: TimeMs) -> Read<TimeMs> {
+    Ok(TimeMs(before.0.wrapping_add(from.signed()?)))
 }
 
-fn unpack_edge(bytes: &mut Decoder<'_>, before: &mut Before) -> Result<EdgeRow, Malformed> {
+fn unpack_times(from: &mut Decoder<'_>, before: &mut Before) -> Read<Times> {
+    let create = later(from, before.times.create)?;
+    before.times.create = create;
+    Ok(Times { create, update: later(from, create)? })
+}
+
+fn unpack_edge(bytes: &mut Decoder<'_>, before: &mut Before) -> Read<EdgeRow> {
     let too_large = Malformed("an edge's end is too large");
     let from = u64::from(before.from).checked_add(bytes.number()?).and_then(|from| u32::try_from(from).ok());
     let from = from.ok_or(too_large)?;
     let near = if from == before.from { before.to } else { 0 };
     let to = i64::from(near).checked_add(bytes.signed()?).and_then(|to| u32::try_from(to).ok()).ok_or(too_large)?;
-    let parts = bytes.byte()?;
-    let (mut kind, mut create_time) = (before.kind, before.create_time);
-    if parts & AS_BEFORE == 0 {
+    let first = bytes.number()?;
+    let (mut kind, mut create) = (before.kind, before.times.create);
+    if first & AS_BEFORE == 0 {
         kind = bytes.byte()?;
-        create_time = TimeMs(create_time.0.wrapping_add(bytes.signed()?));
+        create = later(bytes, create)?;
     }
-    let mut update_time = create_time;
-    if parts & UPDATED != 0 {
-        update_time = TimeMs(create_time.0.wrapping_add(bytes.signed()?));
-    }
-    *before = Before { from, to, kind, create_time, update_time };
-    let has = |part: u8| parts & part != 0;
-    Ok(EdgeRow {
-        from,
-        kind,
-        to,
-        pinned: if has(PINNED) { Some(bytes.strength()?) } else { None },
-        history: if has(HISTORY) { bytes.history()? } else { History::default() },
-        since: if has(SINCE) { Some(bytes.time()?) } else { None },
-        note: if has(NOTE) { bytes.text()?.to_owned() } else { String::new() },
-        origin: if has(ORIGIN) { Some(bytes.origin()?) } else { None },
-        visibility: if has(VISIBILITY) { bytes.visibility()? } else { Visibility::default() },
-        stamps: Stamps { create_time, update_time },
-    })
+    let update = if first & UPDATED != 0 { later(bytes, create)? } else { create };
+    let times = Times { create, update };
+    *before = Before { from, to, kind, times };
+    let set = u32::try_from(first >> FIELDS_SHIFT).map_err(|_| Malformed("an edge has a field that is not known"))?;
+    Ok(EdgeRow { from, kind, to, attrs: EdgeAttrs::read_fields(Fields(set), bytes)?, times })
 }
 
-/// The head of a checkpoint, and how many chunks follow it.
+/// Returns the bytes of a checkpoint's head, and how many chunks follow it.
 pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
-    let mut to = Encoder::default();
-    to.number(head.sequence);
-    to.time(head.time);
-    for count in [head.kinds, head.members, head.edges, head.statuses, head.requests, chunks] {
-        to.number(count);
-    }
-    to.wide(head.digest);
-    to.number(head.erased);
-    // A head of format 1 ends here, one of format 2 with the next, one of format 3 with the one after it.
-    to.number(head.blocks);
-    to.number(head.tallies);
-    to.number(head.pending);
-    to.option(head.secret.as_ref(), Encoder::secret);
-    if head.erasures > 0 {
-        to.number(head.erasures);
-    }
+    let mut to = Encoder::plain(Vec::new());
+    head.sequence.encode(&mut to);
+    head.time.encode(&mut to);
+    head.digest.encode(&mut to);
+    head.erased.encode(&mut to);
+    head.secret.encode(&mut to);
+    let CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, .. } = *head;
+    let counts = [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, chunks];
+    counts.into_iter().for_each(|count| to.number(count));
     to.bytes
 }
 
-pub fn decode_head(bytes: &[u8]) -> Result<(CheckpointHead, u64), Malformed> {
+pub fn decode_head(bytes: &[u8]) -> Read<(CheckpointHead, u64)> {
     let mut from = Decoder::new(bytes);
-    let (sequence, time) = (from.number()?, from.time()?);
-    let mut count = || from.number();
-    let (kinds, members, edges, statuses, requests) = (count()?, count()?, count()?, count()?, count()?);
-    let chunks = count()?;
-    let (digest, erased) = (from.wide()?, from.number()?);
-    let blocks = if from.is_at_end() { 0 } else { from.number()? };
-    let tallies = if from.is_at_end() { 0 } else { from.number()? };
-    let pending = if from.is_at_end() { 0 } else { from.number()? };
-    let secret = if from.is_at_end() { None } else { from.option(Decoder::secret)? };
-    let erasures = if from.is_at_end() { 0 } else { from.number()? };
+    let (sequence, time, digest) = (Codec::decode(&mut from)?, Codec::decode(&mut from)?, Codec::decode(&mut from)?);
+    let erased = Codec::decode(&mut from)?;
+    let secret: Option<Secret> = Codec::decode(&mut from)?;
+    let mut counts = [0; 10];
+    for count in &mut counts {
+        *count = from.number()?;
+    }
     from.end()?;
+    let [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, chunks] = counts;
     let head = CheckpointHead {
         sequence,
         time,

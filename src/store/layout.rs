@@ -4,9 +4,9 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use super::chunks::{ChunkPacker, decode_head, encode_head, unpack};
-use super::codec::Malformed;
 use super::{CheckpointHead, CheckpointLoader, Row, StoreError, frame};
 use crate::domain::Sequence;
+use crate::domain::codec::Malformed;
 
 /// A key of a checkpoint's chunk and its framed value.
 pub type ChunkEntry = ([u8; 9], Vec<u8>);

@@ -7,12 +7,9 @@
 mod backup;
 mod checkpoints;
 mod chunks;
-mod codec;
-mod codec_kinds;
 mod commit_codec;
 mod erasure_journal;
 mod error;
-mod event_codec;
 mod folder;
 mod frame;
 #[cfg(test)]
@@ -34,7 +31,7 @@ pub use error::{NotAppended, StoreError};
 pub use layout::Discard;
 pub use memory::MemoryStore;
 pub use restore::{remove_content, restore};
-pub use rows::{CheckpointHead, EdgeRow, Row, Stamps};
+pub use rows::{CheckpointHead, EdgeRow, Row};
 
 use crate::domain::{Command, Error, Event, Sequence, TimeMs};
 

@@ -1,8 +1,8 @@
 //! The rows of a checkpoint.
 
 use crate::domain::{
-    ErasedId, ErasureKey, History, IntroducerTally, Kind, Member, MemberId, Origin, RequestId, Scope, Secret, Sequence,
-    Status, Strength, TimeMs, Visibility,
+    EdgeAttrs, ErasedId, ErasureKey, IntroducerTally, Kind, Member, RequestId, Scope, Secret, Sequence, Status, TimeMs,
+    Times,
 };
 
 /// What a checkpoint is of.
@@ -25,21 +25,14 @@ pub struct CheckpointHead {
     pub digest: u128,
     /// The last command that erased a member; 0 if none did.
     pub erased: Sequence,
-    /// What the store keeps for itself; formats 1 to 3 know of none.
+    /// What the store keeps for itself; none before its first command.
     pub secret: Option<Secret>,
-}
-
-/// When a resource was first and last changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stamps {
-    pub create_time: TimeMs,
-    pub update_time: TimeMs,
 }
 
 /// A row, written and read in the order of the variants.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Row {
-    /// A kind, and its place among the 64.
+    /// A kind, and its slot among the 64.
     Kind {
         slot: u8,
         kind: Kind,
@@ -47,13 +40,13 @@ pub enum Row {
     /// A member; edges name it by its number among the members, from 0.
     Member {
         member: Member,
-        stamps: Stamps,
+        times: Times,
     },
     /// An edge; sorted by `from`, `to`, `kind`.
     Edge(EdgeRow),
     Status {
         status: Status,
-        stamps: Stamps,
+        times: Times,
     },
     Request {
         scope: Scope,
@@ -64,14 +57,6 @@ pub enum Row {
         answer: Option<Vec<u8>>,
         /// Hashes of the members that the request named, but for those who are erased.
         named: Vec<u64>,
-    },
-    /// A request as it was kept before format 4; it is only read.
-    SharedRequest {
-        id: RequestId,
-        fingerprint: u128,
-        time: TimeMs,
-        answer: Option<Vec<u8>>,
-        members: Vec<MemberId>,
     },
     /// One member blocks another: their numbers.
     Block {
@@ -84,19 +69,15 @@ pub enum Row {
         tally: IntroducerTally,
     },
     /// An edge that one of its ends asked for; sorted as edges are.
-    Pending {
-        edge: EdgeRow,
-        /// Whether that is `to`.
-        asked_by_to: bool,
-    },
+    Pending(EdgeRow),
     /// A key that ids of erased members are hashed with, the store's own first, and for how many days they are remembered.
     ErasureKey {
         key: ErasureKey,
         days: u32,
     },
-    /// An erased member under the key of a place, and until when it is remembered.
+    /// An erased member under the key of a number, from 0, and until when it is remembered.
     Erased {
-        place: u8,
+        key: u8,
         erased: ErasedId,
         until: TimeMs,
     },
@@ -108,17 +89,17 @@ pub enum Row {
 }
 
 impl Row {
-    /// Its place in the order of rows, from 0.
+    /// Returns its rank in the order of rows, from 0.
     pub fn order(&self) -> usize {
         match self {
             Row::Kind { .. } => 0,
             Row::Member { .. } => 1,
             Row::Edge(_) => 2,
             Row::Status { .. } => 3,
-            Row::Request { .. } | Row::SharedRequest { .. } => 4,
+            Row::Request { .. } => 4,
             Row::Block { .. } => 5,
             Row::Tally { .. } => 6,
-            Row::Pending { .. } => 7,
+            Row::Pending(_) => 7,
             Row::ErasureKey { .. } | Row::Erased { .. } | Row::Erasure { .. } => 8,
         }
     }
@@ -127,14 +108,9 @@ impl Row {
 #[derive(Debug, Clone, PartialEq)]
 pub struct EdgeRow {
     pub from: u32,
-    /// The kind's place.
+    /// The kind's slot.
     pub kind: u8,
     pub to: u32,
-    pub pinned: Option<Strength>,
-    pub history: History,
-    pub since: Option<TimeMs>,
-    pub visibility: Visibility,
-    pub note: String,
-    pub origin: Option<Origin>,
-    pub stamps: Stamps,
+    pub attrs: EdgeAttrs,
+    pub times: Times,
 }

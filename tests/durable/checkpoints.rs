@@ -1,10 +1,10 @@
 //! What every kind of checkpoints must do, wherever it keeps its bytes.
 
 use kith::domain::{
-    Day, DayOfAsks, History, IntroducerTally, Kind, Member, Origin, Privacy, RequestId, Scope, Secret, Sphere,
-    Strength, TimeMs, TopicSet, Visibility,
+    Day, DayOfAsks, EdgeAttrs, History, IntroducerTally, Kind, Member, Origin, Privacy, RequestId, Scope, Secret,
+    Sphere, Strength, TimeMs, Times, TopicSet, Visibility,
 };
-use kith::store::{CheckpointHead, Checkpoints, EdgeRow, FinishedCheckpoint, Row, Stamps, StoreError};
+use kith::store::{CheckpointHead, Checkpoints, EdgeRow, FinishedCheckpoint, Row, StoreError};
 
 use crate::support::*;
 
@@ -17,25 +17,22 @@ fn on_all_checkpoints(test: impl Fn(Opener)) {
 
 /// Every sort of row, `members` of the second.
 pub fn rows(members: u32) -> Vec<Row> {
-    let stamps = |n: u32| Stamps { create_time: TimeMs(n.into()), update_time: TimeMs(i64::from(n) * 7) };
+    let times = |n: u32| Times { create: TimeMs(n.into()), update: TimeMs(i64::from(n) * 7) };
     let kind = |slot: u8| Row::Kind {
         slot,
         kind: Kind::new(kind_name(&format!("kind-{slot}")), Sphere::Public, slot == 3, 0.5, 60_000).unwrap(),
     };
     let member = |n: u32| {
         let mut member = Member::bare(member_id(&format!("member {n} ü")));
-        member.display_name = format!("name {}", n % 5);
-        member.topics = TopicSet::parse("topics", &["privacy", "data"]).unwrap();
-        member.labels.insert("team".to_owned(), n.to_string());
-        member.privacy = Privacy::from_bits(n as u8 % 12).unwrap_or_default();
-        Row::Member { member, stamps: stamps(n) }
+        member.attrs.display_name = format!("name {}", n % 5);
+        member.attrs.topics = TopicSet::parse("topics", &["privacy", "data"]).unwrap();
+        member.attrs.labels.insert("team".to_owned(), n.to_string());
+        member.attrs.set_privacy(Privacy::from_bits(n as u8 % 12).unwrap_or_default());
+        Row::Member { member, times: times(n) }
     };
     let edge = |n: u32| {
         let odd = n % 2 == 1;
-        Row::Edge(EdgeRow {
-            from: n / 3,
-            kind: if odd { 3 } else { 0 },
-            to: members - 1 - n / 3 + n % 3,
+        let attrs = EdgeAttrs {
             pinned: odd.then(|| Strength::parse("strength", 0.25).unwrap()),
             history: if n.is_multiple_of(5) {
                 History { count: 9, faded: 4.5, last_s: 77 }
@@ -50,8 +47,10 @@ pub fn rows(members: u32) -> Vec<Row> {
                 introducers: vec![member_id("i"), member_id("j")],
                 note: String::new(),
             }),
-            stamps: stamps(n / 4),
-        })
+            asked_by: None,
+        };
+        let to = members - 1 - n / 3 + n % 3;
+        Row::Edge(EdgeRow { from: n / 3, kind: if odd { 3 } else { 0 }, to, attrs, times: times(n / 4) })
     };
     let request = |n: u32| Row::Request {
         scope: Scope(u64::from(n % 4) << 40),
@@ -73,7 +72,7 @@ pub fn rows(members: u32) -> Vec<Row> {
 }
 
 fn status_row() -> Row {
-    Row::Status { status: sample_status("s", "member 1 ü"), stamps: Stamps::default() }
+    Row::Status { status: sample_status("s", "member 1 ü"), times: Times::default() }
 }
 
 pub fn head_of(rows: &[Row], sequence: u64) -> CheckpointHead {

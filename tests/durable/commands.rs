@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use kith::domain::{
-    Audience, Block, Change, Day, DayOfAsks, EdgeFieldsKept, EdgeFilter, EdgeKey, EdgePut, History, InteractionRecord,
-    IntroducerTally, Introduction, Kind, KindFieldsKept, Member, MemberId, MemberPatch, Origin, Precondition, Privacy,
-    Sphere, Stage, Status, Strength, TimeMs, TopicSet, Visibility,
+    Audience, Block, Change, Day, DayOfAsks, EdgeAttrs, EdgeFilter, EdgeKey, EdgePut, Fields, History,
+    InteractionRecord, IntroducerTally, Introduction, Kind, KindAttrs, Member, MemberAttrs, MemberId, MemberPatch,
+    Origin, Precondition, Sphere, Stage, Status, StatusAttrs, Strength, TimeMs, TopicSet, Visibility,
 };
 use kith::engine::State;
 
@@ -55,8 +55,10 @@ fn some_kind(random: &mut Rng) -> Kind {
     let sphere = Sphere::ALL[random.usize(0..3)];
     // "nowhere" is never put.
     let name = kind_name(KINDS[random.usize(0..KINDS.len() - 1)]);
-    let kind = Kind::new(name, sphere, random.bool(), f64::from(random.u8(0..3)), 60_000 << random.u32(0..12)).unwrap();
-    Kind { carries_statuses: random.bool(), ..kind }
+    let mut kind =
+        Kind::new(name, sphere, random.bool(), f64::from(random.u8(0..3)), 60_000 << random.u32(0..12)).unwrap();
+    kind.attrs.carries_statuses = random.bool();
+    kind
 }
 
 fn some_origin(random: &mut Rng) -> Origin {
@@ -75,39 +77,30 @@ fn some_history(random: &mut Rng) -> History {
 fn some_put(random: &mut Rng) -> EdgePut {
     let key = some_key(random);
     let asked_by = [None, None, None, Some(key.from.clone()), Some(key.to.clone())][random.usize(0..5)].clone();
-    EdgePut {
-        key,
+    let history = maybe(random, some_history);
+    let unsaid = if history.is_some() { Fields::NONE } else { EdgeAttrs::HISTORY };
+    let attrs = EdgeAttrs {
         asked_by,
         pinned: maybe(random, |random| Strength::parse("s", random.f32().max(0.01)).unwrap()),
-        history: maybe(random, some_history),
+        history: history.unwrap_or_default(),
         since: maybe(random, |random| TimeMs(random.i64(-9_000..9_000))),
         visibility: some_visibility(random),
         note: if random.bool() { random.u8(0..3).to_string() } else { String::new() },
         origin: maybe(random, some_origin),
-        kept: maybe(random, some_kept).unwrap_or_default(),
-    }
+    };
+    let kept = maybe(random, |random| some_fields(random, EdgeAttrs::ALL)).unwrap_or_default();
+    EdgePut { key, attrs, kept: kept.without(EdgeAttrs::HISTORY).without(EdgeAttrs::ASKED_BY).and(unsaid) }
 }
 
-fn some_kept(random: &mut Rng) -> EdgeFieldsKept {
-    EdgeFieldsKept {
-        pinned: random.bool(),
-        since: random.bool(),
-        visibility: random.bool(),
-        note: random.bool(),
-        origin: random.bool(),
-    }
+fn some_fields(random: &mut Rng, all: Fields) -> Fields {
+    Fields(random.u32(..) & all.0)
 }
 
 fn some_patch(random: &mut Rng) -> MemberPatch {
     MemberPatch {
-        display_name: maybe(random, |random| random.u8(0..3).to_string()),
-        headline: maybe(random, |random| random.u8(0..2).to_string()),
-        topics: maybe(random, some_topics),
-        labels: maybe(random, some_labels),
+        set: some_fields(random, MemberAttrs::ALL),
+        attrs: some_attrs(random),
         label_changes: (0..random.u32(0..3)).map(|n| (format!("k{n}"), maybe(random, |_| "x".to_owned()))).collect(),
-        edges_visibility: maybe(random, some_visibility),
-        hidden_from_suggestions: maybe(random, Rng::bool),
-        declines_introducing: maybe(random, Rng::bool),
     }
 }
 
@@ -126,11 +119,16 @@ fn some_visibility(random: &mut Rng) -> Visibility {
     Visibility::ALL[[0, 0, 1, 2][random.usize(0..4)]]
 }
 
-fn some_privacy(random: &mut Rng) -> Privacy {
-    Privacy {
-        edges_visibility: some_visibility(random),
-        hidden_from_suggestions: random.bool(),
-        declines_introducing: random.bool(),
+fn some_attrs(random: &mut Rng) -> MemberAttrs {
+    let private = random.bool();
+    MemberAttrs {
+        display_name: random.u8(0..2).to_string(),
+        headline: if random.bool() { random.u8(0..2).to_string() } else { String::new() },
+        topics: some_topics(random),
+        labels: some_labels(random),
+        edges_visibility: if private { some_visibility(random) } else { Visibility::default() },
+        hidden_from_suggestions: private && random.bool(),
+        declines_introducing: private && random.bool(),
     }
 }
 
@@ -169,9 +167,7 @@ fn some_post(random: &mut Rng) -> Status {
     let kinds = (0..count).map(|_| some_key(random).kind).collect();
     let exclude = (0..count).map(|_| some_member(random)).filter(|id| *id != author).collect();
     let strength = maybe(random, |_| Strength::parse("s", 0.5).unwrap());
-    Status {
-        id: some_status(random),
-        author,
+    let attrs = StatusAttrs {
         text: format!("text {}", random.u8(..)),
         link: String::new(),
         topics: some_topics(random),
@@ -182,7 +178,8 @@ fn some_post(random: &mut Rng) -> Status {
         // Few times, so that some are equal.
         post_time: TimeMs(random.i64(0..4)),
         expire_time: maybe(random, |_| TimeMs(1_000)),
-    }
+    };
+    Status { id: some_status(random), author, attrs }
 }
 
 /// Mostly none; etags are the resource's, another's, an old one or none at all.
@@ -202,14 +199,7 @@ pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
     let allow_missing = random.bool();
     match random.u8(0..26) {
         0..3 => {
-            let member = Member {
-                id: some_member(random),
-                display_name: random.u8(0..2).to_string(),
-                headline: String::new(),
-                topics: some_topics(random),
-                labels: some_labels(random),
-                privacy: maybe(random, some_privacy).unwrap_or_default(),
-            };
+            let member = Member { id: some_member(random), attrs: some_attrs(random) };
             let own = state.member(member.id.as_str()).map(|stored| stored.etag());
             Change::PutMember { precondition: some_precondition(random, own, old), member }
         }
@@ -258,8 +248,7 @@ pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
             if random.bool() {
                 return Change::PutKind { kind, precondition };
             }
-            let [sphere, symmetric, prior, half_life, carries_statuses] = std::array::from_fn(|_| random.bool());
-            let kept = KindFieldsKept { sphere, symmetric, prior, half_life, carries_statuses };
+            let kept = some_fields(random, KindAttrs::ALL);
             Change::MergeKind { kind, kept, precondition }
         }
         19..21 => Change::BlockMember { block: some_block(random) },

@@ -41,7 +41,7 @@ fn write(folder: &Path, options: EngineOptions, numbers: RangeInclusive<u32>, no
         for n in numbers {
             let (name, next) = (format!("member-{n}"), format!("member-{}", n + 1));
             let mut put = EdgePut::bare(edge_key(&name, "follows", "hub"));
-            put.note = (0..note_chars).map(|_| random.alphanumeric()).collect();
+            put.attrs.note = (0..note_chars).map(|_| random.alphanumeric()).collect();
             let put = Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true };
             let answer = vec![n as u8; if n % 1_000 == 99 { 600_000 } else { 10 }];
             let changes = vec![put_edge(&name, "friend", &next), put];

@@ -41,7 +41,7 @@ fn is_erased<T>(result: &Result<T, Error>) -> bool {
 fn records(id: &str) -> Vec<Change> {
     let introduced = || {
         let mut put = EdgePut::bare(edge_key("ann", "friend", "bob"));
-        put.origin = Some(Origin { introducers: vec![member_id(id), member_id("cy")], ..Origin::default() });
+        put.attrs.origin = Some(Origin { introducers: vec![member_id(id), member_id("cy")], ..Origin::default() });
         Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true }
     };
     let with = |allow_missing_members| {
@@ -49,8 +49,8 @@ fn records(id: &str) -> Vec<Change> {
         Change::PutEdge { put, precondition: Precondition::None, allow_missing_members }
     };
     let mut excluding = sample_status("s", "ann");
-    excluding.audience.filter.exclude = vec![member_id("nosy"), member_id(id)];
-    excluding.audience.filter.exclude.sort();
+    excluding.attrs.audience.filter.exclude = vec![member_id("nosy"), member_id(id)];
+    excluding.attrs.audience.filter.exclude.sort();
     vec![
         put_bare("ann"),
         put_bare("bob"),
@@ -77,7 +77,7 @@ fn an_import_does_not_bring_back_who_was_erased_and_a_put_does() {
             assert_eq!(skipped, [false, false, true, true, true, true, true, false, false], "{imported:?}");
             let state = engine.state();
             assert!(state.member("gone").is_none());
-            let origin = state.edge(&edge_key("ann", "friend", "bob")).unwrap().value.origin.unwrap();
+            let origin = state.edge(&edge_key("ann", "friend", "bob")).unwrap().value.attrs.origin.unwrap();
             assert_eq!(origin.introducers, [member_id("cy")]);
             assert!(is_erased(&write(&engine, put_edge("ann", "friend", "gone")).await), "nor does an edge");
         });

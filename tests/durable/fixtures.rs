@@ -4,14 +4,14 @@
 
 use std::path::Path;
 
-use kith::domain::{Block, Change, Day, Introduction, Member, Precondition, Privacy, Stage, Visibility};
+use kith::domain::{Block, Change, Day, Introduction, Member, Precondition, Stage, Visibility};
 use kith::engine::{Engine, EngineOptions};
 use kith::store::Store;
 
 use crate::support::*;
 
-const FOLDER: &str = "tests/durable/fixtures/format-4";
-const DIGEST: u128 = 0;
+const FOLDER: &str = "tests/durable/fixtures/format-5";
+const DIGEST: u128 = 307_847_332_698_212_149_666_234_996_661_706_132_294;
 const SEQUENCE: u64 = 15;
 /// Members, edges, statuses, blocks and tallies.
 const COUNTS: [u64; 5] = [4, 2, 2, 2, 2];
@@ -23,8 +23,9 @@ fn write(folder: &Path) {
     let delete = Change::DeleteMember { id: member_id("gone"), precondition: Precondition::None, allow_missing: false };
     let block = |of: &str| Change::BlockMember { block: Block { by: member_id("ann"), of: member_id(of) } };
     let hidden = |id: &str| {
-        let privacy = Privacy { edges_visibility: Visibility::Connections, ..Privacy::default() };
-        put_member(Member { privacy, ..Member::bare(member_id(id)) })
+        let mut member = Member::bare(member_id(id));
+        member.attrs.edges_visibility = Visibility::Connections;
+        put_member(member)
     };
     let introduced = |introducer: &str, stage, day| {
         let introduction = Introduction { introducer: member_id(introducer), stage, day: Day(day) };

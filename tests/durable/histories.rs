@@ -68,7 +68,7 @@ impl Shared {
     async fn write(&self, member: usize) -> Op {
         let value = self.values.fetch_add(1, Ordering::SeqCst) + 1;
         let mut put = Member::bare(id(member));
-        put.headline = value.to_string();
+        put.attrs.headline = value.to_string();
         let begun = self.tick();
         let respond = |state: &State, _: &[_]| state.sequence().to_le_bytes().to_vec();
         let answer = self.engine.write(vec![put_member(put)], None, respond).await.unwrap();
@@ -84,7 +84,7 @@ impl Shared {
             (None, Some(revision)) => self.engine.state_at(&revision).await.unwrap(),
             (None, None) => self.engine.state(),
         };
-        let value = state.member(id(member).as_str()).map_or(0, |stored| stored.value.headline.parse().unwrap());
+        let value = state.member(id(member).as_str()).map_or(0, |stored| stored.value.attrs.headline.parse().unwrap());
         Op { begun, ended: self.tick(), member, write: false, revision: state.sequence(), value }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kith::domain::{Change, MemberPatch, Precondition, Visibility};
+use kith::domain::{Change, Precondition, Visibility};
 use kith::engine::{Engine, EngineOptions, State, WriterEnd};
 use kith::store::MemoryStore;
 
@@ -104,7 +104,7 @@ fn others_write_while_a_hub_is_hidden_and_erased() {
     };
     let before = block_on(async {
         let (engine, end) = with_hub(&folder.path().join("store")).await;
-        let patch = MemberPatch { edges_visibility: Some(Visibility::Connections), ..MemberPatch::default() };
+        let patch = patch(|attrs| attrs.edges_visibility = Visibility::Connections);
         let hide = Change::UpdateMember { id: member_id("hub"), patch, precondition: Precondition::None };
         longest_of("hidden", beside(&engine, hide, |_| ()).await);
         assert_sound(&engine.state());

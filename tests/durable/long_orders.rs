@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
-use kith::domain::{Change, EdgePut, Member, MemberPatch, Origin, Precondition, Privacy, Request, TimeMs, Visibility};
+use kith::domain::{
+    Change, EdgeAttrs, EdgePut, Member, MemberAttrs, MemberPatch, Origin, Precondition, Request, TimeMs, Visibility,
+};
 use kith::engine::{Applied, Effect, Engine, EngineOptions, ImportStream, SetTime, State, WriterEnd};
 use kith::store::{Commit, MemoryStore, Store, StoreError};
 
@@ -71,7 +73,8 @@ fn fans(random: &mut Rng, hub: &str, count: usize) -> Vec<Change> {
         let visibility = Visibility::ALL[[0, 0, 0, 1, 2][random.usize(..5)]];
         let introducers = if random.u8(..16) == 0 { vec![member_id("z")] } else { Vec::new() };
         let origin = Some(Origin { introducers, ..Origin::default() });
-        let put = EdgePut { asked_by, visibility, origin, ..EdgePut::bare(key) };
+        let attrs = EdgeAttrs { asked_by, visibility, origin, ..EdgeAttrs::default() };
+        let put = EdgePut { attrs, ..EdgePut::bare(key) };
         Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true }
     };
     (0..count).map(&mut fan).collect()
@@ -80,13 +83,17 @@ fn fans(random: &mut Rng, hub: &str, count: usize) -> Vec<Change> {
 fn shown(random: &mut Rng, hub: &str) -> Change {
     let edges_visibility = Visibility::ALL[random.usize(..3)];
     let (id, precondition) = (member_id(hub), Precondition::None);
-    let patch = MemberPatch { edges_visibility: Some(edges_visibility), ..MemberPatch::default() };
+    let attrs = MemberAttrs { edges_visibility, ..MemberAttrs::default() };
+    let patch = MemberPatch { set: MemberAttrs::EDGES_VISIBILITY, attrs, ..MemberPatch::default() };
     match random.u8(..3) {
         0 => Change::UpdateMember { id, patch, precondition },
         1 => Change::MergeMember { id, patch, precondition },
         _ => {
-            let privacy = Privacy { edges_visibility, declines_introducing: random.bool(), ..Privacy::default() };
-            put_member(Member { privacy, ..Member::bare(id) })
+            let declines_introducing = random.bool();
+            put_member(Member {
+                id,
+                attrs: MemberAttrs { edges_visibility, declines_introducing, ..Default::default() },
+            })
         }
     }
 }
@@ -313,8 +320,8 @@ fn an_engine_that_ends_carries_out_what_it_took() {
         let (engine, end, _) = with_hub(memory.open(), &watch).await;
         let stream = ImportStream::default();
         let mut random = Rng::with_seed(2);
-        let hide = Privacy { edges_visibility: Visibility::Parties, ..Privacy::default() };
-        let hide = Member { privacy: hide, ..Member::bare(member_id("a")) };
+        let attrs = MemberAttrs { edges_visibility: Visibility::Parties, ..MemberAttrs::default() };
+        let hide = Member { id: member_id("a"), attrs };
         // Nobody waits for the ends of these: the second waits behind the first.
         for changes in [vec![put_member(hide.clone())], vec![shown(&mut random, "z"), put_bare("later")]] {
             drop(engine.begin_import(changes, &stream).await.unwrap());

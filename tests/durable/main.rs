@@ -9,7 +9,6 @@ mod erasures;
 mod faulty;
 mod fixtures;
 mod format;
-mod format_merges;
 mod histories;
 mod hub;
 mod logs;

@@ -65,11 +65,11 @@ fn what_grows_is_refused_in_time_for_a_restart_and_all_else_goes_on() {
         let metrics = engine.memory_metrics();
         assert!(engine.state().member_count() < BYTES_MAX / 240, "it is noticed in time");
         assert!(metrics.is_full && metrics.bytes_max == BYTES_MAX && metrics.start_bytes > BYTES_MAX, "{metrics:?}");
-        let renamed = |name: &str| MemberPatch { display_name: Some(name.to_owned()), ..MemberPatch::default() };
+        let renamed = |name: &str| crate::support::patch(|attrs| attrs.display_name = name.to_owned());
         for grows in [put_bare("new"), put_edge("m1", "client", "m2"), patch("m1", renamed("One"))] {
             assert!(is_full(&write(&engine, grows).await.unwrap_err()));
         }
-        let hide = MemberPatch { edges_visibility: Some(Visibility::Parties), ..MemberPatch::default() };
+        let hide = crate::support::patch(|attrs| attrs.edges_visibility = Visibility::Parties);
         for goes_on in [put_bare("m1"), put_edge("m1", "friend", "m0x"), patch("m1", hide), delete("m2")] {
             write(&engine, goes_on).await.unwrap();
         }

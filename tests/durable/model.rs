@@ -174,21 +174,21 @@ impl<'a> Pair<'a> {
             etags.push(same(state.member(id.as_str()), member));
             let ix = state.graph().find(id.as_str()).unwrap();
             let of = |edge: &&Dated<Edge>| edge.value.key.from == *id || edge.value.key.to == *id;
-            let stands = |edge: &&Dated<Edge>| edge.value.asked_by.is_none();
+            let stands = |edge: &&Dated<Edge>| edge.value.attrs.asked_by.is_none();
             let ends = naive.edges.values().filter(of).filter(stands).count();
             assert_eq!(state.graph().half_edges(ix).len(), ends);
             let mut own: Vec<_> = naive.statuses.values().map(|s| &s.value).filter(|s| s.author == *id).collect();
-            own.sort_by(|a, b| b.post_time.cmp(&a.post_time).then(a.id.cmp(&b.id)));
+            own.sort_by(|a, b| b.attrs.post_time.cmp(&a.attrs.post_time).then(a.id.cmp(&b.id)));
             let own: Vec<&StatusId> = own.into_iter().map(|status| &status.id).collect();
             assert_eq!(state.statuses_of(ix, None).collect::<Vec<_>>(), own);
         }
-        let pending = naive.edges.values().filter(|edge| edge.value.asked_by.is_some()).count() as u64;
+        let pending = naive.edges.values().filter(|edge| edge.value.attrs.asked_by.is_some()).count() as u64;
         assert_eq!(state.pending_count(), pending);
         assert_eq!(state.edge_count(), naive.edges.len() as u64 - pending);
         for (key, edge) in &naive.edges {
             etags.push(same(state.edge(key), edge));
             let back = EdgeKey { from: key.to.clone(), kind: key.kind.clone(), to: key.from.clone() };
-            if naive.kinds[&key.kind].value.symmetric {
+            if naive.kinds[&key.kind].value.attrs.symmetric {
                 assert_eq!(state.edge(&back).unwrap().value, edge.value);
             } else {
                 assert_eq!(state.edge(&back).is_some(), naive.edges.contains_key(&back));
@@ -197,7 +197,8 @@ impl<'a> Pair<'a> {
         assert_eq!(state.status_count(), naive.statuses.len() as u64);
         for (id, status) in &naive.statuses {
             etags.push(same(state.status(id.as_str()), status));
-            let came_of = |edge: &Edge| edge.origin.as_ref().is_some_and(|origin| origin.status.as_ref() == Some(id));
+            let came_of =
+                |edge: &Edge| edge.attrs.origin.as_ref().is_some_and(|origin| origin.status.as_ref() == Some(id));
             let outcomes: Vec<_> = naive.edges.values().filter(|e| came_of(&e.value)).map(|e| &e.value.key).collect();
             assert_eq!(state.outcomes_of(id, None).collect::<Vec<_>>(), outcomes);
         }
@@ -247,7 +248,7 @@ impl Pair<'_> {
                 Record::Status(status) => (format!("status {}", status.id), vec![format!("member {}", status.author)]),
                 Record::Edge(edge) => {
                     let EdgeKey { from, kind, to } = &edge.key;
-                    let status = edge.origin.as_ref().and_then(|origin| origin.status.as_ref());
+                    let status = edge.attrs.origin.as_ref().and_then(|origin| origin.status.as_ref());
                     let ends = [format!("member {from}"), format!("member {to}"), format!("kind {kind}")];
                     let status = status.map(|status| format!("status {status}"));
                     (format!("edge {from} {kind} {to}"), ends.into_iter().chain(status).collect())
@@ -326,7 +327,7 @@ fn the_order_of_insertion_leaves_no_trace_in_the_digest() {
         let mut members: Vec<Change> = (0..200)
             .map(|n| {
                 let mut member = Member::bare(member_id(&format!("m{n}")));
-                member.headline = format!("headline {}", n % 7);
+                member.attrs.headline = format!("headline {}", n % 7);
                 put_member(member)
             })
             .collect();
@@ -360,8 +361,10 @@ fn numbered_edge(n: u32, swap: bool) -> Change {
     let symmetric = !n.is_multiple_of(3);
     let (from, to) = if swap && symmetric { (to, from) } else { (from, to) };
     let mut put = EdgePut::bare(edge_key(&from, if symmetric { "friend" } else { "follows" }, &to));
-    put.note = (n % 5).to_string();
-    put.history = n.is_multiple_of(4).then_some(History { count: n.into(), faded: n as f32 / 2.0, last_s: n });
+    put.attrs.note = (n % 5).to_string();
+    if n.is_multiple_of(4) {
+        put = put.with_history(History { count: n.into(), faded: n as f32 / 2.0, last_s: n });
+    }
     Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: false }
 }
 

@@ -5,9 +5,9 @@ use std::fmt::Debug;
 
 use kith::domain::limits::KINDS_MAX;
 use kith::domain::{
-    Block, Change, Day, DayOfAsks, Edge, EdgeKey, EdgePut, History, InteractionRecord, IntroducerTally, Introduction,
-    Kind, KindName, Member, MemberId, MemberPatch, Origin, Precondition, Privacy, Stage, Status, StatusId, TimeMs,
-    builtin_kinds,
+    Block, Change, Day, DayOfAsks, Edge, EdgeAttrs, EdgeKey, EdgePut, History, InteractionRecord, IntroducerTally,
+    Introduction, Kind, KindAttrs, KindName, Member, MemberAttrs, MemberId, MemberPatch, Origin, Precondition, Stage,
+    Status, StatusId, TimeMs, builtin_kinds,
 };
 
 /// A resource, and when it was made and last changed.
@@ -95,7 +95,7 @@ impl Naive {
                 if !self.kinds.contains_key(name) {
                     return missing("Kind", *allow_missing);
                 }
-                let in_audience = |status: &Dated<Status>| status.value.audience.filter.kinds.contains(name);
+                let in_audience = |status: &Dated<Status>| status.value.attrs.audience.filter.kinds.contains(name);
                 if self.edges.keys().any(|key| key.kind == *name) || self.statuses.values().any(in_audience) {
                     return refused("Precondition KindInUse name");
                 }
@@ -120,18 +120,23 @@ impl Naive {
             }
             Change::MergeKind { kind, kept, precondition } => {
                 let before = self.kinds.get(&kind.name).map(|before| before.value.clone());
-                if kept.sphere && before.is_none() {
+                if kept.has(KindAttrs::SPHERE) && before.is_none() {
                     return refused("Invalid Required kind.sphere");
                 }
                 let was = before.unwrap_or_else(|| kind.clone());
-                let merged = Kind {
-                    name: kind.name.clone(),
-                    sphere: if kept.sphere { was.sphere } else { kind.sphere },
-                    symmetric: if kept.symmetric { was.symmetric } else { kind.symmetric },
-                    prior: if kept.prior { was.prior } else { kind.prior },
-                    half_life_ms: if kept.half_life { was.half_life_ms } else { kind.half_life_ms },
-                    carries_statuses: if kept.carries_statuses { was.carries_statuses } else { kind.carries_statuses },
+                let (was, put) = (was.attrs, &kind.attrs);
+                let is_kept = |field| kept.has(field);
+                let attrs = KindAttrs {
+                    sphere: if is_kept(KindAttrs::SPHERE) { was.sphere } else { put.sphere },
+                    symmetric: if is_kept(KindAttrs::SYMMETRIC) { was.symmetric } else { put.symmetric },
+                    prior: if is_kept(KindAttrs::PRIOR) { was.prior } else { put.prior },
+                    half_life_ms: if is_kept(KindAttrs::HALF_LIFE) { was.half_life_ms } else { put.half_life_ms },
+                    carries_statuses: match is_kept(KindAttrs::CARRIES_STATUSES) {
+                        true => was.carries_statuses,
+                        false => put.carries_statuses,
+                    },
                 };
+                let merged = Kind { name: kind.name.clone(), attrs };
                 self.put_kind(&merged, precondition)
             }
             Change::DeleteMember { id, precondition, allow_missing } => {
@@ -212,9 +217,14 @@ impl Naive {
                 return refused("Precondition MemberErased member.id");
             }
             Change::PutEdge { put, .. } => {
-                put.origin.iter_mut().for_each(|origin| origin.introducers.retain(|id| !self.erased.contains(id)));
+                put.attrs
+                    .origin
+                    .iter_mut()
+                    .for_each(|origin| origin.introducers.retain(|id| !self.erased.contains(id)));
             }
-            Change::PostStatus { status } => status.audience.filter.exclude.retain(|id| !self.erased.contains(id)),
+            Change::PostStatus { status } => {
+                status.attrs.audience.filter.exclude.retain(|id| !self.erased.contains(id))
+            }
             _ => {}
         }
         let names_erased = change.members().into_iter().any(|id| self.erased.contains(id));
@@ -270,7 +280,8 @@ impl Naive {
         match self.kinds.get(&kind.name) {
             None if self.kinds.len() == KINDS_MAX => return refused("Precondition KindLimit kind.name"),
             Some(before)
-                if before.value.symmetric != kind.symmetric && self.edges.keys().any(|key| key.kind == kind.name) =>
+                if before.value.attrs.symmetric != kind.attrs.symmetric
+                    && self.edges.keys().any(|key| key.kind == kind.name) =>
             {
                 return refused("Precondition KindInUse kind.symmetric");
             }
@@ -289,33 +300,39 @@ impl Naive {
     ) -> Result<Done, Refused> {
         self.check(precondition, self.members.get(id), "member")?;
         let Some(before) = self.members.get(id) else { return refused("NotFound Member") };
-        let patch = patch.clone();
-        let MemberPatch { display_name, headline, topics, labels, .. } = patch;
-        let was = before.value.clone();
-        let after = Member {
-            id: id.clone(),
-            display_name: display_name.unwrap_or(was.display_name),
-            headline: headline.unwrap_or(was.headline),
-            topics: topics.unwrap_or(was.topics),
-            labels: {
-                let mut labels = labels.unwrap_or(was.labels);
-                labels.retain(|key, _| !matches!(patch.label_changes.get(key), Some(None)));
-                labels
-                    .extend(patch.label_changes.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))));
-                labels
-            },
-            privacy: Privacy {
-                edges_visibility: patch.edges_visibility.unwrap_or(was.privacy.edges_visibility),
-                hidden_from_suggestions: patch.hidden_from_suggestions.unwrap_or(was.privacy.hidden_from_suggestions),
-                declines_introducing: patch.declines_introducing.unwrap_or(was.privacy.declines_introducing),
-            },
-        };
+        let mut attrs = before.value.attrs.clone();
+        let MemberPatch { set, attrs: patched, label_changes } = patch.clone();
+        let is_set = |field| set.has(field);
+        if is_set(MemberAttrs::DISPLAY_NAME) {
+            attrs.display_name = patched.display_name;
+        }
+        if is_set(MemberAttrs::HEADLINE) {
+            attrs.headline = patched.headline;
+        }
+        if is_set(MemberAttrs::TOPICS) {
+            attrs.topics = patched.topics;
+        }
+        if is_set(MemberAttrs::LABELS) {
+            attrs.labels = patched.labels;
+        }
+        if is_set(MemberAttrs::EDGES_VISIBILITY) {
+            attrs.edges_visibility = patched.edges_visibility;
+        }
+        if is_set(MemberAttrs::HIDDEN_FROM_SUGGESTIONS) {
+            attrs.hidden_from_suggestions = patched.hidden_from_suggestions;
+        }
+        if is_set(MemberAttrs::DECLINES_INTRODUCING) {
+            attrs.declines_introducing = patched.declines_introducing;
+        }
+        attrs.labels.retain(|key, _| !matches!(label_changes.get(key), Some(None)));
+        attrs.labels.extend(label_changes.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        let after = Member { id: id.clone(), attrs };
         Ok(put(&mut self.members, id.clone(), after, now))
     }
 
     /// The key an edge of a kind that exists is kept under.
     fn stored_key(&self, key: &EdgeKey) -> Option<EdgeKey> {
-        let swapped = self.kinds.get(&key.kind)?.value.symmetric && key.from.as_str() > key.to.as_str();
+        let swapped = self.kinds.get(&key.kind)?.value.attrs.symmetric && key.from.as_str() > key.to.as_str();
         let (from, to) = if swapped { (&key.to, &key.from) } else { (&key.from, &key.to) };
         Some(EdgeKey { from: from.clone(), kind: key.kind.clone(), to: to.clone() })
     }
@@ -329,7 +346,7 @@ impl Naive {
     ) -> Result<Done, Refused> {
         let Some(key) = self.stored_key(&edge.key) else { return refused("Invalid UnknownKind edge.kind") };
         self.check(precondition, self.edges.get(&key), "edge")?;
-        let origin = edge.origin.clone().filter(|origin| *origin != Origin::default());
+        let origin = edge.attrs.origin.clone().filter(|origin| *origin != Origin::default());
         if let Some(status) = origin.as_ref().and_then(|origin| origin.status.as_ref())
             && !self.statuses.contains_key(status)
         {
@@ -349,43 +366,40 @@ impl Naive {
         for (id, _) in absent {
             put(&mut self.members, id.clone(), Member::bare(id.clone()), now);
         }
-        let history = match (edge.history, self.edges.get(&key)) {
-            (Some(history), _) => history,
-            (None, Some(before)) => before.value.history,
-            (None, None) => History::default(),
-        };
-        let EdgePut { pinned, since, visibility, note, kept, .. } = edge.clone();
-        let before = self.edges.get(&key).map(|before| before.value.asked_by.clone());
-        let asked_by = match (before, edge.asked_by.clone()) {
+        let was = self.edges.get(&key).map(|before| before.value.attrs.clone());
+        let asked_by = match (was.as_ref().map(|was| was.asked_by.clone()), edge.attrs.asked_by.clone()) {
             (None, asking) => asking,
             (Some(Some(asked)), Some(asking)) if asked == asking => Some(asked),
             // It stands, or does so now.
             (Some(_), _) => None,
         };
-        let mut after = Edge { key: key.clone(), pinned, history, since, visibility, note, origin, asked_by };
-        if let Some(Dated { value: was, .. }) = self.edges.get(&key) {
-            after.pinned = if kept.pinned { was.pinned } else { after.pinned };
-            after.since = if kept.since { was.since } else { after.since };
-            after.visibility = if kept.visibility { was.visibility } else { after.visibility };
-            after.note = if kept.note { was.note.clone() } else { after.note };
-            after.origin = if kept.origin { was.origin.clone() } else { after.origin };
+        let mut attrs = EdgeAttrs { origin, asked_by, ..edge.attrs.clone() };
+        if let Some(was) = was {
+            let is_kept = |field| edge.kept.has(field);
+            attrs.history = if is_kept(EdgeAttrs::HISTORY) { was.history } else { attrs.history };
+            attrs.pinned = if is_kept(EdgeAttrs::PINNED) { was.pinned } else { attrs.pinned };
+            attrs.since = if is_kept(EdgeAttrs::SINCE) { was.since } else { attrs.since };
+            attrs.visibility = if is_kept(EdgeAttrs::VISIBILITY) { was.visibility } else { attrs.visibility };
+            attrs.note = if is_kept(EdgeAttrs::NOTE) { was.note } else { attrs.note };
+            attrs.origin = if is_kept(EdgeAttrs::ORIGIN) { was.origin } else { attrs.origin };
         }
+        let after = Edge { key: key.clone(), attrs };
         let (effect, ..) = put(&mut self.edges, key, after, now);
         Ok((effect, 0, 0, created))
     }
 
     fn record(&mut self, now: TimeMs, record: &InteractionRecord) -> Result<Done, Refused> {
         let Some(key) = self.stored_key(&record.key) else { return refused("Invalid UnknownKind kind") };
-        let half_life_s = self.kinds[&key.kind].value.half_life_ms as f64 / 1_000.0;
+        let half_life_s = self.kinds[&key.kind].value.attrs.half_life_ms as f64 / 1_000.0;
         let Some(edge) = self.edges.get_mut(&key) else { return refused("NotFound Edge") };
-        if edge.value.asked_by.is_some() {
+        if edge.value.attrs.asked_by.is_some() {
             return refused("Precondition EdgePending kind");
         }
-        let before = edge.value.history;
+        let before = edge.value.attrs.history;
         let last_s = before.last_s.max(record.time_s);
         let left = |from_s: u32| libm::exp2(-(f64::from(last_s - from_s) / half_life_s));
         let faded = f64::from(before.faded) * left(before.last_s) + record.count as f64 * left(record.time_s);
-        edge.value.history = History { count: before.count + record.count, faded: faded as f32, last_s };
+        edge.value.attrs.history = History { count: before.count + record.count, faded: faded as f32, last_s };
         edge.update = now;
         Ok(UPDATED)
     }
@@ -397,7 +411,7 @@ impl Naive {
         if !self.members.contains_key(&status.author) {
             return refused("Precondition MemberMissing status.author_id");
         }
-        let kinds = &status.audience.filter.kinds;
+        let kinds = &status.attrs.audience.filter.kinds;
         if let Some(i) = kinds.iter().position(|kind| !self.kinds.contains_key(kind)) {
             return Err(format!("Invalid UnknownKind status.audience.filter.kinds[{i}]"));
         }
@@ -425,8 +439,8 @@ impl Naive {
         own.iter().for_each(|status| self.erase_status(now, status));
         self.edit_origins(now, |origin| origin.introducers.retain(|introducer| introducer != id));
         for status in self.statuses.values_mut() {
-            if status.value.audience.filter.exclude.contains(id) {
-                status.value.audience.filter.exclude.retain(|excluded| excluded != id);
+            if status.value.attrs.audience.filter.exclude.contains(id) {
+                status.value.attrs.audience.filter.exclude.retain(|excluded| excluded != id);
                 status.update = now;
             }
         }
@@ -435,11 +449,11 @@ impl Naive {
 
     fn edit_origins(&mut self, now: TimeMs, edit: impl Fn(&mut Origin)) {
         for edge in self.edges.values_mut() {
-            let Some(before) = &edge.value.origin else { continue };
+            let Some(before) = &edge.value.attrs.origin else { continue };
             let mut after = before.clone();
             edit(&mut after);
             if after != *before {
-                edge.value.origin = Some(after).filter(|origin| *origin != Origin::default());
+                edge.value.attrs.origin = Some(after).filter(|origin| *origin != Origin::default());
                 edge.update = now;
             }
         }

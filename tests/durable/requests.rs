@@ -170,7 +170,7 @@ fn the_log_is_kept_for_watchers_by_its_own_time() {
 /// Asks for an edge that came of an introduction by somebody who is not there yet.
 async fn put_introduced(engine: &Engine, by: &str, request: Request) -> Result<Vec<u8>, Error> {
     let mut put = EdgePut::bare(edge_key("a", "friend", "b"));
-    put.origin = Some(Origin { introducers: vec![member_id(by)], ..Origin::default() });
+    put.attrs.origin = Some(Origin { introducers: vec![member_id(by)], ..Origin::default() });
     let change = Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true };
     let answer = by.as_bytes().to_vec();
     engine.write(vec![change], Some(request), move |_, _| answer).await.map_err(|refusal| refusal.error)
@@ -195,7 +195,7 @@ fn who_was_named_before_it_existed_takes_its_answers_along_live_and_replayed() {
         end.join();
         let (engine, end) = Engine::open(reopen(), EngineOptions::default()).unwrap();
         assert_eq!(engine.state().state_digest(), live.state_digest());
-        assert!(engine.state().edge(&edge_key("a", "friend", "b")).unwrap().value.origin.is_none());
+        assert!(engine.state().edge(&edge_key("a", "friend", "b")).unwrap().value.attrs.origin.is_none());
         block_on(async {
             let again = put_introduced(&engine, "ghostly", request(1, 1)).await;
             assert!(matches!(again, Err(Error::Precondition(refused)) if refused.reason == Reason::AnswerErased));

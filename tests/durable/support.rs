@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kith::domain::{
-    Audience, Change, Command, EdgeFilter, EdgeKey, EdgePut, KindName, Member, MemberId, Precondition, Request,
-    RequestId, Scope, Sphere, Status, StatusId, Strength, TimeMs, TopicSet,
+    Audience, Change, Command, EdgeAttrs, EdgeFilter, EdgeKey, EdgePut, KindName, Member, MemberAttrs, MemberId,
+    MemberPatch, Precondition, Request, RequestId, Scope, Sphere, Status, StatusAttrs, StatusId, Strength, TimeMs,
+    TopicSet,
 };
 use kith::engine::{Engine, EngineOptions, WriterEnd};
 use kith::store::{CheckpointHead, CheckpointLoader, Commit, Loader, MemoryStore, Row, Store, StoreError, StoreId};
@@ -110,16 +111,29 @@ pub fn sample_status(id: &str, author: &str) -> Status {
     let strength = Strength::parse("min_strength", 0.125).unwrap();
     let (kinds, exclude) = (vec![kind_name("friend"), kind_name("family")], vec![member_id("nosy")]);
     let filter = EdgeFilter::new(kinds, vec![Sphere::Personal], Some(strength), exclude).unwrap();
-    Status {
-        id: status_id(id),
-        author: member_id(author),
+    let attrs = StatusAttrs {
         text: "Who owns your data?".to_owned(),
         link: "https://example.org/data".to_owned(),
         topics: TopicSet::parse("topics", &["consumer-privacy"]).unwrap(),
         audience: Audience { filter, max_hops: 3 },
         post_time: TimeMs(1_700_000_000_000),
         expire_time: Some(TimeMs(1_800_000_000_000)),
-    }
+    };
+    Status { id: status_id(id), author: member_id(author), attrs }
+}
+
+/// A patch that sets what `change` sets.
+pub fn patch(change: impl FnOnce(&mut MemberAttrs)) -> MemberPatch {
+    let mut attrs = MemberAttrs::default();
+    change(&mut attrs);
+    MemberPatch { set: attrs.set_fields(), attrs, ..MemberPatch::default() }
+}
+
+/// A put of an edge with what `change` gives it.
+pub fn edge_with(key: EdgeKey, change: impl FnOnce(&mut EdgeAttrs)) -> EdgePut {
+    let mut put = EdgePut::bare(key);
+    change(&mut put.attrs);
+    put
 }
 
 pub fn open_engine(folder: &Path, options: EngineOptions) -> Result<(Engine, WriterEnd), StoreError> {

@@ -48,7 +48,7 @@ fn by_definition(view: &View<'_>, names: &Names<'_>, sharing: &[(usize, f64)]) -
         let edges = names.oracle.edges[from][to].iter();
         edges.fold(0.0, |sum, edge| {
             let kind = view.graph().find_kind(&edge.kind).unwrap();
-            let half = if view.graph().kind(kind).symmetric { 0.5 } else { 1.0 };
+            let half = if view.graph().kind(kind).attrs.symmetric { 0.5 } else { 1.0 };
             sum + f64::from(edge.strength * half) * (1.0 - sum)
         })
     };

@@ -240,7 +240,7 @@ impl World {
         let mut fillers = Vec::new();
         for (i, kind) in self.kinds.iter().enumerate() {
             let mut first = self.domain_kind(i);
-            first.prior += 1.0;
+            first.attrs.prior += 1.0;
             loop {
                 let filler = KindName::parse("name", &format!("filler-{}", fillers.len())).unwrap();
                 let next = Kind { name: filler, ..first.clone() };

@@ -26,8 +26,8 @@ impl<'g> Ways<'g> {
 
     /// Travels as statuses do along the edges of a view.
     pub fn of_statuses(view: View<'g>) -> Ways<'g> {
-        let has_directed = view.graph().kinds().any(|(ix, kind)| !kind.symmetric && view.admits_kind(ix));
-        let onward = has_directed.then(|| view.clone().of_kinds(|kind| kind.symmetric));
+        let has_directed = view.graph().kinds().any(|(ix, kind)| !kind.attrs.symmetric && view.admits_kind(ix));
+        let onward = has_directed.then(|| view.clone().of_kinds(|kind| kind.attrs.symmetric));
         Ways { first: view, onward }
     }
 
@@ -112,7 +112,7 @@ impl<'g> Ways<'g> {
         if self.onward.is_none() || max_hops == 0 {
             return Ok(direct);
         }
-        let directed = self.first.clone().of_kinds(|kind| !kind.symmetric);
+        let directed = self.first.clone().of_kinds(|kind| !kind.attrs.symmetric);
         directed.for_each_step(of, Direction::Backward, budget, |member, spheres| direct.push((member, spheres)))?;
         direct.sort_unstable_by_key(|direct| direct.0);
         direct.dedup_by(|next, kept| {

@@ -186,7 +186,7 @@ impl Graph {
         to: MemberIx,
         inputs: StrengthInputs,
     ) -> Option<StrengthInputs> {
-        let (out, back) = halves(from, kind, to, inputs, self.kinds.get(kind).symmetric);
+        let (out, back) = halves(from, kind, to, inputs, self.kinds.get(kind).attrs.symmetric);
         let classes = [self.privacy.class(from, out.key()), self.privacy.class(to, back.key())];
         let before = self.adjacency.insert(from, out, classes[0]);
         self.adjacency.insert(to, back, classes[1]);
@@ -203,7 +203,7 @@ impl Graph {
         let mut news = [0; KINDS_MAX];
         let mut all = Vec::with_capacity(2 * puts.len());
         for &EdgeToPut { from, kind, to, inputs, new } in puts {
-            let (out, back) = halves(from, kind, to, inputs, self.kinds.get(kind).symmetric);
+            let (out, back) = halves(from, kind, to, inputs, self.kinds.get(kind).attrs.symmetric);
             for (member, half) in [(from, out), (to, back)] {
                 all.push(Change::put(member, half, self.privacy.class(member, half.key())));
             }
@@ -357,7 +357,7 @@ impl Graph {
             let mut next: Vec<usize> = ends[own.clone()].iter().map(|end| end - all_before).collect();
             // `for_each` is faster than a `for` loop here, because it turns nested iterators into nested loops.
             edges().for_each(|(from, kind, to, inputs)| {
-                let (out, back) = halves(from, kind, to, inputs, kinds.get(kind).symmetric);
+                let (out, back) = halves(from, kind, to, inputs, kinds.get(kind).attrs.symmetric);
                 for (member, half) in [(from.0 as usize, out), (to.0 as usize, back)] {
                     if own.contains(&member) {
                         let slot = &mut next[member - own.start];

@@ -82,7 +82,7 @@ impl Graph {
 
     /// Returns the two halves of an edge.
     pub(super) fn ends(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> [HalfEdgeId; 2] {
-        [(from, (to, kind, false)), (to, (from, kind, !self.kind(kind).symmetric))]
+        [(from, (to, kind, false)), (to, (from, kind, !self.kind(kind).attrs.symmetric))]
     }
 
     /// Puts half-edges, each with its owner, into the rows where they belong by now.

@@ -82,13 +82,16 @@ impl Graph {
         if self.get_id(half.neighbor()).is_none() {
             return Some("the half-edge leads to no member");
         }
-        let fits =
-            if kind.symmetric { half.leads_out() && half.leads_in() } else { half.leads_out() != half.leads_in() };
+        let fits = if kind.attrs.symmetric {
+            half.leads_out() && half.leads_in()
+        } else {
+            half.leads_out() != half.leads_in()
+        };
         if !fits {
             return Some("the half-edge does not lead the way its kind does");
         }
         // The other half of a directed edge leads in only, where this one leads out.
-        let other = (ix, half.kind(), !kind.symmetric && half.leads_out());
+        let other = (ix, half.kind(), !kind.attrs.symmetric && half.leads_out());
         match self.half_edges(half.neighbor()).get(other) {
             None => Some("the edge's other half is missing"),
             Some(other) if other.inputs() != half.inputs() => Some("the edge's two halves differ in strength"),

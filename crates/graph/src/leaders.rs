@@ -97,7 +97,7 @@ fn attention(view: &View<'_>, from: MemberIx, to: MemberIx) -> f64 {
     let graph = view.graph();
     let edges = view.edges_between(from, to).into_iter();
     pair_strength(
-        edges.map(|(kind, strength)| if graph.kind(kind).symmetric { strength * SYMMETRIC } else { strength }),
+        edges.map(|(kind, strength)| if graph.kind(kind).attrs.symmetric { strength * SYMMETRIC } else { strength }),
     )
 }
 

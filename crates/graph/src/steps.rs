@@ -30,7 +30,7 @@ pub fn sphere_crossings(view: &View<'_>, path: &Path) -> u32 {
     for step in path.members.windows(2) {
         let mut here = [None; 3];
         for edge in step_edges(view, step[0], step[1]) {
-            let sphere = view.graph().kind(edge.kind).sphere;
+            let sphere = view.graph().kind(edge.kind).attrs.sphere;
             let at = Sphere::ALL.iter().position(|s| *s == sphere).expect("every sphere is among all");
             let changes = match least {
                 None => Some(0),
@@ -51,8 +51,11 @@ pub fn sphere_crossings(view: &View<'_>, path: &Path) -> u32 {
 pub fn sphere_switch(view: &View<'_>, path: &Path) -> Option<MemberIx> {
     let mut leading = Sphere::ALL.to_vec();
     for step in path.members.windows(2) {
-        let here: Vec<Sphere> =
-            view.edges_between(step[0], step[1]).iter().map(|(kind, _)| view.graph().kind(*kind).sphere).collect();
+        let here: Vec<Sphere> = view
+            .edges_between(step[0], step[1])
+            .iter()
+            .map(|(kind, _)| view.graph().kind(*kind).attrs.sphere)
+            .collect();
         leading.retain(|sphere| here.contains(sphere));
         if leading.is_empty() {
             return Some(step[0]);

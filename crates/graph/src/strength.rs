@@ -19,10 +19,10 @@ pub fn edge_strength(kind: &Kind, inputs: StrengthInputs, as_of: TimeMs) -> f32 
     if let Some(pinned) = inputs.pinned {
         return pinned.get();
     }
-    let mut weight = kind.prior;
+    let mut weight = kind.attrs.prior;
     if inputs.faded > 0.0 {
         let age_ms = as_of.0.saturating_sub(i64::from(inputs.last_s) * 1_000);
-        weight += f64::from(inputs.faded) * fading(age_ms as f64 / kind.half_life_ms as f64);
+        weight += f64::from(inputs.faded) * fading(age_ms as f64 / kind.attrs.half_life_ms as f64);
     }
     (0.1 + 0.9 * weight / (1.0 + weight)) as f32
 }
@@ -37,7 +37,7 @@ fn fading(half_lives: f64) -> f64 {
 pub fn add_interactions(history: History, kind: &Kind, count: u64, time_s: u32) -> History {
     let last_s = history.last_s.max(time_s);
     let faded_to_last =
-        |weight: f64, at_s: u32| weight * fading(f64::from(last_s - at_s) * 1_000.0 / kind.half_life_ms as f64);
+        |weight: f64, at_s: u32| weight * fading(f64::from(last_s - at_s) * 1_000.0 / kind.attrs.half_life_ms as f64);
     let faded = faded_to_last(f64::from(history.faded), history.last_s) + faded_to_last(count as f64, time_s);
     let count = history.count.saturating_add(count).min(INTERACTIONS_MAX);
     History { count, faded: (faded as f32).min(count as f32), last_s }

@@ -70,7 +70,7 @@ impl<'g> View<'g> {
     }
 
     fn set_gates(&mut self, ix: KindIx, kind: &Kind) {
-        let sphere = Sphere::ALL.iter().position(|sphere| *sphere == kind.sphere).map_or(0, |at| 1 << at);
+        let sphere = Sphere::ALL.iter().position(|sphere| *sphere == kind.attrs.sphere).map_or(0, |at| 1 << at);
         let passes = self.kinds >> ix.0 & 1 == 1;
         for (out, back) in [(true, true), (true, false), (false, true)] {
             let ways = if out { FORWARD } else { 0 } | if back { BACKWARD } else { 0 };
@@ -99,7 +99,7 @@ impl<'g> View<'g> {
     pub fn narrowed(mut self, filter: &EdgeFilter) -> View<'g> {
         let passes = |kind: &Kind| {
             (filter.kinds.is_empty() || filter.kinds.binary_search(&kind.name).is_ok())
-                && (filter.spheres.is_empty() || filter.spheres.contains(&kind.sphere))
+                && (filter.spheres.is_empty() || filter.spheres.contains(&kind.attrs.sphere))
         };
         self = self.of_kinds(passes);
         if let Some(least) = filter.min_strength {

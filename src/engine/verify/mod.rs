@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 pub use log::verify_log;
 
-use super::digest::{Digest, kind_hash};
+use super::digest::{Digest, Hashed};
 use super::state::{AuthorPlace, Mention, State};
 use super::topics::TopicIndex;
 use crate::domain::{Edge, EdgeKey, Error, Finding, Inspector, MemberId, StatusId, TimeMs, Topic};
@@ -47,7 +47,7 @@ impl State {
         self.graph.inspect(&mut check)?;
         let mut expected = Expected::default();
         for (_, kind) in self.graph.kinds() {
-            expected.digest.add(kind_hash(kind));
+            expected.digest.add(kind.content_hash());
         }
         self.verify_members(&mut expected, &mut check)?;
         self.verify_edges(&mut expected, &mut check)?;
@@ -104,7 +104,7 @@ pub(super) struct Expected {
 
 impl Expected {
     pub(super) fn origin(&mut self, edge: &Edge) {
-        let Some(origin) = &edge.origin else { return };
+        let Some(origin) = &edge.attrs.origin else { return };
         if let Some(status) = &origin.status {
             self.outcomes.insert((status.clone(), edge.key.clone()));
         }
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         Audience, Change, Command, EdgeFilter, EdgePut, History, Kind, KindName, Member, Origin, Precondition, Request,
-        RequestId, Scope, Sequence, Sphere, Status, TopicSet,
+        RequestId, Scope, Sequence, Sphere, Status, StatusAttrs, TopicSet,
     };
     use crate::engine::edge_list::EdgeList;
     use crate::engine::records::{EdgeRecord, MemberRecord};
@@ -216,9 +216,7 @@ mod tests {
         let topics = TopicSet::parse("topics", &["privacy"]).unwrap();
         let filter =
             EdgeFilter::new(vec![KindName::parse("kind", "friend").unwrap()], Vec::new(), None, vec![id("cy")]);
-        let status = Status {
-            id: status_id("s"),
-            author: id("ann"),
+        let attrs = StatusAttrs {
             text: "hello".to_owned(),
             link: String::new(),
             topics: topics.clone(),
@@ -226,15 +224,18 @@ mod tests {
             post_time: TimeMs(5),
             expire_time: None,
         };
+        let status = Status { id: status_id("s"), author: id("ann"), attrs };
+        let mut ann = Member::bare(id("ann"));
+        ann.attrs.topics = topics;
         let origin = Origin { status: Some(status_id("s")), introducers: vec![id("cy")], note: String::new() };
         vec![
             put_kind(kind("friend", true)),
             put_kind(kind("follows", false)),
-            Change::PutMember { member: Member { topics, ..Member::bare(id("ann")) }, precondition },
+            Change::PutMember { member: ann, precondition },
             Change::PostStatus { status },
             put_edge(key("bob", "friend", "ann"), |put| {
-                put.history = Some(History { count: 3, faded: 1.5, last_s: 9 });
-                put.origin = Some(origin);
+                *put = put.clone().with_history(History { count: 3, faded: 1.5, last_s: 9 });
+                put.attrs.origin = Some(origin);
             }),
             put_edge(key("cy", "follows", "ann"), |_| {}),
         ]
@@ -362,8 +363,8 @@ mod tests {
         });
         assert_eq!(found, ["edges: bob follows ann: the edge of the graph has no record"]);
         let stray = |s: &mut State, from: &str, to: MemberIx, kind| {
-            let (times, facts) = Default::default();
-            let record = EdgeRecord { to, kind, times, facts };
+            let (times, attrs) = Default::default();
+            let record = EdgeRecord { to, kind, times, attrs };
             s.edges.get_mut(place(s, from).0 as usize).unwrap().insert(&record);
         };
         let found = but_digest(findings(|s| stray(s, "bob", place(s, "ann"), FRIEND)));
@@ -402,7 +403,7 @@ mod tests {
         let found = findings(|s| {
             let mut record = (**s.statuses.get(&status_id("s")).unwrap()).clone();
             record.status.author = id("dan");
-            record.status.audience.filter.kinds = vec![KindName::parse("kind", "enemy").unwrap()];
+            record.status.attrs.audience.filter.kinds = vec![KindName::parse("kind", "enemy").unwrap()];
             s.statuses.insert(status_id("s"), record.into());
         });
         assert!(found.contains(&"statuses: s: its author is not there".to_owned()), "{found:?}");
@@ -412,7 +413,8 @@ mod tests {
     #[test]
     fn a_record_that_changed_unseen_changes_the_digest() {
         let found = findings(|state| {
-            let member = Member { display_name: "Ann".to_owned(), ..Member::bare(id("bob")) };
+            let mut member = Member::bare(id("bob"));
+            member.attrs.display_name = "Ann".to_owned();
             let ix = place(state, "bob");
             *state.members.get_mut(ix.0 as usize).unwrap() = MemberRecord::new(&member, Default::default());
         });

@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::super::digest::{edge_hash, member_hash, status_hash};
-use super::super::records::EdgeRecord;
+use super::super::digest::Hashed;
+use super::super::records::{EdgeRecord, strength_inputs};
 use super::super::state::{Mention, State};
 use super::{Expected, edge_name};
 use crate::domain::{Edge, EdgeKey, Error, Inspector};
@@ -19,8 +19,8 @@ impl State {
                 continue;
             };
             let member = record.member(id.clone(), self.graph.privacy(ix));
-            expected.digest.add(member_hash(&member));
-            expected.topics.add_interests(ix, &member.topics);
+            expected.digest.add(member.content_hash());
+            expected.topics.add_interests(ix, &member.attrs.topics);
         }
         Ok(())
     }
@@ -40,7 +40,7 @@ impl State {
                 }
                 before = Some(place);
                 if let Some(edge) = self.verify_edge(ix, &record, check)? {
-                    expected.digest.add(edge_hash(&edge));
+                    expected.digest.add(edge.content_hash());
                     expected.origin(&edge);
                 }
             }
@@ -62,12 +62,12 @@ impl State {
             return Ok(None);
         };
         let key = EdgeKey { from: from_id.clone(), kind: kind.name.clone(), to: to_id.clone() };
-        let facts = &record.facts;
+        let attrs = &record.attrs;
         let mut find = |message| check.find("edges", edge_name(&key), message);
-        if kind.symmetric && from_id > to_id {
+        if kind.attrs.symmetric && from_id > to_id {
             find("the symmetric edge is kept under its greater id")?;
         }
-        let mut tie = facts.tie();
+        let mut tie = strength_inputs(attrs);
         if tie.pinned.is_some() {
             // How its interactions faded is of no use to the graph.
             tie.faded = 0.0;
@@ -77,15 +77,15 @@ impl State {
             Some(kept) if kept != tie => find("the graph has another strength of the edge")?,
             Some(_) => {}
         }
-        if facts.visibility != self.graph.edge_visibility(from, record.kind, record.to) {
+        if attrs.visibility != self.graph.edge_visibility(from, record.kind, record.to) {
             find("the graph has another visibility of the edge")?;
         }
-        if let Some(status) = facts.origin.as_ref().and_then(|origin| origin.status.as_ref())
+        if let Some(status) = attrs.origin.as_ref().and_then(|origin| origin.status.as_ref())
             && !self.statuses.contains_key(status)
         {
             find("the status it came of is not there")?;
         }
-        Ok(Some(record.facts.clone().edge(key)))
+        Ok(Some(Edge { key, attrs: attrs.clone() }))
     }
 
     /// Whether every edge that the graph has of a member, and that is kept with it, has a record.
@@ -96,7 +96,7 @@ impl State {
             else {
                 continue;
             };
-            let kept_here = !kind.symmetric || from_id < to_id;
+            let kept_here = !kind.attrs.symmetric || from_id < to_id;
             if kept_here && self.edge_record(from, half.kind(), half.neighbor()).is_none() {
                 let key = EdgeKey { from: from_id.clone(), kind: kind.name.clone(), to: to_id.clone() };
                 check.find("edges", edge_name(&key), "the edge of the graph has no record")?;
@@ -112,20 +112,20 @@ impl State {
             if status.id != *id {
                 check.find("statuses", id.as_str(), format!("the status under this id is {}", status.id))?;
             }
-            expected.digest.add(status_hash(status));
-            let filter = &status.audience.filter;
+            expected.digest.add(status.content_hash());
+            let filter = &status.attrs.audience.filter;
             if filter.kinds.iter().any(|kind| self.graph.find_kind(kind.as_str()).is_none()) {
                 check.find("statuses", id.as_str(), "its audience names a kind that is not registered")?;
             }
             let excluded = filter.exclude.iter().map(|excluded| (excluded.clone(), Mention::Excluded(id.clone())));
             expected.mentions.extend(excluded);
-            expected.expiring.extend(status.expire_time.map(|time| (time, id.clone())));
+            expected.expiring.extend(status.attrs.expire_time.map(|time| (time, id.clone())));
             let Some(author) = self.graph.find(status.author.as_str()) else {
                 check.find("statuses", id.as_str(), "its author is not there")?;
                 continue;
             };
-            expected.topics.add_subjects(author, &status.topics);
-            expected.by_author.insert((author, Reverse(status.post_time), id.clone()));
+            expected.topics.add_subjects(author, &status.attrs.topics);
+            expected.by_author.insert((author, Reverse(status.attrs.post_time), id.clone()));
         }
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! One put or delete of a batch.
 
 use super::introductions::{introduction, tally};
-use super::mask::MemberFields;
+use super::mask::{self, Mask};
 use super::optional_time;
 use super::resources::{block, block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 use super::violations::{Decoded, Violations, all_or_return};
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{
-    Change, ErasedId, ErasureKey, Error, KindName, MemberId, Precondition, Reason, StatusId, TimeMs, Violation,
+    Change, ErasedId, ErasureKey, Error, Fields, KindName, Member, MemberAttrs, MemberId, MemberPatch, Precondition,
+    Reason, StatusId, TimeMs, Violation,
 };
 use crate::proto::v1 as pb;
 use pb::change::Change as Asked;
@@ -112,7 +113,7 @@ fn decode(asked: Asked, now: TimeMs, new_id: impl FnOnce() -> String) -> Decoded
     let precondition = Precondition::None;
     Ok(match asked {
         Asked::PutKind(message) => {
-            let (kind, precondition) = kind(message)?;
+            let (kind, precondition) = kind(message, &Mask::ALL)?;
             Change::PutKind { kind, precondition }
         }
         Asked::DeleteKind(message) => {
@@ -120,7 +121,7 @@ fn decode(asked: Asked, now: TimeMs, new_id: impl FnOnce() -> String) -> Decoded
             Change::DeleteKind { name, precondition, allow_missing: message.allow_missing }
         }
         Asked::PutMember(message) => {
-            let (member, precondition) = member(message)?;
+            let (member, precondition) = member(message, &Mask::ALL)?;
             Change::PutMember { member, precondition }
         }
         Asked::UpdateMember(message) => member_update(message.member, message.update_mask)?,
@@ -130,7 +131,7 @@ fn decode(asked: Asked, now: TimeMs, new_id: impl FnOnce() -> String) -> Decoded
         }
         Asked::PutEdge(message) => {
             let edge = message.edge.ok_or_else(|| Violation::required("edge"))?;
-            let (put, precondition) = edge_put(edge).map_err(|wrong| wrong.within("edge"))?;
+            let (put, precondition) = edge_put(edge, &Mask::ALL).map_err(|wrong| wrong.within("edge"))?;
             Change::PutEdge { put, precondition, allow_missing_members: message.allow_missing_members }
         }
         Asked::DeleteEdge(message) => {
@@ -199,14 +200,23 @@ pub fn member_update(message: Option<pb::Member>, mask: Option<prost_types::Fiel
     let message = message.ok_or_else(|| Violation::required("member"))?;
     let mut wrong = Violations::default();
     let paths = mask.map(|mask| mask.paths).unwrap_or_default();
-    let fields = if paths.is_empty() { Err(Violation::required("update_mask")) } else { MemberFields::of(&paths) };
-    let fields = wrong.check(fields);
-    // What the mask does not name is not looked at.
-    let masked = fields.as_ref().map_or_else(|| message.clone(), |fields| fields.masked(message.clone()));
-    let decoded = wrong.check_in("member", member(masked));
-    all_or_return!(wrong; fields, decoded);
+    let mask = match paths.is_empty() {
+        true => Err(Violation::required("update_mask")),
+        false => Mask::of(&paths, &mask::MEMBER),
+    };
+    let mask = wrong.check(mask);
+    let decoded = wrong.check_in("member", member(message, mask.as_ref().unwrap_or(&Mask::ALL)));
+    all_or_return!(wrong; mask, decoded);
     let (member, precondition) = decoded;
-    Ok(Change::UpdateMember { id: member.id.clone(), patch: fields.patch(member), precondition })
+    let (id, patch) = patch(member, mask);
+    Ok(Change::UpdateMember { id, patch, precondition })
+}
+
+/// Returns whose fields a mask names, and what they are to be.
+pub fn patch(Member { id, mut attrs }: Member, mask: Mask) -> (MemberId, MemberPatch) {
+    let set = Fields(MemberAttrs::ALL.0 & mask.fields.0);
+    let label_changes = mask.label_changes(&mut attrs.labels);
+    (id, MemberPatch { set, attrs, label_changes })
 }
 
 /// Whom another store erased.

@@ -1,11 +1,11 @@
 //! One record of an import.
 
-use super::change::erased;
+use super::change::{erased, patch};
 use super::introductions::tally;
-use super::mask::{MemberFields, StatusFields, masked_edge, masked_kind};
+use super::mask::{self, Mask};
 use super::resources::{block, edge_put, kind, member, status};
 use super::violations::{Decoded, Violations};
-use crate::domain::{Change, KindFieldsKept, TimeMs, Violation};
+use crate::domain::{Change, Fields, KindAttrs, StatusAttrs, TimeMs, Violation};
 use crate::proto::v1 as pb;
 use pb::import_record::Record;
 
@@ -17,7 +17,7 @@ pub fn import_change(
     mask: Option<&prost_types::FieldMask>,
     allow_missing_members: bool,
     now: TimeMs,
-) -> Decoded<(Change, Option<StatusFields>)> {
+) -> Decoded<(Change, Option<Fields>)> {
     let own = message.update_mask;
     let paths = own.as_ref().or(mask).map(|mask| mask.paths.as_slice());
     let change = match message.record {
@@ -38,52 +38,49 @@ pub fn import_change(
     Ok((change, None))
 }
 
+fn mask_of(paths: Option<&[String]>, known: &mask::Paths) -> Result<Mask, Violation> {
+    paths.map_or(Ok(Mask::ALL), |paths| Mask::of(paths, known))
+}
+
 fn within<T>(resource: &str, decoded: Decoded<T>) -> Decoded<T> {
     decoded.map_err(|wrong: Violations| wrong.within(resource))
 }
 
 fn import_kind(message: pb::Kind, paths: Option<&[String]>) -> Decoded<Change> {
-    let Some(paths) = paths else {
-        let (kind, precondition) = within("kind", kind(message))?;
-        return Ok(Change::PutKind { kind, precondition });
-    };
-    let (masked, kept) = masked_kind(message, paths)?;
-    let (kind, precondition) = within("kind", kind(masked))?;
-    Ok(match kept == KindFieldsKept::default() {
+    let mask = mask_of(paths, &mask::KIND)?;
+    let (kind, precondition) = within("kind", kind(message, &mask))?;
+    let kept = KindAttrs::ALL.without(mask.fields);
+    Ok(match kept.is_empty() {
         true => Change::PutKind { kind, precondition },
         false => Change::MergeKind { kind, kept, precondition },
     })
 }
 
 fn import_member(message: pb::Member, paths: Option<&[String]>) -> Decoded<Change> {
-    let Some(paths) = paths else {
-        let (member, precondition) = within("member", member(message))?;
-        return Ok(Change::PutMember { member, precondition });
-    };
-    let fields = MemberFields::of(paths)?;
-    let (member, precondition) = within("member", member(fields.masked(message)))?;
-    Ok(Change::MergeMember { id: member.id.clone(), patch: fields.patch(member), precondition })
+    let mask = mask_of(paths, &mask::MEMBER)?;
+    let (member, precondition) = within("member", member(message, &mask))?;
+    Ok(match paths {
+        None => Change::PutMember { member, precondition },
+        Some(_) => {
+            let (id, patch) = patch(member, mask);
+            Change::MergeMember { id, patch, precondition }
+        }
+    })
 }
 
 fn import_edge(message: pb::Edge, paths: Option<&[String]>, allow_missing_members: bool) -> Decoded<Change> {
-    let (message, kept) = match paths {
-        None => (message, Default::default()),
-        Some(paths) => masked_edge(message, paths)?,
-    };
-    let (mut put, precondition) = within("edge", edge_put(message))?;
-    put.kept = kept;
+    let mask = mask_of(paths, &mask::EDGE)?;
+    let (put, precondition) = within("edge", edge_put(message, &mask))?;
     Ok(Change::PutEdge { put, precondition, allow_missing_members })
 }
 
 /// A status needs an id: without one, importing it again would post it again.
-fn import_status(
-    message: pb::Status,
-    paths: Option<&[String]>,
-    now: TimeMs,
-) -> Decoded<(Change, Option<StatusFields>)> {
-    let mut compared = paths.map_or(Ok(StatusFields::ALL), StatusFields::of)?;
-    // A time that is the import's own says nothing of the status.
-    compared.post_time &= message.post_time.is_some();
+fn import_status(message: pb::Status, paths: Option<&[String]>, now: TimeMs) -> Decoded<(Change, Option<Fields>)> {
+    let mut compared = mask_of(paths, &mask::STATUS)?.fields;
+    if message.post_time.is_none() {
+        // A time that is the import's own says nothing of the status.
+        compared = compared.without(StatusAttrs::POST_TIME);
+    }
     let status = within("status", status(message, now, String::new))?;
     Ok((Change::PostStatus { status }, Some(compared)))
 }

@@ -16,7 +16,7 @@ pub use filter::AskedFilter;
 pub use filter::named_kinds;
 pub use import::import_change;
 pub use introductions::introduction;
-pub use mask::StatusFields;
+pub use mask::Mask;
 pub use resources::{block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 pub(crate) use violations::all_or_return;
 pub use violations::{Decoded, Violations};

@@ -2,15 +2,16 @@
 
 use super::bounds::{optional_time, some_member_ids, time};
 use super::filter::sphere;
+use super::mask::Mask;
 use super::violations::{Decoded, Violations, all_or_return};
 use super::{AskedFilter, within_bounds};
 use crate::domain::limits::{
     ETAG_BYTES_MAX, HALF_LIFE_DEFAULT_MS, HOPS_MAX, INTERACTIONS_MAX, INTRODUCERS_PER_ORIGIN_MAX, REACH_HOPS_DEFAULT,
 };
 use crate::domain::{
-    Audience, Block, EdgeKey, EdgePut, History, InteractionRecord, Kind, KindName, Member, MemberId, Origin,
-    Precondition, Privacy, Reason, Status, StatusId, Strength, TimeMs, TopicSet, Violation, Visibility,
-    edge_violations,
+    Audience, Block, EdgeAttrs, EdgeKey, EdgePut, History, InteractionRecord, Kind, KindAttrs, KindName, Member,
+    MemberAttrs, MemberId, Origin, Precondition, Reason, Sphere, Status, StatusAttrs, StatusId, Strength, TimeMs,
+    TopicSet, Violation, Visibility, edge_violations,
 };
 use crate::proto::v1 as pb;
 
@@ -25,47 +26,28 @@ pub fn etag_precondition(etag: &str) -> Result<Precondition, Violation> {
     Ok(Precondition::Etag(etag.to_owned()))
 }
 
-pub fn member(message: pb::Member) -> Decoded<(Member, Precondition)> {
+/// Reads what a mask names of a member.
+pub fn member(message: pb::Member, mask: &Mask) -> Decoded<(Member, Precondition)> {
     let mut wrong = Violations::default();
     let id = wrong.check(MemberId::parse("id", &message.id));
-    let topics = wrong.check(TopicSet::parse("topics", &message.topics));
-    let privacy = wrong.check_in("privacy", privacy(message.privacy));
+    let topics = mask.only(MemberAttrs::TOPICS, message.topics);
+    let topics = wrong.check(TopicSet::parse("topics", &topics));
+    let privacy = message.privacy.unwrap_or_default();
+    let edges_visibility = mask.only(MemberAttrs::EDGES_VISIBILITY, privacy.edges_visibility);
+    let edges_visibility = wrong.check(visibility("privacy.edges_visibility", edges_visibility));
     let precondition = wrong.check(etag_precondition(&message.etag));
-    // The other fields are checked whether the id is right or not.
-    let (id, topics) = match (id, topics) {
-        (Some(id), Some(topics)) => (id, topics),
-        (id, topics) => {
-            let stand_in = id.or_else(|| MemberId::parse("id", "-").ok());
-            let privacy = Privacy::default();
-            let texts = stand_in.map(|id| member_of(id, topics.unwrap_or_default(), privacy, &message).violations());
-            wrong.extend(texts.unwrap_or_default());
-            return Err(wrong);
-        }
+    let attrs = MemberAttrs {
+        display_name: mask.only(MemberAttrs::DISPLAY_NAME, message.display_name),
+        headline: mask.only(MemberAttrs::HEADLINE, message.headline),
+        topics: topics.unwrap_or_default(),
+        labels: mask.labels(MemberAttrs::LABELS, message.labels),
+        edges_visibility: edges_visibility.unwrap_or_default(),
+        hidden_from_suggestions: mask.only(MemberAttrs::HIDDEN_FROM_SUGGESTIONS, privacy.hidden_from_suggestions),
+        declines_introducing: mask.only(MemberAttrs::DECLINES_INTRODUCING, privacy.declines_introducing),
     };
-    let member = member_of(id, topics, privacy.unwrap_or_default(), &message);
-    wrong.extend(member.violations());
-    all_or_return!(wrong; precondition);
-    Ok((member, precondition))
-}
-
-fn member_of(id: MemberId, topics: TopicSet, privacy: Privacy, message: &pb::Member) -> Member {
-    Member {
-        id,
-        display_name: message.display_name.clone(),
-        headline: message.headline.clone(),
-        topics,
-        labels: message.labels.clone(),
-        privacy,
-    }
-}
-
-fn privacy(message: Option<pb::Privacy>) -> Result<Privacy, Violation> {
-    let message = message.unwrap_or_default();
-    Ok(Privacy {
-        edges_visibility: visibility("edges_visibility", message.edges_visibility)?,
-        hidden_from_suggestions: message.hidden_from_suggestions,
-        declines_introducing: message.declines_introducing,
-    })
+    wrong.extend(attrs.violations());
+    all_or_return!(wrong; id, precondition);
+    Ok((Member { id, attrs }, precondition))
 }
 
 fn visibility(field: &str, value: i32) -> Result<Visibility, Violation> {
@@ -95,16 +77,24 @@ pub fn block_within(message: Option<pb::Block>) -> Decoded<Block> {
     block(message).map_err(|wrong| wrong.within("block"))
 }
 
-pub fn kind(message: pb::Kind) -> Decoded<(Kind, Precondition)> {
+/// Reads what a mask names of a kind.
+pub fn kind(message: pb::Kind, mask: &Mask) -> Decoded<(Kind, Precondition)> {
     let mut wrong = Violations::default();
     let name = wrong.check(KindName::parse("name", &message.name));
-    let sphere = wrong.check(sphere("sphere", message.sphere));
-    let half_life = wrong.check(half_life(message.half_life));
+    // Where no sphere is named, one stands in for that of the kind there is; where there is none, the merge is refused.
+    let sphere = match mask.names(KindAttrs::SPHERE) {
+        true => wrong.check(sphere("sphere", message.sphere)),
+        false => Some(Sphere::default()),
+    };
+    let half_life = wrong.check(half_life(mask.only(KindAttrs::HALF_LIFE, message.half_life)));
     let precondition = wrong.check(etag_precondition(&message.etag));
-    wrong.extend(Kind::violations(message.prior, half_life.unwrap_or(HALF_LIFE_DEFAULT_MS)));
+    let prior = mask.only(KindAttrs::PRIOR, message.prior);
+    wrong.extend(Kind::violations(prior, half_life.unwrap_or(HALF_LIFE_DEFAULT_MS)));
     all_or_return!(wrong; name, sphere, half_life, precondition);
-    let mut kind = Kind::new(name, sphere, message.symmetric, message.prior, half_life)?;
-    kind.carries_statuses = message.carries_statuses.unwrap_or(kind.carries_statuses);
+    let symmetric = mask.only(KindAttrs::SYMMETRIC, message.symmetric);
+    let mut kind = Kind::new(name, sphere, symmetric, prior, half_life)?;
+    let carries = mask.only(KindAttrs::CARRIES_STATUSES, message.carries_statuses);
+    kind.attrs.carries_statuses = carries.unwrap_or(kind.attrs.carries_statuses);
     Ok((kind, precondition))
 }
 
@@ -125,15 +115,21 @@ pub fn edge_key(from_id: &str, kind: &str, to_id: &str) -> Decoded<EdgeKey> {
     Ok(EdgeKey::new(from, kind, to)?)
 }
 
-pub fn edge_put(message: pb::Edge) -> Decoded<(EdgePut, Precondition)> {
+/// Reads what a mask names of an edge.
+pub fn edge_put(message: pb::Edge, mask: &Mask) -> Decoded<(EdgePut, Precondition)> {
     let mut wrong = Violations::default();
     let key = wrong.check(edge_key(&message.from_id, &message.kind, &message.to_id));
-    let pinned = message.pinned_strength.map(|value| Strength::parse("pinned_strength", value)).transpose();
-    let pinned = wrong.check(pinned);
-    let history = wrong.check(history(&message));
-    let since = wrong.check(optional_time("since", message.since));
-    let visibility = wrong.check(visibility("visibility", message.visibility));
-    let origin = wrong.check_in("origin", message.origin.map(origin).transpose());
+    let history = match mask.names(EdgeAttrs::HISTORY) {
+        true => wrong.check(history(&message)),
+        false => Some(None),
+    };
+    let pinned = mask.only(EdgeAttrs::PINNED, message.pinned_strength);
+    let pinned = wrong.check(pinned.map(|value| Strength::parse("pinned_strength", value)).transpose());
+    let since = wrong.check(optional_time("since", mask.only(EdgeAttrs::SINCE, message.since)));
+    let visibility = wrong.check(visibility("visibility", mask.only(EdgeAttrs::VISIBILITY, message.visibility)));
+    let origin = mask.only(EdgeAttrs::ORIGIN, message.origin);
+    let origin = wrong.check_in("origin", origin.map(origin_of).transpose());
+    let note = mask.only(EdgeAttrs::NOTE, message.note);
     let precondition = wrong.check(etag_precondition(&message.etag));
     let asked_by = (!message.asked_by_id.is_empty()).then(|| MemberId::parse("asked_by_id", &message.asked_by_id));
     let asked_by = wrong.check(asked_by.transpose());
@@ -143,11 +139,15 @@ pub fn edge_put(message: pb::Edge) -> Decoded<(EdgePut, Precondition)> {
         wrong.add(Violation::new("asked_by_id", Reason::OutOfRange, "must be from_id or to_id"));
     }
     // The note is checked whether the rest is right or not.
-    wrong.extend(edge_violations(&message.note, origin.as_ref().and_then(Option::as_ref)));
+    wrong.extend(edge_violations(&note, origin.as_ref().and_then(Option::as_ref)));
     all_or_return!(wrong; key, pinned, history, since, visibility, origin, precondition, asked_by);
-    let note = message.note;
-    let put = EdgePut { pinned, history, since, visibility, note, origin, asked_by, ..EdgePut::bare(key) };
-    Ok((put, precondition))
+    // What was recorded of interactions stays where nothing is said of them.
+    let named =
+        if history.is_some() { mask.fields.and(EdgeAttrs::HISTORY) } else { mask.fields.without(EdgeAttrs::HISTORY) };
+    let kept = EdgeAttrs::ALL.without(named).without(EdgeAttrs::ASKED_BY);
+    let history = history.unwrap_or_default();
+    let attrs = EdgeAttrs { pinned, history, since, visibility, note, origin, asked_by };
+    Ok((EdgePut { key, attrs, kept }, precondition))
 }
 
 fn history(message: &pb::Edge) -> Decoded<Option<History>> {
@@ -160,7 +160,7 @@ fn history(message: &pb::Edge) -> Decoded<Option<History>> {
     Ok(EdgePut::history_of(count, message.interaction_weight, last)?)
 }
 
-fn origin(message: pb::Origin) -> Decoded<Origin> {
+fn origin_of(message: pb::Origin) -> Decoded<Origin> {
     let mut wrong = Violations::default();
     let status = (!message.status_id.is_empty()).then(|| StatusId::parse("status_id", &message.status_id));
     let status = wrong.check(status.transpose());
@@ -205,8 +205,8 @@ pub fn status(message: pb::Status, now: TimeMs, new_id: impl FnOnce() -> String)
         wrong.extend(Status::text_violations(&message.text, &message.link));
     }
     all_or_return!(wrong; id, author, topics, audience, post_time, expire_time);
-    let status =
-        Status { id, author, text: message.text, link: message.link, topics, audience, post_time, expire_time };
+    let attrs = StatusAttrs { text: message.text, link: message.link, topics, audience, post_time, expire_time };
+    let status = Status { id, author, attrs };
     wrong.extend(status.violations());
     if wrong.is_empty() { Ok(status) } else { Err(wrong) }
 }

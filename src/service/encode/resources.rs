@@ -1,8 +1,8 @@
 //! Members, kinds, edges and statuses as callers get them.
 
 use crate::domain::{
-    Audience, Block, Edge, EdgeFilter, ErasedId, ErasureKey, IntroducerTally, Kind, Member, MemberId, Origin, Privacy,
-    Sphere, Status, TimeMs, TopicSet, Visibility,
+    Audience, Block, Edge, EdgeAttrs, EdgeFilter, ErasedId, ErasureKey, IntroducerTally, Kind, Member, MemberId,
+    Origin, Privacy, Sphere, Status, TimeMs, TopicSet, Visibility,
 };
 use crate::engine::{Record, State, Stored};
 use crate::proto::v1 as pb;
@@ -63,13 +63,14 @@ pub fn member(stored: Stored<Member>) -> pb::Member {
 }
 
 fn member_put(member: Member) -> pb::Member {
+    let shown = member.attrs.privacy();
     pb::Member {
-        topics: topics(&member.topics),
+        topics: topics(&member.attrs.topics),
         id: member.id.as_str().to_owned(),
-        display_name: member.display_name,
-        headline: member.headline,
-        labels: member.labels,
-        privacy: (member.privacy != Privacy::default()).then(|| privacy(member.privacy)),
+        display_name: member.attrs.display_name,
+        headline: member.attrs.headline,
+        labels: member.attrs.labels,
+        privacy: (shown != Privacy::default()).then(|| privacy(shown)),
         ..Default::default()
     }
 }
@@ -112,16 +113,16 @@ pub fn kind(stored: Stored<Kind>) -> pb::Kind {
 
 fn kind_put(kind: Kind) -> pb::Kind {
     let half_life = prost_types::Duration {
-        seconds: (kind.half_life_ms / 1_000) as i64,
-        nanos: (kind.half_life_ms % 1_000 * 1_000_000) as i32,
+        seconds: (kind.attrs.half_life_ms / 1_000) as i64,
+        nanos: (kind.attrs.half_life_ms % 1_000 * 1_000_000) as i32,
     };
     pb::Kind {
         name: kind.name.to_string(),
-        sphere: sphere(kind.sphere).into(),
-        symmetric: kind.symmetric,
-        prior: kind.prior,
+        sphere: sphere(kind.attrs.sphere).into(),
+        symmetric: kind.attrs.symmetric,
+        prior: kind.attrs.prior,
         half_life: Some(half_life),
-        carries_statuses: Some(kind.carries_statuses),
+        carries_statuses: Some(kind.attrs.carries_statuses),
         ..Default::default()
     }
 }
@@ -146,7 +147,8 @@ pub fn edge(state: &State, stored: Stored<Edge>, as_of: TimeMs) -> pb::Edge {
 }
 
 fn edge_put(edge: Edge) -> pb::Edge {
-    let Edge { key, pinned, history, since, visibility: shown, note, origin, asked_by } = edge;
+    let Edge { key, attrs } = edge;
+    let EdgeAttrs { pinned, history, since, visibility: shown, note, origin, asked_by } = attrs;
     let last = TimeMs(i64::from(history.last_s) * 1_000);
     pb::Edge {
         from_id: key.from.as_str().to_owned(),
@@ -181,12 +183,12 @@ fn status_put(status: Status) -> pb::Status {
     pb::Status {
         id: status.id.to_string(),
         author_id: status.author.to_string(),
-        text: status.text,
-        link: status.link,
-        topics: topics(&status.topics),
-        audience: Some(audience(&status.audience)),
-        post_time: Some(timestamp(status.post_time)),
-        expire_time: status.expire_time.map(timestamp),
+        text: status.attrs.text,
+        link: status.attrs.link,
+        topics: topics(&status.attrs.topics),
+        audience: Some(audience(&status.attrs.audience)),
+        post_time: Some(timestamp(status.attrs.post_time)),
+        expire_time: status.attrs.expire_time.map(timestamp),
         ..Default::default()
     }
 }

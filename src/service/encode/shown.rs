@@ -40,7 +40,7 @@ impl Shown<'_> {
             return edge(self.state, stored, self.as_of);
         }
         let is_of_viewer = self.is_viewer(&stored.value.key.from) || self.is_viewer(&stored.value.key.to);
-        let came_of = stored.value.origin.as_ref().and_then(|origin| origin.status.clone());
+        let came_of = stored.value.attrs.origin.as_ref().and_then(|origin| origin.status.clone());
         let mut shown = edge(self.state, stored, self.as_of);
         if !is_of_viewer {
             shown.visibility = pb::Visibility::Unspecified.into();

@@ -7,7 +7,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
 use crate::domain::Sequence;
-use crate::store::codec::{Decoder, Encoder, Malformed};
+use crate::domain::codec::{Decoder, Encoder, Malformed};
 use crate::store::{Commit, StoreError, StoreId, commit_codec};
 
 /// The format of segments this version writes, and the only one it reads.

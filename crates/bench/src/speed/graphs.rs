@@ -53,10 +53,10 @@ pub fn limits(network: &Network) -> Limits {
             let traits = network.traits(edge);
             let kind = &kinds[traits.kind];
             let strength = edge_strength(kind, tie(traits), as_of);
-            let sphere = 1 << Sphere::ALL.iter().position(|sphere| *sphere == kind.sphere).unwrap_or(0);
+            let sphere = 1 << Sphere::ALL.iter().position(|sphere| *sphere == kind.attrs.sphere).unwrap_or(0);
             let (from, to) = edge;
             let there = DirectedEdge { from, to, strength, sphere };
-            let back = kind.symmetric.then_some(DirectedEdge { from: to, to: from, ..there });
+            let back = kind.attrs.symmetric.then_some(DirectedEdge { from: to, to: from, ..there });
             [Some(there), back].into_iter().flatten()
         })
     };

@@ -89,7 +89,7 @@ impl Hiding {
         let (network, kinds) = (&self.network, kinds());
         let mut connections = HashSet::new();
         for &edge in network.edges.iter().filter(|edge| edge.0 == viewer || edge.1 == viewer) {
-            if kinds[network.traits(edge).kind].symmetric {
+            if kinds[network.traits(edge).kind].attrs.symmetric {
                 connections.insert(if edge.0 == viewer { edge.1 } else { edge.0 });
             }
         }

@@ -153,13 +153,13 @@ pub async fn import_all(host: &Host, records: impl Iterator<Item = Record>) -> R
 fn kind_message(kind: &kith::domain::Kind) -> Kind {
     let spheres =
         [kith::proto::v1::Sphere::Personal, kith::proto::v1::Sphere::Professional, kith::proto::v1::Sphere::Public];
-    let at = kith::domain::Sphere::ALL.iter().position(|sphere| *sphere == kind.sphere).unwrap_or(0);
-    let half_life = prost_types::Duration { seconds: (kind.half_life_ms / 1_000) as i64, nanos: 0 };
+    let at = kith::domain::Sphere::ALL.iter().position(|sphere| *sphere == kind.attrs.sphere).unwrap_or(0);
+    let half_life = prost_types::Duration { seconds: (kind.attrs.half_life_ms / 1_000) as i64, nanos: 0 };
     Kind {
         name: kind.name.to_string(),
         sphere: spheres[at].into(),
-        symmetric: kind.symmetric,
-        prior: kind.prior,
+        symmetric: kind.attrs.symmetric,
+        prior: kind.attrs.prior,
         half_life: Some(half_life),
         ..Kind::default()
     }

@@ -1,3 +1,4 @@
+use super::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read, default_fields, record, sequence};
 use super::limits::{INTERACTION_TIME_MAX_MS, INTERACTIONS_MAX, INTRODUCERS_PER_ORIGIN_MAX, NOTE_CHARS_MAX};
 use super::member::text_violation;
 use super::{KindName, MemberId, Reason, StatusId, Strength, TimeMs, Violation, Visibility};
@@ -46,15 +47,55 @@ pub struct History {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edge {
     pub key: EdgeKey,
-    /// The caller's own strength, which overrides the formula.
-    pub pinned: Option<Strength>,
-    pub history: History,
-    pub since: Option<TimeMs>,
-    pub visibility: Visibility,
-    pub note: String,
-    pub origin: Option<Origin>,
-    /// The end that asked for it, while the other one has not accepted: until then the edge is pending, and walked by nobody.
-    pub asked_by: Option<MemberId>,
+    pub attrs: EdgeAttrs,
+}
+
+record! {
+    /// What is known of an edge beside its key.
+    pub struct EdgeAttrs {
+        /// The caller's own strength, which overrides the formula.
+        0 PINNED pinned: Option<Strength>,
+        1 HISTORY history: History,
+        2 SINCE since: Option<TimeMs>,
+        3 VISIBILITY visibility: Visibility,
+        4 NOTE note: String,
+        5 ORIGIN origin: Option<Origin>,
+        /// The end that asked for it, while the other one has not accepted: until then the edge is pending, and walked by nobody.
+        6 ASKED_BY asked_by: Option<MemberId>,
+    }
+}
+
+impl Codec for EdgeKey {
+    fn encode(&self, to: &mut Encoder) {
+        self.from.encode(to);
+        self.kind.encode(to);
+        self.to.encode(to);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<EdgeKey> {
+        let (from, kind, to) = (Codec::decode(from)?, Codec::decode(from)?, Codec::decode(from)?);
+        EdgeKey::new(from, kind, to).map_err(|_| Malformed("an edge joins a member to itself"))
+    }
+}
+
+impl Codec for History {
+    fn encode(&self, to: &mut Encoder) {
+        self.count.encode(to);
+        self.faded.encode(to);
+        to.bytes.extend_from_slice(&self.last_s.to_le_bytes());
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<History> {
+        let (count, faded) = (Codec::decode(from)?, Codec::decode(from)?);
+        Ok(History { count, faded, last_s: u32::from_le_bytes(from.array()?) })
+    }
+}
+
+default_fields!(History);
+
+sequence! {
+    Edge { key, attrs }
+    Origin { status, introducers, note }
 }
 
 /// What an edge came of.
@@ -78,6 +119,110 @@ impl Origin {
     }
 }
 
+/// An edge to store in place of the one under its key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EdgePut {
+    pub key: EdgeKey,
+    /// With `asked_by`, a new edge waits for the other end's put.
+    pub attrs: EdgeAttrs,
+    /// Fields that stay as they are where there is an edge; they are not set in `attrs`.
+    pub kept: Fields,
+}
+
+sequence!(EdgePut { key, attrs, kept });
+
+impl EdgePut {
+    /// An edge of which only the key is known. What was recorded of interactions stays.
+    pub fn bare(key: EdgeKey) -> EdgePut {
+        EdgePut { key, attrs: EdgeAttrs::default(), kept: EdgeAttrs::HISTORY }
+    }
+
+    /// Gives the put a history, in place of what was recorded.
+    #[must_use]
+    pub fn with_history(mut self, history: History) -> EdgePut {
+        self.attrs.history = history;
+        self.kept = self.kept.without(EdgeAttrs::HISTORY);
+        self
+    }
+
+    /// The history by its three fields as an edge message has them, or all that is wrong with them; a weight of 0 stands for all of
+    /// `count`.
+    pub fn history_of(count: u64, weight: f32, last: Option<TimeMs>) -> Result<Option<History>, Vec<Violation>> {
+        let last_s = match (count, last) {
+            (0, None) if weight == 0.0 => return Ok(None),
+            (0, None) => return Err(vec![Violation::required("interactions")]),
+            (_, None) => Err(Violation::required("last_interaction_time")),
+            (_, Some(last)) => check_interaction_time("last_interaction_time", last),
+        };
+        let counted = check_count("interactions", count);
+        let faded = check_weight("interaction_weight", weight, count);
+        match (counted, last_s, faded) {
+            (Ok(()), Ok(last_s), Ok(faded)) => Ok(Some(History { count, faded, last_s })),
+            // What a weight may be at most is not known of a count that is wrong.
+            (Err(wrong), last_s, _) => Err([wrong].into_iter().chain(last_s.err()).collect()),
+            (Ok(()), last_s, faded) => Err(last_s.err().into_iter().chain(faded.err()).collect()),
+        }
+    }
+
+    /// The put that leaves an edge as it is behind.
+    pub fn of(edge: &Edge) -> EdgePut {
+        EdgePut { key: edge.key.clone(), attrs: edge.attrs.clone(), kept: Fields::NONE }
+    }
+
+    /// The edge it leaves behind under a key, where there was none before.
+    pub fn edge(&self, key: EdgeKey) -> Edge {
+        let mut attrs = self.attrs.clone();
+        // An origin without anything in it is none.
+        attrs.origin = attrs.origin.filter(|origin| *origin != Origin::default());
+        Edge { key, attrs }
+    }
+
+    /// The edge it leaves behind under a key: its own fields, and those that are kept of the edge there was. What stands stays so,
+    /// whoever puts it, and what is pending stands once it is put for both ends, or for the one that did not ask.
+    pub fn edge_after(&self, key: EdgeKey, before: Option<&Edge>) -> Edge {
+        let mut after = self.edge(key);
+        if let Some(before) = before {
+            after.attrs.copy_fields(self.kept, &before.attrs);
+            if after.attrs.asked_by != before.attrs.asked_by {
+                after.attrs.asked_by = None;
+            }
+        }
+        after
+    }
+
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut found = edge_violations(&self.attrs.note, self.attrs.origin.as_ref());
+        if self.attrs.asked_by.as_ref().is_some_and(|id| *id != self.key.from && *id != self.key.to) {
+            found.push(Violation::new("asked_by_id", Reason::OutOfRange, "must be from_id or to_id"));
+        }
+        found
+    }
+}
+
+/// Interactions to add to an edge's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InteractionRecord {
+    pub key: EdgeKey,
+    pub count: u64,
+    pub time_s: u32,
+}
+
+impl InteractionRecord {
+    /// The time in seconds of interactions to be recorded, or all that is wrong with their number and time.
+    pub fn check(count: u64, time: TimeMs) -> Result<u32, Vec<Violation>> {
+        match (check_count("count", count), check_interaction_time("time", time)) {
+            (Ok(()), Ok(time_s)) => Ok(time_s),
+            (counted, timed) => Err(counted.err().into_iter().chain(timed.err()).collect()),
+        }
+    }
+
+    pub fn new(key: EdgeKey, count: u64, time: TimeMs) -> Result<InteractionRecord, Vec<Violation>> {
+        InteractionRecord::check(count, time).map(|time_s| InteractionRecord { key, count, time_s })
+    }
+}
+
+sequence!(InteractionRecord { key, count, time_s });
+
 /// Every rule an edge's own fields break, but for its key's.
 pub fn edge_violations(note: &str, origin: Option<&Origin>) -> Vec<Violation> {
     let mut found: Vec<_> = text_violation("note", note, NOTE_CHARS_MAX).into_iter().collect();
@@ -88,14 +233,14 @@ pub fn edge_violations(note: &str, origin: Option<&Origin>) -> Vec<Violation> {
 }
 
 /// Checks a number of interactions.
-pub(super) fn check_count(field: &str, count: u64) -> Result<(), Violation> {
+fn check_count(field: &str, count: u64) -> Result<(), Violation> {
     let message = || format!("must be from 1 to {INTERACTIONS_MAX}");
     let is_right = (1..=INTERACTIONS_MAX).contains(&count);
     is_right.then_some(()).ok_or_else(|| Violation::new(field, Reason::OutOfRange, message()))
 }
 
 /// Checks the time of interactions, and gives it in seconds.
-pub(super) fn check_interaction_time(field: &str, time: TimeMs) -> Result<u32, Violation> {
+fn check_interaction_time(field: &str, time: TimeMs) -> Result<u32, Violation> {
     if !(0..=INTERACTION_TIME_MAX_MS).contains(&time.0) {
         let message = "must be from 1970-01-01T00:00:00Z to 2106-02-07T06:28:15Z";
         return Err(Violation::new(field, Reason::OutOfRange, message));
@@ -104,7 +249,7 @@ pub(super) fn check_interaction_time(field: &str, time: TimeMs) -> Result<u32, V
 }
 
 /// What is left of `count` interactions; 0 stands for all of them.
-pub(super) fn check_weight(field: &str, weight: f32, count: u64) -> Result<f32, Violation> {
+fn check_weight(field: &str, weight: f32, count: u64) -> Result<f32, Violation> {
     let all = count as f32;
     if weight == 0.0 {
         return Ok(all);

@@ -1,47 +1,36 @@
+use super::codec::tagged;
 use super::{Block, Edge, EdgeKey, IntroducerTally, Kind, KindName, Member, MemberId, Status, StatusId, TimeMs};
 
-/// What a change left behind of one resource, for those who keep a copy: the whole resource, or that it is gone.
-///
-/// A resource that was put last changed when its command was accepted.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    KindPut {
-        kind: Kind,
-    },
-    KindDeleted {
-        name: KindName,
-    },
-    MemberPut {
-        member: Member,
-        create_time: TimeMs,
-    },
-    /// With it went its edges, its statuses, its tally and the blocks by and of it, which no events of their own tell. What named it elsewhere has an event.
-    MemberDeleted {
-        id: MemberId,
-    },
-    EdgePut {
-        edge: Edge,
-        create_time: TimeMs,
-    },
-    EdgeDeleted {
-        key: EdgeKey,
-    },
-    StatusPut {
-        status: Status,
-        create_time: TimeMs,
-    },
-    StatusDeleted {
-        id: StatusId,
-    },
-    BlockPut {
-        block: Block,
-    },
-    BlockDeleted {
-        block: Block,
-    },
-    /// Empty when nothing is known any more.
-    IntroducerTallyPut {
-        introducer: MemberId,
-        tally: IntroducerTally,
-    },
+tagged! {
+    /// What a change left behind of one resource, for those who keep a copy: the whole resource, or that it is gone.
+    ///
+    /// A resource that was put last changed when its command was accepted.
+    pub enum Event {
+        1 KindPut { kind: Kind },
+        2 KindDeleted { name: KindName },
+        3 MemberPut { member: Member, create_time: TimeMs },
+        /// With it went its edges, its statuses, its tally and the blocks by and of it, which have no events of their own. What named
+        /// it elsewhere has an event.
+        4 MemberDeleted { id: MemberId },
+        5 EdgePut { edge: Edge, create_time: TimeMs },
+        6 EdgeDeleted { key: EdgeKey },
+        7 StatusPut { status: Status, create_time: TimeMs },
+        8 StatusDeleted { id: StatusId },
+        9 BlockPut { block: Block },
+        10 BlockDeleted { block: Block },
+        /// The tally is empty when nothing is known any more.
+        11 IntroducerTallyPut { introducer: MemberId, tally: IntroducerTally },
+    }
+}
+
+impl Event {
+    /// Returns when the resource was created, where the event says it.
+    pub fn create_time(&self) -> Option<TimeMs> {
+        match self {
+            Event::MemberPut { create_time, .. }
+            | Event::EdgePut { create_time, .. }
+            | Event::StatusPut { create_time, .. } => Some(*create_time),
+            _ => None,
+        }
+    }
 }

@@ -1,3 +1,4 @@
+use super::codec::{Codec, Decoder, Encoder, Malformed, Read};
 use super::limits::{EXCLUDED_MEMBERS_MAX, KINDS_MAX};
 use super::{KindName, MemberId, Reason, Sphere, Violation};
 
@@ -56,5 +57,30 @@ impl EdgeFilter {
 
     pub fn excludes(&self, id: &MemberId) -> bool {
         self.exclude.binary_search(id).is_ok()
+    }
+}
+
+impl Codec for Strength {
+    fn encode(&self, to: &mut Encoder) {
+        self.0.encode(to);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<Strength> {
+        Strength::parse("strength", f32::decode(from)?).map_err(|_| Malformed("a strength is out of range"))
+    }
+}
+
+impl Codec for EdgeFilter {
+    fn encode(&self, to: &mut Encoder) {
+        self.kinds.encode(to);
+        self.spheres.encode(to);
+        self.min_strength.encode(to);
+        self.exclude.encode(to);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<EdgeFilter> {
+        let (kinds, spheres) = (Codec::decode(from)?, Codec::decode(from)?);
+        let (min_strength, exclude) = (Codec::decode(from)?, Codec::decode(from)?);
+        EdgeFilter::new(kinds, spheres, min_strength, exclude).map_err(|_| Malformed("a filter is out of range"))
     }
 }

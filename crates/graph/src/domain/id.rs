@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::codec::{Codec, Decoder, Encoder, Malformed, Read, default_fields};
 use super::limits::{ID_BYTES_MAX, KIND_NAME_BYTES_MAX, TOPIC_BYTES_MAX, TOPICS_MAX};
 use super::{Reason, Violation};
 
@@ -155,3 +156,49 @@ impl TopicSet {
         self.0.len()
     }
 }
+
+impl Codec for MemberId {
+    fn encode(&self, to: &mut Encoder) {
+        to.name(self.as_str());
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<MemberId> {
+        MemberId::parse("id", from.name()?).map_err(|_| Malformed("a member's id is none"))
+    }
+}
+
+impl Codec for KindName {
+    fn encode(&self, to: &mut Encoder) {
+        to.name(self.as_str());
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<KindName> {
+        KindName::parse("kind", from.name()?).map_err(|_| Malformed("a kind's name is none"))
+    }
+}
+
+impl Codec for StatusId {
+    /// Statuses are seldom named twice, so their ids are texts.
+    fn encode(&self, to: &mut Encoder) {
+        to.blob(self.as_str().as_bytes());
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<StatusId> {
+        StatusId::parse("id", from.text()?).map_err(|_| Malformed("a status's id is none"))
+    }
+}
+
+impl Codec for TopicSet {
+    fn encode(&self, to: &mut Encoder) {
+        to.number(self.len() as u64);
+        self.iter().for_each(|topic| to.name(topic.as_str()));
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<TopicSet> {
+        let len = from.length()?;
+        let topics = (0..len).map(|_| from.name()).collect::<Read<Vec<&str>>>()?;
+        TopicSet::parse("topics", &topics).map_err(|_| Malformed("a topic is none"))
+    }
+}
+
+default_fields!(TopicSet);

@@ -2,6 +2,7 @@
 //!
 //! Whom it was to introduce to whom is not kept: the counts are all the ranking needs, and they erase with the member.
 
+use super::codec::{Codec, Decoder, Encoder, Malformed, Read, sequence};
 use super::limits::{ASK_DAYS_MAX, INTRODUCTIONS_MAX};
 use super::{MemberId, Reason, TimeMs, Violation};
 
@@ -164,6 +165,44 @@ impl IntroducerTally {
     /// `ω / (1 + L/5)`: what a member's score as an introducer is multiplied by, so that the willing are asked and the busy are spared.
     pub fn readiness(&self, as_of: TimeMs) -> f64 {
         self.willingness() / (1.0 + self.load(as_of) as f64 / HALVING_LOAD)
+    }
+}
+
+impl Codec for Stage {
+    fn encode(&self, to: &mut Encoder) {
+        to.byte(self.number());
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<Stage> {
+        Stage::ALL.get(usize::from(from.byte()?)).copied().ok_or(Malformed("a stage is none"))
+    }
+}
+
+impl Codec for Day {
+    fn encode(&self, to: &mut Encoder) {
+        self.0.encode(to);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<Day> {
+        from.small().map(Day)
+    }
+}
+
+sequence! {
+    Introduction { introducer, stage, day }
+    DayOfAsks { day, asks }
+}
+
+impl Codec for IntroducerTally {
+    fn encode(&self, to: &mut Encoder) {
+        [self.asked, self.accepted, self.declined].into_iter().for_each(|count| to.number(count));
+        self.recent.encode(to);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<IntroducerTally> {
+        let (asked, accepted, declined) = (from.number()?, from.number()?, from.number()?);
+        let tally = IntroducerTally::new(asked, accepted, declined, Codec::decode(from)?);
+        tally.map_err(|_| Malformed("a tally does not add up"))
     }
 }
 

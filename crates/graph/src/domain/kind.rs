@@ -1,9 +1,11 @@
+use super::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read, default_fields, record};
 use super::limits::{HALF_LIFE_DEFAULT_MS, HALF_LIFE_MAX_MS, HALF_LIFE_MIN_MS, KIND_PRIOR_MAX};
 use super::{DurationMs, KindName, Reason, Violation};
 
 /// The part of life a kind of edge belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Sphere {
+    #[default]
     Personal,
     Professional,
     Public,
@@ -13,20 +15,54 @@ impl Sphere {
     pub const ALL: [Sphere; 3] = [Sphere::Personal, Sphere::Professional, Sphere::Public];
 }
 
+impl Codec for Sphere {
+    fn encode(&self, to: &mut Encoder) {
+        to.byte(*self as u8);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<Sphere> {
+        Sphere::ALL.get(usize::from(from.byte()?)).copied().ok_or(Malformed("a sphere is none"))
+    }
+}
+
+default_fields!(Sphere);
+
 /// A registered kind of edge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kind {
     pub name: KindName,
-    pub sphere: Sphere,
-    /// Walked both ways; otherwise from `from` to `to` alone.
-    pub symmetric: bool,
-    /// Weight of an edge without interactions, 0–1000.
-    pub prior: f64,
-    /// Time in which an interaction's weight halves.
-    pub half_life_ms: DurationMs,
-    /// Whether statuses whose audience names no kinds travel along its edges: of a symmetric kind from hop to hop, of a directed one
-    /// those of `to` itself to `from`, and no further.
-    pub carries_statuses: bool,
+    pub attrs: KindAttrs,
+}
+
+record! {
+    /// How edges of a kind are walked and weighed.
+    pub struct KindAttrs {
+        0 SPHERE sphere: Sphere,
+        /// Walked both ways; otherwise from `from` to `to` alone.
+        1 SYMMETRIC symmetric: bool,
+        /// Weight of an edge without interactions, 0–1000.
+        2 PRIOR prior: f64,
+        /// Time in which an interaction's weight halves.
+        3 HALF_LIFE half_life_ms: DurationMs,
+        /// Whether statuses whose audience names no kinds travel along its edges: of a symmetric kind from hop to hop, of a directed
+        /// one those of `to` itself to `from`, and no further.
+        4 CARRIES_STATUSES carries_statuses: bool,
+    }
+}
+
+impl Codec for Kind {
+    fn encode(&self, to: &mut Encoder) {
+        self.name.encode(to);
+        self.attrs.encode(to);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<Kind> {
+        let (name, attrs) = (KindName::decode(from)?, KindAttrs::decode(from)?);
+        match Kind::violations(attrs.prior, attrs.half_life_ms).is_empty() {
+            true => Ok(Kind { name, attrs }),
+            false => Err(Malformed("a kind is out of range")),
+        }
+    }
 }
 
 /// The kinds a new store starts with: name, sphere, symmetric, prior.
@@ -71,19 +107,28 @@ impl Kind {
         }
         // -0.0 and 0.0 are one prior: the digest hashes its bits.
         let carries_statuses = Kind::carries_unless_said(&name, symmetric);
-        Ok(Kind { name, sphere, symmetric, prior: prior + 0.0, half_life_ms, carries_statuses })
+        let prior = prior + 0.0;
+        Ok(Kind { name, attrs: KindAttrs { sphere, symmetric, prior, half_life_ms, carries_statuses } })
+    }
+
+    /// The kind that this one leaves behind where some fields are to stay as they are; a kind that is new must say its sphere.
+    pub fn merged(&self, kept: Fields, before: Option<&Kind>) -> Result<Kind, Violation> {
+        let mut after = self.clone();
+        match before {
+            Some(before) => after.attrs.copy_fields(kept, &before.attrs),
+            None if kept.has(KindAttrs::SPHERE) => return Err(Violation::required("kind.sphere")),
+            None => {}
+        }
+        Ok(after)
     }
 }
 
 /// The kinds a new store starts with; each can be changed, and deleted while unused.
 pub fn builtin_kinds() -> Vec<Kind> {
-    let kind = |&(name, sphere, symmetric, prior): &(&str, Sphere, bool, f64)| Kind {
-        name: KindName::parse("name", name).expect("built-in kind names are valid"),
-        sphere,
-        symmetric,
-        prior,
-        half_life_ms: HALF_LIFE_DEFAULT_MS,
-        carries_statuses: true,
+    let kind = |&(name, sphere, symmetric, prior): &(&str, Sphere, bool, f64)| {
+        let name = KindName::parse("name", name).expect("built-in kind names are valid");
+        let half_life_ms = HALF_LIFE_DEFAULT_MS;
+        Kind { name, attrs: KindAttrs { sphere, symmetric, prior, half_life_ms, carries_statuses: true } }
     };
     BUILTIN.iter().map(kind).collect()
 }

@@ -1,36 +1,57 @@
 use std::collections::BTreeMap;
 
+use super::codec::{Fields, record, sequence};
 use super::limits::{
     DISPLAY_NAME_CHARS_MAX, HEADLINE_CHARS_MAX, LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX,
 };
-use super::{MemberId, Privacy, Reason, TopicSet, Violation};
+use super::{MemberId, Privacy, Reason, TopicSet, Violation, Visibility};
 
 /// A person or organisation, as its owner describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Member {
     pub id: MemberId,
-    pub display_name: String,
-    pub headline: String,
-    /// Interests.
-    pub topics: TopicSet,
-    pub labels: BTreeMap<String, String>,
-    pub privacy: Privacy,
+    pub attrs: MemberAttrs,
 }
 
-impl Member {
-    /// A member of whom only the id is known.
-    pub fn bare(id: MemberId) -> Member {
-        Member {
-            id,
-            display_name: String::new(),
-            headline: String::new(),
-            topics: TopicSet::default(),
-            labels: BTreeMap::new(),
-            privacy: Privacy::default(),
-        }
+sequence!(Member { id, attrs });
+
+record! {
+    /// A member's profile, and what it shows of itself.
+    pub struct MemberAttrs {
+        0 DISPLAY_NAME display_name: String,
+        1 HEADLINE headline: String,
+        /// Interests.
+        2 TOPICS topics: TopicSet,
+        3 LABELS labels: BTreeMap<String, String>,
+        /// To whom all its edges are shown; an edge's own visibility and the other end's count as well, and the strictest decides.
+        4 EDGES_VISIBILITY edges_visibility: Visibility,
+        /// It is suggested to nobody.
+        5 HIDDEN_FROM_SUGGESTIONS hidden_from_suggestions: bool,
+        /// It introduces nobody.
+        6 DECLINES_INTRODUCING declines_introducing: bool,
+    }
+}
+
+impl MemberAttrs {
+    /// The fields that make up a privacy.
+    pub const PRIVACY: Fields = Fields(
+        MemberAttrs::EDGES_VISIBILITY.0 | MemberAttrs::HIDDEN_FROM_SUGGESTIONS.0 | MemberAttrs::DECLINES_INTRODUCING.0,
+    );
+
+    /// What of the attributes traversals ask for.
+    pub fn privacy(&self) -> Privacy {
+        let MemberAttrs { edges_visibility, hidden_from_suggestions, declines_introducing, .. } = *self;
+        Privacy { edges_visibility, hidden_from_suggestions, declines_introducing }
     }
 
-    /// Every rule the member breaks; none means it may be stored.
+    pub fn set_privacy(&mut self, privacy: Privacy) {
+        let Privacy { edges_visibility, hidden_from_suggestions, declines_introducing } = privacy;
+        self.edges_visibility = edges_visibility;
+        self.hidden_from_suggestions = hidden_from_suggestions;
+        self.declines_introducing = declines_introducing;
+    }
+
+    /// Every rule the attributes break; none means that they may be stored.
     pub fn violations(&self) -> Vec<Violation> {
         let mut found = Vec::new();
         found.extend(text_violation("display_name", &self.display_name, DISPLAY_NAME_CHARS_MAX));
@@ -43,6 +64,48 @@ impl Member {
             found.extend(label_violation(key, value));
         }
         found
+    }
+}
+
+impl Member {
+    /// A member of whom only the id is known.
+    pub fn bare(id: MemberId) -> Member {
+        Member { id, attrs: MemberAttrs::default() }
+    }
+}
+
+/// The fields of a member to replace; the others stay.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MemberPatch {
+    /// Which of `attrs` replace what there is.
+    pub set: Fields,
+    pub attrs: MemberAttrs,
+    /// Single labels to set, or to remove; each is applied after `attrs`.
+    pub label_changes: BTreeMap<String, Option<String>>,
+}
+
+sequence!(MemberPatch { set, attrs, label_changes });
+
+impl MemberPatch {
+    /// The member that the patch leaves behind. Its labels may be too many: only that can be wrong with it.
+    pub fn member(&self, before: &Member) -> Member {
+        let mut after = before.clone();
+        after.attrs.copy_fields(self.set, &self.attrs);
+        for (key, value) in &self.label_changes {
+            match value {
+                Some(value) => drop(after.attrs.labels.insert(key.clone(), value.clone())),
+                None => drop(after.attrs.labels.remove(key)),
+            }
+        }
+        after
+    }
+
+    /// The privacy that the patch leaves behind.
+    pub fn privacy(&self, before: Privacy) -> Privacy {
+        let mut after = MemberAttrs::default();
+        after.set_privacy(before);
+        after.copy_fields(self.set, &self.attrs);
+        after.privacy()
     }
 }
 

@@ -3,8 +3,10 @@
 //! Nothing here does I/O, reads a clock, or knows protobuf. A value that exists is a valid one:
 //! every type with a bound is made by a `parse` or `new` that names the field it was found in.
 
+pub mod codec;
 mod command;
 mod edge;
+mod erased;
 mod error;
 mod event;
 mod filter;
@@ -19,23 +21,22 @@ mod secret;
 mod status;
 mod time;
 
-pub use command::{
-    Change, Command, EdgeFieldsKept, EdgePut, ErasedId, ErasureKey, InteractionRecord, KindFieldsKept, MemberPatch,
-    Precondition, Request, RequestId, Scope,
-};
-pub use edge::{Edge, EdgeKey, History, Origin, edge_violations};
+pub use codec::{Codec, Fields};
+pub use command::{Change, Command, Precondition, Request, RequestId, Scope};
+pub use edge::{Edge, EdgeAttrs, EdgeKey, EdgePut, History, InteractionRecord, Origin, edge_violations};
+pub use erased::{ErasedId, ErasureKey};
 pub use error::{Error, Reason, Resource, Violation};
 pub use event::Event;
 pub use filter::{EdgeFilter, Strength};
 pub use id::{KindName, MemberId, StatusId, Topic, TopicSet};
 pub use inspection::{Finding, Inspector};
 pub use introduction::{Day, DayOfAsks, IntroducerTally, Introduction, Stage};
-pub use kind::{Kind, Sphere, builtin_kinds};
-pub use member::Member;
+pub use kind::{Kind, KindAttrs, Sphere, builtin_kinds};
+pub use member::{Member, MemberAttrs, MemberPatch};
 pub use privacy::{Block, Privacy, Visibility};
 pub use secret::Secret;
-pub use status::{Audience, Status};
-pub use time::{DurationMs, TimeMs};
+pub use status::{Audience, Status, StatusAttrs};
+pub use time::{DurationMs, TimeMs, Times};
 
-/// The place of a command in the order of all writes; the first is 1, 0 is the empty store.
+/// The number of a command in the order of all writes; the first is 1, 0 is the empty store.
 pub type Sequence = u64;

@@ -1,4 +1,5 @@
 use super::MemberId;
+use super::codec::{Codec, Decoder, Encoder, Malformed, Read, default_fields};
 
 /// To whom an edge is shown, beside its two ends. The order is from the least strict to the strictest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -56,6 +57,30 @@ impl Privacy {
             hidden_from_suggestions: bits & 4 != 0,
             declines_introducing: bits & 8 != 0,
         })
+    }
+}
+
+impl Codec for Visibility {
+    fn encode(&self, to: &mut Encoder) {
+        to.byte(self.number());
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<Visibility> {
+        Visibility::ALL.get(usize::from(from.byte()?)).copied().ok_or(Malformed("a visibility is none"))
+    }
+}
+
+default_fields!(Visibility);
+
+impl Codec for Block {
+    fn encode(&self, to: &mut Encoder) {
+        self.by.encode(to);
+        self.of.encode(to);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<Block> {
+        let (by, of) = (MemberId::decode(from)?, MemberId::decode(from)?);
+        if by == of { Err(Malformed("a member blocks itself")) } else { Ok(Block { by, of }) }
     }
 }
 

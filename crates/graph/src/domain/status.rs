@@ -1,3 +1,4 @@
+use super::codec::{default_fields, record, sequence};
 use super::limits::{HOPS_MAX, LINK_BYTES_MAX, STATUS_TEXT_CHARS_MAX};
 use super::member::text_violation;
 use super::{EdgeFilter, MemberId, Reason, StatusId, TimeMs, TopicSet, Violation};
@@ -7,18 +8,32 @@ use super::{EdgeFilter, MemberId, Reason, StatusId, TimeMs, TopicSet, Violation}
 pub struct Status {
     pub id: StatusId,
     pub author: MemberId,
-    pub text: String,
-    /// A URL, or empty.
-    pub link: String,
-    pub topics: TopicSet,
-    pub audience: Audience,
-    pub post_time: TimeMs,
-    /// From here on the status is no longer shown.
-    pub expire_time: Option<TimeMs>,
+    pub attrs: StatusAttrs,
 }
 
+record! {
+    /// What a status says, to whom and when.
+    pub struct StatusAttrs {
+        0 TEXT text: String,
+        /// A URL, or empty.
+        1 LINK link: String,
+        2 TOPICS topics: TopicSet,
+        3 AUDIENCE audience: Audience,
+        4 POST_TIME post_time: TimeMs,
+        /// From here on the status is no longer shown.
+        5 EXPIRE_TIME expire_time: Option<TimeMs>,
+    }
+}
+
+sequence! {
+    Status { id, author, attrs }
+    Audience { filter, max_hops }
+}
+
+default_fields!(Audience);
+
 /// Whom a status is for: the members whose shortest path to the author under `filter` has at most `max_hops` hops.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Audience {
     pub filter: EdgeFilter,
     /// 1–6.
@@ -28,7 +43,7 @@ pub struct Audience {
 impl Status {
     /// Posted, and not yet expired. Which time it is judged at is decided in one place: `engine::LiveAt`.
     pub fn is_live(&self, at: TimeMs) -> bool {
-        self.post_time <= at && self.expire_time.is_none_or(|end| at < end)
+        self.attrs.post_time <= at && self.attrs.expire_time.is_none_or(|end| at < end)
     }
 
     /// Every rule that a status's text and link break.
@@ -40,15 +55,16 @@ impl Status {
 
     /// Every rule the status breaks; none means it may be stored.
     pub fn violations(&self) -> Vec<Violation> {
-        let mut found = Status::text_violations(&self.text, &self.link);
-        if self.expire_time.is_some_and(|end| end <= self.post_time) {
+        let StatusAttrs { text, link, audience, post_time, expire_time, .. } = &self.attrs;
+        let mut found = Status::text_violations(text, link);
+        if expire_time.is_some_and(|end| end <= *post_time) {
             found.push(Violation::new("expire_time", Reason::OutOfRange, "must be after post_time"));
         }
-        if !(1..=HOPS_MAX).contains(&self.audience.max_hops) {
+        if !(1..=HOPS_MAX).contains(&audience.max_hops) {
             let message = format!("must be from 1 to {HOPS_MAX}");
             found.push(Violation::new("audience.max_hops", Reason::OutOfRange, message));
         }
-        if self.audience.filter.excludes(&self.author) {
+        if audience.filter.excludes(&self.author) {
             let message = "must not hold the author";
             found.push(Violation::new("audience.filter.exclude_member_ids", Reason::ContradictoryFilter, message));
         }

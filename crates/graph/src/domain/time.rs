@@ -1,3 +1,4 @@
+use super::codec::{Codec, Decoder, Encoder, Read, default_fields, sequence};
 use super::{Reason, Violation};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. Times with a finer part are cut to the millisecond.
@@ -28,5 +29,37 @@ impl TimeMs {
     /// Seconds and nanoseconds, as a protobuf timestamp holds them.
     pub fn to_parts(self) -> (i64, i32) {
         (self.0.div_euclid(1_000), (self.0.rem_euclid(1_000) * 1_000_000) as i32)
+    }
+}
+
+impl Codec for TimeMs {
+    fn encode(&self, to: &mut Encoder) {
+        to.signed(self.0);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<TimeMs> {
+        from.signed().map(TimeMs)
+    }
+}
+
+default_fields!(TimeMs);
+
+/// When a resource was created and last changed, by the log's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Times {
+    pub create: TimeMs,
+    pub update: TimeMs,
+}
+
+sequence!(Times { create, update });
+
+impl Times {
+    pub fn new(now: TimeMs) -> Times {
+        Times { create: now, update: now }
+    }
+
+    #[must_use]
+    pub fn updated(self, now: TimeMs) -> Times {
+        Times { create: self.create, update: now }
     }
 }
