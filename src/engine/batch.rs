@@ -8,12 +8,13 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::apply::Act;
 use super::apply_edges::{Due, go_together};
 use super::disk::COMMANDS_TOGETHER;
+use super::outcome::{Applied, Effect, ImportedBatch, Outcome, Refusal, Report};
 use super::requests::{Answered, named};
 use super::revision::Revision;
 use super::state::State;
 use super::under_way::{BatchBytes, bytes_of};
-use super::writer::{Common, ImportOrder, ImportStream, Respond, WriteOrder};
-use super::{Applied, Effect, ImportedBatch, Refusal};
+use super::writer::{Common, ImportOrder, ImportStream, WriteOrder};
+use crate::domain::codec::Malformed;
 use crate::domain::{Change, Command, ErasureKey, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
 use crate::store::{Commit, Journaled, StoreError};
 
@@ -25,7 +26,7 @@ const CHANGES_MAX: usize = 65_536;
 /// An answer that waits for its batch to be on disk.
 pub enum Answer {
     /// A refusal waits, too: it may have been judged on what is not on disk yet.
-    Write(oneshot::Sender<Result<Vec<u8>, Refusal>>, Result<Vec<u8>, Refusal>),
+    Write(oneshot::Sender<Result<Outcome, Refusal>>, Result<Outcome, Refusal>),
     Import(oneshot::Sender<Result<ImportedBatch, Error>>, ImportedBatch, ImportStream, Option<OwnedSemaphorePermit>),
 }
 
@@ -65,8 +66,8 @@ pub struct Batch {
 
 /// What a write came to, before it is put down.
 enum Judged {
-    /// What it was answered before, under its request id.
-    Answered(Vec<u8>),
+    /// The request id is known, and this is the outcome that was kept under it.
+    Answered(Outcome),
     Applied(Done),
 }
 
@@ -143,12 +144,12 @@ impl Batch {
     }
 
     fn conclude(&mut self, order: WriteOrder, judged: Result<Judged, Refusal>) {
-        let WriteOrder { changes, request, respond, reply } = order;
-        let answer = judged.map(|judged| match judged {
-            Judged::Answered(answer) => answer,
-            Judged::Applied(done) => self.commit(changes, request, respond, done),
+        let WriteOrder { changes, request, report, reply } = order;
+        let outcome = judged.map(|judged| match judged {
+            Judged::Answered(outcome) => outcome,
+            Judged::Applied(done) => self.commit(changes, request, report, done),
         });
-        self.answers.push(Answer::Write(reply, answer));
+        self.answers.push(Answer::Write(reply, outcome));
     }
 
     /// Carries out the changes of a write on the state, all or none.
@@ -187,41 +188,44 @@ impl Batch {
         Ok(Judged::Applied(Done { time, applied, events }))
     }
 
-    /// Puts down a write that was applied, and gives its answer.
+    /// Puts down a write that was applied, and gives its outcome.
     fn commit(
         &mut self,
         changes: Vec<Change>,
         request: Option<Request>,
-        respond: Respond,
+        report: Report,
         Done { time, applied, events }: Done,
-    ) -> Vec<u8> {
+    ) -> Outcome {
         if request.is_none() && applied.iter().all(|done| done.effect == Effect::Unchanged) {
-            return respond(&self.state, &applied);
+            return self.state.outcome(report, &changes, &applied, time);
         }
         self.state.sequence += 1;
         self.state.time = time;
         self.state.expire(time);
         self.note_erased(time, &changes, &applied);
-        let answer = respond(&self.state, &applied);
+        let outcome = self.state.outcome(report, &changes, &applied, time);
+        let kept = request.map_or_else(Vec::new, |_| outcome.encode());
         if let Some(request) = request {
-            self.state.remember(request, time, &changes, &answer);
+            self.state.remember(request, time, &changes, &kept);
         }
-        let kept = if request.is_some() { answer.clone() } else { Vec::new() };
         self.push(Command { time, request, changes }, kept, events);
-        answer
+        outcome
     }
 
-    /// The answer a request was given before, or the refusal of another body under its id.
-    fn answered(&self, request: Request, time: TimeMs) -> Option<Result<Vec<u8>, Error>> {
+    /// The outcome that a request had before, or the refusal of another body under its id.
+    fn answered(&self, request: Request, time: TimeMs) -> Option<Result<Outcome, Error>> {
         let answered = self.state.requests.get(request.scope, request.id, time)?;
         if answered.fingerprint != request.fingerprint {
             let message = "was used with another body in the last 24 hours";
             return Some(Err(Violation::new("request_id", Reason::RequestIdReused, message).into()));
         }
-        Some(answered.answer.ok_or_else(|| {
+        let kept = answered.answer.ok_or_else(|| {
             let message = "was carried out; its answer went with a member it named that was erased since";
             Error::precondition("request_id", Reason::AnswerErased, message)
-        }))
+        });
+        let decode = |kept: Vec<u8>| Outcome::decode(&kept, self.state.store_id);
+        let unreadable = |why: Malformed| Error::Internal(format!("a kept outcome can't be read: {}", why.0));
+        Some(kept.and_then(|kept| decode(kept).map_err(unreadable)))
     }
 
     /// Has the erased ids remembered as the options say, before a command erases the first.

@@ -21,6 +21,8 @@ mod erasures;
 mod evidence;
 mod export;
 mod feed;
+#[cfg(test)]
+mod fuzz;
 mod introductions;
 mod lanes;
 mod leaders;
@@ -28,6 +30,8 @@ mod live;
 mod long_orders;
 mod memory;
 mod metrics;
+mod outcome;
+mod outcome_codec;
 mod pending;
 mod pools;
 mod preparation;
@@ -36,6 +40,7 @@ mod progress;
 mod query;
 mod records;
 mod rehearsal;
+mod report;
 mod requests;
 mod retention;
 mod revision;
@@ -67,6 +72,7 @@ pub use lanes::{Bounds, Lanes, Length, Priority, Running};
 pub use live::{LiveAt, StatusReader};
 pub use memory::{MemoryLimit, MemoryMetrics};
 pub use metrics::{LaneLoad, LaneMetrics, Metrics};
+pub use outcome::{Applied, ChangeResult, Effect, ImportedBatch, Outcome, Refusal, Report, Snapshot};
 use pools::Pools;
 pub use process_memory::{mapped, resident};
 pub use query::QueryOptions;
@@ -97,37 +103,6 @@ const REVISION_RETRY_MS: u64 = 200;
 /// Commands waiting for the writer; a full queue makes callers wait.
 const ORDERS_WAITING_MAX: usize = 4_096;
 
-/// What one change did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Applied {
-    pub effect: Effect,
-    pub edges_deleted: u64,
-    pub statuses_deleted: u64,
-    /// Members created bare for an edge.
-    pub members_created: u64,
-}
-
-impl Applied {
-    fn of(effect: Effect) -> Applied {
-        Applied { effect, edges_deleted: 0, statuses_deleted: 0, members_created: 0 }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    Created,
-    Updated,
-    Unchanged,
-    Deleted,
-}
-
-/// What an import's batch did, change by change.
-#[derive(Debug)]
-pub struct ImportedBatch {
-    pub results: Vec<Result<Applied, Error>>,
-    pub revision: Revision,
-}
-
 /// An import that was begun. It is carried out even if nobody waits for its end.
 pub struct ImportUnderWay(oneshot::Receiver<Result<ImportedBatch, Error>>);
 
@@ -135,25 +110,6 @@ impl ImportUnderWay {
     /// What it did; on disk when this returns. If it is dropped meanwhile, it can be called again.
     pub async fn end(&mut self) -> Result<ImportedBatch, Error> {
         (&mut self.0).await.map_err(|_| Error::OutcomeUnknown)?
-    }
-}
-
-/// Why a command was refused, and which of its changes was the cause, if one was.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
-    pub change: Option<usize>,
-    pub error: Error,
-}
-
-impl Refusal {
-    fn of_all(error: Error) -> Refusal {
-        Refusal { change: None, error }
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Error {
-        refusal.error
     }
 }
 
@@ -338,15 +294,15 @@ impl Engine {
 
     /// Carries out one command, all of its changes or none; on disk when it returns.
     ///
-    /// `respond` encodes the response from the state right after it. A retry under the same request id gets the first one's bytes.
+    /// The outcome has what `report` asks for. A retry under the same request id has the first one's outcome.
     pub async fn write(
         &self,
         changes: Vec<Change>,
         request: Option<Request>,
-        respond: impl FnOnce(&State, &[Applied]) -> Vec<u8> + Send + 'static,
-    ) -> Result<Vec<u8>, Refusal> {
+        report: Report,
+    ) -> Result<Outcome, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let order = WriteOrder { changes, request, respond: Box::new(respond), reply };
+        let order = WriteOrder { changes, request, report, reply };
         self.order(Order::Write(order), answer).await.map_err(Refusal::of_all)?
     }
 

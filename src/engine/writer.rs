@@ -19,12 +19,13 @@ use super::clock::Clock;
 use super::disk::Disk;
 use super::long_orders::LongOrders;
 use super::memory::{Memory, Weight};
+use super::outcome::{ImportedBatch, Outcome, Refusal, Report};
 use super::retention::Retention;
 use super::scrub::Rot;
 use super::state::State;
 use super::threads::Threads;
 use super::token_key::new_secret;
-use super::{Applied, EngineOptions, ImportedBatch, Metrics, Refusal, checkpoint};
+use super::{EngineOptions, Metrics, checkpoint};
 use crate::domain::{Change, Error, Precondition, Request, Sequence, TimeMs, builtin_kinds};
 use crate::store::{ErasureJournal, FinishedCheckpoint, LogKeep, Store, StoreError};
 
@@ -41,13 +42,11 @@ const ERASE_AFTER_START: Duration = Duration::from_secs(3_600);
 const CHECKPOINT_RETRY: Duration = Duration::from_secs(5);
 const CHECKPOINT_RETRY_MAX: Duration = Duration::from_secs(300);
 
-pub type Respond = Box<dyn FnOnce(&State, &[Applied]) -> Vec<u8> + Send>;
-
 pub struct WriteOrder {
     pub changes: Vec<Change>,
     pub request: Option<Request>,
-    pub respond: Respond,
-    pub reply: oneshot::Sender<Result<Vec<u8>, Refusal>>,
+    pub report: Report,
+    pub reply: oneshot::Sender<Result<Outcome, Refusal>>,
 }
 
 pub struct ImportOrder {

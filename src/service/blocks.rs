@@ -10,7 +10,7 @@ use super::read_context::charge_resources;
 use super::request_id::request;
 use super::services::Service;
 use crate::domain::{Change, Error, MemberId, Resource};
-use crate::engine::{QueryOptions, State};
+use crate::engine::{QueryOptions, Report, Snapshot, State};
 use crate::graph::Budget;
 use crate::proto::v1 as pb;
 
@@ -23,12 +23,12 @@ pub async fn block_member(
     let request = wrong.check(request(&context, "BlockMember", &request_id, &message));
     let block = wrong.check(block_within(message.block));
     all_or_return!(wrong; request, block);
-    let (by, of) = (block.by.clone(), block.of.clone());
-    let stored = move |state: &State, _| pb::BlockMemberResponse {
-        block: state.find_block(&by, &of).as_ref().map(encode::block),
-        revision: state.revision().to_string(),
+    let outcome = service.commit_one(&context, Change::BlockMember { block }, request, Report::Resource).await?;
+    let block = match outcome.resource.map(|resource| *resource) {
+        Some(Snapshot::Block(block)) => Some(encode::block(&block)),
+        _ => None,
     };
-    service.commit_one(&context, Change::BlockMember { block }, request, stored).await
+    Ok(pb::BlockMemberResponse { block, revision: outcome.revision.to_string() })
 }
 
 pub async fn unblock_member(
@@ -41,8 +41,8 @@ pub async fn unblock_member(
     let block = wrong.check(block_within(message.block));
     all_or_return!(wrong; request, block);
     let change = Change::UnblockMember { block, allow_missing: message.allow_missing };
-    let gone = |state: &State, _| pb::UnblockMemberResponse { revision: state.revision().to_string() };
-    service.commit_one(&context, change, request, gone).await
+    let outcome = service.commit_one(&context, change, request, Report::Revision).await?;
+    Ok(pb::UnblockMemberResponse { revision: outcome.revision.to_string() })
 }
 
 pub async fn list_blocks(

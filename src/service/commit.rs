@@ -1,52 +1,44 @@
 //! What writes share.
 
-use prost::Message;
-
 use super::call::CallContext;
 use super::services::Service;
 use crate::domain::{Change, Error, Request};
-use crate::engine::{Applied, Refusal, State};
+use crate::engine::{Outcome, Refusal, Report};
 
 impl Service {
-    /// Carries out one command; on disk when it returns. The response is made from the state right after the command, and
-    /// given again to a retry.
-    pub(super) async fn commit<R: Message + Default>(
+    /// Carries out one command, which is on disk when this returns. A retry gets the outcome of the first call, so the caller's handler
+    /// encodes the same response again.
+    pub(super) async fn commit(
         &self,
         context: &CallContext,
         changes: Vec<Change>,
         request: Option<Request>,
-        respond: impl FnOnce(&State, &[Applied]) -> R + Send + 'static,
-    ) -> Result<R, Refusal> {
+        report: Report,
+    ) -> Result<Outcome, Refusal> {
         context.principal.about_to_write(&changes);
-        let respond = move |state: &State, applied: &[Applied]| respond(state, applied).encode_to_vec();
-        let bytes = self.engine.write(changes, request, respond).await?;
-        R::decode(bytes.as_slice()).map_err(|error| Refusal {
-            change: None,
-            error: Error::Internal(format!("a kept response can't be read: {error}")),
-        })
+        self.engine.write(changes, request, report).await
     }
 
-    /// The same of a single change.
-    pub(super) async fn commit_one<R: Message + Default>(
+    /// Carries out a single change.
+    pub(super) async fn commit_one(
         &self,
         context: &CallContext,
         change: Change,
         request: Option<Request>,
-        respond: impl FnOnce(&State, Applied) -> R + Send + 'static,
-    ) -> Result<R, Error> {
-        let respond = move |state: &State, applied: &[Applied]| respond(state, applied[0]);
-        Ok(self.commit(context, vec![change], request, respond).await?)
+        report: Report,
+    ) -> Result<Outcome, Error> {
+        Ok(self.commit(context, vec![change], request, report).await?)
     }
 
-    /// The same of a delete, whose etag is a field of the request itself.
-    pub(super) async fn commit_delete<R: Message + Default>(
+    /// Carries out a delete, whose etag is a field of the request itself.
+    pub(super) async fn commit_delete(
         &self,
         context: &CallContext,
         change: Change,
         request: Option<Request>,
-        respond: impl FnOnce(&State, Applied) -> R + Send + 'static,
-    ) -> Result<R, Error> {
-        self.commit_one(context, change, request, respond).await.map_err(|error| match error {
+        report: Report,
+    ) -> Result<Outcome, Error> {
+        self.commit_one(context, change, request, report).await.map_err(|error| match error {
             Error::EtagMismatch { .. } => Error::EtagMismatch { field: "etag".to_owned() },
             other => other,
         })

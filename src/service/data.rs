@@ -13,8 +13,8 @@ use super::status::to_status_at;
 use super::statuses::new_status_id;
 use super::to_status;
 use crate::domain::limits::BATCH_MAX;
-use crate::domain::{Change, EdgeKey, KindName, MemberId, Reason, StatusId, Violation};
-use crate::engine::{Applied, Effect, Refusal, State};
+use crate::domain::{Change, Reason, Violation};
+use crate::engine::{ChangeResult, Effect, Outcome, Refusal, Report};
 use crate::proto::v1 as pb;
 
 pub async fn write(
@@ -28,12 +28,9 @@ pub async fn write(
     let (Some(request), Some((changes, names)), true) = (request, changes, wrong.is_empty()) else {
         return Err(to_status(wrong.into()));
     };
-    let subjects: Vec<Subject> = changes.iter().map(Subject::of).collect();
-    let written = move |state: &State, applied: &[Applied]| pb::WriteResponse {
-        results: subjects.iter().zip(applied).map(|(subject, applied)| subject.result(state, *applied)).collect(),
-        revision: state.revision().to_string(),
-    };
-    service.commit(&context, changes, request, written).await.map_err(|refusal| refused(refusal, &names))
+    let outcome = service.commit(&context, changes, request, Report::Results).await;
+    let Outcome { results, revision, .. } = outcome.map_err(|refusal| refused(refusal, &names))?;
+    Ok(pb::WriteResponse { results: results.into_iter().map(result).collect(), revision: revision.to_string() })
 }
 
 /// Returns the error of the change that was refused, with its index in the batch.
@@ -97,55 +94,10 @@ impl Kinds {
     }
 }
 
-/// What a change is about, which is where its etag is found afterwards.
-enum Subject {
-    Kind(KindName),
-    Member(MemberId),
-    Edge(EdgeKey),
-    Status(StatusId),
-    Posted(StatusId),
-    /// A block or a tally, which has no etag.
-    Bare,
-}
-
-impl Subject {
-    fn of(change: &Change) -> Subject {
-        match change {
-            Change::PutKind { kind, .. } | Change::MergeKind { kind, .. } => Subject::Kind(kind.name.clone()),
-            Change::DeleteKind { name, .. } => Subject::Kind(name.clone()),
-            Change::PutMember { member, .. } => Subject::Member(member.id.clone()),
-            Change::UpdateMember { id, .. } | Change::MergeMember { id, .. } | Change::DeleteMember { id, .. } => {
-                Subject::Member(id.clone())
-            }
-            Change::PutEdge { put, .. } => Subject::Edge(put.key.clone()),
-            Change::DeleteEdge { key, .. } => Subject::Edge(key.clone()),
-            Change::RecordInteractions { record } => Subject::Edge(record.key.clone()),
-            Change::PostStatus { status } => Subject::Posted(status.id.clone()),
-            Change::DeleteStatus { id, .. } | Change::EraseStatus { id } => Subject::Status(id.clone()),
-            Change::BlockMember { .. }
-            | Change::UnblockMember { .. }
-            | Change::RecordIntroduction { .. }
-            | Change::PutIntroducerTally { .. }
-            | Change::KeepSecret { .. }
-            | Change::KeepErased { .. }
-            | Change::RememberErased { .. } => Subject::Bare,
-        }
-    }
-
-    fn result(&self, state: &State, applied: Applied) -> pb::ChangeResult {
-        let etag = match self {
-            Subject::Kind(name) => state.kind(name.as_str()).map(|kind| kind.etag()),
-            Subject::Member(id) => state.member(id.as_str()).map(|member| member.etag()),
-            Subject::Edge(key) => state.edge(key).map(|edge| edge.etag()),
-            Subject::Status(id) | Subject::Posted(id) => state.status(id.as_str()).map(|status| status.etag()),
-            Subject::Bare => None,
-        };
-        let status_id = match self {
-            Subject::Posted(id) => id.to_string(),
-            _ => String::new(),
-        };
-        pb::ChangeResult { effect: effect(applied.effect).into(), etag: etag.unwrap_or_default(), status_id }
-    }
+fn result(result: ChangeResult) -> pb::ChangeResult {
+    let ChangeResult { applied, etag, posted } = result;
+    let status_id = posted.map(|id| id.to_string()).unwrap_or_default();
+    pb::ChangeResult { effect: effect(applied.effect).into(), etag: etag.unwrap_or_default(), status_id }
 }
 
 fn effect(effect: Effect) -> pb::Effect {

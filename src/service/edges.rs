@@ -11,7 +11,7 @@ use super::request_id::request;
 use super::services::Service;
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Change, Error, KindName, Resource, Violation};
-use crate::engine::State;
+use crate::engine::{Report, Snapshot, State};
 use crate::graph::Budget;
 use crate::proto::v1 as pb;
 
@@ -28,14 +28,13 @@ pub async fn put_edge(
     wrong.add_unknown_kinds(&service.engine.state(), [("edge.kind".to_owned(), kind)]);
     all_or_return!(wrong; request, edge);
     let (put, precondition) = edge;
-    let key = put.key.clone();
-    let now = service.engine.now();
-    let stored = move |state: &State, _| pb::PutEdgeResponse {
-        edge: state.edge(&key).map(|edge| encode::edge(state, edge, now)),
-        revision: state.revision().to_string(),
+    let change = Change::PutEdge { put, precondition, allow_missing_members: message.allow_missing_members };
+    let outcome = service.commit_one(&context, change, request, Report::Resource).await?;
+    let edge = match outcome.resource.map(|resource| *resource) {
+        Some(Snapshot::Edge(edge, strength)) => Some(encode::edge_of_strength(edge, strength)),
+        _ => None,
     };
-    let allow_missing_members = message.allow_missing_members;
-    service.commit_one(&context, Change::PutEdge { put, precondition, allow_missing_members }, request, stored).await
+    Ok(pb::PutEdgeResponse { edge, revision: outcome.revision.to_string() })
 }
 
 pub async fn get_edge(service: &Service, call: Call<pb::GetEdgeRequest>) -> Result<pb::GetEdgeResponse, Error> {
@@ -66,8 +65,8 @@ pub async fn delete_edge(
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, key, precondition);
     let change = Change::DeleteEdge { key, precondition, allow_missing: message.allow_missing };
-    let deleted = |state: &State, _| pb::DeleteEdgeResponse { revision: state.revision().to_string() };
-    service.commit_delete(&context, change, request, deleted).await
+    let outcome = service.commit_delete(&context, change, request, Report::Revision).await?;
+    Ok(pb::DeleteEdgeResponse { revision: outcome.revision.to_string() })
 }
 
 pub async fn record_interactions(
@@ -85,8 +84,9 @@ pub async fn record_interactions(
     wrong.add_unknown_kinds(&service.engine.state(), kinds);
     all_or_return!(wrong; request, records);
     let changes = records.into_iter().map(|record| Change::RecordInteractions { record }).collect();
-    let recorded = |state: &State, _: &[_]| pb::RecordInteractionsResponse { revision: state.revision().to_string() };
-    service.commit(&context, changes, request, recorded).await.map_err(|refusal| refused_in("interactions", refusal))
+    let outcome = service.commit(&context, changes, request, Report::Revision).await;
+    let outcome = outcome.map_err(|refusal| refused_in("interactions", refusal))?;
+    Ok(pb::RecordInteractionsResponse { revision: outcome.revision.to_string() })
 }
 
 pub async fn put_kind(
@@ -100,12 +100,13 @@ pub async fn put_kind(
     let kind = wrong.check(kind.and_then(|kind| decode::kind(kind, &Mask::ALL).map_err(|wrong| wrong.within("kind"))));
     all_or_return!(wrong; request, kind);
     let (kind, precondition) = kind;
-    let name = kind.name.clone();
-    let stored = move |state: &State, _| pb::PutKindResponse {
-        kind: state.kind(name.as_str()).map(encode::kind),
-        revision: state.revision().to_string(),
+    let change = Change::PutKind { kind, precondition };
+    let outcome = service.commit_one(&context, change, request, Report::Resource).await?;
+    let kind = match outcome.resource.map(|resource| *resource) {
+        Some(Snapshot::Kind(kind)) => Some(encode::kind(kind)),
+        _ => None,
     };
-    service.commit_one(&context, Change::PutKind { kind, precondition }, request, stored).await
+    Ok(pb::PutKindResponse { kind, revision: outcome.revision.to_string() })
 }
 
 pub async fn list_kinds(
@@ -128,6 +129,6 @@ pub async fn delete_kind(
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, name, precondition);
     let change = Change::DeleteKind { name, precondition, allow_missing: message.allow_missing };
-    let deleted = |state: &State, _| pb::DeleteKindResponse { revision: state.revision().to_string() };
-    service.commit_delete(&context, change, request, deleted).await
+    let outcome = service.commit_delete(&context, change, request, Report::Revision).await?;
+    Ok(pb::DeleteKindResponse { revision: outcome.revision.to_string() })
 }

@@ -10,7 +10,7 @@ use super::read_context::{ReadContext, ReadFields, charge_resources, find};
 use super::request_id::request;
 use super::services::Service;
 use crate::domain::{Change, Error, MemberId, Violation};
-use crate::engine::State;
+use crate::engine::{Applied, Outcome, Report, Snapshot, State};
 use crate::graph::{Budget, MemberIx};
 use crate::proto::v1 as pb;
 
@@ -26,13 +26,9 @@ pub async fn put_member(
         .check(member.and_then(|member| decode::member(member, &Mask::ALL).map_err(|wrong| wrong.within("member"))));
     all_or_return!(wrong; request, member);
     let (member, precondition) = member;
-    let id = member.id.clone();
     let change = Change::PutMember { member, precondition };
-    let stored = move |state: &State, _| pb::PutMemberResponse {
-        member: state.member(id.as_str()).map(encode::member),
-        revision: state.revision().to_string(),
-    };
-    service.commit_one(&context, change, request, stored).await
+    let Outcome { resource, revision, .. } = service.commit_one(&context, change, request, Report::Resource).await?;
+    Ok(pb::PutMemberResponse { member: member_of(resource), revision: revision.to_string() })
 }
 
 pub async fn update_member(
@@ -42,14 +38,17 @@ pub async fn update_member(
     let mut wrong = Violations::default();
     let request_id = take(&mut message.request_id);
     let request = wrong.check(request(&context, "UpdateMember", &request_id, &message));
-    let id = message.member.as_ref().map(|member| member.id.clone()).unwrap_or_default();
     let change = wrong.check(member_update(message.member, message.update_mask));
     all_or_return!(wrong; request, change);
-    let stored = move |state: &State, _| pb::UpdateMemberResponse {
-        member: state.member(&id).map(encode::member),
-        revision: state.revision().to_string(),
-    };
-    service.commit_one(&context, change, request, stored).await
+    let Outcome { resource, revision, .. } = service.commit_one(&context, change, request, Report::Resource).await?;
+    Ok(pb::UpdateMemberResponse { member: member_of(resource), revision: revision.to_string() })
+}
+
+fn member_of(resource: Option<Box<Snapshot>>) -> Option<pb::Member> {
+    match *resource? {
+        Snapshot::Member(member) => Some(encode::member(member)),
+        _ => None,
+    }
 }
 
 pub async fn get_member(service: &Service, call: Call<pb::GetMemberRequest>) -> Result<pb::GetMemberResponse, Error> {
@@ -132,10 +131,11 @@ pub async fn delete_member(
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, id, precondition);
     let change = Change::DeleteMember { id, precondition, allow_missing: message.allow_missing };
-    let erased = |state: &State, applied: crate::engine::Applied| pb::DeleteMemberResponse {
-        revision: state.revision().to_string(),
-        edges_deleted: applied.edges_deleted as i64,
-        statuses_deleted: applied.statuses_deleted as i64,
-    };
-    service.commit_delete(&context, change, request, erased).await
+    let outcome = service.commit_delete(&context, change, request, Report::Results).await?;
+    let erased = |count: fn(&Applied) -> u64| outcome.results.iter().map(|result| count(&result.applied) as i64).sum();
+    Ok(pb::DeleteMemberResponse {
+        revision: outcome.revision.to_string(),
+        edges_deleted: erased(|applied| applied.edges_deleted),
+        statuses_deleted: erased(|applied| applied.statuses_deleted),
+    })
 }

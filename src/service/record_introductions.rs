@@ -8,7 +8,7 @@ use super::decode::{Violations, all_or_return, batch, introduction};
 use super::request_id::request;
 use super::services::Service;
 use crate::domain::{Change, Error};
-use crate::engine::State;
+use crate::engine::Report;
 use crate::proto::v1 as pb;
 
 pub async fn record_introductions(
@@ -23,6 +23,7 @@ pub async fn record_introductions(
         wrong.check(batch("introductions", message.introductions, |message| introduction(message, now)));
     all_or_return!(wrong; request, introductions);
     let changes = introductions.into_iter().map(|introduction| Change::RecordIntroduction { introduction }).collect();
-    let recorded = |state: &State, _: &[_]| pb::RecordIntroductionsResponse { revision: state.revision().to_string() };
-    service.commit(&context, changes, request, recorded).await.map_err(|refusal| refused_in("introductions", refusal))
+    let outcome = service.commit(&context, changes, request, Report::Revision).await;
+    let outcome = outcome.map_err(|refusal| refused_in("introductions", refusal))?;
+    Ok(pb::RecordIntroductionsResponse { revision: outcome.revision.to_string() })
 }

@@ -12,7 +12,7 @@ use super::read_context::{ReadContext, ReadFields, charge_resources, cut_short, 
 use super::request_id::request;
 use super::services::Service;
 use crate::domain::{Change, Edge, EdgeKey, Error, KindName, MemberId, Resource, Status, StatusId, TimeMs, Violation};
-use crate::engine::{State, Stored};
+use crate::engine::{Report, Snapshot, State, Stored};
 use crate::graph::Budget;
 use crate::proto::v1 as pb;
 
@@ -36,12 +36,12 @@ pub async fn post_status(
     let kinds = named_kinds("status.audience.filter", filter.as_ref());
     wrong.add_unknown_kinds(&service.engine.state(), kinds);
     all_or_return!(wrong; request, status);
-    let id = status.id.clone();
-    let posted = move |state: &State, _| pb::PostStatusResponse {
-        status: state.status(id.as_str()).map(encode::status),
-        revision: state.revision().to_string(),
+    let outcome = service.commit_one(&context, Change::PostStatus { status }, request, Report::Resource).await?;
+    let status = match outcome.resource.map(|resource| *resource) {
+        Some(Snapshot::Status(status)) => Some(encode::status(status)),
+        _ => None,
     };
-    service.commit_one(&context, Change::PostStatus { status }, request, posted).await
+    Ok(pb::PostStatusResponse { status, revision: outcome.revision.to_string() })
 }
 
 pub async fn get_status(service: &Service, call: Call<pb::GetStatusRequest>) -> Result<pb::GetStatusResponse, Error> {
@@ -76,8 +76,8 @@ pub async fn delete_status(
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, id, precondition);
     let change = Change::DeleteStatus { id, precondition, allow_missing: message.allow_missing };
-    let deleted = |state: &State, _| pb::DeleteStatusResponse { revision: state.revision().to_string() };
-    service.commit_delete(&context, change, request, deleted).await
+    let outcome = service.commit_delete(&context, change, request, Report::Revision).await?;
+    Ok(pb::DeleteStatusResponse { revision: outcome.revision.to_string() })
 }
 
 pub async fn list_statuses(

@@ -45,7 +45,7 @@ pub struct Commit {
     /// One more than the commit's before it.
     pub sequence: Sequence,
     pub command: Command,
-    /// What its caller was answered, for a retry; empty without a request id.
+    /// The outcome for a retry, as the engine encodes it; empty without a request id.
     pub answer: Vec<u8>,
     /// What it left behind, change by change, for those who keep a copy.
     pub events: Vec<Vec<Event>>,

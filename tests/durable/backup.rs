@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use fastrand::Rng;
-use kith::engine::{Engine, EngineOptions, State};
+use kith::engine::{Engine, EngineOptions, Outcome, Report, State};
 use kith::store::{BackupReader, Discard, MemoryStore, StoreError, StoreId, read_backup, restore};
 
 use crate::support::*;
@@ -33,14 +33,14 @@ fn read(bytes: &[u8]) -> Result<State, StoreError> {
 }
 
 /// What some commands made, and answers under request ids.
-async fn some_state(random: &mut Rng) -> std::sync::Arc<State> {
+async fn some_state(random: &mut Rng) -> (std::sync::Arc<State>, Outcome) {
     let (engine, end) = Engine::open(MemoryStore::new(STORE_ID).open(), EngineOptions::default()).unwrap();
     some_commands(&engine, random).await;
-    engine.write(vec![put_bare("ann")], Some(request(1, 1)), |_, _| b"first".to_vec()).await.unwrap();
+    let ann = engine.write(vec![put_bare("ann")], Some(request(1, 1)), Report::Resource).await.unwrap();
     let state = engine.state();
     drop(engine);
     end.join();
-    state
+    (state, ann)
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn what_is_restored_is_what_was_backed_up_and_goes_on_from_there() {
     let seed = setting("KITH_SEED", 5_000);
     for seed in seed..seed + 60 {
         block_on(async {
-            let state = some_state(&mut Rng::with_seed(seed)).await;
+            let (state, ann) = some_state(&mut Rng::with_seed(seed)).await;
             let bytes = backup(&state);
             let of_backup = read(&bytes).unwrap();
             assert_sound(&of_backup);
@@ -66,10 +66,10 @@ fn what_is_restored_is_what_was_backed_up_and_goes_on_from_there() {
                 assert!(loaded.records().eq(state.records()) || round > 0, "seed {seed}");
                 assert_eq!(backup(&loaded) == bytes_of(NEW_ID, &state), round == 0, "seed {seed}");
                 let (engine, end) = open_engine(folder.path(), EngineOptions::default()).unwrap();
-                // A request that was answered before the backup is answered as it was.
-                let again = engine.write(vec![put_bare("ann")], Some(request(1, 1)), |_, _| b"other".to_vec()).await;
-                assert_eq!(again.unwrap(), b"first");
-                engine.write(vec![put_bare(&format!("later-{round}"))], None, |_, _| Vec::new()).await.unwrap();
+                // A request that was answered before the backup is answered as it was, at a revision of the new store.
+                let again = engine.write(vec![put_bare("ann")], Some(request(1, 1)), Report::Resource).await.unwrap();
+                assert_eq!((again.revision.sequence(), &again.resource), (ann.revision.sequence(), &ann.resource));
+                engine.write(vec![put_bare(&format!("later-{round}"))], None, Report::Revision).await.unwrap();
                 drop(engine);
                 end.join();
             }
@@ -90,7 +90,7 @@ fn bytes_of(id: StoreId, state: &State) -> Vec<u8> {
 fn a_backup_with_any_damage_is_refused() {
     let seed = setting("KITH_SEED", 11);
     let random = &mut Rng::with_seed(seed);
-    let bytes = block_on(async { backup(&*some_state(random).await) });
+    let bytes = block_on(async { backup(&some_state(random).await.0) });
     assert!(bytes.len() > 300, "{}", bytes.len());
     let refused = |bytes: &[u8]| {
         let rows = BackupReader::open(bytes).and_then(|mut backup| read_backup(&mut backup, &mut Discard));
@@ -111,7 +111,7 @@ fn a_backup_with_any_damage_is_refused() {
 
 #[test]
 fn a_restore_that_is_refused_leaves_nothing_and_takes_nothing_away() {
-    let bytes = block_on(async { backup(&*some_state(&mut Rng::with_seed(3)).await) });
+    let bytes = block_on(async { backup(&some_state(&mut Rng::with_seed(3)).await.0) });
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("store");
     for damaged in [&bytes[..bytes.len() - 1], &bytes[..40], &[&bytes[..], &[7]].concat()] {
@@ -135,7 +135,7 @@ fn a_restore_that_is_refused_leaves_nothing_and_takes_nothing_away() {
 
 #[test]
 fn what_an_interrupted_restore_leaves_is_no_store() {
-    let bytes = block_on(async { backup(&*some_state(&mut Rng::with_seed(4)).await) });
+    let bytes = block_on(async { backup(&some_state(&mut Rng::with_seed(4)).await.0) });
     let folder = tempfile::tempdir().unwrap();
     restored(folder.path(), &bytes).unwrap();
     // `STORE` is written last.

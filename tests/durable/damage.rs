@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use kith::domain::{Change, EdgePut, Precondition};
-use kith::engine::EngineOptions;
+use kith::domain::{Change, EdgePut, Precondition, Status};
+use kith::engine::{EngineOptions, Report};
 use kith::store::StoreError;
 
 use crate::support::*;
@@ -22,7 +22,7 @@ const CASE_TIME_MAX: Duration = Duration::from_secs(60);
 /// Digest by sequence, of all that was ever acknowledged.
 type History = BTreeMap<u64, u128>;
 
-/// A store with a checkpoint, a log after it, and values above half a megabyte in both.
+/// A store with a checkpoint, a log after it, and commands above half a megabyte in both.
 fn write_store(folder: &Path, writes: u32, note_chars: usize) -> History {
     let checkpoint = EngineOptions { checkpoint_log_bytes_min: 1, ..EngineOptions::default() };
     let mut history = write(folder, checkpoint, 1..=writes, note_chars);
@@ -30,6 +30,13 @@ fn write_store(folder: &Path, writes: u32, note_chars: usize) -> History {
     history.append(&mut write(folder, none, writes + 1..=2 * writes, note_chars));
     assert!(!folder.join("generation-00000000000000000001").exists(), "a checkpoint was installed");
     history
+}
+
+/// Posts a status of a kilobyte.
+fn post(random: &mut fastrand::Rng, author: &str) -> Change {
+    let mut status = sample_status(&format!("{:x}", random.u64(..)), author);
+    status.attrs.text = (0..1_000).map(|_| random.alphanumeric()).collect();
+    Change::PostStatus { status }
 }
 
 fn write(folder: &Path, options: EngineOptions, numbers: RangeInclusive<u32>, note_chars: usize) -> History {
@@ -43,9 +50,11 @@ fn write(folder: &Path, options: EngineOptions, numbers: RangeInclusive<u32>, no
             let mut put = EdgePut::bare(edge_key(&name, "follows", "hub"));
             put.attrs.note = (0..note_chars).map(|_| random.alphanumeric()).collect();
             let put = Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true };
-            let answer = vec![n as u8; if n % 1_000 == 99 { 600_000 } else { 10 }];
-            let changes = vec![put_edge(&name, "friend", &next), put];
-            engine.write(changes, Some(request(n.into(), 0)), move |_, _| answer).await.unwrap();
+            let mut changes = vec![put_edge(&name, "friend", &next), put];
+            if n % 1_000 == 99 {
+                changes.extend((0..600).map(|_| post(&mut random, &name)));
+            }
+            engine.write(changes, Some(request(n.into(), 0)), Report::Results).await.unwrap();
             history.insert(engine.state().sequence(), engine.state().digest());
         }
         drop(engine);

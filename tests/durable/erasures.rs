@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kith::domain::{Block, Change, EdgePut, Error, Origin, Precondition, Reason, TimeMs};
-use kith::engine::{Engine, EngineOptions, SetTime, WriterEnd};
+use kith::engine::{Engine, EngineOptions, Report, SetTime, WriterEnd};
 use kith::store::{ErasureJournal, MemoryStore};
 
 use crate::support::*;
@@ -26,7 +26,7 @@ fn close((engine, end): (Engine, WriterEnd)) {
 }
 
 async fn write(engine: &Engine, change: Change) -> Result<(), Error> {
-    engine.write(vec![change], None, |_, _| Vec::new()).await.map(drop).map_err(|refusal| refusal.error)
+    engine.write(vec![change], None, Report::Revision).await.map(drop).map_err(|refusal| refusal.error)
 }
 
 fn delete(id: &str) -> Change {

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use kith::domain::{Block, Change, Day, Introduction, Member, Precondition, Stage, Visibility};
-use kith::engine::{Engine, EngineOptions};
+use kith::engine::{Engine, EngineOptions, Report};
 use kith::store::Store;
 
 use crate::support::*;
@@ -54,7 +54,7 @@ fn write(folder: &Path) {
             let (engine, end) = open_engine(folder, options(bytes_min)).unwrap();
             for (n, change) in changes.into_iter().enumerate() {
                 let n = n as u128 + u128::from(bytes_min);
-                engine.write(vec![change], Some(request(n, n)), |_, _| b"answer".to_vec()).await.unwrap();
+                engine.write(vec![change], Some(request(n, n)), Report::Results).await.unwrap();
             }
             let covered = || engine.metrics().checkpoint_sequence.get();
             wait_until(|| bytes_min > 1 || covered() >= 2).await;
@@ -83,9 +83,8 @@ fn the_fixture_opens_to_what_it_held() {
     let counts =
         [state.member_count(), state.edge_count(), state.status_count(), state.block_count(), state.tally_count()];
     assert_eq!((state.digest(), state.sequence(), counts), (DIGEST, SEQUENCE, COUNTS));
-    let again = block_on(engine.write(vec![put_bare("ann")], Some(request(1, 1)), |_, _| b"another".to_vec()));
     // A day has passed since, or not: the request is remembered or forgotten.
-    assert!([b"answer".to_vec(), b"another".to_vec()].contains(&again.unwrap()));
+    assert!(block_on(engine.write(vec![put_bare("ann")], Some(request(1, 1)), Report::Results)).is_ok());
     drop(engine);
     end.join();
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fastrand::Rng;
 use kith::domain::{Member, MemberId};
-use kith::engine::{Engine, EngineOptions, State};
+use kith::engine::{Engine, EngineOptions, Report, State};
 use kith::store::{MemoryStore, Store};
 
 use crate::support::*;
@@ -70,9 +70,8 @@ impl Shared {
         let mut put = Member::bare(id(member));
         put.attrs.headline = value.to_string();
         let begun = self.tick();
-        let respond = |state: &State, _: &[_]| state.sequence().to_le_bytes().to_vec();
-        let answer = self.engine.write(vec![put_member(put)], None, respond).await.unwrap();
-        let revision = u64::from_le_bytes(answer.try_into().unwrap());
+        let outcome = self.engine.write(vec![put_member(put)], None, Report::Revision).await.unwrap();
+        let revision = outcome.revision.sequence();
         Op { begun, ended: self.tick(), member, write: true, revision, value }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kith::domain::{Change, Precondition, Visibility};
-use kith::engine::{Engine, EngineOptions, State, WriterEnd};
+use kith::engine::{Engine, EngineOptions, Report, State, WriterEnd};
 use kith::store::MemoryStore;
 
 use crate::support::*;
@@ -38,8 +38,8 @@ fn a_million_edges_of_one_member_are_imported_and_erased() {
     assert_eq!((engine.state().digest(), engine.state().edge_count()), (before, EDGES));
     let (id, precondition) = (member_id("hub"), Precondition::None);
     let erase = vec![Change::DeleteMember { id, precondition, allow_missing: false }];
-    let deleted = block_on(engine.write(erase, None, |_, applied| applied[0].edges_deleted.to_le_bytes().to_vec()));
-    assert_eq!(deleted.unwrap(), EDGES.to_le_bytes());
+    let deleted = block_on(engine.write(erase, None, Report::Results));
+    assert_eq!(deleted.unwrap().results[0].applied.edges_deleted, EDGES);
     let state = engine.state();
     assert_eq!((state.edge_count(), state.member_count()), (0, EDGES));
     assert_eq!(state.graph().half_edges(state.graph().find("member-7").unwrap()).len(), 0);
@@ -78,7 +78,7 @@ async fn beside(engine: &Engine, change: Change, look: fn(&State)) -> (Duration,
         while !stop.load(Ordering::Relaxed) {
             let begun = Instant::now();
             let change = put_edge("ann", "follows", &format!("other-{count}"));
-            other.write(vec![change], None, |_, _| Vec::new()).await.unwrap();
+            other.write(vec![change], None, Report::Revision).await.unwrap();
             longest = longest.max(begun.elapsed());
             look(&other.state());
             count += 1;
@@ -86,7 +86,7 @@ async fn beside(engine: &Engine, change: Change, look: fn(&State)) -> (Duration,
         (longest, count)
     });
     let begun = Instant::now();
-    engine.write(vec![change], None, |_, _| Vec::new()).await.unwrap();
+    engine.write(vec![change], None, Report::Revision).await.unwrap();
     let took = begun.elapsed();
     over.store(true, Ordering::Relaxed);
     let (longest, count) = writes.await.unwrap();

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use kith::domain::{
     Change, EdgeAttrs, EdgePut, Member, MemberAttrs, MemberPatch, Origin, Precondition, Request, TimeMs, Visibility,
 };
-use kith::engine::{Applied, Effect, Engine, EngineOptions, ImportStream, SetTime, State, WriterEnd};
+use kith::engine::{Effect, Engine, EngineOptions, ImportStream, Report, SetTime, WriterEnd};
 use kith::store::{Commit, MemoryStore, Store, StoreError};
 
 use crate::commands::{some_change, some_puts};
@@ -29,16 +29,11 @@ struct Told {
     answer: String,
 }
 
-fn answer(state: &State, applied: &[Applied]) -> Vec<u8> {
-    format!("{} {applied:?} {:x}", state.sequence(), state.digest()).into_bytes()
-}
-
 async fn write(engine: &Engine, changes: Vec<Change>, request: Option<Request>) -> Option<Told> {
-    let answer = engine.write(changes.clone(), request, answer).await.ok()?;
-    let answer = String::from_utf8(answer).unwrap();
-    let sequence = answer.split(' ').next().unwrap().parse().unwrap();
-    let has_effect = request.is_some() || ["Created", "Updated", "Deleted"].iter().any(|word| answer.contains(word));
-    has_effect.then_some(Told { sequence, changes, request, imported: false, answer })
+    let outcome = engine.write(changes.clone(), request, Report::Results).await.ok()?;
+    let has_effect = outcome.results.iter().any(|result| result.applied.effect != Effect::Unchanged);
+    let (sequence, answer) = (outcome.revision.sequence(), format!("{outcome:?}"));
+    (has_effect || request.is_some()).then_some(Told { sequence, changes, request, imported: false, answer })
 }
 
 /// Imports that are begun one after the other, of one stream.
@@ -273,7 +268,7 @@ fn a_store_that_refuses_a_prepared_command_leaves_nothing_of_it() {
         let before = engine.state().state_digest();
         watch.fail(StoreError::Full);
         for _ in 0..2 {
-            assert!(engine.write(erase("a"), None, answer).await.is_err());
+            assert!(engine.write(erase("a"), None, Report::Revision).await.is_err());
             assert_eq!((engine.state().sequence(), engine.state().state_digest()), (sequence, before));
             assert_sound(&engine.state());
         }
@@ -299,7 +294,7 @@ fn a_command_that_is_refused_after_its_preparation_publishes_nothing() {
         let before = engine.state().state_digest();
         // The second change is refused, whatever comes of the first.
         let changes = [erase("a"), erase("nobody")].concat();
-        let refusal = engine.write(changes, None, answer).await.unwrap_err();
+        let refusal = engine.write(changes, None, Report::Revision).await.unwrap_err();
         assert_eq!(refusal.change, Some(1));
         assert_eq!((engine.state().sequence(), engine.state().state_digest()), (sequence, before));
         assert_eq!(engine.metrics().prepared.get(), 0);

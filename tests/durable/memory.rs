@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kith::domain::{Change, Error, MemberPatch, Precondition, Reason, Visibility};
-use kith::engine::{BatchBytes, Engine, EngineOptions, ImportStream, MemoryLimit};
+use kith::engine::{BatchBytes, Engine, EngineOptions, ImportStream, MemoryLimit, Report};
 use kith::store::MemoryStore;
 
 use crate::support::*;
@@ -31,7 +31,7 @@ fn delete(id: &str) -> Change {
 }
 
 async fn write(engine: &Engine, change: Change) -> Result<(), Error> {
-    engine.write(vec![change], None, |_, _| Vec::new()).await.map(|_| ()).map_err(|refusal| refusal.error)
+    engine.write(vec![change], None, Report::Revision).await.map(|_| ()).map_err(|refusal| refusal.error)
 }
 
 /// Imports members with edges until it is refused; gives how many imports went through.
@@ -58,9 +58,9 @@ fn what_grows_is_refused_in_time_for_a_restart_and_all_else_goes_on() {
         write(&engine, put_bare("author")).await.unwrap();
         let post = || vec![Change::PostStatus { status: sample_status("s", "author") }];
         let asked = Some(request(1, 1));
-        let first = engine.write(post(), asked, |_, _| b"first".to_vec()).await.unwrap();
+        let first = engine.write(post(), asked, Report::Resource).await.unwrap();
         assert!(fill(&engine).await > 10);
-        let again = engine.write(post(), asked, |_, _| b"again".to_vec()).await.unwrap();
+        let again = engine.write(post(), asked, Report::Resource).await.unwrap();
         assert_eq!(again, first, "a retry has its answer, whatever there is room for");
         let metrics = engine.memory_metrics();
         assert!(engine.state().member_count() < BYTES_MAX / 240, "it is noticed in time");

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kith::domain::{Change, EdgePut, Error, Member, Origin, Precondition, Reason, Request, Scope, TimeMs};
-use kith::engine::{ClockMetrics, Engine, EngineOptions, Refusal, Revision, SetTime, WriterEnd};
+use kith::engine::{
+    ClockMetrics, Effect, Engine, EngineOptions, Outcome, Refusal, Report, Revision, SetTime, WriterEnd,
+};
 use kith::store::{MemoryStore, Store, StoreError};
 
 use crate::support::*;
@@ -19,9 +21,7 @@ fn open(store: Store) -> (Engine, kith::engine::WriterEnd) {
 
 /// Puts a member; answers with the sequence after it.
 async fn write(engine: &Engine, id: &str, request: Option<Request>) -> Result<u64, Refusal> {
-    let respond = |state: &kith::engine::State, _: &_| state.sequence().to_le_bytes().to_vec();
-    let bytes = engine.write(vec![put_bare(id)], request, respond).await?;
-    Ok(u64::from_le_bytes(bytes.try_into().unwrap()))
+    Ok(engine.write(vec![put_bare(id)], request, Report::Revision).await?.revision.sequence())
 }
 
 fn reason(error: Error) -> (Reason, String) {
@@ -78,11 +78,12 @@ fn a_refused_write_is_not_remembered() {
         let (engine, _end) = open(MemoryStore::new(STORE_ID).open());
         let (id, precondition) = (member_id("a"), Precondition::None);
         let delete = Change::DeleteMember { id, precondition, allow_missing: false };
-        let again = || engine.write(vec![delete.clone()], Some(request(1, 1)), |_, _| b"deleted".to_vec());
+        let again = || engine.write(vec![delete.clone()], Some(request(1, 1)), Report::Results);
         assert!(again().await.is_err());
         write(&engine, "a", None).await.unwrap();
-        assert_eq!(again().await, Ok(b"deleted".to_vec()));
-        assert_eq!(again().await, Ok(b"deleted".to_vec()));
+        let deleted = again().await;
+        assert_eq!(deleted.as_ref().unwrap().results[0].applied.effect, Effect::Deleted);
+        assert_eq!(again().await, deleted);
     });
 }
 
@@ -168,12 +169,11 @@ fn the_log_is_kept_for_watchers_by_its_own_time() {
 }
 
 /// Asks for an edge that came of an introduction by somebody who is not there yet.
-async fn put_introduced(engine: &Engine, by: &str, request: Request) -> Result<Vec<u8>, Error> {
+async fn put_introduced(engine: &Engine, by: &str, request: Request) -> Result<Outcome, Error> {
     let mut put = EdgePut::bare(edge_key("a", "friend", "b"));
     put.attrs.origin = Some(Origin { introducers: vec![member_id(by)], ..Origin::default() });
     let change = Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true };
-    let answer = by.as_bytes().to_vec();
-    engine.write(vec![change], Some(request), move |_, _| answer).await.map_err(|refusal| refusal.error)
+    engine.write(vec![change], Some(request), Report::Resource).await.map_err(|refusal| refusal.error)
 }
 
 fn delete(id: &str) -> Change {
@@ -184,12 +184,14 @@ fn delete(id: &str) -> Change {
 fn who_was_named_before_it_existed_takes_its_answers_along_live_and_replayed() {
     on_every_store(|reopen| {
         let (engine, end) = Engine::open(reopen(), EngineOptions::default()).unwrap();
-        let live = block_on(async {
-            assert_eq!(put_introduced(&engine, "ghostly", request(1, 1)).await, Ok(b"ghostly".to_vec()));
+        let (live, gone) = block_on(async {
+            let put = put_introduced(&engine, "ghostly", request(1, 1)).await;
+            assert_eq!(put_introduced(&engine, "ghostly", request(1, 1)).await, put);
             // Imports that make the introducer are replayed together with what came before them.
             engine.import(vec![put_edge("ghostly", "friend", "c")]).await.unwrap();
-            engine.write(vec![delete("ghostly")], Some(request(2, 2)), |_, _| b"gone".to_vec()).await.unwrap();
-            engine.state()
+            let gone = engine.write(vec![delete("ghostly")], Some(request(2, 2)), Report::Results).await;
+            assert_eq!(gone.as_ref().unwrap().results[0].applied.edges_deleted, 1);
+            (engine.state(), gone)
         });
         drop(engine);
         end.join();
@@ -199,8 +201,8 @@ fn who_was_named_before_it_existed_takes_its_answers_along_live_and_replayed() {
         block_on(async {
             let again = put_introduced(&engine, "ghostly", request(1, 1)).await;
             assert!(matches!(again, Err(Error::Precondition(refused)) if refused.reason == Reason::AnswerErased));
-            let deleted = engine.write(vec![delete("ghostly")], Some(request(2, 2)), |_, _| Vec::new()).await;
-            assert_eq!(deleted, Ok(b"gone".to_vec()), "the answer to the delete itself names nobody");
+            let again = engine.write(vec![delete("ghostly")], Some(request(2, 2)), Report::Results).await;
+            assert_eq!(again, gone, "the answer to the delete itself names nobody");
         });
         drop(engine);
         end.join();
@@ -272,7 +274,7 @@ fn a_refusal_waits_for_what_it_was_judged_on() {
         first.extend((0..20).map(|n| put(format!("g{n}"))));
         let remove = || {
             let engine = engine.clone();
-            tokio::spawn(async move { engine.write(vec![delete("x")], None, |_, _| Vec::new()).await })
+            tokio::spawn(async move { engine.write(vec![delete("x")], None, Report::Revision).await })
         };
         let deleted = remove();
         wait_until(|| engine.orders_waiting() >= 21).await;
@@ -285,7 +287,7 @@ fn a_refusal_waits_for_what_it_was_judged_on() {
                 async move {
                     let member = Member::bare(member_id("g3"));
                     let put = Change::PutMember { member, precondition: Precondition::Absent };
-                    engine.write(vec![put], None, |_, _| Vec::new()).await
+                    engine.write(vec![put], None, Report::Revision).await
                 }
             }),
         ];
@@ -300,7 +302,7 @@ fn a_refusal_waits_for_what_it_was_judged_on() {
         assert_eq!(reason(deleted.await.unwrap().unwrap_err().error).0, Reason::StorageFull);
         watch.recover();
         assert!(engine.state().member("x").is_some() && engine.state().member("g3").is_none());
-        assert!(engine.write(vec![delete("x")], None, |_, _| Vec::new()).await.is_ok());
+        assert!(engine.write(vec![delete("x")], None, Report::Revision).await.is_ok());
     });
     drop(engine);
     end.join();
@@ -468,23 +470,23 @@ fn a_retry_has_its_answer_while_the_clock_waits() {
     let (memory, time) = (MemoryStore::new(STORE_ID), SetTime::at(BEGUN));
     let put = async |engine: &Engine, id: u128, fingerprint: u128| {
         let (changes, request) = (vec![put_bare(&format!("m{id}"))], Some(request(id, fingerprint)));
-        engine.write(changes, request, |_, _| b"first".to_vec()).await.map_err(|refusal| refusal.error)
+        engine.write(changes, request, Report::Resource).await.map_err(|refusal| refusal.error)
     };
     let (engine, end) = open_at(&memory, &time);
-    assert_eq!(block_on(put(&engine, 1, 1)).unwrap(), b"first");
+    let first = block_on(put(&engine, 1, 1)).unwrap();
     drop(engine);
     end.join();
     time.jump_ms(31 * 24 * 3_600_000);
     let (engine, end) = open_at(&memory, &time);
     assert!(engine.clock_metrics().waits);
     block_on(async {
-        assert_eq!(put(&engine, 1, 1).await.unwrap(), b"first");
+        assert_eq!(put(&engine, 1, 1).await.unwrap(), first);
         let reused = put(&engine, 1, 2).await.unwrap_err();
         assert!(matches!(&reused, Error::Invalid(wrong) if wrong[0].reason == Reason::RequestIdReused), "{reused:?}");
         let waits = |error: &Error| matches!(error, Error::Unavailable { reason: Reason::ClockNotAccepted, .. });
         let refused = put(&engine, 2, 2).await.unwrap_err();
         assert!(waits(&refused), "{refused:?}");
-        let refused = engine.write(vec![put_bare("new")], None, |_, _| Vec::new()).await.unwrap_err();
+        let refused = engine.write(vec![put_bare("new")], None, Report::Revision).await.unwrap_err();
         assert!(waits(&refused.error), "{refused:?}");
     });
     assert_eq!(engine.state().member_count(), 1);

@@ -1,7 +1,7 @@
 //! Appends that do not say whether they are in the log: the engine finds it out, and its callers hear what is so.
 
 use kith::domain::{Error, Reason, Request};
-use kith::engine::{Engine, EngineOptions, WriterEnd};
+use kith::engine::{Engine, EngineOptions, Report, WriterEnd};
 use kith::store::MemoryStore;
 
 use crate::faulty::{Fault, Faulty};
@@ -10,9 +10,8 @@ use crate::support::*;
 
 /// Puts a member; answers with the sequence after it.
 async fn write(engine: &Engine, id: &str, request: Option<Request>) -> Result<u64, Error> {
-    let respond = |state: &kith::engine::State, _: &_| state.sequence().to_le_bytes().to_vec();
-    let bytes = engine.write(vec![put_bare(id)], request, respond).await.map_err(|refusal| refusal.error)?;
-    Ok(u64::from_le_bytes(bytes.try_into().unwrap()))
+    let written = engine.write(vec![put_bare(id)], request, Report::Results).await;
+    written.map(|outcome| outcome.revision.sequence()).map_err(|refusal| refusal.error)
 }
 
 fn open(memory: &MemoryStore, faulty: &Faulty) -> (Engine, WriterEnd) {

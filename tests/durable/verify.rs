@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 use kith::domain::{Change, Error, Finding};
-use kith::engine::{Engine, EngineOptions, State, Verifier, verify_log};
+use kith::engine::{Engine, EngineOptions, Report, State, Verifier, verify_log};
 use kith::store::MemoryStore;
 
 use crate::backup::backup;
@@ -42,7 +42,7 @@ pub async fn some_commands(engine: &Engine, random: &mut Rng) {
         } else {
             // What is refused leaves the state as it was.
             let asked = random.bool().then(|| request(random.u128(..), 0));
-            let _ = engine.write(changes, asked, |_, _| b"answer".to_vec()).await;
+            let _ = engine.write(changes, asked, Report::Results).await;
         }
     }
 }
@@ -94,7 +94,7 @@ fn damage_of_the_log_behind_a_checkpoint_is_found_though_a_start_does_not_read_i
         let options = EngineOptions { checkpoint_log_bytes_min: 1, ..EngineOptions::default() };
         let (engine, end) = open_engine(folder.path(), options).unwrap();
         for n in 0..5 {
-            engine.write(vec![put_bare(&format!("m{n}"))], None, |_, _| Vec::new()).await.unwrap();
+            engine.write(vec![put_bare(&format!("m{n}"))], None, Report::Revision).await.unwrap();
         }
         wait_until(|| !folder.path().join("generation-00000000000000000001").exists()).await;
         let found = &mut Findings::default();
@@ -140,7 +140,7 @@ fn what_rots_under_a_server_is_found_and_written_anew() {
             let options = EngineOptions { checkpoint_log_bytes_min: 4_000, ..EngineOptions::default() };
             let (engine, end) = open_engine(folder.path(), options).unwrap();
             for n in 0..100 {
-                engine.write(vec![put_bare(&format!("m{n}"))], None, |_, _| Vec::new()).await.unwrap();
+                engine.write(vec![put_bare(&format!("m{n}"))], None, Report::Revision).await.unwrap();
             }
             wait_until(|| !folder.path().join("generation-00000000000000000001").exists()).await;
             wait_until(|| engine.store_metrics().log_bytes < 4_000).await;

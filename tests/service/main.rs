@@ -39,6 +39,7 @@ mod process;
 mod raw;
 mod reflection;
 mod retention;
+mod retries;
 mod secured;
 mod shares;
 mod shutdown;

@@ -137,8 +137,14 @@ fn sphere(sphere: Sphere) -> pb::Sphere {
 
 /// An edge of the state, with its strength at `as_of`.
 pub fn edge(state: &State, stored: Stored<Edge>, as_of: TimeMs) -> pb::Edge {
+    let strength = state.edge_strength(&stored.value, as_of);
+    edge_of_strength(stored, strength)
+}
+
+/// Encodes an edge whose strength was computed before.
+pub fn edge_of_strength(stored: Stored<Edge>, strength: f32) -> pb::Edge {
     pb::Edge {
-        strength: state.edge_strength(&stored.value, as_of),
+        strength,
         etag: stored.etag(),
         create_time: Some(timestamp(stored.create_time)),
         update_time: Some(timestamp(stored.update_time)),
