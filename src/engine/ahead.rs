@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use imbl::OrdMap;
 
 use super::apply::{Act, check};
+use super::outcome::{Applied, Effect};
 use super::state::State;
-use super::{Applied, Effect};
 use crate::domain::{Change, EdgeKey, Member, MemberAttrs, MemberId, Precondition, Privacy, TimeMs, Visibility};
 use crate::graph::MemberIx;
 use crate::store::{Commit, StoreError};

@@ -7,17 +7,19 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::apply::Act;
 use super::apply_edges::{Due, go_together};
-use super::disk::COMMANDS_TOGETHER;
+use super::common::Common;
+use super::orders::{ImportOrder, ImportStream, WriteOrder};
 use super::outcome::{Applied, Effect, ImportedBatch, Outcome, Refusal, Report};
 use super::requests::{Answered, named};
 use super::revision::Revision;
 use super::state::State;
 use super::under_way::{BatchBytes, bytes_of};
-use super::writer::{Common, ImportOrder, ImportStream, WriteOrder};
 use crate::domain::codec::Malformed;
 use crate::domain::{Change, Command, ErasureKey, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
 use crate::store::{Commit, Journaled, StoreError};
 
+/// Commands that are worth another thread and a sync of their own, with the next ones applied beside it.
+pub const COMMANDS_TOGETHER: usize = 16;
 /// Commands that go to disk together at most.
 const COMMANDS_MAX: usize = 1_024;
 /// Changes in them at most, so that a batch of imports stays in memory's bounds.
@@ -31,7 +33,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Gives it to its caller, or the error that kept the batch off the disk. A caller that is gone has nobody to tell.
+    /// Gives it to its caller, or the error that kept the batch off the disk. A caller that is gone gets nothing.
     pub fn give(self, outcome: &Result<(), Error>) {
         match self {
             Answer::Write(reply, answer) => {
@@ -188,7 +190,7 @@ impl Batch {
         Ok(Judged::Applied(Done { time, applied, events }))
     }
 
-    /// Puts down a write that was applied, and gives its outcome.
+    /// Adds a write that was applied to the batch, and returns its outcome.
     fn commit(
         &mut self,
         changes: Vec<Change>,
@@ -212,7 +214,7 @@ impl Batch {
         outcome
     }
 
-    /// The outcome that a request had before, or the refusal of another body under its id.
+    /// Returns the outcome that is kept under a request id, or the refusal of another body under it.
     fn answered(&self, request: Request, time: TimeMs) -> Option<Result<Outcome, Error>> {
         let answered = self.state.requests.get(request.scope, request.id, time)?;
         if answered.fingerprint != request.fingerprint {
@@ -302,10 +304,10 @@ impl Batch {
         let (mut results, mut events) = (results.into_iter(), events.into_iter());
         for (order, sequence) in orders.into_iter().zip(sequences) {
             let results = results.by_ref().take(order.changes.len()).zip(&order.changes);
-            let told = |(result, change): (Result<Applied, Error>, _)| {
+            let reported = |(result, change): (Result<Applied, Error>, _)| {
                 result.map_err(|error| self.state.erased_instead(change, error, time))
             };
-            let results = results.map(told).collect();
+            let results = results.map(reported).collect();
             let events = events.by_ref().take(order.changes.len());
             self.imported(order, time, sequence, results, events);
         }

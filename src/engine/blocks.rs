@@ -2,9 +2,9 @@
 
 use super::apply::{Act, missing};
 use super::digest::Hashed;
+use super::outcome::{Applied, Effect};
 use super::state::State;
 use super::verify::Expected;
-use super::{Applied, Effect};
 use crate::domain::limits::BLOCKS_PER_MEMBER_MAX;
 use crate::domain::{Block, Error, Event, Inspector, MemberId, Reason, Resource};
 use crate::graph::MemberIx;

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use super::digest::Digest;
-use super::edge_list::{EdgeList, EdgeListBuilder, EdgeListKey};
+use super::edge_list::{EdgeList, EdgeListBuilder};
 use super::memory::Weight;
 use super::pending::PendingEdge;
 use super::progress::Progress;
-use super::records::{EdgeRecord, MemberRecord, StatusRecord, strength_inputs};
+use super::records::{EdgeListKey, EdgeRecord, MemberRecord, StatusRecord, strength_inputs};
 use super::requests::Answered;
 use super::state::State;
 use super::token_key::TokenKey;

@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 
 use super::checkpoint;
+use super::orders::{CheckpointWritten, Order};
 use super::state::State;
 use super::threads::Threads;
-use super::writer::{CheckpointWritten, Order};
 use crate::domain::TimeMs;
 use crate::store::{CheckpointWriter, StoreError};
 

@@ -10,16 +10,13 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
-use super::batch::{Answer, AppliedBatch, Batch};
+use super::batch::{Answer, AppliedBatch, Batch, COMMANDS_TOGETHER};
+use super::common::Common;
 use super::metrics::Metrics;
 use super::preparation::Landed;
 use super::state::State;
-use super::writer::Common;
 use crate::domain::{Error, Reason, Sequence};
 use crate::store::{Commit, Journaled, NotAppended, Store, StoreError};
-
-/// Commands that are worth another thread and a sync of their own, with the next ones applied beside it.
-pub const COMMANDS_TOGETHER: usize = 16;
 
 /// When to try again where the process has no file descriptor left.
 const TOO_MANY_FILES_RETRY_MS: u64 = 1_000;

@@ -3,8 +3,7 @@
 //! A chunk begins with how many records it has; each is written as a difference to the one before it. So a change copies the
 //! bytes around it as they are, and writes two records anew at most.
 
-use super::edge_list::EdgeListKey;
-use super::records::EdgeRecord;
+use super::records::{EdgeListKey, EdgeRecord};
 use crate::domain::codec::{Decoder, Encoder, Fields, Read};
 use crate::domain::{EdgeAttrs, TimeMs, Times};
 use crate::graph::{KindIx, MemberIx};

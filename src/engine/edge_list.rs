@@ -8,8 +8,7 @@ use std::sync::Arc;
 use imbl::Vector;
 
 use super::edge_chunk::{Reader, Writer, count, first_key, spliced};
-use super::records::EdgeRecord;
-use crate::graph::{KindIx, MemberIx};
+use super::records::{EdgeListKey, EdgeRecord};
 
 /// Records in a chunk at most: what a change looks through. A chunk that grows beyond is split.
 const RECORDS_MAX: usize = 128;
@@ -17,9 +16,6 @@ const RECORDS_MAX: usize = 128;
 const CHUNK_BYTES_MAX: usize = 8 * 1_024;
 /// Records that fill a new chunk: the next inserts find room.
 const RECORDS_AT_FIRST: usize = 96;
-
-/// What records are sorted by.
-pub type EdgeListKey = (MemberIx, KindIx);
 
 type Chunk = Arc<[u8]>;
 
@@ -174,6 +170,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{EdgeAttrs, History, MemberId, Origin, StatusId, Strength, TimeMs, Times, Visibility};
+    use crate::graph::{KindIx, MemberIx};
 
     fn random_record(random: &mut Rng) -> EdgeRecord {
         let some = |random: &mut Rng| random.u8(..6) == 0;

@@ -8,8 +8,8 @@ use imbl::{OrdMap, OrdSet, Vector};
 use ring::hmac;
 
 use super::digest::{Digest, hash_of};
+use super::outcome::{Applied, Effect};
 use super::state::State;
-use super::{Applied, Effect};
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Change, Codec, ErasedId, ErasureKey, Error, Inspector, MemberId, Reason, Sequence, TimeMs};
 use crate::store::Journaled;

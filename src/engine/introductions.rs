@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::apply::Act;
 use super::digest::tally_hash;
+use super::outcome::{Applied, Effect};
 use super::state::State;
 use super::verify::Expected;
-use super::{Applied, Effect};
 use crate::domain::{Error, Event, Inspector, IntroducerTally, Introduction, MemberId, Reason, TimeMs};
 use crate::graph::MemberIx;
 

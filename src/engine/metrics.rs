@@ -7,9 +7,15 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
-use super::lanes::Length;
-use super::{Engine, StoreMetrics};
 use crate::graph::{Budget, StopReason};
+
+/// Bytes of the store.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StoreMetrics {
+    pub disk_bytes: u64,
+    /// Of commands after the last checkpoint.
+    pub log_bytes: u64,
+}
 
 /// A count that others add to.
 pub type Count = Counter;
@@ -127,6 +133,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Returns what the store takes, as of the last batch.
+    pub fn store(&self) -> StoreMetrics {
+        let bytes = |gauge: &Gauge| u64::try_from(gauge.get()).unwrap_or(0);
+        StoreMetrics { disk_bytes: bytes(&self.store_disk_bytes), log_bytes: bytes(&self.store_log_bytes) }
+    }
+
     /// Counts a query that is done with, unless it begins again.
     pub(super) fn ended(&self, budget: &Budget<'_>, stopped: Option<StopReason>) {
         match stopped {
@@ -135,33 +147,5 @@ impl Metrics {
             Some(StopReason::Cancelled) => self.ended_by_caller.inc(),
             None => return,
         };
-    }
-}
-
-impl Engine {
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    /// Returns how many orders wait for the writer: commands, and now and then a checkpoint to install.
-    pub fn orders_waiting(&self) -> usize {
-        self.orders.max_capacity() - self.orders.capacity()
-    }
-
-    /// Returns what the store takes on disk, as of the last batch, so that nobody waits for the disk to know.
-    pub fn store_metrics(&self) -> StoreMetrics {
-        let bytes = |gauge: &Gauge| u64::try_from(gauge.get()).unwrap_or(0);
-        StoreMetrics {
-            disk_bytes: bytes(&self.metrics.store_disk_bytes),
-            log_bytes: bytes(&self.metrics.store_log_bytes),
-        }
-    }
-
-    pub fn short_lane(&self) -> LaneLoad {
-        self.pools.queries.load(Length::Short)
-    }
-
-    pub fn long_lane(&self) -> LaneLoad {
-        self.pools.queries.load(Length::Long)
     }
 }

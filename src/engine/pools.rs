@@ -1,6 +1,5 @@
 //! Whose threads do what: every thread that answers a call is made here, when the engine starts.
 
-use super::Engine;
 use super::lanes::{Bounds, Lanes, Priority};
 use super::metrics::Count;
 use super::threads::Threads;
@@ -47,12 +46,5 @@ impl Pools {
             readers: start("kith-log-reader", "reads of the log", READERS, Priority::Stream)?,
             follower: start("kith-changes", "reads of the log", FOLLOWER, Priority::Query)?,
         })
-    }
-}
-
-impl Engine {
-    /// Threads for answers that go through everything there is.
-    pub fn streams(&self) -> &Lanes {
-        &self.pools.streams
     }
 }

@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 
 use super::ahead::{Plan, Unusable};
 use super::lanes::Priority;
+use super::orders::Order;
 use super::state::State;
 use super::threads::Threads;
-use super::writer::Order;
 use crate::domain::{Change, MemberAttrs};
 use crate::store::Commit;
 

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Engine;
+use super::handle::Engine;
 use super::lanes::Permit;
 use super::metrics::{LaneMetrics, Metrics};
 use super::state::State;

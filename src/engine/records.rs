@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::digest::{Hashed, etag};
-use super::edge_list::EdgeListKey;
 use crate::domain::{EdgeAttrs, Member, MemberAttrs, MemberId, Privacy, Status, TimeMs, Times, TopicSet};
 use crate::graph::{KindIx, MemberIx, StrengthInputs};
 
@@ -51,6 +50,9 @@ impl MemberRecord {
         self.attrs.as_ref().map(|attrs| &attrs.topics)
     }
 }
+
+/// What the records of a list of edges are sorted by.
+pub type EdgeListKey = (MemberIx, KindIx);
 
 /// An edge without its `from` end, in whose list it is kept.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,7 @@
 //! Imports carried out on a copy of the state that nobody is shown, to tell what would come of them.
 
-use super::ImportedBatch;
 use super::apply_edges::{Due, go_together};
+use super::outcome::ImportedBatch;
 use super::state::State;
 use crate::domain::{Change, TimeMs};
 

@@ -17,10 +17,10 @@ use crate::domain::{Codec, Error, Inspector, Reason, RequestId, Scope, TimeMs};
 
 /// Forgotten with one command at most. A command brings one, so what is old does not pile up.
 const FORGOTTEN_TOGETHER: usize = 64;
-/// What an entry takes beside its answer and the members it names: itself, its place in the index of ids, and the allocation of what
+/// What an entry takes beside its answer and the members it names: itself, its entry in the index of ids, and the allocation of what
 /// it keeps. Reckoned from their layout, not measured.
 const ENTRY_BYTES: u64 = 144;
-/// What a member takes that a request names: its hash in the entry and its place in the index of members.
+/// What a member takes that a request names: its hash in the entry and its entry in the index of members.
 const NAMED_BYTES: u64 = 40;
 /// Whether an entry still has its answer: the first byte of what it keeps.
 const ANSWERED: u8 = 1;

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::apply::Act;
+use super::outcome::{Applied, Effect};
 use super::state::State;
-use super::{Applied, Effect};
 use crate::domain::{Change, Event, StatusId, TimeMs};
 
 /// How often expired statuses are looked for.

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
+use super::metrics::Metrics;
+use super::orders::{Order, Rot};
 use super::state::State;
 use super::threads::Threads;
-use super::verify::Verifier;
-use super::writer::Order;
-use super::{Engine, Metrics};
+use super::verify::{Verifier, verify_log};
 use crate::domain::{Error, Finding, Sequence};
 use crate::store::{CheckpointScrub, LogSource, StoreError};
 
@@ -19,14 +19,6 @@ use crate::store::{CheckpointScrub, LogSource, StoreError};
 const BYTES_PER_SECOND_MIN: f64 = 4.0 * 1_024.0 * 1_024.0;
 /// How long the thread waits where it scrubs only when it is asked to.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
-
-/// What was found to differ from what was written.
-#[derive(Debug)]
-pub struct Rot {
-    pub what: String,
-    /// The commit of the log that cannot be read; 0 if all can.
-    pub log: Sequence,
-}
 
 /// What a server's checks on the disk share. The thread ends with the last clone.
 #[derive(Clone)]
@@ -59,6 +51,26 @@ impl Scrubber {
             Ok(())
         })?;
         Ok(Scrubber { checkpoint, now })
+    }
+
+    /// Reads all that is kept of the log through a sequence, and the checkpoint's files; gives how many findings there are. What is found
+    /// is written anew.
+    pub fn verify(&self, log: &dyn LogSource, through: Sequence, verifier: &mut dyn Verifier) -> Result<u64, Error> {
+        let mut findings = verify_log(log, through, verifier)?;
+        let (total, mut read) = (self.checkpoint.bytes(), 0);
+        let found = self.checkpoint.check(&mut |bytes| {
+            read += bytes;
+            verifier.progress(read.min(total), total)
+        })?;
+        if let Some(message) = found {
+            findings += 1;
+            verifier.found(Finding { part: "checkpoint", subject: "files on disk".to_owned(), message })?;
+        }
+        if findings > 0 {
+            // The thread ends with the engine, and not before.
+            let _ = self.now.send(());
+        }
+        Ok(findings)
     }
 }
 
@@ -108,27 +120,5 @@ impl Scrubbing {
             // A writer that has ended writes nothing anew.
             let _ = orders.blocking_send(Order::Rotten(rot));
         }
-    }
-}
-
-impl Engine {
-    /// Reads all that is kept of the log through a state's revision, and the checkpoint's files, and returns how many findings there are.
-    /// What is found is written anew.
-    pub fn verify_disk(&self, state: &State, verifier: &mut dyn Verifier) -> Result<u64, Error> {
-        let mut findings = super::verify_log(self.log.as_ref(), state.sequence(), verifier)?;
-        let (total, mut read) = (self.scrubber.checkpoint.bytes(), 0);
-        let found = self.scrubber.checkpoint.check(&mut |bytes| {
-            read += bytes;
-            verifier.progress(read.min(total), total)
-        })?;
-        if let Some(message) = found {
-            findings += 1;
-            verifier.found(Finding { part: "checkpoint", subject: "files on disk".to_owned(), message })?;
-        }
-        if findings > 0 {
-            // The thread ends with the engine, and not before.
-            let _ = self.scrubber.now.send(());
-        }
-        Ok(findings)
     }
 }

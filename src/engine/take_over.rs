@@ -7,9 +7,9 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::watch;
 
 use super::batch::new_key;
+use super::common::Common;
 use super::erasures::Erasures;
 use super::state::State;
-use super::writer::Common;
 use crate::domain::{Change, ErasedId, ErasureKey, Precondition, TimeMs};
 use crate::store::{Journaled, Store, StoreError};
 

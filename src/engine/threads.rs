@@ -13,6 +13,8 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{oneshot, watch};
 
+use crate::domain::{Error, Reason};
+
 /// Clones share what they know.
 #[derive(Clone)]
 pub struct Threads(Arc<Known>);
@@ -112,6 +114,11 @@ impl Threads {
 fn words_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words")
+}
+
+/// The error of a call that the engine's end cuts off.
+pub fn stopped() -> Error {
+    Error::Unavailable { reason: Reason::NotReady, message: "the server is stopping".to_owned(), retry_after_ms: 1_000 }
 }
 
 #[cfg(test)]

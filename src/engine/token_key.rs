@@ -8,8 +8,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 
 use super::apply::Act;
+use super::outcome::{Applied, Effect};
 use super::state::State;
-use super::{Applied, Effect};
 use crate::domain::{Error, Secret};
 use crate::store::StoreError;
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::memory::{MemoryLimit, edge_texts, member_texts};
+use super::threads::stopped;
 use crate::domain::{Change, Error};
 use crate::store::Commit;
 
@@ -99,7 +100,7 @@ impl UnderWay {
     /// Waits for room for changes. If they need more than there is at all they get all of it, so that they go alone.
     pub async fn room_for(&self, changes: &[Change]) -> Result<OwnedSemaphorePermit, Error> {
         let permits = u32::try_from(bytes_of(changes).div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
-        self.room.clone().acquire_many_owned(permits.min(self.permits)).await.map_err(|_| super::stopped())
+        self.room.clone().acquire_many_owned(permits.min(self.permits)).await.map_err(|_| stopped())
     }
 }
 

@@ -4,30 +4,25 @@
 //! only then publishes the copy and answers. What the store refuses has never happened.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::batch::{Batch, new_key};
-use super::checkpoint::Covered;
+use super::checkpoint::{self, Covered};
 use super::checkpointer::Checkpointer;
-use super::clock::Clock;
+use super::common::Common;
 use super::disk::Disk;
 use super::long_orders::LongOrders;
-use super::memory::{Memory, Weight};
-use super::outcome::{ImportedBatch, Outcome, Refusal, Report};
+use super::orders::{CheckpointWritten, ImportOrder, Order, Rot};
 use super::retention::Retention;
-use super::scrub::Rot;
 use super::state::State;
-use super::threads::Threads;
 use super::token_key::new_secret;
-use super::{EngineOptions, Metrics, checkpoint};
-use crate::domain::{Change, Error, Precondition, Request, Sequence, TimeMs, builtin_kinds};
-use crate::store::{ErasureJournal, FinishedCheckpoint, LogKeep, Store, StoreError};
+use crate::domain::{Change, Precondition, Sequence, TimeMs, builtin_kinds};
+use crate::store::{LogKeep, Store, StoreError};
 
 /// How often a writer that has nothing to write looks whether a checkpoint is due.
 const IDLE_MAX: Duration = Duration::from_secs(5);
@@ -41,72 +36,6 @@ const ERASE_AFTER_START: Duration = Duration::from_secs(3_600);
 /// After a checkpoint that could not be written; twice as long after each further one, up to the most.
 const CHECKPOINT_RETRY: Duration = Duration::from_secs(5);
 const CHECKPOINT_RETRY_MAX: Duration = Duration::from_secs(300);
-
-pub struct WriteOrder {
-    pub changes: Vec<Change>,
-    pub request: Option<Request>,
-    pub report: Report,
-    pub reply: oneshot::Sender<Result<Outcome, Refusal>>,
-}
-
-pub struct ImportOrder {
-    pub changes: Vec<Change>,
-    pub stream: ImportStream,
-    pub reply: oneshot::Sender<Result<ImportedBatch, Error>>,
-    /// Held until it is answered; the engine's own imports need none.
-    pub room: Option<OwnedSemaphorePermit>,
-}
-
-impl ImportOrder {
-    /// The engine's own: nobody waits for the answer.
-    fn of_its_own(changes: Vec<Change>) -> ImportOrder {
-        let (reply, _) = oneshot::channel();
-        ImportOrder { changes, stream: ImportStream::default(), reply, room: None }
-    }
-}
-
-/// Imports that depend on each other: when one fails on its way to the disk, those after it are not carried out.
-#[derive(Debug, Clone, Default)]
-pub struct ImportStream(Arc<AtomicBool>);
-
-impl ImportStream {
-    pub fn is_broken(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    /// Whether it is the same one.
-    pub fn is(&self, other: &ImportStream) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// One of them has failed.
-    pub fn breaks(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-pub enum Order {
-    Write(WriteOrder),
-    Import(ImportOrder),
-    CheckpointWritten(CheckpointWritten),
-    Rotten(Rot),
-    /// A long order is prepared: the writer looks for it.
-    Prepared,
-}
-
-/// A checkpoint on disk, and what its rows take while a start reads them.
-pub type CheckpointWritten = Result<(FinishedCheckpoint, Weight), StoreError>;
-
-/// What the writer shares with the engine's handles.
-#[derive(Clone)]
-pub struct Common {
-    pub options: EngineOptions,
-    pub metrics: Arc<Metrics>,
-    pub clock: Arc<Clock>,
-    pub memory: Arc<Memory>,
-    pub threads: Threads,
-    pub journal: Option<Arc<Mutex<ErasureJournal>>>,
-}
 
 pub struct Writer {
     pub(super) disk: Disk,

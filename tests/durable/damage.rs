@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use kith::domain::{Change, EdgePut, Precondition, Status};
+use kith::domain::{Change, EdgePut, Precondition};
 use kith::engine::{EngineOptions, Report};
 use kith::store::StoreError;
 

@@ -30,7 +30,7 @@ const IMPURE: [&str; 8] =
     ["std::fs", "std::io", "std::net", "std::time", "SystemTime", "Instant", "tokio", "std::thread"];
 
 /// Folders whose files are still tied in circles.
-const STILL_TIED: [&str; 1] = ["src/engine/"];
+const STILL_TIED: [&str; 1] = ["src/engine/state.rs"];
 
 const LINES_MAX: usize = 500;
 

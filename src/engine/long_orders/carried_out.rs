@@ -1,25 +1,16 @@
-//! Orders that would hold up all others: they wait while a thread prepares a copy of the state for them (`preparation.rs`), and are
-//! carried out on that copy when it has caught up. Then little is left to do. To the log, to watchers and to callers they are what they
-//! would be if they had been carried out at that moment and at once.
+//! How the writer takes long orders: it sets them aside, has them prepared, and begins a batch with them.
 
-use std::collections::VecDeque;
 use std::mem::take;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use super::super::ahead::Plan;
+use super::super::batch::Batch;
+use super::super::orders::Order;
+use super::super::preparation::{Landed, Prepared};
+use super::super::state::State;
+use super::super::writer::Writer;
+use super::{LongOrder, changes_of};
 
-use super::ahead::Plan;
-use super::batch::Batch;
-use super::preparation::{Landed, Prepared, Preparer};
-use super::state::State;
-use super::threads::Threads;
-use super::writer::{Order, Writer};
-use crate::domain::Change;
-
-/// Orders that wait behind a long one at most. When there are more, the writer waits, too.
-const PARKED_MAX: usize = 1_024;
-/// How far a copy may be behind at most, by the weight of what landed. When there are more, the writer waits.
-const BEHIND_MAX: usize = 262_144;
 /// What the writer makes up for by itself: some milliseconds.
 const CAUGHT_UP: usize = 512;
 /// How often a copy is sent to catch up at most.
@@ -27,90 +18,9 @@ const CATCH_UP_TIMES: u32 = 32;
 /// How often a preparation begins anew at most. After that the order is carried out as any other.
 const ANEW_TIMES: u32 = 3;
 
-pub struct LongOrders {
-    preparer: Preparer,
-    under_way: Option<LongOrder>,
-    /// What must not overtake it, in order.
-    parked: VecDeque<Order>,
-    /// States of which much is dropped with the batch that was applied last, and with the one that was written last.
-    replaced: Vec<Arc<State>>,
-    to_free: Vec<Arc<State>>,
-}
-
-struct LongOrder {
-    order: Order,
-    plan: Arc<Plan>,
-    /// None until it is begun.
-    landed: Option<Arc<Landed>>,
-    anew: u32,
-    caught_up: u32,
-}
-
-impl LongOrders {
-    pub fn start(threads: &Threads, orders: mpsc::WeakSender<Order>) -> std::io::Result<LongOrders> {
-        let preparer = Preparer::start(threads, orders)?;
-        let (replaced, to_free) = (Vec::new(), Vec::new());
-        Ok(LongOrders { preparer, under_way: None, parked: VecDeque::new(), replaced, to_free })
-    }
-
-    pub fn is_under_way(&self) -> bool {
-        self.under_way.is_some()
-    }
-
-    /// Whether nothing more can be taken before the long order is over.
-    pub fn is_full(&self) -> bool {
-        let behind = self.under_way.iter().filter_map(|long| long.landed.as_ref()).map(|landed| landed.weight());
-        self.parked.len() >= PARKED_MAX || behind.sum::<usize>() > BEHIND_MAX
-    }
-
-    /// Whether an order must not overtake the long one: it changes the same member, belongs to the same import as it or as one that
-    /// waits, or is the same request again.
-    fn holds_up(&self, order: &Order) -> bool {
-        let Some(long) = &self.under_way else { return false };
-        let waiting = || std::iter::once(&long.order).chain(&self.parked);
-        let (changes, follows) = match order {
-            Order::Write(order) => {
-                let request = order.request.map(|request| (request.scope, request.id));
-                let is_same = |other: &Order| match other {
-                    Order::Write(other) => other.request.map(|request| (request.scope, request.id)) == request,
-                    _ => false,
-                };
-                (&order.changes, request.is_some() && waiting().any(is_same))
-            }
-            Order::Import(order) => {
-                let is_same = |other: &Order| match other {
-                    Order::Import(other) => other.stream.is(&order.stream),
-                    _ => false,
-                };
-                (&order.changes, waiting().any(is_same))
-            }
-            _ => return false,
-        };
-        follows || long.plan.meets(changes)
-    }
-
-    /// A batch is on its way to the disk, or is there: what it replaced can be freed when it is.
-    pub fn written(&mut self) {
-        self.to_free.append(&mut self.replaced);
-    }
-
-    /// Ends the thread.
-    pub fn end(&mut self) {
-        self.preparer.end();
-    }
-}
-
-fn changes_of(order: &Order) -> Option<(&[Change], bool)> {
-    match order {
-        Order::Write(order) => Some((&order.changes, true)),
-        Order::Import(order) => Some((&order.changes, false)),
-        _ => None,
-    }
-}
-
 impl Writer {
     /// Gives back an order that can be carried out now: it is not long, and overtakes none that it must not.
-    pub(super) fn unless_long(&mut self, order: Order) -> Option<Order> {
+    pub(in super::super) fn unless_long(&mut self, order: Order) -> Option<Order> {
         if self.long.holds_up(&order) {
             self.long.parked.push_back(order);
             return None;
@@ -131,7 +41,7 @@ impl Writer {
 
     /// Begins to prepare a long order, and frees what others have replaced. To be called while no batch is on its way to the disk: what
     /// is published is then all there is.
-    pub(super) fn begin_long(&mut self) {
+    pub(in super::super) fn begin_long(&mut self) {
         let to_free = take(&mut self.long.to_free);
         if !to_free.is_empty() {
             self.long.preparer.free(to_free);
@@ -155,7 +65,7 @@ impl Writer {
 
     /// The batch that begins with a long order, if that is prepared by now, or if nothing can be taken before it is. The outer none says
     /// that the thread of the disk has ended.
-    pub(super) fn long_batch(&mut self, ended: bool) -> Option<Option<Batch>> {
+    pub(in super::super) fn long_batch(&mut self, ended: bool) -> Option<Option<Batch>> {
         if self.long.under_way.as_ref().is_none_or(|long| long.landed.is_none()) {
             return Some(None);
         }

@@ -1,0 +1,281 @@
+//! The handle that the rest of the server calls the engine by.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::checkpoint;
+use super::clock::{Clock, ClockMetrics, SystemTimeSource, TimeSource};
+use super::common::Common;
+use super::lanes::{Lanes, Length};
+use super::memory::{Memory, MemoryMetrics};
+use super::metrics::{LaneLoad, Metrics, StoreMetrics};
+use super::options::EngineOptions;
+use super::orders::{ImportOrder, ImportStream, ImportUnderWay, Order, WriteOrder};
+use super::outcome::{ImportedBatch, Outcome, Refusal, Report};
+use super::pools::Pools;
+use super::revision::Revision;
+use super::scrub::{Scrubber, Scrubbing};
+use super::state::State;
+use super::threads::{Threads, stopped};
+use super::token_key::TokenKey;
+use super::under_way::{BatchBytes, UnderWay};
+use super::verify::Verifier;
+use super::writer::Writer;
+use crate::domain::{Change, Error, Reason, Request, TimeMs, Violation};
+use crate::store::{ErasureJournal, LogSource, Store, StoreError};
+
+/// How long a read waits for `min_revision` to be applied.
+const REVISION_WAIT_MAX: Duration = Duration::from_secs(2);
+/// When to ask again after that.
+const REVISION_RETRY_MS: u64 = 200;
+/// Commands waiting for the writer; a full queue makes callers wait.
+const ORDERS_WAITING_MAX: usize = 4_096;
+
+/// A handle on the engine; clones share it. The writer ends, its store closed, when the last handle is dropped.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) published: watch::Receiver<Arc<State>>,
+    pub(super) log: Arc<dyn LogSource>,
+    pub(super) pools: Pools,
+    pub(super) options: EngineOptions,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) token_key: Arc<TokenKey>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) under_way: UnderWay,
+    pub(super) threads: Threads,
+    pub(super) scrubber: Scrubber,
+}
+
+/// Ends when the writer has, its store synced and closed.
+pub struct WriterEnd {
+    thread: std::thread::JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl WriterEnd {
+    /// Waits for the writer to end, which it does when every `Engine` handle is gone.
+    pub fn join(self) {
+        // A panic was reported where it was caught.
+        let _ = self.thread.join();
+    }
+
+    /// The same, for a task.
+    pub async fn wait(self) {
+        // Its end without a word is an end.
+        let _ = self.ended.await;
+    }
+}
+
+impl Engine {
+    /// Loads the store's state and starts the writer. A new store gets the built-in kinds and its secret as its first command.
+    pub fn open(store: Store, options: EngineOptions) -> Result<(Engine, WriterEnd), StoreError> {
+        Engine::open_at(store, options, Arc::new(SystemTimeSource))
+    }
+
+    /// Does the same with clocks of the caller's choice.
+    pub fn open_at(
+        store: Store,
+        options: EngineOptions,
+        source: Arc<dyn TimeSource>,
+    ) -> Result<(Engine, WriterEnd), StoreError> {
+        Engine::open_with(store, options, source, None)
+    }
+
+    /// Does the same with a journal of erasures, which is taken into account before anything is served.
+    pub fn open_with(
+        mut store: Store,
+        options: EngineOptions,
+        source: Arc<dyn TimeSource>,
+        journal: Option<ErasureJournal>,
+    ) -> Result<(Engine, WriterEnd), StoreError> {
+        let memory = Arc::new(Memory::new(options.memory));
+        let batch_bytes = BatchBytes::of(options.memory);
+        let (state, covered) = checkpoint::load(&mut store, batch_bytes)?;
+        let last = (state.sequence > 0).then_some(state.time);
+        let clock = Arc::new(Clock::start(source, last, options.accept_clock));
+        memory.refresh(&covered.weight, &state, store.log_bytes());
+        let state = Arc::new(state);
+        let (log, checkpoint) = (store.log.source(), store.checkpoints.scrub());
+        let (publish, published) = watch::channel(state);
+        let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
+        let metrics = Arc::new(Metrics::default());
+        let journal = journal.map(|journal| Arc::new(Mutex::new(journal)));
+        let threads = Threads::default();
+        let pools = Pools::start(&threads, options.query_threads, metrics.yields.clone())?;
+        let common = Common {
+            options,
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            memory: memory.clone(),
+            threads: threads.clone(),
+            journal,
+        };
+        let writer = Writer::new(store, publish, orders.downgrade(), covered, common)?;
+        let token_key = published.borrow().token_key.clone();
+        let token_key = token_key.ok_or_else(|| StoreError::Io("the store has no key for page tokens".to_owned()))?;
+        let (end, ended) = oneshot::channel();
+        let thread = threads.essential("kith-writer", move || {
+            let _end: oneshot::Sender<()> = end;
+            writer.run(inbox)
+        })?;
+        let scrubbing = Scrubbing {
+            checkpoint,
+            log: log.clone(),
+            published: published.clone(),
+            orders: orders.downgrade(),
+            metrics: metrics.clone(),
+            every: options.scrub_every,
+        };
+        let scrubber = Scrubber::start(&threads, scrubbing)?;
+        let under_way = UnderWay::new(batch_bytes);
+        let engine = Engine {
+            orders,
+            published,
+            log,
+            pools,
+            options,
+            metrics,
+            clock,
+            token_key,
+            memory,
+            under_way,
+            threads,
+            scrubber,
+        };
+        Ok((engine, WriterEnd { thread, ended }))
+    }
+
+    /// Carries out one command, all of its changes or none; on disk when it returns.
+    ///
+    /// The outcome has what `report` asks for. A retry under the same request id has the first one's outcome.
+    pub async fn write(
+        &self,
+        changes: Vec<Change>,
+        request: Option<Request>,
+        report: Report,
+    ) -> Result<Outcome, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let order = WriteOrder { changes, request, report, reply };
+        self.order(Order::Write(order), answer).await.map_err(Refusal::of_all)?
+    }
+
+    /// Carries out each change alone: one that is refused does not hinder the others. On disk when it returns.
+    pub async fn import(&self, changes: Vec<Change>) -> Result<ImportedBatch, Error> {
+        self.begin_import(changes, &ImportStream::default()).await?.end().await
+    }
+
+    /// Puts an import in the writer's queue. Those of a stream that are begun one after the other are carried out in that order, and go
+    /// to the disk together. Where one of a stream fails, no later one of that stream is carried out.
+    pub async fn begin_import(&self, changes: Vec<Change>, stream: &ImportStream) -> Result<ImportUnderWay, Error> {
+        self.clock.check_write()?;
+        if self.memory.is_full() {
+            self.memory.check(&self.state(), &changes)?;
+        }
+        let room = Some(self.under_way.room_for(&changes).await?);
+        let (reply, answer) = oneshot::channel();
+        self.queue(Order::Import(ImportOrder { changes, stream: stream.clone(), reply, room })).await?;
+        Ok(ImportUnderWay(answer))
+    }
+
+    async fn queue(&self, order: Order) -> Result<(), Error> {
+        self.orders.send(order).await.map_err(|_| stopped())
+    }
+
+    async fn order<T>(&self, order: Order, answer: oneshot::Receiver<T>) -> Result<T, Error> {
+        self.queue(order).await?;
+        // The writer has ended with it.
+        answer.await.map_err(|_| Error::OutcomeUnknown)
+    }
+
+    /// The newest state.
+    pub fn state(&self) -> Arc<State> {
+        self.published.borrow().clone()
+    }
+
+    /// Whether a token names a revision of this store, or is empty; `field` is where it was found.
+    pub fn check_revision(&self, field: &str, token: &str) -> Result<(), Violation> {
+        if token.is_empty() { Ok(()) } else { Revision::parse(field, token, self.state().store_id()).map(drop) }
+    }
+
+    /// The newest state, once it is at `min_revision` or later; an empty token asks for no more than the newest.
+    pub async fn state_at(&self, min_revision: &str) -> Result<Arc<State>, Error> {
+        let state = self.state();
+        if min_revision.is_empty() {
+            return Ok(state);
+        }
+        let least = Revision::parse("min_revision", min_revision, state.store_id())?.sequence();
+        let mut published = self.published.clone();
+        let reached = published.wait_for(|state| state.sequence() >= least);
+        match tokio::time::timeout(REVISION_WAIT_MAX, reached).await {
+            Ok(Ok(state)) => Ok(state.clone()),
+            _ => Err(Error::Unavailable {
+                reason: Reason::RevisionNotReached,
+                message: "min_revision is not applied yet".to_owned(),
+                retry_after_ms: REVISION_RETRY_MS,
+            }),
+        }
+    }
+
+    /// The log's own time, by which everything that is kept is live, expires and is dated.
+    pub fn now(&self) -> TimeMs {
+        self.clock.now()
+    }
+
+    pub fn memory_metrics(&self) -> MemoryMetrics {
+        self.memory.metrics()
+    }
+
+    pub fn clock_metrics(&self) -> ClockMetrics {
+        self.clock.metrics()
+    }
+
+    /// What page tokens are authenticated with.
+    pub fn token_key(&self) -> &Arc<TokenKey> {
+        &self.token_key
+    }
+
+    pub fn options(&self) -> EngineOptions {
+        self.options
+    }
+
+    /// The owner of the engine's threads, for those that are to share its rules.
+    pub fn threads(&self) -> &Threads {
+        &self.threads
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Returns how many orders wait for the writer: commands, and now and then a checkpoint to install.
+    pub fn orders_waiting(&self) -> usize {
+        self.orders.max_capacity() - self.orders.capacity()
+    }
+
+    /// Returns what the store takes on disk, as of the last batch, so that nobody waits for the disk to know.
+    pub fn store_metrics(&self) -> StoreMetrics {
+        self.metrics.store()
+    }
+
+    pub fn short_lane(&self) -> LaneLoad {
+        self.pools.queries.load(Length::Short)
+    }
+
+    pub fn long_lane(&self) -> LaneLoad {
+        self.pools.queries.load(Length::Long)
+    }
+
+    /// Threads for answers that go through everything there is.
+    pub fn streams(&self) -> &Lanes {
+        &self.pools.streams
+    }
+
+    /// Reads what is on disk through a state's revision; gives how many findings there are.
+    pub fn verify_disk(&self, state: &State, verifier: &mut dyn Verifier) -> Result<u64, Error> {
+        self.scrubber.verify(self.log.as_ref(), state.sequence(), verifier)
+    }
+}

@@ -1,0 +1,84 @@
+//! Orders are what the writer thread is asked to do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::memory::Weight;
+use super::outcome::{ImportedBatch, Outcome, Refusal, Report};
+use crate::domain::{Change, Error, Request, Sequence};
+use crate::store::{FinishedCheckpoint, StoreError};
+
+pub struct WriteOrder {
+    pub changes: Vec<Change>,
+    pub request: Option<Request>,
+    pub report: Report,
+    pub reply: oneshot::Sender<Result<Outcome, Refusal>>,
+}
+
+pub struct ImportOrder {
+    pub changes: Vec<Change>,
+    pub stream: ImportStream,
+    pub reply: oneshot::Sender<Result<ImportedBatch, Error>>,
+    /// The order holds its room until it is answered; the engine's own imports need none.
+    pub room: Option<OwnedSemaphorePermit>,
+}
+
+impl ImportOrder {
+    /// Makes an import of the engine's own, whose answer nobody waits for.
+    pub fn of_its_own(changes: Vec<Change>) -> ImportOrder {
+        let (reply, _) = oneshot::channel();
+        ImportOrder { changes, stream: ImportStream::default(), reply, room: None }
+    }
+}
+
+/// Imports that depend on each other: when one fails on its way to the disk, those after it are not carried out.
+#[derive(Debug, Clone, Default)]
+pub struct ImportStream(Arc<AtomicBool>);
+
+impl ImportStream {
+    pub fn is_broken(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Returns whether both are the same stream.
+    pub fn is(&self, other: &ImportStream) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Notes that an import of the stream has failed.
+    pub fn breaks(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+pub enum Order {
+    Write(WriteOrder),
+    Import(ImportOrder),
+    CheckpointWritten(CheckpointWritten),
+    Rotten(Rot),
+    /// A long order is prepared, so that the writer looks for it.
+    Prepared,
+}
+
+/// A checkpoint that is on disk, and the memory that its rows take while a start reads them.
+pub type CheckpointWritten = Result<(FinishedCheckpoint, Weight), StoreError>;
+
+/// What was found on disk to differ from what was written.
+#[derive(Debug)]
+pub struct Rot {
+    pub what: String,
+    /// The commit of the log that cannot be read; 0 if it is the checkpoint.
+    pub log: Sequence,
+}
+
+/// An import that was begun. It is carried out even if nobody waits for its end.
+pub struct ImportUnderWay(pub(super) oneshot::Receiver<Result<ImportedBatch, Error>>);
+
+impl ImportUnderWay {
+    /// Returns what the import did, which is on disk by then. The call can be dropped, and made again.
+    pub async fn end(&mut self) -> Result<ImportedBatch, Error> {
+        (&mut self.0).await.map_err(|_| Error::OutcomeUnknown)?
+    }
+}
