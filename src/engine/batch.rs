@@ -1,22 +1,17 @@
 //! Commands on their way to the disk: checked and applied to a copy of the state, not yet published.
 
-use std::collections::BTreeMap;
-
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::apply::Act;
-use super::apply_edges::{Due, go_together};
 use super::common::Common;
 use super::orders::{ImportOrder, ImportStream, WriteOrder};
 use super::outcome::{Applied, Effect, ImportedBatch, Outcome, Refusal, Report};
-use super::requests::{Answered, named};
 use super::revision::Revision;
-use super::state::State;
+use super::state::{ApplyContext, State, has_effect};
 use super::under_way::{BatchBytes, bytes_of};
 use crate::domain::codec::Malformed;
 use crate::domain::{Change, Command, ErasureKey, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
-use crate::store::{Commit, Journaled, StoreError};
+use crate::store::{Commit, Journaled};
 
 /// Commands that are worth another thread and a sync of their own, with the next ones applied beside it.
 pub const COMMANDS_TOGETHER: usize = 16;
@@ -163,7 +158,7 @@ impl Batch {
         // A retry has its answer by now, whatever else is refused.
         self.common.clock.check_write().map_err(Refusal::of_all)?;
         if let Some(request) = *request {
-            let room = self.state.requests.check_room(request.scope, self.common.options.request_ids_bytes_max, time);
+            let room = self.state.requests().check_room(request.scope, self.common.options.request_ids_bytes_max, time);
             room.map_err(Refusal::of_all)?;
         }
         self.common.memory.check(&self.state, changes).map_err(Refusal::of_all)?;
@@ -174,7 +169,7 @@ impl Batch {
         let mut events = Vec::with_capacity(changes.len());
         for (i, change) in changes.iter().enumerate() {
             let mut left_behind = Vec::new();
-            match self.state.apply(&mut Act::recorded(time, &mut left_behind), change) {
+            match self.state.apply(&mut ApplyContext::of_write(time, &mut left_behind), change) {
                 Ok(done) => {
                     applied.push(done);
                     events.push(left_behind);
@@ -201,9 +196,7 @@ impl Batch {
         if request.is_none() && applied.iter().all(|done| done.effect == Effect::Unchanged) {
             return self.state.outcome(report, &changes, &applied, time);
         }
-        self.state.sequence += 1;
-        self.state.time = time;
-        self.state.expire(time);
+        self.state.advance(time);
         self.note_erased(time, &changes, &applied);
         let outcome = self.state.outcome(report, &changes, &applied, time);
         let kept = request.map_or_else(Vec::new, |_| outcome.encode());
@@ -216,7 +209,7 @@ impl Batch {
 
     /// Returns the outcome that is kept under a request id, or the refusal of another body under it.
     fn answered(&self, request: Request, time: TimeMs) -> Option<Result<Outcome, Error>> {
-        let answered = self.state.requests.get(request.scope, request.id, time)?;
+        let answered = self.state.requests().get(request.scope, request.id, time)?;
         if answered.fingerprint != request.fingerprint {
             let message = "was used with another body in the last 24 hours";
             return Some(Err(Violation::new("request_id", Reason::RequestIdReused, message).into()));
@@ -225,7 +218,7 @@ impl Batch {
             let message = "was carried out; its answer went with a member it named that was erased since";
             Error::precondition("request_id", Reason::AnswerErased, message)
         });
-        let decode = |kept: Vec<u8>| Outcome::decode(&kept, self.state.store_id);
+        let decode = |kept: Vec<u8>| Outcome::decode(&kept, self.state.store_id());
         let unreadable = |why: Malformed| Error::Internal(format!("a kept outcome can't be read: {}", why.0));
         Some(kept.and_then(|kept| decode(kept).map_err(unreadable)))
     }
@@ -234,14 +227,12 @@ impl Batch {
     fn keep_erased(&mut self, time: TimeMs, changes: &[Change]) {
         let days = self.common.options.erased_ids_days;
         let erases = changes.iter().any(|change| matches!(change, Change::DeleteMember { .. }));
-        if !erases || self.state.erasures.are_kept(days) {
+        if !erases || self.state.erasures().are_kept(days) {
             return;
         }
-        let Some(key) = self.state.erasures.own_key().or_else(new_key) else { return };
-        self.state.erasures.keep(key, days);
-        self.state.sequence += 1;
-        self.state.time = time;
-        self.state.expire(time);
+        let Some(key) = self.state.erasures().own_key().or_else(new_key) else { return };
+        self.state.keep_erased(key, days);
+        self.state.advance(time);
         let changes = vec![Change::KeepErased { key, days }];
         self.push(Command { time, request: None, changes }, Vec::new(), vec![Vec::new()]);
     }
@@ -249,7 +240,7 @@ impl Batch {
     fn note_erased(&mut self, time: TimeMs, changes: &[Change], applied: &[Applied]) {
         let deleted = changes.iter().zip(applied).filter(|(_, done)| done.effect == Effect::Deleted);
         let erased = deleted.filter_map(|(change, _)| match change {
-            Change::DeleteMember { id, .. } => self.state.erasures.erased(id, time),
+            Change::DeleteMember { id, .. } => self.state.erasures().erased(id, time),
             _ => None,
         });
         self.erased.extend(erased);
@@ -290,12 +281,13 @@ impl Batch {
 
     fn carry_out_imports(&mut self, orders: &mut [ImportOrder]) -> Imported {
         let time = self.next_time();
-        if !self.state.erasures.is_empty() {
+        if !self.state.erasures().is_empty() {
             let changes = orders.iter_mut().flat_map(|order| &mut order.changes);
             changes.for_each(|change| self.state.without_erased(change, time));
         }
         let mut events: Vec<Vec<Event>> = vec![Vec::new(); orders.iter().map(|order| order.changes.len()).sum()];
-        let (results, sequences) = self.state.import(orders, time, &mut events);
+        let imports: Vec<&[Change]> = orders.iter().map(|order| order.changes.as_slice()).collect();
+        let (results, sequences) = self.state.import(&imports, time, &mut events);
         Imported { time, results, events, sequences }
     }
 
@@ -328,133 +320,28 @@ impl Batch {
         let (changes, events): (Vec<Change>, Vec<Vec<Event>>) =
             applied.map(|((change, _), events)| (change, events)).unzip();
         if !changes.is_empty() {
-            self.state.time = time;
-            self.state.expire(time);
+            self.state.date(time);
             let command = Command { time, request: None, changes };
             self.commits.push(Commit { sequence, command, answer: Vec::new(), events });
         }
-        let revision = Revision::new(self.state.store_id, sequence);
+        let revision = Revision::new(self.state.store_id(), sequence);
         self.answers.push(Answer::Import(order.reply, ImportedBatch { results, revision }, order.stream, order.room));
     }
 
     /// When a command is accepted. Time never goes back from one to the next.
     fn next_time(&self) -> TimeMs {
-        self.common.clock.now().max(self.state.time)
+        self.common.clock.now().max(self.state.time())
     }
 
     fn push(&mut self, command: Command, answer: Vec<u8>, events: Vec<Vec<Event>>) {
         self.changes += command.changes.len();
         self.bytes += bytes_of(&command.changes);
-        self.commits.push(Commit { sequence: self.state.sequence, command, answer, events });
+        self.commits.push(Commit { sequence: self.state.sequence(), command, answer, events });
     }
-}
-
-fn has_effect(result: &Result<Applied, Error>) -> bool {
-    result.as_ref().is_ok_and(|done| done.effect != Effect::Unchanged)
-}
-
-/// Where each of some pieces ends that lie one after the other.
-fn ends_of(lens: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
-    lens.scan(0, |end, len| {
-        *end += len;
-        Some(*end)
-    })
 }
 
 /// A key that nobody can guess. None if the machine has no randomness to give: then nothing is remembered.
 pub fn new_key() -> Option<ErasureKey> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).ok().map(|()| ErasureKey(bytes))
-}
-
-impl State {
-    /// Forgets some of what is over: a part of every command.
-    fn expire(&mut self, now: TimeMs) {
-        self.requests.expire(now);
-        self.erasures.expire(now);
-    }
-
-    /// Applies imports: what came of each change, what it left behind, and the sequence after each import.
-    fn import(
-        &mut self,
-        orders: &[ImportOrder],
-        time: TimeMs,
-        events: &mut [Vec<Event>],
-    ) -> (Vec<Result<Applied, Error>>, Vec<Sequence>) {
-        let changes = orders.iter().flat_map(|order| &order.changes);
-        let due = changes.zip(events).map(|(change, events)| Due {
-            now: time,
-            change,
-            events: Some(events),
-            left_out: false,
-        });
-        let mut due: Vec<Due<'_>> = due.collect();
-        let (mut results, mut sequences) = (Vec::with_capacity(due.len()), Vec::with_capacity(orders.len()));
-        let (mut begin, mut ends) = (0, ends_of(orders.iter().map(|order| order.changes.len())).peekable());
-        for together in due.chunk_by_mut(|one, next| go_together(one, next)) {
-            results.extend(self.apply_together(together));
-            // Only edges are put before the import before them has its sequence, and they do not ask for it.
-            while let Some(end) = ends.next_if(|end| *end <= results.len()) {
-                self.sequence += u64::from(results[begin..end].iter().any(has_effect));
-                sequences.push(self.sequence);
-                begin = end;
-            }
-        }
-        sequences.resize(orders.len(), self.sequence);
-        (results, sequences)
-    }
-
-    /// Applies commits read from the log. They were accepted once, so a refusal means damage.
-    pub(super) fn replay(&mut self, commits: &[Commit]) -> Result<(), StoreError> {
-        let changes = commits.iter().flat_map(|Commit { command, .. }| {
-            let due = |change| Due { left_out: self.is_left_out(change), now: command.time, change, events: None };
-            command.changes.iter().map(due)
-        });
-        let mut due: Vec<Due<'_>> = changes.collect();
-        let ends = ends_of(commits.iter().map(|commit| commit.command.changes.len()));
-        let (mut done, mut left) = (0, commits.iter().zip(ends).peekable());
-        for together in due.chunk_by_mut(|one, next| go_together(one, next)) {
-            for result in self.apply_together(together) {
-                done += 1;
-                result.map_err(|error| {
-                    let sequence = left.find(|(_, end)| *end >= done).map_or(0, |(commit, _)| commit.sequence);
-                    let what = format!("log, sequence {sequence}: a change that was accepted is refused: {error}");
-                    StoreError::Damaged { what }
-                })?;
-            }
-            while let Some((commit, _)) = left.next_if(|(_, end)| *end <= done) {
-                self.replayed(commit);
-            }
-        }
-        left.for_each(|(commit, _)| self.replayed(commit));
-        Ok(())
-    }
-
-    /// Notes that a commit is carried out.
-    fn replayed(&mut self, commit: &Commit) {
-        let command = &commit.command;
-        self.expire(command.time);
-        self.sequence = commit.sequence;
-        self.time = command.time;
-        if let Some(request) = command.request {
-            self.remember(request, command.time, &command.changes, &commit.answer);
-        }
-    }
-
-    fn remember(&mut self, request: Request, time: TimeMs, changes: &[Change], answer: &[u8]) {
-        let Request { id, scope, fingerprint } = request;
-        let (answer, named) = (Some(answer.to_vec()), named_by(changes));
-        self.requests.insert(&Answered { scope, id, fingerprint, time, answer, named });
-    }
-}
-
-/// Whom a request names, whether there is such a member or not: it may be made, and erased, later. But for those whom the request
-/// itself erases: they are not written down again.
-fn named_by(changes: &[Change]) -> Vec<u64> {
-    let mut names = BTreeMap::new();
-    for change in changes {
-        let erases = matches!(change, Change::DeleteMember { .. });
-        names.extend(change.members().into_iter().map(|id| (named(id.as_str()), !erases)));
-    }
-    names.into_iter().filter_map(|(hash, stays)| stays.then_some(hash)).collect()
 }

@@ -7,9 +7,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use super::checkpoint;
 use super::orders::{CheckpointWritten, Order};
-use super::state::State;
+use super::state::{State, checkpoint};
 use super::threads::Threads;
 use crate::domain::TimeMs;
 use crate::store::{CheckpointWriter, StoreError};
@@ -52,7 +51,7 @@ impl Checkpointer {
 
     /// Begins a checkpoint, if none is under way.
     pub fn begin(&mut self, state: Arc<State>, writer: Box<dyn CheckpointWriter>) -> Result<(), StoreError> {
-        let time = state.time;
+        let time = state.time();
         let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(Job { state, writer }).is_ok());
         if !sent {
             return Err(StoreError::Io("the thread of checkpoints does not take it".to_owned()));

@@ -43,7 +43,7 @@ pub fn discover(
     reader: &StatusReader,
     budget: &mut Budget<'_>,
 ) -> Discovered {
-    let everything = View::unfiltered(&state.graph, reader.as_of).seen_by(Viewer::Member(viewer));
+    let everything = View::unfiltered(state.graph(), reader.as_of).seen_by(Viewer::Member(viewer));
     let (near, extent) = members_within(&everything, viewer, Direction::Forward, query.max_hops, budget);
     let (statuses, looked_at) = budget.hidden(|budget| asked_for(state, &near, query, reader, budget));
     let hops = match state.hops_to_statuses(viewer, &statuses, query.max_hops, reader, budget) {
@@ -101,8 +101,8 @@ pub fn discovered_chain<'s>(
     as_of: TimeMs,
     budget: &mut Budget<'_>,
 ) -> (Ways<'s>, Option<Path>, Option<Limit>) {
-    let record = state.statuses.get(&item.status).expect("a discovered status is stored");
-    let ways = state.ways_to(&record.status.attrs.audience.filter, Viewer::Member(viewer), as_of);
+    let record = state.status_record(item.status.as_str()).expect("a discovered status is stored");
+    let ways = state.ways_to(&record.attrs.audience.filter, Viewer::Member(viewer), as_of);
     let found = ways.chain(viewer, state.author_of(record), item.hop, budget);
     (ways, found.paths.into_iter().next(), found.extent.limit)
 }

@@ -4,8 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::live::StatusReader;
-use super::state::State;
-use super::topics::idf;
+use super::state::{State, idf};
 use super::visibility::Posted;
 use crate::domain::{Status, StatusId, Topic, TopicSet};
 use crate::graph::{Budget, Limit, MemberIx, View};
@@ -62,7 +61,7 @@ impl State {
         let mut live: Vec<Posted<'_>> = Vec::new();
         reader.decide(budget, |budget| {
             for topic in topics {
-                for member in self.topics.members(topic) {
+                for member in self.members_on(topic) {
                     if !view.is_gone(member) {
                         budget.pass(1)?;
                         found.insert(member, Vec::new());
@@ -89,7 +88,7 @@ impl State {
     ) -> Option<TopicMatch> {
         let mut own: BTreeSet<&Topic> = BTreeSet::new();
         let mut interests = Vec::new();
-        if let Some(topics) = self.member_record(member).topics() {
+        if let Some(topics) = self.interests(member) {
             own.extend(topics.iter());
             interests.extend(topics.iter().filter(|topic| asked.contains(topic)).cloned());
         }
@@ -133,11 +132,7 @@ impl<'s> Rarity<'s> {
         let (mut gone, mut polled) = (HashMap::new(), 0);
         for members in all.chunks(GONE_AT_ONCE) {
             budget.heed(&mut polled)?;
-            for topic in members
-                .iter()
-                .filter_map(|member| state.member_record(*member).topics())
-                .flat_map(|topics| topics.iter())
-            {
+            for topic in members.iter().filter_map(|member| state.interests(*member)).flat_map(|topics| topics.iter()) {
                 *gone.entry(topic).or_insert(0) += 1;
             }
         }
@@ -150,7 +145,7 @@ impl<'s> Rarity<'s> {
         let known = self.known.borrow().get(topic).copied();
         known.unwrap_or_else(|| {
             let gone = self.gone.get(topic).copied().unwrap_or(0);
-            let idf = idf(self.members, self.state.topics.interested(topic) - gone);
+            let idf = idf(self.members, self.state.interested(topic) - gone);
             self.known.borrow_mut().insert(topic.clone(), idf);
             idf
         })

@@ -1,8 +1,8 @@
 //! Kept outcomes are decoded from damaged bytes whose checksums hold.
 
 use super::outcome::{Applied, ChangeResult, Effect, Outcome, Snapshot};
-use super::records::Stored;
 use super::revision::Revision;
+use super::state::Stored;
 use crate::domain::{Block, EdgeKey, EdgePut, Member, MemberId, StatusId, TimeMs, builtin_kinds};
 use crate::fuzz::fuzz;
 

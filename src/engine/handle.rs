@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::checkpoint;
 use super::clock::{Clock, ClockMetrics, SystemTimeSource, TimeSource};
 use super::common::Common;
 use super::lanes::{Lanes, Length};
@@ -17,11 +16,11 @@ use super::outcome::{ImportedBatch, Outcome, Refusal, Report};
 use super::pools::Pools;
 use super::revision::Revision;
 use super::scrub::{Scrubber, Scrubbing};
-use super::state::State;
+use super::state::TokenKey;
+use super::state::Verifier;
+use super::state::{State, checkpoint};
 use super::threads::{Threads, stopped};
-use super::token_key::TokenKey;
 use super::under_way::{BatchBytes, UnderWay};
-use super::verify::Verifier;
 use super::writer::Writer;
 use crate::domain::{Change, Error, Reason, Request, TimeMs, Violation};
 use crate::store::{ErasureJournal, LogSource, Store, StoreError};
@@ -95,7 +94,7 @@ impl Engine {
         let memory = Arc::new(Memory::new(options.memory));
         let batch_bytes = BatchBytes::of(options.memory);
         let (state, covered) = checkpoint::load(&mut store, batch_bytes)?;
-        let last = (state.sequence > 0).then_some(state.time);
+        let last = (state.sequence() > 0).then_some(state.time());
         let clock = Arc::new(Clock::start(source, last, options.accept_clock));
         memory.refresh(&covered.weight, &state, store.log_bytes());
         let state = Arc::new(state);
@@ -115,7 +114,7 @@ impl Engine {
             journal,
         };
         let writer = Writer::new(store, publish, orders.downgrade(), covered, common)?;
-        let token_key = published.borrow().token_key.clone();
+        let token_key = published.borrow().token_key().cloned();
         let token_key = token_key.ok_or_else(|| StoreError::Io("the store has no key for page tokens".to_owned()))?;
         let (end, ended) = oneshot::channel();
         let thread = threads.essential("kith-writer", move || {

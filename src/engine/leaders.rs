@@ -42,7 +42,7 @@ impl State {
     ) -> Result<Vec<Sharing>, Limit> {
         let mut found = Vec::new();
         for (member, statuses) in on_topics {
-            let is_interested = self.member_record(member).topics().is_some_and(|topics| topics.contains(topic));
+            let is_interested = self.interests(member).is_some_and(|topics| topics.contains(topic));
             let shared: Vec<&Status> =
                 statuses.iter().filter(|status| status.attrs.topics.contains(topic)).copied().collect();
             if !is_interested && shared.is_empty() {

@@ -22,7 +22,7 @@ impl State {
     /// Returns the time by which statuses are live: what the clock says, but never before the last command. So a clock that steps back
     /// hides no status from those who have seen it posted.
     pub fn live_at(&self, clock: TimeMs) -> LiveAt {
-        LiveAt(clock.max(self.time))
+        LiveAt(clock.max(self.time()))
     }
 
     /// Returns how statuses are read on behalf of a viewer, or of nobody.
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_clock_that_steps_back_is_not_believed() {
         let mut state = State::empty(1);
-        state.time = TimeMs(1_000);
+        state.advance(TimeMs(1_000));
         assert_eq!(state.live_at(TimeMs(5)), state.live_at(TimeMs(1_000)));
         assert_eq!(state.live_at(TimeMs(1_001)), LiveAt(TimeMs(1_001)));
     }

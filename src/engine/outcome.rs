@@ -1,7 +1,7 @@
 //! Outcomes are values: the writer thread makes them, the log keeps them for retries, and the caller's handler encodes them.
 
-use super::records::Stored;
 use super::revision::Revision;
+use super::state::Stored;
 use crate::domain::{Block, Edge, Error, Kind, Member, Status, StatusId};
 
 /// What one change did.

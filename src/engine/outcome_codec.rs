@@ -1,8 +1,8 @@
 //! The bytes of the outcomes that are kept for retries. `docs/FORMAT.md` documents them.
 
 use super::outcome::{Applied, ChangeResult, Effect, Outcome, Snapshot};
-use super::records::Stored;
 use super::revision::Revision;
+use super::state::Stored;
 use crate::domain::Times;
 use crate::domain::codec::{Codec, Decoder, Encoder, Malformed, Read};
 

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::ahead::{Plan, Unusable};
 use super::lanes::Priority;
 use super::orders::Order;
 use super::state::State;
+use super::state::{Plan, Unusable};
 use super::threads::Threads;
 use crate::domain::{Change, MemberAttrs};
 use crate::store::Commit;

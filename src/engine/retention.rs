@@ -2,15 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::apply::Act;
-use super::outcome::{Applied, Effect};
 use super::state::State;
-use crate::domain::{Change, Event, StatusId, TimeMs};
+use crate::domain::{Change, TimeMs};
 
 /// How often expired statuses are looked for.
 const BETWEEN: Duration = Duration::from_secs(1);
-/// How many statuses one command erases: some milliseconds of the writer's time.
-const ERASED_TOGETHER: usize = 1_024;
 
 /// How long expired statuses are kept, and when those that are due were last looked for.
 pub struct Retention {
@@ -32,23 +28,5 @@ impl Retention {
         let keep_ms = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
         let Some(through) = now.0.checked_sub(keep_ms) else { return Vec::new() };
         state.expired_through(TimeMs(through)).map(|id| Change::EraseStatus { id: id.clone() }).collect()
-    }
-}
-
-impl State {
-    /// Returns some of the statuses that had expired at a time, those that did first.
-    fn expired_through(&self, time: TimeMs) -> impl Iterator<Item = &StatusId> {
-        let due = self.expiring.iter().take_while(move |(expired, _)| *expired <= time);
-        due.take(ERASED_TOGETHER).map(|(_, id)| id)
-    }
-
-    pub(super) fn erase_expired(&mut self, act: &mut Act<'_>, id: &StatusId) -> Applied {
-        if !self.statuses.contains_key(id) {
-            return Applied::of(Effect::Unchanged);
-        }
-        self.erase_status(act, id);
-        self.erased = self.sequence + 1;
-        act.tell(|| Event::StatusDeleted { id: id.clone() });
-        Applied::of(Effect::Deleted)
     }
 }

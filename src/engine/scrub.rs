@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, watch};
 use super::metrics::Metrics;
 use super::orders::{Order, Rot};
 use super::state::State;
+use super::state::{Verifier, verify_log};
 use super::threads::Threads;
-use super::verify::{Verifier, verify_log};
 use crate::domain::{Error, Finding, Sequence};
 use crate::store::{CheckpointScrub, LogSource, StoreError};
 

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::digest::{Digest, Hashed, tally_hash};
-use super::erasures::Erasures;
-use super::export::Record;
 use super::revision::Revision;
+use super::state::Erasures;
+use super::state::Record;
+use super::state::{Digest, Hashed, tally_hash};
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{
     Block, Change, Edge, EdgeKey, Event, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId,

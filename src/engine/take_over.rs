@@ -8,8 +8,7 @@ use tokio::sync::watch;
 
 use super::batch::new_key;
 use super::common::Common;
-use super::erasures::Erasures;
-use super::state::State;
+use super::state::{Erasures, State};
 use crate::domain::{Change, ErasedId, ErasureKey, Precondition, TimeMs};
 use crate::store::{Journaled, Store, StoreError};
 
@@ -25,7 +24,7 @@ impl Common {
         let Some(journal) = &self.journal else { return Ok(()) };
         let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
         let state = publish.borrow().clone();
-        let known = state.erasures.all().map(|Journaled { key, erased }| ((key, erased.hash), erased.time));
+        let known = state.erasures().all().map(|Journaled { key, erased }| ((key, erased.hash), erased.time));
         let known: HashMap<_, _> = known.collect();
         let is_known = |entry: &Journaled| {
             known.get(&(entry.key, entry.erased.hash)).is_some_and(|time| *time >= entry.erased.time)
@@ -41,15 +40,15 @@ impl Common {
         let mut changes = state.changes_for(unknown);
         if !changes.is_empty() {
             let days = self.options.erased_ids_days;
-            let key = state.erasures.own_key().or(journal.key()).or_else(new_key);
-            let keep = key.filter(|_| !state.erasures.are_kept(days)).map(|key| Change::KeepErased { key, days });
+            let key = state.erasures().own_key().or(journal.key()).or_else(new_key);
+            let keep = key.filter(|_| !state.erasures().are_kept(days)).map(|key| Change::KeepErased { key, days });
             changes.splice(0..0, keep);
             let erased = changes.iter().filter(|change| matches!(change, Change::DeleteMember { .. })).count();
             tracing::warn!(erased, "members are erased again that the erasure journal says to be erased");
             self.carry_out(store, publish, changes)?;
         }
         let state = publish.borrow().clone();
-        journal.append(state.erasures.all())
+        journal.append(state.erasures().all())
     }
 }
 
@@ -58,7 +57,7 @@ impl State {
     fn changes_for(&self, unknown: BTreeMap<ErasureKey, HashMap<u128, TimeMs>>) -> Vec<Change> {
         let mut changes = Vec::new();
         for (key, mut times) in unknown {
-            let ids = self.graph.iter_members().map(|ix| self.graph.id(ix));
+            let ids = self.graph().iter_members().map(|ix| self.graph().id(ix));
             for (hash, id) in Erasures::find(key, ids, |hash| times.contains_key(&hash)) {
                 let erased = times.remove(&hash).unwrap_or_default();
                 let is_from_before = self.member(id.as_str()).is_some_and(|member| member.create_time < erased);

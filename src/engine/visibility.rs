@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::digest::Hashed;
 use super::live::{LiveAt, StatusReader};
-use super::records::Stored;
+use super::state::Hashed;
 use super::state::State;
+use super::state::Stored;
 use crate::domain::limits::HOPS_MAX;
 use crate::domain::{Edge, EdgeFilter, EdgeKey, MemberId, Status, StatusId, TimeMs};
 use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer, Ways, distances};
@@ -20,7 +20,7 @@ pub type Posted<'s> = (MemberIx, &'s Status);
 impl State {
     /// Returns on whose behalf a read is made that names a viewer, or none.
     pub fn viewer(&self, id: Option<&MemberId>) -> Viewer {
-        match id.map(|id| self.graph.find(id.as_str())) {
+        match id.map(|id| self.graph().find(id.as_str())) {
             None => Viewer::Service,
             Some(None) => Viewer::Stranger,
             Some(Some(member)) => Viewer::Member(member),
@@ -39,7 +39,7 @@ impl State {
 
     /// Returns the ways by which a status of this audience travels to a viewer.
     pub(super) fn ways_to(&self, audience: &EdgeFilter, viewer: Viewer, as_of: TimeMs) -> Ways<'_> {
-        self.ways(View::unfiltered(&self.graph, as_of).seen_by(viewer), audience)
+        self.ways(View::unfiltered(self.graph(), as_of).seen_by(viewer), audience)
     }
 
     /// Finds an edge by its key, if the viewer's graph has it. An edge of a symmetric kind is found in either order of its ends.
@@ -58,7 +58,7 @@ impl State {
     }
 
     fn posted(&self, author: MemberIx, id: &StatusId) -> Posted<'_> {
-        (author, &self.statuses.get(id).expect("an author's status is stored").status)
+        (author, self.status_record(id.as_str()).expect("an author's status is stored"))
     }
 
     /// Returns an author's live statuses, newest first, then by id. Looking at them is work, but none counts as visited, because the viewer
@@ -138,8 +138,8 @@ impl State {
     ) -> Result<Vec<Option<u32>>, Limit> {
         let mut found = vec![None; statuses.len()];
         let mut groups = by_audience(viewer, statuses, reader.live_at, &mut found);
-        groups.retain(|(filter, _)| !filter.excludes(self.graph.id(viewer)));
-        let everything = View::unfiltered(&self.graph, reader.as_of).seen_by(Viewer::Member(viewer));
+        groups.retain(|(filter, _)| !filter.excludes(self.graph().id(viewer)));
+        let everything = View::unfiltered(self.graph(), reader.as_of).seen_by(Viewer::Member(viewer));
         budget.hidden(|budget| {
             if groups.len() > 1 {
                 self.leave_out_the_far(&everything, viewer, statuses, max_hops, &mut groups, budget)?;

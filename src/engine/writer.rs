@@ -12,7 +12,6 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, watch};
 
 use super::batch::{Batch, new_key};
-use super::checkpoint::{self, Covered};
 use super::checkpointer::Checkpointer;
 use super::common::Common;
 use super::disk::Disk;
@@ -20,7 +19,8 @@ use super::long_orders::LongOrders;
 use super::orders::{CheckpointWritten, ImportOrder, Order, Rot};
 use super::retention::Retention;
 use super::state::State;
-use super::token_key::new_secret;
+use super::state::checkpoint::{self, Covered};
+use super::state::new_secret;
 use crate::domain::{Change, Precondition, Sequence, TimeMs, builtin_kinds};
 use crate::store::{LogKeep, Store, StoreError};
 
@@ -240,7 +240,7 @@ impl Writer {
     /// Begins one if the log is as long as it may grow without, divided by `part`.
     fn checkpoint_if_due(&mut self, part: u64) {
         let erase_now = self.erase_now();
-        if erase_now && self.published.borrow().erased <= self.covered.sequence {
+        if erase_now && self.published.borrow().erased() <= self.covered.sequence {
             self.trim_log();
         }
         let state = self.published.borrow().clone();
@@ -254,7 +254,7 @@ impl Writer {
         // While memory is full the log is as long as it can get: what was deleted counts no more once a checkpoint is without it.
         let part = if self.common.memory.is_full() { part.max(DUE_WHEN_FULL) } else { part };
         let rotten = self.checkpoint_rotten || self.log_rotten > self.covered.sequence;
-        let erase_now = erase_now && state.erased > self.covered.sequence;
+        let erase_now = erase_now && state.erased() > self.covered.sequence;
         if store.log_bytes() < (due / part).max(1) && !erase_now && !rotten {
             return;
         }
@@ -312,7 +312,7 @@ impl Writer {
             bytes_max: self.common.options.log_keep_bytes_max,
             age_max: self.common.options.log_keep_age_max,
             now: self.common.clock.now(),
-            erased: if self.erase_now() { self.published.borrow().erased } else { 0 }.max(self.log_rotten),
+            erased: if self.erase_now() { self.published.borrow().erased() } else { 0 }.max(self.log_rotten),
         };
         let Some(store) = self.disk.store() else { return };
         match store.trim_log(&keep) {
@@ -331,11 +331,11 @@ impl Writer {
     fn erase_now(&mut self) -> bool {
         let state = self.published.borrow().clone();
         let Some(earliest) = self.disk.store().map(|store| store.log.source().earliest()) else { return false };
-        if state.erased < earliest {
+        if state.erased() < earliest {
             return false;
         }
         let within = self.common.options.erase_within;
-        match state.erasures.first_from(earliest) {
+        match state.erasures().first_from(earliest) {
             Some(erased) => {
                 let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
                 self.common.clock.now() >= TimeMs(erased.0.saturating_add(within))
@@ -352,7 +352,7 @@ fn begin(store: &mut Store, publish: &watch::Sender<Arc<State>>, common: &Common
     let put = |kind| Change::PutKind { kind, precondition: Precondition::None };
     let kinds = if state.sequence() == 0 { builtin_kinds() } else { Vec::new() };
     let mut changes: Vec<Change> = kinds.into_iter().map(put).collect();
-    if state.secret().is_none() {
+    if state.token_key().is_none() {
         changes.push(Change::KeepSecret { secret: new_secret()? });
     }
     if state.sequence() == 0 {

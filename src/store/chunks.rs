@@ -244,7 +244,7 @@ pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
     let mut to = Encoder::plain(Vec::new());
     head.sequence.encode(&mut to);
     head.time.encode(&mut to);
-    head.digest.encode(&mut to);
+    head.digests.iter().for_each(|digest| digest.encode(&mut to));
     head.erased.encode(&mut to);
     head.secret.encode(&mut to);
     let CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, .. } = *head;
@@ -255,7 +255,11 @@ pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
 
 pub fn decode_head(bytes: &[u8]) -> Read<(CheckpointHead, u64)> {
     let mut from = Decoder::new(bytes);
-    let (sequence, time, digest) = (Codec::decode(&mut from)?, Codec::decode(&mut from)?, Codec::decode(&mut from)?);
+    let (sequence, time) = (Codec::decode(&mut from)?, Codec::decode(&mut from)?);
+    let mut digests = [0; 5];
+    for digest in &mut digests {
+        *digest = Codec::decode(&mut from)?;
+    }
     let erased = Codec::decode(&mut from)?;
     let secret: Option<Secret> = Codec::decode(&mut from)?;
     let mut counts = [0; 10];
@@ -276,7 +280,7 @@ pub fn decode_head(bytes: &[u8]) -> Read<(CheckpointHead, u64)> {
         tallies,
         pending,
         erasures,
-        digest,
+        digests,
         erased,
         secret,
     };

@@ -22,7 +22,8 @@ pub struct CheckpointHead {
     pub erasures: u64,
     /// Pending edges.
     pub pending: u64,
-    pub digest: u128,
+    /// The digests of members, edges, statuses, tallies and blocks.
+    pub digests: [u128; 5],
     /// The last command that erased a member; 0 if none did.
     pub erased: Sequence,
     /// What the store keeps for itself; none before its first command.

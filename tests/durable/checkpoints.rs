@@ -89,7 +89,7 @@ pub fn head_of(rows: &[Row], sequence: u64) -> CheckpointHead {
         tallies: count(6),
         pending: count(7),
         erasures: count(8),
-        digest: 0xfeed << 100,
+        digests: [0xfeed << 100, 1, 2, 3, 4],
         erased: sequence / 2,
         secret: Some(Secret([sequence as u8; 32])),
     }

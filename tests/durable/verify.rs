@@ -148,6 +148,10 @@ fn what_rots_under_a_server_is_found_and_written_anew() {
             let mut bytes = std::fs::read(&path).unwrap();
             let at = bytes.len().min(100) / 2;
             bytes[at] ^= 4;
+            if path.ends_with("TAIL") {
+                // It has two slots, and one of them is enough.
+                bytes[0] ^= 4;
+            }
             std::fs::write(&path, bytes).unwrap();
             let found = &mut Findings::default();
             assert_eq!(engine.verify_disk(&engine.state(), found).unwrap(), 1, "{}", path.display());

@@ -29,9 +29,6 @@ const PURE: &str = "crates/graph/src";
 const IMPURE: [&str; 8] =
     ["std::fs", "std::io", "std::net", "std::time", "SystemTime", "Instant", "tokio", "std::thread"];
 
-/// Folders whose files are still tied in circles.
-const STILL_TIED: [&str; 1] = ["src/engine/state.rs"];
-
 const LINES_MAX: usize = 500;
 
 pub struct Source {
@@ -111,8 +108,6 @@ fn no_files_import_each_other_in_a_circle() {
     for package in PACKAGES {
         circles.extend(imports::Package::read(&root().join(package), &sources(package)).circles());
     }
-    let is_still_tied = |circle: &String| STILL_TIED.iter().any(|folder| circle.contains(folder));
-    circles.retain(|circle| !is_still_tied(circle));
     report("files that import each other in a circle", circles);
 }
 

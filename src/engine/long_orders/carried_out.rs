@@ -3,10 +3,10 @@
 use std::mem::take;
 use std::sync::Arc;
 
-use super::super::ahead::Plan;
 use super::super::batch::Batch;
 use super::super::orders::Order;
 use super::super::preparation::{Landed, Prepared};
+use super::super::state::Plan;
 use super::super::state::State;
 use super::super::writer::Writer;
 use super::{LongOrder, changes_of};

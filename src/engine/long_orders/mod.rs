@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::ahead::Plan;
 use super::orders::Order;
 use super::preparation::{Landed, Preparer};
+use super::state::Plan;
 use super::state::State;
 use super::threads::Threads;
 use crate::domain::Change;

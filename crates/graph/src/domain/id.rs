@@ -157,6 +157,27 @@ impl TopicSet {
     }
 }
 
+impl MemberId {
+    /// Returns an id that no other one comes before: where ranges begin.
+    pub fn least() -> MemberId {
+        MemberId(" ".into())
+    }
+}
+
+impl StatusId {
+    /// Returns an id that no other one comes before: where ranges begin.
+    pub fn least() -> StatusId {
+        StatusId(" ".into())
+    }
+}
+
+impl KindName {
+    /// Returns a name that no other one comes before: where ranges begin.
+    pub fn least() -> KindName {
+        KindName("a".into())
+    }
+}
+
 impl Codec for MemberId {
     fn encode(&self, to: &mut Encoder) {
         to.name(self.as_str());

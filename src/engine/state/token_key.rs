@@ -1,16 +1,12 @@
 //! The key that page tokens are authenticated with: made once for each store and kept in it, so that tokens outlive a restart.
 
 use std::fmt;
-use std::sync::Arc;
 
 use ring::hmac::{HMAC_SHA256, Key, sign};
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 
-use super::apply::Act;
-use super::outcome::{Applied, Effect};
-use super::state::State;
-use crate::domain::{Error, Secret};
+use crate::domain::Secret;
 use crate::store::StoreError;
 
 pub const MAC_BYTES: usize = 16;
@@ -24,6 +20,10 @@ pub struct TokenKey {
 impl TokenKey {
     pub fn new(secret: Secret) -> TokenKey {
         TokenKey { secret, key: Key::new(HMAC_SHA256, &secret.0) }
+    }
+
+    pub fn secret(&self) -> Secret {
+        self.secret
     }
 
     pub fn mac(&self, message: &[u8]) -> [u8; MAC_BYTES] {
@@ -49,19 +49,6 @@ pub fn new_secret() -> Result<Secret, StoreError> {
     let filled = SystemRandom::new().fill(&mut bytes);
     filled.map_err(|_| StoreError::Io("the system gives no random bytes".to_owned()))?;
     Ok(Secret(bytes))
-}
-
-impl State {
-    /// The store's secret, if it has one.
-    pub(super) fn secret(&self) -> Option<Secret> {
-        self.token_key.as_ref().map(|key| key.secret)
-    }
-
-    /// Keeps a secret in the place of the one there is. Watchers are told nothing of it, and it is no part of the digest.
-    pub(super) fn keep_secret(&mut self, _: &mut Act<'_>, secret: Secret) -> Result<Applied, Error> {
-        self.token_key = Some(Arc::new(TokenKey::new(secret)));
-        Ok(Applied::of(Effect::Created))
-    }
 }
 
 #[cfg(test)]

@@ -1,63 +1,19 @@
-//! What of a long change is done beforehand, on a copy of the state that nobody is shown.
-//!
-//! What is long about the erasure of a hub, or about a change of who may see its edges, is silent and timeless: edges that go with their
-//! member leave no event behind, and neither do half-edges that move to another row. So it can be done on a copy while other commands are
-//! carried out on the state itself, and again on the copy when they are on disk. A copy answers every question of a command as the
-//! state does, but for edges of a member that is about to be erased: changes of those are left out on the copy.
+//! The long part of a command, done on a copy of the state before the command comes.
 
 use std::collections::HashMap;
 
 use imbl::OrdMap;
 
-use super::apply::{Act, check};
-use super::outcome::{Applied, Effect};
-use super::state::State;
+use super::State;
+use super::ahead::{Ahead, Plan, Unusable, changed_member};
+use super::apply::{ApplyContext, check};
 use crate::domain::{Change, EdgeKey, Member, MemberAttrs, MemberId, Precondition, Privacy, TimeMs, Visibility};
+use crate::engine::outcome::{Applied, Effect};
 use crate::graph::MemberIx;
 use crate::store::{Commit, StoreError};
 
 /// Edges that are removed before it is looked whether to go on.
 const REMOVED_TOGETHER: usize = 1_024;
-
-/// What is to be done beforehand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// Who will be erased: the edges go first.
-    erases: Option<MemberId>,
-    /// Whose edges others will see than do now, by id.
-    shows: Vec<(MemberId, Visibility)>,
-}
-
-impl Plan {
-    /// Whether the record of some planned member would be changed.
-    pub fn meets(&self, changes: &[Change]) -> bool {
-        changes.iter().filter_map(changed_member).any(|id| self.names(id))
-    }
-
-    fn names(&self, id: &MemberId) -> bool {
-        self.erases.as_ref() == Some(id) || self.shows.binary_search_by(|(known, _)| known.cmp(id)).is_ok()
-    }
-}
-
-/// What was done beforehand of the command that comes next. A state that has it is shown to nobody.
-#[derive(Debug, Clone)]
-pub(super) struct Ahead {
-    plan: Plan,
-    /// How many edges of the member who will be erased there would be by now.
-    edges: Option<u64>,
-    /// Members whose half-edges lie as they will, and the privacy that they have.
-    shown: OrdMap<MemberIx, Privacy>,
-}
-
-/// Why a copy cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    #[error("it was told to stop")]
-    Stopped,
-    /// Something is not as it was when the plan was made.
-    #[error("{0}")]
-    Changed(String),
-}
 
 impl State {
     /// What of a command is to be done beforehand, if that is as long as so many edges. `whole` commands are all or none, and may erase.
@@ -155,11 +111,11 @@ impl State {
 
     /// Edges of a member, pending ones too.
     fn edges_of(&self, ix: MemberIx) -> u64 {
-        (self.graph.half_edges(ix).len() + self.pending_of(ix)) as u64
+        (self.graph.half_edges(ix).len() + self.edges.pending().slots(ix).len()) as u64
     }
 
     /// Whether a change is one of edges of the member whose edges are gone already.
-    pub(super) fn is_left_out(&self, change: &Change) -> bool {
+    pub fn is_left_out(&self, change: &Change) -> bool {
         let erased = self.ahead.as_ref().and_then(|ahead| ahead.plan.erases.as_ref());
         erased.is_some_and(|erased| ends_in(change, erased))
     }
@@ -169,7 +125,7 @@ impl State {
         if let Change::PutEdge { put, .. } = change {
             for id in [&put.key.from, &put.key.to] {
                 if self.graph.find(id.as_str()).is_none() {
-                    self.add_member(&mut Act::told(now, None), &Member::bare(id.clone()));
+                    self.add_member(&mut ApplyContext::of_import(now, None), &Member::bare(id.clone()));
                 }
             }
         }
@@ -202,15 +158,6 @@ impl State {
         if self.ahead.as_ref().is_some_and(|ahead| ahead.plan.erases.is_none() && ahead.shown.is_empty()) {
             self.ahead = None;
         }
-    }
-}
-
-/// The member whose record a change changes.
-fn changed_member(change: &Change) -> Option<&MemberId> {
-    match change {
-        Change::PutMember { member, .. } => Some(&member.id),
-        Change::UpdateMember { id, .. } | Change::MergeMember { id, .. } | Change::DeleteMember { id, .. } => Some(id),
-        _ => None,
     }
 }
 

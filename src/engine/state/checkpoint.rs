@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
+use super::State;
 use super::digest::Digest;
 use super::edge_list::{EdgeList, EdgeListBuilder};
-use super::memory::Weight;
 use super::pending::PendingEdge;
-use super::progress::Progress;
-use super::records::{EdgeListKey, EdgeRecord, MemberRecord, StatusRecord, strength_inputs};
+use super::records::{EdgeListKey, EdgeRecord, StatusRecord, strength_inputs};
 use super::requests::Answered;
-use super::state::State;
 use super::token_key::TokenKey;
-use super::under_way::{BatchBytes, bytes_of_commit};
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{Edge, MemberId, Privacy, Sequence, TimeMs, Visibility};
+use crate::engine::memory::Weight;
+use crate::engine::progress::Progress;
+use crate::engine::under_way::{BatchBytes, bytes_of_commit};
 use crate::graph::{GraphBuilder, Ids, KindIx, MemberIx, Pages, StrengthInputs};
 use crate::store::{
     BackupPacker, BackupReader, CheckpointHead, CheckpointLoader, CheckpointWriter, Commit, EdgeRow,
@@ -48,9 +48,9 @@ pub fn head(state: &State) -> CheckpointHead {
         tallies: state.tally_count(),
         erasures: state.erasures.row_count(),
         pending: state.pending_count(),
-        digest: state.digest.0,
+        digests: state.kept_digests().map(|digest| digest.0),
         erased: state.erased,
-        secret: state.secret(),
+        secret: state.token_key.as_ref().map(|key| key.secret()),
     }
 }
 
@@ -76,20 +76,20 @@ pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Res
     for (ix, kind) in state.graph.kinds() {
         take(Row::Kind { slot: ix.0, kind: kind.clone() })?;
     }
-    let mut numbers = vec![u32::MAX; state.members.len()];
+    let mut numbers = vec![u32::MAX; state.members.indices()];
     for (number, ix) in state.graph.iter_members().enumerate() {
         numbers[ix.0 as usize] = number as u32;
-        let record = state.member_record(ix);
+        let record = state.members.get(ix).expect("every member of the graph has a record");
         let member = record.member(state.graph.id(ix).clone(), state.graph.privacy(ix));
         take(Row::Member { member, times: record.times })?;
     }
     for ix in state.graph.iter_members() {
-        let list = state.edges.get(ix.0 as usize).expect("every member of the graph has a list of edges");
+        let list = state.edges.list(ix).expect("every member of the graph has a list of edges");
         for record in list.iter() {
             take(Row::Edge(edge_row(&numbers, ix, record)))?;
         }
     }
-    for record in state.statuses.values() {
+    for record in state.statuses.iter() {
         take(Row::Status { status: record.status.clone(), times: record.times })?;
     }
     for Answered { scope, id, fingerprint, time, answer, named } in state.requests.iter() {
@@ -183,31 +183,30 @@ impl Fold {
     fn finish_rows(&mut self) -> Result<(), StoreError> {
         let Some(rows) = self.rows.take() else { return Ok(()) };
         let state = &mut self.state;
-        state.edges = rows.edges.build(rows.members);
+        state.edges.load_lists(rows.edges.build(rows.members));
         let ids = rows.ids.end(rows.builder.ids());
         if ids.count() != rows.members as usize {
             return Err(damaged("a member is there twice"));
         }
-        state.graph = rows.builder.build_with(ids, || edges_of(&state.edges), at_once);
+        state.graph = rows.builder.build_with(ids, || edges_of(state.edges.lists()), at_once);
         state.graph.restrict_all(&rows.privacies, &rows.visibilities);
         for (by, of) in rows.blocks {
             state.graph.block(by, of);
         }
         for (from, kind, to) in rows.with_origin {
             let edge = state.edge_at(from, kind, to).ok_or_else(|| damaged("an edge is out of order"))?;
-            state.index_origin(&edge.value);
+            state.edges.load_origin(&edge.value);
         }
         for EdgeRow { from, kind, to, attrs, times } in rows.pending {
-            let place = (MemberIx(from), KindIx(kind), MemberIx(to));
-            if state.edge_of_kind(place).is_some() {
+            let slot = (MemberIx(from), KindIx(kind), MemberIx(to));
+            if state.kept_edge(slot).is_some() {
                 return Err(damaged("an edge both stands and is pending, or is pending twice"));
             }
-            let edge = Edge { key: state.key_of(place.0, place.1, place.2), attrs };
+            let edge = Edge { key: state.key_of(slot), attrs };
             if edge.attrs.asked_by.as_ref().is_none_or(|id| *id != edge.key.from && *id != edge.key.to) {
                 return Err(damaged("a pending edge was asked for by neither end"));
             }
-            state.index_origin(&edge);
-            state.put_pending(place, PendingEdge { edge, times });
+            state.edges.load_pending(&state.graph, slot, PendingEdge { edge, times });
         }
         for record in rows.statuses {
             if state.graph.find(record.status.author.as_str()).is_none() {
@@ -221,7 +220,12 @@ impl Fold {
         state.erased = head.erased;
         state.token_key = head.secret.map(|secret| Arc::new(TokenKey::new(secret)));
         // The sum over a million members' records is not taken again at every start: rows carry checksums, and `verify` takes it.
-        state.digest = Digest(head.digest);
+        let [members, edges, statuses, tallies, blocks] = head.digests.map(Digest);
+        state.members.load_digest(members);
+        state.edges.load_digest(edges);
+        state.statuses.load_digest(statuses);
+        state.tallies.load_digest(tallies);
+        state.blocks = blocks;
         if self::head(state) == *head { Ok(()) } else { Err(damaged("its counts are not those its head tells")) }
     }
 }
@@ -393,7 +397,7 @@ impl CheckpointLoader for Fold {
             Row::Member { member, times } => {
                 let ix = rows.builder.member(member.id.clone());
                 self.state.topics.add_interests(ix, &member.attrs.topics);
-                self.state.members.push(MemberRecord::new(&member, times));
+                self.state.members.load(&member, times);
                 let privacy = member.attrs.privacy();
                 if privacy != Privacy::default() {
                     rows.privacies.push((ix, privacy));
@@ -419,7 +423,7 @@ impl CheckpointLoader for Fold {
             Row::Erased { key, erased, until } => self.state.erasures.load(key, erased, until),
             Row::Erasure { sequence, time } => self.state.erasures.load_deadline(sequence, time),
             Row::Tally { introducer, tally } => {
-                self.state.tallies.insert(MemberIx(introducer), Arc::new(tally));
+                self.state.tallies.load(MemberIx(introducer), tally);
             }
             Row::Pending(edge) => {
                 rows.check_ends(&edge)?;

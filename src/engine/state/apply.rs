@@ -2,38 +2,41 @@
 //!
 //! Every change is checked before anything is touched, so a refused change leaves the state as it was.
 
+use std::sync::Arc;
+
+use super::State;
 use super::digest::Hashed;
-use super::edge_list::EdgeList;
 use super::erasures::member_erased;
-use super::records::{MemberRecord, Stored};
-use super::state::State;
-use super::{Applied, Effect};
+use super::records::Stored;
+use super::token_key::TokenKey;
 use crate::domain::{
-    Change, Error, Event, Kind, KindName, Member, MemberId, MemberPatch, Precondition, Reason, Resource, TimeMs, Times,
+    Change, ErasedId, ErasureKey, Error, Event, Kind, KindName, Member, MemberId, MemberPatch, Precondition, Reason,
+    Resource, TimeMs, Times,
 };
+use crate::engine::outcome::{Applied, Effect};
 use crate::graph::{KindIx, MemberIx};
 
-/// When a change is carried out, and who is told what it leaves behind.
-pub(super) struct Act<'a> {
+/// When a change is applied, for whom, and where the events go that it leaves behind.
+pub struct ApplyContext<'a> {
     /// When the command was accepted.
     pub now: TimeMs,
-    /// Nobody asks when the log is replayed.
+    /// None when the log is replayed: nobody asks for events then.
     events: Option<&'a mut Vec<Event>>,
-    /// Whether it comes of an import, which brings back nobody who was erased.
+    /// Whether the change comes of an import, which brings back nobody who was erased.
     pub imported: bool,
 }
 
-impl Act<'_> {
-    pub fn recorded(now: TimeMs, events: &mut Vec<Event>) -> Act<'_> {
-        Act { now, events: Some(events), imported: false }
+impl ApplyContext<'_> {
+    pub fn of_write(now: TimeMs, events: &mut Vec<Event>) -> ApplyContext<'_> {
+        ApplyContext { now, events: Some(events), imported: false }
     }
 
-    /// Of an import, or of one that is replayed, which nobody is told of.
-    pub fn told(now: TimeMs, events: Option<&mut Vec<Event>>) -> Act<'_> {
-        Act { now, imported: events.is_some(), events }
+    /// Returns the context of an import; without events that of a replay.
+    pub fn of_import(now: TimeMs, events: Option<&mut Vec<Event>>) -> ApplyContext<'_> {
+        ApplyContext { now, imported: events.is_some(), events }
     }
 
-    pub fn tell(&mut self, event: impl FnOnce() -> Event) {
+    pub fn emit(&mut self, event: impl FnOnce() -> Event) {
         if let Some(events) = &mut self.events {
             // Most changes leave one thing behind.
             events.reserve_exact(1);
@@ -44,57 +47,69 @@ impl Act<'_> {
 
 impl State {
     /// Carries out one change.
-    pub(super) fn apply(&mut self, act: &mut Act<'_>, change: &Change) -> Result<Applied, Error> {
+    pub fn apply(&mut self, context: &mut ApplyContext<'_>, change: &Change) -> Result<Applied, Error> {
         match change {
-            Change::PutKind { kind, precondition } => self.put_kind(act, kind, precondition),
+            Change::PutKind { kind, precondition } => self.put_kind(context, kind, precondition),
             Change::DeleteKind { name, precondition, allow_missing } => {
-                self.delete_kind(act, name, precondition, *allow_missing)
+                self.delete_kind(context, name, precondition, *allow_missing)
             }
-            Change::PutMember { member, precondition } => self.put_member(act, member, precondition),
-            Change::UpdateMember { id, patch, precondition } => self.update_member(act, id, patch, precondition, false),
-            Change::MergeMember { id, patch, precondition } => self.update_member(act, id, patch, precondition, true),
+            Change::PutMember { member, precondition } => self.put_member(context, member, precondition),
+            Change::UpdateMember { id, patch, precondition } => {
+                self.update_member(context, id, patch, precondition, false)
+            }
+            Change::MergeMember { id, patch, precondition } => {
+                self.update_member(context, id, patch, precondition, true)
+            }
             Change::MergeKind { kind, kept, precondition } => {
                 let before = self.kind(kind.name.as_str());
                 let after = kind.merged(*kept, before.as_ref().map(|before| &before.value))?;
-                self.put_kind(act, &after, precondition)
+                self.put_kind(context, &after, precondition)
             }
             Change::DeleteMember { id, precondition, allow_missing } => {
-                self.delete_member(act, id, precondition, *allow_missing)
+                self.delete_member(context, id, precondition, *allow_missing)
             }
             Change::PutEdge { put, precondition, allow_missing_members } => {
-                self.put_edge(act, put, precondition, *allow_missing_members)
+                self.put_edge(context, put, precondition, *allow_missing_members)
             }
             Change::DeleteEdge { key, precondition, allow_missing } => {
-                self.delete_edge(act, key, precondition, *allow_missing)
+                self.delete_edge(context, key, precondition, *allow_missing)
             }
-            Change::RecordInteractions { record } => self.record_interactions(act, record),
-            Change::PostStatus { status } => self.post_status(act, status),
+            Change::RecordInteractions { record } => self.record_interactions(context, record),
+            Change::PostStatus { status } => self.post_status(context, status),
             Change::DeleteStatus { id, precondition, allow_missing } => {
-                self.delete_status(act, id, precondition, *allow_missing)
+                self.delete_status(context, id, precondition, *allow_missing)
             }
-            Change::BlockMember { block } => self.block_member(act, block),
-            Change::UnblockMember { block, allow_missing } => self.unblock_member(act, block, *allow_missing),
-            Change::RecordIntroduction { introduction } => self.record_introduction(act, introduction),
-            Change::PutIntroducerTally { introducer, tally } => self.put_introducer_tally(act, introducer, tally),
+            Change::BlockMember { block } => self.block_member(context, block),
+            Change::UnblockMember { block, allow_missing } => self.unblock_member(context, block, *allow_missing),
+            Change::RecordIntroduction { introduction } => self.record_introduction(context, introduction),
+            Change::PutIntroducerTally { introducer, tally } => self.put_introducer_tally(context, introducer, tally),
             Change::KeepErased { key, days } => {
                 self.erasures.keep(*key, *days);
                 Ok(Applied::of(Effect::Updated))
             }
             Change::RememberErased { key, erased } => self.learn_erased(*key, erased),
-            Change::EraseStatus { id } => Ok(self.erase_expired(act, id)),
-            Change::KeepSecret { secret } => self.keep_secret(act, *secret),
+            Change::EraseStatus { id } => Ok(self.erase_expired(context, id)),
+            Change::KeepSecret { secret } => {
+                // Watchers hear nothing of it, and it is no part of the digest.
+                self.token_key = Some(Arc::new(TokenKey::new(*secret)));
+                Ok(Applied::of(Effect::Created))
+            }
         }
     }
 
-    fn put_kind(&mut self, act: &mut Act<'_>, kind: &Kind, precondition: &Precondition) -> Result<Applied, Error> {
+    fn put_kind(
+        &mut self,
+        context: &mut ApplyContext<'_>,
+        kind: &Kind,
+        precondition: &Precondition,
+    ) -> Result<Applied, Error> {
         let before = self.kind(kind.name.as_str());
         check(precondition, before.as_ref(), "kind")?;
         let Some(before) = before else {
             if self.graph.add_kind(kind.clone()).is_none() {
                 return Err(Error::precondition("kind.name", Reason::KindLimit, "64 kinds are registered already"));
             }
-            self.digest.add(kind.content_hash());
-            act.tell(|| Event::KindPut { kind: kind.clone() });
+            context.emit(|| Event::KindPut { kind: kind.clone() });
             return Ok(Applied::of(Effect::Created));
         };
         if before.value == *kind {
@@ -106,62 +121,60 @@ impl State {
             return Err(Error::precondition("kind.symmetric", Reason::KindInUse, message));
         }
         self.graph.replace_kind(ix, kind.clone());
-        self.digest.remove(before.value.content_hash());
-        self.digest.add(kind.content_hash());
-        act.tell(|| Event::KindPut { kind: kind.clone() });
+        context.emit(|| Event::KindPut { kind: kind.clone() });
         Ok(Applied::of(Effect::Updated))
     }
 
     fn delete_kind(
         &mut self,
-        act: &mut Act<'_>,
+        context: &mut ApplyContext<'_>,
         name: &KindName,
         precondition: &Precondition,
         allow_missing: bool,
     ) -> Result<Applied, Error> {
         let before = self.kind(name.as_str());
         check(precondition, before.as_ref(), "name")?;
-        let Some(before) = before else {
+        if before.is_none() {
             return missing(Resource::Kind, name, allow_missing);
-        };
+        }
         let ix = self.graph.find_kind(name.as_str()).expect("the kind was found before");
-        let in_audience = |kinds: &[KindName]| kinds.binary_search(name).is_ok();
-        if self.has_edges_of(ix) || self.statuses.values().any(|s| in_audience(&s.status.attrs.audience.filter.kinds)) {
+        if self.has_edges_of(ix) || self.statuses.name_kind(name) {
             return Err(Error::precondition("name", Reason::KindInUse, "edges or audiences of statuses use the kind"));
         }
         self.graph.remove_kind(ix);
-        self.digest.remove(before.value.content_hash());
-        act.tell(|| Event::KindDeleted { name: name.clone() });
+        context.emit(|| Event::KindDeleted { name: name.clone() });
         Ok(Applied::of(Effect::Deleted))
     }
 
     /// Whether edges are of a kind, pending ones too.
     fn has_edges_of(&self, kind: KindIx) -> bool {
-        self.graph.kind_uses(kind) > 0 || self.pending.has_kind(kind)
+        self.graph.kind_uses(kind) > 0 || self.edges.pending().has_kind(kind)
     }
 
     fn put_member(
         &mut self,
-        act: &mut Act<'_>,
+        context: &mut ApplyContext<'_>,
         member: &Member,
         precondition: &Precondition,
     ) -> Result<Applied, Error> {
         let before = self.member(member.id.as_str());
         check(precondition, before.as_ref(), "member")?;
         match before {
-            None if act.imported && self.erasures.contains(&member.id, act.now) => Err(member_erased("member.id")),
+            None if context.imported && self.erasures.contains(&member.id, context.now) => {
+                Err(member_erased("member.id"))
+            }
             None => {
                 self.erasures.remove(&member.id);
-                self.add_member(act, member);
+                self.add_member(context, member);
                 Ok(Applied::of(Effect::Created))
             }
-            Some(before) => Ok(Applied::of(self.replace_member(act, &before, member))),
+            Some(before) => Ok(Applied::of(self.replace_member(context, &before, member))),
         }
     }
 
     fn update_member(
         &mut self,
-        act: &mut Act<'_>,
+        context: &mut ApplyContext<'_>,
         id: &MemberId,
         patch: &MemberPatch,
         precondition: &Precondition,
@@ -173,7 +186,7 @@ impl State {
             if !create {
                 return Err(Error::not_found(Resource::Member, id));
             }
-            return self.put_member(act, &patch.member(&Member::bare(id.clone())), &Precondition::None);
+            return self.put_member(context, &patch.member(&Member::bare(id.clone())), &Precondition::None);
         };
         let after = patch.member(&before.value);
         // Each label is within its bounds; together with those there were they may be too many.
@@ -182,41 +195,39 @@ impl State {
         {
             return Err(violation.within("member").into());
         }
-        Ok(Applied::of(self.replace_member(act, &before, &after)))
+        Ok(Applied::of(self.replace_member(context, &before, &after)))
     }
 
-    pub(super) fn add_member(&mut self, act: &mut Act<'_>, member: &Member) -> MemberIx {
+    pub(super) fn add_member(&mut self, context: &mut ApplyContext<'_>, member: &Member) -> MemberIx {
         let ix = self.graph.add_member(member.id.clone());
-        let record = MemberRecord::new(member, Times::new(act.now));
-        if ix.0 as usize == self.members.len() {
-            self.members.push(record);
-            self.edges.push(EdgeList::default());
-        } else {
-            *self.members.get_mut(ix.0 as usize).expect("a reused slot exists") = record;
+        if self.members.add(ix, member, Times::new(context.now)) {
+            self.edges.add_member();
         }
         self.topics.add_interests(ix, &member.attrs.topics);
         self.graph.set_privacy(ix, member.attrs.privacy());
-        self.digest.add(member.content_hash());
-        let create_time = act.now;
-        act.tell(|| Event::MemberPut { member: member.clone(), create_time });
+        let create_time = context.now;
+        context.emit(|| Event::MemberPut { member: member.clone(), create_time });
         ix
     }
 
-    fn replace_member(&mut self, act: &mut Act<'_>, before: &Stored<Member>, after: &Member) -> Effect {
+    fn replace_member(&mut self, context: &mut ApplyContext<'_>, before: &Stored<Member>, after: &Member) -> Effect {
         if before.value == *after {
             return Effect::Unchanged;
         }
         let ix = self.graph.find(after.id.as_str()).expect("the member was found before");
         self.topics.remove_interests(ix, &before.value.attrs.topics);
         self.topics.add_interests(ix, &after.attrs.topics);
-        let record = self.members.get_mut(ix.0 as usize).expect("every member of the graph has a record");
-        *record = MemberRecord::new(after, record.times.updated(act.now));
+        let times = Times { create: before.create_time, update: context.now };
+        self.members.replace(ix, &before.value, after, times);
         self.graph.set_privacy(ix, after.attrs.privacy());
         self.privacy_set(ix);
-        self.digest.remove(before.value.content_hash());
-        self.digest.add(after.content_hash());
-        act.tell(|| Event::MemberPut { member: after.clone(), create_time: before.create_time });
+        context.emit(|| Event::MemberPut { member: after.clone(), create_time: before.create_time });
         Effect::Updated
+    }
+
+    fn learn_erased(&mut self, key: ErasureKey, erased: &[ErasedId]) -> Result<Applied, Error> {
+        let is_new = self.erasures.learn(key, erased)?;
+        Ok(Applied::of(if is_new { Effect::Created } else { Effect::Unchanged }))
     }
 }
 

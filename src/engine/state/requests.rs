@@ -10,8 +10,8 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet, Vector};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::compare::compare;
 use super::digest::{Digest, hash_of};
-use super::verify::compare;
 use crate::domain::limits::REQUEST_ID_KEPT_MS;
 use crate::domain::{Codec, Error, Inspector, Reason, RequestId, Scope, TimeMs};
 

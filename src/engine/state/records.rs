@@ -16,7 +16,7 @@ pub struct Stored<T> {
 }
 
 impl<T: Hashed> Stored<T> {
-    pub(super) fn of(value: T, times: Times) -> Stored<T> {
+    pub fn of(value: T, times: Times) -> Stored<T> {
         Stored { value, create_time: times.create, update_time: times.update }
     }
 
@@ -50,6 +50,9 @@ impl MemberRecord {
         self.attrs.as_ref().map(|attrs| &attrs.topics)
     }
 }
+
+/// An edge's `from` end, kind and `to` end, as it is kept.
+pub type EdgeSlot = (MemberIx, KindIx, MemberIx);
 
 /// What the records of a list of edges are sorted by.
 pub type EdgeListKey = (MemberIx, KindIx);

@@ -8,10 +8,8 @@ use imbl::{OrdMap, OrdSet, Vector};
 use ring::hmac;
 
 use super::digest::{Digest, hash_of};
-use super::outcome::{Applied, Effect};
-use super::state::State;
 use crate::domain::limits::BATCH_MAX;
-use crate::domain::{Change, Codec, ErasedId, ErasureKey, Error, Inspector, MemberId, Reason, Sequence, TimeMs};
+use crate::domain::{Codec, ErasedId, ErasureKey, Error, Inspector, MemberId, Reason, Sequence, TimeMs};
 use crate::store::Journaled;
 
 /// Keys at most: the store's own, and those of the stores whose exports it took.
@@ -271,39 +269,6 @@ impl Erasures {
             inspector.find("erasures", "all".to_owned(), "the order of their ends is not theirs")?;
         }
         Ok(())
-    }
-}
-
-impl State {
-    /// Erased members whose ids are remembered.
-    pub fn erased_count(&self) -> u64 {
-        self.erasures.len() as u64
-    }
-
-    pub(super) fn learn_erased(&mut self, key: ErasureKey, erased: &[ErasedId]) -> Result<Applied, Error> {
-        let is_new = self.erasures.learn(key, erased)?;
-        Ok(Applied::of(if is_new { Effect::Created } else { Effect::Unchanged }))
-    }
-
-    /// What an import may not carry out, since it names somebody who was erased; names that only stand beside are taken out.
-    pub(super) fn without_erased(&self, change: &mut Change, now: TimeMs) {
-        let is_erased = |id: &MemberId| self.graph.find(id.as_str()).is_none() && self.erasures.contains(id, now);
-        match change {
-            Change::PutEdge { put, .. } => {
-                if let Some(origin) = &mut put.attrs.origin {
-                    origin.introducers.retain(|id| !is_erased(id));
-                }
-            }
-            Change::PostStatus { status } => status.attrs.audience.filter.exclude.retain(|id| !is_erased(id)),
-            _ => {}
-        }
-    }
-
-    /// The refusal of what would bring somebody back who was erased, if that is what is refused here.
-    pub(super) fn erased_instead(&self, change: &Change, error: Error, now: TimeMs) -> Error {
-        let is_missing = matches!(&error, Error::Precondition(violation) if violation.reason == Reason::MemberMissing);
-        let erased = || change.members().into_iter().any(|id| self.erasures.contains(id, now));
-        if is_missing && erased() { member_erased("record") } else { error }
     }
 }
 

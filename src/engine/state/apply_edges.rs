@@ -1,19 +1,18 @@
 //! Many puts of edges at once. What comes of them is the same as of one after the other, for a fraction of the work: members are
-//! looked for in the order of their ids, records are written in the order of their places, and the graph's segments once each.
+//! looked for in the order of their ids, records are written in the order of their slots, and the graph's segments once each.
 
 use std::collections::HashMap;
 
-use super::apply::Act;
-use super::apply_edge::EdgePlace;
+use super::State;
+use super::apply::ApplyContext;
 use super::erasures::member_erased;
-use super::records::strength_inputs;
-use super::state::State;
-use super::{Applied, Effect};
+use super::records::{EdgeSlot, strength_inputs};
 use crate::domain::{Change, EdgePut, Error, Event, Member, MemberId, Precondition, Reason, TimeMs};
+use crate::engine::outcome::{Applied, Effect};
 use crate::graph::{EdgeToPut, MemberIx};
 
-/// A change among many, when it is carried out, and where what it leaves behind is told, if anybody asks.
-pub(super) struct Due<'a> {
+/// A change among many, when it is carried out, and where the events go that it leaves behind, if anybody asks.
+pub struct PendingChange<'a> {
     pub now: TimeMs,
     pub change: &'a Change,
     pub events: Option<&'a mut Vec<Event>>,
@@ -23,14 +22,14 @@ pub(super) struct Due<'a> {
 
 /// An unconditional put of an edge for both its ends.
 struct Put<'a> {
-    act: Act<'a>,
+    context: ApplyContext<'a>,
     put: &'a EdgePut,
     allow_missing_members: bool,
 }
 
 /// Whether two changes may be carried out together, in any order but for puts of the same edge.
-pub(super) fn go_together(one: &Due<'_>, next: &Due<'_>) -> bool {
-    let is_plain = |due: &&Due<'_>| match due.change {
+pub fn go_together(one: &PendingChange<'_>, next: &PendingChange<'_>) -> bool {
+    let is_plain = |due: &&PendingChange<'_>| match due.change {
         Change::PutEdge { put, precondition: Precondition::None, .. } => put.attrs.asked_by.is_none() && !due.left_out,
         _ => false,
     };
@@ -39,17 +38,17 @@ pub(super) fn go_together(one: &Due<'_>, next: &Due<'_>) -> bool {
 
 impl State {
     /// Carries out changes that go together, or one.
-    pub(super) fn apply_together(&mut self, due: &mut [Due<'_>]) -> Vec<Result<Applied, Error>> {
-        if let [Due { now, change, events, left_out }] = due {
+    pub fn apply_together(&mut self, due: &mut [PendingChange<'_>]) -> Vec<Result<Applied, Error>> {
+        if let [PendingChange { now, change, events, left_out }] = due {
             if *left_out {
                 return vec![Ok(self.apply_left_out(*now, change))];
             }
-            return vec![self.apply(&mut Act::told(*now, events.as_deref_mut()), change)];
+            return vec![self.apply(&mut ApplyContext::of_import(*now, events.as_deref_mut()), change)];
         }
-        let puts = due.iter_mut().filter_map(|Due { now, change, events, .. }| match change {
+        let puts = due.iter_mut().filter_map(|PendingChange { now, change, events, .. }| match change {
             Change::PutEdge { put, allow_missing_members, .. } => {
-                let act = Act::told(*now, events.as_deref_mut());
-                Some(Put { act, put, allow_missing_members: *allow_missing_members })
+                let context = ApplyContext::of_import(*now, events.as_deref_mut());
+                Some(Put { context, put, allow_missing_members: *allow_missing_members })
             }
             _ => None,
         });
@@ -57,19 +56,19 @@ impl State {
     }
 
     fn put_edges(&mut self, mut puts: Vec<Put<'_>>) -> Vec<Result<Applied, Error>> {
-        let mut places = Vec::with_capacity(puts.len());
-        let mut results = self.place_edges(&mut puts, &mut places);
+        let mut slots = Vec::with_capacity(puts.len());
+        let mut results = self.assign_slots(&mut puts, &mut slots);
         // Puts of one edge stay in their order.
-        places.sort_unstable();
-        let mut to_put: Vec<EdgeToPut> = Vec::with_capacity(places.len());
-        for (place, at) in places {
-            let (effect, edge) = self.put_record(&mut puts[at], place);
+        slots.sort_unstable();
+        let mut to_put: Vec<EdgeToPut> = Vec::with_capacity(slots.len());
+        for (slot, at) in slots {
+            let (effect, edge) = self.put_record(&mut puts[at], slot);
             if let Ok(applied) = &mut results[at] {
                 applied.effect = effect;
             }
             let Some(edge) = edge else { continue };
             match to_put.last_mut() {
-                Some(last) if (last.from, last.kind, last.to) == place => last.inputs = edge.inputs,
+                Some(last) if (last.from, last.kind, last.to) == slot => last.inputs = edge.inputs,
                 _ => to_put.push(edge),
             }
         }
@@ -78,35 +77,35 @@ impl State {
     }
 
     /// Where each edge that is not refused goes, in the order of the puts. Members that are missing are added.
-    fn place_edges(
+    fn assign_slots(
         &mut self,
         puts: &mut [Put<'_>],
-        places: &mut Vec<(EdgePlace, usize)>,
+        slots: &mut Vec<(EdgeSlot, usize)>,
     ) -> Vec<Result<Applied, Error>> {
         let ids: Vec<&MemberId> = puts.iter().flat_map(|put| [&put.put.key.from, &put.put.key.to]).collect();
         let found = self.graph.find_all(&ids);
         let mut added = HashMap::new();
-        let placed = puts.iter_mut().zip(found.chunks_exact(2)).enumerate().map(|(at, (put, found))| {
-            let (place, applied) = self.place_edge(put, found, &mut added)?;
-            places.push((place, at));
+        let assigned = puts.iter_mut().zip(found.chunks_exact(2)).enumerate().map(|(at, (put, found))| {
+            let (slot, applied) = self.assign_slot(put, found, &mut added)?;
+            slots.push((slot, at));
             Ok(applied)
         });
-        placed.collect()
+        assigned.collect()
     }
 
-    fn place_edge<'a>(
+    fn assign_slot<'a>(
         &mut self,
-        Put { act, put, allow_missing_members }: &mut Put<'a>,
+        Put { context, put, allow_missing_members }: &mut Put<'a>,
         found: &[Option<MemberIx>],
         added: &mut HashMap<&'a MemberId, MemberIx>,
-    ) -> Result<(EdgePlace, Applied), Error> {
+    ) -> Result<(EdgeSlot, Applied), Error> {
         let kind = self.registered(&put.key.kind, "edge.kind")?;
         self.check_origin(put)?;
         let ids = [(&put.key.from, "edge.from_id"), (&put.key.to, "edge.to_id")];
         let mut ends = [None; 2];
         for (end, (found, (id, field))) in ends.iter_mut().zip(found.iter().zip(ids)) {
             *end = found.or_else(|| added.get(id).copied());
-            if end.is_none() && self.erasures.contains(id, act.now) {
+            if end.is_none() && self.erasures.contains(id, context.now) {
                 return Err(member_erased(field));
             }
             if end.is_none() && !*allow_missing_members {
@@ -119,7 +118,7 @@ impl State {
         for end in if swapped { [1, 0] } else { [0, 1] } {
             if ends[end].is_none() {
                 applied.members_created += 1;
-                let ix = self.add_member(act, &Member::bare(ids[end].0.clone()));
+                let ix = self.add_member(context, &Member::bare(ids[end].0.clone()));
                 added.insert(ids[end].0, ix);
                 ends[end] = Some(ix);
             }
@@ -130,10 +129,10 @@ impl State {
     }
 
     /// Writes all of an edge but its part of the graph, which is given back unless nothing changes.
-    fn put_record(&mut self, put: &mut Put<'_>, place: EdgePlace) -> (Effect, Option<EdgeToPut>) {
-        let (from, kind, to) = place;
+    fn put_record(&mut self, put: &mut Put<'_>, slot: EdgeSlot) -> (Effect, Option<EdgeToPut>) {
+        let (from, kind, to) = slot;
         let key = self.kept_key(&put.put.key, kind);
-        let before = self.edge_of(&key, place);
+        let before = self.edges.get(slot, || key.clone());
         let after = put.put.edge_after(key, before.as_ref().map(|stored| &stored.value));
         let new = before.is_none();
         // One that was pending is new to the graph.
@@ -141,7 +140,7 @@ impl State {
         if before.as_ref().is_some_and(|before| before.value == after) {
             return (Effect::Unchanged, None);
         }
-        self.store_record(&mut put.act, place, before.as_ref(), &after);
+        self.store_record(&mut put.context, slot, before.as_ref(), &after);
         let effect = if new { Effect::Created } else { Effect::Updated };
         (effect, Some(EdgeToPut { from, kind, to, inputs: strength_inputs(&after.attrs), new: new_to_graph }))
     }

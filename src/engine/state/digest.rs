@@ -7,7 +7,9 @@
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::domain::codec::{Codec, Encoder};
-use crate::domain::{Block, Edge, EdgeFilter, IntroducerTally, Kind, Member, MemberId, Status, TimeMs};
+use crate::domain::{
+    Block, Edge, EdgeFilter, Error, Inspector, IntroducerTally, Kind, Member, MemberId, Status, TimeMs,
+};
 
 /// The sum of the hashes of all resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,6 +22,22 @@ impl Digest {
 
     pub fn remove(&mut self, hash: u128) {
         self.0 = self.0.wrapping_sub(hash);
+    }
+}
+
+impl Digest {
+    #[must_use]
+    pub fn and(self, other: Digest) -> Digest {
+        Digest(self.0.wrapping_add(other.0))
+    }
+
+    /// Finds whether this digest, computed anew of some resources, is not the one that is kept of them; returns it.
+    pub fn verify(self, part: &'static str, kept: Digest, check: &mut dyn Inspector) -> Result<Digest, Error> {
+        if self != kept {
+            let message = format!("{:032x} is kept, and the records give {:032x}", kept.0, self.0);
+            check.find("digest", part, message)?;
+        }
+        Ok(self)
     }
 }
 

@@ -1,16 +1,15 @@
 //! Who blocks whom.
 
-use super::apply::{Act, missing};
-use super::digest::Hashed;
-use super::outcome::{Applied, Effect};
-use super::state::State;
-use super::verify::Expected;
+use super::State;
+use super::apply::{ApplyContext, missing};
+use super::digest::{Digest, Hashed};
 use crate::domain::limits::BLOCKS_PER_MEMBER_MAX;
 use crate::domain::{Block, Error, Event, Inspector, MemberId, Reason, Resource};
+use crate::engine::outcome::{Applied, Effect};
 use crate::graph::MemberIx;
 
 impl State {
-    pub(super) fn block_member(&mut self, act: &mut Act<'_>, block: &Block) -> Result<Applied, Error> {
+    pub(super) fn block_member(&mut self, context: &mut ApplyContext<'_>, block: &Block) -> Result<Applied, Error> {
         self.require_member(&block.by, "block.member_id")?;
         self.require_member(&block.of, "block.blocked_id")?;
         let Some((by, of)) = self.locate_block(block) else { return missing(Resource::Block, name(block), false) };
@@ -22,21 +21,21 @@ impl State {
             return Err(Error::precondition("block.member_id", Reason::TooMany, message));
         }
         self.graph.block(by, of);
-        self.digest.add(block.content_hash());
-        act.tell(|| Event::BlockPut { block: block.clone() });
+        self.blocks.add(block.content_hash());
+        context.emit(|| Event::BlockPut { block: block.clone() });
         Ok(Applied::of(Effect::Created))
     }
 
     pub(super) fn unblock_member(
         &mut self,
-        act: &mut Act<'_>,
+        context: &mut ApplyContext<'_>,
         block: &Block,
         allow_missing: bool,
     ) -> Result<Applied, Error> {
         match self.locate_block(block) {
             Some((by, of)) if self.graph.unblock(by, of) => {
-                self.digest.remove(block.content_hash());
-                act.tell(|| Event::BlockDeleted { block: block.clone() });
+                self.blocks.remove(block.content_hash());
+                context.emit(|| Event::BlockDeleted { block: block.clone() });
                 Ok(Applied::of(Effect::Deleted))
             }
             _ => missing(Resource::Block, name(block), allow_missing),
@@ -52,7 +51,7 @@ impl State {
         let by = self.graph.members_blocked_by(member).map(|of| (member, of));
         let blocks: Vec<_> = by.chain(self.graph.blockers_of(member).map(|by| (by, member))).collect();
         for (by, of) in blocks {
-            self.digest.remove(self.block(by, of).content_hash());
+            self.blocks.remove(self.block(by, of).content_hash());
             self.graph.unblock(by, of);
         }
     }
@@ -79,14 +78,15 @@ impl State {
         self.graph.block_count()
     }
 
-    pub(super) fn verify_blocks(&self, expected: &mut Expected, check: &mut dyn Inspector) -> Result<(), Error> {
+    pub(super) fn verify_blocks(&self, check: &mut dyn Inspector) -> Result<Digest, Error> {
+        let mut digest = Digest::default();
         for (by, of) in self.graph.all_blocks() {
             match (self.graph.get_id(by), self.graph.get_id(of)) {
-                (Some(by), Some(of)) => expected.digest.add(Block { by: by.clone(), of: of.clone() }.content_hash()),
-                _ => check.find("blocks", format!("places {} and {}", by.0, of.0), "one of the two is not there")?,
+                (Some(by), Some(of)) => digest.add(Block { by: by.clone(), of: of.clone() }.content_hash()),
+                _ => check.find("blocks", format!("indices {} and {}", by.0, of.0), "one of the two is not there")?,
             }
         }
-        Ok(())
+        digest.verify("blocks", self.blocks, check)
     }
 }
 

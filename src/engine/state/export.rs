@@ -1,7 +1,7 @@
 //! All that callers have put, in an order in which it can be put again.
 
+use super::State;
 use super::records::EdgeRecord;
-use super::state::State;
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{Block, Edge, ErasedId, ErasureKey, IntroducerTally, Kind, KindName, Member, MemberId, Status};
 use crate::graph::MemberIx;
@@ -26,7 +26,7 @@ impl State {
         let kinds = self.kinds().into_iter().map(|stored| Record::Kind(stored.value));
         let by_id = || self.graph.members_after(None);
         let members = by_id().map(|ix| Record::Member(self.member_at(ix).value));
-        let statuses = self.statuses.values().map(|record| Record::Status(record.status.clone()));
+        let statuses = self.statuses.iter().map(|record| Record::Status(record.status.clone()));
         let ranks = self.kind_ranks();
         let edges = by_id().flat_map(move |ix| self.edges_from(ix, &ranks)).map(Record::Edge);
         let pending = self.pending_by_key().into_iter().map(Record::Edge);
@@ -56,11 +56,11 @@ impl State {
 
     /// The edges kept with a member, by kind and `to`.
     fn edges_from<'s>(&'s self, from: MemberIx, ranks: &[u8; KINDS_MAX]) -> impl Iterator<Item = Edge> + use<'s> {
-        let list = self.edges.get(from.0 as usize).into_iter().flat_map(|list| list.iter());
+        let list = self.edges.list(from).into_iter().flat_map(|list| list.iter());
         let mut records: Vec<EdgeRecord> = list.collect();
         records.sort_unstable_by_key(|record| (ranks[usize::from(record.kind.0)], self.graph.id(record.to)));
         let edge =
-            move |record: EdgeRecord| Edge { key: self.key_of(from, record.kind, record.to), attrs: record.attrs };
+            move |record: EdgeRecord| Edge { key: self.key_of((from, record.kind, record.to)), attrs: record.attrs };
         records.into_iter().map(edge)
     }
 }

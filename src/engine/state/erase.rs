@@ -1,0 +1,122 @@
+//! The erasure of a member, with all that goes with it.
+
+use super::State;
+use super::apply::{ApplyContext, check, missing};
+use super::erasures::member_erased;
+use super::records::EdgeSlot;
+use crate::domain::{
+    Change, EdgeKey, Error, Event, MemberId, Precondition, Privacy, Reason, Resource, StatusId, TimeMs,
+};
+use crate::engine::outcome::{Applied, Effect};
+use crate::graph::{HalfEdge, MemberIx};
+
+impl State {
+    /// Erases a member with its edges and statuses, and its name wherever else it stands.
+    pub(super) fn delete_member(
+        &mut self,
+        context: &mut ApplyContext<'_>,
+        id: &MemberId,
+        precondition: &Precondition,
+        allow_missing: bool,
+    ) -> Result<Applied, Error> {
+        let before = self.member(id.as_str());
+        check(precondition, before.as_ref(), "member")?;
+        let Some(before) = before else {
+            return missing(Resource::Member, id, allow_missing);
+        };
+        let ix = self.graph.find(id.as_str()).expect("the member was found before");
+        let mut applied = Applied::of(Effect::Deleted);
+        applied.edges_deleted = self.remove_edges_of(ix) + self.removed_ahead(id);
+        let statuses: Vec<StatusId> = self.statuses.of_author(ix, None).cloned().collect();
+        applied.statuses_deleted = statuses.len() as u64;
+        for status in &statuses {
+            self.erase_status(context, status);
+        }
+        self.erase_mentions(context, id);
+        self.remove_blocks_of(ix);
+        self.tallies.remove(ix, id);
+        self.graph.set_privacy(ix, Privacy::default());
+        self.topics.remove_interests(ix, &before.value.attrs.topics);
+        self.members.remove(ix, &before.value);
+        self.graph.remove_member(ix);
+        self.requests.erase(id.as_str());
+        self.erased = self.sequence + 1;
+        self.erasures.add(id, context.now, self.erased);
+        context.emit(|| Event::MemberDeleted { id: id.clone() });
+        Ok(applied)
+    }
+
+    fn remove_edges_of(&mut self, ix: MemberIx) -> u64 {
+        self.remove_edges_while(ix, usize::MAX, &|| true).unwrap_or_default()
+    }
+
+    /// Removes all edges of a member, so many together, as long as it is to go on; none if it was not.
+    pub(super) fn remove_edges_while(
+        &mut self,
+        ix: MemberIx,
+        together: usize,
+        go_on: &dyn Fn() -> bool,
+    ) -> Option<u64> {
+        let edge = |half: HalfEdge| match half.leads_out() {
+            true => (ix, half.kind(), half.neighbor()),
+            false => (half.neighbor(), half.kind(), ix),
+        };
+        let mut edges: Vec<EdgeSlot> = self.graph.half_edges(ix).iter().map(edge).collect();
+        edges.extend(self.edges.pending().slots(ix));
+        for some in edges.chunks(together) {
+            if !go_on() {
+                return None;
+            }
+            for &(from, kind, to) in some {
+                let (from, to) = self.kept_order(from, kind, to);
+                self.remove_edge((from, kind, to));
+            }
+        }
+        Some(edges.len() as u64)
+    }
+
+    /// Takes a member's name out of the origins of edges and the audiences of statuses.
+    fn erase_mentions(&mut self, context: &mut ApplyContext<'_>, id: &MemberId) {
+        let introduced: Vec<EdgeKey> = self.edges.introduced_by(id).cloned().collect();
+        for key in introduced {
+            self.edit_origin(context, &key, |origin| origin.introducers.retain(|introducer| introducer != id));
+        }
+        let excluding: Vec<StatusId> = self.statuses.excluding(id).cloned().collect();
+        for status in excluding {
+            let mut record = self.unstore_status(&status);
+            record.status.attrs.audience.filter.exclude.retain(|excluded| excluded != id);
+            record.times = record.times.updated(context.now);
+            let create_time = record.times.create;
+            context.emit(|| Event::StatusPut { status: record.status.clone(), create_time });
+            self.store_status(record);
+        }
+    }
+}
+
+impl State {
+    /// Erased members whose ids are remembered.
+    pub fn erased_count(&self) -> u64 {
+        self.erasures.len() as u64
+    }
+
+    /// What an import may not carry out, since it names somebody who was erased; names that only stand beside are taken out.
+    pub fn without_erased(&self, change: &mut Change, now: TimeMs) {
+        let is_erased = |id: &MemberId| self.graph.find(id.as_str()).is_none() && self.erasures.contains(id, now);
+        match change {
+            Change::PutEdge { put, .. } => {
+                if let Some(origin) = &mut put.attrs.origin {
+                    origin.introducers.retain(|id| !is_erased(id));
+                }
+            }
+            Change::PostStatus { status } => status.attrs.audience.filter.exclude.retain(|id| !is_erased(id)),
+            _ => {}
+        }
+    }
+
+    /// The refusal of what would bring somebody back who was erased, if that is what is refused here.
+    pub fn erased_instead(&self, change: &Change, error: Error, now: TimeMs) -> Error {
+        let is_missing = matches!(&error, Error::Precondition(violation) if violation.reason == Reason::MemberMissing);
+        let erased = || change.members().into_iter().any(|id| self.erasures.contains(id, now));
+        if is_missing && erased() { member_erased("record") } else { error }
+    }
+}
