@@ -9,9 +9,9 @@ use crate::domain::limits::{
     ETAG_BYTES_MAX, HALF_LIFE_DEFAULT_MS, HOPS_MAX, INTERACTIONS_MAX, INTRODUCERS_PER_ORIGIN_MAX, REACH_HOPS_DEFAULT,
 };
 use crate::domain::{
-    Audience, Block, EdgeAttrs, EdgeKey, EdgePut, History, InteractionRecord, Kind, KindAttrs, KindName, Member,
-    MemberAttrs, MemberId, Origin, Precondition, Reason, Sphere, Status, StatusAttrs, StatusId, Strength, TimeMs,
-    TopicSet, Violation, Visibility, edge_violations,
+    Audience, Block, EdgeAttrs, EdgeKey, EdgePut, Fields, History, InteractionRecord, Kind, KindAttrs, KindName,
+    Member, MemberAttrs, MemberId, Origin, Precondition, Reason, Sphere, Status, StatusAttrs, StatusId, Strength,
+    TimeMs, TopicSet, Violation, Visibility,
 };
 use crate::proto::v1 as pb;
 
@@ -129,7 +129,6 @@ pub fn edge_put(message: pb::Edge, mask: &Mask) -> Decoded<(EdgePut, Preconditio
     let visibility = wrong.check(visibility("visibility", mask.only(EdgeAttrs::VISIBILITY, message.visibility)));
     let origin = mask.only(EdgeAttrs::ORIGIN, message.origin);
     let origin = wrong.check_in("origin", origin.map(origin_of).transpose());
-    let note = mask.only(EdgeAttrs::NOTE, message.note);
     let precondition = wrong.check(etag_precondition(&message.etag));
     let asked_by = (!message.asked_by_id.is_empty()).then(|| MemberId::parse("asked_by_id", &message.asked_by_id));
     let asked_by = wrong.check(asked_by.transpose());
@@ -138,15 +137,21 @@ pub fn edge_put(message: pb::Edge, mask: &Mask) -> Decoded<(EdgePut, Preconditio
     {
         wrong.add(Violation::new("asked_by_id", Reason::OutOfRange, "must be from_id or to_id"));
     }
-    // The note is checked whether the rest is right or not.
-    wrong.extend(edge_violations(&note, origin.as_ref().and_then(Option::as_ref)));
-    all_or_return!(wrong; key, pinned, history, since, visibility, origin, precondition, asked_by);
+    // The other attributes are checked whether these are right or not.
+    let attrs = EdgeAttrs {
+        pinned: pinned.flatten(),
+        history: history.flatten().unwrap_or_default(),
+        since: since.flatten(),
+        visibility: visibility.unwrap_or_default(),
+        note: mask.only(EdgeAttrs::NOTE, message.note),
+        origin: origin.flatten(),
+        asked_by: asked_by.flatten(),
+    };
+    wrong.extend(attrs.violations());
+    all_or_return!(wrong; key, precondition);
     // What was recorded of interactions stays where nothing is said of them.
-    let named =
-        if history.is_some() { mask.fields.and(EdgeAttrs::HISTORY) } else { mask.fields.without(EdgeAttrs::HISTORY) };
-    let kept = EdgeAttrs::ALL.without(named).without(EdgeAttrs::ASKED_BY);
-    let history = history.unwrap_or_default();
-    let attrs = EdgeAttrs { pinned, history, since, visibility, note, origin, asked_by };
+    let unsaid = if history == Some(None) { EdgeAttrs::HISTORY } else { Fields::NONE };
+    let kept = EdgeAttrs::ALL.without(mask.fields).without(EdgeAttrs::ASKED_BY).and(unsaid);
     Ok((EdgePut { key, attrs, kept }, precondition))
 }
 

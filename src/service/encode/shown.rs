@@ -43,11 +43,22 @@ impl Shown<'_> {
         let came_of = stored.value.attrs.origin.as_ref().and_then(|origin| origin.status.clone());
         let mut shown = edge(self.state, stored, self.as_of);
         if !is_of_viewer {
-            shown.visibility = pb::Visibility::Unspecified.into();
-            shown.note.clear();
-            shown.origin = None;
-            shown.etag.clear();
-            shown.update_time = None;
+            // What its owners say of it is theirs; what is not named here is not shown. The etag and the time of the last change would
+            // tell of changes of what is not shown.
+            shown = pb::Edge {
+                from_id: shown.from_id,
+                kind: shown.kind,
+                to_id: shown.to_id,
+                strength: shown.strength,
+                pinned_strength: shown.pinned_strength,
+                interactions: shown.interactions,
+                last_interaction_time: shown.last_interaction_time,
+                interaction_weight: shown.interaction_weight,
+                since: shown.since,
+                create_time: shown.create_time,
+                asked_by_id: shown.asked_by_id,
+                ..Default::default()
+            };
         }
         if let Some(origin) = &mut shown.origin {
             origin.introducer_ids.retain(|id| !self.is_gone(id));

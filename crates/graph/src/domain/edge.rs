@@ -65,6 +65,17 @@ record! {
     }
 }
 
+impl EdgeAttrs {
+    /// Returns every rule that the attributes break, but for that of `asked_by`, which is one of the key's ends.
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut found: Vec<_> = text_violation("note", &self.note, NOTE_CHARS_MAX).into_iter().collect();
+        if let Some(origin) = &self.origin {
+            found.extend(origin.violations().into_iter().map(|v| v.within("origin")));
+        }
+        found
+    }
+}
+
 impl Codec for EdgeKey {
     fn encode(&self, to: &mut Encoder) {
         self.from.encode(to);
@@ -191,7 +202,7 @@ impl EdgePut {
     }
 
     pub fn violations(&self) -> Vec<Violation> {
-        let mut found = edge_violations(&self.attrs.note, self.attrs.origin.as_ref());
+        let mut found = self.attrs.violations();
         if self.attrs.asked_by.as_ref().is_some_and(|id| *id != self.key.from && *id != self.key.to) {
             found.push(Violation::new("asked_by_id", Reason::OutOfRange, "must be from_id or to_id"));
         }
@@ -222,15 +233,6 @@ impl InteractionRecord {
 }
 
 sequence!(InteractionRecord { key, count, time_s });
-
-/// Every rule an edge's own fields break, but for its key's.
-pub fn edge_violations(note: &str, origin: Option<&Origin>) -> Vec<Violation> {
-    let mut found: Vec<_> = text_violation("note", note, NOTE_CHARS_MAX).into_iter().collect();
-    if let Some(origin) = origin {
-        found.extend(origin.violations().into_iter().map(|v| v.within("origin")));
-    }
-    found
-}
 
 /// Checks a number of interactions.
 fn check_count(field: &str, count: u64) -> Result<(), Violation> {

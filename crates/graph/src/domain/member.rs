@@ -56,13 +56,7 @@ impl MemberAttrs {
         let mut found = Vec::new();
         found.extend(text_violation("display_name", &self.display_name, DISPLAY_NAME_CHARS_MAX));
         found.extend(text_violation("headline", &self.headline, HEADLINE_CHARS_MAX));
-        if self.labels.len() > LABELS_MAX {
-            let message = format!("must hold at most {LABELS_MAX} labels");
-            found.push(Violation::new("labels", Reason::TooMany, message));
-        }
-        for (key, value) in &self.labels {
-            found.extend(label_violation(key, value));
-        }
+        found.extend(labels_violations(&self.labels, LABELS_MAX));
         found
     }
 }
@@ -107,6 +101,13 @@ impl MemberPatch {
         after.copy_fields(self.set, &self.attrs);
         after.privacy()
     }
+}
+
+/// Returns every rule that the labels of a resource break.
+pub(super) fn labels_violations(labels: &BTreeMap<String, String>, max: usize) -> Vec<Violation> {
+    let message = || format!("must hold at most {max} labels");
+    let too_many = (labels.len() > max).then(|| Violation::new("labels", Reason::TooMany, message()));
+    too_many.into_iter().chain(labels.iter().filter_map(|(key, value)| label_violation(key, value))).collect()
 }
 
 fn label_violation(key: &str, value: &str) -> Option<Violation> {

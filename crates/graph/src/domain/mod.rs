@@ -23,7 +23,7 @@ mod time;
 
 pub use codec::{Codec, Fields};
 pub use command::{Change, Command, Precondition, Request, RequestId, Scope};
-pub use edge::{Edge, EdgeAttrs, EdgeKey, EdgePut, History, InteractionRecord, Origin, edge_violations};
+pub use edge::{Edge, EdgeAttrs, EdgeKey, EdgePut, History, InteractionRecord, Origin};
 pub use erased::{ErasedId, ErasureKey};
 pub use error::{Error, Reason, Resource, Violation};
 pub use event::Event;
