@@ -33,8 +33,8 @@ fn write_store(folder: &Path, writes: u32, note_chars: usize) -> History {
 }
 
 /// Posts a status of a kilobyte.
-fn post(random: &mut fastrand::Rng, author: &str) -> Change {
-    let mut status = sample_status(&format!("{:x}", random.u64(..)), author);
+fn posted(random: &mut fastrand::Rng, id: &str, author: &str) -> Change {
+    let mut status = sample_status(id, author);
     status.attrs.text = (0..1_000).map(|_| random.alphanumeric()).collect();
     Change::PostStatus { status }
 }
@@ -52,7 +52,7 @@ fn write(folder: &Path, options: EngineOptions, numbers: RangeInclusive<u32>, no
             let put = Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true };
             let mut changes = vec![put_edge(&name, "friend", &next), put];
             if n % 1_000 == 99 {
-                changes.extend((0..600).map(|_| post(&mut random, &name)));
+                changes.extend((0..600).map(|post| posted(&mut random, &format!("{n}-{post}"), &name)));
             }
             engine.write(changes, Some(request(n.into(), 0)), Report::Results).await.unwrap();
             history.insert(engine.state().sequence(), engine.state().digest());
