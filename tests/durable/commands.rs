@@ -87,6 +87,7 @@ fn some_put(random: &mut Rng) -> EdgePut {
         visibility: some_visibility(random),
         note: if random.bool() { random.u8(0..3).to_string() } else { String::new() },
         origin: maybe(random, some_origin),
+        labels: some_labels(random),
     };
     let kept = maybe(random, |random| some_fields(random, EdgeAttrs::ALL)).unwrap_or_default();
     EdgePut { key, attrs, kept: kept.without(EdgeAttrs::HISTORY).without(EdgeAttrs::ASKED_BY).and(unsaid) }

@@ -127,6 +127,7 @@ fn whole() -> EdgeAttrs {
         note: "n".to_owned(),
         origin: Some(origin()),
         asked_by: None,
+        labels: [("team".to_owned(), "7".to_owned())].into(),
     }
 }
 

@@ -382,6 +382,7 @@ impl Naive {
             attrs.visibility = if is_kept(EdgeAttrs::VISIBILITY) { was.visibility } else { attrs.visibility };
             attrs.note = if is_kept(EdgeAttrs::NOTE) { was.note } else { attrs.note };
             attrs.origin = if is_kept(EdgeAttrs::ORIGIN) { was.origin } else { attrs.origin };
+            attrs.labels = if is_kept(EdgeAttrs::LABELS) { was.labels } else { attrs.labels };
         }
         let after = Edge { key: key.clone(), attrs };
         let (effect, ..) = put(&mut self.edges, key, after, now);

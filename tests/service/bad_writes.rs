@@ -169,6 +169,18 @@ fn edges() -> Vec<Case> {
         put("since the year 10000", |e| e.since = at(253_402_300_800), "OUT_OF_RANGE", "edge.since"),
         put("since a negative fraction", |e| e.since = nanos(-1), "OUT_OF_RANGE", "edge.since"),
         put("note of 1,001 characters", |e| e.note = long(1_001), "TOO_LONG", "edge.note"),
+        put(
+            "17 labels",
+            |e| e.labels = many("k", 17).into_iter().map(|key| (key, text(""))).collect(),
+            "TOO_MANY",
+            "edge.labels",
+        ),
+        put(
+            "edge's label of 257 bytes",
+            |e| drop(e.labels.insert(text("k"), long(257))),
+            "TOO_LONG",
+            "edge.labels[\"k\"]",
+        ),
         put("note with NUL", |e| e.note = text("a\0b"), "MALFORMED", "edge.note"),
         put("origin in no status", |e| origin(e).status_id = text("none"), "STATUS_MISSING", "edge.origin.status_id"),
         put("origin in a long id", |e| origin(e).status_id = long(129), "TOO_LONG", "edge.origin.status_id"),

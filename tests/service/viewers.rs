@@ -60,6 +60,7 @@ async fn of_others_it_sees_no_more_than_they_show() {
     let visibility = Visibility::Everyone.into();
     kith.put_edge(Edge {
         note: text("old"),
+        labels: [(text("team"), text("7"))].into(),
         origin: Some(origin.clone()),
         visibility,
         ..edge("ben", "colleague", "cleo")
@@ -74,6 +75,7 @@ async fn of_others_it_sees_no_more_than_they_show() {
     let shown = (seen.note.as_str(), &seen.origin, seen.etag.as_str(), seen.update_time, seen.visibility);
     assert_eq!(shown, ("", &None, "", None, 0));
     assert_eq!((seen.strength, seen.create_time), (whole.strength, whole.create_time));
+    assert_eq!((whole.labels.len(), seen.labels.len()), (1, 0));
     // One of its ends sees who introduced it, but for whom it does not see at all; of which status it came is for that one's author.
     let own = of(edges_seen(&kith, "ben", "ben").await).origin.unwrap();
     assert_eq!((own.status_id.as_str(), own.introducer_ids), ("", vec![text("ana")]));

@@ -150,6 +150,7 @@ impl World {
             pinned_strength: random.bool().then(|| random.f32().max(0.01)),
             visibility: some_visibility(random),
             note: random.u8(..).to_string(),
+            labels: [("n".to_owned(), random.u8(..).to_string())].into(),
             origin,
             ..edge(from, kind, to)
         };

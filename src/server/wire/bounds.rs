@@ -1,18 +1,20 @@
 //! The number of elements that each repeated field of a request may hold, and what the elements are called. The handlers check the same
 //! bounds.
 
+use crate::domain::EdgeAttrs;
 use crate::domain::limits::{
     ASK_DAYS_MAX, BATCH_MAX, EXCLUDED_MEMBERS_MAX, INTRODUCERS_PER_ORIGIN_MAX, KINDS_MAX, LABELS_MAX, SPHERES_MAX,
     TOPICS_MAX, UPDATED_FIELDS_MAX,
 };
 
 /// The bounds by the field's full name: how many elements, and of what.
-const BOUNDS: [(&str, usize, &str); 20] = [
+const BOUNDS: [(&str, usize, &str); 21] = [
     ("google.protobuf.FieldMask.paths", UPDATED_FIELDS_MAX, "fields"),
     ("kith.v1.BatchGetDistancesRequest.to_ids", BATCH_MAX, "members"),
     ("kith.v1.BatchGetMembersRequest.ids", BATCH_MAX, "members"),
     ("kith.v1.CheckReachRequest.viewer_ids", BATCH_MAX, "members"),
     ("kith.v1.DiscoverStatusesRequest.topics", TOPICS_MAX, "topics"),
+    ("kith.v1.Edge.labels", EdgeAttrs::LABELS_MAX, "labels"),
     ("kith.v1.EdgeFilter.exclude_member_ids", EXCLUDED_MEMBERS_MAX, "members"),
     ("kith.v1.EdgeFilter.kinds", KINDS_MAX, "kinds"),
     ("kith.v1.EdgeFilter.spheres", SPHERES_MAX, "spheres"),

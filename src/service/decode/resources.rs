@@ -146,6 +146,7 @@ pub fn edge_put(message: pb::Edge, mask: &Mask) -> Decoded<(EdgePut, Preconditio
         note: mask.only(EdgeAttrs::NOTE, message.note),
         origin: origin.flatten(),
         asked_by: asked_by.flatten(),
+        labels: mask.only(EdgeAttrs::LABELS, message.labels),
     };
     wrong.extend(attrs.violations());
     all_or_return!(wrong; key, precondition);

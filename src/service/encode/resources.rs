@@ -154,7 +154,7 @@ pub fn edge_of_strength(stored: Stored<Edge>, strength: f32) -> pb::Edge {
 
 fn edge_put(edge: Edge) -> pb::Edge {
     let Edge { key, attrs } = edge;
-    let EdgeAttrs { pinned, history, since, visibility: shown, note, origin, asked_by } = attrs;
+    let EdgeAttrs { pinned, history, since, visibility: shown, note, origin, asked_by, labels } = attrs;
     let last = TimeMs(i64::from(history.last_s) * 1_000);
     pb::Edge {
         from_id: key.from.as_str().to_owned(),
@@ -169,6 +169,7 @@ fn edge_put(edge: Edge) -> pb::Edge {
         note,
         origin: origin.map(origin_put),
         asked_by_id: asked_by.map(|id| id.as_str().to_owned()).unwrap_or_default(),
+        labels,
         ..Default::default()
     }
 }

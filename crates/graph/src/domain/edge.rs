@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use super::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read, default_fields, record, sequence};
 use super::limits::{INTERACTION_TIME_MAX_MS, INTERACTIONS_MAX, INTRODUCERS_PER_ORIGIN_MAX, NOTE_CHARS_MAX};
-use super::member::text_violation;
+use super::member::{labels_violations, text_violation};
 use super::{KindName, MemberId, Reason, StatusId, Strength, TimeMs, Violation, Visibility};
 
 /// An edge's name: one edge of each kind between two members, in each direction where the kind is directed.
@@ -62,13 +64,18 @@ record! {
         5 ORIGIN origin: Option<Origin>,
         /// The end that asked for it, while the other one has not accepted: until then the edge is pending, and walked by nobody.
         6 ASKED_BY asked_by: Option<MemberId>,
+        7 LABELS labels: BTreeMap<String, String>,
     }
 }
 
 impl EdgeAttrs {
+    /// How many labels an edge may have.
+    pub const LABELS_MAX: usize = 16;
+
     /// Returns every rule that the attributes break, but for that of `asked_by`, which is one of the key's ends.
     pub fn violations(&self) -> Vec<Violation> {
         let mut found: Vec<_> = text_violation("note", &self.note, NOTE_CHARS_MAX).into_iter().collect();
+        found.extend(labels_violations(&self.labels, EdgeAttrs::LABELS_MAX));
         if let Some(origin) = &self.origin {
             found.extend(origin.violations().into_iter().map(|v| v.within("origin")));
         }
