@@ -21,7 +21,8 @@ use crate::proto::v1::{ContentTotals, ExportRequest, ImportRecord};
 
 /// Writes all there is at one revision, a JSON object a line, as `kith import` reads them.
 ///
-/// A file is there when it is whole, not before. Times the server made and request ids are not in it: those are `kith backup`'s.
+/// A file is there when it is whole, not before. Imported into an empty store it makes the same one, with times and etags. Revisions and
+/// request ids are not in it: those are `kith backup`'s.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// The file, gzipped if its name ends in .gz; - is standard output.
@@ -189,8 +190,8 @@ fn tally(came: &mut ContentTotals, record: &ImportRecord) -> Result<(), Failure>
         Some(Record::Edge(_)) => came.edges += 1,
         Some(Record::Block(_)) => came.blocks += 1,
         Some(Record::IntroducerTally(_)) => came.introducer_tallies += 1,
-        // Erased members are not counted as content.
-        Some(Record::Erased(_)) => {}
+        // Erased members and kinds that are not there are not counted as content.
+        Some(Record::AbsentKind(_) | Record::Erased(_)) => {}
         None => return Err(Failure::new("the server sent a record that this version of kith does not know")),
     }
     Ok(())

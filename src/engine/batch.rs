@@ -283,7 +283,7 @@ impl Batch {
         let time = self.next_time();
         if !self.state.erasures().is_empty() {
             let changes = orders.iter_mut().flat_map(|order| &mut order.changes);
-            changes.for_each(|change| self.state.without_erased(change, time));
+            self.state.without_erased(changes, time);
         }
         let mut events: Vec<Vec<Event>> = vec![Vec::new(); orders.iter().map(|order| order.changes.len()).sum()];
         let imports: Vec<&[Change]> = orders.iter().map(|order| order.changes.as_slice()).collect();

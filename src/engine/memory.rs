@@ -205,6 +205,7 @@ impl Memory {
 /// Returns whether a change would leave more behind than there is.
 fn grows(state: &State, change: &Change) -> bool {
     match change {
+        Change::Restore { put, .. } => grows(state, put),
         Change::PutMember { member, .. } => {
             state.member(member.id.as_str()).is_none_or(|before| member_bytes(&before.value) < member_bytes(member))
         }

@@ -73,7 +73,7 @@ impl Landed {
 
 /// About how many changes of one edge are as much work.
 fn weight(commits: &[Commit]) -> usize {
-    let weight = |change: &Change| match change {
+    let weight = |change: &Change| match change.plain() {
         // Each may be one of some thousand edges.
         Change::DeleteMember { .. } => MEMBER_WEIGHT,
         Change::UpdateMember { patch, .. } if patch.set.has(MemberAttrs::EDGES_VISIBILITY) => MEMBER_WEIGHT,

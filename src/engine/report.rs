@@ -32,6 +32,7 @@ impl State {
             Some(Snapshot::Edge(edge, strength))
         };
         match change {
+            Change::Restore { put, .. } => self.subject(put, as_of),
             Change::PutKind { kind, .. } | Change::MergeKind { kind, .. } => {
                 self.kind(kind.name.as_str()).map(Snapshot::Kind)
             }

@@ -7,12 +7,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::revision::Revision;
-use super::state::Erasures;
-use super::state::Record;
-use super::state::{Digest, Hashed, tally_hash};
+use super::state::{Digest, Erasures, Hashed, Record, Stored, absent_kinds, tally_hash};
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{
     Block, Change, Edge, EdgeKey, Event, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId,
+    TimeMs, Times,
 };
 use crate::store::{CheckpointHead, CheckpointLoader, Commit, EdgeRow, Loader, Row, Store, StoreError};
 
@@ -58,6 +57,11 @@ pub fn export_stored<E>(
             take(record)
         };
         let mut rows = Rows { notes: &notes, stage, given: HashSet::new(), refused: None, receive };
+        if stage == Stage::Named {
+            absent_kinds(|name| notes.has_kind(name))
+                .try_for_each(&mut rows.receive)
+                .map_err(StoredExportError::Receiver)?;
+        }
         let read = open().and_then(|mut store| store.checkpoints.read(&mut rows));
         if let Some(refused) = rows.refused {
             return Err(StoredExportError::Receiver(refused));
@@ -72,13 +76,13 @@ pub fn export_stored<E>(
 fn count(totals: &mut StoredTotals, sum: &mut Digest, record: &Record) {
     let (counted, hash) = match record {
         Record::Kind(kind) => (&mut totals.kinds, kind.content_hash()),
-        Record::Member(member) => (&mut totals.members, member.content_hash()),
-        Record::Status(status) => (&mut totals.statuses, status.content_hash()),
-        Record::Edge(edge) => (&mut totals.edges, edge.content_hash()),
+        Record::Member(member) => (&mut totals.members, member.value.content_hash()),
+        Record::Status(status) => (&mut totals.statuses, status.value.content_hash()),
+        Record::Edge(edge) => (&mut totals.edges, edge.value.content_hash()),
         Record::Block(block) => (&mut totals.blocks, block.content_hash()),
         Record::IntroducerTally(introducer, tally) => (&mut totals.introducer_tallies, tally_hash(introducer, tally)),
         // They are no content.
-        Record::Erased(..) => return,
+        Record::AbsentKind(_) | Record::Erased(..) => return,
     };
     *counted += 1;
     sum.add(hash);
@@ -101,9 +105,9 @@ struct Notes {
     /// The last event of all.
     position: Position,
     kinds: BTreeMap<KindName, Left<Kind>>,
-    members: BTreeMap<MemberId, Left<Member>>,
-    statuses: BTreeMap<StatusId, Left<Status>>,
-    edges: BTreeMap<EdgeKey, Left<Edge>>,
+    members: BTreeMap<MemberId, Left<Stored<Member>>>,
+    statuses: BTreeMap<StatusId, Left<Stored<Status>>>,
+    edges: BTreeMap<EdgeKey, Left<Stored<Edge>>>,
     blocks: BTreeMap<(MemberId, MemberId), Left<Block>>,
     tallies: BTreeMap<MemberId, Left<IntroducerTally>>,
     /// The last event that erased a member of this id. What the checkpoint and earlier events said of its edges, statuses, blocks and
@@ -114,20 +118,25 @@ struct Notes {
 }
 
 impl Notes {
-    fn note(&mut self, event: Event) {
+    /// Takes over what an event of a command that was accepted at `now` says.
+    fn note(&mut self, event: Event, now: TimeMs) {
         self.position += 1;
         let at = self.position;
+        let since = |create: TimeMs| Times { create, update: now };
         match event {
             Event::KindPut { kind } => drop(self.kinds.insert(kind.name.clone(), (at, Some(kind)))),
             Event::KindDeleted { name } => drop(self.kinds.insert(name, (at, None))),
-            Event::MemberPut { member, .. } => drop(self.members.insert(member.id.clone(), (at, Some(member)))),
+            Event::MemberPut { member, create_time } => self.note_member(at, Stored::of(member, since(create_time))),
+            Event::MemberPutAt { member, times } => self.note_member(at, Stored::of(member, times)),
             Event::MemberDeleted { id } => {
                 self.members.insert(id.clone(), (at, None));
                 self.erased.insert(id, at);
             }
-            Event::EdgePut { edge, .. } => drop(self.edges.insert(edge.key.clone(), (at, Some(edge)))),
+            Event::EdgePut { edge, create_time } => self.note_edge(at, Stored::of(edge, since(create_time))),
+            Event::EdgePutAt { edge, times } => self.note_edge(at, Stored::of(edge, times)),
             Event::EdgeDeleted { key } => drop(self.edges.insert(key, (at, None))),
-            Event::StatusPut { status, .. } => drop(self.statuses.insert(status.id.clone(), (at, Some(status)))),
+            Event::StatusPut { status, create_time } => self.note_status(at, Stored::of(status, since(create_time))),
+            Event::StatusPutAt { status, times } => self.note_status(at, Stored::of(status, times)),
             Event::StatusDeleted { id } => drop(self.statuses.insert(id, (at, None))),
             Event::BlockPut { block } => {
                 self.blocks.insert((block.by.clone(), block.of.clone()), (at, Some(block)));
@@ -138,6 +147,18 @@ impl Notes {
                 self.tallies.insert(introducer, (at, known));
             }
         }
+    }
+
+    fn note_member(&mut self, at: Position, member: Stored<Member>) {
+        self.members.insert(member.value.id.clone(), (at, Some(member)));
+    }
+
+    fn note_edge(&mut self, at: Position, edge: Stored<Edge>) {
+        self.edges.insert(edge.value.key.clone(), (at, Some(edge)));
+    }
+
+    fn note_status(&mut self, at: Position, status: Stored<Status>) {
+        self.statuses.insert(status.value.id.clone(), (at, Some(status)));
     }
 
     /// Takes over what a commit says of who is erased, and who was brought back.
@@ -154,7 +175,9 @@ impl Notes {
                 match event {
                     Event::MemberDeleted { id } => self.remembered.add(id, time, commit.sequence),
                     // Whatever put the member brought it back.
-                    Event::MemberPut { member, .. } => self.remembered.remove(&member.id),
+                    Event::MemberPut { member, .. } | Event::MemberPutAt { member, .. } => {
+                        self.remembered.remove(&member.id);
+                    }
                     _ => {}
                 }
             }
@@ -172,11 +195,11 @@ impl Notes {
         MemberId::parse("id", id).map_err(|_| damaged("a member's id is none"))
     }
 
-    fn edge(&self, row: EdgeRow) -> Result<Edge, StoreError> {
+    fn edge(&self, row: EdgeRow) -> Result<Stored<Edge>, StoreError> {
         let kind = self.slots.get(usize::from(row.kind)).cloned().flatten();
         let kind = kind.ok_or_else(|| damaged("an edge names a kind that is not there"))?;
         let key = EdgeKey { from: self.number(row.from)?, kind, to: self.number(row.to)? };
-        Ok(Edge { key, attrs: row.attrs })
+        Ok(Stored::of(Edge { key, attrs: row.attrs }, row.times))
     }
 }
 
@@ -212,7 +235,8 @@ impl Loader for Notes {
     fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
         self.sequence = commit.sequence;
         self.remember(&commit);
-        commit.events.into_iter().flatten().for_each(|event| self.note(event));
+        let now = commit.command.time;
+        commit.events.into_iter().flatten().for_each(|event| self.note(event, now));
         Ok(())
     }
 }
@@ -258,12 +282,12 @@ impl<E, F: FnMut(Record) -> Result<(), E>> Rows<'_, E, F> {
                 let mut members = members.filter_map(|(_, (_, left))| left.clone());
                 members.try_for_each(|member| (self.receive)(Record::Member(member)))?;
                 let statuses = notes.statuses.values().filter_map(|(at, left)| Some((*at, left.clone()?)));
-                let mut standing = statuses.filter(|(at, status)| notes.stands(&status.author, *at));
+                let mut standing = statuses.filter(|(at, status)| notes.stands(&status.value.author, *at));
                 standing.try_for_each(|(_, status)| (self.receive)(Record::Status(status)))
             }
             Stage::Naming => {
                 let edges = notes.edges.values().filter_map(|(at, left)| Some((*at, left.clone()?)));
-                let mut standing = edges.filter(|(at, edge)| notes.joins_standing(&edge.key, *at));
+                let mut standing = edges.filter(|(at, edge)| notes.joins_standing(&edge.value.key, *at));
                 standing.try_for_each(|(_, edge)| (self.receive)(Record::Edge(edge)))?;
                 let blocks = notes.blocks.values().filter_map(|(at, left)| Some((*at, left.clone()?)));
                 let mut standing =
@@ -286,8 +310,8 @@ impl<E, F: FnMut(Record) -> Result<(), E>> Rows<'_, E, F> {
                 None => self.give(Record::Kind(kind)),
                 Some((_, left)) => left.clone().map_or(Ok(()), |kind| self.give(Record::Kind(kind))),
             },
-            Row::Member { member, .. } => match notes.members.get(&member.id) {
-                None => self.give(Record::Member(member)),
+            Row::Member { member, times } => match notes.members.get(&member.id) {
+                None => self.give(Record::Member(Stored::of(member, times))),
                 Some((_, None)) => Ok(()),
                 Some((_, Some(left))) => {
                     // Statuses that the log left alone come before what it added, and after their author.
@@ -295,17 +319,18 @@ impl<E, F: FnMut(Record) -> Result<(), E>> Rows<'_, E, F> {
                     self.give(Record::Member(left.clone()))
                 }
             },
-            Row::Status { status, .. }
+            Row::Status { status, times }
                 if !notes.statuses.contains_key(&status.id) && notes.stands(&status.author, 0) =>
             {
-                self.give(Record::Status(status))
+                self.give(Record::Status(Stored::of(status, times)))
             }
             _ => Ok(()),
         }
     }
 
-    fn edge(&mut self, edge: Edge) -> Result<(), StoreError> {
-        let stands = !self.notes.edges.contains_key(&edge.key) && self.notes.joins_standing(&edge.key, 0);
+    fn edge(&mut self, edge: Stored<Edge>) -> Result<(), StoreError> {
+        let key = &edge.value.key;
+        let stands = !self.notes.edges.contains_key(key) && self.notes.joins_standing(key, 0);
         if stands { self.give(Record::Edge(edge)) } else { Ok(()) }
     }
 
@@ -330,6 +355,10 @@ impl<E, F: FnMut(Record) -> Result<(), E>> Rows<'_, E, F> {
 }
 
 impl Notes {
+    fn has_kind(&self, name: &KindName) -> bool {
+        self.kinds.get(name).map_or_else(|| self.has_slot(name), |(_, left)| left.is_some())
+    }
+
     fn has_slot(&self, name: &KindName) -> bool {
         self.slots.iter().flatten().any(|slot| slot == name)
     }

@@ -53,14 +53,16 @@ impl Common {
 }
 
 impl State {
-    /// What makes a state of it that knows these erasures. Whoever was made after its erasure was brought back, and stays.
+    /// What makes a state of it that knows these erasures. Whoever was made after its erasure was brought back, and stays; nobody was made
+    /// after the last command, whatever an import said.
     fn changes_for(&self, unknown: BTreeMap<ErasureKey, HashMap<u128, TimeMs>>) -> Vec<Change> {
         let mut changes = Vec::new();
         for (key, mut times) in unknown {
             let ids = self.graph().iter_members().map(|ix| self.graph().id(ix));
             for (hash, id) in Erasures::find(key, ids, |hash| times.contains_key(&hash)) {
                 let erased = times.remove(&hash).unwrap_or_default();
-                let is_from_before = self.member(id.as_str()).is_some_and(|member| member.create_time < erased);
+                let is_from_before =
+                    self.member(id.as_str()).is_some_and(|member| member.create_time.min(self.time()) < erased);
                 if is_from_before {
                     let precondition = Precondition::None;
                     changes.push(Change::DeleteMember { id, precondition, allow_missing: true });

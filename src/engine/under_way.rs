@@ -65,7 +65,7 @@ pub fn bytes_of_commit(commit: &Commit) -> u64 {
 
 /// Returns the bytes of a change's texts. Its ids are counted among what every change takes.
 fn texts(change: &Change) -> u64 {
-    match change {
+    match change.plain() {
         Change::PutMember { member, .. } => member_texts(&member.attrs),
         Change::UpdateMember { patch, .. } | Change::MergeMember { patch, .. } => {
             let labels = patch.label_changes.iter();

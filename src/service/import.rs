@@ -212,7 +212,7 @@ impl Tally {
             let position = if record.position == 0 { self.response.received } else { record.position };
             match import_change(record, mask.as_ref(), allow_missing_members, now) {
                 Ok((change, compared)) => {
-                    if let (Change::PostStatus { status }, Some(compared)) = (&change, compared) {
+                    if let (Change::PostStatus { status }, Some(compared)) = (change.plain(), compared) {
                         begun.statuses.insert(changes.len(), (status.clone(), compared));
                     }
                     begun.positions.push(position);
@@ -249,13 +249,15 @@ impl Tally {
                 self.response.members_created_bare += applied.members_created as i64;
                 match applied.effect {
                     Effect::Created => self.response.created += 1,
-                    Effect::Updated => self.response.updated += 1,
-                    Effect::Unchanged | Effect::Deleted => self.response.unchanged += 1,
+                    Effect::Updated | Effect::Deleted => self.response.updated += 1,
+                    Effect::Unchanged => self.response.unchanged += 1,
                 }
             }
             Err(Error::Precondition(violation)) if violation.reason == Reason::MemberErased => {
                 self.response.erased_skipped += 1;
             }
+            // A kind that the exported store lacked is used here, and stays.
+            Err(Error::Precondition(violation)) if is_kind_kept(&violation) => self.response.unchanged += 1,
             // A status is posted once; importing the same again leaves it as it is.
             Err(Error::AlreadyExists { resource: Resource::Status, .. }) => self.response.unchanged += 1,
             Err(error) => self.refuse(position, error),
@@ -274,6 +276,11 @@ impl Tally {
             });
         }
     }
+}
+
+/// Whether the refusal is that of a kind's deletion, and not of its put.
+fn is_kind_kept(violation: &Violation) -> bool {
+    violation.reason == Reason::KindInUse && violation.field == "name"
 }
 
 /// What of an imported status is not as the stored one has it.

@@ -147,6 +147,7 @@ pub fn without_viewer() -> Error {
 fn name_of(change: &Change) -> String {
     let edge = |what: &str, key: &EdgeKey| format!("{what} {}/{}/{}", key.from, key.kind, key.to);
     match change {
+        Change::Restore { put, .. } => name_of(put),
         Change::PutKind { kind, .. } => format!("put_kind {}", kind.name),
         Change::DeleteKind { name, .. } => format!("delete_kind {name}"),
         Change::PutMember { member, .. } => format!("put_member {}", member.id),

@@ -4,7 +4,7 @@
 
 use super::Commit;
 use crate::domain::codec::{Codec, Decoder, Encoder, Malformed, Read};
-use crate::domain::{Change, Command, EdgeKey, Event, Member, Request, Sequence, TimeMs};
+use crate::domain::{Change, Command, EdgeKey, Event, Member, Request, Sequence, TimeMs, Times};
 
 /// How an event is written: as its change says it, the same with the edge's ends in the other order, or whole.
 const AS_SAID: u8 = 0;
@@ -46,13 +46,14 @@ pub fn decode(sequence: Sequence, payload: &[u8]) -> Read<Commit> {
     Ok(Commit { sequence, command: Command { time, request, changes }, answer, events })
 }
 
-/// Writes an event of a change accepted at `time`. A time of creation is written as the time before that.
+/// Writes an event of a change accepted at `time`. A time of creation is written as the time before that which the change says.
 fn encode_event(to: &mut Encoder, event: &Event, change: &Change, time: TimeMs) {
-    let create_time = event.create_time().unwrap_or(time);
+    let times = change.restored().unwrap_or(Times::new(time));
+    let create = event.create_time().unwrap_or(times.create);
     for mark in [AS_SAID, AS_SAID_BACKWARD] {
-        if said(change, mark, create_time).is_some_and(|said| said == *event) {
+        if said(change, mark, Times { create, ..times }, time).is_some_and(|said| said == *event) {
             to.byte(mark);
-            return to.signed(time.0.wrapping_sub(create_time.0));
+            return to.signed(times.create.0.wrapping_sub(create.0));
         }
     }
     to.byte(WHOLE);
@@ -63,27 +64,29 @@ fn decode_event(from: &mut Decoder<'_>, change: &Change, time: TimeMs) -> Read<E
     match from.byte()? {
         WHOLE => Event::decode(from),
         mark @ (AS_SAID | AS_SAID_BACKWARD) => {
-            let create_time = TimeMs(time.0.wrapping_sub(from.signed()?));
-            said(change, mark, create_time).ok_or(Malformed("an event is said to be what its change does not say"))
+            let times = change.restored().unwrap_or(Times::new(time));
+            let create = TimeMs(times.create.0.wrapping_sub(from.signed()?));
+            said(change, mark, Times { create, ..times }, time)
+                .ok_or(Malformed("an event is said to be what its change does not say"))
         }
         _ => Err(Malformed("an event is written in no known way")),
     }
 }
 
 /// Returns what a change leaves behind where it finds nothing, if it says that by itself.
-fn said(change: &Change, mark: u8, create_time: TimeMs) -> Option<Event> {
-    match (change, mark) {
+fn said(change: &Change, mark: u8, times: Times, time: TimeMs) -> Option<Event> {
+    match (change.plain(), mark) {
         (Change::PutEdge { put, .. }, mark) => {
             let key = if mark == AS_SAID { put.key.clone() } else { backward(&put.key) };
-            Some(Event::EdgePut { edge: put.edge(key), create_time })
+            Some(Event::edge_put(put.edge(key), times, time))
         }
         (_, AS_SAID_BACKWARD) => None,
         (Change::PutKind { kind, .. }, _) => Some(Event::KindPut { kind: kind.clone() }),
-        (Change::PutMember { member, .. }, _) => Some(Event::MemberPut { member: member.clone(), create_time }),
+        (Change::PutMember { member, .. }, _) => Some(Event::member_put(member.clone(), times, time)),
         (Change::MergeMember { id, patch, .. }, _) => {
-            Some(Event::MemberPut { member: patch.member(&Member::bare(id.clone())), create_time })
+            Some(Event::member_put(patch.member(&Member::bare(id.clone())), times, time))
         }
-        (Change::PostStatus { status }, _) => Some(Event::StatusPut { status: status.clone(), create_time }),
+        (Change::PostStatus { status }, _) => Some(Event::status_put(status.clone(), times, time)),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! The real binary, as a person and a script use it.
 
+#[path = "../service/answers.rs"]
+mod answers;
 mod backup;
 mod config;
 mod demo;
@@ -13,6 +15,7 @@ mod private;
 mod queries;
 mod readme;
 mod shell;
+mod upgrade;
 mod verify;
 #[path = "../service/whole_world.rs"]
 mod whole_world;

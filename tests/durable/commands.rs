@@ -6,7 +6,7 @@ use fastrand::Rng;
 use kith::domain::{
     Audience, Block, Change, Day, DayOfAsks, EdgeAttrs, EdgeFilter, EdgeKey, EdgePut, Fields, History,
     InteractionRecord, IntroducerTally, Introduction, Kind, KindAttrs, Member, MemberAttrs, MemberId, MemberPatch,
-    Origin, Precondition, Sphere, Stage, Status, StatusAttrs, Strength, TimeMs, TopicSet, Visibility,
+    Origin, Precondition, Sphere, Stage, Status, StatusAttrs, Strength, TimeMs, Times, TopicSet, Visibility,
 };
 use kith::engine::State;
 
@@ -105,14 +105,23 @@ fn some_patch(random: &mut Rng) -> MemberPatch {
     }
 }
 
-/// What imports mostly are made of: many edges, the same one several times among them.
-pub fn some_puts(random: &mut Rng) -> Vec<Change> {
-    let some = |random: &mut Rng| Change::PutEdge {
-        put: some_put(random),
-        precondition: Precondition::None,
-        allow_missing_members: random.bool(),
+/// What imports mostly are made of: many edges, the same one several times among them. `now` is about the time of the import.
+pub fn some_puts(random: &mut Rng, now: TimeMs) -> Vec<Change> {
+    let some = |random: &mut Rng| {
+        let (put, allow_missing_members) = (some_put(random), random.bool());
+        let put = Change::PutEdge { put, precondition: Precondition::None, allow_missing_members };
+        if random.u8(0..4) == 0 { restored(random, put, now) } else { put }
     };
     (0..random.usize(1..30)).map(|_| some(random)).collect()
+}
+
+/// A put as an import that says its times: of long ago, of about now and of a time to come.
+fn restored(random: &mut Rng, put: Change, now: TimeMs) -> Change {
+    let all = [-62_135_596_800_000, 0, now.0 - 3, now.0 - 1, now.0, now.0 + 1, now.0 + 2, now.0 + 1_000_000];
+    let mut times = [all[random.usize(0..all.len())], all[random.usize(0..all.len())]];
+    times.sort_unstable();
+    let [create, update] = times.map(TimeMs);
+    Change::Restore { times: Times { create, update }, put: Box::new(put) }
 }
 
 fn some_visibility(random: &mut Rng) -> Visibility {
@@ -197,6 +206,15 @@ fn some_precondition(random: &mut Rng, own: Option<String>, old: &[String]) -> P
 
 /// One change of any sort. `old` are etags given before.
 pub fn some_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
+    let change = some_plain_change(random, state, old);
+    let is_restorable = matches!(
+        change,
+        Change::PutMember { .. } | Change::MergeMember { .. } | Change::PutEdge { .. } | Change::PostStatus { .. }
+    );
+    if is_restorable && random.u8(0..3) == 0 { restored(random, change, state.time()) } else { change }
+}
+
+fn some_plain_change(random: &mut Rng, state: &State, old: &[String]) -> Change {
     let allow_missing = random.bool();
     match random.u8(0..26) {
         0..3 => {

@@ -1,6 +1,7 @@
 //! A store that an earlier version wrote opens, and holds what it held.
 //!
-//! A version with a new format writes it anew: `KITH_WRITE_FIXTURE=folder cargo test --release --test durable fixture`.
+//! A version with a new format writes it anew: `KITH_WRITE_FIXTURE=folder cargo test --release --test durable fixture`. Its export is beside
+//! it, and held against it by `tests/cli/upgrade.rs`.
 
 use std::path::Path;
 

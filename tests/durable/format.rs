@@ -202,7 +202,9 @@ fn commits() -> Vec<Commit> {
     asked.command.request = Some(Request { scope: Scope(300), ..request(1, 0x0102 << 112) });
     asked.answer = vec![0xab, 0xcd];
     let events = events().into_iter().map(|(change, event)| Commit { events: vec![vec![event]], ..commit_of(change) });
-    changes().into_iter().map(commit_of).chain(events).chain([asked]).collect()
+    let restored =
+        restored().into_iter().map(|(change, event)| Commit { events: vec![vec![event]], ..commit_of(change) });
+    changes().into_iter().map(commit_of).chain(events).chain([asked]).chain(restored).collect()
 }
 
 /// Returns a store with the checkpoint, written now.
@@ -269,6 +271,26 @@ fn everything_is_written_and_read_as_ever() {
         assert_eq!((loaded.head, loaded.rows), (Some(HEAD), rows()));
         assert_eq!(loaded.commits, [commit]);
     }
+}
+
+/// Returns puts that restore times, each with an event that it says, and one of each event that says both times.
+fn restored() -> Vec<(Change, Event)> {
+    let times = Times { create: TimeMs(1_600_000_000_000), update: TimeMs(1_650_000_000_000) };
+    let restore = |put| Change::Restore { times, put: Box::new(put) };
+    let edge = EdgePut::bare(edge_key("ann", "friend", "bob")).edge(edge_key("ann", "friend", "bob"));
+    let status = sample_status("s", "ann");
+    let events = [
+        Event::MemberPutAt { member: member(), times },
+        Event::EdgePutAt { edge: edge.clone(), times },
+        Event::StatusPutAt { status: status.clone(), times },
+    ];
+    let [member_put, edge_put, status_put] = events.clone();
+    let said = [
+        (restore(put_member(member())), member_put),
+        (restore(put_edge("bob", "friend", "ann")), edge_put),
+        (restore(Change::PostStatus { status }), status_put),
+    ];
+    said.into_iter().chain(events.map(|event| (put_bare("cy"), event))).collect()
 }
 
 /// Returns one of each event, after a change that says it or does not.

@@ -116,7 +116,7 @@ async fn long(engine: &Engine, random: &mut Rng) -> Vec<Told> {
         // Imports delete nobody.
         changes.retain(|change| !matches!(change, Change::DeleteMember { .. }));
         changes.push(shown(random, other));
-        told.extend(import(engine, vec![changes, some_puts(random), vec![shown(random, hub)]]).await);
+        told.extend(import(engine, vec![changes, some_puts(random, state.time()), vec![shown(random, hub)]]).await);
         return told;
     }
     let after = vec![shown(random, hub)];
@@ -156,7 +156,7 @@ async fn short(engine: &Engine, random: &mut Rng) -> Vec<Told> {
     let changes: Vec<Change> = (0..random.usize(1..4)).map(|_| some(random)).collect();
     if random.u8(..4) == 0 {
         let changes = changes.into_iter().filter(|change| !matches!(change, Change::DeleteMember { .. })).collect();
-        return import(engine, vec![changes, some_puts(random)]).await;
+        return import(engine, vec![changes, some_puts(random, state.time())]).await;
     }
     let asked = random.bool().then(|| request(random.u128(..), 3));
     write(engine, changes, asked).await.into_iter().collect()

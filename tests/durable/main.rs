@@ -16,6 +16,7 @@ mod long_orders;
 mod memory;
 mod model;
 mod naive;
+mod naive_imports;
 mod over;
 mod requests;
 mod support;

@@ -90,7 +90,7 @@ impl<'a> Pair<'a> {
             1 => {
                 let mut imports = vec![imported];
                 for _ in 0..self.random.usize(1..4) {
-                    imports.push(some_puts(&mut self.random));
+                    imports.push(some_puts(&mut self.random, state.time()));
                 }
                 self.random.shuffle(&mut imports);
                 self.import(imports).await
@@ -241,12 +241,15 @@ impl Pair<'_> {
         let (mut exported, mut named) = (Vec::new(), BTreeSet::new());
         let take = |record: Record| -> Result<(), Infallible> {
             let (name, names) = match &record {
+                Record::AbsentKind(name) => (format!("no kind {name}"), vec![]),
                 Record::Kind(kind) => (format!("kind {}", kind.name), vec![]),
-                Record::Member(member) => (format!("member {}", member.id), vec![]),
-                Record::Status(status) => (format!("status {}", status.id), vec![format!("member {}", status.author)]),
-                Record::Edge(edge) => {
-                    let EdgeKey { from, kind, to } = &edge.key;
-                    let status = edge.attrs.origin.as_ref().and_then(|origin| origin.status.as_ref());
+                Record::Member(Stored { value, .. }) => (format!("member {}", value.id), vec![]),
+                Record::Status(Stored { value, .. }) => {
+                    (format!("status {}", value.id), vec![format!("member {}", value.author)])
+                }
+                Record::Edge(Stored { value, .. }) => {
+                    let EdgeKey { from, kind, to } = &value.key;
+                    let status = value.attrs.origin.as_ref().and_then(|origin| origin.status.as_ref());
                     let ends = [format!("member {from}"), format!("member {to}"), format!("kind {kind}")];
                     let status = status.map(|status| format!("status {status}"));
                     (format!("edge {from} {kind} {to}"), ends.into_iter().chain(status).collect())

@@ -52,7 +52,8 @@ pub struct Naive {
     pub statuses: BTreeMap<StatusId, Dated<Status>>,
     pub blocks: BTreeSet<Block>,
     pub asked: BTreeMap<MemberId, Asked>,
-    pub erased: BTreeSet<MemberId>,
+    /// Who was erased, and when.
+    pub erased: BTreeMap<MemberId, TimeMs>,
     /// What every etag that was ever given stands for.
     pub etags: HashMap<String, String>,
 }
@@ -67,12 +68,12 @@ pub fn version<T: Debug>(value: &T, update: TimeMs) -> String {
     format!("{value:?} at {update:?}")
 }
 
-const UNCHANGED: Done = ("Unchanged", 0, 0, 0);
+pub const UNCHANGED: Done = ("Unchanged", 0, 0, 0);
 const CREATED: Done = ("Created", 0, 0, 0);
 const UPDATED: Done = ("Updated", 0, 0, 0);
 const DELETED: Done = ("Deleted", 0, 0, 0);
 
-fn refused<T>(text: &str) -> Result<T, Refused> {
+pub fn refused<T>(text: &str) -> Result<T, Refused> {
     Err(text.to_owned())
 }
 
@@ -181,6 +182,7 @@ impl Naive {
             },
             Change::RecordIntroduction { introduction } => self.introduce(introduction),
             Change::KeepErased { .. } | Change::RememberErased { .. } => Ok(CREATED),
+            Change::Restore { times, put } => self.restore(now, *times, put),
             // No caller asks for these.
             Change::EraseStatus { .. } | Change::KeepSecret { .. } => Ok(CREATED),
             Change::PutIntroducerTally { introducer, tally } => {
@@ -204,36 +206,6 @@ impl Naive {
         }
     }
 
-    /// What an import carries out: nobody who was erased comes back.
-    pub fn import(&mut self, now: TimeMs, change: &Change) -> Result<Done, Refused> {
-        let mut change = change.clone();
-        match &mut change {
-            Change::PutMember { member, precondition } if self.erased.contains(&member.id) => {
-                self.check(precondition, None::<&Dated<Member>>, "member")?;
-                return refused("Precondition MemberErased member.id");
-            }
-            Change::MergeMember { id, precondition, .. } if self.erased.contains(id) => {
-                self.check(precondition, None::<&Dated<Member>>, "member")?;
-                return refused("Precondition MemberErased member.id");
-            }
-            Change::PutEdge { put, .. } => {
-                put.attrs
-                    .origin
-                    .iter_mut()
-                    .for_each(|origin| origin.introducers.retain(|id| !self.erased.contains(id)));
-            }
-            Change::PostStatus { status } => {
-                status.attrs.audience.filter.exclude.retain(|id| !self.erased.contains(id))
-            }
-            _ => {}
-        }
-        let names_erased = change.members().into_iter().any(|id| self.erased.contains(id));
-        self.apply(now, &change).map_err(|refused| {
-            let is_missing = refused.starts_with("Precondition MemberMissing");
-            if is_missing && names_erased { "Precondition MemberErased record".to_owned() } else { refused }
-        })
-    }
-
     fn introduce(&mut self, introduction: &Introduction) -> Result<Done, Refused> {
         let Introduction { introducer, stage, day } = introduction;
         if !self.members.contains_key(introducer) {
@@ -254,7 +226,7 @@ impl Naive {
         Ok(if known.is_none() { CREATED } else { UPDATED })
     }
 
-    fn check<T: Debug>(
+    pub fn check<T: Debug>(
         &self,
         precondition: &Precondition,
         there: Option<&Dated<T>>,
@@ -331,7 +303,7 @@ impl Naive {
     }
 
     /// The key an edge of a kind that exists is kept under.
-    fn stored_key(&self, key: &EdgeKey) -> Option<EdgeKey> {
+    pub fn stored_key(&self, key: &EdgeKey) -> Option<EdgeKey> {
         let swapped = self.kinds.get(&key.kind)?.value.attrs.symmetric && key.from.as_str() > key.to.as_str();
         let (from, to) = if swapped { (&key.to, &key.from) } else { (&key.from, &key.to) };
         Some(EdgeKey { from: from.clone(), kind: key.kind.clone(), to: to.clone() })
@@ -355,7 +327,7 @@ impl Naive {
         let ends = [(&edge.key.from, "from"), (&edge.key.to, "to")];
         let absent: Vec<_> = ends.into_iter().filter(|&(id, _)| !self.members.contains_key(id)).collect();
         for (id, end) in &absent {
-            if self.erased.contains(*id) {
+            if self.erased.contains_key(*id) {
                 return Err(format!("Precondition MemberErased edge.{end}_id"));
             }
             if !allow_missing_members {
@@ -401,7 +373,7 @@ impl Naive {
         let left = |from_s: u32| libm::exp2(-(f64::from(last_s - from_s) / half_life_s));
         let faded = f64::from(before.faded) * left(before.last_s) + record.count as f64 * left(record.time_s);
         edge.value.attrs.history = History { count: before.count + record.count, faded: faded as f32, last_s };
-        edge.update = now;
+        edge.update = now.max(edge.update);
         Ok(UPDATED)
     }
 
@@ -430,7 +402,7 @@ impl Naive {
 
     fn erase_member(&mut self, now: TimeMs, id: &MemberId) -> Done {
         self.members.remove(id);
-        self.erased.insert(id.clone());
+        self.erased.insert(id.clone(), now);
         self.blocks.retain(|block| block.by != *id && block.of != *id);
         self.asked.remove(id);
         let edges = self.edges.len();
@@ -442,7 +414,7 @@ impl Naive {
         for status in self.statuses.values_mut() {
             if status.value.attrs.audience.filter.exclude.contains(id) {
                 status.value.attrs.audience.filter.exclude.retain(|excluded| excluded != id);
-                status.update = now;
+                status.update = now.max(status.update);
             }
         }
         ("Deleted", (edges - self.edges.len()) as u64, own.len() as u64, 0)
@@ -455,7 +427,7 @@ impl Naive {
             edit(&mut after);
             if after != *before {
                 edge.value.attrs.origin = Some(after).filter(|origin| *origin != Origin::default());
-                edge.update = now;
+                edge.update = now.max(edge.update);
             }
         }
     }
@@ -469,7 +441,7 @@ fn put<K: Ord, T: PartialEq>(map: &mut BTreeMap<K, Dated<T>>, key: K, value: T, 
         }
         Some(before) if before.value == value => UNCHANGED,
         Some(before) => {
-            *before = Dated { value, create: before.create, update: now };
+            *before = Dated { value, create: before.create, update: now.max(before.update) };
             UPDATED
         }
     }

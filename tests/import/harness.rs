@@ -88,7 +88,7 @@ impl Kith {
         import.end().await
     }
 
-    /// Everything there is but the kinds that a store begins with, as the command exports it.
+    /// Everything there is but the kinds that a store begins with, as the command exports it, without the times of the import.
     pub async fn export(&self) -> Vec<serde_json::Value> {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kith"));
         let output = command.args(["export", "--server", &self.url]).output().await.unwrap();
@@ -97,7 +97,13 @@ impl Kith {
         let records = records.lines().map(|line| serde_json::from_str(line).unwrap());
         let builtin = ["spouse", "family", "friend", "neighbor", "colleague", "client", "follows"];
         let own = |record: &serde_json::Value| !builtin.iter().any(|kind| record["kind"]["name"] == *kind);
-        records.filter(own).collect()
+        let undated = |mut record: serde_json::Value| {
+            for value in record.as_object_mut().unwrap().values_mut().filter_map(serde_json::Value::as_object_mut) {
+                value.retain(|field, _| !["createTime", "updateTime"].contains(&field.as_str()));
+            }
+            record
+        };
+        records.filter(own).map(undated).collect()
     }
 
     pub fn begin(&self, arguments: &[&str]) -> Import {

@@ -1,5 +1,6 @@
 //! The API as a caller sees it: over TCP, against a server in this process or the real binary.
 
+mod answers;
 mod ask;
 mod backup;
 mod bad_input;
@@ -27,6 +28,7 @@ mod large_answers;
 mod limits;
 mod live;
 mod logs;
+mod lossless;
 mod metric_names;
 mod metrics;
 mod mirror;

@@ -48,7 +48,7 @@ impl Mirror {
                 Record::Status(status) => drop(mirror.statuses.insert(status.id.clone(), status)),
                 Record::Block(block) => drop(mirror.blocks.insert(block_key(block))),
                 Record::IntroducerTally(tally) => drop(mirror.tallies.insert(tally.member_id.clone(), tally)),
-                Record::Erased(_) => {}
+                Record::AbsentKind(_) | Record::Erased(_) => {}
             }
         }
         mirror

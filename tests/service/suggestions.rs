@@ -44,7 +44,7 @@ impl Known {
                     }
                     known.steps.insert((edge.from_id, edge.to_id));
                 }
-                import_record::Record::Erased(_) => {}
+                import_record::Record::AbsentKind(_) | import_record::Record::Erased(_) => {}
                 import_record::Record::IntroducerTally(tally) => {
                     known.tallies.insert(tally.member_id.clone(), tally);
                 }

@@ -3,7 +3,6 @@
 //! `KITH_VIEWERS` is how many pairs of worlds are tried, `KITH_SEED` where they begin: 700 make more than 100,000 questions.
 
 use std::collections::BTreeMap;
-use std::env;
 
 use fastrand::Rng;
 use kith::app::StoreOptions;
@@ -483,7 +482,7 @@ async fn ask_both(seed: u64, hidden: Hidden) -> (usize, usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_viewer_may_not_see_makes_no_difference_to_it() {
-    let number = |name: &str| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let worlds = number("KITH_VIEWERS").unwrap_or(25);
     let seed = number("KITH_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000));
     let mut asked = 0;

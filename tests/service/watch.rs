@@ -25,7 +25,7 @@ pub async fn next(stream: &mut Streaming<WatchResponse>) -> Result<WatchResponse
 }
 
 /// The token of the empty store: its revisions name the store first, then the sequence.
-fn before_all(revision: &str) -> String {
+pub fn before_all(revision: &str) -> String {
     let store = u64::from_str_radix(&revision[..16], 16).unwrap();
     kith::engine::Revision::new(u128::from(store) << 64, 0).to_string()
 }
@@ -102,7 +102,7 @@ async fn write_randomly(kith: &Kith, random: &mut Rng, batches: u32) -> String {
     revision
 }
 
-async fn follow(kith: &Kith, mirror: &mut Mirror, through: &str) {
+pub async fn follow(kith: &Kith, mirror: &mut Mirror, through: &str) {
     let mut stream = watch(kith, &mirror.revision).await.unwrap();
     while mirror.revision != through {
         mirror.apply(next(&mut stream).await.unwrap());

@@ -16,7 +16,8 @@ pub fn whole_world(seed: u64, members: u32) -> Vec<ImportRecord> {
     let mut records: Vec<Record> = vec![
         Record::Kind(kind("reads", Sphere::Public, false, 0.1, 59)),
         Record::Kind(kind("plays-with", Sphere::Personal, true, 1.0 / 3.0, 1)),
-        // A built-in one, changed.
+        // Built-in ones, changed; of one all that can be as if it was not given.
+        Record::Kind(kind("family", Sphere::Personal, true, 0.0, 0)),
         Record::Kind(kind("spouse", Sphere::Personal, true, 5.0, 0)),
     ];
     records.extend((0..members).map(|n| Record::Member(member(random, n))));

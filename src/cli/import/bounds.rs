@@ -12,7 +12,7 @@ use crate::proto::v1::import_record::Record;
 /// Returns why a record at a position is not to be sent, if one of its lists is too long.
 pub fn refusal(record: &Record, paths: usize, position: u64) -> Option<Refusal> {
     let lists: Vec<(&str, usize, usize)> = match record {
-        Record::Kind(_) | Record::Block(_) => Vec::new(),
+        Record::Kind(_) | Record::AbsentKind(_) | Record::Block(_) => Vec::new(),
         Record::Member(member) => {
             vec![("member.topics", member.topics.len(), TOPICS_MAX), ("member.labels", member.labels.len(), LABELS_MAX)]
         }

@@ -58,7 +58,7 @@ fn prefix_ids(prefix: &str, resource: &mut import_record::Record) {
         }
     };
     match resource {
-        import_record::Record::Kind(_) | import_record::Record::Erased(_) => {}
+        import_record::Record::Kind(_) | import_record::Record::AbsentKind(_) | import_record::Record::Erased(_) => {}
         import_record::Record::Member(member) => put(&mut member.id),
         import_record::Record::Edge(edge) => {
             put(&mut edge.from_id);

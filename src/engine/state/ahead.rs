@@ -52,7 +52,7 @@ pub enum Unusable {
 
 /// The member whose record a change changes.
 pub fn changed_member(change: &Change) -> Option<&MemberId> {
-    match change {
+    match change.plain() {
         Change::PutMember { member, .. } => Some(&member.id),
         Change::UpdateMember { id, .. } | Change::MergeMember { id, .. } | Change::DeleteMember { id, .. } => Some(id),
         _ => None,

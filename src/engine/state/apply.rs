@@ -24,16 +24,33 @@ pub struct ApplyContext<'a> {
     events: Option<&'a mut Vec<Event>>,
     /// Whether the change comes of an import, which brings back nobody who was erased.
     pub imported: bool,
+    /// The times that the change says its resource has.
+    restored: Option<Times>,
 }
 
 impl ApplyContext<'_> {
     pub fn of_write(now: TimeMs, events: &mut Vec<Event>) -> ApplyContext<'_> {
-        ApplyContext { now, events: Some(events), imported: false }
+        ApplyContext { now, events: Some(events), imported: false, restored: None }
     }
 
     /// Returns the context of an import; without events that of a replay.
     pub fn of_import(now: TimeMs, events: Option<&mut Vec<Event>>) -> ApplyContext<'_> {
-        ApplyContext { now, imported: events.is_some(), events }
+        ApplyContext { now, imported: events.is_some(), events, restored: None }
+    }
+
+    /// Returns the context of a change that restores these times.
+    #[must_use]
+    pub fn restoring(self, restored: Option<Times>) -> Self {
+        ApplyContext { restored, ..self }
+    }
+
+    /// Returns the times of the change's resource after it, given those before.
+    pub fn times(&self, before: Option<Times>) -> Times {
+        match (before, self.restored) {
+            (None, given) => given.unwrap_or(Times::new(self.now)),
+            (Some(before), Some(given)) => before.restored(given),
+            (Some(before), None) => before.updated(self.now),
+        }
     }
 
     pub fn emit(&mut self, event: impl FnOnce() -> Event) {
@@ -93,6 +110,10 @@ impl State {
                 // Watchers hear nothing of it, and it is no part of the digest.
                 self.token_key = Some(Arc::new(TokenKey::new(*secret)));
                 Ok(Applied::of(Effect::Created))
+            }
+            Change::Restore { times, put } => {
+                context.restored = Some(*times);
+                self.apply(context, put)
             }
         }
     }
@@ -160,12 +181,12 @@ impl State {
         let before = self.member(member.id.as_str());
         check(precondition, before.as_ref(), "member")?;
         match before {
-            None if context.imported && self.erasures.contains(&member.id, context.now) => {
+            None if context.imported && self.erasures.bars(&member.id, context.now, context.restored) => {
                 Err(member_erased("member.id"))
             }
             None => {
                 self.erasures.remove(&member.id);
-                self.add_member(context, member);
+                self.add_member(context, member, context.times(None));
                 Ok(Applied::of(Effect::Created))
             }
             Some(before) => Ok(Applied::of(self.replace_member(context, &before, member))),
@@ -198,15 +219,15 @@ impl State {
         Ok(Applied::of(self.replace_member(context, &before, &after)))
     }
 
-    pub(super) fn add_member(&mut self, context: &mut ApplyContext<'_>, member: &Member) -> MemberIx {
+    pub(super) fn add_member(&mut self, context: &mut ApplyContext<'_>, member: &Member, times: Times) -> MemberIx {
         let ix = self.graph.add_member(member.id.clone());
-        if self.members.add(ix, member, Times::new(context.now)) {
+        if self.members.add(ix, member, times) {
             self.edges.add_member();
         }
         self.topics.add_interests(ix, &member.attrs.topics);
         self.graph.set_privacy(ix, member.attrs.privacy());
-        let create_time = context.now;
-        context.emit(|| Event::MemberPut { member: member.clone(), create_time });
+        let now = context.now;
+        context.emit(|| Event::member_put(member.clone(), times, now));
         ix
     }
 
@@ -217,11 +238,11 @@ impl State {
         let ix = self.graph.find(after.id.as_str()).expect("the member was found before");
         self.topics.remove_interests(ix, &before.value.attrs.topics);
         self.topics.add_interests(ix, &after.attrs.topics);
-        let times = Times { create: before.create_time, update: context.now };
+        let (times, now) = (context.times(Some(before.times())), context.now);
         self.members.replace(ix, &before.value, after, times);
         self.graph.set_privacy(ix, after.attrs.privacy());
         self.privacy_set(ix);
-        context.emit(|| Event::MemberPut { member: after.clone(), create_time: before.create_time });
+        context.emit(|| Event::member_put(after.clone(), times, now));
         Effect::Updated
     }
 

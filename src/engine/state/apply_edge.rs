@@ -47,7 +47,7 @@ impl State {
         let mut end = |found: Option<MemberIx>, id: &MemberId| {
             found.unwrap_or_else(|| {
                 applied.members_created += 1;
-                self.add_member(context, &Member::bare(id.clone()))
+                self.add_member(context, &Member::bare(id.clone()), Times::new(context.now))
             })
         };
         let slot = (end(ends[0], &after.key.from), kind, end(ends[1], &after.key.to));
@@ -107,10 +107,7 @@ impl State {
         before: Option<&Stored<Edge>>,
         after: &Edge,
     ) {
-        let times = match before {
-            Some(before) => Times { create: before.create_time, update: context.now },
-            None => Times::new(context.now),
-        };
+        let (times, now) = (context.times(before.map(Stored::times)), context.now);
         let before = before.map(|before| &before.value);
         let stood = before.filter(|before| before.attrs.asked_by.is_none());
         let shown_before = stood.map_or(Visibility::default(), |before| before.attrs.visibility);
@@ -119,7 +116,7 @@ impl State {
             self.graph.set_edge_visibility(from, kind, to, after.attrs.visibility);
         }
         self.edges.put(&self.graph, slot, before, after, times);
-        context.emit(|| Event::EdgePut { edge: after.clone(), create_time: times.create });
+        context.emit(|| Event::edge_put(after.clone(), times, now));
     }
 
     pub(super) fn delete_edge(

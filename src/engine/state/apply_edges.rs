@@ -7,7 +7,7 @@ use super::State;
 use super::apply::ApplyContext;
 use super::erasures::member_erased;
 use super::records::{EdgeSlot, strength_inputs};
-use crate::domain::{Change, EdgePut, Error, Event, Member, MemberId, Precondition, Reason, TimeMs};
+use crate::domain::{Change, EdgePut, Error, Event, Member, MemberId, Precondition, Reason, TimeMs, Times};
 use crate::engine::outcome::{Applied, Effect};
 use crate::graph::{EdgeToPut, MemberIx};
 
@@ -29,7 +29,7 @@ struct Put<'a> {
 
 /// Whether two changes may be carried out together, in any order but for puts of the same edge.
 pub fn go_together(one: &PendingChange<'_>, next: &PendingChange<'_>) -> bool {
-    let is_plain = |due: &&PendingChange<'_>| match due.change {
+    let is_plain = |due: &&PendingChange<'_>| match due.change.plain() {
         Change::PutEdge { put, precondition: Precondition::None, .. } => put.attrs.asked_by.is_none() && !due.left_out,
         _ => false,
     };
@@ -45,9 +45,9 @@ impl State {
             }
             return vec![self.apply(&mut ApplyContext::of_import(*now, events.as_deref_mut()), change)];
         }
-        let puts = due.iter_mut().filter_map(|PendingChange { now, change, events, .. }| match change {
+        let puts = due.iter_mut().filter_map(|PendingChange { now, change, events, .. }| match change.plain() {
             Change::PutEdge { put, allow_missing_members, .. } => {
-                let context = ApplyContext::of_import(*now, events.as_deref_mut());
+                let context = ApplyContext::of_import(*now, events.as_deref_mut()).restoring(change.restored());
                 Some(Put { context, put, allow_missing_members: *allow_missing_members })
             }
             _ => None,
@@ -118,7 +118,7 @@ impl State {
         for end in if swapped { [1, 0] } else { [0, 1] } {
             if ends[end].is_none() {
                 applied.members_created += 1;
-                let ix = self.add_member(context, &Member::bare(ids[end].0.clone()));
+                let ix = self.add_member(context, &Member::bare(ids[end].0.clone()), Times::new(context.now));
                 added.insert(ids[end].0, ix);
                 ends[end] = Some(ix);
             }

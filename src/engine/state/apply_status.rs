@@ -3,7 +3,7 @@
 use super::State;
 use super::apply::{ApplyContext, check, missing};
 use super::records::StatusRecord;
-use crate::domain::{EdgeKey, Error, Event, Precondition, Reason, Resource, Status, StatusId, Times, Violation};
+use crate::domain::{EdgeKey, Error, Event, Precondition, Reason, Resource, Status, StatusId, Violation};
 use crate::engine::outcome::{Applied, Effect};
 
 impl State {
@@ -23,9 +23,9 @@ impl State {
         if !unknown.is_empty() {
             return Err(Error::Invalid(unknown));
         }
-        self.store_status(StatusRecord { status: status.clone(), times: Times::new(context.now) });
-        let create_time = context.now;
-        context.emit(|| Event::StatusPut { status: status.clone(), create_time });
+        let (times, now) = (context.times(None), context.now);
+        self.store_status(StatusRecord { status: status.clone(), times });
+        context.emit(|| Event::status_put(status.clone(), times, now));
         Ok(Applied::of(Effect::Created))
     }
 

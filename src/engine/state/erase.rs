@@ -1,11 +1,13 @@
 //! The erasure of a member, with all that goes with it.
 
+use std::collections::HashSet;
+
 use super::State;
 use super::apply::{ApplyContext, check, missing};
 use super::erasures::member_erased;
 use super::records::EdgeSlot;
 use crate::domain::{
-    Change, EdgeKey, Error, Event, MemberId, Precondition, Privacy, Reason, Resource, StatusId, TimeMs,
+    Change, EdgeKey, Error, Event, Member, MemberId, Precondition, Privacy, Reason, Resource, StatusId, TimeMs,
 };
 use crate::engine::outcome::{Applied, Effect};
 use crate::graph::{HalfEdge, MemberIx};
@@ -86,8 +88,8 @@ impl State {
             let mut record = self.unstore_status(&status);
             record.status.attrs.audience.filter.exclude.retain(|excluded| excluded != id);
             record.times = record.times.updated(context.now);
-            let create_time = record.times.create;
-            context.emit(|| Event::StatusPut { status: record.status.clone(), create_time });
+            let now = context.now;
+            context.emit(|| Event::status_put(record.status.clone(), record.times, now));
             self.store_status(record);
         }
     }
@@ -99,17 +101,37 @@ impl State {
         self.erasures.len() as u64
     }
 
-    /// What an import may not carry out, since it names somebody who was erased; names that only stand beside are taken out.
-    pub fn without_erased(&self, change: &mut Change, now: TimeMs) {
-        let is_erased = |id: &MemberId| self.graph.find(id.as_str()).is_none() && self.erasures.contains(id, now);
-        match change {
-            Change::PutEdge { put, .. } => {
-                if let Some(origin) = &mut put.attrs.origin {
-                    origin.introducers.retain(|id| !is_erased(id));
+    /// Takes out of imported changes the names of those who were erased, where they only stand beside; what is about them is refused
+    /// when it is carried out. Who is brought back by a change may be named by those after it.
+    pub fn without_erased<'c>(&self, changes: impl Iterator<Item = &'c mut Change>, now: TimeMs) {
+        let mut brought_back = HashSet::new();
+        for change in changes {
+            let restored = change.restored();
+            let is_erased = |id: &MemberId| {
+                self.graph.find(id.as_str()).is_none() && self.erasures.contains(id, now) && !brought_back.contains(id)
+            };
+            let put = match change {
+                Change::Restore { put, .. } => put,
+                plain => plain,
+            };
+            match put {
+                Change::PutEdge { put, .. } => {
+                    if let Some(origin) = &mut put.attrs.origin {
+                        origin.introducers.retain(|id| !is_erased(id));
+                    }
                 }
+                Change::PostStatus { status } => status.attrs.audience.filter.exclude.retain(|id| !is_erased(id)),
+                Change::PutMember {
+                    member: Member { id, .. },
+                    precondition: Precondition::None | Precondition::Absent,
+                }
+                | Change::MergeMember { id, precondition: Precondition::None | Precondition::Absent, .. }
+                    if is_erased(id) && !self.erasures.bars(id, now, restored) =>
+                {
+                    brought_back.insert(id.clone());
+                }
+                _ => {}
             }
-            Change::PostStatus { status } => status.attrs.audience.filter.exclude.retain(|id| !is_erased(id)),
-            _ => {}
         }
     }
 

@@ -9,7 +9,7 @@ use ring::hmac;
 
 use super::digest::{Digest, hash_of};
 use crate::domain::limits::BATCH_MAX;
-use crate::domain::{Codec, ErasedId, ErasureKey, Error, Inspector, MemberId, Reason, Sequence, TimeMs};
+use crate::domain::{Codec, ErasedId, ErasureKey, Error, Inspector, MemberId, Reason, Sequence, TimeMs, Times};
 use crate::store::Journaled;
 
 /// Keys at most: the store's own, and those of the stores whose exports it took.
@@ -97,11 +97,19 @@ impl Erasures {
     }
 
     pub fn contains(&self, id: &MemberId, now: TimeMs) -> bool {
+        self.bars(id, now, None)
+    }
+
+    /// Whether an import may not put a member that is not there, given the times that it says the member has. Whoever was made after its
+    /// erasure was brought back by then.
+    pub fn bars(&self, id: &MemberId, now: TimeMs, restored: Option<Times>) -> bool {
         if self.ids.is_empty() {
             return false;
         }
-        let found = (0u8..).zip(&self.keys).filter_map(|(place, key)| self.ids.get(&(place, key.hash(id.as_str()))));
-        found.into_iter().any(|remembered| remembered.until >= now)
+        let mut found =
+            (0u8..).zip(&self.keys).filter_map(|(place, key)| self.ids.get(&(place, key.hash(id.as_str()))));
+        let is_from_before = |erased| restored.is_none_or(|times| times.create < erased);
+        found.any(|remembered| remembered.until >= now && is_from_before(remembered.time))
     }
 
     /// What remains of a member that is erased.

@@ -39,7 +39,7 @@ pub use apply::ApplyContext;
 pub use apply_edges::{PendingChange, go_together};
 pub use digest::{Digest, Hashed, tally_hash};
 pub use erasures::Erasures;
-pub use export::Record;
+pub use export::{Record, absent_kinds};
 pub use records::Stored;
 pub use replay::has_effect;
 pub use requests::Requests;

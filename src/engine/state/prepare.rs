@@ -7,7 +7,7 @@ use imbl::OrdMap;
 use super::State;
 use super::ahead::{Ahead, Plan, Unusable, changed_member};
 use super::apply::{ApplyContext, check};
-use crate::domain::{Change, EdgeKey, Member, MemberAttrs, MemberId, Precondition, Privacy, TimeMs, Visibility};
+use crate::domain::{Change, EdgeKey, Member, MemberAttrs, MemberId, Precondition, Privacy, TimeMs, Times, Visibility};
 use crate::engine::outcome::{Applied, Effect};
 use crate::graph::MemberIx;
 use crate::store::{Commit, StoreError};
@@ -42,7 +42,7 @@ impl State {
 
     /// Whose edges a change of their member shows to others than before, and to whom.
     fn shown_otherwise<'c>(&self, change: &'c Change) -> Option<(MemberIx, &'c MemberId, Visibility)> {
-        let (id, precondition, after) = match change {
+        let (id, precondition, after) = match change.plain() {
             Change::PutMember { member, precondition } => (&member.id, precondition, member.attrs.edges_visibility),
             Change::UpdateMember { id, patch, precondition } | Change::MergeMember { id, patch, precondition } => {
                 if !patch.set.has(MemberAttrs::EDGES_VISIBILITY) {
@@ -122,10 +122,14 @@ impl State {
 
     /// All that such a change does but for its edge: members that it brought about are there from then on.
     pub(super) fn apply_left_out(&mut self, now: TimeMs, change: &Change) -> Applied {
-        if let Change::PutEdge { put, .. } = change {
+        if let Change::PutEdge { put, .. } = change.plain() {
             for id in [&put.key.from, &put.key.to] {
                 if self.graph.find(id.as_str()).is_none() {
-                    self.add_member(&mut ApplyContext::of_import(now, None), &Member::bare(id.clone()));
+                    self.add_member(
+                        &mut ApplyContext::of_import(now, None),
+                        &Member::bare(id.clone()),
+                        Times::new(now),
+                    );
                 }
             }
         }
@@ -163,7 +167,7 @@ impl State {
 
 fn ends_in(change: &Change, id: &MemberId) -> bool {
     let ends = |key: &EdgeKey| key.from == *id || key.to == *id;
-    match change {
+    match change.plain() {
         Change::PutEdge { put, .. } => ends(&put.key),
         Change::DeleteEdge { key, .. } => ends(key),
         Change::RecordInteractions { record } => ends(&record.key),

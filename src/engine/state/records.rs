@@ -20,6 +20,10 @@ impl<T: Hashed> Stored<T> {
         Stored { value, create_time: times.create, update_time: times.update }
     }
 
+    pub(super) fn times(&self) -> Times {
+        Times { create: self.create_time, update: self.update_time }
+    }
+
     /// Opaque to callers; another one whenever the content or the time of its last change is.
     pub fn etag(&self) -> String {
         etag(self.value.content_hash(), self.update_time)

@@ -1,8 +1,8 @@
 //! Numbers, times and lists of ids, within their bounds.
 
-use super::violations::{Decoded, Violations};
+use super::violations::{Decoded, Violations, all_or_return};
 use crate::domain::limits::{BATCH_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
-use crate::domain::{MemberId, Reason, TimeMs, Violation};
+use crate::domain::{MemberId, Reason, TimeMs, Times, Violation};
 
 /// A count from 1 to `max`; 0 stands for `default`.
 pub fn within_bounds(field: &str, value: i32, default: u32, max: u32) -> Result<u32, Violation> {
@@ -28,6 +28,27 @@ pub fn time(field: &str, value: prost_types::Timestamp) -> Result<TimeMs, Violat
 
 pub fn optional_time(field: &str, value: Option<prost_types::Timestamp>) -> Result<Option<TimeMs>, Violation> {
     value.map(|value| time(field, value)).transpose()
+}
+
+/// The times that an imported resource has; none if it is to have those of its import.
+pub fn times(
+    create_time: Option<prost_types::Timestamp>,
+    update_time: Option<prost_types::Timestamp>,
+) -> Decoded<Option<Times>> {
+    let mut wrong = Violations::default();
+    let create = wrong.check(optional_time("create_time", create_time));
+    let update = wrong.check(optional_time("update_time", update_time));
+    all_or_return!(wrong; create, update);
+    match (create, update) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Violation::required("create_time").into()),
+        (Some(_), None) => Err(Violation::required("update_time").into()),
+        (Some(create), Some(update)) if create > update => {
+            let message = "must not be after update_time";
+            Err(Violation::new("create_time", Reason::OutOfRange, message).into())
+        }
+        (Some(create), Some(update)) => Ok(Some(Times { create, update })),
+    }
 }
 
 /// 1 to 1,000 messages of a repeated field, each decoded, in the order given.

@@ -182,7 +182,8 @@ fn with_precondition(mut change: Change, given: Precondition) -> Decoded<Change>
         | Change::EraseStatus { .. }
         | Change::KeepSecret { .. }
         | Change::KeepErased { .. }
-        | Change::RememberErased { .. } => {
+        | Change::RememberErased { .. }
+        | Change::Restore { .. } => {
             let message = "is not for this change, which has conditions of its own";
             return Err(Violation::new("precondition", Reason::Malformed, message).into());
         }

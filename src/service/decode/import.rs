@@ -1,11 +1,12 @@
 //! One record of an import.
 
+use super::bounds::times;
 use super::change::{erased, patch};
 use super::introductions::tally;
 use super::mask::{self, Mask};
 use super::resources::{block, edge_put, kind, member, status};
-use super::violations::{Decoded, Violations};
-use crate::domain::{Change, Fields, KindAttrs, StatusAttrs, TimeMs, Violation};
+use super::violations::{Decoded, Violations, all_or_return};
+use crate::domain::{Change, Fields, KindAttrs, KindName, Precondition, StatusAttrs, TimeMs, Times, Violation};
 use crate::proto::v1 as pb;
 use pb::import_record::Record;
 
@@ -33,6 +34,10 @@ pub fn import_change(
             let (introducer, tally) = tally(message).map_err(|wrong| wrong.within("introducer_tally"))?;
             Change::PutIntroducerTally { introducer, tally }
         }
+        Some(Record::AbsentKind(name)) => {
+            let name = KindName::parse("absent_kind", &name)?;
+            Change::DeleteKind { name, precondition: Precondition::None, allow_missing: true }
+        }
         Some(Record::Erased(message)) => within("erased", erased(message))?,
     };
     Ok((change, None))
@@ -40,6 +45,24 @@ pub fn import_change(
 
 fn mask_of(paths: Option<&[String]>, known: &mask::Paths) -> Result<Mask, Violation> {
     paths.map_or(Ok(Mask::ALL), |paths| Mask::of(paths, known))
+}
+
+/// The put of a resource whose times the record may say.
+fn restore<T>(
+    resource: &str,
+    times: Decoded<Option<Times>>,
+    decoded: Decoded<T>,
+    put: impl FnOnce(T) -> Change,
+) -> Decoded<Change> {
+    let mut wrong = Violations::default();
+    let times = wrong.check_in(resource, times);
+    let decoded = wrong.check_in(resource, decoded);
+    all_or_return!(wrong; times, decoded);
+    let put = put(decoded);
+    Ok(match times {
+        Some(times) => Change::Restore { times, put: Box::new(put) },
+        None => put,
+    })
 }
 
 fn within<T>(resource: &str, decoded: Decoded<T>) -> Decoded<T> {
@@ -58,8 +81,8 @@ fn import_kind(message: pb::Kind, paths: Option<&[String]>) -> Decoded<Change> {
 
 fn import_member(message: pb::Member, paths: Option<&[String]>) -> Decoded<Change> {
     let mask = mask_of(paths, &mask::MEMBER)?;
-    let (member, precondition) = within("member", member(message, &mask))?;
-    Ok(match paths {
+    let times = times(message.create_time, message.update_time);
+    restore("member", times, member(message, &mask), |(member, precondition)| match paths {
         None => Change::PutMember { member, precondition },
         Some(_) => {
             let (id, patch) = patch(member, mask);
@@ -70,8 +93,12 @@ fn import_member(message: pb::Member, paths: Option<&[String]>) -> Decoded<Chang
 
 fn import_edge(message: pb::Edge, paths: Option<&[String]>, allow_missing_members: bool) -> Decoded<Change> {
     let mask = mask_of(paths, &mask::EDGE)?;
-    let (put, precondition) = within("edge", edge_put(message, &mask))?;
-    Ok(Change::PutEdge { put, precondition, allow_missing_members })
+    let times = times(message.create_time, message.update_time);
+    restore("edge", times, edge_put(message, &mask), |(put, precondition)| Change::PutEdge {
+        put,
+        precondition,
+        allow_missing_members,
+    })
 }
 
 /// A status needs an id: without one, importing it again would post it again.
@@ -81,6 +108,7 @@ fn import_status(message: pb::Status, paths: Option<&[String]>, now: TimeMs) -> 
         // A time that is the import's own says nothing of the status.
         compared = compared.without(StatusAttrs::POST_TIME);
     }
-    let status = within("status", status(message, now, String::new))?;
-    Ok((Change::PostStatus { status }, Some(compared)))
+    let times = times(message.create_time, message.update_time);
+    let post = restore("status", times, status(message, now, String::new), |status| Change::PostStatus { status })?;
+    Ok((post, Some(compared)))
 }

@@ -119,12 +119,12 @@ pub fn edge_key(from_id: &str, kind: &str, to_id: &str) -> Decoded<EdgeKey> {
 pub fn edge_put(message: pb::Edge, mask: &Mask) -> Decoded<(EdgePut, Precondition)> {
     let mut wrong = Violations::default();
     let key = wrong.check(edge_key(&message.from_id, &message.kind, &message.to_id));
+    let pinned = mask.only(EdgeAttrs::PINNED, message.pinned_strength);
+    let pinned = wrong.check(pinned.map(|value| Strength::parse("pinned_strength", value)).transpose());
     let history = match mask.names(EdgeAttrs::HISTORY) {
         true => wrong.check(history(&message)),
         false => Some(None),
     };
-    let pinned = mask.only(EdgeAttrs::PINNED, message.pinned_strength);
-    let pinned = wrong.check(pinned.map(|value| Strength::parse("pinned_strength", value)).transpose());
     let since = wrong.check(optional_time("since", mask.only(EdgeAttrs::SINCE, message.since)));
     let visibility = wrong.check(visibility("visibility", mask.only(EdgeAttrs::VISIBILITY, message.visibility)));
     let origin = mask.only(EdgeAttrs::ORIGIN, message.origin);

@@ -30,19 +30,24 @@ pub fn totals(state: &State) -> pb::ContentTotals {
     }
 }
 
-/// A resource as it was put, without what is output only: an import takes it as it is.
+/// A resource as an import takes it: as it was put, with the times it has. Its etag would be a condition, and is left out.
+///
+/// A kind is put whole, whatever of its JSON is left out: a new store has kinds, in whose place it comes.
 pub fn record(record: Record) -> pb::ImportRecord {
     use pb::import_record::Record as Put;
+    let whole = || prost_types::FieldMask { paths: vec!["*".to_owned()] };
+    let update_mask = matches!(record, Record::Kind(_)).then(whole);
     let put = match record {
+        Record::AbsentKind(name) => Put::AbsentKind(name.to_string()),
         Record::Kind(kind) => Put::Kind(kind_put(kind)),
-        Record::Member(member) => Put::Member(member_put(member)),
-        Record::Status(status) => Put::Status(status_put(status)),
-        Record::Edge(edge) => Put::Edge(edge_put(edge)),
+        Record::Member(member) => Put::Member(dated_member(member)),
+        Record::Status(status) => Put::Status(dated_status(status)),
+        Record::Edge(edge) => Put::Edge(dated_edge(edge)),
         Record::Block(block) => Put::Block(self::block(&block)),
         Record::IntroducerTally(introducer, tally) => Put::IntroducerTally(self::tally(&introducer, &tally)),
         Record::Erased(key, erased) => Put::Erased(erased_members(key, &erased)),
     };
-    pb::ImportRecord { record: Some(put), ..Default::default() }
+    pb::ImportRecord { record: Some(put), update_mask, ..Default::default() }
 }
 
 fn erased_members(key: ErasureKey, erased: &[ErasedId]) -> pb::ErasedMembers {
@@ -54,8 +59,11 @@ fn erased_members(key: ErasureKey, erased: &[ErasedId]) -> pb::ErasedMembers {
 }
 
 pub fn member(stored: Stored<Member>) -> pb::Member {
+    pb::Member { etag: stored.etag(), ..dated_member(stored) }
+}
+
+fn dated_member(stored: Stored<Member>) -> pb::Member {
     pb::Member {
-        etag: stored.etag(),
         create_time: Some(timestamp(stored.create_time)),
         update_time: Some(timestamp(stored.update_time)),
         ..member_put(stored.value)
@@ -143,9 +151,11 @@ pub fn edge(state: &State, stored: Stored<Edge>, as_of: TimeMs) -> pb::Edge {
 
 /// Encodes an edge whose strength was computed before.
 pub fn edge_of_strength(stored: Stored<Edge>, strength: f32) -> pb::Edge {
+    pb::Edge { strength, etag: stored.etag(), ..dated_edge(stored) }
+}
+
+fn dated_edge(stored: Stored<Edge>) -> pb::Edge {
     pb::Edge {
-        strength,
-        etag: stored.etag(),
         create_time: Some(timestamp(stored.create_time)),
         update_time: Some(timestamp(stored.update_time)),
         ..edge_put(stored.value)
@@ -183,7 +193,15 @@ fn origin_put(origin: Origin) -> pb::Origin {
 }
 
 pub fn status(stored: Stored<Status>) -> pb::Status {
-    pb::Status { etag: stored.etag(), ..status_put(stored.value) }
+    pb::Status { etag: stored.etag(), ..dated_status(stored) }
+}
+
+fn dated_status(stored: Stored<Status>) -> pb::Status {
+    pb::Status {
+        create_time: Some(timestamp(stored.create_time)),
+        update_time: Some(timestamp(stored.update_time)),
+        ..status_put(stored.value)
+    }
 }
 
 fn status_put(status: Status) -> pb::Status {

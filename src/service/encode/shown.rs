@@ -83,9 +83,10 @@ impl Shown<'_> {
         let shows_all = self.shows_all_of(&stored.value.author);
         let mut shown = status(stored);
         if !shows_all {
-            // Whom it leaves out is the author's own.
+            // Whom it leaves out is the author's own, and the etag and the times would tell of it.
             shown.audience = None;
             shown.etag.clear();
+            (shown.create_time, shown.update_time) = (None, None);
         }
         shown
     }

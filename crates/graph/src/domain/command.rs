@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read, sequence, tagged};
 use super::{
     Block, EdgeKey, EdgePut, ErasedId, ErasureKey, InteractionRecord, IntroducerTally, Introduction, Kind, KindName,
-    Member, MemberId, MemberPatch, Secret, Status, StatusId, TimeMs,
+    Member, MemberId, MemberPatch, Secret, Status, StatusId, TimeMs, Times,
 };
 
 /// One write: its changes are applied in order, all or none.
@@ -94,13 +94,33 @@ tagged! {
         19 KeepErased { key: ErasureKey, days: u32 },
         /// Remembers whom another store erased, or this one before it was lost.
         20 RememberErased { key: ErasureKey, erased: Vec<ErasedId> },
+        /// A put of a member, an edge or a status by an import that says when it was created and last changed. Of one that is there
+        /// and is changed neither time goes back; one that is left unchanged keeps its times.
+        21 Restore { times: Times, put: Box<Change> },
     }
 }
 
 impl Change {
+    /// Returns the change without the times that it restores.
+    pub fn plain(&self) -> &Change {
+        match self {
+            Change::Restore { put, .. } => put,
+            plain => plain,
+        }
+    }
+
+    /// Returns the times that it restores.
+    pub fn restored(&self) -> Option<Times> {
+        match self {
+            Change::Restore { times, .. } => Some(*times),
+            _ => None,
+        }
+    }
+
     /// The members it names. Some may come more than once.
     pub fn members(&self) -> Vec<&MemberId> {
         match self {
+            Change::Restore { put, .. } => put.members(),
             Change::PutMember { member, .. } => vec![&member.id],
             Change::UpdateMember { id, .. } | Change::MergeMember { id, .. } | Change::DeleteMember { id, .. } => {
                 vec![id]
@@ -139,6 +159,21 @@ impl Codec for RequestId {
     }
 }
 
+/// A put within a restoring change. No other change is read: none has times to restore, and one within another has no bound.
+impl Codec for Box<Change> {
+    fn encode(&self, to: &mut Encoder) {
+        (**self).encode(to);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<Box<Change>> {
+        const PUTS: [u8; 4] = [3, 5, 8, 11];
+        if !from.peek().is_some_and(|number| PUTS.contains(&number)) {
+            return Err(Malformed("what is restored is no put of a member, an edge or a status"));
+        }
+        Codec::decode(from).map(Box::new)
+    }
+}
+
 impl Codec for Scope {
     fn encode(&self, to: &mut Encoder) {
         self.0.encode(to);
@@ -172,5 +207,33 @@ impl Codec for Precondition {
             3 => Ok(Precondition::Present),
             _ => Err(Malformed("a precondition is of no known kind")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn restored(put: Change) -> Change {
+        Change::Restore { times: Times { create: TimeMs(1), update: TimeMs(2) }, put: Box::new(put) }
+    }
+
+    fn read_again(change: &Change) -> Read<Change> {
+        let mut to = Encoder::plain(Vec::new());
+        change.encode(&mut to);
+        Change::decode(&mut Decoder::new(&to.bytes))
+    }
+
+    #[test]
+    fn puts_are_restored_and_nothing_else_is() {
+        let member = Member::bare(MemberId::parse("id", "ann").unwrap());
+        let put = || restored(Change::PutMember { member: member.clone(), precondition: Precondition::None });
+        assert_eq!(read_again(&put()), Ok(put()));
+        let delete =
+            Change::DeleteMember { id: member.id.clone(), precondition: Precondition::None, allow_missing: true };
+        assert!(read_again(&restored(delete)).is_err());
+        assert!(read_again(&restored(put())).is_err());
+        // However many there are within each other.
+        assert!(Change::decode(&mut Decoder::new(&[21, 2, 4].repeat(1_000_000))).is_err());
     }
 }

@@ -44,7 +44,7 @@ impl Codec for TimeMs {
 
 default_fields!(TimeMs);
 
-/// When a resource was created and last changed, by the log's time.
+/// When a resource was created and last changed: by the log's time, or as an import says. It was not created after its last change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Times {
     pub create: TimeMs,
@@ -58,8 +58,15 @@ impl Times {
         Times { create: now, update: now }
     }
 
+    /// Returns the times after a change. The last one may be later, since an import may have said so: no time goes back.
     #[must_use]
     pub fn updated(self, now: TimeMs) -> Times {
-        Times { create: self.create, update: now }
+        Times { create: self.create, update: now.max(self.update) }
+    }
+
+    /// Returns the times after a change that says which they are. Neither goes back.
+    #[must_use]
+    pub fn restored(self, given: Times) -> Times {
+        Times { create: self.create.max(given.create), update: self.update.max(given.update) }
     }
 }

@@ -39,6 +39,11 @@ impl<'a> Decoder<'a> {
         Ok(*taken)
     }
 
+    /// Returns the next byte, which stays to be read.
+    pub fn peek(&self) -> Option<u8> {
+        self.bytes.first().copied()
+    }
+
     pub fn byte(&mut self) -> Read<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
