@@ -34,6 +34,8 @@ pub struct Disk {
     returned: mpsc::Receiver<Returned>,
     /// A batch that may be in the log or not. Until that is known nothing is appended.
     unknown: Option<Landing>,
+    /// Why the end of the log could not be read when it was last tried.
+    unreadable: Option<Error>,
     thread: Option<JoinHandle<()>>,
     /// The state that the next batch begins with.
     newest: Arc<State>,
@@ -77,8 +79,20 @@ impl Disk {
         };
         let thread = Some(common.threads.essential("kith-disk", serve)?);
         measure(&store, &common.metrics);
-        let (store, batches, unknown) = (Some(store), Some(batches), None);
-        Ok(Disk { publish, store, batches, returned, unknown, thread, newest, outcome: Ok(()), landed: None, common })
+        let (store, batches, unknown, unreadable) = (Some(store), Some(batches), None, None);
+        Ok(Disk {
+            publish,
+            store,
+            batches,
+            returned,
+            unknown,
+            unreadable,
+            thread,
+            newest,
+            outcome: Ok(()),
+            landed: None,
+            common,
+        })
     }
 
     /// A batch that begins with all that was given to the disk.
@@ -119,7 +133,7 @@ impl Disk {
             Ok(_) => {}
             Err(error) => {
                 tracing::error!(%error, "the end of the log cannot be read; nothing is written until it can be");
-                self.unknown = Some(unknown);
+                (self.unknown, self.unreadable) = (Some(unknown), Some(not_written(error)));
             }
         }
     }
@@ -161,7 +175,7 @@ impl Disk {
 
     fn take_back(&mut self, returned: Option<Returned>) -> Option<()> {
         let (store, outcome, unknown) = returned?;
-        (self.store, self.unknown) = (Some(store), unknown);
+        (self.store, self.unknown, self.unreadable) = (Some(store), unknown, None);
         if outcome.is_err() {
             self.newest = self.publish.borrow().clone();
         }
@@ -174,7 +188,11 @@ impl Disk {
     pub fn write(&mut self, batch: AppliedBatch) -> Option<()> {
         self.settle()?;
         let before = std::mem::replace(&mut self.outcome, Ok(()));
-        let before = if self.unknown.is_some() { Err(not_yet_known()) } else { before };
+        // A batch on top of the one in doubt shares its answer. A later one hears why the doubt stays.
+        let before = match (&self.unknown, before) {
+            (Some(_), Ok(())) => Err(self.unreadable.clone().unwrap_or_else(not_yet_known)),
+            (_, before) => before,
+        };
         let AppliedBatch { state, commits, answers, erased } = batch;
         if before.is_err() || commits.is_empty() {
             answers.into_iter().for_each(|answer| answer.give(&before));
