@@ -90,7 +90,7 @@ fn some_put(random: &mut Rng) -> EdgePut {
         labels: some_labels(random),
     };
     let kept = maybe(random, |random| some_fields(random, EdgeAttrs::ALL)).unwrap_or_default();
-    EdgePut { key, attrs, kept: kept.without(EdgeAttrs::HISTORY).without(EdgeAttrs::ASKED_BY).and(unsaid) }
+    EdgePut { key, attrs, kept: kept.without(EdgeAttrs::HISTORY).and(unsaid) }
 }
 
 fn some_fields(random: &mut Rng, all: Fields) -> Fields {

@@ -355,6 +355,7 @@ impl Naive {
             attrs.note = if is_kept(EdgeAttrs::NOTE) { was.note } else { attrs.note };
             attrs.origin = if is_kept(EdgeAttrs::ORIGIN) { was.origin } else { attrs.origin };
             attrs.labels = if is_kept(EdgeAttrs::LABELS) { was.labels } else { attrs.labels };
+            attrs.asked_by = if is_kept(EdgeAttrs::ASKED_BY) { was.asked_by } else { attrs.asked_by };
         }
         let after = Edge { key: key.clone(), attrs };
         let (effect, ..) = put(&mut self.edges, key, after, now);

@@ -9,7 +9,7 @@ impl Naive {
     pub fn import(&mut self, now: TimeMs, change: &Change) -> Result<Done, Refused> {
         let mut change = change.clone();
         let times = change.restored();
-        let brought_back = |erased: &TimeMs| times.is_some_and(|times| times.create >= *erased);
+        let brought_back = |erased: &TimeMs| times.is_some_and(|times| times.create >= *erased && times.create <= now);
         let barred = |id: &MemberId| self.erased.get(id).is_some_and(|erased| !brought_back(erased));
         let plain = match &mut change {
             Change::Restore { put, .. } => put,

@@ -145,6 +145,16 @@ async fn of_an_edge_that_is_there_a_mask_changes_what_it_names() {
     let response = import(&kith, vec![under(mask([]), vec![Record::Edge(counted)]), named]).await;
     assert_eq!(outcome(&response), ([0, 1, 1], vec![]));
     assert_eq!(get_edge(&kith).await.interactions, 9);
+
+    // What is pending stays so until the mask names who asks.
+    let ask =
+        || GetEdgeRequest { from_id: "ann".into(), kind: "family".into(), to_id: "bob".into(), ..Default::default() };
+    let of = || Edge { note: "n".into(), ..edge("bob", "family", "ann") };
+    import(&kith, vec![under(None, vec![Record::Edge(Edge { asked_by_id: "ann".into(), ..of() })])]).await;
+    for (paths, asked_by) in [(mask(["note"]), "ann"), (mask(["asked_by_id"]), "")] {
+        import(&kith, vec![under(paths, vec![Record::Edge(of())])]).await;
+        assert_eq!(kith.edges().get_edge(ask()).await.unwrap().into_inner().edge.unwrap().asked_by_id, asked_by);
+    }
     kith.stop().await.unwrap();
 }
 

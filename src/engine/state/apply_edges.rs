@@ -20,7 +20,7 @@ pub struct PendingChange<'a> {
     pub left_out: bool,
 }
 
-/// An unconditional put of an edge for both its ends.
+/// An unconditional put of an edge for both its ends; it may keep that the edge is pending.
 struct Put<'a> {
     context: ApplyContext<'a>,
     put: &'a EdgePut,
@@ -142,6 +142,9 @@ impl State {
         }
         self.store_record(&mut put.context, slot, before.as_ref(), &after);
         let effect = if new { Effect::Created } else { Effect::Updated };
-        (effect, Some(EdgeToPut { from, kind, to, inputs: strength_inputs(&after.attrs), new: new_to_graph }))
+        // An edge that stays pending is none of the graph's.
+        let stands = after.attrs.asked_by.is_none();
+        let inputs = strength_inputs(&after.attrs);
+        (effect, stands.then_some(EdgeToPut { from, kind, to, inputs, new: new_to_graph }))
     }
 }

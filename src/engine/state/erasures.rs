@@ -100,15 +100,15 @@ impl Erasures {
         self.bars(id, now, None)
     }
 
-    /// Whether an import may not put a member that is not there, given the times that it says the member has. Whoever was made after its
-    /// erasure was brought back by then.
+    /// Returns whether an import may not put a member that is not there, given the times that it says the member has. Whoever was made
+    /// after its erasure was brought back by then; a creation that is still to come proves nothing.
     pub fn bars(&self, id: &MemberId, now: TimeMs, restored: Option<Times>) -> bool {
         if self.ids.is_empty() {
             return false;
         }
         let mut found =
             (0u8..).zip(&self.keys).filter_map(|(place, key)| self.ids.get(&(place, key.hash(id.as_str()))));
-        let is_from_before = |erased| restored.is_none_or(|times| times.create < erased);
+        let is_from_before = |erased| restored.is_none_or(|times| times.create < erased || times.create > now);
         found.any(|remembered| remembered.until >= now && is_from_before(remembered.time))
     }
 
@@ -132,14 +132,21 @@ impl Erasures {
         }
     }
 
-    fn remember(&mut self, place: u8, ErasedId { hash, time }: ErasedId) -> bool {
+    /// Remembers an erasure under a key's number; returns whether that is new. Of two erasures of one member the later counts, in whatever
+    /// order they are heard of.
+    fn remember(&mut self, key: u8, ErasedId { hash, time }: ErasedId) -> bool {
         let until = TimeMs(time.0.saturating_add(i64::from(self.days).saturating_mul(DAY_MS)));
-        let before = self.ids.insert((place, hash), Remembered { time, until });
+        let before = self.ids.get(&(key, hash)).copied();
+        let now = before.map_or(Remembered { time, until }, |before| Remembered {
+            time: time.max(before.time),
+            until: until.max(before.until),
+        });
         if let Some(before) = before {
-            self.by_until.remove(&(before.until, place, hash));
+            self.by_until.remove(&(before.until, key, hash));
         }
-        self.by_until.insert((until, place, hash));
-        before != Some(Remembered { time, until })
+        self.ids.insert((key, hash), now);
+        self.by_until.insert((now.until, key, hash));
+        before != Some(now)
     }
 
     /// Remembers whom another store erased. Gives whether any of them is new here.
@@ -284,4 +291,26 @@ impl Erasures {
 pub fn member_erased(field: &str) -> Error {
     let message = "was erased; only a PutMember brings it back";
     Error::precondition(field, Reason::MemberErased, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_later_erasure_counts_and_a_creation_to_come_proves_nothing() {
+        let (key, id) = (ErasureKey([7; 32]), MemberId::parse("id", "ann").unwrap());
+        let mut erasures = Erasures::default();
+        erasures.keep(key, 30);
+        let erased_at = |erasures: &Erasures, time| erasures.erased(&id, TimeMs(time)).unwrap().erased;
+        let (early, late) = (erased_at(&erasures, 10), erased_at(&erasures, 30));
+        assert_eq!(erasures.learn(key, &[late]), Ok(true));
+        assert_eq!(erasures.learn(key, &[early, late]), Ok(false));
+        let made_at = |time| Some(Times::new(TimeMs(time)));
+        let bars = |restored| erasures.bars(&id, TimeMs(50), restored);
+        assert_eq!(
+            [None, made_at(20), made_at(30), made_at(50), made_at(51)].map(bars),
+            [true, true, false, false, true]
+        );
+    }
 }

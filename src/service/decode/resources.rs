@@ -152,7 +152,7 @@ pub fn edge_put(message: pb::Edge, mask: &Mask) -> Decoded<(EdgePut, Preconditio
     all_or_return!(wrong; key, precondition);
     // What was recorded of interactions stays where nothing is said of them.
     let unsaid = if history == Some(None) { EdgeAttrs::HISTORY } else { Fields::NONE };
-    let kept = EdgeAttrs::ALL.without(mask.fields).without(EdgeAttrs::ASKED_BY).and(unsaid);
+    let kept = EdgeAttrs::ALL.without(mask.fields).and(unsaid);
     Ok((EdgePut { key, attrs, kept }, precondition))
 }
 
