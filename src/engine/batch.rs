@@ -1,14 +1,14 @@
 //! Commands on their way to the disk: checked and applied to a copy of the state, not yet published.
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::common::Common;
 use super::orders::{ImportOrder, ImportStream, WriteOrder};
 use super::outcome::{Applied, Effect, ImportedBatch, Outcome, Refusal, Report};
 use super::revision::Revision;
 use super::state::{ApplyContext, State, has_effect};
-use super::under_way::{BatchBytes, bytes_of};
+use super::under_way::{BatchBytes, Room, bytes_of};
 use crate::domain::codec::Malformed;
 use crate::domain::{Change, Command, ErasureKey, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
 use crate::store::{Commit, Journaled};
@@ -24,7 +24,7 @@ const CHANGES_MAX: usize = 65_536;
 pub enum Answer {
     /// A refusal waits, too: it may have been judged on what is not on disk yet.
     Write(oneshot::Sender<Result<Outcome, Refusal>>, Result<Outcome, Refusal>),
-    Import(oneshot::Sender<Result<ImportedBatch, Error>>, ImportedBatch, ImportStream, Option<OwnedSemaphorePermit>),
+    Import(oneshot::Sender<Result<ImportedBatch, Error>>, ImportedBatch, ImportStream, Option<Room>),
 }
 
 impl Answer {

@@ -174,7 +174,7 @@ impl Engine {
         if self.memory.is_full() {
             self.memory.check(&self.state(), &changes)?;
         }
-        let room = Some(self.under_way.room_for(&changes).await?);
+        let room = Some(self.under_way.room_for(stream.caller(), &changes).await?);
         let (reply, answer) = oneshot::channel();
         self.queue(Order::Import(ImportOrder { changes, stream: stream.clone(), reply, room })).await?;
         Ok(ImportUnderWay(answer))

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::memory::Weight;
 use super::outcome::{ImportedBatch, Outcome, Refusal, Report};
+use super::under_way::Room;
 use crate::domain::{Change, Error, Request, Sequence};
 use crate::store::{FinishedCheckpoint, StoreError};
 
@@ -22,7 +23,7 @@ pub struct ImportOrder {
     pub stream: ImportStream,
     pub reply: oneshot::Sender<Result<ImportedBatch, Error>>,
     /// The order holds its room until it is answered; the engine's own imports need none.
-    pub room: Option<OwnedSemaphorePermit>,
+    pub room: Option<Room>,
 }
 
 impl ImportOrder {
@@ -33,13 +34,28 @@ impl ImportOrder {
     }
 }
 
-/// Imports that depend on each other: when one fails on its way to the disk, those after it are not carried out.
-#[derive(Debug, Clone, Default)]
-pub struct ImportStream(Arc<AtomicBool>);
+/// Imports of one caller that depend on each other: when one fails on its way to the disk, those after it are not carried out.
+#[derive(Debug, Clone)]
+pub struct ImportStream(Arc<StreamOfImports>);
+
+#[derive(Debug)]
+struct StreamOfImports {
+    caller: Arc<str>,
+    broken: AtomicBool,
+}
 
 impl ImportStream {
+    /// Begins a stream. `caller` is whom the room that its imports take is counted for.
+    pub fn of(caller: Arc<str>) -> ImportStream {
+        ImportStream(Arc::new(StreamOfImports { caller, broken: AtomicBool::new(false) }))
+    }
+
+    pub fn caller(&self) -> &Arc<str> {
+        &self.0.caller
+    }
+
     pub fn is_broken(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.broken.load(Ordering::Acquire)
     }
 
     /// Returns whether both are the same stream.
@@ -49,7 +65,14 @@ impl ImportStream {
 
     /// Notes that an import of the stream has failed.
     pub fn breaks(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.broken.store(true, Ordering::Release);
+    }
+}
+
+impl Default for ImportStream {
+    /// Begins a stream that nobody called for.
+    fn default() -> ImportStream {
+        ImportStream::of("".into())
     }
 }
 

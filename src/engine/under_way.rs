@@ -4,7 +4,8 @@
 //! what they take at the peak: decoded, applied, with what they left behind, encoded for the log, and with the pages of the state that are
 //! copied for them while the one before is still read.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -84,23 +85,49 @@ fn texts(change: &Change) -> u64 {
     }
 }
 
-/// Room for the imports that are under way, of all callers together. Whoever finds none waits for it, in the order in which they came.
+/// Room for the imports that are under way. A caller has that of all batches but one, because its imports can wait long, for a hub that is
+/// prepared, and another caller's go on meanwhile. Whoever finds no room waits for it, in the order of coming.
 #[derive(Debug, Clone)]
 pub struct UnderWay {
     room: Arc<Semaphore>,
-    permits: u32,
+    /// The room of each caller that has some or waits for it.
+    callers: Arc<Mutex<HashMap<Arc<str>, Weak<Semaphore>>>>,
+    permits_of_batch: u32,
+}
+
+/// Room that changes take until this is dropped.
+#[derive(Debug)]
+pub struct Room {
+    all: OwnedSemaphorePermit,
+    _own: OwnedSemaphorePermit,
 }
 
 impl UnderWay {
     pub fn new(batch: BatchBytes) -> UnderWay {
-        let permits = u32::try_from(batch.0 * BATCHES_UNDER_WAY / PERMIT_BYTES).unwrap_or(u32::MAX);
-        UnderWay { room: Arc::new(Semaphore::new(permits as usize)), permits }
+        let permits_of_batch = u32::try_from(batch.0 / PERMIT_BYTES).unwrap_or(u32::MAX);
+        let room = Semaphore::new(permits_of_batch as usize * BATCHES_UNDER_WAY as usize);
+        UnderWay { room: Arc::new(room), callers: Arc::default(), permits_of_batch }
     }
 
-    /// Waits for room for changes. If they need more than there is at all they get all of it, so that they go alone.
-    pub async fn room_for(&self, changes: &[Change]) -> Result<OwnedSemaphorePermit, Error> {
+    /// Waits for room for changes of a caller. If they need more than a batch has they get a batch's.
+    pub async fn room_for(&self, caller: &Arc<str>, changes: &[Change]) -> Result<Room, Error> {
         let permits = u32::try_from(bytes_of(changes).div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
-        self.room.clone().acquire_many_owned(permits.min(self.permits)).await.map_err(|_| stopped())
+        let permits = permits.min(self.permits_of_batch);
+        let acquire = async |from: Arc<Semaphore>| from.acquire_many_owned(permits).await.map_err(|_| stopped());
+        let own = acquire(self.of_caller(caller)).await?;
+        Ok(Room { all: acquire(self.room.clone()).await?, _own: own })
+    }
+
+    fn of_caller(&self, caller: &Arc<str>) -> Arc<Semaphore> {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = callers.get(caller).and_then(Weak::upgrade) {
+            return own;
+        }
+        callers.retain(|_, own| own.strong_count() > 0);
+        let own = Semaphore::new(self.permits_of_batch as usize * (BATCHES_UNDER_WAY as usize - 1));
+        let own = Arc::new(own);
+        callers.insert(caller.clone(), Arc::downgrade(&own));
+        own
     }
 }
 
@@ -147,20 +174,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_finds_no_room_waits_and_what_needs_all_of_it_comes_alone() {
+    async fn what_finds_no_room_waits_and_what_needs_much_gets_a_batch() {
         let under_way = UnderWay::new(BatchBytes(BATCH_BYTES_MIN));
-        let most = (BATCHES_UNDER_WAY * BATCH_BYTES_MIN / bytes_of(&[edge(0)])) as usize;
-        let half = under_way.room_for(&vec![edge(0); most / 2]).await.unwrap();
-        let changes = vec![edge(0); 100 * most];
-        let mut all = Box::pin(under_way.room_for(&changes));
-        assert!(at_once(&mut all).is_none());
-        drop(half);
-        let all = all.await.unwrap();
-        assert_eq!(all.num_permits(), under_way.permits as usize);
+        let ana: Arc<str> = "ana".into();
+        let changes = vec![edge(0); 4 * (BATCH_BYTES_MIN / bytes_of(&[edge(0)])) as usize];
+        let first = under_way.room_for(&ana, &changes).await.unwrap();
+        assert_eq!(first.all.num_permits(), under_way.permits_of_batch as usize);
+        let second = under_way.room_for(&ana, &changes).await.unwrap();
         let one = [edge(0)];
-        assert!(at_once(&mut Box::pin(under_way.room_for(&one))).is_none());
-        drop(all);
-        drop(under_way.room_for(&one).await.unwrap());
+        let mut third = Box::pin(under_way.room_for(&ana, &one));
+        assert!(at_once(&mut third).is_none());
+        drop(second);
+        drop((third.await.unwrap(), first));
+    }
+
+    #[tokio::test]
+    async fn a_caller_whose_imports_wait_leaves_room_for_others_and_is_forgotten() {
+        let under_way = UnderWay::new(BatchBytes(BATCH_BYTES_MIN));
+        let (ana, ben): (Arc<str>, Arc<str>) = ("ana".into(), "ben".into());
+        let changes = vec![edge(0); 4 * (BATCH_BYTES_MIN / bytes_of(&[edge(0)])) as usize];
+        let mut of_ana: Vec<_> = (0..8).map(|_| Box::pin(under_way.room_for(&ana, &changes))).collect();
+        let taken: Vec<_> = of_ana.iter_mut().filter_map(at_once).collect();
+        assert_eq!(taken.len(), 2);
+        for _ in 0..3 {
+            assert!(at_once(&mut Box::pin(under_way.room_for(&ben, &changes))).is_some());
+        }
+        drop((taken, of_ana));
+        drop(under_way.room_for(&"cy".into(), &[edge(0)]).await.unwrap());
+        assert_eq!(under_way.callers.lock().unwrap().len(), 1);
     }
 
     /// Returns what a task gives, if it need not wait.

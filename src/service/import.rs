@@ -26,11 +26,12 @@ pub async fn import(
     service: &Service,
     Call { context, message: mut stream }: Call<Streaming<pb::ImportRequest>>,
 ) -> Result<pb::ImportResponse, tonic::Status> {
+    let importing = ImportStream::of(context.principal.share());
     let mut import = Import {
         service,
         context,
         tally: Tally::default(),
-        importing: ImportStream::default(),
+        importing,
         rehearsal: None,
         rehearsed: 0,
         validate_only: None,
