@@ -175,11 +175,13 @@ async fn export(client: &Client, out: &mut impl Write) -> Result<Written, Failur
 
 /// Returns the record's line, which is the same whenever it is exported.
 fn line(record: &ImportRecord) -> Result<String, Failure> {
-    match record.record {
-        // Labels are a map, whose keys would come in any order.
-        Some(Record::Member(_)) => json::compact_sorted("ImportRecord", record),
-        _ => json::compact("ImportRecord", record),
-    }
+    // Labels are a map, whose keys would come in any order.
+    let has_map = match &record.record {
+        Some(Record::Member(_)) => true,
+        Some(Record::Edge(edge)) => !edge.labels.is_empty(),
+        _ => false,
+    };
+    if has_map { json::compact_sorted("ImportRecord", record) } else { json::compact("ImportRecord", record) }
 }
 
 fn tally(came: &mut ContentTotals, record: &ImportRecord) -> Result<(), Failure> {

@@ -295,11 +295,7 @@ impl Batch {
         let Imported { time, results, events, sequences } = imported;
         let (mut results, mut events) = (results.into_iter(), events.into_iter());
         for (order, sequence) in orders.into_iter().zip(sequences) {
-            let results = results.by_ref().take(order.changes.len()).zip(&order.changes);
-            let reported = |(result, change): (Result<Applied, Error>, _)| {
-                result.map_err(|error| self.state.erased_instead(change, error, time))
-            };
-            let results = results.map(reported).collect();
+            let results = results.by_ref().take(order.changes.len()).collect();
             let events = events.by_ref().take(order.changes.len());
             self.imported(order, time, sequence, results, events);
         }

@@ -98,7 +98,7 @@ pub struct UnderWay {
 /// Room that changes take until this is dropped.
 #[derive(Debug)]
 pub struct Room {
-    all: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
     _own: OwnedSemaphorePermit,
 }
 
@@ -115,7 +115,7 @@ impl UnderWay {
         let permits = permits.min(self.permits_of_batch);
         let acquire = async |from: Arc<Semaphore>| from.acquire_many_owned(permits).await.map_err(|_| stopped());
         let own = acquire(self.of_caller(caller)).await?;
-        Ok(Room { all: acquire(self.room.clone()).await?, _own: own })
+        Ok(Room { _all: acquire(self.room.clone()).await?, _own: own })
     }
 
     fn of_caller(&self, caller: &Arc<str>) -> Arc<Semaphore> {
@@ -179,7 +179,7 @@ mod tests {
         let ana: Arc<str> = "ana".into();
         let changes = vec![edge(0); 4 * (BATCH_BYTES_MIN / bytes_of(&[edge(0)])) as usize];
         let first = under_way.room_for(&ana, &changes).await.unwrap();
-        assert_eq!(first.all.num_permits(), under_way.permits_of_batch as usize);
+        assert_eq!(first._all.num_permits(), under_way.permits_of_batch as usize);
         let second = under_way.room_for(&ana, &changes).await.unwrap();
         let one = [edge(0)];
         let mut third = Box::pin(under_way.room_for(&ana, &one));

@@ -159,6 +159,7 @@ fn edge(random: &mut Rng, members: u32) -> Edge {
             introducer_ids: (0..random.u32(0..3)).map(|_| some_id(random, members)).collect(),
             note: maybe(random, text).unwrap_or_default(),
         }),
+        labels: (0..random.u32(0..3)).map(|n| (format!("k{n}"), text(random))).collect(),
         ..Default::default()
     };
     if random.bool() {

@@ -2,6 +2,7 @@
 //! record: here such a row is refused alone.
 
 use super::report::Refusal;
+use crate::domain::EdgeAttrs;
 use crate::domain::limits::{
     ASK_DAYS_MAX, BATCH_MAX, EXCLUDED_MEMBERS_MAX, INTRODUCERS_PER_ORIGIN_MAX, KINDS_MAX, LABELS_MAX, SPHERES_MAX,
     TOPICS_MAX, UPDATED_FIELDS_MAX,
@@ -18,7 +19,10 @@ pub fn refusal(record: &Record, paths: usize, position: u64) -> Option<Refusal> 
         }
         Record::Edge(edge) => {
             let introducers = edge.origin.as_ref().map_or(0, |origin| origin.introducer_ids.len());
-            vec![("edge.origin.introducer_ids", introducers, INTRODUCERS_PER_ORIGIN_MAX)]
+            vec![
+                ("edge.origin.introducer_ids", introducers, INTRODUCERS_PER_ORIGIN_MAX),
+                ("edge.labels", edge.labels.len(), EdgeAttrs::LABELS_MAX),
+            ]
         }
         Record::Status(status) => {
             let filter = status.audience.as_ref().and_then(|audience| audience.filter.as_ref());

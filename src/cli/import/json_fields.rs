@@ -80,6 +80,7 @@ const EDGE: &[&str] = &[
     "visibility",
     "note",
     "origin",
+    "labels",
 ];
 const KIND: &[&str] = &["sphere", "symmetric", "prior", "half_life", "carries_statuses"];
 const STATUS: &[&str] = &["text", "link", "topics", "audience", "post_time", "expire_time"];
@@ -108,7 +109,7 @@ pub fn named_paths(text: &str) -> Result<Vec<String>, String> {
                 return Err(format!("`{name}` is given twice"));
             }
             if known.contains(&name.as_str()) {
-                add_paths(&mut paths, name, value);
+                if known == MEMBER { add_paths(&mut paths, name, value) } else { paths.push(name) }
             }
         }
     }
@@ -119,7 +120,7 @@ pub fn named_paths(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// Adds the paths of a field. A member's labels and privacy are changed one by one, as far as they are given; `null` clears them all.
+/// Adds the paths of a member's field. Its labels and privacy are changed one by one, as far as they are given; `null` clears them all.
 fn add_paths(paths: &mut Vec<String>, name: String, value: Shape) {
     match (name.as_str(), value) {
         ("labels", Shape::Object(labels)) => paths.extend(labels.into_iter().map(|(key, _)| format!("labels.`{key}`"))),

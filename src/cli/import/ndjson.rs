@@ -123,6 +123,7 @@ mod tests {
         let edge =
             r#"{"edge":{"fromId":"a","kind":"friend","to_id":"b","since":null,"origin":{"note":"x"},"strength":0.5}}"#;
         assert_eq!(paths(edge), ["since", "origin"]);
+        assert_eq!(paths(r#"{"edge":{"fromId":"a","kind":"k","toId":"b","labels":{"x":"y"}}}"#), ["labels"]);
         assert_eq!(
             paths(r#"{"kind":{"name":"k","half_life":"60s","sphere":"SPHERE_PUBLIC"}}"#),
             ["half_life", "sphere"]

@@ -37,8 +37,19 @@ pub fn go_together(one: &PendingChange<'_>, next: &PendingChange<'_>) -> bool {
 }
 
 impl State {
-    /// Carries out changes that go together, or one.
+    /// Carries out changes that go together, or one. Of an import a refusal says whether it is for somebody who is erased by then: a
+    /// change after it may bring that member back.
     pub fn apply_together(&mut self, due: &mut [PendingChange<'_>]) -> Vec<Result<Applied, Error>> {
+        let mut results = self.carry_out_together(due);
+        for (result, PendingChange { now, change, events, .. }) in results.iter_mut().zip(due) {
+            if let (Err(error), Some(_)) = (result, events) {
+                *error = self.erased_instead(change, error.clone(), *now);
+            }
+        }
+        results
+    }
+
+    fn carry_out_together(&mut self, due: &mut [PendingChange<'_>]) -> Vec<Result<Applied, Error>> {
         if let [PendingChange { now, change, events, left_out }] = due {
             if *left_out {
                 return vec![Ok(self.apply_left_out(*now, change))];
