@@ -22,7 +22,7 @@ use tonic::{Code, Status};
 
 use super::admission::{Admission, Permit};
 use super::audit::Audit;
-use super::auth::{Access, Caller, Peer, Role};
+use super::auth::{Access, Caller, Peer};
 use super::body::{AnswerBody, Kept, Meter, RequestBody, Until, Waiting, panicked};
 use super::connection_slots::Usage;
 use super::methods::{Method, Shape, method};
@@ -34,7 +34,7 @@ use super::spans::Spans;
 use super::wire::Shapes;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::domain::{Error, Reason, Violation};
-use crate::service::{CallId, CallerId, Principal, grpc_timeout, to_status, without_viewer};
+use crate::service::{Behalf, CallId, CallerId, Principal, grpc_timeout, to_status};
 
 /// A call is ended a little before its caller's own clock ends it, so that the caller hears it from the server.
 const WAY_BACK: Duration = Duration::from_millis(2);
@@ -184,7 +184,7 @@ impl Calls {
             self.audit.denied(id, "", peer, name, error);
         })?;
         if let Some(need) = method.and_then(|method| method.need)
-            && !caller.roles.allow(need)
+            && !caller.rights.allow(need)
         {
             let role = format!("{need:?}").to_lowercase();
             let error = Error::PermissionDenied(format!("{name} needs the role `{role}`"));
@@ -219,7 +219,7 @@ impl Calls {
         Some(Box::pin(async move {
             let still_may = |access: &Access| {
                 let caller = access.identify(&peer, authorization.as_ref().map(|value| value.as_bytes()));
-                caller.is_ok_and(|caller| caller.roles.allow(need))
+                caller.is_ok_and(|caller| caller.rights.allow(need))
             };
             let revoked = async {
                 while access.changed().await.is_ok() {
@@ -250,9 +250,9 @@ impl Calls {
         // The message's bytes are counted until the call is answered, or its answer begins.
         let kept = Kept::default();
         let body = self.request_body(line, method, caller.as_ref(), kept.clone());
-        let sees_all = caller.as_ref().is_none_or(|caller| caller.roles.allow(Role::Service));
+        let behalf = caller.as_ref().map_or(Behalf::Anybody, |caller| caller.rights.behalf());
         let caller_id = caller.as_ref().map_or_else(CallerId::nobody, Caller::id);
-        let principal = Principal::new(id.clone(), self.viewers.clone(), caller_id, sees_all);
+        let principal = Principal::new(id.clone(), self.viewers.clone(), caller_id, behalf);
         let mut request = request.map(body);
         request.extensions_mut().insert(principal.clone());
         let handler = principal.clone().scope(catch_panic(method.name, routes.call(request)));
@@ -269,8 +269,8 @@ impl Calls {
         // An answer that is nothing but an error has its status in the headers.
         let ended = Status::from_header_map(answer.headers()).map(|status| status.code());
         if let Some(caller) = caller.as_ref().filter(|_| ended == Some(Code::PermissionDenied)) {
-            // The handler refuses a read that names no viewer where the caller needs one.
-            self.audit.denied(&id, &caller.name, peer, method.name, &without_viewer());
+            // The handler refuses a read on behalf of whom the caller may not read for.
+            self.audit.denied(&id, &caller.name, peer, method.name, &principal.refusal());
         }
         if let Some(caller) = caller.filter(|_| method.writes()) {
             self.audit.written(&id, &caller.name, method.name, &principal.subjects(), ended.unwrap_or(Code::Ok));

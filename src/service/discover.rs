@@ -21,8 +21,9 @@ pub async fn discover_statuses(
 ) -> Result<pb::DiscoverStatusesResponse, Error> {
     let Call { context, message } = call;
     let listing = service.listing("DiscoverStatuses", &same_on_every_page(&message));
+    let viewer = context.principal.asked_for(&message.viewer_id)?;
     let mut wrong = Violations::default();
-    let viewer = wrong.check(MemberId::parse("viewer_id", &message.viewer_id));
+    let viewer = wrong.check(MemberId::parse("viewer_id", viewer));
     let topics = wrong.check(TopicSet::parse("topics", &message.topics));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, REACH_HOPS_DEFAULT, HOPS_MAX));
     let since = wrong.check(optional_time("since", message.since));

@@ -19,8 +19,9 @@ pub async fn find_introducers(
     call: Call<pb::FindIntroducersRequest>,
 ) -> Result<pb::FindIntroducersResponse, Error> {
     let Call { context, message } = call;
+    let member = context.principal.asked_for(&message.member_id)?;
     let mut wrong = Violations::default();
-    let member = wrong.check(MemberId::parse("member_id", &message.member_id));
+    let member = wrong.check(MemberId::parse("member_id", member));
     let target = wrong.check(MemberId::parse("target_id", &message.target_id));
     wrong.check(require_two(member.as_ref(), target.as_ref(), "target_id"));
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[member.as_ref(), target.as_ref()]));

@@ -59,7 +59,7 @@ mod watchers;
 pub use call::grpc_timeout;
 pub use call_id::CallId;
 pub use encode::record;
-pub use principal::{CallerId, Principal, Subjects, ViewerQuota, without_viewer};
+pub use principal::{Behalf, CallerId, Principal, Subjects, ViewerQuota};
 pub use services::Service;
 pub use status::to_status;
 pub use verify::summary;

@@ -32,9 +32,18 @@ struct Inner {
     id: CallId,
     viewers: Arc<dyn ViewerQuota>,
     caller: CallerId,
-    /// Whether the caller may read on nobody's behalf.
-    sees_all: bool,
+    behalf: Behalf,
     subjects: Mutex<Subjects>,
+}
+
+/// On whose behalf a caller may read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Behalf {
+    /// Any viewer's, and nobody's: the caller sees everything.
+    Anybody,
+    AnyViewer,
+    /// This viewer's alone: the caller is bound to it.
+    Only(MemberId),
 }
 
 /// Who makes a call.
@@ -77,14 +86,13 @@ impl Principal {
                 Ok(())
             }
         }
-        Principal::new(call, Arc::new(NoQuota), CallerId::nobody(), true)
+        Principal::new(call, Arc::new(NoQuota), CallerId::nobody(), Behalf::Anybody)
     }
 }
 
 impl Principal {
-    /// Makes a principal. `sees_all` is whether the caller may read on nobody's behalf.
-    pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, caller: CallerId, sees_all: bool) -> Principal {
-        Principal(Arc::new(Inner { id, viewers, caller, sees_all, subjects: Mutex::default() }))
+    pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, caller: CallerId, behalf: Behalf) -> Principal {
+        Principal(Arc::new(Inner { id, viewers, caller, behalf, subjects: Mutex::default() }))
     }
 
     /// Runs a handler, whose faults are logged under the call's id.
@@ -107,17 +115,46 @@ impl Principal {
         self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns the id of the viewer that a request names. A caller who is bound to a viewer means that one where it names none.
+    pub(super) fn named_or_own<'a>(&'a self, id: &'a str) -> &'a str {
+        match &self.0.behalf {
+            Behalf::Only(own) if id.is_empty() => own.as_str(),
+            _ => id,
+        }
+    }
+
+    /// Returns the id of the member for whom a question is asked, whom the request may leave out as it may the viewer. A caller who is
+    /// bound to a viewer asks for no other member.
+    pub(super) fn asked_for<'a>(&'a self, id: &'a str) -> Result<&'a str, Error> {
+        let id = self.named_or_own(id);
+        if self.is_bound_to_another(id) { Err(self.refusal()) } else { Ok(id) }
+    }
+
+    fn is_bound_to_another(&self, viewer: &str) -> bool {
+        matches!(&self.0.behalf, Behalf::Only(own) if own.as_str() != viewer)
+    }
+
+    /// Returns the refusal of a read on behalf of whom the caller may not read for. It depends on the caller alone, so that it tells
+    /// nothing of whom the request names.
+    pub fn refusal(&self) -> Error {
+        Error::PermissionDenied(match self.0.behalf {
+            Behalf::Only(_) => "the caller may read on behalf of its own viewer alone".to_owned(),
+            Behalf::Anybody | Behalf::AnyViewer => "a read without a viewer needs the role `service`".to_owned(),
+        })
+    }
+
     /// Checks that the caller may read for the viewer, if there is one. Every read calls it before anything is computed.
     pub(super) fn may_read_for(
         &self,
         viewer: Option<&MemberId>,
         is_member: impl Fn(&MemberId) -> bool,
     ) -> Result<(), Error> {
-        let Inner { viewers, caller, sees_all, .. } = &*self.0;
+        let Inner { viewers, caller, behalf, .. } = &*self.0;
         match viewer {
+            Some(viewer) if self.is_bound_to_another(viewer.as_str()) => Err(self.refusal()),
             Some(viewer) => viewers.take(&caller.share, viewer.as_str(), &|| is_member(viewer)),
-            None if *sees_all => Ok(()),
-            None => Err(without_viewer()),
+            None if *behalf == Behalf::Anybody => Ok(()),
+            None => Err(self.refusal()),
         }
     }
 
@@ -137,11 +174,6 @@ impl Principal {
 /// Returns the log id of the call that the running task works on.
 pub(super) fn current_id() -> Option<CallId> {
     CALL_ID.try_with(CallId::clone).ok()
-}
-
-/// Returns the refusal for a caller that may read on a viewer's behalf alone, and names none.
-pub fn without_viewer() -> Error {
-    Error::PermissionDenied("a read without a viewer needs the role `service`".to_owned())
 }
 
 fn name_of(change: &Change) -> String {

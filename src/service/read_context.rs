@@ -62,7 +62,7 @@ impl Service {
         let mut wrong = Violations::default();
         let as_of = wrong.check(optional_time("as_of", read.as_of));
         let edges_visited_max = wrong.check(edges_visited_max(read.max_edges_visited));
-        let viewer = wrong.check(viewer(&read.viewer_id));
+        let viewer = wrong.check(viewer(context.principal.named_or_own(&read.viewer_id)));
         wrong.check(self.engine.check_revision("min_revision", &read.min_revision));
         all_or_return!(wrong; as_of, edges_visited_max, viewer);
         let clock = self.engine.now();

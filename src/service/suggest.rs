@@ -31,8 +31,9 @@ pub async fn suggest_introductions(
     call: Call<pb::SuggestIntroductionsRequest>,
 ) -> Result<pb::SuggestIntroductionsResponse, Error> {
     let Call { context, message } = call;
+    let member = context.principal.asked_for(&message.member_id)?;
     let mut wrong = Violations::default();
-    let member = wrong.check(MemberId::parse("member_id", &message.member_id));
+    let member = wrong.check(MemberId::parse("member_id", member));
     let topics = wrong.check(TopicSet::parse("topics", &message.topics));
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[member.as_ref()]));
     let exclude = wrong.check(some_member_ids("exclude_ids", &message.exclude_ids, EXCLUDED_MEMBERS_MAX));

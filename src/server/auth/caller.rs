@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use crate::service::CallerId;
+use crate::domain::MemberId;
+use crate::service::{Behalf, CallerId};
 
 /// A role, which allows a caller a class of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -37,6 +38,38 @@ impl Roles {
         let has = |role: Role| self.0 & (1 << role as u8) != 0;
         has(role) || (role == Role::Read && has(Role::Service))
     }
+
+    pub fn without(self, role: Role) -> Roles {
+        Roles(self.0 & !(1 << role as u8))
+    }
+}
+
+/// What a caller may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rights {
+    /// What its roles allow, whichever viewer it names.
+    Roles(Roles),
+    /// What the role `read` allows, on behalf of this viewer alone. The caller is bound to it.
+    Viewer(MemberId),
+}
+
+impl Rights {
+    /// Returns whether the caller may do what needs `role`.
+    pub fn allow(&self, role: Role) -> bool {
+        match self {
+            Rights::Roles(roles) => roles.allow(role),
+            Rights::Viewer(_) => role == Role::Read,
+        }
+    }
+
+    /// Returns on whose behalf the caller may read.
+    pub fn behalf(&self) -> Behalf {
+        match self {
+            Rights::Viewer(viewer) => Behalf::Only(viewer.clone()),
+            Rights::Roles(roles) if roles.allow(Role::Service) => Behalf::Anybody,
+            Rights::Roles(_) => Behalf::AnyViewer,
+        }
+    }
 }
 
 /// The program that calls.
@@ -47,15 +80,15 @@ pub struct Caller {
     pub share: Arc<str>,
     /// Whether it showed who it is; its name is its address otherwise.
     pub known: bool,
-    pub roles: Roles,
+    pub rights: Rights,
     /// When its credentials expire.
     pub expires: Option<SystemTime>,
 }
 
 impl Caller {
     /// Returns a caller who showed who it is.
-    pub fn known(name: Arc<str>, roles: Roles, expires: Option<SystemTime>) -> Caller {
-        Caller { share: name.clone(), name, known: true, roles, expires }
+    pub fn known(name: Arc<str>, rights: Rights, expires: Option<SystemTime>) -> Caller {
+        Caller { share: name.clone(), name, known: true, rights, expires }
     }
 
     /// Returns what the handlers of its calls know of it.

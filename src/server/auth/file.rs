@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::jwt::{JwtSettings, Jwts};
-use super::{Access, Caller, CertificateName, Known, Role, Roles, TokenHash};
+use super::{Access, Caller, CertificateName, Known, Rights, Role, Roles, TokenHash};
+use crate::domain::MemberId;
 use crate::server::reload::Source;
 
 /// The path of the file.
@@ -27,6 +28,8 @@ struct Content {
 struct CallerEntry {
     name: String,
     roles: Vec<Role>,
+    /// The member that the caller is bound to: it reads on behalf of this one alone.
+    viewer: Option<String>,
     /// A caller may have more than one token, so that one can be replaced without a break.
     #[serde(default)]
     token_sha256: Vec<String>,
@@ -85,7 +88,8 @@ fn tables(entries: Vec<CallerEntry>) -> Result<Tables, String> {
         if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
             return Err(format!("caller {name:?}: a name has no colon and no control character"));
         }
-        let caller = Caller::known(name.as_str().into(), Roles::of(entry.roles), None);
+        let rights = rights(Roles::of(entry.roles), entry.viewer).map_err(|why| format!("caller {name}: {why}"))?;
+        let caller = Caller::known(name.as_str().into(), rights, None);
         for digits in &entry.token_sha256 {
             let hash = from_hex(digits).ok_or_else(|| format!("caller {name}: token_sha256 must be 64 hex digits"))?;
             if by_token.insert(hash, caller.clone()).is_some() {
@@ -100,6 +104,15 @@ fn tables(entries: Vec<CallerEntry>) -> Result<Tables, String> {
         }
     }
     Ok((by_token, by_certificate))
+}
+
+fn rights(roles: Roles, viewer: Option<String>) -> Result<Rights, String> {
+    let Some(viewer) = viewer else { return Ok(Rights::Roles(roles)) };
+    if roles != Roles::of([Role::Read]) {
+        return Err("with a viewer it has the role `read`, and no other".to_owned());
+    }
+    let viewer = MemberId::parse("viewer", &viewer).map_err(|wrong| format!("{} {}", wrong.field, wrong.message))?;
+    Ok(Rights::Viewer(viewer))
 }
 
 fn from_hex(digits: &str) -> Option<TokenHash> {

@@ -7,9 +7,10 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::caller::{Caller, Role, Roles};
+use super::caller::{Caller, Rights, Role, Roles};
 use super::keys::{PublicKey, read};
 use super::signatures::{ALGORITHMS, install};
+use crate::domain::MemberId;
 
 /// Clocks may differ by so much.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -26,6 +27,8 @@ pub struct JwtSettings {
     /// The claim that lists a caller's roles.
     #[serde(default = "roles_claim")]
     roles_claim: String,
+    /// The claim that names the member that a caller is bound to. Callers are bound to nobody where it is not given.
+    viewer_claim: Option<String>,
 }
 
 fn roles_claim() -> String {
@@ -37,6 +40,7 @@ fn roles_claim() -> String {
 pub struct Jwts {
     keys: Vec<Key>,
     roles_claim: String,
+    viewer_claim: Option<String>,
 }
 
 #[derive(Debug)]
@@ -60,7 +64,7 @@ impl Jwts {
         if keys.is_empty() {
             return Err("jwt.keys holds no key for one of jwt.algorithms".to_owned());
         }
-        Ok(Jwts { keys, roles_claim: settings.roles_claim })
+        Ok(Jwts { keys, roles_claim: settings.roles_claim, viewer_claim: settings.viewer_claim })
     }
 
     /// Returns the bearer of a token. The error's words are for the log.
@@ -93,7 +97,21 @@ impl Jwts {
             return Err("nbf is no number".to_owned());
         }
         let roles = claims.get(&self.roles_claim).map(roles).unwrap_or_default();
-        Ok(Caller::known(format!("jwt:{subject}").into(), roles, expires))
+        let rights = match &self.viewer_claim {
+            None => Rights::Roles(roles),
+            Some(claim) => rights_under(roles, claims.get(claim)),
+        };
+        Ok(Caller::known(format!("jwt:{subject}").into(), rights, expires))
+    }
+}
+
+/// Returns the rights of a token whose roles are these, where a claim binds tokens to viewers. A token without the claim is not bound, and
+/// has the role `read` for no viewer. A token whose claim is no member's id may do nothing, because whom it is bound to is not known.
+fn rights_under(roles: Roles, viewer: Option<&Value>) -> Rights {
+    let Some(viewer) = viewer else { return Rights::Roles(roles.without(Role::Read)) };
+    match MemberId::parse("viewer", viewer.as_str().unwrap_or_default()) {
+        Ok(viewer) if roles.allow(Role::Read) => Rights::Viewer(viewer),
+        _ => Rights::Roles(Roles::default()),
     }
 }
 

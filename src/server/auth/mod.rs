@@ -16,7 +16,7 @@ use ring::digest::{SHA256, digest};
 
 use crate::domain::Error;
 use crate::server::connection_slots::share_of;
-pub use caller::{Caller, Role, Roles};
+pub use caller::{Caller, Rights, Role, Roles};
 pub use file::AccessFile;
 use jwt::Jwts;
 pub use names::CertificateName;
@@ -84,7 +84,7 @@ impl Access {
                     name: peer.address_text.clone(),
                     share: peer.share.clone(),
                     known: false,
-                    roles: Roles::ALL,
+                    rights: Rights::Roles(Roles::ALL),
                     expires: None,
                 });
             }
