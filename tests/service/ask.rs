@@ -2,8 +2,9 @@
 
 use kith::proto::v1::*;
 use prost_types::Timestamp;
-use tonic::Status;
+use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
+use tonic::{Request, Status};
 
 macro_rules! asks {
     ($($rpc:ident($request:ident) by $client:ident::$method:ident, $base:ident;)+) => {
@@ -18,8 +19,24 @@ macro_rules! asks {
 
             /// The answer, written out.
             pub async fn answer(self, channel: Channel) -> Result<String, Status> {
+                self.answer_with(channel, |_| ()).await
+            }
+
+            /// The answer to who bears a token, written out.
+            pub async fn answer_to(self, channel: Channel, token: &str) -> Result<String, Status> {
+                let authorization = format!("Bearer {token}").parse().unwrap();
+                self.answer_with(channel, |metadata| drop(metadata.insert("authorization", authorization))).await
+            }
+
+            async fn answer_with(
+                self,
+                channel: Channel,
+                add: impl FnOnce(&mut MetadataMap),
+            ) -> Result<String, Status> {
                 match self {
                     $(Ask::$rpc(request) => {
+                        let mut request = Request::new(request);
+                        add(request.metadata_mut());
                         let answer = $client::new(channel).$method(request).await?;
                         Ok(format!("{:?}", answer.into_inner()))
                     })+

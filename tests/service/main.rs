@@ -10,6 +10,7 @@ mod bad_shared;
 mod bad_together;
 mod bad_writes;
 mod bombs;
+mod bound;
 mod broken;
 mod consent;
 mod credentials;

@@ -88,7 +88,7 @@ pub fn unauthenticated() -> (Code, String) {
     (Code::Unauthenticated, "UNAUTHENTICATED".to_owned())
 }
 
-fn denied() -> (Code, String) {
+pub fn denied() -> (Code, String) {
     (Code::PermissionDenied, "PERMISSION_DENIED".to_owned())
 }
 
@@ -439,7 +439,12 @@ async fn the_audit_log_has_who_and_what_and_no_names() {
     let log = folder.path().join("log");
     let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--log-format", "json", "--auth"]);
-    command.arg(roles_file(folder.path())).arg("--data").arg(folder.path().join("store"));
+    let callers = roles_file(folder.path());
+    let bound = sha256("bound-token");
+    let bound =
+        format!("[[callers]]\nname = \"bound\"\nroles = [\"read\"]\nviewer = \"ben\"\ntoken_sha256 = [\"{bound}\"]\n");
+    fs::write(&callers, fs::read_to_string(&callers).unwrap() + &bound).unwrap();
+    command.arg(callers).arg("--data").arg(folder.path().join("store"));
     let mut child = command.stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
@@ -451,6 +456,9 @@ async fn the_audit_log_has_who_and_what_and_no_names() {
     let erase = DeleteMemberRequest { id: "ana".to_owned(), ..Default::default() };
     members.delete_member(bearing(erase, "write-token")).await.unwrap();
     members.get_member(bearing(get("ana"), "read-token")).await.unwrap_err();
+    let for_ana =
+        BatchGetMembersRequest { ids: vec!["ana".to_owned()], viewer_id: "ana".to_owned(), ..Default::default() };
+    members.batch_get_members(bearing(for_ana, "bound-token")).await.unwrap_err();
     child.kill().unwrap();
     child.wait().unwrap();
     let text = fs::read_to_string(log).unwrap();
@@ -467,4 +475,7 @@ async fn the_audit_log_has_who_and_what_and_no_names() {
     assert_eq!(erased["erasures"], json!(1));
     let denied = logged("denied", "MemberService/GetMember").unwrap_or_else(|| panic!("{text}"));
     assert_eq!((&denied["caller"], &denied["address"]), (&json!("read"), &json!("127.0.0.1")));
+    let denied = logged("denied", "MemberService/BatchGetMembers").unwrap_or_else(|| panic!("{text}"));
+    let why = json!("the caller may read on behalf of its own viewer alone");
+    assert_eq!((&denied["caller"], &denied["why"]), (&json!("bound"), &why));
 }

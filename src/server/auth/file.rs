@@ -109,7 +109,7 @@ fn tables(entries: Vec<CallerEntry>) -> Result<Tables, String> {
 fn rights(roles: Roles, viewer: Option<String>) -> Result<Rights, String> {
     let Some(viewer) = viewer else { return Ok(Rights::Roles(roles)) };
     if roles != Roles::of([Role::Read]) {
-        return Err("with a viewer it has the role `read`, and no other".to_owned());
+        return Err("bound to a viewer, it may have the role `read` alone".to_owned());
     }
     let viewer = MemberId::parse("viewer", &viewer).map_err(|wrong| format!("{} {}", wrong.field, wrong.message))?;
     Ok(Rights::Viewer(viewer))
@@ -136,8 +136,10 @@ mod tests {
 
     #[test]
     fn no_file_breaks_a_server() {
-        let token =
-            format!("[[callers]]\nname = \"feed\"\nroles = [\"read\"]\ntoken_sha256 = [\"{}\"]\n", "ab".repeat(32));
+        let token = format!(
+            "[[callers]]\nname = \"feed\"\nroles = [\"read\"]\nviewer = \"ana\"\ntoken_sha256 = [\"{}\"]\n",
+            "ab".repeat(32)
+        );
         let name = "[[callers]]\nname = \"web\"\nroles = [\"read\", \"write\"]\ncertificates = [\"web.example\"]\n";
         let seeds = [token.clone(), name.to_owned(), token + name].map(String::into_bytes);
         let file = AccessFile(PathBuf::from("callers.toml"));
@@ -149,6 +151,7 @@ mod tests {
         let hash = "ab".repeat(32);
         let entry = |rest: &str| format!("[[callers]]\nname = \"feed\"\nroles = [\"read\"]\n{rest}\n");
         assert!(made(&entry(&format!("token_sha256 = [\"{hash}\"]"))).is_ok());
+        assert!(made(&entry("viewer = \"ana\"")).is_ok());
         for (text, words) in [
             (String::new(), "names nobody"),
             (entry("token = \"the secret itself\""), "line 4: unknown field `token`"),
@@ -156,6 +159,12 @@ mod tests {
             (entry("").replace("read", "root"), "line 3: unknown variant `root`"),
             (entry("").replace("feed", "jwt:feed"), "no colon"),
             (entry(&format!("token_sha256 = [\"{hash}\", \"{hash}\"]")), "another caller's too"),
+            (entry("viewer = \"\""), "caller feed: viewer must be given"),
+            (entry("viewer = \"a\\nb\""), "viewer must not contain control characters"),
+            (entry("viewer = [\"ana\"]"), "line 4: invalid type"),
+            (entry("viewer = \"ana\"").replace("\"read\"", "\"read\", \"write\""), "the role `read` alone"),
+            (entry("viewer = \"ana\"").replace("\"read\"", "\"service\""), "the role `read` alone"),
+            (entry("viewer = \"ana\"").replace("\"read\"", ""), "the role `read` alone"),
             (entry("certificates = [\"a.b\", \"A.B\"]"), "another caller's too"),
             (entry("certificates = [\"*.b\"]"), "a wildcard names nobody"),
             (entry("certificates = [\"a b\"]"), "neither a DNS name nor a URI"),

@@ -144,3 +144,36 @@ fn rules(settings: &JwtSettings, of_key: &[Algorithm]) -> Option<Validation> {
     rules.validate_nbf = true;
     Some(rules)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::service::Behalf;
+
+    #[test]
+    fn a_claim_binds_a_token_and_leaves_it_no_other_role() {
+        let (ana, nothing) = (MemberId::parse("viewer", "ana").unwrap(), Rights::Roles(Roles::default()));
+        for named in ["read", "service", "read service", "read write admin"] {
+            let rights = rights_under(roles(&json!(named)), Some(&json!("ana")));
+            assert_eq!(rights, Rights::Viewer(ana.clone()), "{named}");
+            assert_eq!(rights.behalf(), Behalf::Only(ana.clone()));
+            let allowed = [Role::Read, Role::Write, Role::Service, Role::Admin].map(|role| rights.allow(role));
+            assert_eq!(allowed, [true, false, false, false], "{named}");
+        }
+        for named in ["", "write", "admin write"] {
+            assert_eq!(rights_under(roles(&json!(named)), Some(&json!("ana"))), nothing, "{named}");
+        }
+        for no_member in [json!(""), json!("a\nb"), json!("a".repeat(129)), json!(7), json!(null), json!(["ana"])] {
+            assert_eq!(rights_under(roles(&json!("read service write")), Some(&no_member)), nothing, "{no_member}");
+        }
+    }
+
+    #[test]
+    fn a_token_without_the_claim_reads_for_no_viewer_unless_it_may_read_everything() {
+        for (named, left) in [("read", ""), ("read write", "write"), ("read service", "service"), ("admin", "admin")] {
+            assert_eq!(rights_under(roles(&json!(named)), None), Rights::Roles(roles(&json!(left))), "{named}");
+        }
+    }
+}
