@@ -10,7 +10,9 @@ use super::revision::Revision;
 use super::state::{ApplyContext, State, has_effect};
 use super::under_way::{BatchBytes, Room, bytes_of};
 use crate::domain::codec::Malformed;
-use crate::domain::{Change, Command, ErasureKey, Error, Event, Reason, Request, Sequence, TimeMs, Violation};
+use crate::domain::{
+    Change, ChangeError, Command, ErasureKey, Error, Event, Reason, Request, Sequence, TimeMs, Violation,
+};
 use crate::store::{Commit, Journaled};
 
 /// Commands that are worth another thread and a sync of their own, with the next ones applied beside it.
@@ -32,7 +34,7 @@ impl Answer {
     pub fn give(self, outcome: &Result<(), Error>) {
         match self {
             Answer::Write(reply, answer) => {
-                drop(reply.send(outcome.clone().map_err(Refusal::of_all).and(answer)));
+                drop(reply.send(outcome.clone().map_err(Refusal::Command).and(answer)));
             }
             Answer::Import(reply, imported, stream, room) => {
                 if outcome.is_err() {
@@ -79,7 +81,7 @@ struct Done {
 /// What imports came to, before they are put down: of each change, and of each import its sequence.
 struct Imported {
     time: TimeMs,
-    results: Vec<Result<Applied, Error>>,
+    results: Vec<Result<Applied, ChangeError>>,
     events: Vec<Vec<Event>>,
     sequences: Vec<Sequence>,
 }
@@ -153,15 +155,15 @@ impl Batch {
     fn judge(&mut self, WriteOrder { changes, request, .. }: &WriteOrder) -> Result<Judged, Refusal> {
         let time = self.next_time();
         if let Some(answer) = request.and_then(|request| self.answered(request, time)) {
-            return answer.map(Judged::Answered).map_err(Refusal::of_all);
+            return answer.map(Judged::Answered).map_err(Refusal::Command);
         }
         // A retry has its answer by now, whatever else is refused.
-        self.common.clock.check_write().map_err(Refusal::of_all)?;
+        self.common.clock.check_write().map_err(Refusal::Command)?;
         if let Some(request) = *request {
             let room = self.state.requests().check_room(request.scope, self.common.options.request_ids_bytes_max, time);
-            room.map_err(Refusal::of_all)?;
+            room.map_err(Refusal::Command)?;
         }
-        self.common.memory.check(&self.state, changes).map_err(Refusal::of_all)?;
+        self.common.memory.check(&self.state, changes).map_err(Refusal::Command)?;
         self.keep_erased(time, changes);
         // Only a command of several changes can fail half-way; a single one is checked before it touches anything.
         let before = (changes.len() > 1).then(|| self.state.clone());
@@ -178,7 +180,7 @@ impl Batch {
                     if let Some(before) = before {
                         self.state = before;
                     }
-                    return Err(Refusal { change: Some(i), error });
+                    return Err(Refusal::Change { index: i, error });
                 }
             }
         }
@@ -307,7 +309,7 @@ impl Batch {
         order: ImportOrder,
         time: TimeMs,
         sequence: Sequence,
-        results: Vec<Result<Applied, Error>>,
+        results: Vec<Result<Applied, ChangeError>>,
         events: impl Iterator<Item = Vec<Event>>,
     ) {
         // The log holds what was carried out, so that replaying it can refuse nothing.

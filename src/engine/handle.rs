@@ -159,7 +159,7 @@ impl Engine {
     ) -> Result<Outcome, Refusal> {
         let (reply, answer) = oneshot::channel();
         let order = WriteOrder { changes, request, report, reply };
-        self.order(Order::Write(order), answer).await.map_err(Refusal::of_all)?
+        self.order(Order::Write(order), answer).await.map_err(Refusal::Command)?
     }
 
     /// Carries out each change alone: one that is refused does not hinder the others. On disk when it returns.

@@ -2,7 +2,7 @@
 
 use super::revision::Revision;
 use super::state::Stored;
-use crate::domain::{Block, Edge, Error, Kind, Member, Status, StatusId};
+use crate::domain::{Block, ChangeError, Edge, Error, Kind, Member, Status, StatusId};
 
 /// What one change did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,25 +90,13 @@ impl Snapshot {
 /// What an import's batch did, change by change.
 #[derive(Debug)]
 pub struct ImportedBatch {
-    pub results: Vec<Result<Applied, Error>>,
+    pub results: Vec<Result<Applied, ChangeError>>,
     pub revision: Revision,
 }
 
-/// Why a command was refused, and which of its changes was the cause, if one was.
+/// Why a command was refused: as a whole, or for one of its changes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
-    pub change: Option<usize>,
-    pub error: Error,
-}
-
-impl Refusal {
-    pub(super) fn of_all(error: Error) -> Refusal {
-        Refusal { change: None, error }
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Error {
-        refusal.error
-    }
+pub enum Refusal {
+    Command(Error),
+    Change { index: usize, error: ChangeError },
 }

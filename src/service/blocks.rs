@@ -23,7 +23,8 @@ pub async fn block_member(
     let request = wrong.check(request(&context, "BlockMember", &request_id, &message));
     let block = wrong.check(block_within(message.block));
     all_or_return!(wrong; request, block);
-    let outcome = service.commit_one(&context, Change::BlockMember { block }, request, Report::Resource).await?;
+    let outcome =
+        service.commit_one(&context, Change::BlockMember { block }, "block", request, Report::Resource).await?;
     let block = match outcome.resource.map(|resource| *resource) {
         Some(Snapshot::Block(block)) => Some(encode::block(&block)),
         _ => None,
@@ -41,7 +42,7 @@ pub async fn unblock_member(
     let block = wrong.check(block_within(message.block));
     all_or_return!(wrong; request, block);
     let change = Change::UnblockMember { block, allow_missing: message.allow_missing };
-    let outcome = service.commit_one(&context, change, request, Report::Revision).await?;
+    let outcome = service.commit_one(&context, change, "block", request, Report::Revision).await?;
     Ok(pb::UnblockMemberResponse { revision: outcome.revision.to_string() })
 }
 

@@ -1,6 +1,7 @@
 //! What writes share.
 
 use super::call::CallContext;
+use super::located::located;
 use super::services::Service;
 use crate::domain::{Change, Error, Request};
 use crate::engine::{Outcome, Refusal, Report};
@@ -19,36 +20,24 @@ impl Service {
         self.engine.write(changes, request, report).await
     }
 
-    /// Carries out a single change.
+    /// Carries out a single change, whose resource is the request's field `resource`; where that is empty, it is the request.
     pub(super) async fn commit_one(
         &self,
         context: &CallContext,
         change: Change,
+        resource: &str,
         request: Option<Request>,
         report: Report,
     ) -> Result<Outcome, Error> {
-        Ok(self.commit(context, vec![change], request, report).await?)
-    }
-
-    /// Carries out a delete, whose etag is a field of the request itself.
-    pub(super) async fn commit_delete(
-        &self,
-        context: &CallContext,
-        change: Change,
-        request: Option<Request>,
-        report: Report,
-    ) -> Result<Outcome, Error> {
-        self.commit_one(context, change, request, report).await.map_err(|error| match error {
-            Error::EtagMismatch { .. } => Error::EtagMismatch { field: "etag".to_owned() },
-            other => other,
-        })
+        let outcome = self.commit(context, vec![change], request, report).await;
+        outcome.map_err(|refusal| refused(refusal, |_| resource.to_owned()))
     }
 }
 
-/// The error of the change that was refused, with its place in the list that the changes are of.
-pub(super) fn refused_in(field: &str, refusal: Refusal) -> Error {
-    match refusal.change {
-        Some(index) => refusal.error.within(&format!("{field}[{index}]")),
-        None => refusal.error,
+/// Returns the error of a refusal; `parent` says by a change's index which message holds its resource.
+pub(super) fn refused(refusal: Refusal, parent: impl Fn(usize) -> String) -> Error {
+    match refusal {
+        Refusal::Command(error) => error,
+        Refusal::Change { index, error } => located(error, &parent(index)),
     }
 }

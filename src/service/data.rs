@@ -6,7 +6,7 @@ use std::mem::take;
 use tonic::Status;
 
 use super::call::Call;
-use super::decode::{ChangeName, Violations, change, named_kinds};
+use super::decode::{ChangePath, Violations, change, named_kinds};
 use super::request_id::request;
 use super::services::Service;
 use super::status::to_status_at;
@@ -25,23 +25,26 @@ pub async fn write(
     let mut wrong = Violations::default();
     let request = wrong.check(request(&context, "Write", &request_id, &message));
     let changes = wrong.check(decode(service, message));
-    let (Some(request), Some((changes, names)), true) = (request, changes, wrong.is_empty()) else {
+    let (Some(request), Some((changes, paths)), true) = (request, changes, wrong.is_empty()) else {
         return Err(to_status(wrong.into()));
     };
     let outcome = service.commit(&context, changes, request, Report::Results).await;
-    let Outcome { results, revision, .. } = outcome.map_err(|refusal| refused(refusal, &names))?;
+    let Outcome { results, revision, .. } = outcome.map_err(|refusal| refused(refusal, &paths))?;
     Ok(pb::WriteResponse { results: results.into_iter().map(result).collect(), revision: revision.to_string() })
 }
 
 /// Returns the error of the change that was refused, with its index in the batch.
-fn refused(refusal: Refusal, names: &[ChangeName]) -> Status {
-    match refusal.change.and_then(|index| names.get(index)) {
-        Some(name) => to_status_at(name.locate(refusal.error), name.path().to_owned()),
-        None => to_status(refusal.error),
+fn refused(refusal: Refusal, paths: &[ChangePath]) -> Status {
+    match refusal {
+        Refusal::Command(error) => to_status(error),
+        Refusal::Change { index, error } => {
+            let path = &paths[index];
+            to_status_at(path.locate(error), path.as_str().to_owned())
+        }
     }
 }
 
-fn decode(service: &Service, message: pb::WriteRequest) -> Result<(Vec<Change>, Vec<ChangeName>), Violations> {
+fn decode(service: &Service, message: pb::WriteRequest) -> Result<(Vec<Change>, Vec<ChangePath>), Violations> {
     if message.changes.is_empty() {
         return Err(Violation::required("changes").into());
     }
@@ -57,7 +60,7 @@ fn decode(service: &Service, message: pb::WriteRequest) -> Result<(Vec<Change>, 
         kinds.note(i, given.change.as_ref());
         wrong.check(change(i, given, now, new_status_id))
     });
-    let decoded: Vec<(Change, ChangeName)> = decoded.collect();
+    let decoded: Vec<(Change, ChangePath)> = decoded.collect();
     let named = kinds.named.into_iter().filter(|(_, kind)| !kinds.put.contains(kind));
     wrong.add_unknown_kinds(&service.engine.state(), named);
     if wrong.is_empty() { Ok(decoded.into_iter().unzip()) } else { Err(wrong) }

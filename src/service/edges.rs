@@ -3,7 +3,7 @@
 use std::mem::take;
 
 use super::call::Call;
-use super::commit::refused_in;
+use super::commit::refused;
 use super::decode::{self, Mask, Violations, all_or_return, batch, edge_key, edge_put, etag_precondition, interaction};
 use super::encode;
 use super::read_context::{ReadContext, ReadFields};
@@ -29,7 +29,7 @@ pub async fn put_edge(
     all_or_return!(wrong; request, edge);
     let (put, precondition) = edge;
     let change = Change::PutEdge { put, precondition, allow_missing_members: message.allow_missing_members };
-    let outcome = service.commit_one(&context, change, request, Report::Resource).await?;
+    let outcome = service.commit_one(&context, change, "edge", request, Report::Resource).await?;
     let edge = match outcome.resource.map(|resource| *resource) {
         Some(Snapshot::Edge(edge, strength)) => Some(encode::edge_of_strength(edge, strength)),
         _ => None,
@@ -65,7 +65,7 @@ pub async fn delete_edge(
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, key, precondition);
     let change = Change::DeleteEdge { key, precondition, allow_missing: message.allow_missing };
-    let outcome = service.commit_delete(&context, change, request, Report::Revision).await?;
+    let outcome = service.commit_one(&context, change, "", request, Report::Revision).await?;
     Ok(pb::DeleteEdgeResponse { revision: outcome.revision.to_string() })
 }
 
@@ -85,7 +85,7 @@ pub async fn record_interactions(
     all_or_return!(wrong; request, records);
     let changes = records.into_iter().map(|record| Change::RecordInteractions { record }).collect();
     let outcome = service.commit(&context, changes, request, Report::Revision).await;
-    let outcome = outcome.map_err(|refusal| refused_in("interactions", refusal))?;
+    let outcome = outcome.map_err(|refusal| refused(refusal, |i| format!("interactions[{i}]")))?;
     Ok(pb::RecordInteractionsResponse { revision: outcome.revision.to_string() })
 }
 
@@ -101,7 +101,7 @@ pub async fn put_kind(
     all_or_return!(wrong; request, kind);
     let (kind, precondition) = kind;
     let change = Change::PutKind { kind, precondition };
-    let outcome = service.commit_one(&context, change, request, Report::Resource).await?;
+    let outcome = service.commit_one(&context, change, "kind", request, Report::Resource).await?;
     let kind = match outcome.resource.map(|resource| *resource) {
         Some(Snapshot::Kind(kind)) => Some(encode::kind(kind)),
         _ => None,
@@ -129,6 +129,6 @@ pub async fn delete_kind(
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, name, precondition);
     let change = Change::DeleteKind { name, precondition, allow_missing: message.allow_missing };
-    let outcome = service.commit_delete(&context, change, request, Report::Revision).await?;
+    let outcome = service.commit_one(&context, change, "", request, Report::Revision).await?;
     Ok(pb::DeleteKindResponse { revision: outcome.revision.to_string() })
 }

@@ -7,10 +7,11 @@ use tonic::Streaming;
 
 use super::call::{Call, CallContext};
 use super::decode::{Decoded, Violations, import_change};
+use super::located::located;
 use super::services::Service;
 use super::status::{in_import, reason_proto, to_status};
 use crate::domain::limits::{BATCH_MAX, IMPORT_ERRORS_MAX};
-use crate::domain::{Change, Error, Fields, Reason, Resource, Status, StatusAttrs, Violation};
+use crate::domain::{Change, ChangeError, Error, Fields, Part, Reason, Resource, Status, StatusAttrs, Violation};
 use crate::engine::{Applied, Effect, ImportStream, ImportUnderWay, ImportedBatch, Rehearsal, State};
 use crate::proto::v1 as pb;
 
@@ -158,8 +159,8 @@ struct Begun {
     bytes: usize,
     /// The records that are not well-formed.
     refused: Vec<(i64, Error)>,
-    /// The positions of the records that the writer was given.
-    positions: Vec<i64>,
+    /// The positions of the records that the writer was given, each with the field that holds its resource.
+    given: Vec<(i64, &'static str)>,
     /// Those among them, by their index, that are statuses, and what of each is compared with one that is there.
     statuses: HashMap<usize, (Status, Fields)>,
     batch: Option<Batch>,
@@ -204,19 +205,18 @@ impl Tally {
     fn decode(&mut self, service: &Service, message: pb::ImportRequest) -> (Begun, Vec<Change>) {
         let now = service.engine.now();
         let bytes = message.encoded_len();
-        let mut begun =
-            Begun { bytes, refused: Vec::new(), positions: Vec::new(), statuses: HashMap::new(), batch: None };
+        let mut begun = Begun { bytes, refused: Vec::new(), given: Vec::new(), statuses: HashMap::new(), batch: None };
         let (mask, allow_missing_members) = (message.update_mask, message.allow_missing_members);
         let mut changes = Vec::with_capacity(message.records.len());
         for record in message.records {
             self.response.received += 1;
             let position = if record.position == 0 { self.response.received } else { record.position };
             match import_change(record, mask.as_ref(), allow_missing_members, now) {
-                Ok((change, compared)) => {
+                Ok((change, resource, compared)) => {
                     if let (Change::PostStatus { status }, Some(compared)) = (change.plain(), compared) {
                         begun.statuses.insert(changes.len(), (status.clone(), compared));
                     }
-                    begun.positions.push(position);
+                    begun.given.push((position, resource));
                     changes.push(change);
                 }
                 Err(wrong) => begun.refused.push((position, wrong.into())),
@@ -229,9 +229,9 @@ impl Tally {
     fn ended(&mut self, state: &State, begun: Begun, batch: Option<ImportedBatch>) {
         begun.refused.into_iter().for_each(|(position, error)| self.refuse(position, error));
         let results = batch.map(|batch| batch.results).unwrap_or_default();
-        for (index, (position, result)) in begun.positions.into_iter().zip(results).enumerate() {
+        for (index, ((position, resource), result)) in begun.given.into_iter().zip(results).enumerate() {
             let differing = match &result {
-                Err(Error::AlreadyExists { resource: Resource::Status, .. }) => {
+                Err(ChangeError::AlreadyExists { resource: Resource::Status, .. }) => {
                     let imported = begun.statuses.get(&index);
                     imported.and_then(|(status, compared)| differing_field(state, status, *compared))
                 }
@@ -239,12 +239,12 @@ impl Tally {
             };
             match differing {
                 Some(field) => self.refuse(position, status_differs(field)),
-                None => self.count(position, result),
+                None => self.count(position, resource, result),
             }
         }
     }
 
-    fn count(&mut self, position: i64, result: Result<Applied, Error>) {
+    fn count(&mut self, position: i64, resource: &str, result: Result<Applied, ChangeError>) {
         match result {
             Ok(applied) => {
                 self.response.members_created_bare += applied.members_created as i64;
@@ -254,14 +254,16 @@ impl Tally {
                     Effect::Unchanged => self.response.unchanged += 1,
                 }
             }
-            Err(Error::Precondition(violation)) if violation.reason == Reason::MemberErased => {
+            Err(ChangeError::Precondition(Violation { reason: Reason::MemberErased, .. })) => {
                 self.response.erased_skipped += 1;
             }
             // A kind that the exported store lacked is used here, and stays.
-            Err(Error::Precondition(violation)) if is_kind_kept(&violation) => self.response.unchanged += 1,
+            Err(ChangeError::Precondition(Violation { field: Part::KindName, reason: Reason::KindInUse, .. })) => {
+                self.response.unchanged += 1;
+            }
             // A status is posted once; importing the same again leaves it as it is.
-            Err(Error::AlreadyExists { resource: Resource::Status, .. }) => self.response.unchanged += 1,
-            Err(error) => self.refuse(position, error),
+            Err(ChangeError::AlreadyExists { resource: Resource::Status, .. }) => self.response.unchanged += 1,
+            Err(refused) => self.refuse(position, located(refused, resource)),
         }
     }
 
@@ -277,11 +279,6 @@ impl Tally {
             });
         }
     }
-}
-
-/// Whether the refusal is that of a kind's deletion, and not of its put.
-fn is_kind_kept(violation: &Violation) -> bool {
-    violation.reason == Reason::KindInUse && violation.field == "name"
 }
 
 /// What of an imported status is not as the stored one has it.

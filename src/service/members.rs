@@ -27,7 +27,8 @@ pub async fn put_member(
     all_or_return!(wrong; request, member);
     let (member, precondition) = member;
     let change = Change::PutMember { member, precondition };
-    let Outcome { resource, revision, .. } = service.commit_one(&context, change, request, Report::Resource).await?;
+    let Outcome { resource, revision, .. } =
+        service.commit_one(&context, change, "member", request, Report::Resource).await?;
     Ok(pb::PutMemberResponse { member: member_of(resource), revision: revision.to_string() })
 }
 
@@ -40,7 +41,8 @@ pub async fn update_member(
     let request = wrong.check(request(&context, "UpdateMember", &request_id, &message));
     let change = wrong.check(member_update(message.member, message.update_mask));
     all_or_return!(wrong; request, change);
-    let Outcome { resource, revision, .. } = service.commit_one(&context, change, request, Report::Resource).await?;
+    let Outcome { resource, revision, .. } =
+        service.commit_one(&context, change, "member", request, Report::Resource).await?;
     Ok(pb::UpdateMemberResponse { member: member_of(resource), revision: revision.to_string() })
 }
 
@@ -131,7 +133,7 @@ pub async fn delete_member(
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, id, precondition);
     let change = Change::DeleteMember { id, precondition, allow_missing: message.allow_missing };
-    let outcome = service.commit_delete(&context, change, request, Report::Results).await?;
+    let outcome = service.commit_one(&context, change, "", request, Report::Results).await?;
     let erased = |count: fn(&Applied) -> u64| outcome.results.iter().map(|result| count(&result.applied) as i64).sum();
     Ok(pb::DeleteMemberResponse {
         revision: outcome.revision.to_string(),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `status.rs` | all errors become a gRPC status here |
 //! | `decode/` | requests into domain types, every bound checked, every violation named by its field |
+//! | `located.rs` | what of a change the engine refuses, as a field of the request |
 //! | `encode/` | domain types into answers |
 //! | `delegation.rs` | from the services of the protos to a handler for each RPC, made by `build.rs` |
 //! | `call.rs`, `principal.rs` | a call as its handler gets it, and who makes it |
@@ -38,6 +39,7 @@ mod introductions;
 mod leaders;
 mod leads;
 mod live;
+mod located;
 mod members;
 mod page;
 mod paths;

@@ -18,8 +18,6 @@ use crate::proto::v1 as pb;
 pub struct ReadContext {
     principal: Principal,
     options: QueryOptions,
-    /// The message that holds `min_revision`, if it is not the request itself.
-    read_in: Option<&'static str>,
     /// The viewer on whose behalf the read is; none if it is the service's own.
     viewer: Option<MemberId>,
     pub as_of: TimeMs,
@@ -43,8 +41,7 @@ impl Service {
         read: Option<pb::ReadOptions>,
         page: Option<&PageToken>,
     ) -> Decoded<ReadContext> {
-        let read = self.decoded(context, read.unwrap_or_default(), page).map_err(|wrong| wrong.within("read"))?;
-        Ok(ReadContext { read_in: Some("read"), ..read })
+        self.decoded(context, read.unwrap_or_default(), page).map_err(|wrong| wrong.within("read"))
     }
 
     /// Returns the context of a read whose options are fields of its own.
@@ -71,7 +68,7 @@ impl Service {
         let (min_revision, caller) = (read.min_revision, principal.share());
         let options = QueryOptions { min_revision, edges_visited_max, deadline, caller };
         let require_complete = read.require_complete;
-        Ok(ReadContext { principal, options, read_in: None, viewer, as_of, clock, require_complete })
+        Ok(ReadContext { principal, options, viewer, as_of, clock, require_complete })
     }
 
     /// Runs a query that looks at statuses. How long that takes depends on those that its viewer may not see, so a viewer is answered when
@@ -97,17 +94,8 @@ impl Service {
     ) -> Result<T, Error> {
         let is_member = |viewer: &MemberId| self.engine.state().graph().find(viewer.as_str()).is_some();
         read.principal.may_read_for(read.viewer.as_ref(), is_member)?;
-        let (options, read_in) = (read.options.clone(), read.read_in);
-        // The engine calls the token `min_revision`; which message of the request holds it is known here.
-        let locate = |violation: Violation| match read_in {
-            Some(parent) if violation.field == "min_revision" => violation.within(parent),
-            _ => violation,
-        };
-        let query = move |state: &State, budget: &mut Budget<'_>| query(&read, state, budget);
-        self.engine.query(options, query).await.map_err(|error| match error {
-            Error::Invalid(violations) => Error::Invalid(violations.into_iter().map(locate).collect()),
-            other => other,
-        })
+        let options = read.options.clone();
+        self.engine.query(options, move |state, budget| query(&read, state, budget)).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::mem::take;
 
 use super::call::Call;
-use super::commit::refused_in;
+use super::commit::refused;
 use super::decode::{Violations, all_or_return, batch, introduction};
 use super::request_id::request;
 use super::services::Service;
@@ -24,6 +24,6 @@ pub async fn record_introductions(
     all_or_return!(wrong; request, introductions);
     let changes = introductions.into_iter().map(|introduction| Change::RecordIntroduction { introduction }).collect();
     let outcome = service.commit(&context, changes, request, Report::Revision).await;
-    let outcome = outcome.map_err(|refusal| refused_in("introductions", refusal))?;
+    let outcome = outcome.map_err(|refusal| refused(refusal, |i| format!("introductions[{i}]")))?;
     Ok(pb::RecordIntroductionsResponse { revision: outcome.revision.to_string() })
 }

@@ -36,7 +36,8 @@ pub async fn post_status(
     let kinds = named_kinds("status.audience.filter", filter.as_ref());
     wrong.add_unknown_kinds(&service.engine.state(), kinds);
     all_or_return!(wrong; request, status);
-    let outcome = service.commit_one(&context, Change::PostStatus { status }, request, Report::Resource).await?;
+    let outcome =
+        service.commit_one(&context, Change::PostStatus { status }, "status", request, Report::Resource).await?;
     let status = match outcome.resource.map(|resource| *resource) {
         Some(Snapshot::Status(status)) => Some(encode::status(status)),
         _ => None,
@@ -76,7 +77,7 @@ pub async fn delete_status(
     let precondition = wrong.check(etag_precondition(&message.etag));
     all_or_return!(wrong; request, id, precondition);
     let change = Change::DeleteStatus { id, precondition, allow_missing: message.allow_missing };
-    let outcome = service.commit_delete(&context, change, request, Report::Revision).await?;
+    let outcome = service.commit_one(&context, change, "", request, Report::Revision).await?;
     Ok(pb::DeleteStatusResponse { revision: outcome.revision.to_string() })
 }
 

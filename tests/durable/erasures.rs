@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kith::domain::{Block, Change, EdgePut, Error, Origin, Precondition, Reason, TimeMs};
-use kith::engine::{Engine, EngineOptions, Report, SetTime, WriterEnd};
+use kith::domain::{Block, Change, ChangeError, EdgePut, Origin, Precondition, Reason, TimeMs};
+use kith::engine::{Engine, EngineOptions, Refusal, Report, SetTime, WriterEnd};
 use kith::store::{ErasureJournal, MemoryStore};
 
 use crate::support::*;
@@ -25,16 +25,19 @@ fn close((engine, end): (Engine, WriterEnd)) {
     end.join();
 }
 
-async fn write(engine: &Engine, change: Change) -> Result<(), Error> {
-    engine.write(vec![change], None, Report::Revision).await.map(drop).map_err(|refusal| refusal.error)
+async fn write(engine: &Engine, change: Change) -> Result<(), ChangeError> {
+    engine.write(vec![change], None, Report::Revision).await.map(drop).map_err(|refusal| match refusal {
+        Refusal::Change { error, .. } => error,
+        Refusal::Command(error) => panic!("{error}"),
+    })
 }
 
 fn delete(id: &str) -> Change {
     Change::DeleteMember { id: member_id(id), precondition: Precondition::None, allow_missing: false }
 }
 
-fn is_erased<T>(result: &Result<T, Error>) -> bool {
-    matches!(result, Err(Error::Precondition(violation)) if violation.reason == Reason::MemberErased)
+fn is_erased<T>(result: &Result<T, ChangeError>) -> bool {
+    matches!(result, Err(ChangeError::Precondition(violation)) if violation.reason == Reason::MemberErased)
 }
 
 /// Records that name a member, each in another way.

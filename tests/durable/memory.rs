@@ -31,7 +31,7 @@ fn delete(id: &str) -> Change {
 }
 
 async fn write(engine: &Engine, change: Change) -> Result<(), Error> {
-    engine.write(vec![change], None, Report::Revision).await.map(|_| ()).map_err(|refusal| refusal.error)
+    engine.write(vec![change], None, Report::Revision).await.map(|_| ()).map_err(whole)
 }
 
 /// Imports members with edges until it is refused; gives how many imports went through.

@@ -6,10 +6,11 @@ use std::fmt::Debug;
 
 use fastrand::Rng;
 use kith::domain::{
-    Change, Edge, EdgeKey, EdgePut, Error, History, Kind, Member, Precondition, Sphere, StatusId, TimeMs,
+    Change, ChangeError, Edge, EdgeKey, EdgePut, History, Kind, Member, Precondition, Sphere, StatusId, TimeMs,
 };
 use kith::engine::{
-    Applied, Engine, EngineOptions, Hashed, ImportStream, Record, Report, State, Stored, WriterEnd, export_stored,
+    Applied, Engine, EngineOptions, Hashed, ImportStream, Record, Refusal, Report, State, Stored, WriterEnd,
+    export_stored,
 };
 use kith::store::MemoryStore;
 
@@ -29,14 +30,13 @@ fn done(applied: &Applied) -> Done {
     (effect, applied.edges_deleted, applied.statuses_deleted, applied.members_created)
 }
 
-fn refused(error: &Error) -> Refused {
+fn refused(error: &ChangeError) -> Refused {
     match error {
-        Error::Invalid(violations) => format!("Invalid {:?} {}", violations[0].reason, violations[0].field),
-        Error::NotFound { resource, .. } => format!("NotFound {resource:?}"),
-        Error::AlreadyExists { resource, .. } => format!("AlreadyExists {resource:?}"),
-        Error::Precondition(violation) => format!("Precondition {:?} {}", violation.reason, violation.field),
-        Error::EtagMismatch { field } => format!("EtagMismatch {field}"),
-        other => format!("{other:?}"),
+        ChangeError::Invalid(violations) => format!("Invalid {:?} {:?}", violations[0].reason, violations[0].field),
+        ChangeError::NotFound { resource, .. } => format!("NotFound {resource:?}"),
+        ChangeError::AlreadyExists { resource, .. } => format!("AlreadyExists {resource:?}"),
+        ChangeError::Precondition(violation) => format!("Precondition {:?} {:?}", violation.reason, violation.field),
+        ChangeError::EtagMismatch => "EtagMismatch".to_owned(),
     }
 }
 
@@ -112,7 +112,7 @@ impl<'a> Pair<'a> {
             Some(i) => {
                 assert_eq!(now, None, "a refused command is not kept");
                 self.naive = before;
-                Err((Some(i), expected[i].clone().unwrap_err()))
+                Err((i, expected[i].clone().unwrap_err()))
             }
             None => {
                 let effects: Vec<Done> = expected.into_iter().map(Result::unwrap).collect();
@@ -123,7 +123,10 @@ impl<'a> Pair<'a> {
         };
         let written = written.map(|outcome| outcome.results.iter().map(|result| done(&result.applied)).collect());
         assert_eq!(
-            written.map_err(|refusal| (refusal.change, self::refused(&refusal.error))),
+            written.map_err(|refusal| match refusal {
+                Refusal::Change { index, error } => (index, self::refused(&error)),
+                Refusal::Command(error) => panic!("{error}"),
+            }),
             expected,
             "{changes:#?}"
         );
@@ -381,7 +384,7 @@ fn the_65th_kind_is_refused_and_a_freed_place_is_taken() {
         let imported = engine.import((0..58).map(put).collect()).await.unwrap();
         let results: Vec<_> = imported.results.iter().map(|r| r.as_ref().map(done).map_err(refused)).collect();
         assert!(results[..57].iter().all(Result::is_ok));
-        assert_eq!(results[57], Err("Precondition KindLimit kind.name".to_owned()));
+        assert_eq!(results[57], Err("Precondition KindLimit KindName".to_owned()));
         let (name, precondition) = (kind_name("kind-20"), Precondition::None);
         let delete = Change::DeleteKind { name, precondition, allow_missing: false };
         engine.write(vec![delete, put(57)], None, Report::Revision).await.unwrap();

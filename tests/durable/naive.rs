@@ -60,7 +60,7 @@ pub struct Naive {
 
 /// What a change did: its effect's name, edges and statuses deleted, members created.
 pub type Done = (&'static str, u64, u64, u64);
-/// Why a change was refused: code, reason and field, as one text.
+/// Why a change was refused: code, reason and part, as one text.
 pub type Refused = String;
 
 /// What an etag stands for.
@@ -92,19 +92,19 @@ impl Naive {
         match change {
             Change::PutKind { kind, precondition } => self.put_kind(kind, precondition),
             Change::DeleteKind { name, precondition, allow_missing } => {
-                self.check(precondition, self.kinds.get(name), "name")?;
+                self.check(precondition, self.kinds.get(name))?;
                 if !self.kinds.contains_key(name) {
                     return missing("Kind", *allow_missing);
                 }
                 let in_audience = |status: &Dated<Status>| status.value.attrs.audience.filter.kinds.contains(name);
                 if self.edges.keys().any(|key| key.kind == *name) || self.statuses.values().any(in_audience) {
-                    return refused("Precondition KindInUse name");
+                    return refused("Precondition KindInUse KindName");
                 }
                 self.kinds.remove(name);
                 Ok(DELETED)
             }
             Change::PutMember { member, precondition } => {
-                self.check(precondition, self.members.get(&member.id), "member")?;
+                self.check(precondition, self.members.get(&member.id))?;
                 self.erased.remove(&member.id);
                 Ok(put(&mut self.members, member.id.clone(), member.clone(), now))
             }
@@ -113,7 +113,7 @@ impl Naive {
                 if self.members.contains_key(id) {
                     return self.update_member(now, id, patch, precondition);
                 }
-                self.check(precondition, self.members.get(id), "member")?;
+                self.check(precondition, self.members.get(id))?;
                 let mut other = Naive { members: [(id.clone(), new(Member::bare(id.clone())))].into(), ..Naive::new() };
                 other.update_member(now, id, patch, &Precondition::None)?;
                 self.erased.remove(id);
@@ -122,7 +122,7 @@ impl Naive {
             Change::MergeKind { kind, kept, precondition } => {
                 let before = self.kinds.get(&kind.name).map(|before| before.value.clone());
                 if kept.has(KindAttrs::SPHERE) && before.is_none() {
-                    return refused("Invalid Required kind.sphere");
+                    return refused("Invalid Required Sphere");
                 }
                 let was = before.unwrap_or_else(|| kind.clone());
                 let (was, put) = (was.attrs, &kind.attrs);
@@ -141,7 +141,7 @@ impl Naive {
                 self.put_kind(&merged, precondition)
             }
             Change::DeleteMember { id, precondition, allow_missing } => {
-                self.check(precondition, self.members.get(id), "member")?;
+                self.check(precondition, self.members.get(id))?;
                 if !self.members.contains_key(id) {
                     return missing("Member", *allow_missing);
                 }
@@ -152,7 +152,7 @@ impl Naive {
             }
             Change::DeleteEdge { key, precondition, allow_missing } => {
                 let key = self.stored_key(key).unwrap_or_else(|| key.clone());
-                self.check(precondition, self.edges.get(&key), "edge")?;
+                self.check(precondition, self.edges.get(&key))?;
                 match self.edges.remove(&key) {
                     Some(_) => Ok(DELETED),
                     None => missing("Edge", *allow_missing),
@@ -161,7 +161,7 @@ impl Naive {
             Change::RecordInteractions { record } => self.record(now, record),
             Change::PostStatus { status } => self.post(now, status),
             Change::DeleteStatus { id, precondition, allow_missing } => {
-                self.check(precondition, self.statuses.get(id), "status")?;
+                self.check(precondition, self.statuses.get(id))?;
                 if !self.statuses.contains_key(id) {
                     return missing("Status", *allow_missing);
                 }
@@ -169,9 +169,9 @@ impl Naive {
                 Ok(DELETED)
             }
             Change::BlockMember { block } => {
-                for (id, field) in [(&block.by, "member_id"), (&block.of, "blocked_id")] {
+                for (id, part) in [(&block.by, "BlockingId"), (&block.of, "BlockedId")] {
                     if !self.members.contains_key(id) {
-                        return Err(format!("Precondition MemberMissing block.{field}"));
+                        return Err(format!("Precondition MemberMissing {part}"));
                     }
                 }
                 Ok(if self.blocks.insert(block.clone()) { CREATED } else { UNCHANGED })
@@ -187,7 +187,7 @@ impl Naive {
             Change::EraseStatus { .. } | Change::KeepSecret { .. } => Ok(CREATED),
             Change::PutIntroducerTally { introducer, tally } => {
                 if !self.members.contains_key(introducer) {
-                    return refused("Precondition MemberMissing introducer_tally.member_id");
+                    return refused("Precondition MemberMissing TallyMemberId");
                 }
                 let before = self.asked.remove(introducer).map(|asked| asked.tally()).unwrap_or_default();
                 if *tally != IntroducerTally::default() {
@@ -209,7 +209,7 @@ impl Naive {
     fn introduce(&mut self, introduction: &Introduction) -> Result<Done, Refused> {
         let Introduction { introducer, stage, day } = introduction;
         if !self.members.contains_key(introducer) {
-            return refused("Precondition MemberMissing introducer_id");
+            return refused("Precondition MemberMissing IntroducerId");
         }
         let known = self.asked.get(introducer).cloned();
         let mut asked = known.clone().unwrap_or_default();
@@ -218,7 +218,7 @@ impl Naive {
                 asked.asked += 1;
                 asked.days.push(day.0);
             }
-            _ if asked.accepted + asked.declined == asked.asked => return refused("Precondition NotAsked stage"),
+            _ if asked.accepted + asked.declined == asked.asked => return refused("Precondition NotAsked Stage"),
             Stage::Accepted => asked.accepted += 1,
             Stage::Declined => asked.declined += 1,
         }
@@ -226,12 +226,7 @@ impl Naive {
         Ok(if known.is_none() { CREATED } else { UPDATED })
     }
 
-    pub fn check<T: Debug>(
-        &self,
-        precondition: &Precondition,
-        there: Option<&Dated<T>>,
-        field: &str,
-    ) -> Result<(), Refused> {
+    pub fn check<T: Debug>(&self, precondition: &Precondition, there: Option<&Dated<T>>) -> Result<(), Refused> {
         let holds = match precondition {
             Precondition::None => true,
             Precondition::Absent => there.is_none(),
@@ -239,23 +234,23 @@ impl Naive {
             Precondition::Etag(etag) => {
                 let now = there.map(|there| version(&there.value, there.update));
                 if now.is_none() || self.etags.get(etag) != now.as_ref() {
-                    return Err(format!("EtagMismatch {field}.etag"));
+                    return refused("EtagMismatch");
                 }
                 true
             }
         };
-        if holds { Ok(()) } else { Err(format!("Precondition PreconditionFailed {field}")) }
+        if holds { Ok(()) } else { refused("Precondition PreconditionFailed Precondition") }
     }
 
     fn put_kind(&mut self, kind: &Kind, precondition: &Precondition) -> Result<Done, Refused> {
-        self.check(precondition, self.kinds.get(&kind.name), "kind")?;
+        self.check(precondition, self.kinds.get(&kind.name))?;
         match self.kinds.get(&kind.name) {
-            None if self.kinds.len() == KINDS_MAX => return refused("Precondition KindLimit kind.name"),
+            None if self.kinds.len() == KINDS_MAX => return refused("Precondition KindLimit KindName"),
             Some(before)
                 if before.value.attrs.symmetric != kind.attrs.symmetric
                     && self.edges.keys().any(|key| key.kind == kind.name) =>
             {
-                return refused("Precondition KindInUse kind.symmetric");
+                return refused("Precondition KindInUse Symmetric");
             }
             _ => {}
         }
@@ -270,7 +265,7 @@ impl Naive {
         patch: &MemberPatch,
         precondition: &Precondition,
     ) -> Result<Done, Refused> {
-        self.check(precondition, self.members.get(id), "member")?;
+        self.check(precondition, self.members.get(id))?;
         let Some(before) = self.members.get(id) else { return refused("NotFound Member") };
         let mut attrs = before.value.attrs.clone();
         let MemberPatch { set, attrs: patched, label_changes } = patch.clone();
@@ -316,22 +311,22 @@ impl Naive {
         precondition: &Precondition,
         allow_missing_members: bool,
     ) -> Result<Done, Refused> {
-        let Some(key) = self.stored_key(&edge.key) else { return refused("Invalid UnknownKind edge.kind") };
-        self.check(precondition, self.edges.get(&key), "edge")?;
+        let Some(key) = self.stored_key(&edge.key) else { return refused("Invalid UnknownKind EdgeKind") };
+        self.check(precondition, self.edges.get(&key))?;
         let origin = edge.attrs.origin.clone().filter(|origin| *origin != Origin::default());
         if let Some(status) = origin.as_ref().and_then(|origin| origin.status.as_ref())
             && !self.statuses.contains_key(status)
         {
-            return refused("Precondition StatusMissing edge.origin.status_id");
+            return refused("Precondition StatusMissing OriginStatus");
         }
-        let ends = [(&edge.key.from, "from"), (&edge.key.to, "to")];
+        let ends = [(&edge.key.from, "FromId"), (&edge.key.to, "ToId")];
         let absent: Vec<_> = ends.into_iter().filter(|&(id, _)| !self.members.contains_key(id)).collect();
         for (id, end) in &absent {
             if self.erased.contains_key(*id) {
-                return Err(format!("Precondition MemberErased edge.{end}_id"));
+                return Err(format!("Precondition MemberErased {end}"));
             }
             if !allow_missing_members {
-                return Err(format!("Precondition MemberMissing edge.{end}_id"));
+                return Err(format!("Precondition MemberMissing {end}"));
             }
         }
         let created = absent.len() as u64;
@@ -363,11 +358,11 @@ impl Naive {
     }
 
     fn record(&mut self, now: TimeMs, record: &InteractionRecord) -> Result<Done, Refused> {
-        let Some(key) = self.stored_key(&record.key) else { return refused("Invalid UnknownKind kind") };
+        let Some(key) = self.stored_key(&record.key) else { return refused("Invalid UnknownKind EdgeKind") };
         let half_life_s = self.kinds[&key.kind].value.attrs.half_life_ms as f64 / 1_000.0;
         let Some(edge) = self.edges.get_mut(&key) else { return refused("NotFound Edge") };
         if edge.value.attrs.asked_by.is_some() {
-            return refused("Precondition EdgePending kind");
+            return refused("Precondition EdgePending EdgeKind");
         }
         let before = edge.value.attrs.history;
         let last_s = before.last_s.max(record.time_s);
@@ -383,11 +378,11 @@ impl Naive {
             return refused("AlreadyExists Status");
         }
         if !self.members.contains_key(&status.author) {
-            return refused("Precondition MemberMissing status.author_id");
+            return refused("Precondition MemberMissing AuthorId");
         }
         let kinds = &status.attrs.audience.filter.kinds;
         if let Some(i) = kinds.iter().position(|kind| !self.kinds.contains_key(kind)) {
-            return Err(format!("Invalid UnknownKind status.audience.filter.kinds[{i}]"));
+            return Err(format!("Invalid UnknownKind AudienceKind({i})"));
         }
         Ok(put(&mut self.statuses, status.id.clone(), status.clone(), now))
     }

@@ -17,12 +17,12 @@ impl Naive {
         };
         match plain {
             Change::PutMember { member, precondition } if barred(&member.id) => {
-                self.check(precondition, None::<&Dated<Member>>, "member")?;
-                return refused("Precondition MemberErased member.id");
+                self.check(precondition, None::<&Dated<Member>>)?;
+                return refused("Precondition MemberErased MemberId");
             }
             Change::MergeMember { id, precondition, .. } if barred(id) => {
-                self.check(precondition, None::<&Dated<Member>>, "member")?;
-                return refused("Precondition MemberErased member.id");
+                self.check(precondition, None::<&Dated<Member>>)?;
+                return refused("Precondition MemberErased MemberId");
             }
             Change::PutEdge { put, .. } => {
                 put.attrs
@@ -36,9 +36,9 @@ impl Naive {
             _ => {}
         }
         let names_erased = change.members().into_iter().any(|id| self.erased.contains_key(id));
-        self.apply(now, &change).map_err(|refused| {
-            let is_missing = refused.starts_with("Precondition MemberMissing");
-            if is_missing && names_erased { "Precondition MemberErased record".to_owned() } else { refused }
+        self.apply(now, &change).map_err(|refused| match names_erased {
+            true => refused.replace("MemberMissing", "MemberErased"),
+            false => refused,
         })
     }
 

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kith::domain::{Change, EdgePut, Error, Member, Origin, Precondition, Reason, Request, Scope, TimeMs};
-use kith::engine::{
-    ClockMetrics, Effect, Engine, EngineOptions, Outcome, Refusal, Report, Revision, SetTime, WriterEnd,
-};
+use kith::engine::{ClockMetrics, Effect, Engine, EngineOptions, Outcome, Report, Revision, SetTime, WriterEnd};
 use kith::store::{MemoryStore, Store, StoreError};
 
 use crate::support::*;
@@ -20,8 +18,9 @@ fn open(store: Store) -> (Engine, kith::engine::WriterEnd) {
 }
 
 /// Puts a member; answers with the sequence after it.
-async fn write(engine: &Engine, id: &str, request: Option<Request>) -> Result<u64, Refusal> {
-    Ok(engine.write(vec![put_bare(id)], request, Report::Revision).await?.revision.sequence())
+async fn write(engine: &Engine, id: &str, request: Option<Request>) -> Result<u64, Error> {
+    let outcome = engine.write(vec![put_bare(id)], request, Report::Revision).await;
+    outcome.map(|outcome| outcome.revision.sequence()).map_err(whole)
 }
 
 fn reason(error: Error) -> (Reason, String) {
@@ -44,7 +43,7 @@ fn a_retry_gets_the_first_answer_and_another_body_is_refused() {
                 assert_eq!(write(&engine, "first", Some(request(1, 11))).await, Ok(2));
                 let before = engine.state();
                 let refusal = write(&engine, "other", Some(request(1, 12))).await.unwrap_err();
-                assert_eq!(reason(refusal.error), (Reason::RequestIdReused, "request_id".to_owned()));
+                assert_eq!(reason(refusal), (Reason::RequestIdReused, "request_id".to_owned()));
                 assert_eq!(engine.state().sequence(), before.sequence());
                 assert!(engine.state().member("other").is_none());
                 for n in 0..200 {
@@ -130,7 +129,7 @@ fn a_retry_is_never_counted_twice_whatever_the_clock_does() {
         let (engine, end) = open_at(&memory, &time);
         let refused = |error: Error| assert_eq!(reason(error).0, Reason::ClockNotAccepted);
         assert_eq!(write(&engine, "a", Some(request(1, 1))).await, first);
-        refused(write(&engine, "c", Some(request(2, 2))).await.unwrap_err().error);
+        refused(write(&engine, "c", Some(request(2, 2))).await.unwrap_err());
         refused(engine.import(vec![put_bare("c")]).await.unwrap_err());
         assert!(engine.state().member("a").is_some(), "reads are served");
         drop(engine);
@@ -173,7 +172,7 @@ async fn put_introduced(engine: &Engine, by: &str, request: Request) -> Result<O
     let mut put = EdgePut::bare(edge_key("a", "friend", "b"));
     put.attrs.origin = Some(Origin { introducers: vec![member_id(by)], ..Origin::default() });
     let change = Change::PutEdge { put, precondition: Precondition::None, allow_missing_members: true };
-    engine.write(vec![change], Some(request), Report::Resource).await.map_err(|refusal| refusal.error)
+    engine.write(vec![change], Some(request), Report::Resource).await.map_err(whole)
 }
 
 fn delete(id: &str) -> Change {
@@ -248,7 +247,7 @@ fn an_id_is_its_callers_own_and_when_they_fill_their_room_new_ones_are_refused()
                 break;
             }
         }
-        assert_eq!(reason(full.unwrap().error).0, Reason::RequestIdsFull);
+        assert_eq!(reason(full.unwrap()).0, Reason::RequestIdsFull);
         assert_eq!(write(&engine, "a", Some(of("mallory", 1))).await, Ok(2), "what is kept is answered all the same");
         assert!(write(&engine, "c", Some(of("alice", 2))).await.is_ok(), "one caller never fills another's room");
         assert!(write(&engine, "d", None).await.is_ok());
@@ -297,9 +296,9 @@ fn a_refusal_waits_for_what_it_was_judged_on() {
         watch.fail(StoreError::Full);
         drop(hold);
         for answer in judged {
-            assert_eq!(reason(answer.await.unwrap().unwrap_err().error).0, Reason::StorageFull);
+            assert_eq!(reason(whole(answer.await.unwrap().unwrap_err())).0, Reason::StorageFull);
         }
-        assert_eq!(reason(deleted.await.unwrap().unwrap_err().error).0, Reason::StorageFull);
+        assert_eq!(reason(whole(deleted.await.unwrap().unwrap_err())).0, Reason::StorageFull);
         watch.recover();
         assert!(engine.state().member("x").is_some() && engine.state().member("g3").is_none());
         assert!(engine.write(vec![delete("x")], None, Report::Revision).await.is_ok());
@@ -392,7 +391,7 @@ fn after_a_failed_append_nothing_is_published_and_the_next_write_is_taken() {
             let state = engine.state();
             watch.fail(failure);
             let refusal = write(&engine, "a", Some(request(1, 1))).await.unwrap_err();
-            assert_eq!((refusal.change, reason(refusal.error).0), (None, expected));
+            assert_eq!(reason(refusal).0, expected);
             assert_eq!(reason(engine.import(vec![put_bare("c")]).await.unwrap_err()).0, expected);
             assert_eq!(engine.state().revision(), state.revision());
             assert_eq!((engine.state().digest(), engine.state().member_count()), (state.digest(), 1));
@@ -424,7 +423,7 @@ fn what_was_applied_upon_a_batch_that_failed_has_never_happened_either() {
             match answer {
                 Ok(sequence) => assert_eq!(kept.insert(sequence, id), None, "two writes at one revision"),
                 Err(refusal) => {
-                    assert_eq!(reason(refusal.error).0, Reason::StorageFull);
+                    assert_eq!(reason(refusal).0, Reason::StorageFull);
                     refused.push(id);
                 }
             }
@@ -446,7 +445,7 @@ fn what_was_applied_upon_a_batch_that_failed_has_never_happened_either() {
 }
 
 /// Puts members, each from a task of its own.
-fn at_once(engine: &Engine, ids: Vec<String>) -> Vec<(String, Result<u64, Refusal>)> {
+fn at_once(engine: &Engine, ids: Vec<String>) -> Vec<(String, Result<u64, Error>)> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
         let write_one = |id: String| {
@@ -470,7 +469,7 @@ fn a_retry_has_its_answer_while_the_clock_waits() {
     let (memory, time) = (MemoryStore::new(STORE_ID), SetTime::at(BEGUN));
     let put = async |engine: &Engine, id: u128, fingerprint: u128| {
         let (changes, request) = (vec![put_bare(&format!("m{id}"))], Some(request(id, fingerprint)));
-        engine.write(changes, request, Report::Resource).await.map_err(|refusal| refusal.error)
+        engine.write(changes, request, Report::Resource).await.map_err(whole)
     };
     let (engine, end) = open_at(&memory, &time);
     let first = block_on(put(&engine, 1, 1)).unwrap();
@@ -486,8 +485,8 @@ fn a_retry_has_its_answer_while_the_clock_waits() {
         let waits = |error: &Error| matches!(error, Error::Unavailable { reason: Reason::ClockNotAccepted, .. });
         let refused = put(&engine, 2, 2).await.unwrap_err();
         assert!(waits(&refused), "{refused:?}");
-        let refused = engine.write(vec![put_bare("new")], None, Report::Revision).await.unwrap_err();
-        assert!(waits(&refused.error), "{refused:?}");
+        let refused = write(&engine, "new", None).await.unwrap_err();
+        assert!(waits(&refused), "{refused:?}");
     });
     assert_eq!(engine.state().member_count(), 1);
     drop(engine);

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kith::domain::{
-    Audience, Change, Command, EdgeAttrs, EdgeFilter, EdgeKey, EdgePut, KindName, Member, MemberAttrs, MemberId,
+    Audience, Change, Command, EdgeAttrs, EdgeFilter, EdgeKey, EdgePut, Error, KindName, Member, MemberAttrs, MemberId,
     MemberPatch, Precondition, Request, RequestId, Scope, Sphere, Status, StatusAttrs, StatusId, Strength, TimeMs,
     TopicSet,
 };
-use kith::engine::{Engine, EngineOptions, WriterEnd};
+use kith::engine::{Engine, EngineOptions, Refusal, WriterEnd};
 use kith::store::{CheckpointHead, CheckpointLoader, Commit, Loader, MemoryStore, Row, Store, StoreError, StoreId};
 
 pub const STORE_ID: StoreId = StoreId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
@@ -27,6 +27,14 @@ pub fn on_every_store(mut test: impl FnMut(Opener)) {
 
 pub fn open_store(folder: &Path) -> Result<Store, StoreError> {
     Store::open(folder, || STORE_ID)
+}
+
+/// The error of a command that was refused as a whole.
+pub fn whole(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Command(error) => error,
+        Refusal::Change { index, error } => panic!("change {index}: {error:?}"),
+    }
 }
 
 /// All that a store gives back.

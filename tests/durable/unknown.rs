@@ -11,7 +11,7 @@ use crate::support::*;
 /// Puts a member; answers with the sequence after it.
 async fn write(engine: &Engine, id: &str, request: Option<Request>) -> Result<u64, Error> {
     let written = engine.write(vec![put_bare(id)], request, Report::Results).await;
-    written.map(|outcome| outcome.revision.sequence()).map_err(|refusal| refusal.error)
+    written.map(|outcome| outcome.revision.sequence()).map_err(whole)
 }
 
 fn open(memory: &MemoryStore, faulty: &Faulty) -> (Engine, WriterEnd) {

@@ -365,6 +365,10 @@ fn batches() -> Vec<Case> {
     let edge = PutEdgeChange { edge: Some(friend("ada", "nobody")), allow_missing_members: false };
     let stranger = DeleteMemberChange { id: text("nobody"), allow_missing: false };
     let update = UpdateMemberChange { member: Some(member("ada", "")), ..Default::default() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec![text("headline")] });
+    let outdated_update = UpdateMemberChange { member: Some(member("ada", "old")), update_mask };
+    let outdated = Edge { etag: text("old"), ..friend("ada", "bob") };
+    let outdated_edge = PutEdgeChange { edge: Some(outdated), allow_missing_members: false };
     vec![
         case("no changes", write(|r| r.changes.clear()), "REQUIRED", "changes"),
         case("1,001 changes", write(|r| r.changes = vec![r.changes[0].clone(); 1_001]), "TOO_MANY", "changes"),
@@ -376,6 +380,24 @@ fn batches() -> Vec<Case> {
             Asked::PutMember(member("bob", "old")),
             "PRECONDITION_FAILED",
             "changes[1].put_member.etag",
+        ),
+        second(
+            "second update by etag",
+            Asked::UpdateMember(outdated_update),
+            "PRECONDITION_FAILED",
+            "changes[1].update_member.member.etag",
+        ),
+        second(
+            "second edge by etag",
+            Asked::PutEdge(outdated_edge),
+            "PRECONDITION_FAILED",
+            "changes[1].put_edge.edge.etag",
+        ),
+        second(
+            "second block by a stranger",
+            Asked::BlockMember(block("nobody", "ada").unwrap()),
+            "MEMBER_MISSING",
+            "changes[1].block_member.member_id",
         ),
         second(
             "second change an edge to nobody",

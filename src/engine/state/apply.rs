@@ -10,8 +10,8 @@ use super::erasures::member_erased;
 use super::records::Stored;
 use super::token_key::TokenKey;
 use crate::domain::{
-    Change, ErasedId, ErasureKey, Error, Event, Kind, KindName, Member, MemberId, MemberPatch, Precondition, Reason,
-    Resource, TimeMs, Times,
+    Change, ChangeError, ErasedId, ErasureKey, Event, Kind, KindName, Member, MemberId, MemberPatch, Part,
+    Precondition, Reason, Resource, TimeMs, Times,
 };
 use crate::engine::outcome::{Applied, Effect};
 use crate::graph::{KindIx, MemberIx};
@@ -64,7 +64,7 @@ impl ApplyContext<'_> {
 
 impl State {
     /// Carries out one change.
-    pub fn apply(&mut self, context: &mut ApplyContext<'_>, change: &Change) -> Result<Applied, Error> {
+    pub fn apply(&mut self, context: &mut ApplyContext<'_>, change: &Change) -> Result<Applied, ChangeError> {
         match change {
             Change::PutKind { kind, precondition } => self.put_kind(context, kind, precondition),
             Change::DeleteKind { name, precondition, allow_missing } => {
@@ -123,12 +123,13 @@ impl State {
         context: &mut ApplyContext<'_>,
         kind: &Kind,
         precondition: &Precondition,
-    ) -> Result<Applied, Error> {
+    ) -> Result<Applied, ChangeError> {
         let before = self.kind(kind.name.as_str());
-        check(precondition, before.as_ref(), "kind")?;
+        check(precondition, before.as_ref())?;
         let Some(before) = before else {
             if self.graph.add_kind(kind.clone()).is_none() {
-                return Err(Error::precondition("kind.name", Reason::KindLimit, "64 kinds are registered already"));
+                let message = "64 kinds are registered already";
+                return Err(ChangeError::precondition(Part::KindName, Reason::KindLimit, message));
             }
             context.emit(|| Event::KindPut { kind: kind.clone() });
             return Ok(Applied::of(Effect::Created));
@@ -139,7 +140,7 @@ impl State {
         let ix = self.graph.find_kind(kind.name.as_str()).expect("the kind was found before");
         if before.value.attrs.symmetric != kind.attrs.symmetric && self.has_edges_of(ix) {
             let message = "can't be changed while edges of the kind exist";
-            return Err(Error::precondition("kind.symmetric", Reason::KindInUse, message));
+            return Err(ChangeError::precondition(Part::Symmetric, Reason::KindInUse, message));
         }
         self.graph.replace_kind(ix, kind.clone());
         context.emit(|| Event::KindPut { kind: kind.clone() });
@@ -152,15 +153,16 @@ impl State {
         name: &KindName,
         precondition: &Precondition,
         allow_missing: bool,
-    ) -> Result<Applied, Error> {
+    ) -> Result<Applied, ChangeError> {
         let before = self.kind(name.as_str());
-        check(precondition, before.as_ref(), "name")?;
+        check(precondition, before.as_ref())?;
         if before.is_none() {
             return missing(Resource::Kind, name, allow_missing);
         }
         let ix = self.graph.find_kind(name.as_str()).expect("the kind was found before");
         if self.has_edges_of(ix) || self.statuses.name_kind(name) {
-            return Err(Error::precondition("name", Reason::KindInUse, "edges or audiences of statuses use the kind"));
+            let message = "edges or audiences of statuses use the kind";
+            return Err(ChangeError::precondition(Part::KindName, Reason::KindInUse, message));
         }
         self.graph.remove_kind(ix);
         context.emit(|| Event::KindDeleted { name: name.clone() });
@@ -177,12 +179,12 @@ impl State {
         context: &mut ApplyContext<'_>,
         member: &Member,
         precondition: &Precondition,
-    ) -> Result<Applied, Error> {
+    ) -> Result<Applied, ChangeError> {
         let before = self.member(member.id.as_str());
-        check(precondition, before.as_ref(), "member")?;
+        check(precondition, before.as_ref())?;
         match before {
             None if context.imported && self.erasures.bars(&member.id, context.now, context.restored) => {
-                Err(member_erased("member.id"))
+                Err(member_erased(Part::MemberId))
             }
             None => {
                 self.erasures.remove(&member.id);
@@ -200,12 +202,12 @@ impl State {
         patch: &MemberPatch,
         precondition: &Precondition,
         create: bool,
-    ) -> Result<Applied, Error> {
+    ) -> Result<Applied, ChangeError> {
         let before = self.member(id.as_str());
-        check(precondition, before.as_ref(), "member")?;
+        check(precondition, before.as_ref())?;
         let Some(before) = before else {
             if !create {
-                return Err(Error::not_found(Resource::Member, id));
+                return Err(ChangeError::not_found(Resource::Member, id));
             }
             return self.put_member(context, &patch.member(&Member::bare(id.clone())), &Precondition::None);
         };
@@ -214,7 +216,7 @@ impl State {
         if let Some(violation) =
             after.attrs.violations().into_iter().find(|violation| violation.reason == Reason::TooMany)
         {
-            return Err(violation.within("member").into());
+            return Err(ChangeError::Invalid(vec![violation.at(|_| Part::Labels)]));
         }
         Ok(Applied::of(self.replace_member(context, &before, &after)))
     }
@@ -246,29 +248,26 @@ impl State {
         Effect::Updated
     }
 
-    fn learn_erased(&mut self, key: ErasureKey, erased: &[ErasedId]) -> Result<Applied, Error> {
+    fn learn_erased(&mut self, key: ErasureKey, erased: &[ErasedId]) -> Result<Applied, ChangeError> {
         let is_new = self.erasures.learn(key, erased)?;
         Ok(Applied::of(if is_new { Effect::Created } else { Effect::Unchanged }))
     }
 }
 
-/// Whether what must hold beforehand does. `field` is where the resource stands in a request.
-pub(super) fn check<T: Hashed>(
-    precondition: &Precondition,
-    stored: Option<&Stored<T>>,
-    field: &str,
-) -> Result<(), Error> {
-    let failed = |message: &str| Err(Error::precondition(field, Reason::PreconditionFailed, message));
+/// Whether what must hold beforehand does.
+pub(super) fn check<T: Hashed>(precondition: &Precondition, stored: Option<&Stored<T>>) -> Result<(), ChangeError> {
+    let failed =
+        |message: &str| Err(ChangeError::precondition(Part::Precondition, Reason::PreconditionFailed, message));
     match (precondition, stored) {
         (Precondition::None, _) | (Precondition::Absent, None) | (Precondition::Present, Some(_)) => Ok(()),
         (Precondition::Etag(etag), Some(stored)) if *etag == stored.etag() => Ok(()),
-        (Precondition::Etag(_), _) => Err(Error::EtagMismatch { field: format!("{field}.etag") }),
+        (Precondition::Etag(_), _) => Err(ChangeError::EtagMismatch),
         (Precondition::Absent, Some(_)) => failed("must not exist, but does"),
         (Precondition::Present, None) => failed("must exist, but does not"),
     }
 }
 
 /// The answer to a delete of what is not there.
-pub(super) fn missing(resource: Resource, id: impl ToString, allowed: bool) -> Result<Applied, Error> {
-    if allowed { Ok(Applied::of(Effect::Unchanged)) } else { Err(Error::not_found(resource, id)) }
+pub(super) fn missing(resource: Resource, id: impl ToString, allowed: bool) -> Result<Applied, ChangeError> {
+    if allowed { Ok(Applied::of(Effect::Unchanged)) } else { Err(ChangeError::not_found(resource, id)) }
 }

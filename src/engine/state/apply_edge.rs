@@ -5,8 +5,8 @@ use super::apply::{ApplyContext, check, missing};
 use super::erasures::member_erased;
 use super::records::{EdgeSlot, Stored, strength_inputs};
 use crate::domain::{
-    Edge, EdgeKey, EdgePut, Error, Event, InteractionRecord, KindName, Member, MemberId, Origin, Precondition, Reason,
-    Resource, Times, Violation, Visibility,
+    ChangeError, Edge, EdgeKey, EdgePut, Event, InteractionRecord, KindName, Member, MemberId, Origin, Part,
+    Precondition, Reason, Resource, Times, Visibility,
 };
 use crate::engine::outcome::{Applied, Effect};
 use crate::graph::{KindIx, MemberIx, add_interactions};
@@ -18,22 +18,22 @@ impl State {
         put: &EdgePut,
         precondition: &Precondition,
         allow_missing_members: bool,
-    ) -> Result<Applied, Error> {
-        let kind = self.registered(&put.key.kind, "edge.kind")?;
+    ) -> Result<Applied, ChangeError> {
+        let kind = self.registered(&put.key.kind)?;
         let key = self.kept_key(&put.key, kind);
         let ends = [self.graph.find(key.from.as_str()), self.graph.find(key.to.as_str())];
         let before = ends[0].zip(ends[1]).and_then(|(from, to)| self.edges.get((from, kind, to), || key.clone()));
-        check(precondition, before.as_ref(), "edge")?;
+        check(precondition, before.as_ref())?;
         self.check_origin(put)?;
-        for (id, field) in [(&put.key.from, "edge.from_id"), (&put.key.to, "edge.to_id")] {
+        for (id, part) in [(&put.key.from, Part::FromId), (&put.key.to, Part::ToId)] {
             if self.graph.find(id.as_str()).is_some() {
                 continue;
             }
             if self.erasures.contains(id, context.now) {
-                return Err(member_erased(field));
+                return Err(member_erased(part));
             }
             if !allow_missing_members {
-                self.require_member(id, field)?;
+                self.require_member(id, part)?;
             }
         }
         let after = put.edge_after(key, before.as_ref().map(|stored| &stored.value));
@@ -55,18 +55,18 @@ impl State {
         Ok(applied)
     }
 
-    pub(super) fn check_origin(&self, put: &EdgePut) -> Result<(), Error> {
+    pub(super) fn check_origin(&self, put: &EdgePut) -> Result<(), ChangeError> {
         let status = put.attrs.origin.as_ref().and_then(|origin| origin.status.as_ref());
         if status.is_none_or(|status| self.statuses.contains(status)) {
             return Ok(());
         }
-        Err(Error::precondition("edge.origin.status_id", Reason::StatusMissing, "no such status"))
+        Err(ChangeError::precondition(Part::OriginStatus, Reason::StatusMissing, "no such status"))
     }
 
-    pub(super) fn registered(&self, kind: &KindName, field: &str) -> Result<KindIx, Error> {
+    pub(super) fn registered(&self, kind: &KindName) -> Result<KindIx, ChangeError> {
         self.graph.find_kind(kind.as_str()).ok_or_else(|| {
             let message = format!("no kind {:?} is registered", kind.as_str());
-            Violation::new(field, Reason::UnknownKind, message).into()
+            ChangeError::invalid(Part::EdgeKind, Reason::UnknownKind, message)
         })
     }
 
@@ -75,12 +75,12 @@ impl State {
         if self.graph.kind(kind).attrs.symmetric { key.clone().smaller_first() } else { key.clone() }
     }
 
-    pub(super) fn require_member(&self, id: &MemberId, field: &str) -> Result<(), Error> {
-        self.existing(id, field).map(|_| ())
+    pub(super) fn require_member(&self, id: &MemberId, part: Part) -> Result<(), ChangeError> {
+        self.existing(id, part).map(|_| ())
     }
 
-    pub(super) fn existing(&self, id: &MemberId, field: &str) -> Result<MemberIx, Error> {
-        let missing = || Error::precondition(field, Reason::MemberMissing, "no such member");
+    pub(super) fn existing(&self, id: &MemberId, part: Part) -> Result<MemberIx, ChangeError> {
+        let missing = || ChangeError::precondition(part, Reason::MemberMissing, "no such member");
         self.graph.find(id.as_str()).ok_or_else(missing)
     }
 
@@ -125,9 +125,9 @@ impl State {
         key: &EdgeKey,
         precondition: &Precondition,
         allow_missing: bool,
-    ) -> Result<Applied, Error> {
+    ) -> Result<Applied, ChangeError> {
         let before = self.edge(key);
-        check(precondition, before.as_ref(), "edge")?;
+        check(precondition, before.as_ref())?;
         if before.is_none() {
             return missing(Resource::Edge, format!("{}-{}-{}", key.from, key.kind, key.to), allow_missing);
         }
@@ -152,19 +152,16 @@ impl State {
         &mut self,
         context: &mut ApplyContext<'_>,
         record: &InteractionRecord,
-    ) -> Result<Applied, Error> {
-        let kind = self.registered(&record.key.kind, "kind")?;
+    ) -> Result<Applied, ChangeError> {
+        let kind = self.registered(&record.key.kind)?;
         let key = self.kept_key(&record.key, kind);
         let slot = self.locate(&key);
         let found = slot.and_then(|slot| Some((slot, self.edges.get(slot, || key.clone())?)));
-        let (slot, before) =
-            found.ok_or_else(|| Error::not_found(Resource::Edge, format!("{}-{}-{}", key.from, key.kind, key.to)))?;
+        let (slot, before) = found
+            .ok_or_else(|| ChangeError::not_found(Resource::Edge, format!("{}-{}-{}", key.from, key.kind, key.to)))?;
         if before.value.attrs.asked_by.is_some() {
-            return Err(Error::precondition(
-                "kind",
-                Reason::EdgePending,
-                "the edge is pending: it counts no interactions",
-            ));
+            let message = "the edge is pending: it counts no interactions";
+            return Err(ChangeError::precondition(Part::EdgeKind, Reason::EdgePending, message));
         }
         let mut after = before.value.clone();
         after.attrs.history = add_interactions(after.attrs.history, self.graph.kind(kind), record.count, record.time_s);

@@ -7,7 +7,7 @@ use super::State;
 use super::apply::ApplyContext;
 use super::erasures::member_erased;
 use super::records::{EdgeSlot, strength_inputs};
-use crate::domain::{Change, EdgePut, Error, Event, Member, MemberId, Precondition, Reason, TimeMs, Times};
+use crate::domain::{Change, ChangeError, EdgePut, Event, Member, MemberId, Part, Precondition, Reason, TimeMs, Times};
 use crate::engine::outcome::{Applied, Effect};
 use crate::graph::{EdgeToPut, MemberIx};
 
@@ -39,7 +39,7 @@ pub fn go_together(one: &PendingChange<'_>, next: &PendingChange<'_>) -> bool {
 impl State {
     /// Carries out changes that go together, or one. Of an import a refusal says whether it is for somebody who is erased by then: a
     /// change after it may bring that member back.
-    pub fn apply_together(&mut self, due: &mut [PendingChange<'_>]) -> Vec<Result<Applied, Error>> {
+    pub fn apply_together(&mut self, due: &mut [PendingChange<'_>]) -> Vec<Result<Applied, ChangeError>> {
         let mut results = self.carry_out_together(due);
         for (result, PendingChange { now, change, events, .. }) in results.iter_mut().zip(due) {
             if let (Err(error), Some(_)) = (result, events) {
@@ -49,7 +49,7 @@ impl State {
         results
     }
 
-    fn carry_out_together(&mut self, due: &mut [PendingChange<'_>]) -> Vec<Result<Applied, Error>> {
+    fn carry_out_together(&mut self, due: &mut [PendingChange<'_>]) -> Vec<Result<Applied, ChangeError>> {
         if let [PendingChange { now, change, events, left_out }] = due {
             if *left_out {
                 return vec![Ok(self.apply_left_out(*now, change))];
@@ -66,7 +66,7 @@ impl State {
         self.put_edges(puts.collect())
     }
 
-    fn put_edges(&mut self, mut puts: Vec<Put<'_>>) -> Vec<Result<Applied, Error>> {
+    fn put_edges(&mut self, mut puts: Vec<Put<'_>>) -> Vec<Result<Applied, ChangeError>> {
         let mut slots = Vec::with_capacity(puts.len());
         let mut results = self.assign_slots(&mut puts, &mut slots);
         // Puts of one edge stay in their order.
@@ -92,7 +92,7 @@ impl State {
         &mut self,
         puts: &mut [Put<'_>],
         slots: &mut Vec<(EdgeSlot, usize)>,
-    ) -> Vec<Result<Applied, Error>> {
+    ) -> Vec<Result<Applied, ChangeError>> {
         let ids: Vec<&MemberId> = puts.iter().flat_map(|put| [&put.put.key.from, &put.put.key.to]).collect();
         let found = self.graph.find_all(&ids);
         let mut added = HashMap::new();
@@ -109,18 +109,18 @@ impl State {
         Put { context, put, allow_missing_members }: &mut Put<'a>,
         found: &[Option<MemberIx>],
         added: &mut HashMap<&'a MemberId, MemberIx>,
-    ) -> Result<(EdgeSlot, Applied), Error> {
-        let kind = self.registered(&put.key.kind, "edge.kind")?;
+    ) -> Result<(EdgeSlot, Applied), ChangeError> {
+        let kind = self.registered(&put.key.kind)?;
         self.check_origin(put)?;
-        let ids = [(&put.key.from, "edge.from_id"), (&put.key.to, "edge.to_id")];
+        let ids = [(&put.key.from, Part::FromId), (&put.key.to, Part::ToId)];
         let mut ends = [None; 2];
-        for (end, (found, (id, field))) in ends.iter_mut().zip(found.iter().zip(ids)) {
+        for (end, (found, (id, part))) in ends.iter_mut().zip(found.iter().zip(ids)) {
             *end = found.or_else(|| added.get(id).copied());
             if end.is_none() && self.erasures.contains(id, context.now) {
-                return Err(member_erased(field));
+                return Err(member_erased(part));
             }
             if end.is_none() && !*allow_missing_members {
-                return Err(Error::precondition(field, Reason::MemberMissing, "no such member"));
+                return Err(ChangeError::precondition(part, Reason::MemberMissing, "no such member"));
             }
         }
         let swapped = self.graph.kind(kind).attrs.symmetric && put.key.from > put.key.to;

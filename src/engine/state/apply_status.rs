@@ -3,25 +3,29 @@
 use super::State;
 use super::apply::{ApplyContext, check, missing};
 use super::records::StatusRecord;
-use crate::domain::{EdgeKey, Error, Event, Precondition, Reason, Resource, Status, StatusId, Violation};
+use crate::domain::{ChangeError, EdgeKey, Event, Part, Precondition, Reason, Resource, Status, StatusId, Violation};
 use crate::engine::outcome::{Applied, Effect};
 
 impl State {
-    pub(super) fn post_status(&mut self, context: &mut ApplyContext<'_>, status: &Status) -> Result<Applied, Error> {
+    pub(super) fn post_status(
+        &mut self,
+        context: &mut ApplyContext<'_>,
+        status: &Status,
+    ) -> Result<Applied, ChangeError> {
         if self.statuses.contains(&status.id) {
-            return Err(Error::AlreadyExists { resource: Resource::Status, id: status.id.to_string() });
+            return Err(ChangeError::AlreadyExists { resource: Resource::Status, id: status.id.to_string() });
         }
-        self.require_member(&status.author, "status.author_id")?;
+        self.require_member(&status.author, Part::AuthorId)?;
         let unknown = status.attrs.audience.filter.kinds.iter().enumerate();
         let unknown = unknown.filter(|(_, kind)| self.graph.find_kind(kind.as_str()).is_none());
-        let unknown: Vec<Violation> = unknown
+        let unknown: Vec<Violation<Part>> = unknown
             .map(|(i, kind)| {
                 let message = format!("no kind {:?} is registered", kind.as_str());
-                Violation::new(format!("status.audience.filter.kinds[{i}]"), Reason::UnknownKind, message)
+                Violation { field: Part::AudienceKind(i), reason: Reason::UnknownKind, message }
             })
             .collect();
         if !unknown.is_empty() {
-            return Err(Error::Invalid(unknown));
+            return Err(ChangeError::Invalid(unknown));
         }
         let (times, now) = (context.times(None), context.now);
         self.store_status(StatusRecord { status: status.clone(), times });
@@ -51,9 +55,9 @@ impl State {
         id: &StatusId,
         precondition: &Precondition,
         allow_missing: bool,
-    ) -> Result<Applied, Error> {
+    ) -> Result<Applied, ChangeError> {
         let before = self.status(id.as_str());
-        check(precondition, before.as_ref(), "status")?;
+        check(precondition, before.as_ref())?;
         if before.is_none() {
             return missing(Resource::Status, id, allow_missing);
         }

@@ -4,21 +4,25 @@ use super::State;
 use super::apply::{ApplyContext, missing};
 use super::digest::{Digest, Hashed};
 use crate::domain::limits::BLOCKS_PER_MEMBER_MAX;
-use crate::domain::{Block, Error, Event, Inspector, MemberId, Reason, Resource};
+use crate::domain::{Block, ChangeError, Error, Event, Inspector, MemberId, Part, Reason, Resource};
 use crate::engine::outcome::{Applied, Effect};
 use crate::graph::MemberIx;
 
 impl State {
-    pub(super) fn block_member(&mut self, context: &mut ApplyContext<'_>, block: &Block) -> Result<Applied, Error> {
-        self.require_member(&block.by, "block.member_id")?;
-        self.require_member(&block.of, "block.blocked_id")?;
+    pub(super) fn block_member(
+        &mut self,
+        context: &mut ApplyContext<'_>,
+        block: &Block,
+    ) -> Result<Applied, ChangeError> {
+        self.require_member(&block.by, Part::BlockingId)?;
+        self.require_member(&block.of, Part::BlockedId)?;
         let Some((by, of)) = self.locate_block(block) else { return missing(Resource::Block, name(block), false) };
         if self.graph.blocks(by, of) {
             return Ok(Applied::of(Effect::Unchanged));
         }
         if self.graph.members_blocked_by(by).count() >= BLOCKS_PER_MEMBER_MAX {
             let message = format!("the member blocks {BLOCKS_PER_MEMBER_MAX} others already");
-            return Err(Error::precondition("block.member_id", Reason::TooMany, message));
+            return Err(ChangeError::precondition(Part::BlockingId, Reason::TooMany, message));
         }
         self.graph.block(by, of);
         self.blocks.add(block.content_hash());
@@ -31,7 +35,7 @@ impl State {
         context: &mut ApplyContext<'_>,
         block: &Block,
         allow_missing: bool,
-    ) -> Result<Applied, Error> {
+    ) -> Result<Applied, ChangeError> {
         match self.locate_block(block) {
             Some((by, of)) if self.graph.unblock(by, of) => {
                 self.blocks.remove(block.content_hash());

@@ -7,7 +7,8 @@ use super::apply::{ApplyContext, check, missing};
 use super::erasures::member_erased;
 use super::records::EdgeSlot;
 use crate::domain::{
-    Change, EdgeKey, Error, Event, Member, MemberId, Precondition, Privacy, Reason, Resource, StatusId, TimeMs,
+    Change, ChangeError, EdgeKey, Event, Member, MemberId, Precondition, Privacy, Reason, Resource, StatusId, TimeMs,
+    Violation,
 };
 use crate::engine::outcome::{Applied, Effect};
 use crate::graph::{HalfEdge, MemberIx};
@@ -20,9 +21,9 @@ impl State {
         id: &MemberId,
         precondition: &Precondition,
         allow_missing: bool,
-    ) -> Result<Applied, Error> {
+    ) -> Result<Applied, ChangeError> {
         let before = self.member(id.as_str());
-        check(precondition, before.as_ref(), "member")?;
+        check(precondition, before.as_ref())?;
         let Some(before) = before else {
             return missing(Resource::Member, id, allow_missing);
         };
@@ -136,9 +137,13 @@ impl State {
     }
 
     /// The refusal of what would bring somebody back who was erased, if that is what is refused here.
-    pub fn erased_instead(&self, change: &Change, error: Error, now: TimeMs) -> Error {
-        let is_missing = matches!(&error, Error::Precondition(violation) if violation.reason == Reason::MemberMissing);
+    pub fn erased_instead(&self, change: &Change, error: ChangeError, now: TimeMs) -> ChangeError {
         let erased = || change.members().into_iter().any(|id| self.erasures.contains(id, now));
-        if is_missing && erased() { member_erased("record") } else { error }
+        match error {
+            ChangeError::Precondition(Violation { field, reason: Reason::MemberMissing, .. }) if erased() => {
+                member_erased(field)
+            }
+            error => error,
+        }
     }
 }

@@ -9,7 +9,9 @@ use ring::hmac;
 
 use super::digest::{Digest, hash_of};
 use crate::domain::limits::BATCH_MAX;
-use crate::domain::{Codec, ErasedId, ErasureKey, Error, Inspector, MemberId, Reason, Sequence, TimeMs, Times};
+use crate::domain::{
+    ChangeError, Codec, ErasedId, ErasureKey, Error, Inspector, MemberId, Part, Reason, Sequence, TimeMs, Times,
+};
 use crate::store::Journaled;
 
 /// Keys at most: the store's own, and those of the stores whose exports it took.
@@ -150,11 +152,11 @@ impl Erasures {
     }
 
     /// Remembers whom another store erased. Gives whether any of them is new here.
-    pub fn learn(&mut self, key: ErasureKey, erased: &[ErasedId]) -> Result<bool, Error> {
+    pub fn learn(&mut self, key: ErasureKey, erased: &[ErasedId]) -> Result<bool, ChangeError> {
         let known = self.keys.iter().position(|known| known.bytes == key);
         if known.is_none() && self.keys.len() >= KEYS_MAX {
             let message = format!("erased ids of {KEYS_MAX} stores are kept already");
-            return Err(Error::precondition("erased.key", Reason::TooMany, message));
+            return Err(ChangeError::precondition(Part::ErasureKey, Reason::TooMany, message));
         }
         let place = known.unwrap_or_else(|| {
             self.keys.push_back(Key::new(key));
@@ -288,9 +290,9 @@ impl Erasures {
 }
 
 /// The refusal of what would bring back who was erased.
-pub fn member_erased(field: &str) -> Error {
+pub fn member_erased(part: Part) -> ChangeError {
     let message = "was erased; only a PutMember brings it back";
-    Error::precondition(field, Reason::MemberErased, message)
+    ChangeError::precondition(part, Reason::MemberErased, message)
 }
 
 #[cfg(test)]

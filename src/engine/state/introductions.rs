@@ -2,7 +2,7 @@
 
 use super::State;
 use super::apply::ApplyContext;
-use crate::domain::{Error, Event, IntroducerTally, Introduction, MemberId, Reason, TimeMs};
+use crate::domain::{ChangeError, Event, IntroducerTally, Introduction, MemberId, Part, Reason, TimeMs};
 use crate::engine::outcome::{Applied, Effect};
 use crate::graph::MemberIx;
 
@@ -11,13 +11,13 @@ impl State {
         &mut self,
         context: &mut ApplyContext<'_>,
         introduction: &Introduction,
-    ) -> Result<Applied, Error> {
+    ) -> Result<Applied, ChangeError> {
         let Introduction { introducer, stage, day } = introduction;
-        let ix = self.existing(introducer, "introducer_id")?;
+        let ix = self.existing(introducer, Part::IntroducerId)?;
         let mut tally = self.introducer_tally(ix).cloned().unwrap_or_default();
         if !tally.add(*stage, *day) {
             let message = "all that the introducer was asked for is answered already";
-            return Err(Error::precondition("stage", Reason::NotAsked, message));
+            return Err(ChangeError::precondition(Part::Stage, Reason::NotAsked, message));
         }
         Ok(Applied::of(self.store_tally(context, ix, tally)))
     }
@@ -27,8 +27,8 @@ impl State {
         context: &mut ApplyContext<'_>,
         introducer: &MemberId,
         tally: &IntroducerTally,
-    ) -> Result<Applied, Error> {
-        let ix = self.existing(introducer, "introducer_tally.member_id")?;
+    ) -> Result<Applied, ChangeError> {
+        let ix = self.existing(introducer, Part::TallyMemberId)?;
         Ok(Applied::of(self.store_tally(context, ix, tally.clone())))
     }
 

@@ -61,7 +61,7 @@ impl State {
     }
 
     fn passes(&self, id: &MemberId, precondition: &Precondition) -> bool {
-        *precondition == Precondition::None || check(precondition, self.member(id.as_str()).as_ref(), "member").is_ok()
+        *precondition == Precondition::None || check(precondition, self.member(id.as_str()).as_ref()).is_ok()
     }
 
     /// A copy for which a plan is carried out, as long as it is to go on.

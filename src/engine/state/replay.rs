@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::State;
 use super::apply_edges::{PendingChange, go_together};
 use super::requests::{Answered, named};
-use crate::domain::{Change, ErasureKey, Error, Event, Request, Sequence, TimeMs};
+use crate::domain::{Change, ChangeError, ErasureKey, Event, Request, Sequence, TimeMs};
 use crate::engine::outcome::{Applied, Effect};
 use crate::store::{Commit, StoreError};
 
-pub fn has_effect(result: &Result<Applied, Error>) -> bool {
+pub fn has_effect(result: &Result<Applied, ChangeError>) -> bool {
     result.as_ref().is_ok_and(|done| done.effect != Effect::Unchanged)
 }
 
@@ -46,7 +46,7 @@ impl State {
         imports: &[&[Change]],
         time: TimeMs,
         events: &mut [Vec<Event>],
-    ) -> (Vec<Result<Applied, Error>>, Vec<Sequence>) {
+    ) -> (Vec<Result<Applied, ChangeError>>, Vec<Sequence>) {
         let pending = imports.iter().copied().flatten().zip(events).map(|(change, events)| PendingChange {
             now: time,
             change,
@@ -84,7 +84,7 @@ impl State {
                 done += 1;
                 result.map_err(|error| {
                     let sequence = left.find(|(_, end)| *end >= done).map_or(0, |(commit, _)| commit.sequence);
-                    let what = format!("log, sequence {sequence}: a change that was accepted is refused: {error}");
+                    let what = format!("log, sequence {sequence}: a change that was accepted is refused: {error:?}");
                     StoreError::Damaged { what }
                 })?;
             }

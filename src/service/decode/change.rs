@@ -7,94 +7,80 @@ use super::resources::{block, block_within, edge_key, edge_put, etag_preconditio
 use super::violations::{Decoded, Violations, all_or_return};
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{
-    Change, ErasedId, ErasureKey, Error, Fields, KindName, Member, MemberAttrs, MemberId, MemberPatch, Precondition,
-    Reason, StatusId, TimeMs, Violation,
+    Change, ChangeError, ErasedId, ErasureKey, Error, Fields, KindName, Member, MemberAttrs, MemberId, MemberPatch,
+    Part, Precondition, Reason, StatusId, TimeMs, Violation,
 };
 use crate::proto::v1 as pb;
+use crate::service::located::located;
 use pb::change::Change as Asked;
 
-/// Where a change stands in its batch: turns the engine's field paths into the request's.
+/// Where a change is in its batch.
 #[derive(Debug, Clone)]
-pub struct ChangeName {
-    /// `changes[3].put_member`
+pub struct ChangePath {
+    /// `changes[3].put_edge`
     path: String,
-    /// What the engine calls the resource that is the change itself here.
-    resource: &'static str,
+    /// `changes[3].put_edge.edge`, or the path itself where that message is the resource.
+    resource: String,
     /// `changes[3].precondition`, or the resource's own etag.
     precondition: String,
 }
 
-impl ChangeName {
-    fn new(index: usize, asked: &Asked, has_precondition: bool) -> ChangeName {
-        let (name, resource, etag) = match asked {
-            Asked::PutKind(_) => ("put_kind", "kind", "etag"),
-            Asked::DeleteKind(_) => ("delete_kind", "", ""),
-            Asked::PutMember(_) => ("put_member", "member", "etag"),
-            Asked::UpdateMember(_) => ("update_member", "", "member.etag"),
-            Asked::DeleteMember(_) => ("delete_member", "", ""),
-            Asked::PutEdge(_) => ("put_edge", "", "edge.etag"),
-            Asked::DeleteEdge(_) => ("delete_edge", "", ""),
-            Asked::RecordInteraction(_) => ("record_interaction", "", ""),
-            Asked::PostStatus(_) => ("post_status", "status", ""),
-            Asked::DeleteStatus(_) => ("delete_status", "", ""),
-            Asked::BlockMember(_) => ("block_member", "block", ""),
-            Asked::UnblockMember(_) => ("unblock_member", "", ""),
-            Asked::RecordIntroduction(_) => ("record_introduction", "", ""),
-            Asked::PutIntroducerTally(_) => ("put_introducer_tally", "introducer_tally", ""),
+impl ChangePath {
+    fn new(index: usize, asked: &Asked, has_precondition: bool) -> ChangePath {
+        let (name, inside) = match asked {
+            Asked::PutKind(_) => ("put_kind", ""),
+            Asked::DeleteKind(_) => ("delete_kind", ""),
+            Asked::PutMember(_) => ("put_member", ""),
+            Asked::UpdateMember(_) => ("update_member", ".member"),
+            Asked::DeleteMember(_) => ("delete_member", ""),
+            Asked::PutEdge(_) => ("put_edge", ".edge"),
+            Asked::DeleteEdge(_) => ("delete_edge", ""),
+            Asked::RecordInteraction(_) => ("record_interaction", ""),
+            Asked::PostStatus(_) => ("post_status", ""),
+            Asked::DeleteStatus(_) => ("delete_status", ""),
+            Asked::BlockMember(_) => ("block_member", ""),
+            Asked::UnblockMember(_) => ("unblock_member", ".block"),
+            Asked::RecordIntroduction(_) => ("record_introduction", ""),
+            Asked::PutIntroducerTally(_) => ("put_introducer_tally", ""),
         };
         let path = format!("changes[{index}].{name}");
-        let precondition = if has_precondition || etag.is_empty() {
-            format!("changes[{index}].precondition")
-        } else {
-            format!("{path}.{etag}")
-        };
-        ChangeName { path, resource, precondition }
+        let resource = format!("{path}{inside}");
+        let precondition =
+            if has_precondition { format!("changes[{index}].precondition") } else { format!("{resource}.etag") };
+        ChangePath { path, resource, precondition }
     }
 
-    pub fn path(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.path
     }
 
-    /// The engine's error with its fields as this request has them; a precondition's failure is one, an etag's too.
-    pub fn locate(&self, error: Error) -> Error {
-        match error {
-            Error::Invalid(violations) => Error::Invalid(violations.into_iter().map(|v| self.located(v)).collect()),
-            Error::Precondition(violation) if violation.reason == Reason::PreconditionFailed => {
-                Error::precondition(&self.precondition, violation.reason, violation.message)
-            }
-            Error::Precondition(violation) => Error::Precondition(self.located(violation)),
-            Error::EtagMismatch { .. } => {
-                Error::precondition(&self.precondition, Reason::PreconditionFailed, "is not the stored etag")
-            }
-            other => other,
+    /// Returns the batch's error where the change is refused; an etag that does not match is a precondition that failed.
+    pub fn locate(&self, refused: ChangeError) -> Error {
+        let failed = |message: String| Error::precondition(&self.precondition, Reason::PreconditionFailed, message);
+        match refused {
+            ChangeError::EtagMismatch => failed("is not the stored etag".to_owned()),
+            ChangeError::Precondition(Violation { field: Part::Precondition, message, .. }) => failed(message),
+            other => located(other, &self.resource),
         }
-    }
-
-    fn located(&self, mut violation: Violation) -> Violation {
-        let inside = violation.field.strip_prefix(self.resource).and_then(|rest| rest.strip_prefix('.'));
-        if let Some(inside) = inside.filter(|_| !self.resource.is_empty()) {
-            violation.field = inside.to_owned();
-        }
-        violation.within(&self.path)
     }
 }
 
-/// The change at a place of a batch.
+/// The change at an index of a batch.
 pub fn change(
     index: usize,
     message: pb::Change,
     now: TimeMs,
     new_id: impl FnOnce() -> String,
-) -> Decoded<(Change, ChangeName)> {
-    let place = format!("changes[{index}]");
-    let Some(asked) = message.change else { return Err(Violation::required(place).into()) };
-    let name = ChangeName::new(index, &asked, message.precondition.is_some());
+) -> Decoded<(Change, ChangePath)> {
+    let item = format!("changes[{index}]");
+    let Some(asked) = message.change else { return Err(Violation::required(item).into()) };
+    let path = ChangePath::new(index, &asked, message.precondition.is_some());
     let mut wrong = Violations::default();
-    let given = wrong.check_in(&place, precondition(message.precondition));
-    let change = wrong.check_in(name.path(), decode(asked, now, new_id));
+    let given = wrong.check_in(&item, precondition(message.precondition));
+    let change = wrong.check_in(path.as_str(), decode(asked, now, new_id));
     all_or_return!(wrong; given, change);
-    let change = with_precondition(change, given).map_err(|wrong| wrong.within(&place))?;
-    Ok((change, name))
+    let change = with_precondition(change, given).map_err(|wrong| wrong.within(&item))?;
+    Ok((change, path))
 }
 
 fn precondition(message: Option<pb::Precondition>) -> Result<Precondition, Violation> {

@@ -10,7 +10,7 @@ use crate::domain::{Change, Fields, KindAttrs, KindName, Precondition, StatusAtt
 use crate::proto::v1 as pb;
 use pb::import_record::Record;
 
-/// A record's change; of a status also what of it is compared with one that is stored already.
+/// A record's change, and the field that holds its resource; of a status also what of it is compared with one that is stored already.
 ///
 /// With a mask the record gives what the mask names; the record's own mask goes before the message's.
 pub fn import_change(
@@ -18,29 +18,33 @@ pub fn import_change(
     mask: Option<&prost_types::FieldMask>,
     allow_missing_members: bool,
     now: TimeMs,
-) -> Decoded<(Change, Option<Fields>)> {
+) -> Decoded<(Change, &'static str, Option<Fields>)> {
     let own = message.update_mask;
     let paths = own.as_ref().or(mask).map(|mask| mask.paths.as_slice());
-    let change = match message.record {
+    let (change, resource) = match message.record {
         None => return Err(Violation::required("record").into()),
-        Some(Record::Kind(message)) => import_kind(message, paths)?,
-        Some(Record::Member(message)) => import_member(message, paths)?,
-        Some(Record::Edge(message)) => import_edge(message, paths, allow_missing_members)?,
-        Some(Record::Status(message)) => return import_status(message, paths, now),
+        Some(Record::Kind(message)) => (import_kind(message, paths)?, "kind"),
+        Some(Record::Member(message)) => (import_member(message, paths)?, "member"),
+        Some(Record::Edge(message)) => (import_edge(message, paths, allow_missing_members)?, "edge"),
+        Some(Record::Status(message)) => {
+            let (post, compared) = import_status(message, paths, now)?;
+            return Ok((post, "status", Some(compared)));
+        }
         Some(Record::Block(message)) => {
-            Change::BlockMember { block: block(message).map_err(|wrong| wrong.within("block"))? }
+            let block = block(message).map_err(|wrong| wrong.within("block"))?;
+            (Change::BlockMember { block }, "block")
         }
         Some(Record::IntroducerTally(message)) => {
             let (introducer, tally) = tally(message).map_err(|wrong| wrong.within("introducer_tally"))?;
-            Change::PutIntroducerTally { introducer, tally }
+            (Change::PutIntroducerTally { introducer, tally }, "introducer_tally")
         }
         Some(Record::AbsentKind(name)) => {
             let name = KindName::parse("absent_kind", &name)?;
-            Change::DeleteKind { name, precondition: Precondition::None, allow_missing: true }
+            (Change::DeleteKind { name, precondition: Precondition::None, allow_missing: true }, "")
         }
-        Some(Record::Erased(message)) => within("erased", erased(message))?,
+        Some(Record::Erased(message)) => (within("erased", erased(message))?, "erased"),
     };
-    Ok((change, None))
+    Ok((change, resource, None))
 }
 
 fn mask_of(paths: Option<&[String]>, known: &mask::Paths) -> Result<Mask, Violation> {
@@ -102,7 +106,7 @@ fn import_edge(message: pb::Edge, paths: Option<&[String]>, allow_missing_member
 }
 
 /// A status needs an id: without one, importing it again would post it again.
-fn import_status(message: pb::Status, paths: Option<&[String]>, now: TimeMs) -> Decoded<(Change, Option<Fields>)> {
+fn import_status(message: pb::Status, paths: Option<&[String]>, now: TimeMs) -> Decoded<(Change, Fields)> {
     let mut compared = mask_of(paths, &mask::STATUS)?.fields;
     if message.post_time.is_none() {
         // A time that is the import's own says nothing of the status.
@@ -110,5 +114,5 @@ fn import_status(message: pb::Status, paths: Option<&[String]>, now: TimeMs) -> 
     }
     let times = times(message.create_time, message.update_time);
     let post = restore("status", times, status(message, now, String::new), |status| Change::PostStatus { status })?;
-    Ok((post, Some(compared)))
+    Ok((post, compared))
 }

@@ -11,7 +11,7 @@ mod resources;
 mod violations;
 
 pub use bounds::{batch, member_ids, optional_time, page_size, some_member_ids, within_bounds};
-pub use change::{ChangeName, change, member_update};
+pub use change::{ChangePath, change, member_update};
 pub use filter::AskedFilter;
 pub use filter::named_kinds;
 pub use import::import_change;

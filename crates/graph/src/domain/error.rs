@@ -1,10 +1,10 @@
 use thiserror::Error as ThisError;
 
-/// One field of a request that breaks a rule.
+/// One field of a request, or one `Part` of a change, that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The field's path in the request, as in `edge.from_id` or `changes[3].put_member.id`.
-    pub field: String,
+pub struct Violation<F = String> {
+    /// In a request the field's path, as in `edge.from_id` or `changes[3].put_member.id`.
+    pub field: F,
     pub reason: Reason,
     pub message: String,
 }
@@ -19,9 +19,16 @@ impl Violation {
     }
 
     /// The same violation, found `parent` deeper in the request.
-    pub fn within(mut self, parent: &str) -> Violation {
-        self.field = format!("{parent}.{}", self.field);
-        self
+    pub fn within(self, parent: &str) -> Violation {
+        self.at(|field| format!("{parent}.{field}"))
+    }
+}
+
+impl<F> Violation<F> {
+    /// The same violation, its field named another way.
+    pub fn at<G>(self, rename: impl FnOnce(F) -> G) -> Violation<G> {
+        let Violation { field, reason, message } = self;
+        Violation { field: rename(field), reason, message }
     }
 }
 
@@ -154,15 +161,5 @@ impl Error {
 
     pub fn precondition(field: impl Into<String>, reason: Reason, message: impl Into<String>) -> Error {
         Error::Precondition(Violation::new(field, reason, message))
-    }
-
-    /// The same error, found `parent` deeper in the request.
-    pub fn within(self, parent: &str) -> Error {
-        match self {
-            Error::Invalid(violations) => Error::Invalid(violations.into_iter().map(|v| v.within(parent)).collect()),
-            Error::Precondition(violation) => Error::Precondition(violation.within(parent)),
-            Error::EtagMismatch { field } => Error::EtagMismatch { field: format!("{parent}.{field}") },
-            other => other,
-        }
     }
 }

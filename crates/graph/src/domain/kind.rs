@@ -1,6 +1,6 @@
 use super::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read, default_fields, record};
 use super::limits::{HALF_LIFE_DEFAULT_MS, HALF_LIFE_MAX_MS, HALF_LIFE_MIN_MS, KIND_PRIOR_MAX};
-use super::{DurationMs, KindName, Reason, Violation};
+use super::{ChangeError, DurationMs, KindName, Part, Reason, Violation};
 
 /// The part of life a kind of edge belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -112,11 +112,13 @@ impl Kind {
     }
 
     /// The kind that this one leaves behind where some fields are to stay as they are; a kind that is new must say its sphere.
-    pub fn merged(&self, kept: Fields, before: Option<&Kind>) -> Result<Kind, Violation> {
+    pub fn merged(&self, kept: Fields, before: Option<&Kind>) -> Result<Kind, ChangeError> {
         let mut after = self.clone();
         match before {
             Some(before) => after.attrs.copy_fields(kept, &before.attrs),
-            None if kept.has(KindAttrs::SPHERE) => return Err(Violation::required("kind.sphere")),
+            None if kept.has(KindAttrs::SPHERE) => {
+                return Err(ChangeError::invalid(Part::Sphere, Reason::Required, "must be given"));
+            }
             None => {}
         }
         Ok(after)

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock, or knows protobuf. A value that exists is a valid one:
 //! every type with a bound is made by a `parse` or `new` that names the field it was found in.
 
+mod change_error;
 pub mod codec;
 mod command;
 mod edge;
@@ -21,6 +22,7 @@ mod secret;
 mod status;
 mod time;
 
+pub use change_error::{ChangeError, Part};
 pub use codec::{Codec, Fields};
 pub use command::{Change, Command, Precondition, Request, RequestId, Scope};
 pub use edge::{Edge, EdgeAttrs, EdgeKey, EdgePut, History, InteractionRecord, Origin};
