@@ -109,7 +109,8 @@ impl Clock {
 
     /// Returns the log's time, which is never earlier than one returned before.
     pub fn now(&self) -> TimeMs {
-        TimeMs(self.read(|reading| reading.log_us).div_euclid(1_000))
+        // What is beyond the last time there is would not be read from the log.
+        TimeMs(self.read(|reading| reading.log_us).div_euclid(1_000)).min(TimeMs::LAST)
     }
 
     /// Refuses writes while the wall clock of the start is neither accepted nor set right.
@@ -275,6 +276,8 @@ mod tests {
         }
         let (_, clock) = started(-DAY, true);
         assert_eq!(clock.now(), T, "a start behind the last command begins with it");
+        let (_, clock) = started(TimeMs::LAST.0, true);
+        assert_eq!(clock.now(), TimeMs::LAST, "no later time would be read from the log");
     }
 
     #[test]

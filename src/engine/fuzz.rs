@@ -3,6 +3,7 @@
 use super::outcome::{Applied, ChangeResult, Effect, Outcome, Snapshot};
 use super::revision::Revision;
 use super::state::Stored;
+use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Block, EdgeKey, EdgePut, Member, MemberId, StatusId, TimeMs, builtin_kinds};
 use crate::fuzz::fuzz;
 
@@ -45,4 +46,15 @@ fn no_outcome_breaks_a_retry() {
     let decode = |bytes: &[u8]| Outcome::decode(bytes, STORE_ID);
     assert_eq!(kept.iter().map(|bytes| decode(bytes).unwrap()).collect::<Vec<_>>(), outcomes());
     fuzz("outcomes", kept, decode);
+}
+
+#[test]
+fn an_outcome_has_no_more_results_than_a_batch_has_changes() {
+    let outcome = |changes| {
+        let result = ChangeResult { applied: Applied::of(Effect::Created), etag: None, posted: None };
+        let revision = Revision::new(STORE_ID, 300);
+        Outcome { revision, results: vec![result; changes], resource: None }.encode()
+    };
+    assert!(Outcome::decode(&outcome(BATCH_MAX), STORE_ID).is_ok());
+    assert!(Outcome::decode(&outcome(BATCH_MAX + 1), STORE_ID).is_err());
 }

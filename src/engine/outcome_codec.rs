@@ -5,6 +5,7 @@ use super::revision::Revision;
 use super::state::Stored;
 use crate::domain::Times;
 use crate::domain::codec::{Codec, Decoder, Encoder, Malformed, Read};
+use crate::domain::limits::BATCH_MAX;
 
 /// The first byte of a result holds the effect's index in the lowest bits, and which parts follow.
 const EFFECT: u8 = 3;
@@ -33,7 +34,7 @@ impl Outcome {
     pub(super) fn decode(bytes: &[u8], store_id: u128) -> Read<Outcome> {
         let mut from = Decoder::new(bytes);
         let revision = Revision::new(store_id, from.number()?);
-        let (results, resource): (_, Option<Snapshot>) = (Codec::decode(&mut from)?, Codec::decode(&mut from)?);
+        let (results, resource): (_, Option<Snapshot>) = (from.list(BATCH_MAX)?, Codec::decode(&mut from)?);
         from.end()?;
         Ok(Outcome { revision, results, resource: resource.map(Box::new) })
     }

@@ -2,7 +2,7 @@
 
 use super::outcome::{Applied, ChangeResult, Outcome, Report, Snapshot};
 use super::state::State;
-use crate::domain::{Change, EdgeKey, TimeMs};
+use crate::domain::{Change, EdgeKey, KindMerge, TimeMs};
 
 impl State {
     /// Returns the outcome of a command that was accepted at `time` and has just been applied.
@@ -33,7 +33,7 @@ impl State {
         };
         match change {
             Change::Restore { put, .. } => self.subject(put, as_of),
-            Change::PutKind { kind, .. } | Change::MergeKind { kind, .. } => {
+            Change::PutKind { kind, .. } | Change::MergeKind { merge: KindMerge { kind, .. }, .. } => {
                 self.kind(kind.name.as_str()).map(Snapshot::Kind)
             }
             Change::DeleteKind { name, .. } => self.kind(name.as_str()).map(Snapshot::Kind),

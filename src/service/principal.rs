@@ -185,7 +185,7 @@ fn name_of(change: &Change) -> String {
         Change::PutMember { member, .. } => format!("put_member {}", member.id),
         Change::UpdateMember { id, .. } => format!("update_member {id}"),
         Change::MergeMember { id, .. } => format!("merge_member {id}"),
-        Change::MergeKind { kind, .. } => format!("merge_kind {}", kind.name),
+        Change::MergeKind { merge, .. } => format!("merge_kind {}", merge.kind.name),
         Change::DeleteMember { id, .. } => format!("delete_member {id}"),
         Change::PutEdge { put, .. } => edge("put_edge", &put.key),
         Change::DeleteEdge { key, .. } => edge("delete_edge", key),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 use kith::domain::{
     Audience, Block, Change, Day, DayOfAsks, EdgeAttrs, EdgeFilter, EdgeKey, EdgePut, Fields, History,
-    InteractionRecord, IntroducerTally, Introduction, Kind, KindAttrs, Member, MemberAttrs, MemberId, MemberPatch,
-    Origin, Precondition, Sphere, Stage, Status, StatusAttrs, Strength, TimeMs, Times, TopicSet, Visibility,
+    InteractionRecord, IntroducerTally, Introduction, Kind, KindAttrs, KindMerge, Member, MemberAttrs, MemberId,
+    MemberPatch, Origin, Precondition, Sphere, Stage, Status, StatusAttrs, Strength, TimeMs, Times, TopicSet,
+    Visibility,
 };
 use kith::engine::State;
 
@@ -268,7 +269,7 @@ fn some_plain_change(random: &mut Rng, state: &State, old: &[String]) -> Change 
                 return Change::PutKind { kind, precondition };
             }
             let kept = some_fields(random, KindAttrs::ALL);
-            Change::MergeKind { kind, kept, precondition }
+            Change::MergeKind { merge: KindMerge { kind, kept }, precondition }
         }
         19..21 => Change::BlockMember { block: some_block(random) },
         21 => Change::UnblockMember { block: some_block(random), allow_missing },

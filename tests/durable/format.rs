@@ -3,8 +3,8 @@
 
 use kith::domain::{
     Block, Change, Command, Day, DayOfAsks, EdgeAttrs, EdgePut, Event, Fields, History, InteractionRecord,
-    IntroducerTally, Introduction, Kind, KindAttrs, Member, MemberAttrs, MemberPatch, Origin, Precondition, Request,
-    RequestId, Scope, Secret, Sphere, Stage, Strength, TimeMs, Times, TopicSet, Visibility,
+    IntroducerTally, Introduction, Kind, KindAttrs, KindMerge, Member, MemberAttrs, MemberPatch, Origin, Precondition,
+    Request, RequestId, Scope, Secret, Sphere, Stage, Strength, TimeMs, Times, TopicSet, Visibility,
 };
 use kith::store::{BackupPacker, CheckpointHead, Commit, EdgeRow, MemoryStore, Row};
 
@@ -61,8 +61,7 @@ fn changes() -> Vec<Change> {
             allow_missing_members,
         },
         Change::MergeKind {
-            kind: reads(),
-            kept: KindAttrs::SPHERE.and(KindAttrs::HALF_LIFE),
+            merge: KindMerge { kind: reads(), kept: KindAttrs::SPHERE.and(KindAttrs::HALF_LIFE) },
             precondition: Precondition::None,
         },
     ]

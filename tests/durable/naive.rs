@@ -6,8 +6,8 @@ use std::fmt::Debug;
 use kith::domain::limits::KINDS_MAX;
 use kith::domain::{
     Block, Change, Day, DayOfAsks, Edge, EdgeAttrs, EdgeKey, EdgePut, History, InteractionRecord, IntroducerTally,
-    Introduction, Kind, KindAttrs, KindName, Member, MemberAttrs, MemberId, MemberPatch, Origin, Precondition, Stage,
-    Status, StatusId, TimeMs, builtin_kinds,
+    Introduction, Kind, KindAttrs, KindMerge, KindName, Member, MemberAttrs, MemberId, MemberPatch, Origin,
+    Precondition, Stage, Status, StatusId, TimeMs, builtin_kinds,
 };
 
 /// A resource, and when it was made and last changed.
@@ -119,7 +119,7 @@ impl Naive {
                 self.erased.remove(id);
                 Ok(put(&mut self.members, id.clone(), other.members[id].value.clone(), now))
             }
-            Change::MergeKind { kind, kept, precondition } => {
+            Change::MergeKind { merge: KindMerge { kind, kept }, precondition } => {
                 let before = self.kinds.get(&kind.name).map(|before| before.value.clone());
                 if kept.has(KindAttrs::SPHERE) && before.is_none() {
                     return refused("Invalid Required Sphere");

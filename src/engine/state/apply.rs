@@ -77,9 +77,9 @@ impl State {
             Change::MergeMember { id, patch, precondition } => {
                 self.update_member(context, id, patch, precondition, true)
             }
-            Change::MergeKind { kind, kept, precondition } => {
-                let before = self.kind(kind.name.as_str());
-                let after = kind.merged(*kept, before.as_ref().map(|before| &before.value))?;
+            Change::MergeKind { merge, precondition } => {
+                let before = self.kind(merge.kind.name.as_str());
+                let after = merge.kind_after(before.as_ref().map(|before| &before.value))?;
                 self.put_kind(context, &after, precondition)
             }
             Change::DeleteMember { id, precondition, allow_missing } => {

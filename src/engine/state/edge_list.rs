@@ -174,13 +174,14 @@ mod tests {
 
     fn random_record(random: &mut Rng) -> EdgeRecord {
         let some = |random: &mut Rng| random.u8(..6) == 0;
-        let time = |random: &mut Rng| TimeMs([0, i64::MIN, i64::MAX, random.i64(..)][random.usize(..4)]);
+        let (first, last) = (TimeMs::FIRST.0, TimeMs::LAST.0);
+        let time = |random: &mut Rng| TimeMs([0, first, last, random.i64(first..=last)][random.usize(..4)]);
         let mut attrs = EdgeAttrs::default();
         if some(random) {
             attrs.pinned = Strength::parse("strength", 1.0 - random.f32()).ok();
         }
         if some(random) {
-            attrs.history = History { count: random.u64(..), faded: random.f32(), last_s: random.u32(..) };
+            attrs.history = History { count: random.u64(1..=1_000), faded: 1.0 - random.f32(), last_s: random.u32(..) };
         }
         attrs.since = some(random).then(|| time(random));
         attrs.visibility = Visibility::ALL[random.usize(..3)];

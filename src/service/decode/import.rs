@@ -6,7 +6,9 @@ use super::introductions::tally;
 use super::mask::{self, Mask};
 use super::resources::{block, edge_put, kind, member, status};
 use super::violations::{Decoded, Violations, all_or_return};
-use crate::domain::{Change, Fields, KindAttrs, KindName, Precondition, StatusAttrs, TimeMs, Times, Violation};
+use crate::domain::{
+    Change, Fields, KindAttrs, KindMerge, KindName, Precondition, StatusAttrs, TimeMs, Times, Violation,
+};
 use crate::proto::v1 as pb;
 use pb::import_record::Record;
 
@@ -79,7 +81,7 @@ fn import_kind(message: pb::Kind, paths: Option<&[String]>) -> Decoded<Change> {
     let kept = KindAttrs::ALL.without(mask.fields);
     Ok(match kept.is_empty() {
         true => Change::PutKind { kind, precondition },
-        false => Change::MergeKind { kind, kept, precondition },
+        false => Change::MergeKind { merge: KindMerge { kind, kept }, precondition },
     })
 }
 

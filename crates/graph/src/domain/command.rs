@@ -3,10 +3,10 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read, sequence, tagged};
+use super::codec::{Codec, Decoder, Encoder, Malformed, Read, sequence, tagged};
 use super::{
-    Block, EdgeKey, EdgePut, ErasedId, ErasureKey, InteractionRecord, IntroducerTally, Introduction, Kind, KindName,
-    Member, MemberId, MemberPatch, Secret, Status, StatusId, TimeMs, Times,
+    Block, EdgeKey, EdgePut, ErasedId, ErasureKey, InteractionRecord, IntroducerTally, Introduction, Kind, KindMerge,
+    KindName, Member, MemberId, MemberPatch, Secret, Status, StatusId, TimeMs, Times,
 };
 
 /// One write: its changes are applied in order, all or none.
@@ -70,8 +70,7 @@ tagged! {
         4 UpdateMember { id: MemberId, patch: MemberPatch, precondition: Precondition },
         /// As an update, but of a member that need not exist: it is created with what the patch has.
         5 MergeMember { id: MemberId, patch: MemberPatch, precondition: Precondition },
-        /// As a put, but the fields `kept` stay as they are where there is a kind; a kind that is new must say its sphere.
-        6 MergeKind { kind: Kind, kept: Fields, precondition: Precondition },
+        6 MergeKind { merge: KindMerge, precondition: Precondition },
         7 DeleteMember { id: MemberId, precondition: Precondition, allow_missing: bool },
         8 PutEdge { put: EdgePut, precondition: Precondition, allow_missing_members: bool },
         9 DeleteEdge { key: EdgeKey, precondition: Precondition, allow_missing: bool },

@@ -52,6 +52,21 @@ pub struct Edge {
     pub attrs: EdgeAttrs,
 }
 
+impl Edge {
+    /// Returns every rule that the edge breaks.
+    pub fn violations(&self) -> Vec<Violation> {
+        edge_violations(&self.key, &self.attrs)
+    }
+}
+
+fn edge_violations(key: &EdgeKey, attrs: &EdgeAttrs) -> Vec<Violation> {
+    let mut found = attrs.violations();
+    if attrs.asked_by.as_ref().is_some_and(|id| *id != key.from && *id != key.to) {
+        found.push(Violation::new("asked_by_id", Reason::OutOfRange, "must be from_id or to_id"));
+    }
+    found
+}
+
 record! {
     /// What is known of an edge beside its key.
     pub struct EdgeAttrs {
@@ -105,15 +120,30 @@ impl Codec for History {
 
     fn decode(from: &mut Decoder<'_>) -> Read<History> {
         let (count, faded) = (Codec::decode(from)?, Codec::decode(from)?);
-        Ok(History { count, faded, last_s: u32::from_le_bytes(from.array()?) })
+        let history = History { count, faded, last_s: u32::from_le_bytes(from.array()?) };
+        // The weight is no number if it is in no range.
+        let is_within = (1..=INTERACTIONS_MAX).contains(&count) && faded > 0.0 && faded <= count as f32;
+        is_within.then_some(history).ok_or(Malformed("a history is out of bounds"))
     }
 }
 
 default_fields!(History);
 
 sequence! {
-    Edge { key, attrs }
-    Origin { status, introducers, note }
+    Edge { key, attrs } || "an edge is out of bounds"
+}
+
+impl Codec for Origin {
+    fn encode(&self, to: &mut Encoder) {
+        self.status.encode(to);
+        self.introducers.encode(to);
+        self.note.encode(to);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<Origin> {
+        let (status, introducers) = (Codec::decode(from)?, from.list(INTRODUCERS_PER_ORIGIN_MAX)?);
+        Ok(Origin { status, introducers, note: Codec::decode(from)? })
+    }
 }
 
 /// What an edge came of.
@@ -147,7 +177,7 @@ pub struct EdgePut {
     pub kept: Fields,
 }
 
-sequence!(EdgePut { key, attrs, kept });
+sequence!(EdgePut { key, attrs, kept } || "an edge is out of bounds");
 
 impl EdgePut {
     /// An edge of which only the key is known. What was recorded of interactions stays.
@@ -209,10 +239,8 @@ impl EdgePut {
     }
 
     pub fn violations(&self) -> Vec<Violation> {
-        let mut found = self.attrs.violations();
-        if self.attrs.asked_by.as_ref().is_some_and(|id| *id != self.key.from && *id != self.key.to) {
-            found.push(Violation::new("asked_by_id", Reason::OutOfRange, "must be from_id or to_id"));
-        }
+        let mut found = edge_violations(&self.key, &self.attrs);
+        found.extend(self.kept.unknown_violation("kept", EdgeAttrs::ALL));
         found
     }
 }
@@ -237,9 +265,13 @@ impl InteractionRecord {
     pub fn new(key: EdgeKey, count: u64, time: TimeMs) -> Result<InteractionRecord, Vec<Violation>> {
         InteractionRecord::check(count, time).map(|time_s| InteractionRecord { key, count, time_s })
     }
+
+    pub fn violations(&self) -> Vec<Violation> {
+        check_count("count", self.count).err().into_iter().collect()
+    }
 }
 
-sequence!(InteractionRecord { key, count, time_s });
+sequence!(InteractionRecord { key, count, time_s } || "interactions are out of bounds");
 
 /// Checks a number of interactions.
 fn check_count(field: &str, count: u64) -> Result<(), Violation> {

@@ -1,5 +1,5 @@
 use super::codec::{Codec, Decoder, Encoder, Malformed, Read};
-use super::limits::{EXCLUDED_MEMBERS_MAX, KINDS_MAX};
+use super::limits::{EXCLUDED_MEMBERS_MAX, KINDS_MAX, SPHERES_MAX};
 use super::{KindName, MemberId, Reason, Sphere, Violation};
 
 /// A strength a caller gives: in (0, 1].
@@ -79,8 +79,8 @@ impl Codec for EdgeFilter {
     }
 
     fn decode(from: &mut Decoder<'_>) -> Read<EdgeFilter> {
-        let (kinds, spheres) = (Codec::decode(from)?, Codec::decode(from)?);
-        let (min_strength, exclude) = (Codec::decode(from)?, Codec::decode(from)?);
+        let (kinds, spheres) = (from.list(KINDS_MAX)?, from.list(SPHERES_MAX)?);
+        let (min_strength, exclude) = (Codec::decode(from)?, from.list(EXCLUDED_MEMBERS_MAX)?);
         EdgeFilter::new(kinds, spheres, min_strength, exclude).map_err(|_| Malformed("a filter is out of range"))
     }
 }

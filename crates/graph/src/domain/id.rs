@@ -216,7 +216,7 @@ impl Codec for TopicSet {
     }
 
     fn decode(from: &mut Decoder<'_>) -> Read<TopicSet> {
-        let len = from.length()?;
+        let len = from.length_within(TOPICS_MAX)?;
         let topics = (0..len).map(|_| from.name()).collect::<Read<Vec<&str>>>()?;
         TopicSet::parse("topics", &topics).map_err(|_| Malformed("a topic is none"))
     }

@@ -201,7 +201,7 @@ impl Codec for IntroducerTally {
 
     fn decode(from: &mut Decoder<'_>) -> Read<IntroducerTally> {
         let (asked, accepted, declined) = (from.number()?, from.number()?, from.number()?);
-        let tally = IntroducerTally::new(asked, accepted, declined, Codec::decode(from)?);
+        let tally = IntroducerTally::new(asked, accepted, declined, from.list(ASK_DAYS_MAX as usize)?);
         tally.map_err(|_| Malformed("a tally does not add up"))
     }
 }

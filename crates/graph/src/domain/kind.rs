@@ -1,4 +1,4 @@
-use super::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read, default_fields, record};
+use super::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read, default_fields, record, sequence};
 use super::limits::{HALF_LIFE_DEFAULT_MS, HALF_LIFE_MAX_MS, HALF_LIFE_MIN_MS, KIND_PRIOR_MAX};
 use super::{ChangeError, DurationMs, KindName, Part, Reason, Violation};
 
@@ -110,18 +110,34 @@ impl Kind {
         let prior = prior + 0.0;
         Ok(Kind { name, attrs: KindAttrs { sphere, symmetric, prior, half_life_ms, carries_statuses } })
     }
+}
 
-    /// The kind that this one leaves behind where some fields are to stay as they are; a kind that is new must say its sphere.
-    pub fn merged(&self, kept: Fields, before: Option<&Kind>) -> Result<Kind, ChangeError> {
-        let mut after = self.clone();
+/// A kind to store in place of the one of its name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KindMerge {
+    pub kind: Kind,
+    /// Fields that stay as they are where there is a kind; a kind that is new must say its sphere.
+    pub kept: Fields,
+}
+
+sequence!(KindMerge { kind, kept } || "a kind's merge names a field that is not known");
+
+impl KindMerge {
+    /// The kind that it leaves behind.
+    pub fn kind_after(&self, before: Option<&Kind>) -> Result<Kind, ChangeError> {
+        let mut after = self.kind.clone();
         match before {
-            Some(before) => after.attrs.copy_fields(kept, &before.attrs),
-            None if kept.has(KindAttrs::SPHERE) => {
+            Some(before) => after.attrs.copy_fields(self.kept, &before.attrs),
+            None if self.kept.has(KindAttrs::SPHERE) => {
                 return Err(ChangeError::invalid(Part::Sphere, Reason::Required, "must be given"));
             }
             None => {}
         }
         Ok(after)
+    }
+
+    pub fn violations(&self) -> Vec<Violation> {
+        self.kept.unknown_violation("kept", KindAttrs::ALL).into_iter().collect()
     }
 }
 

@@ -13,7 +13,7 @@ pub struct Member {
     pub attrs: MemberAttrs,
 }
 
-sequence!(Member { id, attrs });
+sequence!(Member { id, attrs } || "a member is out of bounds");
 
 record! {
     /// A member's profile, and what it shows of itself.
@@ -66,6 +66,10 @@ impl Member {
     pub fn bare(id: MemberId) -> Member {
         Member { id, attrs: MemberAttrs::default() }
     }
+
+    pub fn violations(&self) -> Vec<Violation> {
+        self.attrs.violations()
+    }
 }
 
 /// The fields of a member to replace; the others stay.
@@ -78,7 +82,7 @@ pub struct MemberPatch {
     pub label_changes: BTreeMap<String, Option<String>>,
 }
 
-sequence!(MemberPatch { set, attrs, label_changes });
+sequence!(MemberPatch { set, attrs, label_changes } || "a member's patch is out of bounds");
 
 impl MemberPatch {
     /// The member that the patch leaves behind. Its labels may be too many: only that can be wrong with it.
@@ -92,6 +96,15 @@ impl MemberPatch {
             }
         }
         after
+    }
+
+    /// Every rule that the patch by itself breaks. A label that is removed may have any key.
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut found = self.attrs.violations();
+        let set = self.label_changes.iter().filter_map(|(key, value)| label_violation(key, value.as_ref()?));
+        found.extend(set);
+        found.extend(self.set.unknown_violation("set", MemberAttrs::ALL));
+        found
     }
 
     /// The privacy that the patch leaves behind.

@@ -33,7 +33,7 @@ pub use filter::{EdgeFilter, Strength};
 pub use id::{KindName, MemberId, StatusId, Topic, TopicSet};
 pub use inspection::{Finding, Inspector};
 pub use introduction::{Day, DayOfAsks, IntroducerTally, Introduction, Stage};
-pub use kind::{Kind, KindAttrs, Sphere, builtin_kinds};
+pub use kind::{Kind, KindAttrs, KindMerge, Sphere, builtin_kinds};
 pub use member::{Member, MemberAttrs, MemberPatch};
 pub use privacy::{Block, Privacy, Visibility};
 pub use secret::Secret;

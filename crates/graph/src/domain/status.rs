@@ -26,7 +26,7 @@ record! {
 }
 
 sequence! {
-    Status { id, author, attrs }
+    Status { id, author, attrs } || "a status is out of bounds"
     Audience { filter, max_hops }
 }
 

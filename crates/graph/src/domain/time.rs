@@ -1,4 +1,4 @@
-use super::codec::{Codec, Decoder, Encoder, Read, default_fields, sequence};
+use super::codec::{Codec, Decoder, Encoder, Malformed, Read, default_fields, sequence};
 use super::{Reason, Violation};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. Times with a finer part are cut to the millisecond.
@@ -8,14 +8,14 @@ pub struct TimeMs(pub i64);
 /// A length of time in milliseconds.
 pub type DurationMs = u64;
 
-/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999Z, the range of `google.protobuf.Timestamp`.
-const FIRST_MS: i64 = -62_135_596_800_000;
-const LAST_MS: i64 = 253_402_300_799_999;
-
 impl TimeMs {
+    /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999Z, the range of `google.protobuf.Timestamp`.
+    pub const FIRST: TimeMs = TimeMs(-62_135_596_800_000);
+    pub const LAST: TimeMs = TimeMs(253_402_300_799_999);
+
     /// Reads a protobuf timestamp's two fields.
     pub fn from_parts(field: &str, seconds: i64, nanos: i32) -> Result<TimeMs, Violation> {
-        let in_range = (FIRST_MS / 1_000..=LAST_MS / 1_000).contains(&seconds);
+        let in_range = (TimeMs::FIRST.0 / 1_000..=TimeMs::LAST.0 / 1_000).contains(&seconds);
         if !in_range || !(0..1_000_000_000).contains(&nanos) {
             return Err(Violation::new(
                 field,
@@ -24,6 +24,12 @@ impl TimeMs {
             ));
         }
         Ok(TimeMs(seconds * 1_000 + i64::from(nanos / 1_000_000)))
+    }
+
+    /// Returns the time that was written as its difference to this one.
+    pub fn later(self, by_ms: i64) -> Read<TimeMs> {
+        let time = self.0.checked_add(by_ms).map(TimeMs).filter(|time| (TimeMs::FIRST..=TimeMs::LAST).contains(time));
+        time.ok_or(Malformed("a time is out of range"))
     }
 
     /// Seconds and nanoseconds, as a protobuf timestamp holds them.
@@ -38,7 +44,7 @@ impl Codec for TimeMs {
     }
 
     fn decode(from: &mut Decoder<'_>) -> Read<TimeMs> {
-        from.signed().map(TimeMs)
+        TimeMs(0).later(from.signed()?)
     }
 }
 

@@ -1,3 +1,5 @@
+use super::Codec;
+
 /// Bytes that are not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
@@ -92,6 +94,19 @@ impl<'a> Decoder<'a> {
             }
             number => self.names.get(number - 1).copied().ok_or(Malformed("a name's number is too large")),
         }
+    }
+
+    /// Reads a list of so many items at most. A name that came before takes a byte here and a text in memory, so a bound that the list has
+    /// is held to before its items are read.
+    pub fn list<T: Codec>(&mut self, max: usize) -> Read<Vec<T>> {
+        let len = self.length_within(max)?;
+        (0..len).map(|_| T::decode(self)).collect()
+    }
+
+    /// Returns the length of a list that has so many items at most.
+    pub fn length_within(&mut self, max: usize) -> Read<usize> {
+        let len = self.length()?;
+        if len > max { Err(Malformed("a list is too long")) } else { Ok(len) }
     }
 
     /// Returns the length of a list. A list is at most as long as the bytes that are left, since every item takes a byte at least.

@@ -1,6 +1,7 @@
 //! How a type's bytes follow from its declaration.
 
 use super::{Codec, Decoder, Encoder, Read};
+use crate::domain::{Reason, Violation};
 
 /// Some of a record's fields, a bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -26,6 +27,12 @@ impl Fields {
     #[must_use]
     pub fn without(self, some: Fields) -> Fields {
         Fields(self.0 & !some.0)
+    }
+
+    /// Returns what is wrong with a mask that names others than these.
+    pub fn unknown_violation(self, field: &str, known: Fields) -> Option<Violation> {
+        let names_unknown = !self.without(known).is_empty();
+        names_unknown.then(|| Violation::new(field, Reason::UnknownField, "names a field that is not known"))
     }
 }
 
@@ -170,16 +177,20 @@ macro_rules! record {
     };
 }
 
-/// Gives a struct the bytes of its fields, one after the other.
+/// Gives a struct the bytes of its fields, one after the other. With a refusal, one that has violations is not read.
 macro_rules! sequence {
-    ($($name:ident { $($field:ident),* $(,)? })*) => {$(
+    ($($name:ident { $($field:ident),* $(,)? } $(|| $refusal:literal)?)*) => {$(
         impl $crate::domain::codec::Codec for $name {
             fn encode(&self, to: &mut $crate::domain::codec::Encoder) {
                 $($crate::domain::codec::Codec::encode(&self.$field, to);)*
             }
 
             fn decode(from: &mut $crate::domain::codec::Decoder<'_>) -> $crate::domain::codec::Read<Self> {
-                Ok($name { $($field: $crate::domain::codec::Codec::decode(from)?,)* })
+                let read = $name { $($field: $crate::domain::codec::Codec::decode(from)?,)* };
+                $(if !read.violations().is_empty() {
+                    return Err($crate::domain::codec::Malformed($refusal));
+                })?
+                Ok(read)
             }
         }
     )*};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Codec, Decoder, Encoder, Malformed, Read};
+use crate::domain::limits::UPDATED_FIELDS_MAX;
 
 impl Codec for bool {
     fn encode(&self, to: &mut Encoder) {
@@ -103,11 +104,11 @@ impl<T: Codec> Codec for Vec<T> {
     }
 
     fn decode(from: &mut Decoder<'_>) -> Read<Vec<T>> {
-        let len = from.length()?;
-        (0..len).map(|_| T::decode(from)).collect()
+        from.list(usize::MAX)
     }
 }
 
+/// Labels, or changes of them, of which a mask names each.
 impl<T: Codec> Codec for BTreeMap<String, T> {
     fn encode(&self, to: &mut Encoder) {
         to.number(self.len() as u64);
@@ -118,7 +119,7 @@ impl<T: Codec> Codec for BTreeMap<String, T> {
     }
 
     fn decode(from: &mut Decoder<'_>) -> Read<BTreeMap<String, T>> {
-        let len = from.length()?;
+        let len = from.length_within(UPDATED_FIELDS_MAX)?;
         (0..len).map(|_| Ok((String::decode(from)?, T::decode(from)?))).collect()
     }
 }
