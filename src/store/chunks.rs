@@ -1,6 +1,6 @@
 //! Rows packed into chunks: hundreds of rows under one key, edges as differences to the row before.
 
-use super::{CheckpointHead, EdgeRow, Row};
+use super::{CheckpointHead, EdgeRow, NUMBER_MAX, Row};
 use crate::domain::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read};
 use crate::domain::{EdgeAttrs, Secret, TimeMs, Times};
 
@@ -176,8 +176,11 @@ pub fn unpack(chunk: &[u8]) -> Read<Vec<Row>> {
     let mut from = Decoder::new(chunk);
     let sort = from.byte()?;
     let count = from.number()?;
+    if count > CHUNK_ROWS_MAX {
+        return Err(Malformed("a chunk has too many rows"));
+    }
     let mut before = Before::default();
-    let mut rows = Vec::with_capacity(count.min(CHUNK_ROWS_MAX) as usize);
+    let mut rows = Vec::with_capacity(count as usize);
     for _ in 0..count {
         rows.push(unpack_row(sort, &mut from, &mut before)?);
     }
@@ -211,7 +214,7 @@ fn unpack_row(sort: u8, from: &mut Decoder<'_>, before: &mut Before) -> Read<Row
 
 /// Reads a time that was written as a difference.
 fn later(from: &mut Decoder<'_>, before: TimeMs) -> Read<TimeMs> {
-    Ok(TimeMs(before.0.wrapping_add(from.signed()?)))
+    before.later(from.signed()?)
 }
 
 fn unpack_times(from: &mut Decoder<'_>, before: &mut Before) -> Read<Times> {
@@ -236,7 +239,11 @@ fn unpack_edge(bytes: &mut Decoder<'_>, before: &mut Before) -> Read<EdgeRow> {
     let times = Times { create, update };
     *before = Before { from, to, kind, times };
     let set = u32::try_from(first >> FIELDS_SHIFT).map_err(|_| Malformed("an edge has a field that is not known"))?;
-    Ok(EdgeRow { from, kind, to, attrs: EdgeAttrs::read_fields(Fields(set), bytes)?, times })
+    let attrs = EdgeAttrs::read_fields(Fields(set), bytes)?;
+    match attrs.violations().is_empty() {
+        true => Ok(EdgeRow { from, kind, to, attrs, times }),
+        false => Err(Malformed("an edge is out of bounds")),
+    }
 }
 
 /// Returns the bytes of a checkpoint's head, and how many chunks follow it.
@@ -255,7 +262,10 @@ pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
 
 pub fn decode_head(bytes: &[u8]) -> Read<(CheckpointHead, u64)> {
     let mut from = Decoder::new(bytes);
-    let (sequence, time) = (Codec::decode(&mut from)?, Codec::decode(&mut from)?);
+    let (sequence, time) = (from.number()?, Codec::decode(&mut from)?);
+    if sequence > NUMBER_MAX {
+        return Err(Malformed("a sequence is too large"));
+    }
     let mut digests = [0; 5];
     for digest in &mut digests {
         *digest = Codec::decode(&mut from)?;

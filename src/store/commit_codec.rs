@@ -38,8 +38,7 @@ pub fn decode(sequence: Sequence, payload: &[u8]) -> Read<Commit> {
     let (mut changes, mut events) = (Vec::new(), Vec::new());
     for _ in 0..from.length()? {
         let change = Change::decode(&mut from)?;
-        let left = (0..from.length()?).map(|_| decode_event(&mut from, &change, time));
-        events.push(left.collect::<Read<Vec<Event>>>()?);
+        events.push(decode_events(&mut from, &change, time)?);
         changes.push(change);
     }
     from.end()?;
@@ -60,17 +59,23 @@ fn encode_event(to: &mut Encoder, event: &Event, change: &Change, time: TimeMs) 
     event.encode(to);
 }
 
-fn decode_event(from: &mut Decoder<'_>, change: &Change, time: TimeMs) -> Read<Event> {
-    match from.byte()? {
+/// Reads what a change left behind. It says one event by itself at most: two bytes are not to be another copy of all that it says.
+fn decode_events(from: &mut Decoder<'_>, change: &Change, time: TimeMs) -> Read<Vec<Event>> {
+    let mut is_said = false;
+    let events = (0..from.length()?).map(|_| match from.byte()? {
         WHOLE => Event::decode(from),
+        AS_SAID | AS_SAID_BACKWARD if std::mem::replace(&mut is_said, true) => {
+            Err(Malformed("a change is said to have left the same behind twice"))
+        }
         mark @ (AS_SAID | AS_SAID_BACKWARD) => {
             let times = change.restored().unwrap_or(Times::new(time));
-            let create = TimeMs(times.create.0.wrapping_sub(from.signed()?));
+            let create = times.create.later(from.signed()?.saturating_neg())?;
             said(change, mark, Times { create, ..times }, time)
                 .ok_or(Malformed("an event is said to be what its change does not say"))
         }
         _ => Err(Malformed("an event is written in no known way")),
-    }
+    });
+    events.collect()
 }
 
 /// Returns what a change leaves behind where it finds nothing, if it says that by itself.

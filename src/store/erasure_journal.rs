@@ -198,7 +198,8 @@ fn read(bytes: &[u8]) -> Result<Read, StoreError> {
             (_, Some(key)) => {
                 let hash = content[1..17].iter().rev().fold(0, |hash, byte| hash << 8 | u128::from(*byte));
                 let time = content[17..].iter().rev().fold(0, |time, byte| time << 8 | u64::from(*byte));
-                read.entries.insert(Journaled { key, erased: ErasedId { hash, time: TimeMs(time as i64) } });
+                let time = TimeMs(0).later(time as i64).map_err(|malformed| damaged(malformed.0))?;
+                read.entries.insert(Journaled { key, erased: ErasedId { hash, time } });
             }
         }
         read.end += length;
@@ -252,5 +253,15 @@ mod tests {
             fs::write(&path, changed).unwrap();
             assert!(ErasureJournal::read(&path).is_err(), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("erasures");
+        let mut journal = ErasureJournal::open(&path).unwrap();
+        let erased = ErasedId { hash: 1, time: TimeMs(TimeMs::LAST.0 + 1) };
+        journal.append([Journaled { key: ErasureKey([1; 32]), erased }]).unwrap();
+        assert!(ErasureJournal::read(&path).is_err());
     }
 }

@@ -35,6 +35,9 @@ pub use rows::{CheckpointHead, EdgeRow, Row};
 
 use crate::domain::{Command, Error, Event, Sequence, TimeMs};
 
+/// The greatest sequence and generation that are read. No store counts so far; one that were near the greatest number could not count on.
+const NUMBER_MAX: u64 = i64::MAX as u64;
+
 /// A store's own id, made at its creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreId(pub u128);

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::store::private::{self, sync_folder};
-use crate::store::{StoreError, StoreId};
+use crate::store::{NUMBER_MAX, StoreError, StoreId};
 
 /// The format of the store's layout this version writes, and the only one it reads.
 const STORE_FORMAT: u32 = 5;
@@ -51,7 +51,11 @@ impl StoreFile {
         if found != STORE_FORMAT {
             return Err(StoreError::UnknownFormat { found, known: STORE_FORMAT });
         }
-        Ok(StoreFile { id: StoreId(number(8..24)), generation: number(24..32) as u64 })
+        let generation = number(24..32) as u64;
+        if generation > NUMBER_MAX {
+            return Err(damaged("its generation is too large"));
+        }
+        Ok(StoreFile { id: StoreId(number(8..24)), generation })
     }
 
     pub fn is_in(folder: &Path) -> bool {
@@ -94,6 +98,12 @@ mod tests {
             assert!(StoreFile::decode(&changed).is_err(), "byte {at}");
             assert!(StoreFile::decode(&bytes[..at]).is_err(), "cut at {at}");
         }
+    }
+
+    #[test]
+    fn a_generation_that_none_can_follow_is_refused() {
+        let read = |generation| StoreFile::decode(&StoreFile { id: StoreId(1), generation }.encode());
+        assert!(read(NUMBER_MAX).is_ok() && read(NUMBER_MAX + 1).is_err());
     }
 
     #[test]

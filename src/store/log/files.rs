@@ -11,7 +11,7 @@ use super::segment::{FRAME_HEADER_BYTES, FrameHeader, HEADER_BYTES, SegmentHeade
 use super::tail_file::TailFile;
 use crate::domain::{Error, Sequence, TimeMs};
 use crate::store::private::drop_cached;
-use crate::store::{Commit, LogCursor, LogSource, Pace, StoreError, StoreId, scrub_log};
+use crate::store::{Commit, LogCursor, LogSource, NUMBER_MAX, Pace, StoreError, StoreId, scrub_log};
 
 /// The log's folder in that of the store.
 pub const FOLDER: &str = "log";
@@ -51,6 +51,9 @@ impl LogFiles {
             let name = entry.file_name().into_string().unwrap_or_default();
             let first = name.strip_suffix(SUFFIX).and_then(|stem| stem.parse().ok());
             if let Some(first) = first.filter(|&first| name == LogFiles::name(first)) {
+                if !(1..=NUMBER_MAX).contains(&first) {
+                    return Err(StoreError::Damaged { what: format!("{name}: no log has a segment of this name") });
+                }
                 let about = entry.metadata()?;
                 let since_1970 = about.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
                 let written = TimeMs(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX));

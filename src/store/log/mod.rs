@@ -379,6 +379,7 @@ impl ReadSegment {
 mod tests {
     use super::*;
     use crate::domain::Command;
+    use crate::store::NUMBER_MAX;
 
     fn commit(sequence: Sequence, time: i64) -> Commit {
         let command = Command { time: TimeMs(time), request: None, changes: Vec::new() };
@@ -392,6 +393,17 @@ mod tests {
     fn all(log: &FileLog, through: Sequence) -> Vec<Commit> {
         let mut cursor = log.source().cursor(0);
         std::iter::from_fn(|| Some(cursor.read(through).unwrap()).filter(|read| !read.is_empty())).flatten().collect()
+    }
+
+    #[test]
+    fn a_segment_that_no_log_can_have_is_refused() {
+        for first in [0, NUMBER_MAX + 1, Sequence::MAX] {
+            let folder = tempfile::tempdir().unwrap();
+            FileLog::create(folder.path(), StoreId(1), 1).unwrap();
+            File::create(folder.path().join(FOLDER).join(LogFiles::name(first))).unwrap();
+            let read = FileLog::inspect(folder.path(), StoreId(1));
+            assert!(matches!(read.map(drop), Err(StoreError::Damaged { .. })), "{first}");
+        }
     }
 
     /// `/dev/null` takes every byte, and cannot be synced.
