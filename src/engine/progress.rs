@@ -25,15 +25,11 @@ impl Default for Progress {
 
 impl Progress {
     pub fn expects(&mut self, head: &CheckpointHead) {
-        self.rows_max = head.kinds
-            + head.members
-            + head.edges
-            + head.statuses
-            + head.requests
-            + head.blocks
-            + head.tallies
-            + head.erasures
-            + head.pending;
+        let CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, .. } =
+            *head;
+        let counts = [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures];
+        // It is told before the rows are counted, and may be anything.
+        self.rows_max = counts.into_iter().fold(0, u64::saturating_add);
     }
 
     pub fn row(&mut self) {

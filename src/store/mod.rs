@@ -25,6 +25,12 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(test)]
+pub use {
+    chunks::{ChunkPacker, unpack},
+    commit_codec::{decode as decode_commit, encode as encode_commit},
+};
+
 pub use backup::{BackupPacker, BackupReader, read_backup};
 pub use erasure_journal::{ErasureJournal, Journaled};
 pub use error::{NotAppended, StoreError};

@@ -278,8 +278,9 @@ impl GraphBuilder {
         self.graph.kinds.iter().any(|(known, kind)| known == ix || kind.name == *name)
     }
 
-    pub fn has_kind(&self, ix: KindIx) -> bool {
-        self.graph.kinds.get_any(ix).is_some()
+    /// Returns the kind at an index that may name none.
+    pub fn get_kind(&self, ix: KindIx) -> Option<&Kind> {
+        self.graph.kinds.get_any(ix)
     }
 
     /// Adds a member of a new id; its index is how many were added before.

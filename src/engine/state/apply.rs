@@ -205,20 +205,23 @@ impl State {
     ) -> Result<Applied, ChangeError> {
         let before = self.member(id.as_str());
         check(precondition, before.as_ref())?;
-        let Some(before) = before else {
-            if !create {
-                return Err(ChangeError::not_found(Resource::Member, id));
-            }
-            return self.put_member(context, &patch.member(&Member::bare(id.clone())), &Precondition::None);
+        if before.is_none() && !create {
+            return Err(ChangeError::not_found(Resource::Member, id));
+        }
+        let after = match &before {
+            Some(before) => patch.member(&before.value),
+            None => patch.member(&Member::bare(id.clone())),
         };
-        let after = patch.member(&before.value);
         // Each label is within its bounds; together with those there were they may be too many.
         if let Some(violation) =
             after.attrs.violations().into_iter().find(|violation| violation.reason == Reason::TooMany)
         {
             return Err(ChangeError::Invalid(vec![violation.at(|_| Part::Labels)]));
         }
-        Ok(Applied::of(self.replace_member(context, &before, &after)))
+        match before {
+            Some(before) => Ok(Applied::of(self.replace_member(context, &before, &after))),
+            None => self.put_member(context, &after, &Precondition::None),
+        }
     }
 
     pub(super) fn add_member(&mut self, context: &mut ApplyContext<'_>, member: &Member, times: Times) -> MemberIx {

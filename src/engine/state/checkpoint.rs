@@ -252,9 +252,16 @@ impl Rows {
 
 impl Rows {
     fn check_ends(&self, row: &EdgeRow) -> Result<(), StoreError> {
-        let members = self.members;
-        if row.from >= members || row.to >= members || row.from == row.to || !self.builder.has_kind(KindIx(row.kind)) {
+        let ids = self.builder.ids();
+        let ends = ids.get(row.from as usize).zip(ids.get(row.to as usize));
+        let (Some((from, to)), Some(kind)) = (ends, self.builder.get_kind(KindIx(row.kind))) else {
             return Err(damaged("an edge names a member or kind that is not there"));
+        };
+        if row.from == row.to {
+            return Err(damaged("an edge joins a member to itself"));
+        }
+        if kind.attrs.symmetric && from > to {
+            return Err(damaged("a symmetric edge is kept under its greater id"));
         }
         Ok(())
     }
@@ -419,9 +426,11 @@ impl CheckpointLoader for Fold {
             Row::Tally { introducer, .. } if introducer >= rows.members => {
                 return Err(damaged("a tally is of a member that is not there"));
             }
-            Row::ErasureKey { key, days } => self.state.erasures.load_key(key, days),
-            Row::Erased { key, erased, until } => self.state.erasures.load(key, erased, until),
-            Row::Erasure { sequence, time } => self.state.erasures.load_deadline(sequence, time),
+            Row::ErasureKey { key, days } => self.state.erasures.load_key(key, days).map_err(damaged)?,
+            Row::Erased { key, erased, until } => self.state.erasures.load(key, erased, until).map_err(damaged)?,
+            Row::Erasure { sequence, time } => {
+                self.state.erasures.load_deadline(sequence, time).map_err(damaged)?;
+            }
             Row::Tally { introducer, tally } => {
                 self.state.tallies.load(MemberIx(introducer), tally);
             }
@@ -451,3 +460,7 @@ fn damaged(what: &str) -> StoreError {
 #[cfg(test)]
 #[path = "checkpoint_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "fuzz.rs"]
+mod fuzz;

@@ -137,7 +137,7 @@ impl Erasures {
     /// Remembers an erasure under a key's number; returns whether that is new. Of two erasures of one member the later counts, in whatever
     /// order they are heard of.
     fn remember(&mut self, key: u8, ErasedId { hash, time }: ErasedId) -> bool {
-        let until = TimeMs(time.0.saturating_add(i64::from(self.days).saturating_mul(DAY_MS)));
+        let until = time.later(i64::from(self.days) * DAY_MS).unwrap_or(TimeMs::LAST);
         let before = self.ids.get(&(key, hash)).copied();
         let now = before.map_or(Remembered { time, until }, |before| Remembered {
             time: time.max(before.time),
@@ -236,19 +236,31 @@ impl Erasures {
         (self.keys.len() + self.ids.len() + self.deadlines.len()) as u64
     }
 
-    /// Takes what a checkpoint holds.
-    pub fn load_key(&mut self, key: ErasureKey, days: u32) {
+    /// Takes a key that a checkpoint holds, or says what is wrong with it.
+    pub fn load_key(&mut self, key: ErasureKey, days: u32) -> Result<(), &'static str> {
+        if self.keys.len() >= KEYS_MAX || self.keys().any(|known| known == key) {
+            return Err("an erasure key is there twice, or one too many");
+        }
         self.keys.push_back(Key::new(key));
         self.days = days;
+        Ok(())
     }
 
-    pub fn load(&mut self, place: u8, ErasedId { hash, time }: ErasedId, until: TimeMs) {
-        self.ids.insert((place, hash), Remembered { time, until });
+    pub fn load(&mut self, place: u8, ErasedId { hash, time }: ErasedId, until: TimeMs) -> Result<(), &'static str> {
+        let is_new = self.ids.insert((place, hash), Remembered { time, until }).is_none();
+        if !is_new || usize::from(place) >= self.keys.len() {
+            return Err("an erased id is there twice, or its key is not there");
+        }
         self.by_until.insert((until, place, hash));
+        Ok(())
     }
 
-    pub fn load_deadline(&mut self, sequence: Sequence, time: TimeMs) {
+    pub fn load_deadline(&mut self, sequence: Sequence, time: TimeMs) -> Result<(), &'static str> {
+        if self.deadlines.len() >= DEADLINES_MAX || self.deadlines.last().is_some_and(|(last, _)| *last >= sequence) {
+            return Err("erasures are out of order, or too many");
+        }
         self.deadlines.push_back((sequence, time));
+        Ok(())
     }
 
     /// Which of the members these are, by the hashes under a key.
@@ -314,5 +326,13 @@ mod tests {
             [None, made_at(20), made_at(30), made_at(50), made_at(51)].map(bars),
             [true, true, false, false, true]
         );
+    }
+
+    #[test]
+    fn nothing_is_remembered_beyond_the_last_time_there_is() {
+        let mut erasures = Erasures::default();
+        erasures.keep(ErasureKey([7; 32]), u32::MAX);
+        assert_eq!(erasures.learn(ErasureKey([7; 32]), &[ErasedId { hash: 1, time: TimeMs::LAST }]), Ok(true));
+        assert_eq!(erasures.rows().map(|(_, _, until)| until).collect::<Vec<_>>(), [TimeMs::LAST]);
     }
 }
