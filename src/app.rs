@@ -17,8 +17,8 @@ pub use offline::{
     verify_backup, verify_store,
 };
 
-pub use crate::engine::EngineOptions;
-use crate::engine::{Engine, SystemTimeSource, Threads, WriterEnd};
+use crate::engine::{Engine, SystemTimeSource, WriterEnd};
+pub use crate::engine::{EngineOptions, Threads};
 pub use crate::server::{
     CallLimits, Collector, ConnectionLimits, Rate, ReceivedLimits, ServerOptions, TlsFiles, read_files_again,
 };

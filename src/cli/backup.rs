@@ -13,6 +13,7 @@ use super::new_file::NewFile;
 use super::print::{Written, records, say};
 use super::progress::Progress;
 use super::serve::stop_signal;
+use super::thread::on_thread;
 use crate::app::read_backup_through;
 use crate::proto::v1::BackupRequest;
 
@@ -55,8 +56,7 @@ pub async fn run(args: BackupArgs, client: &Client, json: bool) -> Result<(), Fa
 /// Reads the file again, because a backup that cannot be read is none.
 async fn read_again(new: NewFile, file: File) -> Result<(NewFile, File), Failure> {
     let path = new.beside().to_owned();
-    let read = tokio::task::spawn_blocking(move || read_backup_through(&path)).await;
-    let read = read.map_err(|error| Failure::new(format!("reading the backup again ended badly: {error}")))?;
+    let read = on_thread("kith-backup", move || read_backup_through(&path)).await?;
     read.map_err(|error| Failure::new(format!("the backup did not come whole: {error}")))?;
     Ok((new, file))
 }

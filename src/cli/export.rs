@@ -15,6 +15,7 @@ use super::new_file::NewFile;
 use super::print::{Written, records, say};
 use super::progress::Progress;
 use super::serve::stop_signal;
+use super::thread::on_thread;
 use crate::app::{OfflineError, export_store};
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{ContentTotals, ExportRequest, ImportRecord};
@@ -82,8 +83,7 @@ impl Source {
             Source::Server(client) => export(&client, &mut out).await.map(|exported| (exported, out)),
             Source::Folder(folder) => {
                 let export = move || export_folder(&folder, &mut out).map(|exported| (exported, out));
-                let ended = tokio::task::spawn_blocking(export).await;
-                ended.map_err(|error| Failure::new(format!("the export ended badly: {error}")))?
+                on_thread("kith-export", export).await?
             }
         }
     }

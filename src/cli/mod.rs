@@ -28,6 +28,7 @@ mod settings;
 mod shell;
 mod stats;
 mod suggest;
+mod thread;
 mod verify;
 
 use std::ffi::OsString;

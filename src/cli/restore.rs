@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::serve::journal_beside;
+use super::thread::on_thread;
 use super::verify::{Report, take_check};
 use crate::app::{Erasures, restore_store};
 
@@ -37,8 +38,7 @@ pub struct RestoreArgs {
 }
 
 pub async fn run(args: RestoreArgs) -> Result<ExitCode, Failure> {
-    let restored = tokio::task::spawn_blocking(move || restore(&args)).await;
-    restored.map_err(|error| Failure::new(format!("it ended badly: {error}")))??.conclude()
+    on_thread("kith-restore", move || restore(&args)).await??.conclude()
 }
 
 fn restore(args: &RestoreArgs) -> Result<Report, Failure> {

@@ -16,6 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::Failure;
 use super::listen_args::ListenArgs;
 use super::settings::Settings;
+use super::thread::on_thread;
 use crate::app::{App, AppOptions, EngineOptions, StoreOptions, memory_limit, read_files_again};
 
 #[derive(Debug, Args)]
@@ -182,15 +183,11 @@ const TAKEN_OVER: [&str; 2] = ["log", "audit"];
 /// Reads the settings again, takes over those that can be, and reports the outcome. Settings with an error change nothing. Returns the
 /// level that is logged at from then on.
 async fn reload(running: &Settings, log: &Log, level: LevelFilter) -> LevelFilter {
-    let read = tokio::task::spawn_blocking(super::serve_settings).await;
+    let read = on_thread("kith-settings", super::serve_settings).await.and_then(|read| read);
     let (settings, args) = match read {
-        Ok(Ok(read)) => read,
-        Ok(Err(failure)) => {
+        Ok(read) => read,
+        Err(failure) => {
             tracing::error!("SIGHUP: nothing is reloaded: {}", failure.in_words());
-            return level;
-        }
-        Err(error) => {
-            tracing::error!("SIGHUP: nothing is reloaded: {error}");
             return level;
         }
     };

@@ -10,6 +10,7 @@ use super::client::{Client, ServerArgs};
 use super::failure::Failure;
 use super::print::{clean, count, held, held_json, say};
 use super::progress::Progress;
+use super::thread::on_thread;
 use crate::app::{OfflineError, StoreCheck, Verifier, verify_backup, verify_store};
 use crate::domain::{Error, Finding};
 use crate::proto::v1::verify_response::Event;
@@ -53,8 +54,7 @@ pub async fn run(args: VerifyArgs, server: &ServerArgs) -> Result<ExitCode, Fail
 }
 
 async fn offline(check: impl FnOnce() -> Result<Report, Failure> + Send + 'static) -> Result<Report, Failure> {
-    let checked = tokio::task::spawn_blocking(check).await;
-    checked.map_err(|error| Failure::new(format!("the check ended badly: {error}")))?
+    on_thread("kith-verify", check).await?
 }
 
 async fn of_server(client: &Client, json: bool) -> Result<Report, Failure> {

@@ -1,8 +1,11 @@
 //! Imports carried out on a copy of the state that nobody is shown, to tell what would come of them.
 
+use std::sync::Arc;
+
+use super::handle::Engine;
 use super::outcome::ImportedBatch;
 use super::state::{PendingChange, State, go_together};
-use crate::domain::{Change, TimeMs};
+use crate::domain::{Change, Error, TimeMs};
 
 /// A copy of the state, and what was rehearsed on it. It shares with the state all that it did not touch.
 pub struct Rehearsal {
@@ -15,7 +18,7 @@ impl Rehearsal {
     }
 
     /// What would come of each change; the revision is that of what is stored.
-    pub fn import(&mut self, changes: &[Change], now: TimeMs) -> ImportedBatch {
+    fn import(&mut self, changes: &[Change], now: TimeMs) -> ImportedBatch {
         let revision = self.state.revision();
         let now = now.max(self.state.time());
         // As of an import, whose events nobody is told of.
@@ -27,5 +30,22 @@ impl Rehearsal {
             results.extend(self.state.apply_together(together));
         }
         ImportedBatch { results, revision }
+    }
+}
+
+impl Engine {
+    /// Carries out changes on a rehearsal, on a thread of those that there are for it. Gives the rehearsal back.
+    pub async fn rehearse(
+        &self,
+        mut rehearsal: Rehearsal,
+        changes: Vec<Change>,
+        caller: &Arc<str>,
+    ) -> Result<(Rehearsal, ImportedBatch), Error> {
+        let now = self.now();
+        let rehearsed = self.pools.rehearsals.begin(caller, move |_permit| {
+            let batch = rehearsal.import(&changes, now);
+            (rehearsal, batch)
+        });
+        rehearsed?.await
     }
 }

@@ -20,6 +20,7 @@ use tonic::codegen::http::{HeaderMap, Uri};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 
 use super::methods::Method;
+use crate::engine::Threads;
 
 /// How long a collector may take for a batch of spans.
 const EXPORT_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -99,8 +100,13 @@ impl Spans {
 
     /// Sends the last spans, or gives them up after a while.
     pub async fn end(self) {
-        let ended = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(LAST_WAIT_MAX)).await;
-        if let Ok(Err(error)) = ended {
+        let ending = Threads::default().job("kith-spans", move || self.provider.shutdown_with_timeout(LAST_WAIT_MAX));
+        let failed = match ending {
+            // A panic was reported where it was caught.
+            Ok(ended) => ended.await.ok().and_then(Result::err).map(|error| error.to_string()),
+            Err(error) => Some(format!("no thread can be made: {error}")),
+        };
+        if let Some(error) = failed {
             tracing::warn!(%error, "the last spans did not get to their collector");
         }
     }

@@ -135,13 +135,9 @@ impl Import<'_> {
     async fn rehearse(&mut self, changes: Vec<Change>) -> Result<ImportedBatch, Error> {
         let kept = self.rehearsal.take().filter(|_| self.rehearsed < REHEARSED_MAX);
         self.rehearsed = if kept.is_some() { self.rehearsed } else { 0 } + changes.len();
-        let mut rehearsal = kept.unwrap_or_else(|| Rehearsal::of(&self.service.engine.state()));
-        let now = self.service.engine.now();
-        let rehearsed = tokio::task::spawn_blocking(move || {
-            let batch = rehearsal.import(&changes, now);
-            (rehearsal, batch)
-        });
-        let (rehearsal, batch) = rehearsed.await.map_err(|error| Error::Internal(format!("a rehearsal: {error}")))?;
+        let engine = &self.service.engine;
+        let rehearsal = kept.unwrap_or_else(|| Rehearsal::of(&engine.state()));
+        let (rehearsal, batch) = engine.rehearse(rehearsal, changes, &self.context.principal.share()).await?;
         self.rehearsal = Some(rehearsal);
         Ok(batch)
     }

@@ -164,6 +164,13 @@ fn nothing_unfinished_and_no_easy_panic() {
     report("a word that has no place in src", broken);
 }
 
+/// Where no thread can be made, `tokio` panics or waits for ever; `Threads` gives an error.
+#[test]
+fn no_thread_is_asked_of_tokio() {
+    let broken = sources("src").into_iter().filter(|source| source.code.contains("spawn_blocking"));
+    report("a thread of tokio's", broken.map(|source| source.path.display().to_string()).collect());
+}
+
 #[test]
 fn files_stay_short() {
     let long = ["src", "tests", "crates"].into_iter().flat_map(sources);
