@@ -3,7 +3,8 @@
 use clap::{Args, ValueEnum};
 use prost_types::Timestamp;
 
-use crate::proto::v1::{EdgeFilter, ReadOptions, Sphere};
+use crate::proto::v1::member_condition::Condition;
+use crate::proto::v1::{EdgeFilter, LabelCondition, MemberClause, MemberCondition, MemberFilter, ReadOptions, Sphere};
 
 /// Which edges are walked.
 #[derive(Args, Clone, Debug, Default)]
@@ -53,6 +54,34 @@ impl SphereArg {
     }
 }
 
+/// Which members are answered with. All are walked through.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Which members are answered with")]
+pub struct MemberFilterArgs {
+    /// Only members with this label, of this value if one is given (again for more, which all must hold).
+    #[arg(long = "label", value_name = "KEY[=VALUE]")]
+    labels: Vec<String>,
+    /// Only members whose ids begin with this.
+    #[arg(long, value_name = "PREFIX")]
+    id_prefix: Option<String>,
+}
+
+impl MemberFilterArgs {
+    /// Returns the filter as the API takes it; none if nothing was given.
+    pub fn filter(&self) -> Option<MemberFilter> {
+        let labels = self.labels.iter().map(|label| {
+            let (key, value) = label.split_once('=').map_or((label.as_str(), None), |(key, value)| (key, Some(value)));
+            let values = value.map(str::to_owned).into_iter().collect();
+            Condition::Label(LabelCondition { key: key.to_owned(), values })
+        });
+        let conditions = labels.chain(self.id_prefix.clone().map(Condition::IdPrefix));
+        let clause =
+            |condition| MemberClause { any_of: vec![MemberCondition { negated: false, condition: Some(condition) }] };
+        let all_of: Vec<MemberClause> = conditions.map(clause).collect();
+        (!all_of.is_empty()).then_some(MemberFilter { all_of })
+    }
+}
+
 /// How the answer is computed.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "How the answer is computed")]
@@ -98,6 +127,8 @@ mod tests {
         #[command(flatten)]
         filter: FilterArgs,
         #[command(flatten)]
+        members: MemberFilterArgs,
+        #[command(flatten)]
         read: ReadArgs,
     }
 
@@ -108,13 +139,15 @@ mod tests {
     #[test]
     fn without_flags_nothing_is_sent() {
         let flags = parse("").unwrap();
-        assert_eq!((flags.filter.filter(), flags.read.options()), (None, None));
+        let given = (flags.filter.filter(), flags.members.filter(), flags.read.options());
+        assert_eq!(given, (None, None, None));
     }
 
     #[test]
     fn every_flag_is_sent() {
         let flags = parse(
             "--kind friend --kind family --sphere personal --min-strength 0.5 --exclude a --exclude b \
+             --label city=Ulm --label vip --label odd=a=b --id-prefix x- \
              --as-of 2026-01-31T12:00:00Z --max-edges 9 --viewer ann",
         )
         .unwrap();
@@ -123,6 +156,20 @@ mod tests {
         assert_eq!(filter.spheres, [i32::from(Sphere::Personal)]);
         assert_eq!(filter.min_strength, Some(0.5));
         assert_eq!(filter.exclude_member_ids, ["a", "b"]);
+        let asked: Vec<Condition> = flags
+            .members
+            .filter()
+            .unwrap()
+            .all_of
+            .into_iter()
+            .flat_map(|clause| clause.any_of.into_iter().filter_map(|condition| condition.condition))
+            .collect();
+        let label = |key: &str, values: &[&str]| {
+            let values = values.iter().map(|value| (*value).to_owned()).collect();
+            Condition::Label(LabelCondition { key: key.to_owned(), values })
+        };
+        let prefix = Condition::IdPrefix("x-".to_owned());
+        assert_eq!(asked, [label("city", &["Ulm"]), label("vip", &[]), label("odd", &["a=b"]), prefix]);
         let read = flags.read.options().unwrap();
         assert_eq!((read.as_of.unwrap().seconds, read.max_edges_visited), (1_769_860_800, 9));
         assert_eq!(read.viewer_id, "ann");

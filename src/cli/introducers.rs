@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::client::Client;
 use super::failure::Failure;
-use super::filter_args::{FilterArgs, ReadArgs};
+use super::filter_args::{FilterArgs, MemberFilterArgs, ReadArgs};
 use super::json;
 use super::path::{ended, members_of};
 use super::print::{Align, Directory, Table, chain_line, clean, completeness, percent, say, score};
@@ -27,6 +27,8 @@ pub struct IntroducersArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
+    members: MemberFilterArgs,
+    #[command(flatten)]
     read: ReadArgs,
 }
 
@@ -38,6 +40,7 @@ pub async fn run(client: &Client, args: &IntroducersArgs, json: bool) -> Result<
         max_hops: args.max_hops.unwrap_or_default(),
         limit: args.limit.unwrap_or_default(),
         read: args.read.options(),
+        member_filter: args.members.filter(),
     };
     let response = client.introductions().find_introducers(request).await?.into_inner();
     let complete = response.info.as_ref().is_none_or(|info| info.completeness() == Completeness::Complete);

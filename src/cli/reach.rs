@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 
 use super::client::Client;
 use super::failure::Failure;
-use super::filter_args::{FilterArgs, ReadArgs};
+use super::filter_args::{FilterArgs, MemberFilterArgs, ReadArgs};
 use super::json;
 use super::picture::PictureArgs;
 use super::picture::SPHERES;
@@ -42,6 +42,8 @@ pub struct ReachArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
+    members: MemberFilterArgs,
+    #[command(flatten)]
     read: ReadArgs,
     #[command(flatten)]
     picture: PictureArgs,
@@ -56,6 +58,7 @@ impl ReachArgs {
             filter: self.filter.filter(),
             max_hops: self.max_hops.unwrap_or_default(),
             read: self.read.options(),
+            member_filter: self.members.filter(),
         }
     }
 
@@ -70,6 +73,7 @@ impl ReachArgs {
             page_token: String::new(),
             read,
             crossing_only: self.crossing,
+            member_filter: self.members.filter(),
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::client::Client;
 use super::failure::Failure;
-use super::filter_args::{FilterArgs, ReadArgs};
+use super::filter_args::{FilterArgs, MemberFilterArgs, ReadArgs};
 use super::json;
 use super::picture::{PictureArgs, meeting::Meetings};
 use super::print::{Align, Directory, Names, Table, clean, completeness, count, percent, say, score};
@@ -43,6 +43,8 @@ pub struct SuggestArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
+    members: MemberFilterArgs,
+    #[command(flatten)]
     read: ReadArgs,
     #[command(flatten)]
     picture: PictureArgs,
@@ -60,6 +62,7 @@ pub async fn run(client: &Client, args: &SuggestArgs, json: bool) -> Result<(), 
         max_steps: args.steps.unwrap_or_default(),
         exact: args.exact,
         max_per_introducer: args.per_introducer.unwrap_or_default(),
+        member_filter: args.members.filter(),
     };
     let response = client.introductions().suggest_introductions(request).await?.into_inner();
     if args.picture.are_wanted() {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::live::StatusReader;
 use super::state::State;
 use super::visibility::Posted;
-use crate::domain::{Status, StatusId, TimeMs, TopicSet};
+use crate::domain::{MemberFilter, Status, StatusId, TimeMs, TopicSet};
 use crate::graph::{Budget, Direction, Extent, Limit, MemberIx, Path, View, Viewer, Ways, Within, members_within};
 
 /// What to look for.
@@ -13,6 +13,7 @@ use crate::graph::{Budget, Direction, Extent, Limit, MemberIx, Path, View, Viewe
 pub struct DiscoverQuery {
     /// A status must be on any of these topics; on anything when there are none.
     pub topics: TopicSet,
+    pub authors: MemberFilter,
     pub max_hops: u32,
     pub since: Option<TimeMs>,
 }
@@ -82,7 +83,7 @@ fn asked_for<'s>(
             && (query.topics.is_empty() || status.attrs.topics.iter().any(|topic| query.topics.contains(topic)))
     };
     let mut found = Vec::new();
-    for (author, hop) in near.iter() {
+    for (author, hop) in near.iter().filter(|(author, _)| state.passes(&query.authors, *author)) {
         match state.live_statuses(author, reader.live_at, budget) {
             Ok(live) => found.extend(live.into_iter().filter(|(_, status)| is_asked_for(status))),
             // Members come hop by hop, so all before this hop were looked at.

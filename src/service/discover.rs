@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::answer_bytes::page_that_fits;
 use super::call::Call;
-use super::decode::{Violations, all_or_return, optional_time, page_size, within_bounds};
+use super::decode::{Violations, all_or_return, member_filter, optional_time, page_size, within_bounds};
 use super::encode::Shown;
 use super::read_context::{ReadContext, find, read_on_every_page};
 use super::services::Service;
@@ -25,16 +25,17 @@ pub async fn discover_statuses(
     let mut wrong = Violations::default();
     let viewer = wrong.check(MemberId::parse("viewer_id", viewer));
     let topics = wrong.check(TopicSet::parse("topics", &message.topics));
+    let authors = wrong.check(member_filter(message.member_filter.as_ref()));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, REACH_HOPS_DEFAULT, HOPS_MAX));
     let since = wrong.check(optional_time("since", message.since));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));
     let read = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
     wrong.check(same_viewer(viewer.as_ref(), read.as_ref()));
-    all_or_return!(wrong; viewer, topics, max_hops, since, size, after, read);
+    all_or_return!(wrong; viewer, topics, authors, max_hops, since, size, after, read);
     let read = read.made_for(viewer.clone());
     let after = after.map(|token| status_cursor(&token.cursor)).transpose()?;
-    let query = DiscoverQuery { topics, max_hops, since };
+    let query = DiscoverQuery { topics, authors, max_hops, since };
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         let viewer = find(&read.view(state), &viewer)?;
         let found = discover(state, viewer, &query, &read.status_reader(state), budget);

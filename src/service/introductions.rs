@@ -3,7 +3,7 @@
 
 use super::answer_bytes::that_fit;
 use super::call::Call;
-use super::decode::{AskedFilter, Violations, all_or_return, within_bounds};
+use super::decode::{AskedFilter, Violations, all_or_return, member_filter, within_bounds};
 use super::encode::Shown;
 use super::paths::require_two;
 use super::read_context::{ReadContext, find};
@@ -25,18 +25,20 @@ pub async fn find_introducers(
     let target = wrong.check(MemberId::parse("target_id", &message.target_id));
     wrong.check(require_two(member.as_ref(), target.as_ref(), "target_id"));
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[member.as_ref(), target.as_ref()]));
+    let members = wrong.check(member_filter(message.member_filter.as_ref()));
     let max_hops = wrong.check(within_bounds("max_hops", message.max_hops, INTRODUCER_HOPS_DEFAULT, HOPS_MAX));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
     let read = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; member, target, filter, max_hops, limit, read);
+    all_or_return!(wrong; member, target, filter, members, max_hops, limit, read);
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         let view = read.view_under(&filter, state)?;
         let (member, target) = (find(&view, &member)?, find(&view, &target)?);
         let readiness = |introducer| state.readiness(introducer, view.as_of());
         let (found, extent) = introducers(&view, member, target, max_hops, &readiness, budget);
         let mut info = read.info(state, extent, budget)?;
-        let found = found.iter().take(limit as usize).map(|found| introducer(read.shown(state), &view, found));
+        let found = found.iter().filter(|found| state.passes(&members, found.member));
+        let found = found.take(limit as usize).map(|found| introducer(read.shown(state), &view, found));
         let (introducers, all) = that_fit(found);
         if !all {
             read.ended_by_length(&mut info)?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::call::Call;
-use super::decode::{AskedFilter, Decoded, Violations, all_or_return, within_bounds};
+use super::decode::{AskedFilter, Decoded, Violations, all_or_return, member_filter, within_bounds};
 use super::read_context::{ReadContext, find};
 use super::services::Service;
 use crate::domain::limits::{HOPS_MAX, LIMIT_DEFAULT, LIMIT_MAX, REACH_HOPS_DEFAULT};
@@ -41,10 +41,11 @@ pub async fn list_leaders(
     let near = wrong.check_in("near", message.near.map(Near::decode).transpose());
     let about = near.as_ref().and_then(Option::as_ref).map(|near| &near.member);
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[about]));
+    let members = wrong.check(member_filter(message.member_filter.as_ref()));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
     let read = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; topic, near, filter, limit, read);
+    all_or_return!(wrong; topic, near, filter, members, limit, read);
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         let view = read.view_under(&filter, state)?;
         let from = near.as_ref().map(|near| find(&view, &near.member)).transpose()?;
@@ -55,7 +56,8 @@ pub async fn list_leaders(
             Err(limit) => (Vec::new(), Extent::ended(limit, 0)),
         };
         let info = read.info(state, extent, budget)?;
-        let leaders = leaders.iter().take(limit as usize).map(|leader| leader.encoded(state));
+        let leaders = leaders.iter().filter(|found| state.passes(&members, found.leader.member));
+        let leaders = leaders.take(limit as usize).map(|leader| leader.encoded(state));
         Ok(pb::ListLeadersResponse { leaders: leaders.collect(), info: Some(info) })
     };
     service.query_statuses(read, answer).await

@@ -4,14 +4,16 @@ use std::mem::take;
 
 use super::answer_bytes::{Room, page_that_fits};
 use super::call::Call;
-use super::decode::{self, Mask, Violations, all_or_return, etag_precondition, member_ids, member_update, page_size};
+use super::decode::{
+    self, Mask, Violations, all_or_return, etag_precondition, member_filter, member_ids, member_update, page_size,
+};
 use super::encode;
-use super::read_context::{ReadContext, ReadFields, charge_resources, find};
+use super::read_context::{ReadContext, ReadFields, charge_resources, cut_short, find};
 use super::request_id::request;
 use super::services::Service;
-use crate::domain::{Change, Error, MemberId, Violation};
+use crate::domain::{Change, Error, MemberFilter, MemberId, Violation};
 use crate::engine::{Applied, Outcome, Report, Snapshot, State};
-use crate::graph::{Budget, MemberIx};
+use crate::graph::{Budget, Limit, MemberIx, View};
 use crate::proto::v1 as pb;
 
 pub async fn put_member(
@@ -101,25 +103,67 @@ pub async fn list_members(
     call: Call<pb::ListMembersRequest>,
 ) -> Result<pb::ListMembersResponse, Error> {
     let Call { context, message } = call;
-    let same = pb::ListMembersRequest { viewer_id: message.viewer_id.clone(), ..Default::default() };
+    let (viewer_id, filter) = (message.viewer_id.clone(), message.member_filter.clone());
+    let same = pb::ListMembersRequest { viewer_id, member_filter: filter, ..Default::default() };
     let listing = service.listing("ListMembers", &same);
     let mut wrong = Violations::default();
+    let filter = wrong.check(member_filter(message.member_filter.as_ref()));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 1));
     let fields = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
     let read = wrong.check(service.read_context_of(&context, fields, None));
-    all_or_return!(wrong; size, after, read);
+    all_or_return!(wrong; filter, size, after, read);
     let after = after.map(|token| MemberId::parse("page_token", &token.cursor[0])).transpose()?;
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         charge_resources(size, budget)?;
         let (view, shown) = (read.view(state), read.shown(state));
-        let members = state.graph().members_after(after.as_ref()).filter(|ix| !view.is_gone(*ix));
+        let (members, looked_through) =
+            passing_after(state, (&view, &filter), after.as_ref(), size + 1, budget).map_err(cut_short)?;
         let encode = |ix: MemberIx| (shown.member(state.member_at(ix)), ix);
         let token_after = |last| listing.token(read.as_of, &[state.graph().id(last).as_str()]);
-        let (members, next_page_token) = page_that_fits(members, size, encode, token_after);
+        let (members, mut next_page_token) = page_that_fits(members, size, encode, token_after);
+        if let (Some(last), true) = (looked_through, next_page_token.is_empty()) {
+            next_page_token = token_after(last);
+        }
         Ok(pb::ListMembersResponse { members, next_page_token, revision: state.revision().to_string() })
     };
     service.query(read, answer).await
+}
+
+/// The most members that pass a filter for all of them to be found by their labels, and sorted.
+const SORTED_MAX: usize = 4_096;
+/// How many members one page looks at for its filter.
+const LOOKED_AT_MAX: usize = 100_000;
+
+/// Returns the next members by id that pass a filter, and the last one looked at if that was enough for one page.
+fn passing_after(
+    state: &State,
+    (view, filter): (&View<'_>, &MemberFilter),
+    after: Option<&MemberId>,
+    most: usize,
+    budget: &mut Budget<'_>,
+) -> Result<(Vec<MemberIx>, Option<MemberIx>), Limit> {
+    let id = |ix: &MemberIx| state.graph().id(*ix);
+    if let Some(mut all) = state.all_passing(filter, view, SORTED_MAX, budget)? {
+        all.retain(|ix| after.is_none_or(|after| id(ix) > after));
+        all.sort_unstable_by_key(id);
+        return Ok((all, None));
+    }
+    let mut found = Vec::new();
+    let members = state.graph().members_after(after).filter(|ix| !view.is_gone(*ix));
+    for (ix, looked_at) in members.zip(1..) {
+        budget.pass(1)?;
+        if state.passes(filter, ix) {
+            found.push(ix);
+        }
+        if found.len() == most {
+            break;
+        }
+        if looked_at == LOOKED_AT_MAX {
+            return Ok((found, Some(ix)));
+        }
+    }
+    Ok((found, None))
 }
 
 pub async fn delete_member(

@@ -2,7 +2,7 @@
 
 use super::answer_bytes::page_that_fits;
 use super::call::Call;
-use super::decode::{AskedFilter, Decoded, Violations, all_or_return, page_size, within_bounds};
+use super::decode::{AskedFilter, Decoded, Violations, all_or_return, member_filter, page_size, within_bounds};
 use super::encode::Shown;
 use super::read_context::{ReadContext, find, read_on_every_page};
 use super::services::Service;
@@ -10,7 +10,7 @@ use super::statuses::own_status;
 use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Error, MemberId, Reason, StatusId, Violation};
 use crate::engine::State;
-use crate::graph::{Budget, Limit, MemberIx, ReachHop, Ways, sphere_switch};
+use crate::graph::{Budget, Extent, Limit, MemberIx, Passes, ReachHop, Ways, keep_passing, sphere_switch};
 use crate::proto::v1 as pb;
 
 /// Whose reach is asked for.
@@ -88,12 +88,15 @@ pub async fn get_reach(service: &Service, call: Call<pb::GetReachRequest>) -> Re
     let mut wrong = Violations::default();
     let subject = subject!(message, get_reach_request);
     let of = wrong.check(ReachOf::decode(subject, message.filter.as_ref(), message.max_hops));
+    let members = wrong.check(member_filter(message.member_filter.as_ref()));
     let read = wrong.check(service.read_context(&context, message.read, None));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; of, read);
+    all_or_return!(wrong; of, members, read);
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         let (ways, member, max_hops) = of.resolve(state, read)?;
-        let found = ways.reach(member, max_hops, budget);
+        let passes = |ix| state.passes(&members, ix);
+        let counted: Option<Passes<'_>> = if members.is_empty() { None } else { Some(&passes) };
+        let found = ways.reach(member, max_hops, counted, budget);
         let info = read.info(state, found.extent, budget)?;
         let hops: Vec<pb::ReachHop> = found.hops.iter().map(reach_hop).collect();
         let members = hops.iter().map(|hop| hop.members).sum();
@@ -120,16 +123,22 @@ pub async fn list_reach(service: &Service, call: Call<pb::ListReachRequest>) -> 
     let mut wrong = Violations::default();
     let subject = subject!(message, list_reach_request);
     let of = wrong.check(ReachOf::decode(subject, message.filter.as_ref(), message.max_hops));
+    let members = wrong.check(member_filter(message.member_filter.as_ref()));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 2));
     let read = wrong.check(service.read_context(&context, message.read, after.as_ref().and_then(Option::as_ref)));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; of, size, after, read);
+    all_or_return!(wrong; of, members, size, after, read);
     let after = after.map(|token| reach_cursor(&token.cursor)).transpose()?;
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         let (ways, member, max_hops) = of.resolve(state, read)?;
         let search = if message.crossing_only { Ways::reach_crossing } else { Ways::reach_list };
-        let (list, mut extent) = search(&ways, member, max_hops, budget);
+        let (mut list, mut extent) = search(&ways, member, max_hops, budget);
+        if !members.is_empty()
+            && let Err(limit) = keep_passing(&mut list, |(_, ix)| *ix, &|ix| state.passes(&members, ix), budget)
+        {
+            (list, extent) = (Vec::new(), Extent::ended(limit, 0));
+        }
         let id = |ix| state.graph().id(ix);
         let start = after.as_ref();
         let start = start.map_or(0, |(hop, last)| list.partition_point(|(h, ix)| (*h, id(*ix)) <= (*hop, last)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::answer_bytes::that_fit;
 use super::call::Call;
-use super::decode::{AskedFilter, Violations, all_or_return, some_member_ids, within_bounds};
+use super::decode::{AskedFilter, Violations, all_or_return, member_filter, some_member_ids, within_bounds};
 use super::encode::Shown;
 use super::introductions::introducer;
 use super::leads::{Lead, Leads, leads};
@@ -14,8 +14,8 @@ use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, LIMIT_DEFAULT, LIMIT_MAX};
 use crate::domain::{Error, MemberId, Reason, StatusId, Topic, TopicSet, Violation};
 use crate::engine::{State, StatusReader, TopicMatch};
 use crate::graph::{
-    Asking, Breadth, Budget, Extent, Limit, MemberIx, SuggestQuery, Suggestion, Suggestions, TopicEvidence, View,
-    suggest,
+    Asking, Breadth, Budget, Extent, Limit, MemberIx, Passing, SuggestQuery, Suggestion, Suggestions, TopicEvidence,
+    View, suggest,
 };
 use crate::proto::v1 as pb;
 
@@ -23,6 +23,9 @@ use crate::proto::v1 as pb;
 const INTRODUCERS_SHOWN_MAX: usize = 3;
 /// The most statuses of a member that are shown with one suggestion, without those that alone explain a topic.
 const STATUSES_SHOWN_MAX: usize = 10;
+
+/// The most members that pass a filter for each of them to be scored, however few steps lead there.
+const PASSING_MAX: usize = 4_096;
 
 type Matches = HashMap<MemberIx, TopicMatch>;
 
@@ -37,12 +40,13 @@ pub async fn suggest_introductions(
     let topics = wrong.check(TopicSet::parse("topics", &message.topics));
     let filter = wrong.check(AskedFilter::decode_about(message.filter.as_ref(), &[member.as_ref()]));
     let exclude = wrong.check(some_member_ids("exclude_ids", &message.exclude_ids, EXCLUDED_MEMBERS_MAX));
+    let members = wrong.check(member_filter(message.member_filter.as_ref()));
     let limit = wrong.check(within_bounds("limit", message.limit, LIMIT_DEFAULT, LIMIT_MAX));
     let read = wrong.check(service.read_context(&context, message.read, None));
     let max_steps = wrong.check(max_steps(message.max_steps));
     let per_introducer = wrong.check(within_bounds("max_per_introducer", message.max_per_introducer, 0, LIMIT_MAX));
     service.note_unknown_kinds(&mut wrong, message.filter.as_ref());
-    all_or_return!(wrong; member, topics, filter, exclude, limit, read, max_steps, per_introducer);
+    all_or_return!(wrong; member, topics, filter, exclude, members, limit, read, max_steps, per_introducer);
     let about_statuses = !topics.is_empty();
     let breadth = if message.exact { Breadth::ALL } else { Breadth::STRONGEST };
     let per_introducer_max = (per_introducer > 0).then_some(per_introducer as usize);
@@ -51,15 +55,29 @@ pub async fn suggest_introductions(
         let member = find(&view, &member)?;
         let exclude = exclude.iter().filter_map(|id| state.graph().find(id.as_str())).collect();
         let reader = read.status_reader(state);
-        let (matches, mut found) = match matches(state, &topics, &view, &reader, budget) {
-            Ok(matches) => {
+        let passes = |ix| state.passes(&members, ix);
+        let evidence_of = |budget: &mut Budget<'_>| {
+            let all = state.all_passing(&members, &view, PASSING_MAX, budget)?;
+            Ok((matches(state, &topics, &view, &reader, budget)?, all))
+        };
+        let (matches, mut found) = match evidence_of(budget) {
+            Ok((matches, all)) => {
                 let evidence: Option<TopicEvidence> = matches.as_ref().map(evidence);
                 let (topics, limit) = (evidence.as_ref(), limit as usize);
                 let readiness = |introducer| state.readiness(introducer, view.as_of());
                 let introducers = Asking { most: INTRODUCERS_SHOWN_MAX, readiness: &readiness };
                 let exclude = &exclude;
-                let query =
-                    SuggestQuery { topics, exclude, limit, max_steps, breadth, per_introducer_max, introducers };
+                let passing = (!members.is_empty()).then_some(Passing { passes: &passes, all: all.as_deref() });
+                let query = SuggestQuery {
+                    topics,
+                    passing,
+                    exclude,
+                    limit,
+                    max_steps,
+                    breadth,
+                    per_introducer_max,
+                    introducers,
+                };
                 (matches, suggest(&view, member, &query, budget))
             }
             Err(limit) => (None, Suggestions { suggestions: Vec::new(), extent: Extent::ended(limit, 1) }),

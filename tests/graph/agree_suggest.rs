@@ -34,12 +34,22 @@ fn ask_for_some(
     ask: &Questions,
     (limit, breadth, per_introducer_max): (usize, Breadth, Option<usize>),
 ) -> Vec<Suggestion> {
+    ask_for_passing(view, names, ask, (limit, breadth, per_introducer_max, None))
+}
+
+fn ask_for_passing(
+    view: &View<'_>,
+    names: &Names<'_>,
+    ask: &Questions,
+    (limit, breadth, per_introducer_max, passing): (usize, Breadth, Option<usize>, Option<Passing<'_>>),
+) -> Vec<Suggestion> {
     let topics = ask.topics.as_ref().map(|topics| names.evidence(topics));
     let exclude = names.set(&ask.exclude);
     let ready = |ix| readiness(names.at(ix));
     let introducers = Asking { most: INTRODUCERS, readiness: &ready };
     let query = SuggestQuery {
         topics: topics.as_ref(),
+        passing,
         breadth,
         per_introducer_max,
         introducers,
@@ -85,6 +95,7 @@ pub fn suggestions_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions) ->
     let some = ask_suggestions(view, names, ask, (ask.limit, 3), &mut Budget::unlimited());
     assert_eq!(some.suggestions, all.suggestions[..ask.limit.min(all.suggestions.len())]);
     one_introducer_has_but_some(&all.suggestions, view, names, ask);
+    only_those_who_pass(&all.suggestions, view, names, ask, &candidates);
     let mut bits = summaries(names, &all.suggestions);
     for (steps_max, middle_max, edges) in [(1, 1, u64::MAX), (3, 2, u64::MAX), (200, 100, 7), (3, 2, 3)] {
         let breadth = Breadth { steps_max, middle_max, second_edges_max: edges, third_edges_max: edges };
@@ -122,6 +133,35 @@ fn one_introducer_has_but_some(all: &[Suggestion], view: &View<'_>, names: &Name
         }
         let found = ask_for_some(view, names, ask, (ask.limit, Breadth::ALL, Some(most)));
         assert_eq!(found.iter().collect::<Vec<_>>(), expected);
+    }
+}
+
+/// Those who pass are suggested as if nobody else were a candidate. Where steps are left out, no less is found of them than without a filter.
+fn only_those_who_pass(
+    all: &[Suggestion],
+    view: &View<'_>,
+    names: &Names<'_>,
+    ask: &Questions,
+    candidates: &[Candidate],
+) {
+    let passes = |ix: MemberIx| !(names.at(ix) + ask.b).is_multiple_of(3);
+    let everyone = names.oracle.size();
+    let known: Vec<MemberIx> = (0..everyone).map(|member| names.ix(member)).filter(|ix| passes(*ix)).collect();
+    let passing = |all| Some(Passing { passes: &passes, all });
+    let cut = Breadth { steps_max: 1, middle_max: 1, ..Breadth::ALL };
+    for (breadth, is_cut) in [(Breadth::ALL, false), (cut, true)] {
+        let whole = if is_cut { ask_for_some(view, names, ask, (everyone, breadth, None)) } else { all.to_vec() };
+        let left: Vec<Suggestion> = whole.into_iter().filter(|suggestion| passes(suggestion.member)).collect();
+        let found = |all| ask_for_passing(view, names, ask, (everyone, breadth, None, passing(all)));
+        assert_eq!(found(None), left);
+        let of_all = found(Some(&known));
+        assert!(left.iter().all(|suggestion| of_all.contains(suggestion)));
+        assert!(of_all.len() == left.len() || is_cut && ask.topics.is_none());
+        of_all.iter().for_each(|suggestion| part_of_it_is(suggestion, names, ask, candidates));
+        are_in_order(&of_all, names);
+        let most = ask.limit.min(of_all.len());
+        let best = ask_for_passing(view, names, ask, (ask.limit, breadth, None, passing(Some(&known))));
+        assert!(is_cut && ask.topics.is_some() || best == of_all[..most]);
     }
 }
 

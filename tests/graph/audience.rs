@@ -49,18 +49,22 @@ pub fn audiences_agree(view: &View<'_>, names: &Names<'_>, ask: &Questions, worl
     crossing_expected.retain(|(_, member)| (0..3).all(|at| !within_alone(*member, at)));
     assert_eq!((listed(crossing), extent), (crossing_expected, complete));
 
-    let counted = ways.reach(names.ix(of), max_hops, &mut free());
-    let mut by_hop: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    expected.iter().for_each(|(hop, member)| by_hop.entry(*hop).or_default().push(*member));
-    let last = by_hop.keys().next_back().copied().unwrap_or(0);
-    let hops_expected = (1..=last).map(|hop| {
-        let here = by_hop.get(&hop).cloned().unwrap_or_default();
-        let count = |at| here.iter().filter(|member| within_alone(**member, at)).count() as u32;
-        let crossing = here.iter().filter(|member| (0..3).all(|at| !within_alone(**member, at))).count() as u32;
-        let split = SphereSplit { personal: count(0), professional: count(1), public: count(2), crossing };
-        ReachHop { hop, members: here.len() as u32, spheres: Some(split) }
-    });
-    assert_eq!(counted, Reach { hops: hops_expected.collect(), extent: complete });
+    let is_even = |ix: MemberIx| names.at(ix).is_multiple_of(2);
+    for passes in [None, Some(&is_even as Passes<'_>)] {
+        let counted = ways.reach(names.ix(of), max_hops, passes, &mut free());
+        let mut by_hop: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        let passing = expected.iter().filter(|(_, member)| passes.is_none() || member.is_multiple_of(2));
+        passing.for_each(|(hop, member)| by_hop.entry(*hop).or_default().push(*member));
+        let last = by_hop.keys().next_back().copied().unwrap_or(0);
+        let hops_expected = (1..=last).map(|hop| {
+            let here = by_hop.get(&hop).cloned().unwrap_or_default();
+            let count = |at| here.iter().filter(|member| within_alone(**member, at)).count() as u32;
+            let crossing = here.iter().filter(|member| (0..3).all(|at| !within_alone(**member, at))).count() as u32;
+            let split = SphereSplit { personal: count(0), professional: count(1), public: count(2), crossing };
+            ReachHop { hop, members: here.len() as u32, spheres: Some(split) }
+        });
+        assert_eq!(counted, Reach { hops: hops_expected.collect(), extent: complete });
+    }
 
     // From the side of each who looks, and the chain that carries it there.
     for member in 0..oracle.size() {

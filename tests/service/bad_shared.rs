@@ -7,7 +7,7 @@ use super::bad_input::{Case, case};
 use super::bad_queries::{ANOTHER_STORES, many};
 
 pub fn cases() -> Vec<Case> {
-    [filters(), ways_of_reading(), revisions(), viewers()].into_iter().flatten().collect()
+    [filters(), member_filters(), ways_of_reading(), revisions(), viewers()].into_iter().flatten().collect()
 }
 
 /// Cases of one way to spoil a part of a request, for each RPC that has this part.
@@ -58,6 +58,81 @@ fn filters() -> Vec<Case> {
     ];
     each!(filter of list_edges count_edges get_reach list_reach check_reach find_paths batch_get_distances list_mutuals
         suggest_introductions find_introducers list_leaders, spoilt)
+}
+
+fn member_filters() -> Vec<Case> {
+    use member_condition::Condition;
+    fn condition(filter: &mut Option<MemberFilter>, condition: Option<Condition>) {
+        let valid = MemberCondition { negated: false, condition: Some(Condition::IdPrefix(text("a"))) };
+        let any_of = vec![valid, MemberCondition { negated: true, condition }];
+        *filter = Some(MemberFilter { all_of: vec![MemberClause { any_of }] });
+    }
+    fn label(filter: &mut Option<MemberFilter>, key: String, values: Vec<String>) {
+        condition(filter, Some(Condition::Label(LabelCondition { key, values })));
+    }
+    fn clauses(filter: &mut Option<MemberFilter>, clauses: usize, conditions: usize) {
+        condition(filter, Some(Condition::Topic(text("dogs"))));
+        let filter = filter.get_or_insert_default();
+        let any_of = vec![filter.all_of[0].any_of[0].clone(); conditions];
+        filter.all_of = vec![MemberClause { any_of }; clauses];
+    }
+    let spoilt: [Spoilt<Option<MemberFilter>>; 13] = [
+        ("17 clauses", |f| clauses(f, 17, 1), "TOO_MANY", "member_filter.all_of"),
+        ("17 conditions", |f| clauses(f, 1, 17), "TOO_MANY", "member_filter.all_of[0].any_of"),
+        ("no condition in a clause", |f| clauses(f, 1, 0), "REQUIRED", "member_filter.all_of[0].any_of"),
+        ("an empty condition", |f| condition(f, None), "REQUIRED", "member_filter.all_of[0].any_of[1].condition"),
+        ("no label", |f| label(f, text(""), vec![]), "REQUIRED", "member_filter.all_of[0].any_of[1].label.key"),
+        (
+            "a long label",
+            |f| label(f, "k".repeat(64), vec![]),
+            "TOO_LONG",
+            "member_filter.all_of[0].any_of[1].label.key",
+        ),
+        (
+            "a label with a tab",
+            |f| label(f, text("a\t"), vec![]),
+            "MALFORMED",
+            "member_filter.all_of[0].any_of[1].label.key",
+        ),
+        (
+            "101 values of a label",
+            |f| label(f, text("k"), many(101)),
+            "TOO_MANY",
+            "member_filter.all_of[0].any_of[1].label.values",
+        ),
+        (
+            "a long value of a label",
+            |f| label(f, text("k"), vec![text(""), "v".repeat(257)]),
+            "TOO_LONG",
+            "member_filter.all_of[0].any_of[1].label.values[1]",
+        ),
+        (
+            "no topic",
+            |f| condition(f, Some(Condition::Topic(text("")))),
+            "REQUIRED",
+            "member_filter.all_of[0].any_of[1].topic",
+        ),
+        (
+            "a bad topic",
+            |f| condition(f, Some(Condition::Topic(text("Dogs")))),
+            "MALFORMED",
+            "member_filter.all_of[0].any_of[1].topic",
+        ),
+        (
+            "no beginning of an id",
+            |f| condition(f, Some(Condition::IdPrefix(text("")))),
+            "REQUIRED",
+            "member_filter.all_of[0].any_of[1].id_prefix",
+        ),
+        (
+            "a long beginning of an id",
+            |f| condition(f, Some(Condition::IdPrefix("x".repeat(129)))),
+            "TOO_LONG",
+            "member_filter.all_of[0].any_of[1].id_prefix",
+        ),
+    ];
+    each!(member_filter of list_members get_reach list_reach discover_statuses suggest_introductions find_introducers
+        list_leaders, spoilt)
 }
 
 fn ways_of_reading() -> Vec<Case> {

@@ -129,7 +129,7 @@ fn questions() -> Vec<(&'static str, Ask)> {
             "GetReach",
             get_reach(|r| {
                 let subject = Some(get_reach_request::Subject::MemberId(near.clone()));
-                *r = GetReachRequest { subject, filter: None, max_hops: 2, read: read.clone() };
+                *r = GetReachRequest { subject, max_hops: 2, read: read.clone(), ..Default::default() };
             }),
         ),
         (

@@ -5,298 +5,17 @@
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
-use kith::app::StoreOptions;
-use kith::proto::v1::import_record::Record;
 use kith::proto::v1::*;
-use tokio_stream::iter;
 use tonic::transport::Channel;
 use tonic_types::StatusExt;
 
 use super::ask::*;
-use super::harness::{Kith, edge, member, options, status};
+use super::harness::Kith;
+use super::hidden_worlds::{
+    HIDDEN, Hidden, KINDS, NOW, TOPICS, pair, pick, some_filter, some_member_filter, some_topics,
+};
 
-const KINDS: [&str; 4] = ["friend", "family", "colleague", "follows"];
-const TOPICS: [&str; 3] = ["privacy", "dogs", "rust"];
-const NOW: i64 = 1_700_000_000;
 const QUESTIONS: usize = 150;
-
-#[derive(Clone, Default)]
-struct World {
-    members: BTreeMap<String, Member>,
-    /// By key.
-    edges: BTreeMap<(String, String, String), Edge>,
-    statuses: BTreeMap<String, kith::proto::v1::Status>,
-    blocks: Vec<(String, String)>,
-}
-
-/// What the viewer may not see of the two worlds, that they differ in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hidden {
-    Edge,
-    Member,
-    Status,
-    Visibility,
-    /// A block between two others, or a wish of another's about introductions: introductions alone may show it.
-    Wish,
-}
-
-const HIDDEN: [Hidden; 5] = [Hidden::Edge, Hidden::Member, Hidden::Status, Hidden::Visibility, Hidden::Wish];
-
-fn pick<'a>(random: &mut Rng, ids: &'a [String]) -> &'a String {
-    random.choice(ids).unwrap()
-}
-
-fn some_topics(random: &mut Rng) -> Vec<String> {
-    TOPICS.into_iter().filter(|_| random.bool()).map(str::to_owned).collect()
-}
-
-fn some_visibility(random: &mut Rng) -> i32 {
-    (*random
-        .choice(&[Visibility::Everyone, Visibility::Everyone, Visibility::Connections, Visibility::Parties])
-        .unwrap())
-    .into()
-}
-
-fn some_privacy(random: &mut Rng) -> Option<Privacy> {
-    random.bool().then(|| Privacy {
-        edges_visibility: some_visibility(random),
-        hidden_from_suggestions: random.u8(..6) == 0,
-        declines_introducing: random.u8(..6) == 0,
-    })
-}
-
-fn some_filter(random: &mut Rng, ids: &[String]) -> Option<EdgeFilter> {
-    (random.u8(..3) == 0).then(|| EdgeFilter {
-        kinds: KINDS.into_iter().filter(|_| random.u8(..3) == 0).map(str::to_owned).collect(),
-        min_strength: random.bool().then(|| random.f32().max(0.01)),
-        exclude_member_ids: (0..random.usize(..2)).map(|_| pick(random, ids).clone()).collect(),
-        ..Default::default()
-    })
-}
-
-impl World {
-    fn random(random: &mut Rng, ids: &[String]) -> World {
-        let mut world = World::default();
-        for id in ids {
-            let (topics, privacy) = (some_topics(random), some_privacy(random));
-            world.members.insert(id.clone(), Member { topics, privacy, ..member(id) });
-        }
-        for n in 0..random.usize(..ids.len()) {
-            world.put_status(random, ids, &format!("s{n}"));
-        }
-        for _ in 0..ids.len() * 2 {
-            let (from, to) = (pick(random, ids).clone(), pick(random, ids).clone());
-            world.put_edge(random, ids, &from, &to);
-        }
-        for _ in 0..random.usize(..3) {
-            let (by, of) = (pick(random, ids).clone(), pick(random, ids).clone());
-            world.put_block(by, of);
-        }
-        if random.u8(..4) == 0 {
-            world.put_hub(random, ids);
-        }
-        world
-    }
-
-    /// A member with a list longer than a chunk: what ends in the midst of it must not show how it is kept.
-    fn put_hub(&mut self, random: &mut Rng, ids: &[String]) {
-        let hub = pick(random, ids).clone();
-        for n in 0..random.usize(260..400) {
-            let id = format!("h{n}");
-            self.members.insert(id.clone(), member(&id));
-            for kind in ["colleague", "friend"].into_iter().take(random.usize(1..=2)) {
-                let (from, to) = if hub < id { (&hub, &id) } else { (&id, &hub) };
-                let key = (from.clone(), kind.to_owned(), to.clone());
-                self.edges.insert(key, edge(from, kind, to));
-            }
-        }
-    }
-
-    fn put_block(&mut self, by: String, of: String) {
-        if by != of && !self.blocks.contains(&(by.clone(), of.clone())) {
-            self.blocks.push((by, of));
-        }
-    }
-
-    fn put_status(&mut self, random: &mut Rng, ids: &[String], id: &str) {
-        let author = pick(random, ids).clone();
-        let filter = some_filter(random, ids).map(|mut filter| {
-            filter.exclude_member_ids.retain(|excluded| *excluded != author);
-            filter
-        });
-        let audience = Some(Audience { filter, max_hops: random.i32(1..=4) });
-        // Some have expired, some are to expire long after this test.
-        let ends = [None, at(NOW + random.i64(0..9)), at(NOW + 1_000_000_000)];
-        let (post_time, expire_time) = (at(NOW - random.i64(1..1_000)), ends[random.usize(..3)]);
-        let topics = some_topics(random);
-        let put = kith::proto::v1::Status { topics, audience, post_time, expire_time, ..status(id, &author, "Look") };
-        self.statuses.insert(id.to_owned(), put);
-    }
-
-    fn put_edge(&mut self, random: &mut Rng, ids: &[String], from: &str, to: &str) {
-        if from == to {
-            return;
-        }
-        let kind = *random.choice(&KINDS).unwrap();
-        let (from, to) = if kind != "follows" && from > to { (to, from) } else { (from, to) };
-        let known: Vec<String> = self.statuses.keys().cloned().collect();
-        let origin = random.bool().then(|| Origin {
-            status_id: random.choice(&known).cloned().unwrap_or_default(),
-            introducer_ids: vec![pick(random, ids).clone()],
-            ..Default::default()
-        });
-        let put = Edge {
-            pinned_strength: random.bool().then(|| random.f32().max(0.01)),
-            visibility: some_visibility(random),
-            note: random.u8(..).to_string(),
-            labels: [("n".to_owned(), random.u8(..).to_string())].into(),
-            origin,
-            ..edge(from, kind, to)
-        };
-        self.edges.insert((from.to_owned(), kind.to_owned(), to.to_owned()), put);
-    }
-
-    /// Everything of a member's is gone, and it too.
-    fn forget(&mut self, id: &str) {
-        self.members.remove(id);
-        self.edges.retain(|(from, _, to), _| from != id && to != id);
-        self.statuses.retain(|_, status| status.author_id != id);
-        self.blocks.retain(|(by, of)| by != id && of != id);
-    }
-
-    /// No edge is known to have come of what only some can see, or through somebody: the etags of the viewer's own edges show it.
-    fn forget_origins(&mut self) {
-        self.edges.values_mut().for_each(|edge| edge.origin = None);
-    }
-
-    fn privacy(&mut self, id: &str) -> &mut Privacy {
-        self.members.get_mut(id).unwrap().privacy.get_or_insert_default()
-    }
-
-    /// The two have no edge.
-    fn part(&mut self, a: &str, b: &str) {
-        self.edges.retain(|(from, _, to), _| !((from == a && to == b) || (from == b && to == a)));
-    }
-
-    fn between<'w>(&'w mut self, a: &'w str, b: &'w str) -> impl Iterator<Item = &'w mut Edge> {
-        let edges = self.edges.values_mut();
-        edges.filter(move |edge| [[a, b], [b, a]].contains(&[edge.from_id.as_str(), edge.to_id.as_str()]))
-    }
-
-    fn records(&self) -> Vec<ImportRecord> {
-        let members = self.members.values().cloned().map(Record::Member);
-        let statuses = self.statuses.values().cloned().map(Record::Status);
-        let edges = self.edges.values().cloned().map(Record::Edge);
-        let blocks = self.blocks.iter().map(|(by, of)| Record::Block(block(by, of).unwrap()));
-        let records = members.chain(statuses).chain(edges).chain(blocks);
-        records.map(|record| ImportRecord { record: Some(record), ..Default::default() }).collect()
-    }
-
-    /// By a server of its own, with a limit of its own if it has one.
-    async fn served(&self, edges_visited_max: Option<u64>) -> Kith {
-        let mut options = options(StoreOptions::Memory);
-        options.engine.edges_visited_max = edges_visited_max.unwrap_or(options.engine.edges_visited_max);
-        let kith = Kith::start(options).await;
-        let records = self.records();
-        let imports: Vec<ImportRequest> = records
-            .chunks(1_000)
-            .map(|records| ImportRequest {
-                records: records.to_vec(),
-                allow_missing_members: false,
-                ..Default::default()
-            })
-            .collect();
-        let imported = kith.data().import(iter(imports)).await.unwrap().into_inner();
-        assert_eq!(imported.refused, 0, "{:?}", imported.errors);
-        kith
-    }
-}
-
-/// Two worlds that the viewer can't tell from each other.
-fn pair(random: &mut Rng, hidden: Hidden, ids: &[String], viewer: &str) -> [World; 2] {
-    let others: Vec<String> = ids.iter().filter(|id| *id != viewer).cloned().collect();
-    let mut one = World::random(random, ids);
-    let mut two = random.choose_multiple(others.iter(), 2);
-    let (b, a) = (two.pop().unwrap().clone(), two.pop().unwrap().clone());
-    match hidden {
-        Hidden::Edge => {
-            let hides_itself = match random.u8(..4) {
-                0 => {
-                    one.privacy(&a).edges_visibility = Visibility::Parties.into();
-                    None
-                }
-                1 => {
-                    one.part(viewer, &a);
-                    one.privacy(&a).edges_visibility = Visibility::Connections.into();
-                    None
-                }
-                2 => {
-                    one.part(viewer, &a);
-                    one.part(viewer, &b);
-                    Some(Visibility::Connections)
-                }
-                _ => Some(Visibility::Parties),
-            };
-            one.part(&a, &b);
-            let mut other = one.clone();
-            for world in [&mut one, &mut other] {
-                (0..random.usize(..3)).for_each(|_| world.put_edge(random, ids, &a, &b));
-                if let Some(visibility) = hides_itself {
-                    world.between(&a, &b).for_each(|edge| edge.visibility = visibility.into());
-                }
-            }
-            [one, other]
-        }
-        Hidden::Member => {
-            let block = if random.bool() { (viewer.to_owned(), a.clone()) } else { (a.clone(), viewer.to_owned()) };
-            one.forget_origins();
-            let mut other = one.clone();
-            one.put_block(block.0.clone(), block.1.clone());
-            if random.bool() {
-                other.forget(&a);
-            } else {
-                other.forget(&a);
-                other.members.insert(a.clone(), Member { topics: some_topics(random), ..member(&a) });
-                (0..3).for_each(|_| other.put_edge(random, ids, &a, &b));
-                other.forget_origins();
-                other.put_block(block.1, block.0);
-            }
-            [one, other]
-        }
-        Hidden::Status => {
-            one.forget_origins();
-            let mut other = one.clone();
-            for world in [&mut one, &mut other] {
-                world.put_status(random, std::slice::from_ref(&a), "hidden");
-                let hidden = world.statuses.get_mut("hidden").unwrap();
-                if random.bool() {
-                    hidden.expire_time = at(NOW);
-                } else {
-                    let audience = hidden.audience.get_or_insert_default();
-                    audience.filter.get_or_insert_default().exclude_member_ids.push(viewer.to_owned());
-                }
-                if random.bool() {
-                    world.statuses.remove("hidden");
-                }
-            }
-            [one, other]
-        }
-        Hidden::Visibility => {
-            one.part(viewer, &a);
-            let mut other = one.clone();
-            one.privacy(&a).edges_visibility = Visibility::Parties.into();
-            other.privacy(&a).edges_visibility = Visibility::Connections.into();
-            [one, other]
-        }
-        Hidden::Wish => {
-            let mut other = one.clone();
-            other.privacy(&a).hidden_from_suggestions ^= true;
-            other.privacy(&b).declines_introducing ^= true;
-            other.put_block(a, b);
-            [one, other]
-        }
-    }
-}
 
 /// Something that can be asked on behalf of a viewer; the service's own question if it is empty.
 fn question(random: &mut Rng, ids: &[String], viewer: &str, introductions: bool) -> Ask {
@@ -315,11 +34,11 @@ fn question(random: &mut Rng, ids: &[String], viewer: &str, introductions: bool)
         require_complete: random.u8(..8) == 0,
         ..Default::default()
     });
-    let (viewer_id, topics) = (text(viewer), some_topics(random));
+    let (viewer_id, topics, member_filter) = (text(viewer), some_topics(random), some_member_filter(random));
     match random.usize(..if introductions { 17 } else { 15 }) {
         0 => get_member(|r| (r.id, r.viewer_id) = (a, viewer_id)),
         1 => batch_get_members(|r| (r.ids, r.viewer_id) = (ids.to_vec(), viewer_id)),
-        2 => list_members(|r| (r.page_size, r.viewer_id) = (page_size, viewer_id)),
+        2 => list_members(|r| (r.page_size, r.viewer_id, r.member_filter) = (page_size, viewer_id, member_filter)),
         3 => get_edge(|r| {
             (r.from_id, r.kind, r.to_id, r.as_of, r.viewer_id) = (a, kind, b, as_of, viewer_id);
         }),
@@ -333,7 +52,7 @@ fn question(random: &mut Rng, ids: &[String], viewer: &str, introductions: bool)
         9 => {
             use get_reach_request::Subject;
             let subject = Some(if random.u8(..3) == 0 { Subject::StatusId(s) } else { Subject::MemberId(a) });
-            get_reach(|r| *r = GetReachRequest { subject, filter, max_hops: hops, read })
+            get_reach(|r| *r = GetReachRequest { subject, filter, max_hops: hops, read, member_filter })
         }
         10 => {
             use list_reach_request::Subject;
@@ -341,7 +60,16 @@ fn question(random: &mut Rng, ids: &[String], viewer: &str, introductions: bool)
             let crossing_only = random.bool();
             let page_token = String::new();
             list_reach(|r| {
-                *r = ListReachRequest { subject, filter, max_hops: hops, page_size, page_token, read, crossing_only };
+                *r = ListReachRequest {
+                    subject,
+                    filter,
+                    max_hops: hops,
+                    page_size,
+                    page_token,
+                    read,
+                    crossing_only,
+                    member_filter,
+                };
             })
         }
         11 => find_paths(|r| {
@@ -357,7 +85,7 @@ fn question(random: &mut Rng, ids: &[String], viewer: &str, introductions: bool)
         14 => {
             let near = random.bool().then_some(Near { member_id: a, max_hops: hops });
             let topic = text(random.choice(&TOPICS).unwrap());
-            list_leaders(|r| *r = ListLeadersRequest { topic, filter, near, limit: 0, read })
+            list_leaders(|r| *r = ListLeadersRequest { topic, filter, near, limit: 0, read, member_filter })
         }
         15 => suggest_introductions(|r| {
             let exclude_ids = vec![b];
@@ -369,11 +97,14 @@ fn question(random: &mut Rng, ids: &[String], viewer: &str, introductions: bool)
                 exclude_ids,
                 read,
                 exact,
+                member_filter,
                 ..Default::default()
             };
         }),
         _ => find_introducers(|r| {
-            *r = FindIntroducersRequest { member_id: a, target_id: b, filter, max_hops: hops, limit: 0, read };
+            let (member_id, target_id) = (a, b);
+            let max_hops = hops;
+            *r = FindIntroducersRequest { member_id, target_id, filter, max_hops, limit: 0, read, member_filter };
         }),
     }
 }
@@ -391,9 +122,18 @@ fn some_budget(random: &mut Rng) -> i64 {
 fn discovery(random: &mut Rng, viewer: &str) -> Ask {
     let read = Some(ReadOptions { as_of: at(NOW), max_edges_visited: some_budget(random), ..Default::default() });
     let (topics, max_hops, page_size) = (some_topics(random), random.i32(0..=6), random.i32(0..3));
+    let member_filter = some_member_filter(random);
     discover_statuses(|r| {
         let viewer_id = text(viewer);
-        *r = DiscoverStatusesRequest { viewer_id, topics, max_hops, page_size, read, ..Default::default() };
+        *r = DiscoverStatusesRequest {
+            viewer_id,
+            topics,
+            max_hops,
+            page_size,
+            read,
+            member_filter,
+            ..Default::default()
+        };
     })
 }
 

@@ -6,7 +6,7 @@ use super::distance::distances;
 use super::half_edge::{Direction, MemberIx};
 use super::path::Ranking;
 use super::paths::{PathQuery, Paths, find_paths};
-use super::reach::{Direct, Reach, by_id_in_hops, reach_beside, reach_crossing, reach_list};
+use super::reach::{Direct, Passes, Reach, by_id_in_hops, reach_beside, reach_crossing, reach_list};
 use super::view::View;
 
 /// The edges along which something travels to those who see it.
@@ -65,9 +65,9 @@ impl<'g> Ways<'g> {
         (hops, extent)
     }
 
-    /// Counts who sees what `of` posts within `max_hops`, hop by hop.
-    pub fn reach(&self, of: MemberIx, max_hops: u32, budget: &mut Budget<'_>) -> Reach {
-        reach_beside(self.onward(), of, max_hops, |budget| self.direct(of, max_hops, budget), budget)
+    /// Counts who sees what `of` posts within `max_hops`, hop by hop; only those that are `counted`, if it is given.
+    pub fn reach(&self, of: MemberIx, max_hops: u32, counted: Option<Passes<'_>>, budget: &mut Budget<'_>) -> Reach {
+        reach_beside(self.onward(), of, max_hops, counted, |budget| self.direct(of, max_hops, budget), budget)
     }
 
     /// Lists who sees what `of` posts within `max_hops`, by hop, then id.

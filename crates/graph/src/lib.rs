@@ -11,6 +11,7 @@ mod adjacency;
 mod admitted;
 mod audience;
 mod budget;
+mod candidate;
 mod distance;
 pub mod domain;
 mod galloping_cursor;
@@ -51,6 +52,7 @@ mod walk;
 
 pub use audience::Ways;
 pub use budget::{Budget, Extent, Limit, NeverStop, Stop, StopReason};
+pub use candidate::Candidate;
 pub use distance::{distance, distances};
 pub use graph::{EdgeToPut, Graph, GraphBuilder};
 pub use half_edge::{Direction, HalfEdge, HalfEdgeKey, KindIx, MemberIx};
@@ -63,15 +65,13 @@ pub use packed::List;
 pub use pages::Pages;
 pub use path::{Path, Ranking};
 pub use paths::{PathQuery, Paths, find_paths};
-pub use reach::{Reach, ReachHop, SphereSplit, reach, reach_crossing, reach_list};
+pub use reach::{Passes, Reach, ReachHop, SphereSplit, keep_passing, reach, reach_crossing, reach_list};
 pub use reasons::{Asking, Because};
 pub use search::{Within, members_within};
 pub use small_hash::{SmallHasher, SmallMap, SmallSet};
 pub use steps::{StepEdge, sphere_crossings, sphere_switch, step_edges};
 pub use strength::{ChainCost, StrengthInputs, add_interactions, comparable, edge_strength, pair_strength};
-pub use suggest::{
-    Candidate, Others, SuggestQuery, Suggestion, Suggestions, TopicEvidence, rank_introductions, suggest,
-};
+pub use suggest::{Others, Passing, SuggestQuery, Suggestion, Suggestions, TopicEvidence, rank_introductions, suggest};
 pub use view::View;
 pub use viewer_filter::Viewer;
 pub use walk::Breadth;

@@ -43,17 +43,22 @@ pub struct Reach {
 /// Counts who can see `of` within `max_hops`: breadth-first, backwards along attention, by all spheres and by each one alone at once (Then
 /// et al. 2014). A limit leaves whole hops only, and nothing about spheres.
 pub fn reach(view: &View<'_>, of: MemberIx, max_hops: u32, budget: &mut Budget<'_>) -> Reach {
-    reach_beside(view, of, max_hops, |_| Ok(Direct::new()), budget)
+    reach_beside(view, of, max_hops, None, |_| Ok(Direct::new()), budget)
 }
+
+/// Whether a member is one of those asked for.
+pub type Passes<'a> = &'a dyn Fn(MemberIx) -> bool;
 
 /// Members in index order, each once, and the spheres of the edges that lead from them to another.
 pub(super) type Direct = Vec<(MemberIx, u8)>;
 
-/// Counts as `reach` does, beside members whom an edge leads to `of` along which nobody goes on.
+/// Counts as `reach` does, beside members whom an edge leads to `of` along which nobody goes on. Only members that are `counted` count, all
+/// if it is not given.
 pub(super) fn reach_beside(
     view: &View<'_>,
     of: MemberIx,
     max_hops: u32,
+    counted: Option<Passes<'_>>,
     direct: impl FnOnce(&mut Budget<'_>) -> Result<Direct, Limit>,
     budget: &mut Budget<'_>,
 ) -> Reach {
@@ -62,9 +67,10 @@ pub(super) fn reach_beside(
     if extent.exact_through_hop == 0 {
         return Reach { hops: Vec::new(), extent };
     }
+    let none = |limit| Reach { hops: Vec::new(), extent: Extent::ended(limit, 0) };
     let direct = match direct(budget) {
         Ok(direct) => direct,
-        Err(limit) => return Reach { hops: Vec::new(), extent: Extent::ended(limit, 0) },
+        Err(limit) => return none(limit),
     };
     let Scratch { marks, seen: [seen, _], .. } = &mut *scratch;
     let mut hops: Vec<Vec<MemberIx>> = Vec::new();
@@ -81,18 +87,26 @@ pub(super) fn reach_beside(
             }
             marks[member.0 as usize] |= spheres | ANY;
         }
-        while hops.last().is_some_and(Vec::is_empty) {
-            hops.pop();
+    }
+    if let Some(counted) = counted {
+        if hops.is_empty() {
+            hops = ends.windows(2).map(|ends| seen[ends[0]..ends[1]].to_vec()).collect();
+        }
+        if let Err(limit) = hops.iter_mut().try_for_each(|here| keep_passing(here, |member| *member, counted, budget)) {
+            return none(limit);
         }
     }
-    let counted = |(here, hop): (&[MemberIx], u32)| {
+    let hop = |(here, hop): (&[MemberIx], u32)| {
         let spheres = extent.is_complete().then(|| SphereSplit::of(here, marks));
         ReachHop { hop, members: here.len() as u32, spheres }
     };
-    let hops = match hops.is_empty() {
-        true => ends.windows(2).map(|ends| &seen[ends[0]..ends[1]]).zip(1..).map(counted).collect(),
-        false => hops.iter().map(Vec::as_slice).zip(1..).map(counted).collect(),
+    let mut hops: Vec<ReachHop> = match hops.is_empty() {
+        true => ends.windows(2).map(|ends| &seen[ends[0]..ends[1]]).zip(1..).map(hop).collect(),
+        false => hops.iter().map(Vec::as_slice).zip(1..).map(hop).collect(),
     };
+    while hops.last().is_some_and(|hop| hop.members == 0) {
+        hops.pop();
+    }
     Reach { hops, extent }
 }
 
@@ -118,6 +132,25 @@ pub fn reach_crossing(
         (_, Extent { limit: Some(limit), .. }) => (Vec::new(), Extent::ended(limit, 1)),
         whole => whole,
     }
+}
+
+/// How many members are looked at between two polls.
+const PASSING_AT_ONCE: usize = 1_024;
+
+/// Leaves the items whose members pass. Each that is looked at is work, and none is visited again.
+pub fn keep_passing<T: Copy>(
+    items: &mut Vec<T>,
+    member: impl Fn(&T) -> MemberIx,
+    passes: Passes<'_>,
+    budget: &mut Budget<'_>,
+) -> Result<(), Limit> {
+    let mut kept = Vec::new();
+    for some in items.chunks(PASSING_AT_ONCE) {
+        budget.pass(some.len() as u64)?;
+        kept.extend(some.iter().filter(|item| passes(member(item))));
+    }
+    *items = kept;
+    Ok(())
 }
 
 /// Marks all within `max_hops` with the searches that arrive at them, and returns where each hop's members end among those seen.

@@ -9,25 +9,34 @@
 //!
 //! Sums run in an order that the content alone decides, so that the same content gives the same bits after a restart.
 
-use std::cmp::Ordering;
-
 use super::budget::{Budget, Extent, Limit};
+use super::candidate::{Candidate, InOrder, best_first};
 use super::distance::distances;
 use super::half_edge::{Direction, MemberIx};
 use super::introducers::{Introducer, introducers};
+use super::reach::Passes;
 use super::reasons::{Arriving, Asking, Because, Explanation, explain};
 use super::scratch::{Scratch, lease};
 use super::small_hash::{SmallMap, SmallSet};
-use super::strength::comparable;
 use super::view::View;
-use super::walk::{Breadth, LastStep, Walk};
+use super::walk::{Breadth, Walk};
 use crate::domain::limits::HOPS_MAX;
 
 /// How well members match the topics asked for, each in (0, 1]. Only these members are candidates.
 pub type TopicEvidence = SmallMap<MemberIx, f64>;
 
+/// Which members may be suggested.
+#[derive(Clone, Copy)]
+pub struct Passing<'a> {
+    pub passes: Passes<'a>,
+    /// All members that pass and that the viewer may know of, in any order, where they are known to be few.
+    pub all: Option<&'a [MemberIx]>,
+}
+
 pub struct SuggestQuery<'a> {
     pub topics: Option<&'a TopicEvidence>,
+    /// Only these members are candidates; all are where it is not given. Walks go through everybody.
+    pub passing: Option<Passing<'a>>,
     /// Members that are not suggested, but still walked through.
     pub exclude: &'a SmallSet<MemberIx>,
     pub limit: usize,
@@ -42,10 +51,15 @@ pub struct SuggestQuery<'a> {
 }
 
 impl SuggestQuery<'_> {
+    fn passes(&self, member: MemberIx) -> bool {
+        self.passing.is_none_or(|passing| (passing.passes)(member))
+    }
+
     /// Asks for the best `limit` of all members, whatever it is about, by K in full, without introducers.
     pub fn exact(exclude: &SmallSet<MemberIx>, limit: usize) -> SuggestQuery<'_> {
         SuggestQuery {
             topics: None,
+            passing: None,
             exclude,
             limit,
             max_steps: 3,
@@ -92,19 +106,6 @@ pub struct Suggestions {
     pub extent: Extent,
 }
 
-/// A member that could be suggested.
-#[derive(Debug, Clone)]
-pub struct Candidate {
-    pub member: MemberIx,
-    pub score: f64,
-    pub k: f64,
-    pub topic_match: f64,
-    pub hops: u32,
-    mutuals: u32,
-    /// The steps that end at it, once they were looked at.
-    last: Option<Vec<LastStep>>,
-}
-
 /// Marks a member that is not suggested.
 const NOT_SUGGESTED: u8 = 1;
 /// Where steps were left out, so many times as many candidates as are asked for are looked at in full, and a margin besides.
@@ -112,6 +113,8 @@ const LOOKED_AT_TIMES: usize = 2;
 const LOOKED_AT_MORE: usize = 20;
 /// The factor where one introducer may have only some of the suggestions.
 const LOOKED_AT_FOR_OTHERS: usize = 10;
+/// The most half-edges of all members that pass for each of them to be looked at in full.
+const PASSING_EDGES_MAX: u64 = 1 << 16;
 
 /// Returns the members to meet with the greatest scores; then by fewest hops, best topic match, and id.
 pub fn suggest(view: &View<'_>, member: MemberIx, query: &SuggestQuery<'_>, budget: &mut Budget<'_>) -> Suggestions {
@@ -158,40 +161,6 @@ pub fn rank_introductions(
 
 type Ranked<'v, 'g> = (Walk<'v, 'g>, InOrder, Extent);
 
-/// Candidates that are sorted as far as they are asked for. Those whose introducer has enough are passed over, and how many these are is
-/// not known before they have been looked at.
-struct InOrder {
-    first: std::vec::IntoIter<Candidate>,
-    /// All candidates that come after those in order.
-    rest: Vec<Candidate>,
-    /// How many of the rest are sorted next.
-    next: usize,
-}
-
-impl InOrder {
-    fn new(view: &View<'_>, mut found: Vec<Candidate>, first: usize, is_all: bool) -> InOrder {
-        let mut rest = Vec::new();
-        best_first(view, &mut found, first, (!is_all).then_some(&mut rest));
-        InOrder { first: found.into_iter(), rest, next: first.max(LOOKED_AT_MORE) }
-    }
-
-    /// Returns so many of the next candidates, fewer if there are no more, or the limit that came before they were in order.
-    fn next(&mut self, view: &View<'_>, count: usize, budget: &mut Budget<'_>) -> (Vec<Candidate>, Option<Limit>) {
-        let mut batch: Vec<Candidate> = self.first.by_ref().take(count).collect();
-        while batch.len() < count && !self.rest.is_empty() {
-            if let Err(limit) = budget.pass(self.rest.len() as u64) {
-                return (batch, Some(limit));
-            }
-            self.next = self.next.saturating_mul(4);
-            let mut more = std::mem::take(&mut self.rest);
-            best_first(view, &mut more, self.next, Some(&mut self.rest));
-            self.first = more.into_iter();
-            batch.extend(self.first.by_ref().take(count - batch.len()));
-        }
-        (batch, None)
-    }
-}
-
 /// Returns the candidates in order, as many as may be needed; or the limit, if it leaves none.
 fn ranked<'v, 'g>(
     view: &'v View<'g>,
@@ -223,7 +192,9 @@ fn ranked<'v, 'g>(
         extent = Extent::ended(limit, 3);
     }
     if walk.is_cut() {
-        best_first(view, &mut found, looked_at(query), None);
+        if !add_all_passing(&walk, query, marks, &mut found) {
+            best_first(view, &mut found, looked_at(query), None);
+        }
         let looked: Result<Vec<_>, Limit> =
             found.iter().map(|candidate| walk.last_steps(candidate.member, budget)).collect();
         match looked {
@@ -231,6 +202,7 @@ fn ranked<'v, 'g>(
             // Some scores in full beside others in part would be in no order.
             Err(limit) => extent = extent.and(Extent::ended(limit, 2)),
         }
+        found.retain(|candidate| candidate.k > 0.0 || query.topics.is_some());
     }
     let is_all = query.per_introducer_max.is_none();
     let first = if is_all { query.limit } else { looked_at(query) };
@@ -265,31 +237,14 @@ fn mark_not_suggested(
     Ok(())
 }
 
-impl Candidate {
-    fn new(member: MemberIx, k: f64, topic_match: f64, hops: u32) -> Candidate {
-        let score = comparable(k * (1.0 + topic_match));
-        Candidate { member, score, k, topic_match, hops, mutuals: 0, last: None }
-    }
-
-    /// Takes note of all steps that end at the candidate, which include those that no cut walk has seen.
-    fn look(&mut self, walk: &Walk<'_, '_>, last: Vec<LastStep>) {
-        self.mutuals = last.iter().filter(|step| step.is_joined).count() as u32;
-        if walk.is_cut() {
-            self.k = walk.arriving(&last);
-            self.score = comparable(self.k * (1.0 + self.topic_match));
-            self.hops = if self.mutuals > 0 { 2 } else { self.hops };
-        }
-        self.last = Some(last);
-    }
-
-    fn explained(self, Explanation { mut because, others, introducers }: Explanation) -> Suggestion {
-        let Candidate { member, score, k, topic_match, hops, mutuals, .. } = self;
-        // A part may be the whole sum, rounded otherwise.
-        because.iter_mut().for_each(|because| because.share = (because.share / k).min(1.0));
-        let named: f64 = because.iter().map(|because| because.share).sum();
-        let others = (others > 0).then(|| Others { chains: others, share: (1.0 - named).max(0.0) });
-        Suggestion { member, score, k, topic_match, hops, mutuals, because, others, introducers }
-    }
+/// Makes a suggestion of a candidate.
+fn suggestion(candidate: Candidate, Explanation { mut because, others, introducers }: Explanation) -> Suggestion {
+    let Candidate { member, score, k, topic_match, hops, mutuals, .. } = candidate;
+    // A part may be the whole sum, rounded otherwise.
+    because.iter_mut().for_each(|because| because.share = (because.share / k).min(1.0));
+    let named: f64 = because.iter().map(|because| because.share).sum();
+    let others = (others > 0).then(|| Others { chains: others, share: (1.0 - named).max(0.0) });
+    Suggestion { member, score, k, topic_match, hops, mutuals, because, others, introducers }
 }
 
 /// The suggestions that are returned.
@@ -343,7 +298,7 @@ fn explained(
         let Some(last) = last else {
             candidate.mutuals =
                 if candidate.mutuals > 0 { candidate.mutuals } else { walk.arriving_in_two(candidate.member) };
-            suggestions.push(candidate.explained(Explanation::default()));
+            suggestions.push(suggestion(candidate, Explanation::default()));
             continue;
         };
         let mut explanation = explain(walk, candidate.member, &last, &arriving, asking);
@@ -354,7 +309,7 @@ fn explained(
             explanation.introducers = found.into_iter().take(asking.most).collect();
             ended = extent.limit;
         }
-        suggestions.push(candidate.explained(explanation));
+        suggestions.push(suggestion(candidate, explanation));
     }
     (suggestions, ended)
 }
@@ -377,7 +332,7 @@ fn candidates(walk: &Walk<'_, '_>, query: &SuggestQuery<'_>, marks: &[u8]) -> Ve
     let most = query.topics.map_or_else(|| walk.arrived_count(), |evidence| evidence.len());
     let mut found = Vec::with_capacity(most.min(walk.arrived_count()));
     for (member, k, hops) in walk.arrived() {
-        if marks[member.0 as usize] == NOT_SUGGESTED || is_hidden(walk.view, member) {
+        if marks[member.0 as usize] == NOT_SUGGESTED || is_hidden(walk.view, member) || !query.passes(member) {
             continue;
         }
         match query.topics.map(|evidence| evidence.get(&member)) {
@@ -387,6 +342,20 @@ fn candidates(walk: &Walk<'_, '_>, query: &SuggestQuery<'_>, marks: &[u8]) -> Ve
         }
     }
     found
+}
+
+/// Adds those of the members that pass at whom no walk arrives because steps were left out, to be looked at with the others. Returns false
+/// where that would be too much, and adds nobody.
+fn add_all_passing(walk: &Walk<'_, '_>, query: &SuggestQuery<'_>, marks: &[u8], found: &mut Vec<Candidate>) -> bool {
+    let (Some(Passing { all: Some(all), .. }), None) = (query.passing, query.topics) else { return false };
+    let missed = all.iter().copied().filter(|&member| is_distant(walk, marks, member));
+    let missed: Vec<Candidate> = missed.map(|member| Candidate::new(member, 0.0, 0.0, 3)).collect();
+    let degrees = found.iter().chain(&missed).map(|candidate| walk.view.degree(candidate.member));
+    let is_few = degrees.sum::<u64>() <= PASSING_EDGES_MAX;
+    if is_few {
+        found.extend(missed);
+    }
+    is_few
 }
 
 fn is_distant(walk: &Walk<'_, '_>, marks: &[u8], member: MemberIx) -> bool {
@@ -408,7 +377,8 @@ fn add_distant_sharers(
     budget: &mut Budget<'_>,
 ) -> Result<(), Limit> {
     let Some(evidence) = query.topics else { return Ok(()) };
-    let sharers: Vec<MemberIx> = evidence.keys().copied().filter(|&member| is_distant(member)).collect();
+    let is_asked_for = |member: &MemberIx| is_distant(*member) && query.passes(*member);
+    let sharers: Vec<MemberIx> = evidence.keys().copied().filter(is_asked_for).collect();
     if sharers.is_empty() {
         return Ok(());
     }
@@ -419,48 +389,41 @@ fn add_distant_sharers(
     extent.limit.map_or(Ok(()), Err)
 }
 
-/// Keeps the best candidates, in order. The others go to `rest`, unsorted, if the caller wants them: mostly it does not, and they are many.
-fn best_first(view: &View<'_>, found: &mut Vec<Candidate>, limit: usize, mut rest: Option<&mut Vec<Candidate>>) {
-    let better_first = |a: &Candidate, b: &Candidate| -> Ordering {
-        let by_score = b.score.total_cmp(&a.score).then(a.hops.cmp(&b.hops));
-        let by_match = by_score.then_with(|| comparable(b.topic_match).total_cmp(&comparable(a.topic_match)));
-        by_match.then_with(|| view.graph().id(a.member).cmp(view.graph().id(b.member)))
-    };
-    if (1..found.len()).contains(&limit) {
-        // Candidates are first selected by score alone, because many scores are equal and ids are far away in memory.
-        let mut scores: Vec<f64> = found.iter().map(|candidate| candidate.score).collect();
-        let least = *scores.select_nth_unstable_by(limit - 1, |a, b| b.total_cmp(a)).1;
-        match &mut rest {
-            Some(rest) => rest.extend(found.extract_if(.., |candidate| candidate.score < least)),
-            None => found.retain(|candidate| candidate.score >= least),
-        }
-    }
-    found.sort_unstable_by(better_first);
-    match rest {
-        Some(rest) => rest.extend(found.drain(limit.min(found.len())..)),
-        None => found.truncate(limit),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::GraphBuilder;
-    use crate::domain::{MemberId, TimeMs};
+    use crate::domain::{MemberId, Strength, TimeMs, builtin_kinds};
+    use crate::half_edge::KindIx;
+    use crate::strength::StrengthInputs;
 
     #[test]
-    fn scores_that_are_equal_but_for_their_last_bit_go_by_hops() {
+    fn whoever_passes_is_scored_though_no_walk_within_the_breadth_leads_there() {
         let mut builder = GraphBuilder::default();
-        let [a, b, c] = ["a", "b", "c"].map(|id| builder.member(MemberId::parse("id", id).unwrap()));
+        let ids = ["u", "z", "a", "v", "w"].map(|id| builder.member(MemberId::parse("id", id).unwrap()));
+        let [u, z, a, v, w] = ids;
+        let (kind, friend) = (KindIx(0), builtin_kinds().into_iter().find(|kind| kind.attrs.symmetric).unwrap());
+        builder.kind(kind, friend);
+        let joined = [(u, z, 0.9), (z, a, 0.8), (z, v, 0.2)];
+        joined.into_iter().for_each(|(from, to, pinned)| {
+            builder.edge(
+                from,
+                kind,
+                to,
+                StrengthInputs { pinned: Strength::parse("strength", pinned).ok(), ..StrengthInputs::default() },
+            );
+        });
         let graph = builder.build();
         let view = View::unfiltered(&graph, TimeMs(0));
-        let mut found = vec![
-            Candidate::new(a, 0.1 + 0.2, 0.0, 3),
-            Candidate::new(b, 0.3, 0.0, 2),
-            Candidate::new(c, 0.3 * (1.0 + 1e-9), 0.0, 3),
-        ];
-        best_first(&view, &mut found, 9, None);
-        assert_eq!(found.iter().map(|candidate| candidate.member).collect::<Vec<_>>(), [c, b, a]);
-        assert_eq!(found[1].score, found[2].score, "as the answer has them, they are in order");
+        let (exclude, passes) = (SmallSet::default(), |member| member == v || member == w);
+        let breadth = Breadth { steps_max: 2, ..Breadth::ALL };
+        let found = |all| {
+            let passing = Some(Passing { passes: &passes, all });
+            let query = SuggestQuery { passing, breadth, ..SuggestQuery::exact(&exclude, 9) };
+            let found = suggest(&view, u, &query, &mut Budget::unlimited());
+            found.suggestions.iter().map(|found| (found.member, found.hops, found.mutuals)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(None), []);
+        assert_eq!(found(Some(&[v, w])), [(v, 2, 1)]);
     }
 }

@@ -1,15 +1,18 @@
 //! What is kept of members beside the graph, which has their ids and their privacy.
 
+use super::compare::compare;
 use super::digest::{Digest, Hashed, hash_of};
+use super::labels::LabelIndex;
 use super::records::MemberRecord;
 use super::topics::TopicIndex;
-use crate::domain::{Codec, Error, Inspector, Member, Times};
+use crate::domain::{Codec, Error, Inspector, Member, MemberFilter, Times};
 use crate::graph::{Graph, MemberIx, Pages};
 
-/// The members' records by their index, and the digest of the members.
+/// The members' records by their index, which members have a label, and the digest of the members.
 #[derive(Clone, Default)]
 pub struct Members {
     records: Pages<MemberRecord>,
+    labels: LabelIndex,
     digest: Digest,
 }
 
@@ -33,9 +36,15 @@ impl Members {
         (&mut self.records, &mut self.digest)
     }
 
+    /// Returns whom a filter's labels leave, in index order, as `LabelIndex::narrow` does.
+    pub fn narrow(&self, filter: &MemberFilter) -> Option<impl Iterator<Item = MemberIx>> {
+        self.labels.narrow(filter, self.records.len())
+    }
+
     /// Adds the record of a member that the graph has just given an index; returns whether that index is new.
     pub fn add(&mut self, ix: MemberIx, member: &Member, times: Times) -> bool {
         self.digest.add(member.content_hash());
+        self.labels.add(ix, &member.attrs.labels);
         let (record, is_new) = (MemberRecord::new(member, times), ix.0 as usize == self.records.len());
         match self.records.get_mut(ix.0 as usize) {
             Some(free) => *free = record,
@@ -48,11 +57,16 @@ impl Members {
     pub fn replace(&mut self, ix: MemberIx, before: &Member, after: &Member, times: Times) {
         self.digest.remove(before.content_hash());
         self.digest.add(after.content_hash());
+        if before.attrs.labels != after.attrs.labels {
+            self.labels.remove(ix, &before.attrs.labels);
+            self.labels.add(ix, &after.attrs.labels);
+        }
         self.set(ix, MemberRecord::new(after, times));
     }
 
     pub fn remove(&mut self, ix: MemberIx, before: &Member) {
         self.digest.remove(before.content_hash());
+        self.labels.remove(ix, &before.attrs.labels);
         self.set(ix, MemberRecord::default());
     }
 
@@ -62,6 +76,7 @@ impl Members {
 
     /// Takes the next record of a checkpoint. Its digest comes with the head.
     pub fn load(&mut self, member: &Member, times: Times) {
+        self.labels.add(MemberIx(self.records.len() as u32), &member.attrs.labels);
         self.records.push(MemberRecord::new(member, times));
     }
 
@@ -82,7 +97,7 @@ impl Members {
 
     /// Checks the records against the graph and the digest, and notes the interests that the index of topics must have.
     pub fn verify(&self, graph: &Graph, topics: &mut TopicIndex, check: &mut dyn Inspector) -> Result<Digest, Error> {
-        let mut digest = Digest::default();
+        let (mut digest, mut labels) = (Digest::default(), LabelIndex::default());
         for ix in graph.iter_members() {
             check.checked()?;
             let id = graph.id(ix);
@@ -93,7 +108,11 @@ impl Members {
             let member = record.member(id.clone(), graph.privacy(ix));
             digest.add(member.content_hash());
             topics.add_interests(ix, &member.attrs.topics);
+            labels.add(ix, &member.attrs.labels);
         }
+        let member = |ix: MemberIx| graph.get_id(ix).map_or("?", |id| id.as_str());
+        let name = |(_, ix): &(u128, MemberIx)| format!("a label of {}", member(*ix));
+        compare("labels", labels.iter(), self.labels.iter(), name, check)?;
         digest.verify("members", self.digest, check)
     }
 }

@@ -19,6 +19,7 @@ mod erase;
 mod erasures;
 mod export;
 mod introductions;
+mod labels;
 mod members;
 mod pending;
 mod pending_shown;
@@ -56,8 +57,10 @@ use self::statuses::Statuses;
 use self::tallies::Tallies;
 use self::topics::TopicIndex;
 use super::revision::Revision;
-use crate::domain::{Edge, EdgeKey, Kind, Member, Sequence, Status, StatusId, TimeMs, Times, Topic, TopicSet};
-use crate::graph::{Graph, KindIx, MemberIx, edge_strength};
+use crate::domain::{
+    Edge, EdgeKey, Kind, Member, MemberFilter, Sequence, Status, StatusId, TimeMs, Times, Topic, TopicSet,
+};
+use crate::graph::{Budget, Graph, KindIx, Limit, MemberIx, View, edge_strength};
 
 /// Everything at one revision. Each part has its indexes, its part of the digest and of a check.
 #[derive(Clone)]
@@ -177,6 +180,34 @@ impl State {
     /// Returns a member's interests; none of one without any attributes.
     pub fn interests(&self, ix: MemberIx) -> Option<&TopicSet> {
         self.members.get(ix).and_then(|record| record.topics())
+    }
+
+    /// Returns whether a member passes a filter.
+    pub fn passes(&self, filter: &MemberFilter, ix: MemberIx) -> bool {
+        filter.passes(self.graph.id(ix), self.members.get(ix).and_then(|record| record.attrs()))
+    }
+
+    /// Returns all members that pass a filter and are not gone for the viewer, in index order, where its labels narrow it down and they are
+    /// so many at most. Who is gone changes nothing else.
+    pub fn all_passing(
+        &self,
+        filter: &MemberFilter,
+        view: &View<'_>,
+        most: usize,
+        budget: &mut Budget<'_>,
+    ) -> Result<Option<Vec<MemberIx>>, Limit> {
+        let Some(narrowed) = self.members.narrow(filter) else { return Ok(None) };
+        let mut found = Vec::new();
+        for ix in narrowed.filter(|ix| !view.is_gone(*ix)) {
+            budget.pass(1)?;
+            if self.passes(filter, ix) {
+                found.push(ix);
+            }
+            if found.len() > most {
+                return Ok(None);
+            }
+        }
+        Ok(Some(found))
     }
 
     /// Returns a status that there is, without copying it.

@@ -30,7 +30,7 @@ impl State {
         let mut times: HashMap<&MemberId, usize> = HashMap::new();
         changes.iter().filter_map(changed_member).for_each(|id| *times.entry(id).or_default() += 1);
         let erased = erased.filter(|(_, id, precondition)| {
-            times.get(id) == Some(&1) && is_judged_alike(changes, id) && self.passes(id, precondition)
+            times.get(id) == Some(&1) && is_judged_alike(changes, id) && self.meets(id, precondition)
         });
         let shows = shown.into_iter().filter(|(_, id, _)| times.get(id) == Some(&1));
         let mut shows: Vec<(MemberId, Visibility)> =
@@ -56,11 +56,11 @@ impl State {
             return None;
         }
         let ix = self.graph.find(id.as_str())?;
-        let changes = self.graph.privacy(ix).edges_visibility != after && self.passes(id, precondition);
+        let changes = self.graph.privacy(ix).edges_visibility != after && self.meets(id, precondition);
         changes.then_some((ix, id, after))
     }
 
-    fn passes(&self, id: &MemberId, precondition: &Precondition) -> bool {
+    fn meets(&self, id: &MemberId, precondition: &Precondition) -> bool {
         *precondition == Precondition::None || check(precondition, self.member(id.as_str()).as_ref()).is_ok()
     }
 

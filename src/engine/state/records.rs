@@ -50,6 +50,11 @@ impl MemberRecord {
         Member { id, attrs }
     }
 
+    /// Returns the attributes without the privacy; none of a bare member.
+    pub fn attrs(&self) -> Option<&MemberAttrs> {
+        self.attrs.as_deref()
+    }
+
     pub fn topics(&self) -> Option<&TopicSet> {
         self.attrs.as_ref().map(|attrs| &attrs.topics)
     }

@@ -3,12 +3,12 @@
 
 use crate::domain::EdgeAttrs;
 use crate::domain::limits::{
-    ASK_DAYS_MAX, BATCH_MAX, EXCLUDED_MEMBERS_MAX, INTRODUCERS_PER_ORIGIN_MAX, KINDS_MAX, LABELS_MAX, SPHERES_MAX,
-    TOPICS_MAX, UPDATED_FIELDS_MAX,
+    ASK_DAYS_MAX, BATCH_MAX, CLAUSES_MAX, CONDITIONS_MAX, EXCLUDED_MEMBERS_MAX, INTRODUCERS_PER_ORIGIN_MAX, KINDS_MAX,
+    LABEL_VALUES_MAX, LABELS_MAX, SPHERES_MAX, TOPICS_MAX, UPDATED_FIELDS_MAX,
 };
 
 /// The bounds by the field's full name: how many elements, and of what.
-const BOUNDS: [(&str, usize, &str); 21] = [
+const BOUNDS: [(&str, usize, &str); 24] = [
     ("google.protobuf.FieldMask.paths", UPDATED_FIELDS_MAX, "fields"),
     ("kith.v1.BatchGetDistancesRequest.to_ids", BATCH_MAX, "members"),
     ("kith.v1.BatchGetMembersRequest.ids", BATCH_MAX, "members"),
@@ -21,8 +21,11 @@ const BOUNDS: [(&str, usize, &str); 21] = [
     ("kith.v1.ErasedMembers.members", BATCH_MAX, "members"),
     ("kith.v1.ImportRequest.records", BATCH_MAX, "records"),
     ("kith.v1.IntroducerTally.recent", ASK_DAYS_MAX as usize, "days"),
+    ("kith.v1.LabelCondition.values", LABEL_VALUES_MAX, "values"),
     ("kith.v1.Member.labels", LABELS_MAX, "labels"),
     ("kith.v1.Member.topics", TOPICS_MAX, "topics"),
+    ("kith.v1.MemberClause.any_of", CONDITIONS_MAX, "conditions"),
+    ("kith.v1.MemberFilter.all_of", CLAUSES_MAX, "clauses"),
     ("kith.v1.Origin.introducer_ids", INTRODUCERS_PER_ORIGIN_MAX, "members"),
     ("kith.v1.RecordInteractionsRequest.interactions", BATCH_MAX, "interactions"),
     ("kith.v1.RecordIntroductionsRequest.introductions", BATCH_MAX, "introductions"),

@@ -7,6 +7,7 @@ mod filter;
 mod import;
 mod introductions;
 mod mask;
+mod member_filter;
 mod resources;
 mod violations;
 
@@ -17,6 +18,7 @@ pub use filter::named_kinds;
 pub use import::import_change;
 pub use introductions::introduction;
 pub use mask::Mask;
+pub use member_filter::member_filter;
 pub use resources::{block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 pub(crate) use violations::all_or_return;
 pub use violations::{Decoded, Violations};

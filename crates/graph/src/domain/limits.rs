@@ -15,6 +15,11 @@ pub const TOPICS_MAX: usize = 64;
 pub const LABELS_MAX: usize = 64;
 pub const LABEL_KEY_BYTES_MAX: usize = 63;
 pub const LABEL_VALUE_BYTES_MAX: usize = 256;
+/// Clauses of a filter of members, and conditions of a clause.
+pub const CLAUSES_MAX: usize = 16;
+pub const CONDITIONS_MAX: usize = 16;
+/// Values that a condition names of a label.
+pub const LABEL_VALUES_MAX: usize = 100;
 /// Spheres that a filter names: there are fewer, and one may be named again.
 pub const SPHERES_MAX: usize = 16;
 /// Fields that the mask of an update names: there are fewer, and one may be named again.
