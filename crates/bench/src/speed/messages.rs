@@ -57,11 +57,10 @@ pub fn request(kernel: Kernel, network: &Network, ask: &Ask, viewer: &str) -> By
         ..GetReachRequest::default()
     };
     let suggest = |max_steps, exact| SuggestIntroductionsRequest {
-        member_id: a.clone(),
         max_steps,
         exact,
         read: read(viewer),
-        ..SuggestIntroductionsRequest::default()
+        ..suggestions(network, ask)
     };
     match kernel {
         Kernel::Mutuals => encoded(&ListMutualsRequest { a_id: a, b_id: b, read: read(viewer), ..Default::default() }),
@@ -75,6 +74,11 @@ pub fn request(kernel: Kernel, network: &Network, ask: &Ask, viewer: &str) -> By
         Kernel::Suggest3 => encoded(&suggest(3, true)),
         Kernel::Suggest => encoded(&suggest(3, false)),
     }
+}
+
+/// Returns the request for suggestions, on nobody's behalf.
+pub fn suggestions(network: &Network, ask: &Ask) -> SuggestIntroductionsRequest {
+    SuggestIntroductionsRequest { member_id: network.id(ask.a), read: read(""), ..Default::default() }
 }
 
 /// Returns requests for pages of 100 edges of members at random.

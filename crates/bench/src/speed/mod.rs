@@ -5,6 +5,7 @@
 //! write `append + fdatasync`. Ratios are what counts; times depend on the machine and its load.
 
 mod alone;
+mod filters;
 mod graphs;
 mod hiding;
 mod host;
@@ -48,6 +49,7 @@ const WRITES: &str = "writes";
 const MIXED: &str = "mixed";
 const STORE: &str = "store";
 const PRIVACY: &str = "privacy";
+const FILTER: &str = "filter";
 
 /// What `kith-bench` takes.
 #[derive(Debug, Args)]
@@ -67,7 +69,7 @@ pub struct SpeedArgs {
     /// Seconds after which no further query is begun; those left out are named.
     #[arg(long, value_name = "S", default_value_t = 1_800, value_parser = clap::value_parser!(u64).range(1..))]
     at_most_s: u64,
-    /// Measure this only (again for more): neighbors, writes, mixed, store, privacy, or a query's name, as in `suggest-2`.
+    /// Measure this only (again for more): neighbors, writes, mixed, store, privacy, filter, or a query's name, as in `suggest-2`.
     #[arg(long, value_name = "NAME", value_parser = measurement)]
     only: Vec<String>,
     /// Where the store is kept while it is measured; among the temporary files when not given.
@@ -83,7 +85,7 @@ pub struct SpeedArgs {
 
 fn measurement(name: &str) -> Result<String, String> {
     let known: Vec<&str> =
-        [PAGES, WRITES, MIXED, STORE, PRIVACY].into_iter().chain(Kernel::ALL.map(Kernel::name)).collect();
+        [PAGES, WRITES, MIXED, STORE, PRIVACY, FILTER].into_iter().chain(Kernel::ALL.map(Kernel::name)).collect();
     if known.contains(&name) { Ok(name.to_owned()) } else { Err(format!("there are {}", known.join(", "))) }
 }
 
@@ -176,7 +178,7 @@ async fn measured(
         rows.extend(bench.point_reads("page of 100 neighbors", &calls).await?);
     }
     let wanted: Vec<Kernel> = Kernel::ALL.into_iter().filter(|kernel| args.wants(kernel.name())).collect();
-    if wanted.is_empty() && !args.wants(MIXED) {
+    if wanted.is_empty() && !args.wants(MIXED) && !args.wants(FILTER) {
         return Ok(rows);
     }
     let mut limits = limits(bench.network);
@@ -196,6 +198,9 @@ async fn measured(
     }
     if args.wants(MIXED) && has_time(MIXED) {
         rows.extend(mixed::rows(bench, &limits).await?);
+    }
+    if args.wants(FILTER) && has_time(FILTER) {
+        rows.extend(filters::rows(bench, &limits).await?);
     }
     Ok(rows)
 }
