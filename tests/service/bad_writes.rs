@@ -36,7 +36,9 @@ fn members() -> Vec<Case> {
         put("topic with a space", |m| m.topics.push(text("a b")), "MALFORMED", "member.topics[1]"),
         put("topic in capitals", |m| m.topics = vec![text("Maths")], "MALFORMED", "member.topics[0]"),
         put("topic that starts with a dash", |m| m.topics = vec![text("-a")], "MALFORMED", "member.topics[0]"),
-        put("topic of 65 bytes", |m| m.topics = vec![long(65)], "TOO_LONG", "member.topics[0]"),
+        put("topic of 65 characters", |m| m.topics = vec!["é".repeat(65)], "TOO_LONG", "member.topics[0]"),
+        put("topic not in NFC", |m| m.topics = vec![text("cafe\u{301}")], "MALFORMED", "member.topics[0]"),
+        put("topic with a dot", |m| m.topics = vec![text("a.b")], "MALFORMED", "member.topics[0]"),
         put(
             "65 labels",
             |m| m.labels = many("k", 65).into_iter().map(|key| (key, text(""))).collect(),

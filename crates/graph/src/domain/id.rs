@@ -1,8 +1,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::is_nfc;
+
 use super::codec::{Codec, Decoder, Encoder, Malformed, Read, default_fields};
-use super::limits::{ID_BYTES_MAX, KIND_NAME_BYTES_MAX, TOPIC_BYTES_MAX, TOPICS_MAX};
+use super::limits::{ID_BYTES_MAX, KIND_NAME_BYTES_MAX, TOPIC_CHARS_MAX, TOPICS_MAX};
 use super::{Reason, Violation};
 
 /// A name that is cheap to clone and compares byte by byte.
@@ -52,7 +55,8 @@ name_type!(
     KindName
 );
 name_type!(
-    /// A lower-case slug, `[a-z0-9][a-z0-9-]{0,63}`.
+    /// A word of any language: lower-case letters, digits and dashes, of which the first is no dash, in Unicode's form NFC; so that what
+    /// looks alike is the same topic.
     Topic
 );
 
@@ -81,41 +85,39 @@ impl StatusId {
     }
 }
 
-/// Checks `first` on the first byte and `rest` on the others.
-fn slug(
-    field: &str,
-    text: &str,
-    bytes_max: usize,
-    pattern: &str,
-    first: fn(u8) -> bool,
-    rest: fn(u8) -> bool,
-) -> Result<Arc<str>, Violation> {
-    if text.is_empty() {
-        return Err(Violation::required(field));
-    }
-    if text.len() > bytes_max {
-        return Err(Violation::new(field, Reason::TooLong, format!("must be at most {bytes_max} bytes")));
-    }
-    let bytes = text.as_bytes();
-    if !first(bytes[0]) || !bytes[1..].iter().all(|&b| rest(b)) {
-        return Err(Violation::new(field, Reason::Malformed, format!("must match {pattern}")));
-    }
-    Ok(text.into())
-}
-
 impl KindName {
     pub fn parse(field: &str, text: &str) -> Result<KindName, Violation> {
-        let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'-');
-        let first = |b: u8| b.is_ascii_lowercase();
-        slug(field, text, KIND_NAME_BYTES_MAX, "[a-z][a-z0-9_.-]{0,62}", first, rest).map(KindName)
+        if text.is_empty() {
+            return Err(Violation::required(field));
+        }
+        if text.len() > KIND_NAME_BYTES_MAX {
+            return Err(Violation::new(field, Reason::TooLong, format!("must be at most {KIND_NAME_BYTES_MAX} bytes")));
+        }
+        let rest = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'-');
+        if !text.as_bytes()[0].is_ascii_lowercase() || !text.as_bytes().iter().all(rest) {
+            return Err(Violation::new(field, Reason::Malformed, "must match [a-z][a-z0-9_.-]{0,62}"));
+        }
+        Ok(KindName(text.into()))
     }
 }
 
 impl Topic {
     pub fn parse(field: &str, text: &str) -> Result<Topic, Violation> {
-        let first = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        slug(field, text, TOPIC_BYTES_MAX, "[a-z0-9][a-z0-9-]{0,63}", first, rest).map(Topic)
+        if text.is_empty() {
+            return Err(Violation::required(field));
+        }
+        if text.len() > TOPIC_CHARS_MAX && text.chars().count() > TOPIC_CHARS_MAX {
+            let message = format!("must be at most {TOPIC_CHARS_MAX} characters");
+            return Err(Violation::new(field, Reason::TooLong, message));
+        }
+        // Vowels and tones are marks of their own in many scripts.
+        let goes_on = |c: char| c.is_alphanumeric() || c == '-' || is_combining_mark(c);
+        let is_word = text.starts_with(char::is_alphanumeric) && text.chars().all(goes_on);
+        if !is_word || !is_nfc(text) || text.to_lowercase() != text {
+            let message = "must be letters in lower case, digits and dashes, no dash first, in Unicode's form NFC";
+            return Err(Violation::new(field, Reason::Malformed, message));
+        }
+        Ok(Topic(text.into()))
     }
 }
 
@@ -223,3 +225,34 @@ impl Codec for TopicSet {
 }
 
 default_fields!(TopicSet);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_a_word_of_any_language() {
+        let reason = |text: &str| Topic::parse("topic", text).err().map(|violation| violation.reason);
+        let words =
+            ["a", "7", "large-dogs", "zürich", "ήλιος", "собаки", "ماشین", "कुत्ते", "犬", "สุนัข", "ßa", &"é".repeat(64)];
+        for word in words {
+            assert_eq!(reason(word), None, "{word}");
+        }
+        for (text, expected) in [
+            ("", Reason::Required),
+            (&"é".repeat(65)[..], Reason::TooLong),
+            ("Zürich", Reason::Malformed),
+            ("zu\u{308}rich", Reason::Malformed),
+            ("ǅ", Reason::Malformed),
+            ("-a", Reason::Malformed),
+            ("\u{301}a", Reason::Malformed),
+            ("a b", Reason::Malformed),
+            ("a_b", Reason::Malformed),
+            ("a\0", Reason::Malformed),
+            ("🐕", Reason::Malformed),
+            ("a\u{200d}b", Reason::Malformed),
+        ] {
+            assert_eq!(reason(text), Some(expected), "{text:?}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ pub const HALF_LIFE_MAX_MS: u64 = 100 * 365 * 24 * 3_600 * 1_000;
 
 pub const DISPLAY_NAME_CHARS_MAX: usize = 256;
 pub const HEADLINE_CHARS_MAX: usize = 512;
-pub const TOPIC_BYTES_MAX: usize = 64;
+pub const TOPIC_CHARS_MAX: usize = 64;
 pub const TOPICS_MAX: usize = 64;
 pub const LABELS_MAX: usize = 64;
 pub const LABEL_KEY_BYTES_MAX: usize = 63;
