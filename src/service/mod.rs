@@ -56,6 +56,7 @@ mod streamed;
 mod suggest;
 mod verify;
 mod watch;
+mod watch_filter;
 mod watchers;
 
 pub use call::grpc_timeout;

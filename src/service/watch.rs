@@ -1,7 +1,7 @@
 //! `DataService.Watch`: changes as they are made.
 
 use std::future::pending;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -11,6 +11,7 @@ use super::encode;
 use super::live::{Made, Since, Watcher};
 use super::services::Service;
 use super::streamed::Streamed;
+use super::watch_filter::WatchFilter;
 use super::watchers::{WATCHERS_MAX, WATCHERS_PER_CALLER_MAX, Watchers, messages_of};
 use crate::domain::{Error, Reason, Sequence, Violation};
 use crate::engine::{Feed, stopped};
@@ -29,8 +30,9 @@ pub async fn watch(
 ) -> Result<Streamed<pb::WatchResponse>, Error> {
     let mut wrong = Violations::default();
     let heartbeat = wrong.check(heartbeat(message.heartbeat_interval));
+    let filter = wrong.check(WatchFilter::decode(&message.resource_types, message.id_prefix));
     wrong.check(service.engine.check_revision("from_revision", &message.from_revision));
-    all_or_return!(wrong; heartbeat);
+    all_or_return!(wrong; heartbeat, filter);
     let (Watchers { shares, live, stopping }, caller) = (&service.watchers, context.principal.share());
     let share = shares.take(caller.clone()).ok_or_else(|| Error::Overloaded {
         message: format!("{WATCHERS_PER_CALLER_MAX} streams of changes of this caller, or {WATCHERS_MAX}, are open"),
@@ -49,7 +51,7 @@ pub async fn watch(
             }
         };
         tokio::select! {
-            ended = send_all(feed, watcher, heartbeat, &outlet) => ended,
+            ended = send_all(feed, watcher, Sender { outlet: outlet.clone(), filter, heartbeat, last: Instant::now() }) => ended,
             () = passed => Err(Error::DeadlineExceeded),
             _ = stopping.wait_for(|stopping| *stopping) => Err(stopped()),
             () = outlet.closed() => Ok(()),
@@ -70,27 +72,36 @@ fn heartbeat(interval: Option<prost_types::Duration>) -> Result<Duration, Violat
     })
 }
 
-type Outlet = mpsc::Sender<pb::WatchResponse>;
+/// Sends what a watcher wants.
+struct Sender {
+    outlet: mpsc::Sender<pb::WatchResponse>,
+    filter: WatchFilter,
+    heartbeat: Duration,
+    /// When the last message was sent.
+    last: Instant,
+}
 
 /// Sends changes until the watcher is gone.
-async fn send_all(mut feed: Feed, mut watcher: Watcher, heartbeat: Duration, outlet: &Outlet) -> Result<(), Error> {
+async fn send_all(mut feed: Feed, mut watcher: Watcher, mut sender: Sender) -> Result<(), Error> {
     let mut position = feed.position();
     loop {
         let is_sent = match watcher.since(position) {
-            Since::Made(made) => send(made.iter().map(|made| &**made), &mut position, outlet).await,
-            Since::Behind => catch_up(&mut feed, &mut position, outlet).await?,
-            Since::UpToDate => match tokio::time::timeout(heartbeat, watcher.newer(position)).await {
+            Since::Made(made) => sender.send(made.iter().map(|made| &**made), &mut position).await,
+            Since::Behind => catch_up(&mut feed, &mut position, &mut sender).await?,
+            Since::UpToDate => match tokio::time::timeout(sender.heartbeat, watcher.newer(position)).await {
                 Ok(()) => true,
                 Err(_) => {
                     let state = feed.state();
                     // What can be read is sent, even when the task that reads for all is held up.
                     if state.sequence() > position {
-                        catch_up(&mut feed, &mut position, outlet).await?
+                        catch_up(&mut feed, &mut position, &mut sender).await?
                     } else {
                         let (revision, commit_time) =
                             (state.revision().to_string(), Some(encode::timestamp(feed.now())));
                         // A watcher that takes nothing knows already that the stream lives.
-                        let _ = outlet.try_send(pb::WatchResponse { revision, commit_time, changes: Vec::new() });
+                        let _ =
+                            sender.outlet.try_send(pb::WatchResponse { revision, commit_time, changes: Vec::new() });
+                        sender.last = Instant::now();
                         true
                     }
                 }
@@ -103,21 +114,30 @@ async fn send_all(mut feed: Feed, mut watcher: Watcher, heartbeat: Duration, out
 }
 
 /// Reads the log for this watcher alone, and returns false if it is gone.
-async fn catch_up(feed: &mut Feed, position: &mut Sequence, outlet: &Outlet) -> Result<bool, Error> {
+async fn catch_up(feed: &mut Feed, position: &mut Sequence, sender: &mut Sender) -> Result<bool, Error> {
     feed.seek(*position);
     let made = feed.next(messages_of).await?;
-    Ok(send(made.iter(), position, outlet).await)
+    Ok(sender.send(made.iter(), position).await)
 }
 
-/// Sends messages, and returns false if the watcher is gone.
-async fn send(made: impl Iterator<Item = &Made>, position: &mut Sequence, outlet: &Outlet) -> bool {
-    for made in made {
-        for message in &made.messages {
-            if outlet.send(message.clone()).await.is_err() {
-                return false;
+impl Sender {
+    /// Sends messages, and returns false if the watcher is gone. Where nothing is wanted of what is made for long, the watcher hears how far
+    /// it has come.
+    async fn send(&mut self, made: impl Iterator<Item = &Made>, position: &mut Sequence) -> bool {
+        for made in made {
+            let mut messages = self.filter.messages(made);
+            if messages.is_empty() && self.last.elapsed() >= self.heartbeat {
+                let nothing = |last: &pb::WatchResponse| pb::WatchResponse { changes: Vec::new(), ..last.clone() };
+                messages = made.messages.last().map(nothing).into_iter().collect();
             }
+            for message in messages.iter() {
+                if self.outlet.send(message.clone()).await.is_err() {
+                    return false;
+                }
+                self.last = Instant::now();
+            }
+            *position = made.sequence;
         }
-        *position = made.sequence;
+        true
     }
-    true
 }

@@ -56,4 +56,5 @@ mod verify;
 mod viewers;
 mod viewers_differ;
 mod watch;
+mod watch_filters;
 mod whole_world;

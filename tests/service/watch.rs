@@ -16,7 +16,7 @@ use super::mirror::{Mirror, digest};
 
 pub async fn watch(kith: &Kith, from: &str) -> Result<Streaming<WatchResponse>, tonic::Status> {
     let heartbeat_interval = Some(prost_types::Duration { seconds: 1, nanos: 0 });
-    let request = WatchRequest { from_revision: from.to_owned(), heartbeat_interval };
+    let request = WatchRequest { from_revision: from.to_owned(), heartbeat_interval, ..Default::default() };
     Ok(kith.data().watch(request).await?.into_inner())
 }
 
@@ -89,7 +89,7 @@ pub fn random_change(random: &mut Rng, members: u32) -> Do {
 }
 
 /// Writes batches, most of one change; those refused change nothing. Gives the last revision.
-async fn write_randomly(kith: &Kith, random: &mut Rng, batches: u32) -> String {
+pub async fn write_randomly(kith: &Kith, random: &mut Rng, batches: u32) -> String {
     let mut revision = String::new();
     for _ in 0..batches {
         let changes = (0..[1, 1, 1, 5][random.usize(0..4)]).map(|_| random_change(random, 14));
@@ -188,7 +188,7 @@ async fn bad_watches_are_refused() {
         ("00000000000000010000000000000001f8cba0b0", 10, "MALFORMED"),
     ] {
         let heartbeat_interval = Some(prost_types::Duration { seconds, nanos: 0 });
-        let request = WatchRequest { from_revision: from.to_owned(), heartbeat_interval };
+        let request = WatchRequest { from_revision: from.to_owned(), heartbeat_interval, ..Default::default() };
         let refused = kith.data().watch(request).await.unwrap_err();
         assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, expected), "{from} {seconds}");
     }

@@ -4,11 +4,11 @@
 use crate::domain::EdgeAttrs;
 use crate::domain::limits::{
     ASK_DAYS_MAX, BATCH_MAX, CLAUSES_MAX, CONDITIONS_MAX, EXCLUDED_MEMBERS_MAX, INTRODUCERS_PER_ORIGIN_MAX, KINDS_MAX,
-    LABEL_VALUES_MAX, LABELS_MAX, SPHERES_MAX, TOPICS_MAX, UPDATED_FIELDS_MAX,
+    LABEL_VALUES_MAX, LABELS_MAX, RESOURCE_TYPES_MAX, SPHERES_MAX, TOPICS_MAX, UPDATED_FIELDS_MAX,
 };
 
 /// The bounds by the field's full name: how many elements, and of what.
-const BOUNDS: [(&str, usize, &str); 24] = [
+const BOUNDS: [(&str, usize, &str); 25] = [
     ("google.protobuf.FieldMask.paths", UPDATED_FIELDS_MAX, "fields"),
     ("kith.v1.BatchGetDistancesRequest.to_ids", BATCH_MAX, "members"),
     ("kith.v1.BatchGetMembersRequest.ids", BATCH_MAX, "members"),
@@ -32,6 +32,7 @@ const BOUNDS: [(&str, usize, &str); 24] = [
     ("kith.v1.Status.topics", TOPICS_MAX, "topics"),
     ("kith.v1.SuggestIntroductionsRequest.exclude_ids", EXCLUDED_MEMBERS_MAX, "members"),
     ("kith.v1.SuggestIntroductionsRequest.topics", TOPICS_MAX, "topics"),
+    ("kith.v1.WatchRequest.resource_types", RESOURCE_TYPES_MAX, "types"),
     ("kith.v1.WriteRequest.changes", BATCH_MAX, "changes"),
 ];
 

@@ -22,6 +22,8 @@ pub const CONDITIONS_MAX: usize = 16;
 pub const LABEL_VALUES_MAX: usize = 100;
 /// Spheres that a filter names: there are fewer, and one may be named again.
 pub const SPHERES_MAX: usize = 16;
+/// Types of resources that a watcher names: there are fewer, and one may be named again.
+pub const RESOURCE_TYPES_MAX: usize = 16;
 /// Fields that the mask of an update names: there are fewer, and one may be named again.
 pub const UPDATED_FIELDS_MAX: usize = 128;
 /// Members that one member blocks.
