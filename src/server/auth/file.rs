@@ -75,7 +75,7 @@ impl Source for AccessFile {
             (Some(settings), Some(keys)) => Some(Jwts::new(settings, keys)?),
             _ => None,
         };
-        Ok(Access::Known(Known { by_token, by_certificate, jwts, checked: Default::default() }))
+        Ok(Access::Known(Box::new(Known { by_token, by_certificate, jwts, checked: Default::default() })))
     }
 }
 

@@ -54,7 +54,7 @@ impl Peer {
 pub enum Access {
     /// Nobody is asked who they are, and all may do everything.
     Open,
-    Known(Known),
+    Known(Box<Known>),
 }
 
 /// The SHA-256 of a token. Whoever reads the server's files or memory does not have the token, and the time of a lookup does not depend on
