@@ -93,6 +93,8 @@ impl Drop for Served {
 /// Serves a store; gives the process and where it serves.
 fn serve(data: &Path, set: impl FnOnce(&mut Command)) -> (Child, String) {
     let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log", "off", "--data"]);
+    // Some statuses of random worlds expired long ago, and are to stay while they are looked at.
+    serve.env("KITH_STATUS_RETENTION_DAYS", "1000000");
     set(&mut serve);
     let mut server = serve.arg(data).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
