@@ -116,3 +116,39 @@ impl DerefMut for Lease {
         &mut self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_forgotten_at_each_begin_and_when_the_epochs_begin_anew() {
+        // Some values were set in the first epochs, and never since.
+        let mut dense = Dense { epoch: u32::MAX - 2, values: vec![(9, 1), (9, 2), (9, 3), (0, 0)] };
+        for begun in 0..5 {
+            dense.begin(4);
+            let seen: Vec<bool> = (0..4).map(|slot| dense.has(slot)).collect();
+            assert_eq!((seen, dense.get(begun % 4)), (vec![false; 4], 0), "after {begun} more");
+            assert_eq!(dense.entry(begun % 4), (&mut 0, true));
+            *dense.entry(begun % 4).0 = 7;
+            assert_eq!(dense.entry(begun % 4), (&mut 7, false));
+            assert!(!dense.has((begun + 1) % 4));
+        }
+        assert_eq!(dense.epoch, 3, "they began anew after the last");
+    }
+
+    #[test]
+    fn marks_are_taken_back_however_many_there_are() {
+        for marked in [1, 999] {
+            let mut scratch = Scratch { marks: vec![0; 1_000], ..Scratch::default() };
+            for (at, member) in (0..marked).map(MemberIx).enumerate() {
+                scratch.marks[member.0 as usize] = 1;
+                scratch.seen[at % 2].push(member);
+            }
+            scratch.seen[1].push(MemberIx(999));
+            scratch.marks[999] = 1;
+            scratch.clear();
+            assert!(scratch.marks.iter().all(|mark| *mark == 0) && scratch.seen.iter().all(Vec::is_empty), "{marked}");
+        }
+    }
+}
