@@ -55,7 +55,8 @@ pub struct Writer {
     checkpoint_rotten: bool,
     /// The last commit that the log on disk does not hold as it was written; 0 if there is none.
     log_rotten: Sequence,
-    started: Instant,
+    /// By the log's time.
+    started: TimeMs,
     retention: Retention,
     /// One to install, which came while a batch was on its way to the disk.
     checkpoint_written: Option<CheckpointWritten>,
@@ -81,12 +82,12 @@ impl Writer {
             delayed: VecDeque::new(),
             checkpointer: Checkpointer::start(&common.threads, orders)?,
             retention: Retention::new(common.options.status_retention),
+            started: common.clock.now(),
             common,
             checkpoint_not_before: None,
             checkpoint_retry: CHECKPOINT_RETRY,
             checkpoint_rotten: false,
             log_rotten: 0,
-            started: Instant::now(),
             checkpoint_written: None,
         };
         writer.covers(covered);
@@ -335,14 +336,13 @@ impl Writer {
             return false;
         }
         let within = self.common.options.erase_within;
-        match state.erasures().first_from(earliest) {
-            Some(erased) => {
-                let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
-                self.common.clock.now() >= TimeMs(erased.0.saturating_add(within))
-            }
-            // A store of an older format does not say when it was.
-            None => self.started.elapsed() >= within.min(ERASE_AFTER_START),
-        }
+        let (since, within) = match state.erasures().first_from(earliest) {
+            Some(erased) => (erased, within),
+            // It is not kept when a status was erased, nor when a member was in a store of an older format.
+            None => (self.started, within.min(ERASE_AFTER_START)),
+        };
+        let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+        self.common.clock.now() >= TimeMs(since.0.saturating_add(within))
     }
 }
 

@@ -12,7 +12,8 @@ use crate::support::*;
 
 const BEGUN: TimeMs = TimeMs(1_800_000_000_000);
 const MINUTE_MS: i64 = 60_000;
-const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 fn open(folder: &Path, time: &Arc<SetTime>, options: EngineOptions) -> (Engine, WriterEnd) {
     let journal = ErasureJournal::open(&folder.join("journal")).unwrap();
@@ -189,6 +190,52 @@ fn the_time_that_the_bytes_of_an_erased_member_have_runs_on_across_restarts() {
     block_on(async {
         write(&engine, put_bare("another")).await.unwrap();
         wait_until(|| !holds(folder.path(), "ghostly")).await;
+    });
+    close((engine, end));
+}
+
+/// Lets time pass, and finds that bytes leave the disk when it is over and not before.
+async fn assert_gone_after(ms: i64, name: &str, folder: &Path, time: &Arc<SetTime>, engine: &Engine) {
+    time.pass_ms(ms - 1);
+    for other in ["one", "two"] {
+        write(engine, put_bare(other)).await.unwrap();
+        assert!(holds(folder, name), "it is not due yet");
+    }
+    time.pass_ms(1);
+    write(engine, put_bare("three")).await.unwrap();
+    wait_until(|| !holds(folder, name)).await;
+}
+
+#[test]
+fn the_bytes_of_an_erased_member_have_a_day_unless_it_is_said_otherwise() {
+    let (folder, time) = (tempfile::tempdir().unwrap(), SetTime::at(BEGUN));
+    let (engine, end) = open(folder.path(), &time, EngineOptions::default());
+    block_on(async {
+        write(&engine, put_bare("ghostly")).await.unwrap();
+        write(&engine, delete("ghostly")).await.unwrap();
+        assert_gone_after(DAY_MS, "ghostly", folder.path(), &time, &engine).await;
+    });
+    close((engine, end));
+}
+
+#[test]
+fn the_bytes_of_an_erased_status_have_an_hour_from_the_start_at_most() {
+    let (folder, time) = (tempfile::tempdir().unwrap(), SetTime::at(BEGUN));
+    let kept = open(folder.path(), &time, EngineOptions::default());
+    let status = sample_status("s", "author");
+    let text = status.attrs.text.clone();
+    block_on(async {
+        write(&kept.0, put_bare("author")).await.unwrap();
+        write(&kept.0, Change::PostStatus { status }).await.unwrap();
+    });
+    close(kept);
+    // It has expired by then.
+    let options = EngineOptions { status_retention: Duration::ZERO, ..EngineOptions::default() };
+    let (engine, end) = open(folder.path(), &time, options);
+    block_on(async {
+        write(&engine, put_bare("other")).await.unwrap();
+        wait_until(|| engine.state().status("s").is_none()).await;
+        assert_gone_after(HOUR_MS, &text, folder.path(), &time, &engine).await;
     });
     close((engine, end));
 }
