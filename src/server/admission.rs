@@ -248,6 +248,24 @@ mod tests {
         assert!(matches!(refused, Error::QuotaExceeded { retry_after_ms: 9_000..=10_100, .. }), "{refused:?}");
         assert!(admission.admit(&named("ben"), Shape::Unary).is_ok());
     }
+
+    #[test]
+    fn idle_callers_are_forgotten_and_neither_who_has_spent_units_nor_who_has_calls() {
+        let rate = Some(Rate { per_second: 1, burst: 3 });
+        for (caller_rate, kept) in [(rate, vec!["busy", "spent"]), (None, vec!["busy"])] {
+            let admission = Admission::new(CallLimits { caller_rate, ..Default::default() });
+            let _busy = admission.admit(&named("busy"), Shape::Stream).unwrap();
+            admission.admit(&named("spent"), Shape::Unary).unwrap().answered(1_024 * 1_024).unwrap();
+            let mut under_way = admission.lock();
+            let idle = OfCaller { bucket: rate.map(|rate| Bucket::full(rate, Instant::now())), ..Default::default() };
+            under_way.callers.insert(named("idle"), idle);
+            forget_idle(&mut under_way.callers, caller_rate);
+            let mut left: Vec<&str> = under_way.callers.keys().map(|name| &**name).collect();
+            left.sort_unstable();
+            assert_eq!(left, kept);
+        }
+    }
+
     #[test]
     fn who_asks_little_is_not_refused_for_those_who_ask_much() {
         let limits = CallLimits { calls: 64, calls_per_caller: 48, ..Default::default() };

@@ -151,6 +151,20 @@ mod tests {
     }
 
     #[test]
+    fn where_there_are_too_many_full_buckets_are_forgotten_and_no_others() {
+        let begin = Instant::now();
+        let later = begin + Duration::from_millis(150);
+        let mut buckets: HashMap<Box<str>, Bucket> = HashMap::new();
+        let mut take =
+            |name: &str, now| bucket(&mut buckets, name, 2, RATE, now).map(|own| own.take(RATE, now).is_ok());
+        let taken = ["ana", "ana", "ben", "cleo"].map(|name| take(name, begin));
+        assert_eq!(taken, [Some(true), Some(true), Some(true), None], "there is room for two");
+        // Ben's is full again by now, and Ana has earned one unit.
+        let taken = ["cleo", "ana", "ana", "dan"].map(|name| take(name, later));
+        assert_eq!(taken, [Some(true), Some(true), Some(false), None]);
+    }
+
+    #[test]
     fn each_viewer_has_its_own_and_strangers_one_for_each_caller() {
         let refusals = Counter::default();
         let viewers = Viewers::new(Some(Rate { per_second: 1, burst: 1 }), refusals.clone());
