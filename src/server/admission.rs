@@ -267,6 +267,25 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_that_was_idle_for_long_takes_no_room() {
+        let limits = CallLimits { caller_rate: Some(Rate { per_second: u32::MAX, burst: 1 }), ..Default::default() };
+        let admission = Admission::new(limits);
+        for at in 0..=CALLERS_MAX {
+            drop(admission.admit(&named(&at.to_string()), Shape::Unary).unwrap());
+        }
+        assert!(admission.lock().callers.len() <= 2, "the last two may have units to earn");
+    }
+
+    #[test]
+    fn the_last_quarter_is_for_who_has_less_than_a_share_and_what_is_beyond_all_for_first_calls() {
+        let has_room = |all, own, others| super::has_room(64, all, own, others);
+        assert!(has_room(47, 47, 0) && !has_room(48, 48, 0));
+        assert!(has_room(48, 31, 0) && !has_room(48, 32, 0), "half of all is kept for who is yet to come");
+        assert!(has_room(63, 20, 1) && !has_room(63, 21, 1));
+        assert!(has_room(79, 3, 1) && !has_room(64, 4, 1) && !has_room(80, 0, 1));
+    }
+
+    #[test]
     fn who_asks_little_is_not_refused_for_those_who_ask_much() {
         let limits = CallLimits { calls: 64, calls_per_caller: 48, ..Default::default() };
         let admission = Admission::new(limits);

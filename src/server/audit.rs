@@ -52,3 +52,23 @@ impl Audit {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic::codegen::http::HeaderMap;
+
+    use super::*;
+    use crate::server::auth::Shown;
+
+    #[test]
+    fn of_a_flood_of_refusals_most_are_counted_alone() {
+        let (audit, id) = (Audit::default(), CallId::of(&HeaderMap::new()));
+        let (peer, error) = (Peer::new([127, 0, 0, 1].into(), Shown::default()), Error::Unimplemented);
+        let is_suppressed = |_| {
+            audit.denied(&id, "web", &peer, "Get", &error);
+            audit.denials.lock().unwrap().1 > 0
+        };
+        assert!((0..DENIALS_RATE.burst).map(is_suppressed).all(|suppressed| !suppressed));
+        assert!((0..DENIALS_RATE.burst).any(is_suppressed));
+    }
+}

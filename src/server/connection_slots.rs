@@ -289,6 +289,7 @@ mod tests {
         }
         assert!(ConnectionSlot::take(&slots, [127, 0, 0, 1].into(), &limits).is_none(), "all are in use");
         drop(busy);
+        assert!(ConnectionSlot::take(&slots, [127, 0, 0, 1].into(), &limits).is_none(), "one was in use just now");
         tokio::time::advance(IDLE_MIN).await;
         assert!(ConnectionSlot::take(&slots, [127, 0, 0, 1].into(), &limits).is_some());
         drop((taken, new));

@@ -139,3 +139,15 @@ impl Extractor for Headers<'_> {
         self.0.keys().map(|name| name.as_str()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_faults_alone_are_errors() {
+        let faults: Vec<i32> = (0..17).filter(|code| is_servers_fault(Code::from(*code))).collect();
+        // UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS.
+        assert_eq!(faults, [2, 4, 12, 13, 14, 15]);
+    }
+}
