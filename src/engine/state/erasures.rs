@@ -64,7 +64,7 @@ pub struct Erasures {
     /// By the key's place, then hash.
     ids: OrdMap<(u8, u128), Remembered>,
     by_until: OrdSet<(TimeMs, u8, u128)>,
-    /// Commands that erased somebody, the first of each minute, until the log holds nothing of them.
+    /// Commands that erased somebody, the last of each minute, with the time of the first.
     deadlines: Vector<(Sequence, TimeMs)>,
 }
 
@@ -122,9 +122,9 @@ impl Erasures {
 
     /// Remembers a member that the command of this sequence erases.
     pub fn add(&mut self, id: &MemberId, now: TimeMs, sequence: Sequence) {
-        let is_new = self.deadlines.last().is_none_or(|(_, time)| now.0 - time.0 > TOGETHER_MS);
-        if is_new {
-            self.deadlines.push_back((sequence, now));
+        match self.deadlines.back_mut() {
+            Some((last, first)) if now.0 - first.0 <= TOGETHER_MS => *last = sequence,
+            _ => self.deadlines.push_back((sequence, now)),
         }
         if self.deadlines.len() > DEADLINES_MAX {
             self.deadlines.pop_front();
@@ -197,7 +197,7 @@ impl Erasures {
     /// not known: it is of an older format.
     pub fn first_from(&self, earliest: Sequence) -> Option<TimeMs> {
         let from_there = self.deadlines.iter().find(|(sequence, _)| *sequence >= earliest);
-        // If there is none, the last one stands for others of its minute.
+        // If there is none, the last one of an older format may stand for others of its minute.
         from_there.or(self.deadlines.last()).map(|(_, time)| *time)
     }
 
@@ -310,6 +310,17 @@ pub fn member_erased(part: Part) -> ChangeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_is_of_the_first_erasure_of_its_minute_as_long_as_the_log_has_the_last() {
+        let (mut erasures, id) = (Erasures::default(), MemberId::parse("id", "ann").unwrap());
+        assert_eq!(erasures.first_from(0), None);
+        for (sequence, time) in [(3, 0), (5, TOGETHER_MS), (7, TOGETHER_MS + 1), (9, 10 * TOGETHER_MS)] {
+            erasures.add(&id, TimeMs(time), sequence);
+        }
+        let minutes = |sequence| erasures.first_from(sequence).map(|time| time.0 / TOGETHER_MS);
+        assert_eq!([0, 3, 4, 5, 6, 7, 8, 9].map(minutes), [0, 0, 0, 0, 1, 1, 10, 10].map(Some));
+    }
 
     #[test]
     fn the_later_erasure_counts_and_a_creation_to_come_proves_nothing() {
