@@ -487,6 +487,8 @@ fn a_retry_has_its_answer_while_the_clock_waits() {
         assert!(waits(&refused), "{refused:?}");
         let refused = write(&engine, "new", None).await.unwrap_err();
         assert!(waits(&refused), "{refused:?}");
+        let refused = engine.import(vec![put_bare("new")]).await.unwrap_err();
+        assert!(waits(&refused), "{refused:?}");
     });
     assert_eq!(engine.state().member_count(), 1);
     drop(engine);
