@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kith::domain::{Block, Change, ChangeError, EdgePut, Origin, Precondition, Reason, TimeMs};
+use kith::domain::{Block, Change, ChangeError, EdgePut, Origin, Precondition, Reason, TimeMs, Times};
 use kith::engine::{Engine, EngineOptions, Refusal, Report, SetTime, WriterEnd};
 use kith::store::{ErasureJournal, MemoryStore};
 
@@ -130,6 +130,10 @@ fn a_store_from_before_an_erasure_learns_of_it_from_the_journal() {
     block_on(async {
         write(&engine, put_edge("ann", "friend", "gone")).await.unwrap();
         write(&engine, put_edge("ann", "friend", "back")).await.unwrap();
+        // It is made now, whatever its import says.
+        let times = Times::new(TimeMs(BEGUN.0 + DAY_MS));
+        let late = Change::Restore { times, put: Box::new(put_bare("late")) };
+        assert!(engine.import(vec![late]).await.unwrap().results[0].is_ok());
     });
     close((engine, end));
     copy_folder(folder.path(), older.path());
@@ -138,14 +142,16 @@ fn a_store_from_before_an_erasure_learns_of_it_from_the_journal() {
     block_on(async {
         write(&engine, delete("gone")).await.unwrap();
         write(&engine, delete("back")).await.unwrap();
+        write(&engine, delete("late")).await.unwrap();
         let now_journaled = ErasureJournal::read(&folder.path().join("journal")).unwrap().unwrap();
-        assert_eq!(now_journaled.len(), 2, "they are in the journal when the deletes are answered");
+        assert_eq!(now_journaled.len(), 3, "they are in the journal when the deletes are answered");
     });
     close((engine, end));
     std::fs::copy(folder.path().join("journal"), older.path().join("journal")).unwrap();
     let (engine, end) = open(older.path(), &time, options);
-    assert!(engine.state().member("gone").is_none() && engine.state().member("ann").is_some());
-    assert_eq!((engine.state().edge_count(), engine.state().erased_count()), (0, 2));
+    let is_there = ["ann", "gone", "late"].map(|id| engine.state().member(id).is_some());
+    assert_eq!(is_there, [true, false, false]);
+    assert_eq!((engine.state().edge_count(), engine.state().erased_count()), (0, 3));
     time.pass_ms(MINUTE_MS);
     block_on(write(&engine, put_bare("back"))).unwrap();
     close((engine, end));
@@ -202,8 +208,14 @@ async fn assert_gone_after(ms: i64, name: &str, folder: &Path, time: &Arc<SetTim
         assert!(holds(folder, name), "it is not due yet");
     }
     time.pass_ms(1);
-    write(engine, put_bare("three")).await.unwrap();
-    wait_until(|| !holds(folder, name)).await;
+    // The writer is never idle: what is due is done beside writes.
+    let gone = async {
+        while holds(folder, name) {
+            write(engine, put_bare("three")).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
 }
 
 #[test]
@@ -238,4 +250,36 @@ fn the_bytes_of_an_erased_status_have_an_hour_from_the_start_at_most() {
         assert_gone_after(HOUR_MS, &text, folder.path(), &time, &engine).await;
     });
     close((engine, end));
+}
+
+#[test]
+fn what_is_erased_right_behind_a_checkpoint_goes_and_the_log_before_one_that_is_without_it() {
+    for covered in [false, true] {
+        let (folder, time) = (tempfile::tempdir().unwrap(), SetTime::at(BEGUN));
+        let at_once = EngineOptions {
+            checkpoint_log_bytes_min: 1,
+            checkpoint_log_bytes_per_resource: 0,
+            ..EngineOptions::default()
+        };
+        let (before, end) = open(folder.path(), &time, at_once);
+        block_on(async {
+            write(&before, put_bare("ghostly")).await.unwrap();
+            if covered {
+                write(&before, delete("ghostly")).await.unwrap();
+            }
+            let covers = || before.metrics().checkpoint_sequence.get() as u64;
+            wait_until(|| covers() == before.state().sequence()).await;
+        });
+        close((before, end));
+        // After a start the log's age is that of its files, by another clock than the test's.
+        let options = EngineOptions { log_keep_age_max: Duration::MAX, ..EngineOptions::default() };
+        let (engine, end) = open(folder.path(), &time, options);
+        block_on(async {
+            if !covered {
+                write(&engine, delete("ghostly")).await.unwrap();
+            }
+            assert_gone_after(DAY_MS, "ghostly", folder.path(), &time, &engine).await;
+        });
+        close((engine, end));
+    }
 }

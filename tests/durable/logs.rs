@@ -202,6 +202,8 @@ fn a_trimmed_log_says_from_where_it_is_kept() {
         assert!(0 < after && after < log.bytes_after(0));
         log.trim(20, &KEEP_ALL).unwrap();
         assert_eq!(source.earliest(), 1, "all is to be kept");
+        log.trim(19, &LogKeep { erased: 7, ..KEEP_ALL }).unwrap();
+        assert!(source.earliest() <= 20, "the twentieth is in no checkpoint yet");
         // Something in the first seven must go.
         log.trim(20, &LogKeep { erased: 7, ..KEEP_ALL }).unwrap();
         let earliest = source.earliest();
