@@ -81,6 +81,20 @@ async fn times_of_a_jwt_may_have_fractions_and_nothing_critical_is_passed_over()
     kith.stop().await.unwrap();
 }
 
+/// Clocks may differ by half a minute, for which a token is taken after its end.
+#[tokio::test]
+async fn a_jwt_that_was_taken_is_refused_once_it_has_expired() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = KeyPair::generate().unwrap();
+    let kith = kith_with_keys(folder.path(), &[jwk(&key, "k")]).await;
+    let mut claims = claims();
+    claims["exp"] = json!(now() - 24);
+    let token = jwt(&key, json!({"alg": "ES256"}), &claims);
+    assert_eq!(ask(&kith, &token).await, Ok(()));
+    until(|| async { ask(&kith, &token).await == Err(Code::Unauthenticated) }).await;
+    kith.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_set_with_keys_of_other_kinds_is_used_when_it_is_rotated_too() {
     let folder = tempfile::tempdir().unwrap();

@@ -60,9 +60,9 @@ async fn connection_from(address: [u8; 4], server: SocketAddr) -> SendRequest<Un
     sender
 }
 
-fn unended(server: SocketAddr, bytes: usize) -> Request<Unended> {
+fn unended(server: SocketAddr, rpc: &str, bytes: usize) -> Request<Unended> {
     let head = [vec![0], (4 * MIB as u32).to_be_bytes().to_vec()].concat();
-    let uri: Uri = format!("http://{server}/kith.v1.MemberService/GetMember").parse().unwrap();
+    let uri: Uri = format!("http://{server}/kith.v1.{rpc}").parse().unwrap();
     let request = Request::post(uri).header("content-type", "application/grpc").header("te", "trailers");
     request.body(Unended { head: Some(head.into()), left: bytes }).unwrap()
 }
@@ -83,7 +83,7 @@ async fn messages_of_one_caller_that_never_end_refuse_no_other() {
     for _ in 0..4 {
         let mut connection = connection_from([127, 0, 0, 5], kith.address).await;
         for _ in 0..8 {
-            let answer = connection.send_request(unended(kith.address, 3 * MIB));
+            let answer = connection.send_request(unended(kith.address, "MemberService/GetMember", 3 * MIB));
             let connection = connection.clone();
             ended.spawn(async move {
                 let answer = answer.await;
@@ -108,6 +108,19 @@ async fn messages_of_one_caller_that_never_end_refuse_no_other() {
         assert_eq!(refused.code(), Code::InvalidArgument, "it was received and looked at: {refused:?}");
     }
     drop(ended);
+    kith.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_stops_half_way_ends_its_call_and_one_in_a_stream_does_too() {
+    let kith = Kith::start(served(|server| server.silence = Duration::from_millis(100))).await;
+    let mut connection = connection_from([127, 0, 0, 6], kith.address).await;
+    for rpc in ["MemberService/GetMember", "DataService/Import"] {
+        let answer = connection.send_request(unended(kith.address, rpc, 1_000));
+        let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap();
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!((status.code(), &*reason(&status)), (Code::ResourceExhausted, "OVERLOADED"), "{rpc}");
+    }
     kith.stop().await.unwrap();
 }
 
@@ -204,12 +217,12 @@ async fn what_is_no_grpc_is_refused_as_http() {
     let kith = Kith::in_memory().await;
     let mut connection = connection_from([127, 0, 0, 1], kith.address).await;
     for (content, status) in [("application/json", 415), ("application/grpc-web+proto", 415), ("", 415)] {
-        let mut request = unended(kith.address, 0);
+        let mut request = unended(kith.address, "MemberService/GetMember", 0);
         request.headers_mut().insert("content-type", content.parse().unwrap());
         let answer = tokio::time::timeout(PATIENCE, connection.send_request(request)).await.unwrap().unwrap();
         assert_eq!(answer.status().as_u16(), status, "{content}");
     }
-    let mut request = unended(kith.address, 0);
+    let mut request = unended(kith.address, "MemberService/GetMember", 0);
     *request.method_mut() = hyper::Method::GET;
     let answer = tokio::time::timeout(PATIENCE, connection.send_request(request)).await.unwrap().unwrap();
     assert_eq!(answer.status().as_u16(), 405);
