@@ -31,8 +31,6 @@ const IDLE_MAX: Duration = Duration::from_secs(5);
 const DUE_WHEN_IDLE: u64 = 8;
 /// While memory is full, a checkpoint is due at this part of the log.
 const DUE_WHEN_FULL: u64 = 64;
-/// When bytes of erased members go that an earlier run has left, at the latest.
-const ERASE_AFTER_START: Duration = Duration::from_secs(3_600);
 /// After a checkpoint that could not be written; twice as long after each further one, up to the most.
 const CHECKPOINT_RETRY: Duration = Duration::from_secs(5);
 const CHECKPOINT_RETRY_MAX: Duration = Duration::from_secs(300);
@@ -55,8 +53,6 @@ pub struct Writer {
     checkpoint_rotten: bool,
     /// The last commit that the log on disk does not hold as it was written; 0 if there is none.
     log_rotten: Sequence,
-    /// By the log's time.
-    started: TimeMs,
     retention: Retention,
     /// One to install, which came while a batch was on its way to the disk.
     checkpoint_written: Option<CheckpointWritten>,
@@ -82,7 +78,6 @@ impl Writer {
             delayed: VecDeque::new(),
             checkpointer: Checkpointer::start(&common.threads, orders)?,
             retention: Retention::new(common.options.status_retention),
-            started: common.clock.now(),
             common,
             checkpoint_not_before: None,
             checkpoint_retry: CHECKPOINT_RETRY,
@@ -328,20 +323,12 @@ impl Writer {
         self.disk.measure();
     }
 
-    /// Whether the log may hold something of a member whose erasure is as long ago as its bytes may stay, by the log's time.
+    /// Whether the log may hold something of a member or status whose erasure is as long ago as its bytes may stay, by the log's time.
     fn erase_now(&mut self) -> bool {
         let state = self.published.borrow().clone();
         let Some(earliest) = self.disk.store().map(|store| store.log.source().earliest()) else { return false };
-        if state.erased() < earliest {
-            return false;
-        }
-        let within = self.common.options.erase_within;
-        let (since, within) = match state.erasures().first_from(earliest) {
-            Some(erased) => (erased, within),
-            // It is not kept when a status was erased, nor when a member was in a store of an older format.
-            None => (self.started, within.min(ERASE_AFTER_START)),
-        };
-        let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+        let Some(since) = state.erasures().first_from(earliest) else { return false };
+        let within = i64::try_from(self.common.options.erase_within.as_millis()).unwrap_or(i64::MAX);
         self.common.clock.now() >= TimeMs(since.0.saturating_add(within))
     }
 }

@@ -231,12 +231,15 @@ fn the_bytes_of_an_erased_member_have_a_day_unless_it_is_said_otherwise() {
 }
 
 #[test]
-fn the_bytes_of_an_erased_status_have_an_hour_from_the_start_at_most() {
+fn the_bytes_of_an_erased_status_have_as_long_though_others_were_erased_before() {
     let (folder, time) = (tempfile::tempdir().unwrap(), SetTime::at(BEGUN));
     let kept = open(folder.path(), &time, EngineOptions::default());
     let status = sample_status("s", "author");
     let text = status.attrs.text.clone();
     block_on(async {
+        write(&kept.0, put_bare("ghostly")).await.unwrap();
+        write(&kept.0, delete("ghostly")).await.unwrap();
+        assert_gone_after(DAY_MS, "ghostly", folder.path(), &time, &kept.0).await;
         write(&kept.0, put_bare("author")).await.unwrap();
         write(&kept.0, Change::PostStatus { status }).await.unwrap();
     });
@@ -247,7 +250,7 @@ fn the_bytes_of_an_erased_status_have_an_hour_from_the_start_at_most() {
     block_on(async {
         write(&engine, put_bare("other")).await.unwrap();
         wait_until(|| engine.state().status("s").is_none()).await;
-        assert_gone_after(HOUR_MS, &text, folder.path(), &time, &engine).await;
+        assert_gone_after(DAY_MS, &text, folder.path(), &time, &engine).await;
     });
     close((engine, end));
 }

@@ -82,6 +82,7 @@ impl State {
         }
         self.erase_status(context, id);
         self.erased = self.sequence + 1;
+        self.erasures.note(context.now, self.erased);
         context.emit(|| Event::StatusDeleted { id: id.clone() });
         Applied::of(Effect::Deleted)
     }

@@ -120,15 +120,23 @@ impl Erasures {
         Some(Journaled { key: key.bytes, erased: ErasedId { hash: key.hash(id.as_str()), time } })
     }
 
-    /// Remembers a member that the command of this sequence erases.
-    pub fn add(&mut self, id: &MemberId, now: TimeMs, sequence: Sequence) {
+    /// Remembers that the command of this sequence erases something, whose bytes are to leave the disk in time.
+    pub fn note(&mut self, now: TimeMs, sequence: Sequence) {
         match self.deadlines.back_mut() {
             Some((last, first)) if now.0 - first.0 <= TOGETHER_MS => *last = sequence,
             _ => self.deadlines.push_back((sequence, now)),
         }
-        if self.deadlines.len() > DEADLINES_MAX {
-            self.deadlines.pop_front();
+        if self.deadlines.len() > DEADLINES_MAX
+            && let (Some((_, first)), Some(next)) = (self.deadlines.pop_front(), self.deadlines.front_mut())
+        {
+            // What the log still holds of the first ones goes early rather than late.
+            next.1 = first;
         }
+    }
+
+    /// Remembers a member that the command of this sequence erases.
+    pub fn add(&mut self, id: &MemberId, now: TimeMs, sequence: Sequence) {
+        self.note(now, sequence);
         if let Some(Journaled { erased, .. }) = self.erased(id, now) {
             self.remember(0, erased);
         }
@@ -193,12 +201,10 @@ impl Erasures {
         }
     }
 
-    /// When the first of the erasures was accepted that the log may hold something of, from its first sequence on. None if that is
-    /// not known: it is of an older format.
+    /// Returns when the first of the erasures was accepted that the log may hold something of, from its first sequence on; none if there is
+    /// none.
     pub fn first_from(&self, earliest: Sequence) -> Option<TimeMs> {
-        let from_there = self.deadlines.iter().find(|(sequence, _)| *sequence >= earliest);
-        // If there is none, the last one of an older format may stand for others of its minute.
-        from_there.or(self.deadlines.last()).map(|(_, time)| *time)
+        self.deadlines.iter().find(|(sequence, _)| *sequence >= earliest).map(|(_, time)| *time)
     }
 
     pub fn deadlines(&self) -> impl Iterator<Item = (Sequence, TimeMs)> + '_ {
@@ -318,8 +324,18 @@ mod tests {
         for (sequence, time) in [(3, 0), (5, TOGETHER_MS), (7, TOGETHER_MS + 1), (9, 10 * TOGETHER_MS)] {
             erasures.add(&id, TimeMs(time), sequence);
         }
-        let minutes = |sequence| erasures.first_from(sequence).map(|time| time.0 / TOGETHER_MS);
-        assert_eq!([0, 3, 4, 5, 6, 7, 8, 9].map(minutes), [0, 0, 0, 0, 1, 1, 10, 10].map(Some));
+        let minutes = |erasures: &Erasures, sequences: &[Sequence]| -> Vec<Option<i64>> {
+            let of = |sequence| erasures.first_from(sequence).map(|time| time.0 / TOGETHER_MS);
+            sequences.iter().copied().map(of).collect()
+        };
+        let found = minutes(&erasures, &[0, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(found, [Some(0), Some(0), Some(0), Some(0), Some(1), Some(1), Some(10), Some(10), None]);
+        for minute in 11..9 + DEADLINES_MAX as i64 {
+            erasures.note(TimeMs(2 * minute * TOGETHER_MS), minute as Sequence);
+        }
+        // The first two have become one, of the earlier time.
+        assert_eq!(erasures.deadlines.len(), DEADLINES_MAX);
+        assert_eq!(minutes(&erasures, &[0, 5, 7, 8]), [Some(0), Some(0), Some(0), Some(10)]);
     }
 
     #[test]
