@@ -19,18 +19,13 @@ pub fn count(chunk: &[u8]) -> usize {
 
 /// Returns the first record's key, if there is a record.
 pub fn first_key(chunk: &[u8]) -> Option<EdgeListKey> {
-    Reader::of(chunk).next().map(|record| record.key())
+    Reader::of(chunk).head().map(|head| head.key())
 }
 
 /// Returns the bytes of a chunk with the record of a key put, or without it.
 pub fn spliced(chunk: &[u8], key: EdgeListKey, record: Option<&EdgeRecord>) -> Vec<u8> {
     let mut reader = Reader::of(chunk);
-    let (mut begin, mut before) = (reader.at(), reader.before);
-    let mut next = reader.next();
-    while next.as_ref().is_some_and(|next| next.key() < key) {
-        (begin, before) = (reader.at(), reader.before);
-        next = reader.next();
-    }
+    let (begin, before, mut next) = reader.seek(key);
     let mut records = count(chunk);
     if next.as_ref().is_some_and(|next| next.key() == key) {
         records -= 1;
@@ -106,6 +101,20 @@ impl Writer {
     }
 }
 
+/// A record without its attributes, of which it has those that are set.
+struct Head {
+    to: MemberIx,
+    kind: KindIx,
+    times: Times,
+    set: Fields,
+}
+
+impl Head {
+    fn key(&self) -> EdgeListKey {
+        (self.to, self.kind)
+    }
+}
+
 /// Reads a chunk. It was written by a `Writer`, so it ends where a record does.
 pub struct Reader<'a> {
     chunk: &'a [u8],
@@ -123,16 +132,47 @@ impl<'a> Reader<'a> {
         self.chunk.len() - self.from.left()
     }
 
-    fn record(&mut self) -> Read<EdgeRecord> {
+    /// Passes over the records that come before a key. Returns where the first other one begins, what it is a difference to, and the
+    /// record itself if there is one.
+    fn seek(&mut self, key: EdgeListKey) -> (usize, Before, Option<EdgeRecord>) {
+        loop {
+            let (begin, before) = (self.at(), self.before);
+            match self.head() {
+                Some(head) if head.key() < key => {
+                    if EdgeAttrs::skip_fields(head.set, &mut self.from).is_err() {
+                        return (begin, before, None);
+                    }
+                }
+                head => return (begin, before, head.and_then(|head| self.record(head))),
+            }
+        }
+    }
+
+    /// Returns the record of a key.
+    pub fn find_key(&mut self, key: EdgeListKey) -> Option<EdgeRecord> {
+        self.seek(key).2.filter(|found| found.key() == key)
+    }
+
+    /// Reads the next record up to its attributes: most records are looked at for their key alone.
+    fn head(&mut self) -> Option<Head> {
+        if self.from.left() == 0 { None } else { self.read_head().ok() }
+    }
+
+    fn read_head(&mut self) -> Read<Head> {
         let from = &mut self.from;
         let to = self.before.to.wrapping_add(from.number()? as u32);
         let (kind, flags) = (from.byte()?, from.number()?);
         let create_ms = self.before.create_ms.wrapping_add(from.signed()?);
         let update_ms = if flags & UPDATED != 0 { create_ms.wrapping_add(from.signed()?) } else { create_ms };
         self.before = Before { to, create_ms };
-        let attrs = EdgeAttrs::read_fields(Fields((flags >> FIELDS_SHIFT) as u32), from)?;
         let times = Times { create: TimeMs(create_ms), update: TimeMs(update_ms) };
-        Ok(EdgeRecord { to: MemberIx(to), kind: KindIx(kind), times, attrs })
+        Ok(Head { to: MemberIx(to), kind: KindIx(kind), times, set: Fields((flags >> FIELDS_SHIFT) as u32) })
+    }
+
+    /// Reads the attributes of the record whose head was read.
+    fn record(&mut self, Head { to, kind, times, set }: Head) -> Option<EdgeRecord> {
+        let attrs = EdgeAttrs::read_fields(set, &mut self.from).ok()?;
+        Some(EdgeRecord { to, kind, times, attrs })
     }
 }
 
@@ -140,6 +180,6 @@ impl Iterator for Reader<'_> {
     type Item = EdgeRecord;
 
     fn next(&mut self) -> Option<EdgeRecord> {
-        if self.from.left() == 0 { None } else { self.record().ok() }
+        self.head().and_then(|head| self.record(head))
     }
 }

@@ -44,7 +44,7 @@ impl EdgeList {
 
     pub fn get(&self, key: EdgeListKey) -> Option<EdgeRecord> {
         let (_, chunk) = self.chunk_of(key)?;
-        Reader::of(chunk).find(|record| record.key() >= key).filter(|found| found.key() == key)
+        Reader::of(chunk).find_key(key)
     }
 
     /// Brings its first bytes into the processor's cache.

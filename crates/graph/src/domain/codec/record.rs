@@ -156,6 +156,19 @@ macro_rules! record {
             }
         }
 
+        impl $name {
+            /// Passes over what `write_fields` wrote.
+            pub fn skip_fields(
+                some: $crate::domain::codec::Fields,
+                from: &mut $crate::domain::codec::Decoder<'_>,
+            ) -> $crate::domain::codec::Read<()> {
+                $(if some.has(Self::$constant) {
+                    <$type as $crate::domain::codec::Field>::read(from)?;
+                })*
+                Ok(())
+            }
+        }
+
         impl Default for $name {
             fn default() -> Self {
                 $name { $($field: $crate::domain::codec::Field::unset(),)* }
