@@ -44,15 +44,8 @@ pub async fn rows(bench: &Bench<'_>, limits: &Limits) -> Result<Vec<Row>, Failur
             };
             Calls::new(path, asks.iter().map(|ask| request(ask).encode_to_vec().into()).collect())
         };
-        let sides = [calls(Some(&filter)), calls(None)];
-        let mut taken = [None, None];
-        for at in if round.is_multiple_of(2) { [0, 1] } else { [1, 0] } {
-            taken[at] = Some(bench.servers.kith.load(&sides[at], 1, effort.round).await?.samples);
-        }
-        if let [Some(filtered), Some(whole)] = taken {
-            let both = filtered.len().min(whole.len());
-            rounds.extend(filtered.first(both).round().zip(whole.first(both).round()));
-        }
+        let (kith, filtered, whole) = (&bench.servers.kith, calls(Some(&filter)), calls(None));
+        rounds.extend(effort.beside(round, [(kith, &filtered), (kith, &whole)]).await?);
     }
     let what = format!("{} of one in {RARITY} by a label", Kernel::Suggest.title());
     Ok(timed(what, &rounds, |r| r.0.p50 / r.1.p50, Some(Goal::at_most(GOAL))).into_iter().collect())

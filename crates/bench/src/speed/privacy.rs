@@ -90,14 +90,7 @@ async fn beside(hiding: &Hiding, viewer: u32, hosts: [&Host; 2], effort: Effort)
                 messages::request(kernel, network, &ask, &network.id(viewer))
             };
             let calls = Calls::new(path, (0..kernel.asks_per_round()).map(&mut ask).collect());
-            let mut taken = [None, None];
-            for at in if round.is_multiple_of(2) { [0, 1] } else { [1, 0] } {
-                taken[at] = Some(targets[at].load(&calls, 1, effort.round).await?.samples);
-            }
-            if let [Some(whole), Some(alone)] = taken {
-                let both = whole.len().min(alone.len());
-                rounds.extend(whole.first(both).round().zip(alone.first(both).round()));
-            }
+            rounds.extend(effort.beside(round, [(&targets[0], &calls), (&targets[1], &calls)]).await?);
         }
         let what = format!("a viewer's {}, {}", kernel.title(), hiding.what.title());
         let goal = Some(Goal::at_most(GOAL));

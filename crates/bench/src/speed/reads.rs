@@ -28,6 +28,24 @@ pub struct Effort {
     pub seed: u64,
 }
 
+impl Effort {
+    /// Puts one side's calls on its server and then the other's, each for a round; returns the times of as many as both had time for. The side
+    /// that comes second has the warmer machine, so they alternate.
+    pub async fn beside(
+        &self,
+        round: usize,
+        sides: [(&Target<'_>, &Calls); 2],
+    ) -> Result<Option<(Round, Round)>, Failure> {
+        let mut taken = [Samples::default(), Samples::default()];
+        for at in if round.is_multiple_of(2) { [0, 1] } else { [1, 0] } {
+            let (target, calls) = sides[at];
+            taken[at] = target.load(calls, 1, self.round).await?.samples;
+        }
+        let both = taken[0].len().min(taken[1].len());
+        Ok(taken[0].first(both).round().zip(taken[1].first(both).round()))
+    }
+}
+
 /// The server that is measured, and the one that does nothing.
 pub struct Servers<'a> {
     pub kith: Target<'a>,
