@@ -4,32 +4,28 @@ use std::sync::Arc;
 
 use super::handle::Engine;
 use super::outcome::ImportedBatch;
-use super::state::{PendingChange, State, go_together};
+use super::revision::Revision;
+use super::state::State;
 use crate::domain::{Change, Error, TimeMs};
 
 /// A copy of the state, and what was rehearsed on it. It shares with the state all that it did not touch.
 pub struct Rehearsal {
     state: State,
+    /// The revision of what is stored.
+    revision: Revision,
 }
 
 impl Rehearsal {
     pub fn of(state: &State) -> Rehearsal {
-        Rehearsal { state: state.clone() }
+        Rehearsal { state: state.clone(), revision: state.revision() }
     }
 
-    /// What would come of each change; the revision is that of what is stored.
+    /// Returns what would come of each change; the revision is that of what is stored.
     fn import(&mut self, changes: &[Change], now: TimeMs) -> ImportedBatch {
-        let revision = self.state.revision();
-        let now = now.max(self.state.time());
-        // As of an import, whose events nobody is told of.
+        // Nobody watches what is rehearsed, but it is applied as an import is, whose changes leave events.
         let mut events = vec![Vec::new(); changes.len()];
-        let pending = |(change, events)| PendingChange { now, change, events: Some(events), left_out: false };
-        let mut pending: Vec<PendingChange<'_>> = changes.iter().zip(&mut events).map(pending).collect();
-        let mut results = Vec::with_capacity(pending.len());
-        for together in pending.chunk_by_mut(|one, next| go_together(one, next)) {
-            results.extend(self.state.apply_together(together));
-        }
-        ImportedBatch { results, revision }
+        let (results, _) = self.state.import(&[changes], now.max(self.state.time()), &mut events);
+        ImportedBatch { results, revision: self.revision }
     }
 }
 

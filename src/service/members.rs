@@ -130,8 +130,6 @@ pub async fn list_members(
     service.query(read, answer).await
 }
 
-/// The most members that pass a filter for all of them to be found by their labels, and sorted.
-const SORTED_MAX: usize = 4_096;
 /// How many members one page looks at for its filter.
 const LOOKED_AT_MAX: usize = 100_000;
 
@@ -144,7 +142,7 @@ fn passing_after(
     budget: &mut Budget<'_>,
 ) -> Result<(Vec<MemberIx>, Option<MemberIx>), Limit> {
     let id = |ix: &MemberIx| state.graph().id(*ix);
-    if let Some(mut all) = state.all_passing(filter, view, SORTED_MAX, budget)? {
+    if let Some(mut all) = state.all_passing(filter, view, budget)? {
         all.retain(|ix| after.is_none_or(|after| id(ix) > after));
         all.sort_unstable_by_key(id);
         return Ok((all, None));

@@ -24,9 +24,6 @@ const INTRODUCERS_SHOWN_MAX: usize = 3;
 /// The most statuses of a member that are shown with one suggestion, without those that alone explain a topic.
 const STATUSES_SHOWN_MAX: usize = 10;
 
-/// The most members that pass a filter for each of them to be scored, however few steps lead there.
-const PASSING_MAX: usize = 4_096;
-
 type Matches = HashMap<MemberIx, TopicMatch>;
 
 pub async fn suggest_introductions(
@@ -57,7 +54,7 @@ pub async fn suggest_introductions(
         let reader = read.status_reader(state);
         let passes = |ix| state.passes(&members, ix);
         let evidence_of = |budget: &mut Budget<'_>| {
-            let all = state.all_passing(&members, &view, PASSING_MAX, budget)?;
+            let all = state.all_passing(&members, &view, budget)?;
             Ok((matches(state, &topics, &view, &reader, budget)?, all))
         };
         let (matches, mut found) = match evidence_of(budget) {

@@ -37,8 +37,8 @@ pub fn go_together(one: &PendingChange<'_>, next: &PendingChange<'_>) -> bool {
 }
 
 impl State {
-    /// Carries out changes that go together, or one. Of an import a refusal says whether it is for somebody who is erased by then: a
-    /// change after it may bring that member back.
+    /// Carries out changes that go together, or one. A refusal in an import says whether it is for somebody who is erased by then: a change
+    /// after it may bring that member back.
     pub fn apply_together(&mut self, due: &mut [PendingChange<'_>]) -> Vec<Result<Applied, ChangeError>> {
         let mut results = self.carry_out_together(due);
         for (result, PendingChange { now, change, events, .. }) in results.iter_mut().zip(due) {

@@ -61,7 +61,7 @@ pub struct Erasures {
     keys: Vector<Key>,
     /// How long an erasure is remembered from now on.
     days: u32,
-    /// By the key's place, then hash.
+    /// By the key's number, then hash.
     ids: OrdMap<(u8, u128), Remembered>,
     by_until: OrdSet<(TimeMs, u8, u128)>,
     /// Commands that erased somebody, the last of each minute, with the time of the first.
@@ -109,7 +109,7 @@ impl Erasures {
             return false;
         }
         let mut found =
-            (0u8..).zip(&self.keys).filter_map(|(place, key)| self.ids.get(&(place, key.hash(id.as_str()))));
+            (0u8..).zip(&self.keys).filter_map(|(number, key)| self.ids.get(&(number, key.hash(id.as_str()))));
         let is_from_before = |erased| restored.is_none_or(|times| times.create < erased || times.create > now);
         found.any(|remembered| remembered.until >= now && is_from_before(remembered.time))
     }
@@ -166,13 +166,13 @@ impl Erasures {
             let message = format!("erased ids of {KEYS_MAX} stores are kept already");
             return Err(ChangeError::precondition(Part::ErasureKey, Reason::TooMany, message));
         }
-        let place = known.unwrap_or_else(|| {
+        let number = known.unwrap_or_else(|| {
             self.keys.push_back(Key::new(key));
             self.keys.len() - 1
         });
         let mut is_new = known.is_none();
         for erased in erased {
-            is_new |= self.remember(place as u8, *erased);
+            is_new |= self.remember(number as u8, *erased);
         }
         Ok(is_new)
     }
@@ -182,10 +182,10 @@ impl Erasures {
         if self.ids.is_empty() {
             return;
         }
-        let places: Vec<_> = (0u8..).zip(&self.keys).map(|(place, key)| (place, key.hash(id.as_str()))).collect();
-        for (place, hash) in places {
-            if let Some(remembered) = self.ids.remove(&(place, hash)) {
-                self.by_until.remove(&(remembered.until, place, hash));
+        let ids: Vec<_> = (0u8..).zip(&self.keys).map(|(number, key)| (number, key.hash(id.as_str()))).collect();
+        for (number, hash) in ids {
+            if let Some(remembered) = self.ids.remove(&(number, hash)) {
+                self.by_until.remove(&(remembered.until, number, hash));
             }
         }
     }
@@ -193,11 +193,11 @@ impl Erasures {
     /// Forgets some of what is over. Part of every command, so that replaying the log forgets the same.
     pub fn expire(&mut self, now: TimeMs) {
         for _ in 0..FORGOTTEN_TOGETHER {
-            let Some(&(until, place, hash)) = self.by_until.get_min().filter(|(until, ..)| *until < now) else {
+            let Some(&(until, number, hash)) = self.by_until.get_min().filter(|(until, ..)| *until < now) else {
                 return;
             };
-            self.by_until.remove(&(until, place, hash));
-            self.ids.remove(&(place, hash));
+            self.by_until.remove(&(until, number, hash));
+            self.ids.remove(&(number, hash));
         }
     }
 
@@ -213,8 +213,8 @@ impl Erasures {
 
     /// Everyone, by key.
     pub fn all(&self) -> impl Iterator<Item = Journaled> + '_ {
-        self.ids.iter().filter_map(|((place, hash), remembered)| {
-            let key = self.keys.get(usize::from(*place))?.bytes;
+        self.ids.iter().filter_map(|((number, hash), remembered)| {
+            let key = self.keys.get(usize::from(*number))?.bytes;
             Some(Journaled { key, erased: ErasedId { hash: *hash, time: remembered.time } })
         })
     }
@@ -231,10 +231,10 @@ impl Erasures {
         self.keys.iter().map(|key| key.bytes)
     }
 
-    /// Each as it is kept: the key's place, the hash, when it was erased and until when that is remembered.
+    /// Each as it is kept: the key's number, the hash, when it was erased and until when that is remembered.
     pub fn rows(&self) -> impl Iterator<Item = (u8, ErasedId, TimeMs)> + '_ {
-        self.ids.iter().map(|((place, hash), remembered)| {
-            (*place, ErasedId { hash: *hash, time: remembered.time }, remembered.until)
+        self.ids.iter().map(|((number, hash), remembered)| {
+            (*number, ErasedId { hash: *hash, time: remembered.time }, remembered.until)
         })
     }
 
@@ -252,12 +252,12 @@ impl Erasures {
         Ok(())
     }
 
-    pub fn load(&mut self, place: u8, ErasedId { hash, time }: ErasedId, until: TimeMs) -> Result<(), &'static str> {
-        let is_new = self.ids.insert((place, hash), Remembered { time, until }).is_none();
-        if !is_new || usize::from(place) >= self.keys.len() {
+    pub fn load(&mut self, number: u8, ErasedId { hash, time }: ErasedId, until: TimeMs) -> Result<(), &'static str> {
+        let is_new = self.ids.insert((number, hash), Remembered { time, until }).is_none();
+        if !is_new || usize::from(number) >= self.keys.len() {
             return Err("an erased id is there twice, or its key is not there");
         }
-        self.by_until.insert((until, place, hash));
+        self.by_until.insert((until, number, hash));
         Ok(())
     }
 
@@ -299,7 +299,7 @@ impl Erasures {
     }
 
     pub fn inspect(&self, inspector: &mut dyn Inspector) -> Result<(), Error> {
-        let by_until: OrdSet<_> = self.rows().map(|(place, erased, until)| (until, place, erased.hash)).collect();
+        let by_until: OrdSet<_> = self.rows().map(|(number, erased, until)| (until, number, erased.hash)).collect();
         if by_until != self.by_until {
             inspector.find("erasures", "all".to_owned(), "the order of their ends is not theirs")?;
         }

@@ -42,12 +42,12 @@ impl LabelIndex {
     /// none where the filter has no such clause, so that the index leaves nobody out.
     pub fn narrow(&self, filter: &MemberFilter, below: usize) -> Option<impl Iterator<Item = MemberIx>> {
         let clauses: Vec<Vec<Label>> = filter.clauses().iter().filter_map(labels_asked).collect();
+        let narrows = !clauses.is_empty();
         let met_on = move |page: u16| {
             let mut met = clauses.iter().map(|labels| self.any_of(labels, page));
             let first = met.next().unwrap_or_default();
             met.fold(first, |met, other| met & other)
         };
-        let narrows = filter.clauses().iter().any(|clause| labels_asked(clause).is_some());
         narrows.then(|| (0..=u16::MAX).take(below.div_ceil(1 << 16)).flat_map(met_on).map(MemberIx))
     }
 
@@ -58,11 +58,7 @@ impl LabelIndex {
 
     /// Returns every member for each of its labels, in an order that the content decides.
     pub fn iter(&self) -> impl Iterator<Item = (Label, MemberIx)> {
-        let of = |((label, _), bitmap): (&(Label, u16), &Arc<RoaringBitmap>)| (*label, bitmap.clone());
-        self.bitmaps.iter().map(of).flat_map(|(label, bitmap)| {
-            let members: Vec<u32> = bitmap.iter().collect();
-            members.into_iter().map(move |member| (label, MemberIx(member)))
-        })
+        self.bitmaps.iter().flat_map(|((label, _), bitmap)| bitmap.iter().map(|member| (*label, MemberIx(member))))
     }
 }
 
@@ -76,14 +72,16 @@ fn labels_of(labels: &BTreeMap<String, String>) -> impl Iterator<Item = Label> {
 
 /// Returns the labels that a clause asks for, if it asks for nothing else.
 fn labels_asked(clause: &Clause) -> Option<Vec<Label>> {
-    let labels = clause.iter().map(|condition| match &condition.asked {
-        Asked::Label { key, values } if !condition.negated && values.is_empty() => Some(vec![label(key, None)]),
-        Asked::Label { key, values } if !condition.negated => {
-            Some(values.iter().map(|value| label(key, Some(value))).collect())
+    let mut labels = Vec::new();
+    for condition in clause {
+        match &condition.asked {
+            Asked::Label { .. } if condition.negated => return None,
+            Asked::Label { key, values } if values.is_empty() => labels.push(label(key, None)),
+            Asked::Label { key, values } => labels.extend(values.iter().map(|value| label(key, Some(value)))),
+            _ => return None,
         }
-        _ => None,
-    });
-    labels.collect::<Option<Vec<Vec<Label>>>>().map(|labels| labels.concat())
+    }
+    Some(labels)
 }
 
 fn label(key: &str, value: Option<&str>) -> Label {

@@ -37,7 +37,6 @@ use std::sync::Arc;
 
 pub use ahead::{Plan, Unusable};
 pub use apply::ApplyContext;
-pub use apply_edges::{PendingChange, go_together};
 pub use digest::{Digest, Hashed, tally_hash};
 pub use erasures::Erasures;
 pub use export::{Record, absent_kinds};
@@ -61,6 +60,9 @@ use crate::domain::{
     Edge, EdgeKey, Kind, Member, MemberFilter, Sequence, Status, StatusId, TimeMs, Times, Topic, TopicSet,
 };
 use crate::graph::{Budget, Graph, KindIx, Limit, MemberIx, View, edge_strength};
+
+/// The most members that pass a filter for each of them to be looked at, whatever else is asked.
+const FEW_PASSING_MAX: usize = 4_096;
 
 /// Everything at one revision. Each part has its indexes, its part of the digest and of a check.
 #[derive(Clone)]
@@ -188,12 +190,11 @@ impl State {
     }
 
     /// Returns all members that pass a filter and are not gone for the viewer, in index order, where its labels narrow it down and they are
-    /// so many at most. Who is gone changes nothing else.
+    /// few. Who is gone changes nothing else.
     pub fn all_passing(
         &self,
         filter: &MemberFilter,
         view: &View<'_>,
-        most: usize,
         budget: &mut Budget<'_>,
     ) -> Result<Option<Vec<MemberIx>>, Limit> {
         let Some(narrowed) = self.members.narrow(filter) else { return Ok(None) };
@@ -203,7 +204,7 @@ impl State {
             if self.passes(filter, ix) {
                 found.push(ix);
             }
-            if found.len() > most {
+            if found.len() > FEW_PASSING_MAX {
                 return Ok(None);
             }
         }

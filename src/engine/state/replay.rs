@@ -14,9 +14,9 @@ pub fn has_effect(result: &Result<Applied, ChangeError>) -> bool {
 }
 
 /// Returns where each of some pieces ends that lie one after the other.
-fn ends_of(lens: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
-    lens.scan(0, |end, len| {
-        *end += len;
+fn ends_of(lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
+    lengths.scan(0, |end, length| {
+        *end += length;
         Some(*end)
     })
 }

@@ -224,7 +224,7 @@ mod tests {
         notes.found
     }
 
-    fn place(state: &State, text: &str) -> MemberIx {
+    fn index(state: &State, text: &str) -> MemberIx {
         state.graph.find(text).unwrap()
     }
 
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(findings(|s| drop(s.statuses.parts().2.remove(&excluded))), lacks("mentions: cy is left out of s"));
         let excluded = (id("bob"), status_id("s"));
         assert_eq!(findings(|s| drop(s.statuses.parts().2.insert(excluded))), has("mentions: bob is left out of s"));
-        let authored = |s: &State, time| (place(s, "ann"), Reverse(TimeMs(time)), status_id("s"));
+        let authored = |s: &State, time| (index(s, "ann"), Reverse(TimeMs(time)), status_id("s"));
         assert_eq!(
             findings(|s| drop({
                 let rank = authored(s, 5);
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_broken_topic_index_is_named() {
         let topics = TopicSet::parse("topics", &["privacy"]).unwrap();
-        let found = findings(|state| state.topics.remove_subjects(place(state, "ann"), &topics));
+        let found = findings(|state| state.topics.remove_subjects(index(state, "ann"), &topics));
         let counts = |expected, kept| {
             vec![
                 format!("topics: ann on privacy, {kept} times: the index has it, and nothing else does"),
@@ -296,7 +296,7 @@ mod tests {
             ]
         };
         assert_eq!(found, counts(2, 1));
-        let found = findings(|state| state.topics.add_interests(place(state, "bob"), &topics));
+        let found = findings(|state| state.topics.add_interests(index(state, "bob"), &topics));
         let wanted = [
             "topics: bob on privacy, 1 times: the index has it, and nothing else does",
             "topics: 1 members interested in privacy: the index lacks it",
@@ -310,24 +310,24 @@ mod tests {
         let strength = "edges: ann friend bob: the graph has another strength of the edge";
         let tie = StrengthInputs { pinned: None, faded: 1.0, last_s: 9 };
         let found = findings(|s| {
-            s.graph.put_edge(place(s, "ann"), FRIEND, place(s, "bob"), tie);
+            s.graph.put_edge(index(s, "ann"), FRIEND, index(s, "bob"), tie);
         });
         assert_eq!(found, [strength]);
         let found = findings(|s| {
-            s.graph.remove_edge(place(s, "cy"), FOLLOWS, place(s, "ann"));
+            s.graph.remove_edge(index(s, "cy"), FOLLOWS, index(s, "ann"));
         });
         assert_eq!(found, ["edges: cy follows ann: the edge is not in the graph"]);
         let found = findings(|s| {
-            s.graph.put_edge(place(s, "bob"), FOLLOWS, place(s, "ann"), StrengthInputs::default());
+            s.graph.put_edge(index(s, "bob"), FOLLOWS, index(s, "ann"), StrengthInputs::default());
         });
         assert_eq!(found, ["edges: bob follows ann: the edge of the graph has no record"]);
         let stray = |s: &mut State, from: &str, to: MemberIx, kind| {
             let (times, attrs) = Default::default();
             let record = EdgeRecord { to, kind, times, attrs };
-            let from = place(s, from);
+            let from = index(s, from);
             s.edges.parts().0.get_mut(from.0 as usize).unwrap().insert(&record);
         };
-        let found = but_digest(findings(|s| stray(s, "bob", place(s, "ann"), FRIEND)));
+        let found = but_digest(findings(|s| stray(s, "bob", index(s, "ann"), FRIEND)));
         let wanted = [
             "edges: bob friend ann: the symmetric edge is kept under its greater id",
             "edges: bob friend ann: the graph has another strength of the edge",
@@ -335,9 +335,9 @@ mod tests {
         assert_eq!(found, wanted);
         let nowhere = ["edges: bob: an edge of the member has no kind, or no other end"];
         assert_eq!(findings(|s| stray(s, "bob", MemberIx(99), FRIEND)), nowhere);
-        assert_eq!(findings(|s| stray(s, "bob", place(s, "ann"), KindIx(9))), nowhere);
+        assert_eq!(findings(|s| stray(s, "bob", index(s, "ann"), KindIx(9))), nowhere);
         let found = findings(|s| {
-            let ann = place(s, "ann");
+            let ann = index(s, "ann");
             let list = s.edges.parts().0.get_mut(ann.0 as usize).unwrap();
             let twice: Vec<EdgeRecord> = list.iter().chain(list.iter()).collect();
             *list = EdgeList::from_sorted(&twice);
@@ -376,7 +376,7 @@ mod tests {
         let found = findings(|state| {
             let mut member = Member::bare(id("bob"));
             member.attrs.display_name = "Ann".to_owned();
-            let ix = place(state, "bob");
+            let ix = index(state, "bob");
             *state.members.parts().0.get_mut(ix.0 as usize).unwrap() = MemberRecord::new(&member, Default::default());
         });
         assert!(but_digest(found).is_empty());
@@ -429,7 +429,7 @@ mod tests {
             &|state| state.requests.expire(TimeMs(i64::MAX)),
             &|state| drop(state.statuses.parts().2.insert((id("dan"), status_id("s")))),
             &|state| {
-                let ix = place(state, "ann");
+                let ix = index(state, "ann");
                 state.members.parts().0.get_mut(ix.0 as usize).unwrap().times.create = TimeMs(2);
             },
         ];
