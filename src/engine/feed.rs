@@ -8,8 +8,7 @@ use super::clock::Clock;
 use super::handle::Engine;
 use super::lanes::Lanes;
 use super::revision::Revision;
-use super::state::State;
-use super::state::Stored;
+use super::state::{State, Stored};
 use super::threads::stopped;
 use crate::domain::{
     Block, Edge, EdgeKey, Error, Event, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId,

@@ -14,8 +14,7 @@ use tokio::sync::mpsc;
 
 use super::lanes::Priority;
 use super::orders::Order;
-use super::state::State;
-use super::state::{Plan, Unusable};
+use super::state::{Plan, State, Unusable};
 use super::threads::Threads;
 use crate::domain::{Change, MemberAttrs};
 use crate::store::Commit;

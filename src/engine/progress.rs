@@ -28,7 +28,7 @@ impl Progress {
         let CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, .. } =
             *head;
         let counts = [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures];
-        // It is told before the rows are counted, and may be anything.
+        // The head's counts come before the rows are counted, and may be anything.
         self.rows_max = counts.into_iter().fold(0, u64::saturating_add);
     }
 

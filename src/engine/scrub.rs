@@ -9,8 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::metrics::Metrics;
 use super::orders::{Order, Rot};
-use super::state::State;
-use super::state::{Verifier, verify_log};
+use super::state::{State, Verifier, verify_log};
 use super::threads::Threads;
 use crate::domain::{Error, Finding, Sequence};
 use crate::store::{CheckpointScrub, LogSource, StoreError};

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::live::{LiveAt, StatusReader};
-use super::state::Hashed;
-use super::state::State;
-use super::state::Stored;
+use super::state::{Hashed, State, Stored};
 use crate::domain::limits::HOPS_MAX;
 use crate::domain::{Edge, EdgeFilter, EdgeKey, MemberId, Status, StatusId, TimeMs};
 use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer, Ways, distances};

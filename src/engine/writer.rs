@@ -18,9 +18,8 @@ use super::disk::Disk;
 use super::long_orders::LongOrders;
 use super::orders::{CheckpointWritten, ImportOrder, Order, Rot};
 use super::retention::Retention;
-use super::state::State;
 use super::state::checkpoint::{self, Covered};
-use super::state::new_secret;
+use super::state::{State, new_secret};
 use crate::domain::{Change, Precondition, Sequence, TimeMs, builtin_kinds};
 use crate::store::{LogKeep, Store, StoreError};
 

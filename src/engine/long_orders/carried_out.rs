@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::super::batch::Batch;
 use super::super::orders::Order;
 use super::super::preparation::{Landed, Prepared};
-use super::super::state::Plan;
-use super::super::state::State;
+use super::super::state::{Plan, State};
 use super::super::writer::Writer;
 use super::{LongOrder, changes_of};
 

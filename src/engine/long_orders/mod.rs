@@ -11,8 +11,7 @@ use tokio::sync::mpsc;
 
 use super::orders::Order;
 use super::preparation::{Landed, Preparer};
-use super::state::Plan;
-use super::state::State;
+use super::state::{Plan, State};
 use super::threads::Threads;
 use crate::domain::Change;
 
