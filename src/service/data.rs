@@ -13,7 +13,7 @@ use super::status::to_status_at;
 use super::statuses::new_status_id;
 use super::to_status;
 use crate::domain::limits::BATCH_MAX;
-use crate::domain::{Change, Reason, Violation};
+use crate::domain::{Change, Violation};
 use crate::engine::{ChangeResult, Effect, Outcome, Refusal, Report};
 use crate::proto::v1 as pb;
 
@@ -49,8 +49,7 @@ fn decode(service: &Service, message: pb::WriteRequest) -> Result<(Vec<Change>, 
         return Err(Violation::required("changes").into());
     }
     if message.changes.len() > BATCH_MAX {
-        let too_many = format!("must hold at most {BATCH_MAX} changes");
-        return Err(Violation::new("changes", Reason::TooMany, too_many).into());
+        return Err(Violation::too_many("changes", BATCH_MAX, "changes").into());
     }
     let now = service.engine.now();
     let mut wrong = Violations::default();

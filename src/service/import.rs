@@ -104,8 +104,7 @@ impl Import<'_> {
             wrong.add(Violation::required("records"));
         }
         if message.records.len() > BATCH_MAX {
-            let too_many = format!("must hold at most {BATCH_MAX} records");
-            wrong.add(Violation::new("records", Reason::TooMany, too_many));
+            wrong.add(Violation::too_many("records", BATCH_MAX, "records"));
         }
         if *self.validate_only.get_or_insert(message.validate_only) != message.validate_only {
             let message = "must be the same in every message of a stream";

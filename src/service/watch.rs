@@ -42,6 +42,7 @@ pub async fn watch(
     let feed = service.engine.feed("from_revision", &message.from_revision, caller).await?;
     let (outlet, messages) = mpsc::channel(MESSAGES_AHEAD);
     let (mut stopping, deadline) = (stopping.clone(), context.deadline);
+    let sender = Sender { outlet: outlet.clone(), filter, heartbeat, last: Instant::now() };
     let sending = tokio::spawn(async move {
         let _share = share;
         let passed = async {
@@ -51,7 +52,7 @@ pub async fn watch(
             }
         };
         tokio::select! {
-            ended = send_all(feed, watcher, Sender { outlet: outlet.clone(), filter, heartbeat, last: Instant::now() }) => ended,
+            ended = send_all(feed, watcher, sender) => ended,
             () = passed => Err(Error::DeadlineExceeded),
             _ = stopping.wait_for(|stopping| *stopping) => Err(stopped()),
             () = outlet.closed() => Ok(()),

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::decode::{Decoded, Violations, all_or_return};
+use super::decode::{Decoded, Violations, all_or_return, each};
 use super::live::Made;
-use crate::domain::limits::{ID_BYTES_MAX, RESOURCE_TYPES_MAX};
-use crate::domain::{Reason, Violation};
+use crate::domain::limits::RESOURCE_TYPES_MAX;
+use crate::domain::{MemberId, Reason, Violation};
 use crate::proto::v1 as pb;
 use pb::ResourceType;
 use pb::resource_change::Change;
@@ -20,12 +20,9 @@ impl WatchFilter {
     pub fn decode(types: &[i32], id_prefix: String) -> Decoded<WatchFilter> {
         let mut wrong = Violations::default();
         let types = wrong.check(self::types(types));
-        if id_prefix.len() > ID_BYTES_MAX {
-            let message = format!("must be at most {ID_BYTES_MAX} bytes");
-            wrong.add(Violation::new("id_prefix", Reason::TooLong, message));
-        }
-        if id_prefix.chars().any(char::is_control) {
-            wrong.add(Violation::new("id_prefix", Reason::Malformed, "must not hold control characters"));
+        if !id_prefix.is_empty() {
+            // The beginning of an id is bounded as an id is.
+            wrong.check(MemberId::parse("id_prefix", &id_prefix));
         }
         all_or_return!(wrong; types);
         Ok(WatchFilter { types, id_prefix })
@@ -58,20 +55,16 @@ impl WatchFilter {
 
 fn types(values: &[i32]) -> Decoded<Vec<ResourceType>> {
     if values.len() > RESOURCE_TYPES_MAX {
-        let message = format!("must hold at most {RESOURCE_TYPES_MAX} types");
-        return Err(Violation::new("resource_types", Reason::TooMany, message).into());
+        return Err(Violation::too_many("resource_types", RESOURCE_TYPES_MAX, "types").into());
     }
-    let mut wrong = Violations::default();
-    let types = values.iter().enumerate().filter_map(|(i, value)| {
+    each(values, |i, value| {
         let field = format!("resource_types[{i}]");
-        wrong.check(match ResourceType::try_from(*value) {
+        match ResourceType::try_from(*value) {
             Ok(ResourceType::Unspecified) => Err(Violation::required(field)),
             Ok(of) => Ok(of),
             Err(_) => Err(Violation::new(field, Reason::OutOfRange, "is no type of resource")),
-        })
-    });
-    let types = types.collect();
-    if wrong.is_empty() { Ok(types) } else { Err(wrong) }
+        }
+    })
 }
 
 /// Returns what a change is of, and the ids of its members; none where it has no members, or does not say them.

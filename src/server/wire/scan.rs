@@ -1,7 +1,7 @@
 //! The scan of a message's bytes: it counts every element where prost would make one, and adds up what they would take.
 
 use super::shapes::{Element, Field, Holds, Shape, Shapes};
-use crate::domain::{Reason, Violation};
+use crate::domain::Violation;
 
 /// A message in which a list is over its bound is still given to its handler, which reports all that is wrong with it, unless the lists
 /// would take more than this: so many times the bytes on the wire, and so many more.
@@ -118,7 +118,7 @@ impl<'s> Scan<'s> {
         self.takes = self.takes.saturating_add(bytes.saturating_mul(more as u64));
         if *count > *max && self.over.is_none() {
             let path = self.path_to(&field.name);
-            self.over = Some(Violation::new(path, Reason::TooMany, format!("must hold at most {max} {what}")));
+            self.over = Some(Violation::too_many(path, *max, what));
         }
         match &self.over {
             Some(violation) if self.takes > self.most => Err(Stop::TooMany(violation.clone())),
@@ -189,6 +189,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
+    use crate::domain::Reason;
     use crate::proto::v1 as pb;
     use crate::server::methods::method;
 

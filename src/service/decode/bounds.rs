@@ -1,6 +1,6 @@
 //! Numbers, times and lists of ids, within their bounds.
 
-use super::violations::{Decoded, Violations, all_or_return};
+use super::violations::{Decoded, Violations, all_or_return, each};
 use crate::domain::limits::{BATCH_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 use crate::domain::{MemberId, Reason, TimeMs, Times, Violation};
 
@@ -57,14 +57,9 @@ pub fn batch<M, T>(field: &str, messages: Vec<M>, decode: impl Fn(M) -> Decoded<
         return Err(Violation::required(field).into());
     }
     if messages.len() > BATCH_MAX {
-        let message = format!("must hold at most {BATCH_MAX} {field}");
-        return Err(Violation::new(field, Reason::TooMany, message).into());
+        return Err(Violation::too_many(field, BATCH_MAX, field).into());
     }
-    let mut wrong = Violations::default();
-    let decoded = messages.into_iter().enumerate();
-    let decoded =
-        decoded.filter_map(|(i, message)| wrong.check_in(&format!("{field}[{i}]"), decode(message))).collect();
-    if wrong.is_empty() { Ok(decoded) } else { Err(wrong) }
+    each(messages, |i, message| decode(message).map_err(|wrong| wrong.within(&format!("{field}[{i}]"))))
 }
 
 /// 1 to 1,000 ids of members, in the order given.
@@ -78,10 +73,7 @@ pub fn member_ids(field: &str, texts: &[String]) -> Result<Vec<MemberId>, Violat
 /// At most `max` ids of members, in the order given.
 pub fn some_member_ids(field: &str, texts: &[String], max: usize) -> Result<Vec<MemberId>, Violations> {
     if texts.len() > max {
-        return Err(Violation::new(field, Reason::TooMany, format!("must hold at most {max} members")).into());
+        return Err(Violation::too_many(field, max, "members").into());
     }
-    let mut wrong = Violations::default();
-    let ids = texts.iter().enumerate();
-    let ids = ids.filter_map(|(i, text)| wrong.check(MemberId::parse(&format!("{field}[{i}]"), text))).collect();
-    if wrong.is_empty() { Ok(ids) } else { Err(wrong) }
+    each(texts, |i, text| MemberId::parse(&format!("{field}[{i}]"), text))
 }

@@ -1,7 +1,7 @@
 //! Which edges a query walks.
 
 use super::bounds::some_member_ids;
-use super::violations::{Decoded, Violations, all_or_return, unknown_kind};
+use super::violations::{Decoded, Violations, all_or_return, each, unknown_kind};
 use crate::domain::limits::{EXCLUDED_MEMBERS_MAX, KINDS_MAX, SPHERES_MAX};
 use crate::domain::{EdgeFilter, Error, KindName, MemberId, Reason, Sphere, Strength, TimeMs, Violation};
 use crate::engine::State;
@@ -70,24 +70,16 @@ pub fn named_kinds(parent: &str, filter: Option<&pb::EdgeFilter>) -> impl Iterat
 
 fn kinds(texts: &[String]) -> Decoded<Vec<KindName>> {
     if texts.len() > KINDS_MAX {
-        let message = format!("must hold at most {KINDS_MAX} kinds");
-        return Err(Violation::new("kinds", Reason::TooMany, message).into());
+        return Err(Violation::too_many("kinds", KINDS_MAX, "kinds").into());
     }
-    let mut wrong = Violations::default();
-    let kinds = texts.iter().enumerate();
-    let kinds = kinds.filter_map(|(i, text)| wrong.check(KindName::parse(&format!("kinds[{i}]"), text))).collect();
-    if wrong.is_empty() { Ok(kinds) } else { Err(wrong) }
+    each(texts, |i, text| KindName::parse(&format!("kinds[{i}]"), text))
 }
 
 fn spheres(values: &[i32]) -> Decoded<Vec<Sphere>> {
     if values.len() > SPHERES_MAX {
-        let message = format!("must hold at most {SPHERES_MAX} spheres");
-        return Err(Violation::new("spheres", Reason::TooMany, message).into());
+        return Err(Violation::too_many("spheres", SPHERES_MAX, "spheres").into());
     }
-    let mut wrong = Violations::default();
-    let spheres = values.iter().enumerate();
-    let spheres = spheres.filter_map(|(i, value)| wrong.check(sphere(&format!("spheres[{i}]"), *value))).collect();
-    if wrong.is_empty() { Ok(spheres) } else { Err(wrong) }
+    each(values, |i, value| sphere(&format!("spheres[{i}]"), *value))
 }
 
 pub(super) fn sphere(field: &str, value: i32) -> Result<Sphere, Violation> {

@@ -44,8 +44,7 @@ pub fn tally(message: pb::IntroducerTally) -> Decoded<(MemberId, IntroducerTally
     let accepted = wrong.check(count("accepted", message.accepted));
     let declined = wrong.check(count("declined", message.declined));
     if message.recent.len() > ASK_DAYS_MAX as usize {
-        let many = format!("must hold at most {ASK_DAYS_MAX} days");
-        wrong.add(Violation::new("recent", Reason::TooMany, many));
+        wrong.add(Violation::too_many("recent", ASK_DAYS_MAX as usize, "days"));
     }
     let recent = message.recent.into_iter().take(ASK_DAYS_MAX as usize).enumerate();
     let recent =

@@ -79,8 +79,7 @@ impl Mask {
 
     pub fn of(paths: &[String], known: &Paths) -> Result<Mask, Violation> {
         if paths.len() > UPDATED_FIELDS_MAX {
-            let message = format!("must hold at most {UPDATED_FIELDS_MAX} paths");
-            return Err(Violation::new("update_mask", Reason::TooMany, message));
+            return Err(Violation::too_many("update_mask", UPDATED_FIELDS_MAX, "paths"));
         }
         let mut mask = Mask { fields: Fields::NONE, label_keys: BTreeSet::new() };
         for path in paths {

@@ -1,28 +1,19 @@
 //! Which members a query is about.
 
-use super::violations::{Decoded, Violations};
+use super::violations::{Decoded, each};
 use crate::domain::{Asked, Clause, Condition, MemberFilter, Topic, Violation};
 use crate::proto::v1 as pb;
 
 /// Decodes a request's `member_filter`. All members pass where it is not given.
 pub fn member_filter(message: Option<&pb::MemberFilter>) -> Decoded<MemberFilter> {
-    let mut wrong = Violations::default();
-    let clauses = message.into_iter().flat_map(|message| &message.all_of).enumerate();
-    let clauses = clauses
-        .filter_map(|(i, message)| wrong.check_in(&format!("member_filter.all_of[{i}]"), clause(message)))
-        .collect();
-    if !wrong.is_empty() {
-        return Err(wrong);
-    }
-    Ok(MemberFilter::new(clauses).map_err(|wrong| wrong.within("member_filter"))?)
+    let clauses = message.into_iter().flat_map(|message| &message.all_of);
+    let clauses = each(clauses, |i, message| clause(message).map_err(|wrong| wrong.within(&format!("all_of[{i}]"))));
+    let filter = clauses.and_then(|clauses| Ok(MemberFilter::new(clauses)?));
+    filter.map_err(|wrong| wrong.within("member_filter"))
 }
 
 fn clause(message: &pb::MemberClause) -> Decoded<Clause> {
-    let mut wrong = Violations::default();
-    let conditions = message.any_of.iter().enumerate();
-    let conditions = conditions.filter_map(|(i, message)| wrong.check_in(&format!("any_of[{i}]"), condition(message)));
-    let conditions = conditions.collect();
-    if wrong.is_empty() { Ok(conditions) } else { Err(wrong) }
+    each(&message.any_of, |i, message| condition(message).map_err(|wrong| wrong.within(&format!("any_of[{i}]"))))
 }
 
 fn condition(message: &pb::MemberCondition) -> Result<Condition, Violation> {

@@ -21,4 +21,4 @@ pub use mask::Mask;
 pub use member_filter::member_filter;
 pub use resources::{block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 pub(crate) use violations::all_or_return;
-pub use violations::{Decoded, Violations};
+pub use violations::{Decoded, Violations, each};

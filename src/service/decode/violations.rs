@@ -56,6 +56,17 @@ impl Violations {
     }
 }
 
+/// Decodes the items of a list, each with its index; or returns all that is wrong with any of them.
+pub fn each<I, T, E: Into<Violations>>(
+    items: impl IntoIterator<Item = I>,
+    decode: impl Fn(usize, I) -> Result<T, E>,
+) -> Decoded<Vec<T>> {
+    let mut wrong = Violations::default();
+    let items = items.into_iter().enumerate();
+    let decoded = items.filter_map(|(i, item)| wrong.check(decode(i, item))).collect();
+    if wrong.is_empty() { Ok(decoded) } else { Err(wrong) }
+}
+
 impl From<Violation> for Violations {
     fn from(violation: Violation) -> Violations {
         Violations(vec![violation])

@@ -160,8 +160,7 @@ impl Origin {
     pub fn violations(&self) -> Vec<Violation> {
         let mut found: Vec<_> = text_violation("note", &self.note, NOTE_CHARS_MAX).into_iter().collect();
         if self.introducers.len() > INTRODUCERS_PER_ORIGIN_MAX {
-            let message = format!("must hold at most {INTRODUCERS_PER_ORIGIN_MAX} members");
-            found.push(Violation::new("introducer_ids", Reason::TooMany, message));
+            found.push(Violation::too_many("introducer_ids", INTRODUCERS_PER_ORIGIN_MAX, "members"));
         }
         found
     }

@@ -18,14 +18,19 @@ impl Violation {
         Violation::new(field, Reason::Required, "must be given")
     }
 
-    /// The same violation, found `parent` deeper in the request.
+    /// Returns the violation of a list with more items than it may hold.
+    pub fn too_many(field: impl Into<String>, max: usize, what: &str) -> Violation {
+        Violation::new(field, Reason::TooMany, format!("must hold at most {max} {what}"))
+    }
+
+    /// Returns the violation with its field `parent` deeper in the request.
     pub fn within(self, parent: &str) -> Violation {
         self.at(|field| format!("{parent}.{field}"))
     }
 }
 
 impl<F> Violation<F> {
-    /// The same violation, its field named another way.
+    /// Returns the violation with its field named another way.
     pub fn at<G>(self, rename: impl FnOnce(F) -> G) -> Violation<G> {
         let Violation { field, reason, message } = self;
         Violation { field: rename(field), reason, message }

@@ -40,11 +40,10 @@ impl EdgeFilter {
         mut exclude: Vec<MemberId>,
     ) -> Result<EdgeFilter, Violation> {
         if kinds.len() > KINDS_MAX {
-            return Err(Violation::new("kinds", Reason::TooMany, format!("must hold at most {KINDS_MAX} kinds")));
+            return Err(Violation::too_many("kinds", KINDS_MAX, "kinds"));
         }
         if exclude.len() > EXCLUDED_MEMBERS_MAX {
-            let message = format!("must hold at most {EXCLUDED_MEMBERS_MAX} members");
-            return Err(Violation::new("exclude_member_ids", Reason::TooMany, message));
+            return Err(Violation::too_many("exclude_member_ids", EXCLUDED_MEMBERS_MAX, "members"));
         }
         kinds.sort();
         kinds.dedup();

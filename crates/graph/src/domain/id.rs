@@ -129,7 +129,7 @@ impl TopicSet {
     /// Reads the topics of a repeated field, or names all of them that are none; a topic given twice counts once.
     pub fn parse<S: AsRef<str>>(field: &str, texts: &[S]) -> Result<TopicSet, Vec<Violation>> {
         if texts.len() > TOPICS_MAX {
-            return Err(vec![Violation::new(field, Reason::TooMany, format!("must hold at most {TOPICS_MAX} topics"))]);
+            return Err(vec![Violation::too_many(field, TOPICS_MAX, "topics")]);
         }
         let mut wrong = Vec::new();
         let read = texts.iter().enumerate().map(|(i, text)| Topic::parse(&format!("{field}[{i}]"), text.as_ref()));

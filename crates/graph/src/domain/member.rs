@@ -118,28 +118,31 @@ impl MemberPatch {
 
 /// Returns every rule that the labels of a resource break.
 pub(super) fn labels_violations(labels: &BTreeMap<String, String>, max: usize) -> Vec<Violation> {
-    let message = || format!("must hold at most {max} labels");
-    let too_many = (labels.len() > max).then(|| Violation::new("labels", Reason::TooMany, message()));
+    let too_many = (labels.len() > max).then(|| Violation::too_many("labels", max, "labels"));
     too_many.into_iter().chain(labels.iter().filter_map(|(key, value)| label_violation(key, value))).collect()
 }
 
 fn label_violation(key: &str, value: &str) -> Option<Violation> {
-    let field = || format!("labels[{key:?}]");
+    label_key_violation("labels", key).or_else(|| label_value_violation(|| format!("labels[{key:?}]"), value))
+}
+
+/// Returns the rule that a label's key breaks.
+pub(super) fn label_key_violation(field: &str, key: &str) -> Option<Violation> {
     if key.is_empty() {
-        return Some(Violation::new("labels", Reason::Required, "a label must have a key"));
+        return Some(Violation::new(field, Reason::Required, "a label must have a key"));
     }
     if key.len() > LABEL_KEY_BYTES_MAX {
         let message = format!("a label's key must be at most {LABEL_KEY_BYTES_MAX} bytes");
-        return Some(Violation::new("labels", Reason::TooLong, message));
+        return Some(Violation::new(field, Reason::TooLong, message));
     }
-    if key.chars().any(char::is_control) {
-        return Some(Violation::new("labels", Reason::Malformed, "a label's key must not hold control characters"));
-    }
-    if value.len() > LABEL_VALUE_BYTES_MAX {
-        let message = format!("a label's value must be at most {LABEL_VALUE_BYTES_MAX} bytes");
-        return Some(Violation::new(field(), Reason::TooLong, message));
-    }
-    None
+    let has_controls = key.chars().any(char::is_control);
+    has_controls.then(|| Violation::new(field, Reason::Malformed, "a label's key must not hold control characters"))
+}
+
+/// Returns the rule that a label's value breaks.
+pub(super) fn label_value_violation(field: impl FnOnce() -> String, value: &str) -> Option<Violation> {
+    let message = || format!("a label's value must be at most {LABEL_VALUE_BYTES_MAX} bytes");
+    (value.len() > LABEL_VALUE_BYTES_MAX).then(|| Violation::new(field(), Reason::TooLong, message()))
 }
 
 /// A text over its bound, or with a NUL in it, breaks a rule.

@@ -1,9 +1,8 @@
 //! Which members a query is about, by what everyone who sees a member is shown of it.
 
-use super::limits::{
-    CLAUSES_MAX, CONDITIONS_MAX, ID_BYTES_MAX, LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABEL_VALUES_MAX,
-};
-use super::{MemberAttrs, MemberId, Reason, Topic, Violation};
+use super::limits::{CLAUSES_MAX, CONDITIONS_MAX, LABEL_VALUES_MAX};
+use super::member::{label_key_violation, label_value_violation};
+use super::{MemberAttrs, MemberId, Topic, Violation};
 
 /// A filter of members in conjunctive normal form, in which every boolean function of conditions can be written: a member passes where each
 /// clause has a condition that holds. Without clauses all members pass.
@@ -37,10 +36,8 @@ pub enum Asked {
 impl MemberFilter {
     /// Makes a filter, whose conditions are valid each. A violation's field is in the filter.
     pub fn new(clauses: Vec<Clause>) -> Result<MemberFilter, Violation> {
-        let too_many =
-            |field, most, what| Violation::new(field, Reason::TooMany, format!("must hold at most {most} {what}"));
         if clauses.len() > CLAUSES_MAX {
-            return Err(too_many("all_of".to_owned(), CLAUSES_MAX, "clauses"));
+            return Err(Violation::too_many("all_of", CLAUSES_MAX, "clauses"));
         }
         for (i, clause) in clauses.iter().enumerate() {
             let field = format!("all_of[{i}].any_of");
@@ -48,7 +45,7 @@ impl MemberFilter {
                 return Err(Violation::required(field));
             }
             if clause.len() > CONDITIONS_MAX {
-                return Err(too_many(field, CONDITIONS_MAX, "conditions"));
+                return Err(Violation::too_many(field, CONDITIONS_MAX, "conditions"));
             }
         }
         Ok(MemberFilter { clauses })
@@ -77,31 +74,17 @@ impl Condition {
 
 impl Asked {
     pub fn label(key: String, values: Vec<String>) -> Result<Asked, Violation> {
-        if key.is_empty() {
-            return Err(Violation::required("key"));
-        }
-        if key.len() > LABEL_KEY_BYTES_MAX {
-            return Err(too_long("key", LABEL_KEY_BYTES_MAX));
-        }
-        no_controls("key", &key)?;
-        if values.len() > LABEL_VALUES_MAX {
-            let message = format!("must hold at most {LABEL_VALUES_MAX} values");
-            return Err(Violation::new("values", Reason::TooMany, message));
-        }
-        if let Some(i) = values.iter().position(|value| value.len() > LABEL_VALUE_BYTES_MAX) {
-            return Err(too_long(format!("values[{i}]"), LABEL_VALUE_BYTES_MAX));
-        }
-        Ok(Asked::Label { key, values })
+        let too_many = || Violation::too_many("values", LABEL_VALUES_MAX, "values");
+        let value = |(i, value): (usize, &String)| label_value_violation(|| format!("values[{i}]"), value);
+        let wrong = label_key_violation("key", &key)
+            .or_else(|| (values.len() > LABEL_VALUES_MAX).then(too_many))
+            .or_else(|| values.iter().enumerate().find_map(value));
+        wrong.map_or(Ok(Asked::Label { key, values }), Err)
     }
 
+    /// Asks for the beginning of an id, which is bounded as an id is.
     pub fn id_prefix(prefix: String) -> Result<Asked, Violation> {
-        if prefix.is_empty() {
-            return Err(Violation::required("id_prefix"));
-        }
-        if prefix.len() > ID_BYTES_MAX {
-            return Err(too_long("id_prefix", ID_BYTES_MAX));
-        }
-        no_controls("id_prefix", &prefix)?;
+        MemberId::parse("id_prefix", &prefix)?;
         Ok(Asked::IdPrefix(prefix))
     }
 
@@ -114,17 +97,6 @@ impl Asked {
             Asked::IdPrefix(prefix) => id.as_str().starts_with(prefix),
         }
     }
-}
-
-fn too_long(field: impl Into<String>, most: usize) -> Violation {
-    Violation::new(field, Reason::TooLong, format!("must be at most {most} bytes"))
-}
-
-fn no_controls(field: &str, text: &str) -> Result<(), Violation> {
-    if text.chars().any(char::is_control) {
-        return Err(Violation::new(field, Reason::Malformed, "must not hold control characters"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ mod tests {
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 
-    /// One that came before is a byte, and a text in memory.
+    /// A name that came before takes a byte, and a text in memory.
     #[test]
     fn a_list_with_a_bound_is_refused_before_its_items_are_read() {
         let days = |days| -> IntroducerTally {

@@ -154,9 +154,7 @@ macro_rules! record {
                     $($field: if some.has(Self::$constant) { Field::read(from)? } else { Field::unset() },)*
                 })
             }
-        }
 
-        impl $name {
             /// Passes over what `write_fields` wrote.
             pub fn skip_fields(
                 some: $crate::domain::codec::Fields,
