@@ -131,7 +131,7 @@ async fn what_is_there_keeps_its_times_or_has_them_go_on() {
     let put = async |member: Member| totals(&take(&kith, &[record(Record::Member(member))]).await);
     assert_eq!(put(dated("ann", "a", (1_000, 2_000))).await, [1, 0, 0, 0]);
     assert_eq!(times_of(&kith, "ann").await, (1_000, 2_000));
-    // The same content is left as it is, whatever the record says of its times.
+    // A record with the content that is there changes nothing, whatever it says of its times.
     for times in [(1_000, 2_000), (1, 2), (1_500, 3_000)] {
         assert_eq!(put(dated("ann", "a", times)).await, [0, 0, 1, 0]);
         assert_eq!(times_of(&kith, "ann").await, (1_000, 2_000));
@@ -188,7 +188,7 @@ async fn times_that_cannot_be_are_refused() {
     assert_eq!(refused, expected);
 }
 
-/// Nobody is brought back by an old export, but who was brought back before it was made is.
+/// An old export brings back nobody but who was brought back before it was made.
 #[tokio::test]
 async fn who_was_made_after_its_erasure_is_imported() {
     let (kith, other) = (Kith::in_memory().await, Kith::in_memory().await);
