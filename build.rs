@@ -53,5 +53,6 @@ fn delegate_method(method: &MethodDescriptorProto, code: &mut String) -> std::fm
     }
     let handler = snake_case(method.name());
     writeln!(code, "async fn {handler}(&self, request: Request<{request}>) -> Result<Response<{answer}>, Status> {{")?;
-    writeln!(code, "respond(handlers::{handler}(self, Call::of(request)?).await)\n}}")
+    writeln!(code, "let call = Call::of(request)?;")?;
+    writeln!(code, "respond(handlers::{handler}(&self.within(&call.context), call).await)\n}}")
 }

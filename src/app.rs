@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 pub use memory_limit::memory_limit;
 pub use offline::{
-    Erasures, OfflineError, StoreCheck, StoredTotals, Verifier, export_store, read_backup_through, restore_store,
-    verify_backup, verify_store,
+    Erasures, OfflineError, StoreCheck, StoredTotals, Verifier, export_store, read_backup_through, restore_namespace,
+    restore_store, verify_backup, verify_store,
 };
 
 use crate::engine::{Engine, SystemTimeSource, WriterEnd};
@@ -82,8 +82,11 @@ impl App {
         let server = Server::start(options.server.clone()).await?;
         let begun = Instant::now();
         let (engine, writer) = load(&options, store).await?;
-        let (state, seconds) = (engine.state(), begun.elapsed().as_secs_f64());
-        tracing::info!(members = state.member_count(), edges = state.edge_count(), seconds, "the store is loaded");
+        let (namespaces, seconds) = (engine.namespaces(), begun.elapsed().as_secs_f64());
+        let totals = namespaces.totals();
+        let (members, edges) = (totals.members, totals.edges);
+        tracing::info!(namespaces = namespaces.namespace_count(), members, edges, seconds, "the store is loaded");
+        drop(namespaces);
         server.open(engine.clone()).await;
         Ok(App { server, engine, writer })
     }

@@ -8,11 +8,15 @@ use std::sync::Arc;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::domain::Error;
-use crate::engine::{Engine, EngineOptions, State, StoredExportError, SystemTimeSource, export_stored, verify_log};
+use crate::domain::limits::BATCH_MAX;
+use crate::domain::{ErasureKey, Error, NamespaceName};
+use crate::engine::{
+    Engine, EngineOptions, Namespaces, State, StoredExportError, SystemTimeSource, export_stored, journal_name,
+    verify_log,
+};
 pub use crate::engine::{StoredTotals, Verifier};
 use crate::proto::v1::{ImportRecord, VerifySummary};
-use crate::service::{record, summary};
+use crate::service::{record, restored, summary};
 use crate::store::{
     BackupReader, Discard, ErasureJournal, Journaled, Store, StoreError, StoreId, read_backup, remove_content, restore,
 };
@@ -31,6 +35,12 @@ pub enum OfflineError {
          store, --ignore-erasures restores without"
     )]
     NoJournal { file: String },
+    #[error("there is no namespace {0}")]
+    NoNamespace(NamespaceName),
+    #[error(
+        "the erasure journal says that the namespace {0} was erased since; --ignore-erasures restores it all the same"
+    )]
+    NamespaceErased(NamespaceName),
     #[error("{path}: {error}")]
     Store { path: String, error: StoreError },
     /// The caller ended the check.
@@ -59,10 +69,10 @@ pub fn verify_store(
         return Err(OfflineError::NoStore { folder: folder.display().to_string() });
     }
     let read = Store::inspect(folder, scratch).and_then(|mut store| {
-        let state = State::load(&mut store)?;
-        Ok((store.log.source(), state))
+        let namespaces = Namespaces::load(&mut store)?;
+        Ok((store.log.source(), namespaces))
     });
-    let (log, state) = match read {
+    let (log, namespaces) = match read {
         Ok(read) => read,
         Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
         Err(StoreError::ReadOnly) if scratch.is_none() => {
@@ -70,16 +80,19 @@ pub fn verify_store(
         }
         Err(error) => return Err(failed(folder, error)),
     };
-    let mut verified = state.verify(verifier)?;
-    verified.findings += verify_log(log.as_ref(), state.sequence(), verifier)?;
-    Ok(StoreCheck::Read(summary(&state, verified)))
+    let mut verified = namespaces.verify(verifier)?;
+    verified.findings += verify_log(log.as_ref(), namespaces.sequence(), verifier)?;
+    Ok(StoreCheck::Read(summary(namespaces.revision(), namespaces.content(None), verified)))
 }
 
 /// Reads all of a backup, and checks what was read against itself.
 pub fn verify_backup(file: &Path, verifier: &mut dyn Verifier) -> Result<StoreCheck, OfflineError> {
     let read = open_backup(file)?;
-    match BackupReader::open(read).and_then(|mut backup| State::from_backup(&mut backup)) {
-        Ok(state) => Ok(StoreCheck::Read(summary(&state, state.verify(verifier)?))),
+    match BackupReader::open(read).and_then(|mut backup| Namespaces::from_backup(&mut backup)) {
+        Ok(all) => {
+            let verified = all.verify(verifier)?;
+            Ok(StoreCheck::Read(summary(all.revision(), all.content(None), verified)))
+        }
         Err(StoreError::Damaged { what }) => Ok(StoreCheck::Damaged(what)),
         Err(error) => Err(failed(file, error)),
     }
@@ -146,18 +159,88 @@ pub fn restore_store(
     checked
 }
 
-/// Gives every record of a store that nobody serves to `take`, as an import takes it. The export holds the ids of all members and what the
+/// Puts a namespace of a backup into a store that has none of its name, and is made if it is not there; erases in it who was erased since,
+/// and checks all of the store. A namespace that does not come whole is deleted again.
+pub fn restore_namespace(
+    backup: impl Read,
+    file: &Path,
+    (folder, name): (&Path, &NamespaceName),
+    erasures: &Erasures,
+    verifier: &mut dyn Verifier,
+) -> Result<StoreCheck, OfflineError> {
+    let read = BackupReader::open(backup).and_then(|mut backup| Namespaces::from_backup(&mut backup));
+    let backed_up = match read {
+        Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
+        read => read.map_err(|error| failed(file, error))?,
+    };
+    let state = backed_up.get(name).ok_or_else(|| OfflineError::NoNamespace(name.clone()))?;
+    let own = journal_name(name, state);
+    let mut erased: Vec<Journaled> = erasures.read()?.into_iter().filter(|entry| entry.namespace == own).collect();
+    if erased.iter().any(Journaled::is_of_namespace) {
+        return Err(OfflineError::NamespaceErased(name.clone()));
+    }
+    let store = Store::open(folder, || StoreId(Uuid::new_v4().as_u128())).map_err(|error| failed(folder, error))?;
+    let (engine, end) = Engine::open(store, EngineOptions::default()).map_err(|error| failed(folder, error))?;
+    let put = put_namespace(&engine.within(name), state);
+    drop(engine);
+    end.join();
+    let put = put?;
+    // The store knows the namespace by another key than the one that the backup is of did.
+    erased.iter_mut().for_each(|entry| entry.namespace = put);
+    if !erased.is_empty() {
+        erase(folder, erased).map_err(|error| failed(folder, error))?;
+    }
+    verify_store(folder, None, verifier)
+}
+
+/// Makes the engine's namespace, and puts there what a state holds. Returns what an erasure journal knows the namespace by.
+fn put_namespace(engine: &Engine, state: &State) -> Result<Option<ErasureKey>, OfflineError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::Internal(error.to_string()))?;
+    runtime.block_on(async {
+        engine.create_namespace().await?;
+        match put_records(engine, state).await {
+            Ok(()) => Ok(journal_name(engine.namespace(), &*engine.state()?)),
+            Err(error) => {
+                engine.delete_namespace().await?;
+                Err(error.into())
+            }
+        }
+    })
+}
+
+async fn put_records(engine: &Engine, state: &State) -> Result<(), Error> {
+    let mut changes = Vec::new();
+    let mut records = state.records().peekable();
+    while let Some(record) = records.next() {
+        changes.push(restored(record, engine.now())?);
+        if changes.len() == BATCH_MAX || records.peek().is_none() {
+            let refused = engine.import(std::mem::take(&mut changes)).await?.results.into_iter().find_map(Result::err);
+            if let Some(refused) = refused {
+                return Err(Error::Internal(format!("a record of the backup is refused: {refused:?}")));
+            }
+        }
+    }
+    if engine.state()?.digest() == state.digest() {
+        return Ok(());
+    }
+    Err(Error::Internal("the namespace did not come whole: its digest is another one".to_owned()))
+}
+
+/// Gives every record of a namespace of a store that nobody serves to `take`, as an import takes it. The export holds the ids of all members and what the
 /// log has after the checkpoint, not the graph: it works where there is too little memory to serve the store.
 pub fn export_store<E: From<OfflineError>>(
     folder: &Path,
+    namespace: &NamespaceName,
     mut take: impl FnMut(ImportRecord) -> Result<(), E>,
 ) -> Result<StoredTotals, E> {
     if !Store::is_in(folder) {
         return Err(OfflineError::NoStore { folder: folder.display().to_string() }.into());
     }
     let open = || Store::inspect(folder, None);
-    export_stored(open, |exported| take(record(exported))).map_err(|error| match error {
+    export_stored(open, namespace, |exported| take(record(exported))).map_err(|error| match error {
         StoredExportError::Store(error) => failed(folder, error).into(),
+        StoredExportError::NoNamespace => OfflineError::NoNamespace(namespace.clone()).into(),
         StoredExportError::Receiver(error) => error,
     })
 }

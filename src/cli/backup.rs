@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::client::Client;
+use super::client::{Client, ServerArgs};
 use super::export::unwritable;
 use super::failure::Failure;
 use super::new_file::NewFile;
@@ -17,7 +17,7 @@ use super::thread::on_thread;
 use crate::app::read_backup_through;
 use crate::proto::v1::BackupRequest;
 
-/// Writes everything at one revision, times, etags and kept request ids too, while the server goes on.
+/// Writes everything of all namespaces, or of the one that is named, at one revision: times, etags and kept request ids too, while the server goes on.
 ///
 /// A file is there when it is whole, on disk and read again, not before. `kith verify --backup FILE` checks it against itself.
 #[derive(Debug, Args)]
@@ -31,10 +31,12 @@ pub struct BackupArgs {
 }
 
 /// Backs up, and reports how much it was.
-pub async fn run(args: BackupArgs, client: &Client, json: bool) -> Result<(), Failure> {
+pub async fn run(args: BackupArgs, server: &ServerArgs) -> Result<(), Failure> {
+    let (client, json) = (&server.connect().await?, server.json);
+    let all_namespaces = server.namespace.is_none();
     if args.file == Path::new("-") {
         let mut out = BufWriter::new(io::stdout());
-        let written = write(client, &mut out).await?;
+        let written = write(client, all_namespaces, &mut out).await?;
         out.flush().map_err(unwritable)?;
         // The backup itself is on standard output.
         eprintln!("{}", written.in_words());
@@ -43,7 +45,7 @@ pub async fn run(args: BackupArgs, client: &Client, json: bool) -> Result<(), Fa
     let (new, file) = NewFile::create(&args.file, args.force)?;
     let mut out = BufWriter::new(file);
     let written = tokio::select! {
-        written = write(client, &mut out) => written?,
+        written = write(client, all_namespaces, &mut out) => written?,
         () = stop_signal()? => return Err(Failure::new("interrupted")),
     };
     let file = out.into_inner().map_err(|error| unwritable(error.into_error()))?;
@@ -62,8 +64,9 @@ async fn read_again(new: NewFile, file: File) -> Result<(NewFile, File), Failure
 }
 
 /// Writes a backup to its end.
-async fn write(client: &Client, out: &mut impl Write) -> Result<Written, Failure> {
-    let mut stream = client.admin().backup(BackupRequest::default()).await?.into_inner();
+async fn write(client: &Client, all_namespaces: bool, out: &mut impl Write) -> Result<Written, Failure> {
+    let request = BackupRequest { all_namespaces, ..BackupRequest::default() };
+    let mut stream = client.admin().backup(request).await?.into_inner();
     let first = stream.message().await?.ok_or_else(|| Failure::new("the server sent nothing"))?;
     let totals = first.totals.ok_or_else(|| Failure::new("the server did not say how much is to come"))?;
     let total = records(&totals);

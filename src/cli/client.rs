@@ -9,6 +9,7 @@ pub use kith_client::{Client, Connection};
 use kith_client::{Endpoint, EndpointError};
 
 use super::failure::Failure;
+use crate::domain::NamespaceName;
 
 /// Which server a command asks, and in which form it answers.
 #[derive(Debug, Args)]
@@ -29,6 +30,9 @@ pub struct ServerArgs {
     /// The file of the token to be known by.
     #[arg(long, env = "KITH_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// The namespace that is asked; `default` when not given. Of backup: the one that is backed up; all when not given.
+    #[arg(long, env = "KITH_NAMESPACE", value_name = "NAME", value_parser = namespace)]
+    pub namespace: Option<NamespaceName>,
     /// Answer in JSON, as the API maps it.
     #[arg(long)]
     pub json: bool,
@@ -38,7 +42,15 @@ impl ServerArgs {
     /// Returns the arguments for a server that asks nobody who they are.
     pub fn at(address: SocketAddr) -> ServerArgs {
         let server = format!("http://{address}");
-        ServerArgs { server, ca: None, client_cert: None, client_key: None, token_file: None, json: false }
+        ServerArgs {
+            server,
+            ca: None,
+            client_cert: None,
+            client_key: None,
+            token_file: None,
+            namespace: None,
+            json: false,
+        }
     }
 
     /// Returns a client that is connected to the server.
@@ -54,12 +66,20 @@ impl ServerArgs {
             let wrong = |error| Failure::new(format!("--token-file {}: {error}", file.display()));
             endpoint = endpoint.token(&String::from_utf8_lossy(&read(file)?)).map_err(wrong)?;
         }
+        if let Some(name) = &self.namespace {
+            endpoint = endpoint.namespace(name.as_str()).map_err(|error| Failure::new(error.to_string()))?;
+        }
         endpoint.connect().await.map_err(|error| match error {
             EndpointError::Unreachable(why) => Failure::Unreachable { server: self.server.clone(), why },
             EndpointError::Tls(why) => Failure::new(why),
             wrong => Failure::new(format!("--server {}: {wrong}", self.server)),
         })
     }
+}
+
+/// Parses a namespace's name.
+pub fn namespace(text: &str) -> Result<NamespaceName, String> {
+    NamespaceName::parse("namespace", text).map_err(|wrong| wrong.message)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {

@@ -1,7 +1,7 @@
 //! The examples in each command's `--help`.
 
 /// The commands and lines to try them with, in the order of the help.
-const EXAMPLES: [(&str, &[&str]); 16] = [
+const EXAMPLES: [(&str, &[&str]); 17] = [
     ("demo", &["kith demo", "kith demo --serve"]),
     ("serve", &["kith serve --data ./kith-data", "KITH_LOG=debug kith serve --data ./kith-data --log-format json"]),
     (
@@ -43,8 +43,15 @@ const EXAMPLES: [(&str, &[&str]); 16] = [
     ),
     ("introducers", &["kith introducers officer jeremy", "kith introducers officer jeremy --max-hops 2 --json"]),
     ("config", &["kith config --data ./kith-data --config kith.toml", "KITH_MAX_CALLS=64 kith config --json"]),
-    ("backup", &["kith backup kith.backup"]),
-    ("restore", &["kith restore kith.backup --data ./restored --erasure-journal ./kith-data.erasures"]),
+    ("backup", &["kith backup kith.backup", "kith backup acme.backup --namespace acme"]),
+    (
+        "restore",
+        &[
+            "kith restore kith.backup --data ./restored --erasure-journal ./kith-data.erasures",
+            "kith restore kith.backup --data ./other --namespace acme --erasure-journal ./kith-data.erasures",
+        ],
+    ),
+    ("namespace", &["kith namespace create acme", "kith namespace list --json", "kith namespace delete acme"]),
     ("verify", &["kith verify", "kith verify --data ./kith-data"]),
     ("health", &["kith health", "kith health --service kith.v1.PathService"]),
     ("stats", &["kith stats", "kith stats --json"]),

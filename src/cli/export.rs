@@ -17,10 +17,11 @@ use super::progress::Progress;
 use super::serve::stop_signal;
 use super::thread::on_thread;
 use crate::app::{OfflineError, export_store};
+use crate::domain::NamespaceName;
 use crate::proto::v1::import_record::Record;
 use crate::proto::v1::{ContentTotals, ExportRequest, ImportRecord};
 
-/// Writes all there is at one revision, a JSON object a line, as `kith import` reads them.
+/// Writes all that a namespace holds at one revision, a JSON object a line, as `kith import` reads them.
 ///
 /// A file is there when it is whole, not before. Imported into an empty store it makes the same one, with times and etags. Revisions and
 /// request ids are not in it: those are `kith backup`'s.
@@ -41,7 +42,7 @@ pub struct ExportArgs {
 /// Exports, and reports how much it was.
 pub async fn run(args: ExportArgs, server: &ServerArgs) -> Result<(), Failure> {
     let source = match &args.data {
-        Some(folder) => Source::Folder(folder.clone()),
+        Some(folder) => Source::Folder(folder.clone(), server.namespace.clone().unwrap_or_default()),
         None => Source::Server(Box::new(server.connect().await?)),
     };
     if args.file == Path::new("-") {
@@ -73,7 +74,7 @@ pub fn unwritable(error: io::Error) -> Failure {
 enum Source {
     Server(Box<Client>),
     /// A store that nobody serves.
-    Folder(PathBuf),
+    Folder(PathBuf, NamespaceName),
 }
 
 impl Source {
@@ -81,8 +82,8 @@ impl Source {
     async fn export<W: Write + Send + 'static>(self, mut out: W) -> Result<(Written, W), Failure> {
         match self {
             Source::Server(client) => export(&client, &mut out).await.map(|exported| (exported, out)),
-            Source::Folder(folder) => {
-                let export = move || export_folder(&folder, &mut out).map(|exported| (exported, out));
+            Source::Folder(folder, namespace) => {
+                let export = move || export_folder(&folder, &namespace, &mut out).map(|exported| (exported, out));
                 on_thread("kith-export", export).await?
             }
         }
@@ -95,8 +96,8 @@ impl From<OfflineError> for Failure {
     }
 }
 
-fn export_folder(folder: &Path, out: &mut impl Write) -> Result<Written, Failure> {
-    let stored = export_store(folder, |record| write_line(&record, out))?;
+fn export_folder(folder: &Path, namespace: &NamespaceName, out: &mut impl Write) -> Result<Written, Failure> {
+    let stored = export_store(folder, namespace, |record| write_line(&record, out))?;
     let totals = ContentTotals {
         kinds: stored.kinds as i64,
         members: stored.members as i64,

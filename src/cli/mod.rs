@@ -16,6 +16,7 @@ mod import;
 mod introducers;
 mod json;
 mod listen_args;
+mod namespace;
 mod new_file;
 mod path;
 mod picture;
@@ -88,6 +89,8 @@ enum Command {
     Restore(restore::RestoreArgs),
     /// Check everything that a server, a folder nobody serves, or a backup holds.
     Verify(Asking<verify::VerifyArgs>),
+    /// Create, list and delete namespaces.
+    Namespace(Asking<namespace::NamespaceArgs>),
     /// Whether a server serves, as probes ask it: ends with 0 if it does.
     Health(Asking<health::HealthArgs>),
     /// What the server is, how much it holds, and its limits.
@@ -196,7 +199,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Verify(Asking { what, server }) => return verify::run(what, &server).await,
         Command::Export(Asking { what, server }) => export::run(what, &server).await,
         Command::Restore(args) => return restore::run(args).await,
-        Command::Backup(Asking { what, server }) => backup::run(what, &server.connect().await?, server.json).await,
+        Command::Backup(Asking { what, server }) => backup::run(what, &server).await,
         Command::Completions(args) => shell::completions(&args, command()),
         Command::Man(args) => shell::man(&args, command()),
         Command::Demo(args) => demo::run(args).await,
@@ -208,6 +211,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Suggest(Asking { what, server }) => suggest::run(&server.connect().await?, &what, server.json).await,
         Command::Introducers(Asking { what, server }) => {
             return introducers::run(&server.connect().await?, &what, server.json).await;
+        }
+        Command::Namespace(Asking { what, server }) => {
+            namespace::run(what, &server.connect().await?, server.json).await
         }
         Command::Health(Asking { what, server }) => health::run(what, &server.connect().await?, server.json).await,
         Command::Stats(server) => stats::run(&server.connect().await?, server.json).await,

@@ -7,11 +7,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::client::namespace;
 use super::failure::Failure;
 use super::serve::journal_beside;
 use super::thread::on_thread;
 use super::verify::{Report, take_check};
-use crate::app::{Erasures, restore_store};
+use crate::app::{Erasures, restore_namespace, restore_store};
+use crate::domain::NamespaceName;
 
 /// Makes a store of a backup, in a folder that is not there or empty; then reads all of it and checks it against itself.
 ///
@@ -32,6 +34,10 @@ pub struct RestoreArgs {
     /// Restore without an erasure journal: whoever was erased since the backup comes back.
     #[arg(long, conflicts_with = "erasure_journal")]
     ignore_erasures: bool,
+    /// Restore this namespace alone, into a store that may be there already and has no such namespace. Its write times, etags and digest are
+    /// those that were backed up; request ids are not taken over.
+    #[arg(long, value_name = "NAME", value_parser = namespace)]
+    namespace: Option<NamespaceName>,
     /// Report in JSON.
     #[arg(long)]
     json: bool,
@@ -51,7 +57,10 @@ fn restore(args: &RestoreArgs) -> Result<Report, Failure> {
     let mut report = Report::new(args.json);
     let journal = || args.erasure_journal.clone().unwrap_or_else(|| journal_beside(&args.data));
     let erasures = if args.ignore_erasures { Erasures::Ignored } else { Erasures::Of(journal()) };
-    let checked = restore_store(backup, &args.file, &args.data, &erasures, &mut report);
+    let checked = match &args.namespace {
+        None => restore_store(backup, &args.file, &args.data, &erasures, &mut report),
+        Some(name) => restore_namespace(backup, &args.file, (&args.data, name), &erasures, &mut report),
+    };
     take_check(checked, &args.file, &mut report)?;
     Ok(report)
 }

@@ -4,6 +4,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::oneshot;
 
 use super::common::Common;
+use super::namespaces::{CheckedOut, Namespaces, namespace_exists, no_namespace};
 use super::orders::{ImportOrder, ImportStream, WriteOrder};
 use super::outcome::{Applied, Effect, ImportedBatch, Outcome, Refusal, Report};
 use super::revision::Revision;
@@ -11,7 +12,7 @@ use super::state::{ApplyContext, State, has_effect};
 use super::under_way::{BatchBytes, Room, bytes_of};
 use crate::domain::codec::Malformed;
 use crate::domain::{
-    Change, ChangeError, Command, ErasureKey, Error, Event, Reason, Request, Sequence, TimeMs, Violation,
+    Change, ChangeError, Command, ErasureKey, Error, Event, NamespaceName, Reason, Request, Sequence, TimeMs, Violation,
 };
 use crate::store::{Commit, Journaled};
 
@@ -48,9 +49,12 @@ impl Answer {
     }
 }
 
-/// Commands applied to a copy of the state, on their way to the disk.
+/// Commands applied to a copy of the namespaces, on their way to the disk.
 pub struct Batch {
-    state: State,
+    /// All namespaces but the one that is checked out.
+    namespaces: Namespaces,
+    /// The namespace that the commands are of.
+    at: CheckedOut,
     commits: Vec<Commit>,
     answers: Vec<Answer>,
     /// Who is erased, for the journal.
@@ -88,16 +92,18 @@ struct Imported {
 
 /// A batch that is ready to be written.
 pub struct AppliedBatch {
-    pub state: State,
+    pub namespaces: Namespaces,
     pub commits: Vec<Commit>,
     pub answers: Vec<Answer>,
     pub erased: Vec<Journaled>,
 }
 
 impl Batch {
-    pub fn new(state: State, common: &Common) -> Batch {
+    pub fn new(mut namespaces: Namespaces, common: &Common) -> Batch {
+        let at = namespaces.check_out(&NamespaceName::default()).expect("the default namespace is always there");
         Batch {
-            state,
+            namespaces,
+            at,
             commits: Vec::new(),
             answers: Vec::new(),
             erased: Vec::new(),
@@ -106,6 +112,30 @@ impl Batch {
             bytes: 0,
             common: common.clone(),
         }
+    }
+
+    /// Makes a batch that begins in a namespace, whose state is replaced. None if there is no such namespace.
+    pub fn on(namespaces: Namespaces, name: &NamespaceName, state: State, common: &Common) -> Option<Batch> {
+        let mut batch = Batch::new(namespaces, common);
+        batch.enter(name).ok()?;
+        batch.at.replace(state);
+        Some(batch)
+    }
+
+    /// Goes to a namespace, whose commands come next.
+    fn enter(&mut self, name: &NamespaceName) -> Result<(), Error> {
+        if self.at.name == *name {
+            return Ok(());
+        }
+        let next = self.namespaces.check_out(name).ok_or_else(|| no_namespace(name))?;
+        self.leave_for(next);
+        Ok(())
+    }
+
+    fn leave_for(&mut self, mut next: CheckedOut) {
+        std::mem::swap(&mut self.at, &mut next);
+        self.namespaces.check_in(next);
+        self.at.count_on(self.namespaces.sequence());
     }
 
     pub fn has_room(&self) -> bool {
@@ -121,29 +151,33 @@ impl Batch {
     /// All that was taken, applied.
     pub fn apply(mut self) -> AppliedBatch {
         self.apply_imports();
-        let Batch { state, commits, answers, erased, .. } = self;
-        AppliedBatch { state, commits, answers, erased }
+        let Batch { mut namespaces, at, commits, answers, erased, .. } = self;
+        namespaces.check_in(at);
+        AppliedBatch { namespaces, commits, answers, erased }
     }
 
     pub fn write(&mut self, order: WriteOrder) {
         self.apply_imports();
         let judged = self.judge(&order);
+        if judged.is_err() && creates(&order.changes) && self.at.name == order.namespace && self.at.is_new() {
+            self.leave_dropped();
+        }
         self.conclude(order, judged);
     }
 
     /// Carries out a write as the first of a batch, on a state where some of it is done already. Gives the order back where that state
     /// does not take it, or has an answer for it: then the batch is good for nothing.
-    pub fn write_prepared(&mut self, order: WriteOrder) -> Result<(), WriteOrder> {
+    pub fn write_prepared(&mut self, order: WriteOrder) -> Result<(), Box<WriteOrder>> {
         let judged = self.judge(&order);
-        if self.state.is_ahead() {
-            return Err(order);
+        if self.at.state.is_ahead() {
+            return Err(order.into());
         }
         self.conclude(order, judged);
         Ok(())
     }
 
     fn conclude(&mut self, order: WriteOrder, judged: Result<Judged, Refusal>) {
-        let WriteOrder { changes, request, report, reply } = order;
+        let WriteOrder { changes, request, report, reply, .. } = order;
         let outcome = judged.map(|judged| match judged {
             Judged::Answered(outcome) => outcome,
             Judged::Applied(done) => self.commit(changes, request, report, done),
@@ -152,7 +186,11 @@ impl Batch {
     }
 
     /// Carries out the changes of a write on the state, all or none.
-    fn judge(&mut self, WriteOrder { changes, request, .. }: &WriteOrder) -> Result<Judged, Refusal> {
+    fn judge(&mut self, WriteOrder { namespace, changes, request, .. }: &WriteOrder) -> Result<Judged, Refusal> {
+        if creates(changes) {
+            self.create(namespace).map_err(Refusal::Command)?;
+        }
+        self.enter(namespace).map_err(Refusal::Command)?;
         let time = self.next_time();
         if let Some(answer) = request.and_then(|request| self.answered(request, time)) {
             return answer.map(Judged::Answered).map_err(Refusal::Command);
@@ -160,25 +198,27 @@ impl Batch {
         // A retry has its answer by now, whatever else is refused.
         self.common.clock.check_write().map_err(Refusal::Command)?;
         if let Some(request) = *request {
-            let room = self.state.requests().check_room(request.scope, self.common.options.request_ids_bytes_max, time);
+            let others = self.namespaces.totals().request_bytes;
+            let most = self.common.options.request_ids_bytes_max.saturating_sub(others);
+            let room = self.at.state.requests().check_room(request.scope, most, time);
             room.map_err(Refusal::Command)?;
         }
-        self.common.memory.check(&self.state, changes).map_err(Refusal::Command)?;
+        self.common.memory.check(&self.at.state, changes).map_err(Refusal::Command)?;
         self.keep_erased(time, changes);
         // Only a command of several changes can fail half-way; a single one is checked before it touches anything.
-        let before = (changes.len() > 1).then(|| self.state.clone());
+        let before = (changes.len() > 1).then(|| self.at.state.clone());
         let mut applied = Vec::with_capacity(changes.len());
         let mut events = Vec::with_capacity(changes.len());
         for (i, change) in changes.iter().enumerate() {
             let mut left_behind = Vec::new();
-            match self.state.apply(&mut ApplyContext::of_write(time, &mut left_behind), change) {
+            match self.at.state.apply(&mut ApplyContext::of_write(time, &mut left_behind), change) {
                 Ok(done) => {
                     applied.push(done);
                     events.push(left_behind);
                 }
                 Err(error) => {
                     if let Some(before) = before {
-                        self.state = before;
+                        self.at.state = before;
                     }
                     return Err(Refusal::Change { index: i, error });
                 }
@@ -196,22 +236,47 @@ impl Batch {
         Done { time, applied, events }: Done,
     ) -> Outcome {
         if request.is_none() && applied.iter().all(|done| done.effect == Effect::Unchanged) {
-            return self.state.outcome(report, &changes, &applied, time);
+            return self.at.state.outcome(report, &changes, &applied, time);
         }
-        self.state.advance(time);
+        self.at.state.advance(time);
         self.note_erased(time, &changes, &applied);
-        let outcome = self.state.outcome(report, &changes, &applied, time);
+        let outcome = self.at.state.outcome(report, &changes, &applied, time);
         let kept = request.map_or_else(Vec::new, |_| outcome.encode());
         if let Some(request) = request {
-            self.state.remember(request, time, &changes, &kept);
+            self.at.state.remember(request, time, &changes, &kept);
         }
         self.push(Command { time, request, changes }, kept, events);
+        if self.commits.last().is_some_and(Commit::ends_namespace) {
+            self.drop_namespace(time);
+        }
         outcome
+    }
+
+    /// Makes a namespace, which its first command is about to fill.
+    fn create(&mut self, name: &NamespaceName) -> Result<(), Error> {
+        if self.at.name == *name {
+            return Err(namespace_exists(name));
+        }
+        self.namespaces.create(name)
+    }
+
+    /// Drops the namespace whose last command was just carried out.
+    fn drop_namespace(&mut self, time: TimeMs) {
+        self.erased.extend(self.at.state.erasures().own_key().map(|own| Journaled::of_namespace(own, time)));
+        self.leave_dropped();
+    }
+
+    /// Leaves a namespace that is no more.
+    fn leave_dropped(&mut self) {
+        let next = self.namespaces.check_out(&NamespaceName::default()).expect("the default namespace is always there");
+        let gone = std::mem::replace(&mut self.at, next);
+        self.namespaces.drop_out(gone);
+        self.at.count_on(self.namespaces.sequence());
     }
 
     /// Returns the outcome that is kept under a request id, or the refusal of another body under it.
     fn answered(&self, request: Request, time: TimeMs) -> Option<Result<Outcome, Error>> {
-        let answered = self.state.requests().get(request.scope, request.id, time)?;
+        let answered = self.at.state.requests().get(request.scope, request.id, time)?;
         if answered.fingerprint != request.fingerprint {
             let message = "was used with another body in the last 24 hours";
             return Some(Err(Violation::new("request_id", Reason::RequestIdReused, message).into()));
@@ -220,7 +285,7 @@ impl Batch {
             let message = "was carried out; its answer went with a member it named that was erased since";
             Error::precondition("request_id", Reason::AnswerErased, message)
         });
-        let decode = |kept: Vec<u8>| Outcome::decode(&kept, self.state.store_id());
+        let decode = |kept: Vec<u8>| Outcome::decode(&kept, self.at.state.store_id());
         let unreadable = |why: Malformed| Error::Internal(format!("a kept outcome can't be read: {}", why.0));
         Some(kept.and_then(|kept| decode(kept).map_err(unreadable)))
     }
@@ -229,12 +294,12 @@ impl Batch {
     fn keep_erased(&mut self, time: TimeMs, changes: &[Change]) {
         let days = self.common.options.erased_ids_days;
         let erases = changes.iter().any(|change| matches!(change, Change::DeleteMember { .. }));
-        if !erases || self.state.erasures().are_kept(days) {
+        if !erases || self.at.state.erasures().are_kept(days) {
             return;
         }
-        let Some(key) = self.state.erasures().own_key().or_else(new_key) else { return };
-        self.state.keep_erased(key, days);
-        self.state.advance(time);
+        let Some(key) = self.at.state.erasures().own_key().or_else(new_key) else { return };
+        self.at.state.keep_erased(key, days);
+        self.at.state.advance(time);
         let changes = vec![Change::KeepErased { key, days }];
         self.push(Command { time, request: None, changes }, Vec::new(), vec![Vec::new()]);
     }
@@ -242,10 +307,11 @@ impl Batch {
     fn note_erased(&mut self, time: TimeMs, changes: &[Change], applied: &[Applied]) {
         let deleted = changes.iter().zip(applied).filter(|(_, done)| done.effect == Effect::Deleted);
         let erased = deleted.filter_map(|(change, _)| match change {
-            Change::DeleteMember { id, .. } => self.state.erasures().erased(id, time),
+            Change::DeleteMember { id, .. } => self.at.state.erasures().erased(id, time),
             _ => None,
         });
-        self.erased.extend(erased);
+        let namespace = self.at.journal_name();
+        self.erased.extend(erased.map(|(key, erased)| Journaled { namespace, key, erased }));
     }
 
     pub fn import(&mut self, order: ImportOrder) {
@@ -253,6 +319,13 @@ impl Batch {
             // Its caller has heard, or hears, what the failure was.
             let message = "an earlier message of the same import failed".to_owned();
             return drop(order.reply.send(Err(Error::Internal(message))));
+        }
+        if self.at.name != order.namespace {
+            self.apply_imports();
+            if let Err(error) = self.enter(&order.namespace) {
+                order.stream.breaks();
+                return drop(order.reply.send(Err(error)));
+            }
         }
         self.changes += order.changes.len();
         self.bytes += bytes_of(&order.changes);
@@ -273,7 +346,7 @@ impl Batch {
         let mut orders = [order];
         let imported = self.carry_out_imports(&mut orders);
         let [order] = orders;
-        if self.state.is_ahead() {
+        if self.at.state.is_ahead() {
             return Err(order);
         }
         self.changes += order.changes.len();
@@ -283,13 +356,13 @@ impl Batch {
 
     fn carry_out_imports(&mut self, orders: &mut [ImportOrder]) -> Imported {
         let time = self.next_time();
-        if !self.state.erasures().is_empty() {
+        if !self.at.state.erasures().is_empty() {
             let changes = orders.iter_mut().flat_map(|order| &mut order.changes);
-            self.state.without_erased(changes, time);
+            self.at.state.without_erased(changes, time);
         }
         let mut events: Vec<Vec<Event>> = vec![Vec::new(); orders.iter().map(|order| order.changes.len()).sum()];
         let imports: Vec<&[Change]> = orders.iter().map(|order| order.changes.as_slice()).collect();
-        let (results, sequences) = self.state.import(&imports, time, &mut events);
+        let (results, sequences) = self.at.state.import(&imports, time, &mut events);
         Imported { time, results, events, sequences }
     }
 
@@ -318,24 +391,35 @@ impl Batch {
         let (changes, events): (Vec<Change>, Vec<Vec<Event>>) =
             applied.map(|((change, _), events)| (change, events)).unzip();
         if !changes.is_empty() {
-            self.state.date(time);
+            self.at.state.date(time);
             let command = Command { time, request: None, changes };
-            self.commits.push(Commit { sequence, command, answer: Vec::new(), events });
+            let namespace = self.at.name.clone();
+            self.commits.push(Commit { sequence, namespace, command, answer: Vec::new(), events });
+            if self.commits.last().is_some_and(Commit::ends_namespace) {
+                // The erasure journal had it deleted; nothing else of it comes with that.
+                self.drop_namespace(time);
+            }
         }
-        let revision = Revision::new(self.state.store_id(), sequence);
+        let revision = Revision::new(self.at.state.store_id(), sequence);
         self.answers.push(Answer::Import(order.reply, ImportedBatch { results, revision }, order.stream, order.room));
     }
 
     /// When a command is accepted. Time never goes back from one to the next.
     fn next_time(&self) -> TimeMs {
-        self.common.clock.now().max(self.state.time())
+        self.common.clock.now().max(self.namespaces.time()).max(self.at.state.time())
     }
 
     fn push(&mut self, command: Command, answer: Vec<u8>, events: Vec<Vec<Event>>) {
         self.changes += command.changes.len();
         self.bytes += bytes_of(&command.changes);
-        self.commits.push(Commit { sequence: self.state.sequence(), command, answer, events });
+        let (sequence, namespace) = (self.at.state.sequence(), self.at.name.clone());
+        self.commits.push(Commit { sequence, namespace, command, answer, events });
     }
+}
+
+/// Returns whether a command makes its namespace.
+fn creates(changes: &[Change]) -> bool {
+    matches!(changes.first(), Some(Change::CreateNamespace {}))
 }
 
 /// A key that nobody can guess. None if the machine has no randomness to give: then nothing is remembered.

@@ -7,14 +7,14 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
+use super::namespaces::Namespaces;
 use super::orders::{CheckpointWritten, Order};
-use super::state::{State, checkpoint};
 use super::threads::Threads;
 use crate::domain::TimeMs;
 use crate::store::{CheckpointWriter, StoreError};
 
 struct Job {
-    state: Arc<State>,
+    namespaces: Arc<Namespaces>,
     writer: Box<dyn CheckpointWriter>,
 }
 
@@ -33,8 +33,8 @@ impl Checkpointer {
         let stop = Arc::new(AtomicBool::new(false));
         let (guard, stopped) = (threads.clone(), stop.clone());
         let thread = threads.essential("kith-checkpoint", move || {
-            for Job { state, writer } in inbox {
-                let written = written(&guard, state, writer, &stopped);
+            for Job { namespaces, writer } in inbox {
+                let written = written(&guard, namespaces, writer, &stopped);
                 if let Some(orders) = orders.upgrade() {
                     // A writer that has ended installs nothing.
                     let _ = orders.blocking_send(Order::CheckpointWritten(written));
@@ -50,9 +50,9 @@ impl Checkpointer {
     }
 
     /// Begins a checkpoint, if none is under way.
-    pub fn begin(&mut self, state: Arc<State>, writer: Box<dyn CheckpointWriter>) -> Result<(), StoreError> {
-        let time = state.time();
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(Job { state, writer }).is_ok());
+    pub fn begin(&mut self, namespaces: Arc<Namespaces>, writer: Box<dyn CheckpointWriter>) -> Result<(), StoreError> {
+        let time = namespaces.time();
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(Job { namespaces, writer }).is_ok());
         if !sent {
             return Err(StoreError::Io("the thread of checkpoints does not take it".to_owned()));
         }
@@ -84,10 +84,10 @@ impl Drop for Checkpointer {
 
 fn written(
     threads: &Threads,
-    state: Arc<State>,
+    namespaces: Arc<Namespaces>,
     writer: Box<dyn CheckpointWriter>,
     stop: &AtomicBool,
 ) -> CheckpointWritten {
-    let written = threads.guarded("a checkpoint", move || checkpoint::write(&state, writer, stop));
+    let written = threads.guarded("a checkpoint", move || namespaces.write_checkpoint(writer, stop));
     written.unwrap_or_else(|why| Err(StoreError::Io(why)))
 }

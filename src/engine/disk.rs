@@ -13,9 +13,10 @@ use tokio::sync::{mpsc, watch};
 use super::batch::{Answer, AppliedBatch, Batch, COMMANDS_TOGETHER};
 use super::common::Common;
 use super::metrics::Metrics;
+use super::namespaces::Namespaces;
 use super::preparation::Landed;
 use super::state::State;
-use crate::domain::{Error, Reason, Sequence};
+use crate::domain::{Error, NamespaceName, Reason, Sequence};
 use crate::store::{Commit, Journaled, NotAppended, Store, StoreError};
 
 /// When to try again where the process has no file descriptor left.
@@ -27,7 +28,7 @@ const UNKNOWN_RETRY_MS: u64 = 1_000;
 type Outcome = Result<(), Error>;
 
 pub struct Disk {
-    publish: watch::Sender<Arc<State>>,
+    publish: watch::Sender<Arc<Namespaces>>,
     /// None while a batch is under way, or when the thread has ended badly.
     store: Option<Store>,
     batches: Option<mpsc::Sender<(Store, Written)>>,
@@ -37,8 +38,8 @@ pub struct Disk {
     /// Why the end of the log could not be read when it was last tried.
     unreadable: Option<Error>,
     thread: Option<JoinHandle<()>>,
-    /// The state that the next batch begins with.
-    newest: Arc<State>,
+    /// What the next batch begins with.
+    newest: Arc<Namespaces>,
     /// What came of the last batch.
     outcome: Outcome,
     /// Where batches go that got on the disk, if somebody follows.
@@ -46,7 +47,7 @@ pub struct Disk {
     common: Common,
 }
 
-/// A batch with its state ready to be published.
+/// A batch with what it makes ready to be published.
 struct Written {
     answers: Vec<Answer>,
     landing: Landing,
@@ -56,7 +57,7 @@ struct Written {
 struct Landing {
     commits: Vec<Commit>,
     erased: Vec<Journaled>,
-    state: Arc<State>,
+    namespaces: Arc<Namespaces>,
     landed: Option<Arc<Landed>>,
 }
 
@@ -64,7 +65,7 @@ struct Landing {
 type Returned = (Store, Outcome, Option<Landing>);
 
 impl Disk {
-    pub fn new(store: Store, publish: watch::Sender<Arc<State>>, common: Common) -> Result<Disk, StoreError> {
+    pub fn new(store: Store, publish: watch::Sender<Arc<Namespaces>>, common: Common) -> Result<Disk, StoreError> {
         let (batches, mut inbox) = mpsc::channel::<(Store, Written)>(1);
         let (back, returned) = mpsc::channel(1);
         let (published, newest, counted) = (publish.clone(), publish.borrow().clone(), common.clone());
@@ -105,11 +106,12 @@ impl Disk {
         Batch::new((*self.newest).clone(), &self.common)
     }
 
-    /// Begins a batch on a state that replaces the published one. None while a batch is under way, or may be in the log or not.
-    pub fn batch_on(&mut self, state: State) -> Option<Batch> {
+    /// Begins a batch on a state that replaces a namespace's published one. None while a batch is under way, or may be in the log or not,
+    /// and where the namespace is gone.
+    pub fn batch_on(&mut self, namespace: &NamespaceName, state: State) -> Option<Batch> {
         self.store.as_ref().filter(|_| self.unknown.is_none())?;
         self.outcome = Ok(());
-        Some(Batch::new(state, &self.common))
+        Batch::on((*self.newest).clone(), namespace, state, &self.common)
     }
 
     /// Has every batch that gets on the disk from now on put there, or nowhere.
@@ -193,15 +195,15 @@ impl Disk {
             (Some(_), Ok(())) => Err(self.unreadable.clone().unwrap_or_else(not_yet_known)),
             (_, before) => before,
         };
-        let AppliedBatch { state, commits, answers, erased } = batch;
+        let AppliedBatch { namespaces, commits, answers, erased } = batch;
         if before.is_err() || commits.is_empty() {
             answers.into_iter().for_each(|answer| answer.give(&before));
             return Some(());
         }
         let alone = commits.len() < COMMANDS_TOGETHER;
         let mut store = self.store.take()?;
-        self.newest = Arc::new(state);
-        let landing = Landing { commits, erased, state: self.newest.clone(), landed: self.landed.clone() };
+        self.newest = Arc::new(namespaces);
+        let landing = Landing { commits, erased, namespaces: self.newest.clone(), landed: self.landed.clone() };
         let written = Written { answers, landing };
         if alone {
             let (outcome, unknown) = written.carry_out(&mut store, &self.publish, &self.common);
@@ -230,7 +232,7 @@ impl Written {
     fn carry_out(
         self,
         store: &mut Store,
-        publish: &watch::Sender<Arc<State>>,
+        publish: &watch::Sender<Arc<Namespaces>>,
         common: &Common,
     ) -> (Outcome, Option<Landing>) {
         let (Written { answers, landing }, begun) = (self, Instant::now());
@@ -272,11 +274,11 @@ impl Landing {
         }
     }
 
-    /// Publishes the state of a batch that is in the log.
-    fn land(self, publish: &watch::Sender<Arc<State>>, common: &Common) {
+    /// Publishes what a batch has made that is in the log.
+    fn land(self, publish: &watch::Sender<Arc<Namespaces>>, common: &Common) {
         common.metrics.commands.inc_by(self.commits.len() as u64);
         common.metrics.batch_commands.observe(self.commits.len() as f64);
-        publish.send_replace(self.state);
+        publish.send_replace(self.namespaces);
         if let Some(landed) = self.landed {
             landed.push(self.commits);
         }

@@ -7,12 +7,13 @@ use tokio::sync::watch;
 use super::clock::Clock;
 use super::handle::Engine;
 use super::lanes::Lanes;
+use super::namespaces::Namespaces;
 use super::revision::Revision;
 use super::state::{State, Stored};
 use super::threads::stopped;
 use crate::domain::{
-    Block, Edge, EdgeKey, Error, Event, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId,
-    TimeMs, Times,
+    Block, Edge, EdgeKey, Error, Event, IntroducerTally, Kind, KindName, Member, MemberId, NamespaceName, Sequence,
+    Status, StatusId, TimeMs, Times,
 };
 use crate::store::{Commit, LogCursor, LogSource, StoreError};
 
@@ -23,7 +24,7 @@ const CHANGES_TOGETHER: usize = 4_096;
 
 /// A position in the sequence of writes, from which changes are followed. It does not keep the engine alive.
 pub struct Feed {
-    published: watch::Receiver<Arc<State>>,
+    published: watch::Receiver<Arc<Namespaces>>,
     clock: Arc<Clock>,
     log: Arc<dyn LogSource>,
     /// The cursor into the log. It is none while a thread reads with it, and stays none if that thread was not waited for.
@@ -37,6 +38,9 @@ pub struct Feed {
 /// What one command left behind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Changes {
+    pub namespace: NamespaceName,
+    /// Whether the namespace is gone with it.
+    pub ends_namespace: bool,
     pub revision: Revision,
     /// When the command was accepted.
     pub time: TimeMs,
@@ -64,14 +68,16 @@ impl Engine {
     /// `caller`, on threads that all share.
     pub async fn feed(&self, field: &str, from: &str, caller: Arc<str>) -> Result<Feed, Error> {
         let after = match from {
-            "" => self.state().sequence(),
+            "" => self.namespaces().sequence(),
             token => {
-                let after = Revision::parse(field, token, self.state().store_id())?.sequence();
-                self.state_at(token).await?;
+                let after = Revision::parse(field, token, self.namespaces().store_id())?.sequence();
+                self.namespaces_at(token).await?;
                 after
             }
         };
-        let (earliest, store_id) = (self.log.earliest(), self.state().store_id());
+        let (earliest, store_id) = (self.log.earliest(), self.namespaces().store_id());
+        // What was done under its name before the namespace was created is of another namespace.
+        let earliest = earliest.max(self.state()?.create_sequence());
         if after + 1 < earliest {
             return Err(too_old(store_id, earliest));
         }
@@ -80,7 +86,7 @@ impl Engine {
 
     /// Follows the changes after the newest revision on a thread of its own, for all who watch.
     pub fn follow(&self) -> Feed {
-        self.feed_after(self.state().sequence(), self.pools.follower.clone(), Arc::default())
+        self.feed_after(self.namespaces().sequence(), self.pools.follower.clone(), Arc::default())
     }
 
     fn feed_after(&self, read: Sequence, threads: Lanes, caller: Arc<str>) -> Feed {
@@ -90,8 +96,8 @@ impl Engine {
 }
 
 impl Feed {
-    /// Returns the newest state.
-    pub fn state(&self) -> Arc<State> {
+    /// Returns the newest state of all namespaces.
+    pub fn namespaces(&self) -> Arc<Namespaces> {
         self.published.borrow().clone()
     }
 
@@ -116,9 +122,9 @@ impl Feed {
     pub async fn next<T: Send + 'static>(&mut self, make: fn(&State, Changes) -> T) -> Result<Vec<T>, Error> {
         loop {
             let read = self.read;
-            let newer = self.published.wait_for(|state| state.sequence() > read);
-            let state = newer.await.map_err(|_| stopped())?.clone();
-            let made = self.read_through(state, make).await?;
+            let newer = self.published.wait_for(|namespaces| namespaces.sequence() > read);
+            let namespaces = newer.await.map_err(|_| stopped())?.clone();
+            let made = self.read_through(namespaces, make).await?;
             if !made.is_empty() {
                 return Ok(made);
             }
@@ -127,10 +133,10 @@ impl Feed {
 
     async fn read_through<T: Send + 'static>(
         &mut self,
-        state: Arc<State>,
+        namespaces: Arc<Namespaces>,
         make: fn(&State, Changes) -> T,
     ) -> Result<Vec<T>, Error> {
-        let (store_id, through) = (state.store_id(), state.sequence());
+        let (store_id, through) = (namespaces.store_id(), namespaces.sequence());
         let mut cursor = self.cursor.take().unwrap_or_else(|| self.log.cursor(self.read));
         let reading = self.threads.begin(&self.caller, move |_permit| {
             let (mut made, mut last, mut events) = (Vec::new(), None, 0);
@@ -139,7 +145,11 @@ impl Feed {
                 let Some(newest) = commits.last() else { break };
                 last = Some(newest.sequence);
                 events += commits.iter().flat_map(|commit| &commit.events).map(Vec::len).sum::<usize>();
-                made.extend(commits.into_iter().map(|commit| make(&state, changes(store_id, commit))));
+                made.extend(commits.into_iter().map(|commit| {
+                    // The state of a namespace that is gone by now says nothing of what was done in it.
+                    let state = namespaces.get(&commit.namespace).unwrap_or(namespaces.default_state());
+                    make(state, changes(store_id, commit))
+                }));
             }
             Ok((cursor, made, last))
         });
@@ -158,9 +168,10 @@ fn too_old(store_id: u128, earliest: Sequence) -> Error {
 }
 
 fn changes(store_id: u128, commit: Commit) -> Changes {
-    let time = commit.command.time;
+    let (time, ends_namespace) = (commit.command.time, commit.ends_namespace());
     let changes = commit.events.into_iter().flatten().map(|event| changed(event, time)).collect();
-    Changes { revision: Revision::new(store_id, commit.sequence), time, changes }
+    let revision = Revision::new(store_id, commit.sequence);
+    Changes { namespace: commit.namespace, ends_namespace, revision, time, changes }
 }
 
 fn changed(event: Event, update: TimeMs) -> Changed {

@@ -5,22 +5,24 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::batch::new_key;
 use super::clock::{Clock, ClockMetrics, SystemTimeSource, TimeSource};
 use super::common::Common;
 use super::lanes::{Lanes, Length};
 use super::memory::{Memory, MemoryMetrics};
 use super::metrics::{LaneLoad, Metrics, StoreMetrics};
+use super::namespaces::{Namespaces, checkpoint};
 use super::options::EngineOptions;
 use super::orders::{ImportOrder, ImportStream, ImportUnderWay, Order, WriteOrder};
 use super::outcome::{ImportedBatch, Outcome, Refusal, Report};
 use super::pools::Pools;
 use super::revision::Revision;
 use super::scrub::{Scrubber, Scrubbing};
-use super::state::{State, TokenKey, Verifier, checkpoint};
+use super::state::{State, TokenKey, Verifier};
 use super::threads::{Threads, stopped};
 use super::under_way::{BatchBytes, UnderWay};
-use super::writer::Writer;
-use crate::domain::{Change, Error, Reason, Request, TimeMs, Violation};
+use super::writer::{Writer, namespace_begun};
+use crate::domain::{Change, Error, NamespaceName, Reason, Request, Sequence, TimeMs, Violation};
 use crate::store::{ErasureJournal, LogSource, Store, StoreError};
 
 /// How long a read waits for `min_revision` to be applied.
@@ -30,11 +32,13 @@ const REVISION_RETRY_MS: u64 = 200;
 /// Commands waiting for the writer; a full queue makes callers wait.
 const ORDERS_WAITING_MAX: usize = 4_096;
 
-/// A handle on the engine; clones share it. The writer ends, its store closed, when the last handle is dropped.
+/// A handle on the engine, for one namespace; clones share the engine. The writer ends, its store closed, when the last handle is dropped.
 #[derive(Clone)]
 pub struct Engine {
+    /// The namespace that is written to and read from.
+    pub(super) namespace: NamespaceName,
     pub(super) orders: mpsc::Sender<Order>,
-    pub(super) published: watch::Receiver<Arc<State>>,
+    pub(super) published: watch::Receiver<Arc<Namespaces>>,
     pub(super) log: Arc<dyn LogSource>,
     pub(super) pools: Pools,
     pub(super) options: EngineOptions,
@@ -91,13 +95,12 @@ impl Engine {
     ) -> Result<(Engine, WriterEnd), StoreError> {
         let memory = Arc::new(Memory::new(options.memory));
         let batch_bytes = BatchBytes::of(options.memory);
-        let (state, covered) = checkpoint::load(&mut store, batch_bytes)?;
-        let last = (state.sequence() > 0).then_some(state.time());
+        let (namespaces, covered) = checkpoint::load(&mut store, batch_bytes)?;
+        let last = (namespaces.sequence() > 0).then_some(namespaces.time());
         let clock = Arc::new(Clock::start(source, last, options.accept_clock));
-        memory.refresh(&covered.weight, &state, store.log_bytes());
-        let state = Arc::new(state);
+        memory.refresh(&covered.weight, namespaces.totals(), store.log_bytes());
         let (log, checkpoint) = (store.log.source(), store.checkpoints.scrub());
-        let (publish, published) = watch::channel(state);
+        let (publish, published) = watch::channel(Arc::new(namespaces));
         let (orders, inbox) = mpsc::channel(ORDERS_WAITING_MAX);
         let metrics = Arc::new(Metrics::default());
         let journal = journal.map(|journal| Arc::new(Mutex::new(journal)));
@@ -112,7 +115,7 @@ impl Engine {
             journal,
         };
         let writer = Writer::new(store, publish, orders.downgrade(), covered, common)?;
-        let token_key = published.borrow().token_key().cloned();
+        let token_key = published.borrow().default_state().token_key().cloned();
         let token_key = token_key.ok_or_else(|| StoreError::Io("the store has no key for page tokens".to_owned()))?;
         let (end, ended) = oneshot::channel();
         let thread = threads.essential("kith-writer", move || {
@@ -130,6 +133,7 @@ impl Engine {
         let scrubber = Scrubber::start(&threads, scrubbing)?;
         let under_way = UnderWay::new(batch_bytes);
         let engine = Engine {
+            namespace: NamespaceName::default(),
             orders,
             published,
             log,
@@ -146,6 +150,37 @@ impl Engine {
         Ok((engine, WriterEnd { thread, ended }))
     }
 
+    /// Returns a handle for a namespace, whether it is there or not.
+    pub fn within(&self, namespace: &NamespaceName) -> Engine {
+        Engine { namespace: namespace.clone(), ..self.clone() }
+    }
+
+    /// Returns the name of the handle's namespace.
+    pub fn namespace(&self) -> &NamespaceName {
+        &self.namespace
+    }
+
+    /// Makes the handle's namespace, with the built-in kinds.
+    pub async fn create_namespace(&self) -> Result<(), Error> {
+        let key = new_key().ok_or_else(|| Error::Internal("the system gives no random bytes".to_owned()))?;
+        let changes = namespace_begun(Some(key), self.options.erased_ids_days);
+        self.write_whole(changes).await
+    }
+
+    /// Erases the handle's namespace with all that it holds.
+    pub async fn delete_namespace(&self) -> Result<(), Error> {
+        self.write_whole(vec![Change::DeleteNamespace {}]).await
+    }
+
+    /// Carries out a command that is refused as a whole alone.
+    async fn write_whole(&self, changes: Vec<Change>) -> Result<(), Error> {
+        match self.write(changes, None, Report::Revision).await {
+            Ok(_) => Ok(()),
+            Err(Refusal::Command(error)) => Err(error),
+            Err(Refusal::Change { error, .. }) => Err(Error::Internal(format!("of a namespace's own: {error:?}"))),
+        }
+    }
+
     /// Carries out one command, all of its changes or none; on disk when it returns.
     ///
     /// The outcome has what `report` asks for. A retry under the same request id has the first one's outcome.
@@ -156,7 +191,7 @@ impl Engine {
         report: Report,
     ) -> Result<Outcome, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let order = WriteOrder { changes, request, report, reply };
+        let order = WriteOrder { namespace: self.namespace.clone(), changes, request, report, reply };
         self.order(Order::Write(order), answer).await.map_err(Refusal::Command)?
     }
 
@@ -170,11 +205,12 @@ impl Engine {
     pub async fn begin_import(&self, changes: Vec<Change>, stream: &ImportStream) -> Result<ImportUnderWay, Error> {
         self.clock.check_write()?;
         if self.memory.is_full() {
-            self.memory.check(&self.state(), &changes)?;
+            self.memory.check(&*self.state()?, &changes)?;
         }
         let room = Some(self.under_way.room_for(stream.caller(), &changes).await?);
         let (reply, answer) = oneshot::channel();
-        self.queue(Order::Import(ImportOrder { changes, stream: stream.clone(), reply, room })).await?;
+        let (namespace, stream) = (self.namespace.clone(), stream.clone());
+        self.queue(Order::Import(ImportOrder { namespace, changes, stream, reply, room })).await?;
         Ok(ImportUnderWay(answer))
     }
 
@@ -188,27 +224,40 @@ impl Engine {
         answer.await.map_err(|_| Error::OutcomeUnknown)
     }
 
-    /// The newest state.
-    pub fn state(&self) -> Arc<State> {
+    /// Returns the newest state of the handle's namespace.
+    pub fn state(&self) -> Result<Arc<State>, Error> {
+        self.published.borrow().find(&self.namespace).cloned()
+    }
+
+    /// Returns the newest state of all namespaces.
+    pub fn namespaces(&self) -> Arc<Namespaces> {
         self.published.borrow().clone()
     }
 
     /// Whether a token names a revision of this store, or is empty; `field` is where it was found.
     pub fn check_revision(&self, field: &str, token: &str) -> Result<(), Violation> {
-        if token.is_empty() { Ok(()) } else { Revision::parse(field, token, self.state().store_id()).map(drop) }
+        if token.is_empty() { Ok(()) } else { Revision::parse(field, token, self.namespaces().store_id()).map(drop) }
     }
 
     /// The newest state, once it is at `min_revision` or later; an empty token asks for no more than the newest.
     pub async fn state_at(&self, min_revision: &str) -> Result<Arc<State>, Error> {
-        let state = self.state();
         if min_revision.is_empty() {
-            return Ok(state);
+            return self.state();
         }
-        let least = Revision::parse("min_revision", min_revision, state.store_id())?.sequence();
+        self.namespaces_at(min_revision).await?.find(&self.namespace).cloned()
+    }
+
+    /// Returns the newest state of all namespaces, likewise.
+    pub async fn namespaces_at(&self, min_revision: &str) -> Result<Arc<Namespaces>, Error> {
+        let namespaces = self.namespaces();
+        if min_revision.is_empty() {
+            return Ok(namespaces);
+        }
+        let least = Revision::parse("min_revision", min_revision, namespaces.store_id())?.sequence();
         let mut published = self.published.clone();
-        let reached = published.wait_for(|state| state.sequence() >= least);
+        let reached = published.wait_for(|namespaces| namespaces.sequence() >= least);
         match tokio::time::timeout(REVISION_WAIT_MAX, reached).await {
-            Ok(Ok(state)) => Ok(state.clone()),
+            Ok(Ok(namespaces)) => Ok(namespaces.clone()),
             _ => Err(Error::Unavailable {
                 reason: Reason::RevisionNotReached,
                 message: "min_revision is not applied yet".to_owned(),
@@ -271,8 +320,8 @@ impl Engine {
         &self.pools.streams
     }
 
-    /// Reads what is on disk through a state's revision; gives how many findings there are.
-    pub fn verify_disk(&self, state: &State, verifier: &mut dyn Verifier) -> Result<u64, Error> {
-        self.scrubber.verify(self.log.as_ref(), state.sequence(), verifier)
+    /// Reads what is on disk through a sequence; gives how many findings there are.
+    pub fn verify_disk(&self, through: Sequence, verifier: &mut dyn Verifier) -> Result<u64, Error> {
+        self.scrubber.verify(self.log.as_ref(), through, verifier)
     }
 }

@@ -10,6 +10,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::namespaces::Totals;
 use super::state::State;
 use crate::domain::codec::{Encoder, encoded_len};
 use crate::domain::{Change, Edge, EdgeAttrs, Error, Fields, History, Member, MemberAttrs, Reason};
@@ -29,6 +30,7 @@ const INPUTS_BYTES: u64 = 48;
 const ID_BYTES: u64 = 48;
 const STATUS_BYTES: u64 = 640;
 const OTHER_BYTES: u64 = 256;
+const NAMESPACE_BYTES: u64 = 16 * 1_024;
 /// A text is held once where it is served, and once more in the row that it is read from.
 const TEXT_FACTOR: u64 = 2;
 /// How many bytes a start takes for each byte of the log after the checkpoint, beside the members, edges and statuses that it added: their
@@ -76,18 +78,19 @@ impl Weight {
                 STATUS_BYTES + TEXT_FACTOR * texts as u64
             }
             Row::Request { answer, .. } => OTHER_BYTES + answer.as_ref().map_or(0, Vec::len) as u64,
+            Row::Namespace(_) => NAMESPACE_BYTES,
             _ => OTHER_BYTES,
         };
     }
 }
 
 impl Weight {
-    /// Returns what a start takes at its peak for a state whose newest checkpoint has these rows. What was deleted since counts until the
+    /// Returns what a start takes at its peak for a store whose newest checkpoint has these rows. What was deleted since counts until the
     /// next checkpoint is without it, because a start reads the rows first.
-    fn at_start(&self, state: &State, log_bytes: u64) -> u64 {
-        let members = state.member_count().saturating_sub(self.members) * MEMBER_BYTES;
-        let edges = state.edge_count().saturating_sub(self.edges) * EDGE_BYTES;
-        let statuses = state.status_count().saturating_sub(self.statuses) * STATUS_BYTES;
+    fn at_start(&self, totals: &Totals, log_bytes: u64) -> u64 {
+        let members = totals.members.saturating_sub(self.members) * MEMBER_BYTES;
+        let edges = totals.edges.saturating_sub(self.edges) * EDGE_BYTES;
+        let statuses = totals.statuses.saturating_sub(self.statuses) * STATUS_BYTES;
         self.bytes + members + edges + statuses + LOG_FACTOR * log_bytes
     }
 }
@@ -156,9 +159,9 @@ impl Memory {
     }
 
     /// Looks again how near the bound is. It is to be called after the content has changed.
-    pub fn refresh(&self, checkpoint: &Weight, state: &State, log_bytes: u64) {
+    pub fn refresh(&self, checkpoint: &Weight, totals: &Totals, log_bytes: u64) {
         let Some(bytes_max) = self.limit.bytes_max else { return };
-        let start = self.base + checkpoint.at_start(state, log_bytes);
+        let start = self.base + checkpoint.at_start(totals, log_bytes);
         self.start_bytes.store(start, Ordering::Relaxed);
         let is_full = start > bytes_max || self.taken() > bytes_max;
         if self.is_full.swap(is_full, Ordering::Relaxed) != is_full {
@@ -234,8 +237,9 @@ fn grows(state: &State, change: &Change) -> bool {
         | Change::RecordIntroduction { .. }
         | Change::PutIntroducerTally { .. }
         | Change::KeepSecret { .. }
-        | Change::KeepErased { .. } => false,
-        Change::RememberErased { .. } => true,
+        | Change::KeepErased { .. }
+        | Change::DeleteNamespace {} => false,
+        Change::RememberErased { .. } | Change::CreateNamespace {} => true,
     }
 }
 

@@ -8,10 +8,11 @@ use tokio::sync::oneshot;
 use super::memory::Weight;
 use super::outcome::{ImportedBatch, Outcome, Refusal, Report};
 use super::under_way::Room;
-use crate::domain::{Change, Error, Request, Sequence};
+use crate::domain::{Change, Error, NamespaceName, Request, Sequence};
 use crate::store::{FinishedCheckpoint, StoreError};
 
 pub struct WriteOrder {
+    pub namespace: NamespaceName,
     pub changes: Vec<Change>,
     pub request: Option<Request>,
     pub report: Report,
@@ -19,6 +20,7 @@ pub struct WriteOrder {
 }
 
 pub struct ImportOrder {
+    pub namespace: NamespaceName,
     pub changes: Vec<Change>,
     pub stream: ImportStream,
     pub reply: oneshot::Sender<Result<ImportedBatch, Error>>,
@@ -26,11 +28,22 @@ pub struct ImportOrder {
     pub room: Option<Room>,
 }
 
+impl Order {
+    /// Returns the namespace that a command is of.
+    pub fn namespace(&self) -> Option<&NamespaceName> {
+        match self {
+            Order::Write(order) => Some(&order.namespace),
+            Order::Import(order) => Some(&order.namespace),
+            _ => None,
+        }
+    }
+}
+
 impl ImportOrder {
     /// Makes an import of the engine's own, whose answer nobody waits for.
-    pub fn of_its_own(changes: Vec<Change>) -> ImportOrder {
+    pub fn of_its_own(namespace: NamespaceName, changes: Vec<Change>) -> ImportOrder {
         let (reply, _) = oneshot::channel();
-        ImportOrder { changes, stream: ImportStream::default(), reply, room: None }
+        ImportOrder { namespace, changes, stream: ImportStream::default(), reply, room: None }
     }
 }
 

@@ -16,7 +16,7 @@ use super::lanes::Priority;
 use super::orders::Order;
 use super::state::{Plan, State, Unusable};
 use super::threads::Threads;
-use crate::domain::{Change, MemberAttrs};
+use crate::domain::{Change, MemberAttrs, NamespaceName};
 use crate::store::Commit;
 
 /// How often it is looked whether a state that is replaced is in nobody else's hands any more.
@@ -29,19 +29,29 @@ const MEMBER_WEIGHT: usize = 256;
 pub type Prepared = Result<Box<State>, String>;
 
 /// Batches that got on the disk after a copy was made, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Landed {
+    /// The namespace of the copy; what lands in others does not concern it.
+    namespace: NamespaceName,
     /// Each with its weight.
     batches: Mutex<VecDeque<(usize, Vec<Commit>)>>,
     weight: AtomicUsize,
 }
 
 impl Landed {
+    pub fn new(namespace: NamespaceName) -> Landed {
+        Landed { namespace, batches: Mutex::default(), weight: AtomicUsize::new(0) }
+    }
+
     fn batches(&self) -> MutexGuard<'_, VecDeque<(usize, Vec<Commit>)>> {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn push(&self, commits: Vec<Commit>) {
+    pub fn push(&self, mut commits: Vec<Commit>) {
+        commits.retain(|commit| commit.namespace == self.namespace);
+        if commits.is_empty() {
+            return;
+        }
         let weight = weight(&commits);
         self.weight.fetch_add(weight, Ordering::Relaxed);
         self.batches().push_back((weight, commits));

@@ -25,11 +25,8 @@ impl Default for Progress {
 
 impl Progress {
     pub fn expects(&mut self, head: &CheckpointHead) {
-        let CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, .. } =
-            *head;
-        let counts = [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures];
         // The head's counts come before the rows are counted, and may be anything.
-        self.rows_max = counts.into_iter().fold(0, u64::saturating_add);
+        self.rows_max = head.counts().into_iter().fold(0, u64::saturating_add);
     }
 
     pub fn row(&mut self) {

@@ -55,7 +55,9 @@ impl State {
             | Change::PutIntroducerTally { .. }
             | Change::KeepSecret { .. }
             | Change::KeepErased { .. }
-            | Change::RememberErased { .. } => None,
+            | Change::RememberErased { .. }
+            | Change::CreateNamespace {}
+            | Change::DeleteNamespace {} => None,
         }
     }
 }

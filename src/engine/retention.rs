@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::state::State;
-use crate::domain::{Change, TimeMs};
+use super::namespaces::Namespaces;
+use crate::domain::{Change, NamespaceName, StatusId, TimeMs};
 
 /// How often expired statuses are looked for.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -19,14 +19,16 @@ impl Retention {
         Retention { keep, looked: None }
     }
 
-    /// Returns the changes that erase some of what is due; none if nothing is, or it was looked for just now.
-    pub fn due(&mut self, state: &State, now: TimeMs) -> Vec<Change> {
+    /// Returns the changes that erase some of what is due, and their namespace; none if nothing is, or it was looked for just now.
+    pub fn due(&mut self, namespaces: &Namespaces, now: TimeMs) -> Option<(NamespaceName, Vec<Change>)> {
         if self.looked.is_some_and(|looked| looked.elapsed() < BETWEEN) {
-            return Vec::new();
+            return None;
         }
         self.looked = Some(Instant::now());
         let keep_ms = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
-        let Some(through) = now.0.checked_sub(keep_ms) else { return Vec::new() };
-        state.expired_through(TimeMs(through)).map(|id| Change::EraseStatus { id: id.clone() }).collect()
+        let through = TimeMs(now.0.checked_sub(keep_ms)?);
+        let (name, state) = namespaces.expired_through(through)?;
+        let erase = |id: &StatusId| Change::EraseStatus { id: id.clone() };
+        Some((name.clone(), state.expired_through(through).map(erase).collect()))
     }
 }

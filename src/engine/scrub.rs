@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use super::metrics::Metrics;
+use super::namespaces::Namespaces;
 use super::orders::{Order, Rot};
-use super::state::{State, Verifier, verify_log};
+use super::state::{Verifier, verify_log};
 use super::threads::Threads;
 use crate::domain::{Error, Finding, Sequence};
 use crate::store::{CheckpointScrub, LogSource, StoreError};
@@ -30,7 +31,7 @@ pub struct Scrubber {
 pub struct Scrubbing {
     pub checkpoint: Arc<dyn CheckpointScrub>,
     pub log: Arc<dyn LogSource>,
-    pub published: watch::Receiver<Arc<State>>,
+    pub published: watch::Receiver<Arc<Namespaces>>,
     pub orders: mpsc::WeakSender<Order>,
     pub metrics: Arc<Metrics>,
     /// The time from the beginning of a pass to that of the next; zero if there is a pass only when it is asked for.

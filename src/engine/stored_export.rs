@@ -10,8 +10,8 @@ use super::revision::Revision;
 use super::state::{Digest, Erasures, Hashed, Record, Stored, absent_kinds, tally_hash};
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{
-    Block, Change, Edge, EdgeKey, Event, IntroducerTally, Kind, KindName, Member, MemberId, Sequence, Status, StatusId,
-    TimeMs, Times,
+    Block, Change, Edge, EdgeKey, Event, IntroducerTally, Kind, KindName, Member, MemberId, NamespaceName, Sequence,
+    Status, StatusId, TimeMs, Times,
 };
 use crate::store::{CheckpointHead, CheckpointLoader, Commit, EdgeRow, Loader, Row, Store, StoreError};
 
@@ -28,26 +28,31 @@ pub struct StoredTotals {
     pub revision: String,
 }
 
-/// Why an export ended before its end: the store could not be read, or the receiver of its records gave up.
+/// Why an export ended before its end: the store could not be read or has no such namespace, or the receiver of its records gave up.
 #[derive(Debug)]
 pub enum StoredExportError<E> {
     Store(StoreError),
+    NoNamespace,
     Receiver(E),
 }
 
-/// Gives every record of a store to `take`, in an order in which they can be put again: what a record names comes before it.
+/// Gives every record of a namespace of a store to `take`, in an order in which they can be put again: what a record names comes before it.
 ///
 /// `open` opens the store anew each time. The log is read once: what it left behind is noted.
 pub fn export_stored<E>(
     open: impl Fn() -> Result<Store, StoreError>,
+    name: &NamespaceName,
     mut take: impl FnMut(Record) -> Result<(), E>,
 ) -> Result<StoredTotals, StoredExportError<E>> {
     let mut notes = Notes::default();
     let store_id = {
         let mut store = open().map_err(StoredExportError::Store)?;
-        store.load(&mut notes).map_err(StoredExportError::Store)?;
+        store.load(&mut OfNamespace::new(name, &mut notes)).map_err(StoredExportError::Store)?;
         store.id
     };
+    if !notes.is_there {
+        return Err(StoredExportError::NoNamespace);
+    }
     let mut totals =
         StoredTotals { revision: Revision::new(store_id.0, notes.sequence).to_string(), ..StoredTotals::default() };
     let mut sum = Digest::default();
@@ -62,7 +67,7 @@ pub fn export_stored<E>(
                 .try_for_each(&mut rows.receive)
                 .map_err(StoredExportError::Receiver)?;
         }
-        let read = open().and_then(|mut store| store.checkpoints.read(&mut rows));
+        let read = open().and_then(|mut store| store.checkpoints.read(&mut OfNamespace::new(name, &mut rows)));
         if let Some(refused) = rows.refused {
             return Err(StoredExportError::Receiver(refused));
         }
@@ -88,6 +93,40 @@ fn count(totals: &mut StoredTotals, sum: &mut Digest, record: &Record) {
     sum.add(hash);
 }
 
+/// Passes on what concerns one namespace.
+struct OfNamespace<'a, L> {
+    name: &'a NamespaceName,
+    /// Whether the rows that come are of the namespace.
+    is_in: bool,
+    loader: &'a mut L,
+}
+
+impl<'a, L> OfNamespace<'a, L> {
+    fn new(name: &'a NamespaceName, loader: &'a mut L) -> OfNamespace<'a, L> {
+        OfNamespace { name, is_in: false, loader }
+    }
+}
+
+impl<L: CheckpointLoader> CheckpointLoader for OfNamespace<'_, L> {
+    fn head(&mut self, head: &CheckpointHead) -> Result<(), StoreError> {
+        self.loader.head(head)
+    }
+
+    fn row(&mut self, row: Row) -> Result<(), StoreError> {
+        if let Row::Namespace(row) = &row {
+            self.is_in = row.name == *self.name;
+        }
+        if self.is_in { self.loader.row(row) } else { Ok(()) }
+    }
+}
+
+impl Loader for OfNamespace<'_, Notes> {
+    fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
+        self.loader.sequence = commit.sequence;
+        if commit.namespace == *self.name { self.loader.commit(commit) } else { Ok(()) }
+    }
+}
+
 /// Which event of the log, from 1 on; the checkpoint comes before them all, at 0.
 type Position = u64;
 
@@ -97,6 +136,10 @@ type Left<T> = (Position, Option<T>);
 /// What the first reading notes.
 #[derive(Default)]
 struct Notes {
+    /// Whether there is such a namespace.
+    is_there: bool,
+    /// Whether what the checkpoint has of the namespace is of one that was deleted.
+    has_no_rows: bool,
     ids: Ids,
     /// The kinds of the checkpoint by their slots, in which edges name them.
     slots: Vec<Option<KindName>>,
@@ -173,7 +216,7 @@ impl Notes {
             }
             for event in events {
                 match event {
-                    Event::MemberDeleted { id } => self.remembered.add(id, time, commit.sequence),
+                    Event::MemberDeleted { id } => self.remembered.add(id, time),
                     // Whatever put the member brought it back.
                     Event::MemberPut { member, .. } | Event::MemberPutAt { member, .. } => {
                         self.remembered.remove(&member.id);
@@ -217,6 +260,7 @@ impl CheckpointLoader for Notes {
                 self.slots[usize::from(slot)] = Some(kind.name);
             }
             Row::Member { member, .. } => self.ids.push(member.id.as_str()),
+            Row::Namespace(_) => self.is_there = true,
             Row::Edge(_)
             | Row::Pending(_)
             | Row::Status { .. }
@@ -233,7 +277,11 @@ impl CheckpointLoader for Notes {
 
 impl Loader for Notes {
     fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
-        self.sequence = commit.sequence;
+        if commit.begins_namespace() || commit.ends_namespace() {
+            // What came before was of another namespace under its name, if there was any.
+            let (sequence, is_there) = (commit.sequence, commit.begins_namespace());
+            *self = Notes { is_there, has_no_rows: true, sequence, ..Notes::default() };
+        }
         self.remember(&commit);
         let now = commit.command.time;
         commit.events.into_iter().flatten().for_each(|event| self.note(event, now));
@@ -375,6 +423,7 @@ impl<E, F: FnMut(Record) -> Result<(), E>> CheckpointLoader for Rows<'_, E, F> {
 
     fn row(&mut self, row: Row) -> Result<(), StoreError> {
         match self.stage {
+            _ if self.notes.has_no_rows => Ok(()),
             Stage::Named => self.named(row),
             Stage::Naming => self.naming(row),
         }

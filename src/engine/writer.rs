@@ -16,11 +16,12 @@ use super::checkpointer::Checkpointer;
 use super::common::Common;
 use super::disk::Disk;
 use super::long_orders::LongOrders;
+use super::namespaces::Namespaces;
+use super::namespaces::checkpoint::Covered;
 use super::orders::{CheckpointWritten, ImportOrder, Order, Rot};
 use super::retention::Retention;
-use super::state::checkpoint::{self, Covered};
-use super::state::{State, new_secret};
-use crate::domain::{Change, Precondition, Sequence, TimeMs, builtin_kinds};
+use super::state::new_secret;
+use crate::domain::{Change, ErasureKey, NamespaceName, Precondition, Sequence, TimeMs, builtin_kinds};
 use crate::store::{LogKeep, Store, StoreError};
 
 /// How often a writer that has nothing to write looks whether a checkpoint is due.
@@ -37,7 +38,7 @@ const CHECKPOINT_RETRY_MAX: Duration = Duration::from_secs(300);
 pub struct Writer {
     pub(super) disk: Disk,
     pub(super) common: Common,
-    pub(super) published: watch::Receiver<Arc<State>>,
+    pub(super) published: watch::Receiver<Arc<Namespaces>>,
     pub(super) long: LongOrders,
     /// What was kept waiting behind a long order: it comes before what is in the inbox.
     pub(super) delayed: VecDeque<Order>,
@@ -61,7 +62,7 @@ impl Writer {
     /// Takes over a loaded store.
     pub fn new(
         mut store: Store,
-        publish: watch::Sender<Arc<State>>,
+        publish: watch::Sender<Arc<Namespaces>>,
         orders: mpsc::WeakSender<Order>,
         covered: Covered,
         common: Common,
@@ -151,8 +152,8 @@ impl Writer {
     /// What the writer has to write of itself.
     fn due(&mut self) -> Option<Order> {
         let now = self.common.clock.now();
-        let changes = self.retention.due(&self.published.borrow(), now);
-        (!changes.is_empty()).then(|| Order::Import(ImportOrder::of_its_own(changes)))
+        let (namespace, changes) = self.retention.due(&self.published.borrow(), now)?;
+        Some(Order::Import(ImportOrder::of_its_own(namespace, changes)))
     }
 
     /// Takes what is waiting; and what comes while the batch before is still on its way to the disk.
@@ -228,18 +229,18 @@ impl Writer {
         }
         self.begin_long();
         let log_bytes = self.disk.store().map_or(0, |store| store.log_bytes());
-        self.common.memory.refresh(&self.covered.weight, &self.published.borrow(), log_bytes);
+        self.common.memory.refresh(&self.covered.weight, self.published.borrow().totals(), log_bytes);
         self.checkpoint_if_due(1);
     }
 
     /// Begins one if the log is as long as it may grow without, divided by `part`.
     fn checkpoint_if_due(&mut self, part: u64) {
         let erase_now = self.erase_now();
-        if erase_now && self.published.borrow().erased() <= self.covered.sequence {
+        if erase_now && self.published.borrow().deadlines().last() <= self.covered.sequence {
             self.trim_log();
         }
-        let state = self.published.borrow().clone();
-        let resources = state.member_count() + state.edge_count();
+        let namespaces = self.published.borrow().clone();
+        let resources = namespaces.totals().members + namespaces.totals().edges;
         let due = self
             .common
             .options
@@ -249,7 +250,7 @@ impl Writer {
         // While memory is full the log is as long as it can get: what was deleted counts no more once a checkpoint is without it.
         let part = if self.common.memory.is_full() { part.max(DUE_WHEN_FULL) } else { part };
         let rotten = self.checkpoint_rotten || self.log_rotten > self.covered.sequence;
-        let erase_now = erase_now && state.erased() > self.covered.sequence;
+        let erase_now = erase_now && namespaces.deadlines().last() > self.covered.sequence;
         if store.log_bytes() < (due / part).max(1) && !erase_now && !rotten {
             return;
         }
@@ -257,8 +258,8 @@ impl Writer {
         if self.checkpointer.is_busy() || self.checkpoint_not_before.is_some_and(|time| Instant::now() < time) {
             return;
         }
-        let begun = store.begin_checkpoint(&checkpoint::head(&state));
-        if let Err(error) = begun.and_then(|writer| self.checkpointer.begin(state, writer)) {
+        let begun = store.begin_checkpoint(&namespaces.head(None));
+        if let Err(error) = begun.and_then(|writer| self.checkpointer.begin(namespaces, writer)) {
             self.checkpoint_failed(&error);
         }
     }
@@ -307,7 +308,7 @@ impl Writer {
             bytes_max: self.common.options.log_keep_bytes_max,
             age_max: self.common.options.log_keep_age_max,
             now: self.common.clock.now(),
-            erased: if self.erase_now() { self.published.borrow().erased() } else { 0 }.max(self.log_rotten),
+            erased: if self.erase_now() { self.published.borrow().deadlines().last() } else { 0 }.max(self.log_rotten),
         };
         let Some(store) = self.disk.store() else { return };
         match store.trim_log(&keep) {
@@ -324,31 +325,37 @@ impl Writer {
 
     /// Whether the log may hold something of a member or status whose erasure is as long ago as its bytes may stay, by the log's time.
     fn erase_now(&mut self) -> bool {
-        let state = self.published.borrow().clone();
+        let namespaces = self.published.borrow().clone();
         let Some(earliest) = self.disk.store().map(|store| store.log.source().earliest()) else { return false };
-        let Some(since) = state.erasures().first_from(earliest) else { return false };
+        let Some(since) = namespaces.deadlines().first_from(earliest) else { return false };
         let within = i64::try_from(self.common.options.erase_within.as_millis()).unwrap_or(i64::MAX);
         self.common.clock.now() >= TimeMs(since.0.saturating_add(within))
     }
 }
 
-/// What a store has from its begin: a new one gets the built-in kinds, and one without a secret gets that.
-fn begin(store: &mut Store, publish: &watch::Sender<Arc<State>>, common: &Common) -> Result<(), StoreError> {
-    let state = publish.borrow().clone();
-    let put = |kind| Change::PutKind { kind, precondition: Precondition::None };
-    let kinds = if state.sequence() == 0 { builtin_kinds() } else { Vec::new() };
-    let mut changes: Vec<Change> = kinds.into_iter().map(put).collect();
+/// What the default namespace has from its begin, and one without a secret gets that.
+fn begin(store: &mut Store, publish: &watch::Sender<Arc<Namespaces>>, common: &Common) -> Result<(), StoreError> {
+    let state = publish.borrow().default_state().clone();
+    let mut changes = Vec::new();
+    if state.sequence() == 0 {
+        changes = namespace_begun(common.journal_key().or_else(new_key), common.options.erased_ids_days);
+    }
     if state.token_key().is_none() {
         changes.push(Change::KeepSecret { secret: new_secret()? });
-    }
-    if state.sequence() == 0 {
-        let key = common.journal_key().or_else(new_key);
-        changes.extend(key.map(|key| Change::KeepErased { key, days: common.options.erased_ids_days }));
     }
     if changes.is_empty() {
         return Ok(());
     }
-    common.carry_out(store, publish, changes)
+    common.carry_out(store, publish, NamespaceName::default(), changes)
+}
+
+/// Returns the changes that a namespace begins with: the built-in kinds, and the key of whom it erases.
+pub fn namespace_begun(key: Option<ErasureKey>, days: u32) -> Vec<Change> {
+    let put = |kind| Change::PutKind { kind, precondition: Precondition::None };
+    let mut changes = vec![Change::CreateNamespace {}];
+    changes.extend(builtin_kinds().into_iter().map(put));
+    changes.extend(key.map(|key| Change::KeepErased { key, days }));
+    changes
 }
 
 impl Common {
@@ -356,14 +363,15 @@ impl Common {
     pub fn carry_out(
         &self,
         store: &mut Store,
-        publish: &watch::Sender<Arc<State>>,
+        publish: &watch::Sender<Arc<Namespaces>>,
+        namespace: NamespaceName,
         changes: Vec<Change>,
     ) -> Result<(), StoreError> {
         let mut batch = Batch::new((**publish.borrow()).clone(), self);
-        batch.import(ImportOrder::of_its_own(changes));
+        batch.import(ImportOrder::of_its_own(namespace, changes));
         let batch = batch.apply();
         store.log.append(&batch.commits)?;
-        publish.send_replace(Arc::new(batch.state));
+        publish.send_replace(Arc::new(batch.namespaces));
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use tonic::Code;
 use super::auth::Peer;
 use super::quota::{Bucket, Rate};
 use crate::domain::Error;
-use crate::service::{CallId, Subjects};
+use crate::service::{CallId, Principal, Subjects};
 
 /// The refusals that are logged in a second: a caller that is refused a million times does not fill the disk.
 const DENIALS_RATE: Rate = Rate { per_second: 50, burst: 200 };
@@ -27,10 +27,10 @@ impl Default for Audit {
 
 impl Audit {
     /// Logs a write that was carried out or refused.
-    pub fn written(&self, id: &CallId, caller: &str, rpc: &str, subjects: &Subjects, code: Code) {
-        let Subjects { named, count, erasures } = subjects;
+    pub fn written(&self, id: &CallId, caller: &str, rpc: &str, principal: &Principal, code: Code) {
+        let (Subjects { named, count, erasures }, namespace) = (principal.subjects(), principal.namespace());
         tracing::info!(
-            target: "audit", call = %id, trace_id = id.trace_id(), caller, rpc, outcome = ?code, ids = ?named, changes = count,
+            target: "audit", call = %id, trace_id = id.trace_id(), caller, %namespace, rpc, outcome = ?code, ids = ?named, changes = count,
             erasures, "write"
         );
     }

@@ -22,7 +22,7 @@ use tonic::{Code, Status};
 
 use super::admission::{Admission, Permit};
 use super::audit::Audit;
-use super::auth::{Access, Caller, Peer};
+use super::auth::{Access, Caller, Peer, Roles};
 use super::body::{AnswerBody, Kept, Meter, RequestBody, Until, Waiting, panicked};
 use super::connection_slots::Usage;
 use super::methods::{Method, Shape, method};
@@ -33,8 +33,9 @@ use super::reload::Newest;
 use super::spans::Spans;
 use super::wire::Shapes;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
-use crate::domain::{Error, Reason, Violation};
-use crate::service::{Behalf, CallId, CallerId, Principal, grpc_timeout, to_status};
+use crate::domain::{Error, NamespaceName, Reason, Violation};
+use crate::engine::no_namespace;
+use crate::service::{Authorization, CallId, CallerId, Principal, grpc_timeout, to_status};
 
 /// A call is ended a little before its caller's own clock ends it, so that the caller hears it from the server.
 const WAY_BACK: Duration = Duration::from_millis(2);
@@ -94,6 +95,7 @@ struct Admitted {
     method: Method,
     /// None for an RPC that needs no role.
     caller: Option<Caller>,
+    namespace: NamespaceName,
     permit: Permit,
     routes: Routes,
     until: Option<Until>,
@@ -145,9 +147,10 @@ impl Calls {
         let method = method.filter(|method| self.reflection || !method.is_reflection());
         let is_for_all =
             |method: Method| method.need.is_none() && (!method.is_reflection() || self.access.borrow().is_open());
+        let namespace = namespace(method, headers)?;
         let caller = match method {
             Some(method) if is_for_all(method) => None,
-            _ => Some(self.identified(id, peer, method, headers)?),
+            _ => Some(self.identified(id, peer, method, &namespace, headers)?),
         };
         // Only a caller that may call learns whether an RPC exists.
         let method = method.ok_or(Error::Unimplemented)?;
@@ -165,16 +168,17 @@ impl Calls {
                 services.0.get().cloned().ok_or_else(not_ready)?
             }
         };
-        let until = self.until(peer, method, caller.as_ref(), headers);
-        Ok(Admitted { method, caller, permit, routes, until })
+        let until = self.until(peer, method, &namespace, caller.as_ref(), headers);
+        Ok(Admitted { method, caller, namespace, permit, routes, until })
     }
 
-    /// Returns the caller, if it may call this method.
+    /// Returns the caller, if it may call this method in the namespace. One in which it has no role is to it as one that is not there.
     fn identified(
         &self,
         id: &CallId,
         peer: &Peer,
         method: Option<Method>,
+        namespace: &NamespaceName,
         headers: &HeaderMap,
     ) -> Result<Caller, Error> {
         let name = method.map_or("unknown", |method| method.name);
@@ -183,11 +187,15 @@ impl Calls {
         let caller = access.identify(peer, authorization).inspect_err(|error| {
             self.audit.denied(id, "", peer, name, error);
         })?;
-        if let Some(need) = method.and_then(|method| method.need)
-            && !caller.rights.allow(need)
+        if let Some(method) = method
+            && let Some(need) = method.need
+            && !roles(&caller, method, namespace).allow(need)
         {
             let role = format!("{need:?}").to_lowercase();
-            let error = Error::PermissionDenied(format!("{name} needs the role `{role}`"));
+            let error = match roles(&caller, method, namespace).is_empty() && !namespace.is_default() {
+                true => no_namespace(namespace),
+                false => Error::PermissionDenied(format!("{name} needs the role `{role}`")),
+            };
             self.audit.denied(id, &caller.name, peer, name, &error);
             return Err(error);
         }
@@ -196,7 +204,14 @@ impl Calls {
 
     /// Returns a future that ends the call before it has ended by itself: at its deadline or the expiry of its credentials; for a stream,
     /// also when its caller may call no more.
-    fn until(&self, peer: &Peer, method: Method, caller: Option<&Caller>, headers: &HeaderMap) -> Option<Until> {
+    fn until(
+        &self,
+        peer: &Peer,
+        method: Method,
+        namespace: &NamespaceName,
+        caller: Option<&Caller>,
+        headers: &HeaderMap,
+    ) -> Option<Until> {
         let deadline = deadline(headers);
         let need = method.need.filter(|_| method.shape == Shape::Stream && !self.access.borrow().is_open());
         let expires = caller.and_then(|caller| caller.expires);
@@ -213,13 +228,13 @@ impl Calls {
             }));
         };
         let authorization = headers.get("authorization").cloned();
-        let peer = peer.clone();
+        let (peer, namespace) = (peer.clone(), namespace.clone());
         let mut access = self.access.clone();
         access.mark_unchanged();
         Some(Box::pin(async move {
             let still_may = |access: &Access| {
                 let caller = access.identify(&peer, authorization.as_ref().map(|value| value.as_bytes()));
-                caller.is_ok_and(|caller| caller.rights.allow(need))
+                caller.is_ok_and(|caller| roles(&caller, method, &namespace).allow(need))
             };
             let revoked = async {
                 while access.changed().await.is_ok() {
@@ -246,13 +261,15 @@ impl Calls {
         request: Request<Incoming>,
     ) -> Response<AnswerBody> {
         let Line { peer, waiting, .. } = line;
-        let Admitted { method, caller, permit, mut routes, mut until } = admitted;
+        let Admitted { method, caller, namespace, permit, mut routes, mut until } = admitted;
         // The message's bytes are counted until the call is answered, or its answer begins.
         let kept = Kept::default();
         let body = self.request_body(line, method, caller.as_ref(), kept.clone());
-        let behalf = caller.as_ref().map_or(Behalf::Anybody, |caller| caller.rights.behalf());
+        let behalf = caller.as_ref().map(|caller| caller.rights.behalf(&namespace)).unwrap_or_default();
+        let administers = caller.as_ref().map(|caller| caller.rights.administers()).unwrap_or_default();
         let caller_id = caller.as_ref().map_or_else(CallerId::nobody, Caller::id);
-        let principal = Principal::new(id.clone(), self.viewers.clone(), caller_id, behalf);
+        let authorization = Authorization { namespace, administers, behalf };
+        let principal = Principal::new(id.clone(), self.viewers.clone(), caller_id, authorization);
         let mut request = request.map(body);
         request.extensions_mut().insert(principal.clone());
         let handler = principal.clone().scope(catch_panic(method.name, routes.call(request)));
@@ -273,7 +290,7 @@ impl Calls {
             self.audit.denied(&id, &caller.name, peer, method.name, &principal.refusal());
         }
         if let Some(caller) = caller.filter(|_| method.writes()) {
-            self.audit.written(&id, &caller.name, method.name, &principal.subjects(), ended.unwrap_or(Code::Ok));
+            self.audit.written(&id, &caller.name, method.name, &principal, ended.unwrap_or(Code::Ok));
         }
         if let Some(code) = ended {
             handling.ended(code);
@@ -325,6 +342,25 @@ async fn discard_body(mut body: Incoming) {
         Poll::Ready(())
     });
     let _ = timeout(REFUSED_WAIT_MAX, all).await;
+}
+
+/// The metadata key by which a call names its namespace.
+const NAMESPACE: &str = "kith-namespace";
+
+/// Returns the namespace that a call names, or the default one; of an RPC that is of no namespace the default one.
+fn namespace(method: Option<Method>, headers: &HeaderMap) -> Result<NamespaceName, Error> {
+    let mut named = headers.get_all(NAMESPACE).iter();
+    let name = named.next().filter(|_| method.is_none_or(|method| !method.is_of_all_namespaces()));
+    let Some(name) = name else { return Ok(NamespaceName::default()) };
+    if named.next().is_some() {
+        return Err(Violation::new(NAMESPACE, Reason::Malformed, "may be given once").into());
+    }
+    Ok(NamespaceName::parse(NAMESPACE, name.to_str().unwrap_or("?"))?)
+}
+
+/// Returns the roles by which a caller may call a method.
+fn roles(caller: &Caller, method: Method, namespace: &NamespaceName) -> Roles {
+    if method.is_of_all_namespaces() { caller.rights.anywhere() } else { caller.rights.roles(namespace) }
 }
 
 async fn at(time: Option<Instant>) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 
-use crate::domain::Error;
+use crate::domain::{Error, NamespaceName};
 use crate::service::ViewerQuota;
 
 /// How fast a bucket fills, in units a second, and how many units it holds.
@@ -80,6 +80,7 @@ pub struct Viewers {
 
 #[derive(Default)]
 struct Buckets {
+    /// The buckets of members, by their namespace and id.
     of_members: HashMap<Box<str>, Bucket>,
     /// The buckets of viewers that are no members, by the caller who asks for them.
     of_strangers: HashMap<Arc<str>, Bucket>,
@@ -93,13 +94,20 @@ impl Viewers {
 }
 
 impl ViewerQuota for Viewers {
-    fn take(&self, caller: &Arc<str>, viewer: &str, is_member: &dyn Fn() -> bool) -> Result<(), Error> {
+    fn take(
+        &self,
+        caller: &Arc<str>,
+        namespace: &NamespaceName,
+        viewer: &str,
+        is_member: &dyn Fn() -> bool,
+    ) -> Result<(), Error> {
         let Some(rate) = self.rate else { return Ok(()) };
         let is_member = is_member();
         let now = Instant::now();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let Buckets { of_members, of_strangers } = &mut *buckets;
-        let own = if is_member { bucket(of_members, viewer, VIEWERS_MAX, rate, now) } else { None };
+        let own =
+            if is_member { bucket(of_members, &format!("{namespace}/{viewer}"), VIEWERS_MAX, rate, now) } else { None };
         let bucket = own.or_else(|| bucket(of_strangers, caller, CALLERS_MAX, rate, now));
         let taken = bucket.map_or(Err(Duration::from_secs(1)), |bucket| bucket.take(rate, now));
         // The message is the same for members and strangers, so that it does not reveal whether there is such a member.
@@ -169,20 +177,23 @@ mod tests {
         let refusals = Counter::default();
         let viewers = Viewers::new(Some(Rate { per_second: 1, burst: 1 }), refusals.clone());
         let (feed, web): (Arc<str>, Arc<str>) = ("feed".into(), "web".into());
-        let member = |viewer: &str| viewers.take(&feed, viewer, &|| true);
+        let default = NamespaceName::default();
+        let member = |viewer: &str| viewers.take(&feed, &default, viewer, &|| true);
         assert!(member("ana").is_ok() && member("ben").is_ok());
         let refused = member("ana").unwrap_err();
         assert!(matches!(refused, Error::QuotaExceeded { retry_after_ms: 900..=1_001, .. }), "{refused:?}");
-        assert!(viewers.take(&web, "ana", &|| true).is_err(), "whoever asks");
+        assert!(viewers.take(&web, &default, "ana", &|| true).is_err(), "whoever asks");
         assert_eq!(refusals.get(), 2);
 
-        assert!(viewers.take(&feed, "ghost 1", &|| false).is_ok());
+        assert!(viewers.take(&feed, &default, "ghost 1", &|| false).is_ok());
         for ghost in 2..1_000 {
-            assert!(viewers.take(&feed, &format!("ghost {ghost}"), &|| false).is_err(), "{ghost}");
+            assert!(viewers.take(&feed, &default, &format!("ghost {ghost}"), &|| false).is_err(), "{ghost}");
         }
-        assert!(viewers.take(&web, "ghost 2", &|| false).is_ok(), "another caller's strangers are others");
+        assert!(viewers.take(&web, &default, "ghost 2", &|| false).is_ok(), "another caller's strangers are others");
         assert!(member("cleo").is_ok());
-        assert_eq!(viewers.buckets.lock().unwrap().of_members.len(), 3);
-        assert!(Viewers::new(None, refusals).take(&feed, "ana", &|| panic!("nobody is looked up")).is_ok());
+        let elsewhere = NamespaceName::parse("name", "acme").unwrap();
+        assert!(viewers.take(&feed, &elsewhere, "ana", &|| true).is_ok(), "another namespace's are others");
+        assert_eq!(viewers.buckets.lock().unwrap().of_members.len(), 4);
+        assert!(Viewers::new(None, refusals).take(&feed, &default, "ana", &|| panic!("nobody is looked up")).is_ok());
     }
 }

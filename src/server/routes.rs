@@ -9,6 +9,7 @@ use crate::proto::v1::data_service_server::DataServiceServer;
 use crate::proto::v1::edge_service_server::EdgeServiceServer;
 use crate::proto::v1::introduction_service_server::IntroductionServiceServer;
 use crate::proto::v1::member_service_server::MemberServiceServer;
+use crate::proto::v1::namespace_service_server::NamespaceServiceServer;
 use crate::proto::v1::path_service_server::PathServiceServer;
 use crate::proto::v1::reach_service_server::ReachServiceServer;
 use crate::proto::v1::status_service_server::StatusServiceServer;
@@ -37,6 +38,7 @@ pub fn of_engine(service: &Service) -> Routes {
             EdgeServiceServer,
             IntroductionServiceServer,
             MemberServiceServer,
+            NamespaceServiceServer,
             PathServiceServer,
             ReachServiceServer,
             StatusServiceServer,

@@ -10,9 +10,11 @@ use crate::proto::v1 as pb;
 
 pub async fn get_server_info(
     service: &Service,
-    Call { message, .. }: Call<pb::GetServerInfoRequest>,
+    Call { context, message }: Call<pb::GetServerInfoRequest>,
 ) -> Result<pb::GetServerInfoResponse, Error> {
     let state = service.engine.state_at(&message.min_revision).await?;
+    let sees_all = context.principal.administers().covers_all();
+    let of_all = |bytes: u64| if sees_all { i64::try_from(bytes).unwrap_or(i64::MAX) } else { 0 };
     let store = service.engine.store_metrics();
     let options = service.engine.options();
     Ok(pb::GetServerInfoResponse {
@@ -25,9 +27,9 @@ pub async fn get_server_info(
         statuses: state.status_count() as i64,
         kinds: state.kinds().len() as i32,
         content_digest: encode::digest(state.digest()),
-        disk_bytes: store.disk_bytes as i64,
-        log_bytes: store.log_bytes as i64,
-        resident_bytes: i64::try_from(resident()).unwrap_or(i64::MAX),
+        disk_bytes: of_all(store.disk_bytes),
+        log_bytes: of_all(store.log_bytes),
+        resident_bytes: of_all(resident()),
         sequence: state.sequence() as i64,
         limits: Some(pb::Limits {
             max_edges_visited: options.edges_visited_max as i64,

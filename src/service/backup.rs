@@ -4,30 +4,43 @@ use super::call::Call;
 use super::encode;
 use super::services::Service;
 use super::streamed::{MESSAGE_BYTES_ENOUGH, Outlet, Streamed, begin};
-use crate::domain::Error;
-use crate::engine::State;
+use crate::domain::{Error, NamespaceName};
+use crate::engine::Namespaces;
 use crate::proto::v1 as pb;
 
 pub async fn backup(
     service: &Service,
     Call { context, message }: Call<pb::BackupRequest>,
 ) -> Result<Streamed<pb::BackupResponse>, Error> {
-    let state = service.engine.state_at(&message.min_revision).await?;
-    begin(service.engine.streams(), &context, move |outlet| send_all(&state, outlet))
+    if message.all_namespaces && !context.principal.administers().covers_all() {
+        return Err(Error::PermissionDenied("a backup of all namespaces needs the role `admin` in all".to_owned()));
+    }
+    let namespaces = service.engine.namespaces_at(&message.min_revision).await?;
+    let only = service.engine.namespace().clone();
+    namespaces.find(&only)?;
+    let only = Some(only).filter(|_| !message.all_namespaces);
+    begin(service.engine.streams(), &context, move |outlet| send_all(&namespaces, only.as_ref(), outlet))
 }
 
-fn send_all(state: &State, outlet: &Outlet<pb::BackupResponse>) -> Result<(), Error> {
-    let revision = state.revision().to_string();
+fn send_all(
+    namespaces: &Namespaces,
+    only: Option<&NamespaceName>,
+    outlet: &Outlet<pb::BackupResponse>,
+) -> Result<(), Error> {
+    let revision = namespaces.revision().to_string();
     let message = |data, records_done: u64| pb::BackupResponse {
         revision: revision.clone(),
         totals: None,
         data,
         records_done: records_done as i64,
     };
-    outlet.send(pb::BackupResponse { totals: Some(encode::totals(state)), ..message(Vec::new(), 0) })?;
+    outlet.send(pb::BackupResponse {
+        totals: Some(encode::content(namespaces.content(only))),
+        ..message(Vec::new(), 0)
+    })?;
     let mut data = Vec::new();
     let mut records_done = 0;
-    state.backup(|piece, done| {
+    namespaces.backup(only, |piece, done| {
         data.extend(piece);
         records_done = done;
         if data.len() < MESSAGE_BYTES_ENOUGH {

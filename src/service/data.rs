@@ -61,7 +61,9 @@ fn decode(service: &Service, message: pb::WriteRequest) -> Result<(Vec<Change>, 
     });
     let decoded: Vec<(Change, ChangePath)> = decoded.collect();
     let named = kinds.named.into_iter().filter(|(_, kind)| !kinds.put.contains(kind));
-    wrong.add_unknown_kinds(&service.engine.state(), named);
+    if let Ok(state) = service.engine.state() {
+        wrong.add_unknown_kinds(&state, named);
+    }
     if wrong.is_empty() { Ok(decoded.into_iter().unzip()) } else { Err(wrong) }
 }
 

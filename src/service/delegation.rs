@@ -1,4 +1,5 @@
-//! From the services of the protos to the handlers. For each RPC its request becomes a `Call`, and what its handler returns a response. A
+//! From the services of the protos to the handlers. For each RPC its request becomes a `Call`, whose
+//! namespace the handler gets the services for, and what the handler returns a response. A
 //! handler is the public function in a file of this folder that is named as its RPC is.
 
 use tonic::{Request, Response, Status, Streaming};
@@ -22,6 +23,7 @@ mod handlers {
     pub use super::super::introductions::*;
     pub use super::super::leaders::*;
     pub use super::super::members::*;
+    pub use super::super::namespaces::*;
     pub use super::super::paths::*;
     pub use super::super::reach::*;
     pub use super::super::record_introductions::*;

@@ -25,7 +25,7 @@ pub async fn put_edge(
     let edge = message.edge.ok_or_else(|| Violation::required("edge").into());
     let kind = edge.as_ref().map(|edge| edge.kind.clone()).unwrap_or_default();
     let edge = wrong.check(edge.and_then(|edge| edge_put(edge, &Mask::ALL).map_err(|wrong| wrong.within("edge"))));
-    wrong.add_unknown_kinds(&service.engine.state(), [("edge.kind".to_owned(), kind)]);
+    wrong.add_unknown_kinds(&*service.engine.state()?, [("edge.kind".to_owned(), kind)]);
     all_or_return!(wrong; request, edge);
     let (put, precondition) = edge;
     let change = Change::PutEdge { put, precondition, allow_missing_members: message.allow_missing_members };
@@ -81,7 +81,7 @@ pub async fn record_interactions(
     let kinds: Vec<String> = named.take(BATCH_MAX).collect();
     let records = wrong.check(batch("interactions", message.interactions, |message| interaction(message, now)));
     let kinds = kinds.into_iter().enumerate().map(|(i, kind)| (format!("interactions[{i}].kind"), kind));
-    wrong.add_unknown_kinds(&service.engine.state(), kinds);
+    wrong.add_unknown_kinds(&*service.engine.state()?, kinds);
     all_or_return!(wrong; request, records);
     let changes = records.into_iter().map(|record| Change::RecordInteractions { record }).collect();
     let outcome = service.commit(&context, changes, request, Report::Revision).await;

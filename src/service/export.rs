@@ -15,12 +15,15 @@ pub async fn export(
     service: &Service,
     Call { context, message }: Call<pb::ExportRequest>,
 ) -> Result<Streamed<pb::ExportResponse>, Error> {
-    let state = service.engine.state_at(&message.min_revision).await?;
-    begin(service.engine.streams(), &context, move |outlet| send_all(&state, outlet))
+    let namespaces = service.engine.namespaces_at(&message.min_revision).await?;
+    // Whoever watches from there on has the log for longer than from the namespace's own last write.
+    let revision = namespaces.revision().to_string();
+    let state = namespaces.find(service.engine.namespace())?.clone();
+    begin(service.engine.streams(), &context, move |outlet| send_all(&state, &revision, outlet))
 }
 
-fn send_all(state: &State, outlet: &Outlet<pb::ExportResponse>) -> Result<(), Error> {
-    let revision = state.revision().to_string();
+fn send_all(state: &State, revision: &str, outlet: &Outlet<pb::ExportResponse>) -> Result<(), Error> {
+    let revision = revision.to_owned();
     outlet.send(pb::ExportResponse {
         revision: revision.clone(),
         totals: Some(encode::totals(state)),

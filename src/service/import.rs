@@ -38,7 +38,7 @@ pub async fn import(
         validate_only: None,
     };
     let mut under_way = UnderWay::default();
-    let mut revision = service.engine.state().revision();
+    let mut revision = service.engine.state().map_err(to_status)?.revision();
     let mut ended = false;
     // An error that ends the stream is returned once all that came before it is on disk.
     let mut refused = None;
@@ -48,7 +48,7 @@ pub async fn import(
             ended = under_way.oldest_ended() => match ended {
                 Ok((begun, batch)) => {
                     revision = batch.as_ref().map_or(revision, |batch| batch.revision);
-                    import.tally.ended(&service.engine.state(), begun, batch);
+                    import.tally.ended(&*service.engine.state().map_err(to_status)?, begun, batch);
                     continue;
                 }
                 Err(error) => return Err(to_status(error)),
@@ -135,7 +135,10 @@ impl Import<'_> {
         let kept = self.rehearsal.take().filter(|_| self.rehearsed < REHEARSED_MAX);
         self.rehearsed = if kept.is_some() { self.rehearsed } else { 0 } + changes.len();
         let engine = &self.service.engine;
-        let rehearsal = kept.unwrap_or_else(|| Rehearsal::of(&engine.state()));
+        let rehearsal = match kept {
+            Some(kept) => kept,
+            None => Rehearsal::of(&*engine.state()?),
+        };
         let (rehearsal, batch) = engine.rehearse(rehearsal, changes, &self.context.principal.share()).await?;
         self.rehearsal = Some(rehearsal);
         Ok(batch)

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::domain::{Error, Sequence};
+use crate::domain::{Error, NamespaceName, Sequence};
 use crate::engine::{Changes, Feed, State};
 use crate::proto::v1 as pb;
 
@@ -29,6 +29,9 @@ const TAKEN_TOGETHER: usize = 64;
 
 /// What a commit left behind, in the messages that watchers get.
 pub struct Made {
+    pub namespace: NamespaceName,
+    /// Whether the namespace is gone with it.
+    pub ends_namespace: bool,
     pub sequence: Sequence,
     /// The messages; the last of them names the revision.
     pub messages: Vec<pb::WatchResponse>,
@@ -95,7 +98,7 @@ impl Live {
             if watchers.wait_for(|watchers| *watchers > 0).await.is_err() {
                 return;
             }
-            feed.seek(feed.state().sequence());
+            feed.seek(feed.namespaces().sequence());
             self.ring().restart(feed.position());
             let read = tokio::select! {
                 read = self.read(&mut feed, make) => read,
@@ -197,7 +200,7 @@ mod tests {
     use super::*;
 
     fn made(sequence: Sequence, bytes: usize) -> Made {
-        Made { sequence, messages: Vec::new(), bytes }
+        Made { namespace: NamespaceName::default(), ends_namespace: false, sequence, messages: Vec::new(), bytes }
     }
 
     fn sequences(since: Since) -> Option<Vec<Sequence>> {

@@ -8,7 +8,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::CallId;
-use crate::domain::{Change, EdgeKey, Error, MemberId};
+use super::namespace_scope::NamespaceScope;
+use crate::domain::{Change, EdgeKey, Error, MemberId, NamespaceName};
 
 /// How many resources are named of one call; the others are only counted.
 const SUBJECTS_NAMED_MAX: usize = 8;
@@ -21,7 +22,13 @@ tokio::task_local! {
 /// Decides whether a caller may ask on behalf of a viewer now.
 pub trait ViewerQuota: Send + Sync {
     /// Takes one from the viewer's quota. `is_member` says whether the viewer is a member; it is called only when that matters.
-    fn take(&self, caller: &Arc<str>, viewer: &str, is_member: &dyn Fn() -> bool) -> Result<(), Error>;
+    fn take(
+        &self,
+        caller: &Arc<str>,
+        namespace: &NamespaceName,
+        viewer: &str,
+        is_member: &dyn Fn() -> bool,
+    ) -> Result<(), Error>;
 }
 
 /// Who makes one call, with what it may do and has done. Clones are of the same call.
@@ -32,14 +39,25 @@ struct Inner {
     id: CallId,
     viewers: Arc<dyn ViewerQuota>,
     caller: CallerId,
-    behalf: Behalf,
+    authorization: Authorization,
     subjects: Mutex<Subjects>,
 }
 
+/// Where a call is, and what its caller may do there.
+#[derive(Debug, Clone, Default)]
+pub struct Authorization {
+    /// The namespace that the call is of.
+    pub namespace: NamespaceName,
+    /// The namespaces that the caller may administer.
+    pub administers: NamespaceScope,
+    pub behalf: Behalf,
+}
+
 /// On whose behalf a caller may read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Behalf {
     /// Any viewer's, and nobody's: the caller sees everything.
+    #[default]
     Anybody,
     AnyViewer,
     /// This viewer's alone: the caller is bound to it.
@@ -82,17 +100,27 @@ impl Principal {
     pub fn unlimited_in(call: CallId) -> Principal {
         struct NoQuota;
         impl ViewerQuota for NoQuota {
-            fn take(&self, _: &Arc<str>, _: &str, _: &dyn Fn() -> bool) -> Result<(), Error> {
+            fn take(&self, _: &Arc<str>, _: &NamespaceName, _: &str, _: &dyn Fn() -> bool) -> Result<(), Error> {
                 Ok(())
             }
         }
-        Principal::new(call, Arc::new(NoQuota), CallerId::nobody(), Behalf::Anybody)
+        Principal::new(call, Arc::new(NoQuota), CallerId::nobody(), Authorization::default())
     }
 }
 
 impl Principal {
-    pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, caller: CallerId, behalf: Behalf) -> Principal {
-        Principal(Arc::new(Inner { id, viewers, caller, behalf, subjects: Mutex::default() }))
+    pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, caller: CallerId, authorization: Authorization) -> Principal {
+        Principal(Arc::new(Inner { id, viewers, caller, authorization, subjects: Mutex::default() }))
+    }
+
+    /// Returns the namespace that the call is of.
+    pub fn namespace(&self) -> &NamespaceName {
+        &self.0.authorization.namespace
+    }
+
+    /// Returns the namespaces that the caller may administer.
+    pub(super) fn administers(&self) -> &NamespaceScope {
+        &self.0.authorization.administers
     }
 
     /// Runs a handler, whose faults are logged under the call's id.
@@ -117,7 +145,7 @@ impl Principal {
 
     /// Returns the id of the viewer that a request names. A caller who is bound to a viewer means that one where it names none.
     pub(super) fn named_or_own<'a>(&'a self, id: &'a str) -> &'a str {
-        match &self.0.behalf {
+        match &self.0.authorization.behalf {
             Behalf::Only(own) if id.is_empty() => own.as_str(),
             _ => id,
         }
@@ -131,13 +159,13 @@ impl Principal {
     }
 
     fn is_bound_to_another(&self, viewer: &str) -> bool {
-        matches!(&self.0.behalf, Behalf::Only(own) if own.as_str() != viewer)
+        matches!(&self.0.authorization.behalf, Behalf::Only(own) if own.as_str() != viewer)
     }
 
     /// Returns the refusal of a read on behalf of whom the caller may not read for. It depends on the caller alone, so that it tells
     /// nothing of whom the request names.
     pub fn refusal(&self) -> Error {
-        Error::PermissionDenied(match self.0.behalf {
+        Error::PermissionDenied(match self.0.authorization.behalf {
             Behalf::Only(_) => "the caller may read on behalf of its own viewer alone".to_owned(),
             Behalf::Anybody | Behalf::AnyViewer => "a read without a viewer needs the role `service`".to_owned(),
         })
@@ -149,13 +177,20 @@ impl Principal {
         viewer: Option<&MemberId>,
         is_member: impl Fn(&MemberId) -> bool,
     ) -> Result<(), Error> {
-        let Inner { viewers, caller, behalf, .. } = &*self.0;
+        let Inner { viewers, caller, authorization: Authorization { namespace, behalf, .. }, .. } = &*self.0;
         match viewer {
             Some(viewer) if self.is_bound_to_another(viewer.as_str()) => Err(self.refusal()),
-            Some(viewer) => viewers.take(&caller.share, viewer.as_str(), &|| is_member(viewer)),
+            Some(viewer) => viewers.take(&caller.share, namespace, viewer.as_str(), &|| is_member(viewer)),
             None if *behalf == Behalf::Anybody => Ok(()),
             None => Err(self.refusal()),
         }
+    }
+
+    /// Notes what the call is about to do with a namespace.
+    pub(super) fn about_to_do(&self, what: &str, namespace: &NamespaceName, erasures: usize) {
+        let mut subjects = self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        (subjects.count, subjects.erasures) = (subjects.count + 1, subjects.erasures + erasures);
+        subjects.named.push(format!("{what} {namespace}"));
     }
 
     /// Notes what the call is about to write. Every write calls it.
@@ -200,6 +235,8 @@ fn name_of(change: &Change) -> String {
         Change::RememberErased { erased, .. } => format!("remember_erased {}", erased.len()),
         Change::EraseStatus { id } => format!("erase_status {id}"),
         Change::KeepSecret { .. } => "keep_secret".to_owned(),
+        Change::CreateNamespace {} => "create_namespace".to_owned(),
+        Change::DeleteNamespace {} => "delete_namespace".to_owned(),
     }
 }
 

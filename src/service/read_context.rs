@@ -29,8 +29,10 @@ pub struct ReadContext {
 impl Service {
     /// Notes the kinds of a filter that are not registered, in a request that is refused anyway.
     pub(super) fn note_unknown_kinds(&self, wrong: &mut Violations, filter: Option<&pb::EdgeFilter>) {
-        if !wrong.is_empty() {
-            wrong.add_unknown_kinds(&self.engine.state(), named_kinds("filter", filter));
+        if !wrong.is_empty()
+            && let Ok(state) = self.engine.state()
+        {
+            wrong.add_unknown_kinds(&state, named_kinds("filter", filter));
         }
     }
 
@@ -92,7 +94,8 @@ impl Service {
         read: ReadContext,
         query: impl Fn(&ReadContext, &State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let is_member = |viewer: &MemberId| self.engine.state().graph().find(viewer.as_str()).is_some();
+        let is_member =
+            |viewer: &MemberId| self.engine.state().is_ok_and(|state| state.graph().find(viewer.as_str()).is_some());
         read.principal.may_read_for(read.viewer.as_ref(), is_member)?;
         let options = read.options.clone();
         self.engine.query(options, move |state, budget| query(&read, state, budget)).await

@@ -2,12 +2,13 @@
 
 use tokio::sync::watch::Receiver;
 
+use super::call::CallContext;
 use super::page::Listing;
 use super::watchers::Watchers;
 use crate::domain::TimeMs;
 use crate::engine::Engine;
 
-/// All services of `kith.v1`. Clones share the engine.
+/// All services of `kith.v1`, for one namespace. Clones share the engine.
 #[derive(Clone)]
 pub struct Service {
     pub(super) engine: Engine,
@@ -25,6 +26,11 @@ impl Service {
 
     /// Returns what the pages of a list belong to.
     pub(super) fn listing(&self, rpc: &str, request: &impl prost::Message) -> Listing {
-        Listing::new(self.engine.token_key(), rpc, request)
+        Listing::new(self.engine.token_key(), self.engine.namespace(), rpc, request)
+    }
+
+    /// Returns the services for the namespace of a call.
+    pub(super) fn within(&self, context: &CallContext) -> Service {
+        Service { engine: self.engine.within(context.principal.namespace()), ..self.clone() }
     }
 }

@@ -140,6 +140,7 @@ fn resource_name(resource: Resource) -> &'static str {
         Resource::Status => "status",
         Resource::Kind => "kind",
         Resource::Block => "block",
+        Resource::Namespace => "namespace",
     }
 }
 

@@ -34,7 +34,7 @@ pub async fn post_status(
     let decoded = |status| decode::status(status, now, new_status_id).map_err(|wrong| wrong.within("status"));
     let status = wrong.check(status.and_then(decoded));
     let kinds = named_kinds("status.audience.filter", filter.as_ref());
-    wrong.add_unknown_kinds(&service.engine.state(), kinds);
+    wrong.add_unknown_kinds(&*service.engine.state()?, kinds);
     all_or_return!(wrong; request, status);
     let outcome =
         service.commit_one(&context, Change::PostStatus { status }, "status", request, Report::Resource).await?;

@@ -7,7 +7,7 @@ use super::encode;
 use super::services::Service;
 use super::streamed::{Outlet, Streamed, begin};
 use crate::domain::{Error, Finding};
-use crate::engine::{State, Verified, Verifier};
+use crate::engine::{Content, Revision, Verified, Verifier};
 use crate::proto::v1 as pb;
 use crate::proto::v1::verify_response::Event;
 
@@ -18,13 +18,15 @@ pub async fn verify(
     service: &Service,
     Call { context, message }: Call<pb::VerifyRequest>,
 ) -> Result<Streamed<pb::VerifyResponse>, Error> {
-    let state = service.engine.state_at(&message.min_revision).await?;
+    let namespaces = service.engine.namespaces_at(&message.min_revision).await?;
+    let (state, through) = (namespaces.find(service.engine.namespace())?.clone(), namespaces.sequence());
     let engine = service.engine.clone();
     begin(service.engine.streams(), &context, move |outlet| {
         let verifier = &mut Reporter { outlet, reported: Instant::now() };
         let mut verified = state.verify(verifier)?;
-        verified.findings += engine.verify_disk(&state, verifier)?;
-        outlet.send(event(Event::Summary(summary(&state, verified))))
+        verified.findings += engine.verify_disk(through, verifier)?;
+        let (revision, content) = (namespaces.revision(), Content::of(&state));
+        outlet.send(event(Event::Summary(summary(revision, content, verified))))
     })
 }
 
@@ -55,11 +57,11 @@ impl Verifier for Reporter<'_> {
 }
 
 /// Returns the outcome of a check, with the digests that it computed.
-pub fn summary(state: &State, verified: Verified) -> pb::VerifySummary {
+pub fn summary(revision: Revision, content: Content, verified: Verified) -> pb::VerifySummary {
     pb::VerifySummary {
-        revision: state.revision().to_string(),
+        revision: revision.to_string(),
         findings: verified.findings as i64,
-        totals: Some(pb::ContentTotals { content_digest: encode::digest(verified.digest), ..encode::totals(state) }),
+        totals: Some(encode::content(Content { digest: verified.digest, ..content })),
         state_digest: encode::digest(verified.whole),
     }
 }

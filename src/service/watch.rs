@@ -1,5 +1,6 @@
 //! `DataService.Watch`: changes as they are made.
 
+use std::borrow::Cow;
 use std::future::pending;
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,8 @@ use super::services::Service;
 use super::streamed::Streamed;
 use super::watch_filter::WatchFilter;
 use super::watchers::{WATCHERS_MAX, WATCHERS_PER_CALLER_MAX, Watchers, messages_of};
-use crate::domain::{Error, Reason, Sequence, Violation};
-use crate::engine::{Feed, stopped};
+use crate::domain::{Error, NamespaceName, Reason, Sequence, TimeMs, Violation};
+use crate::engine::{Feed, Revision, no_namespace, stopped};
 use crate::proto::v1 as pb;
 
 /// When a caller is to retry that was refused because too many watch.
@@ -38,11 +39,13 @@ pub async fn watch(
         message: format!("{WATCHERS_PER_CALLER_MAX} streams of changes of this caller, or {WATCHERS_MAX}, are open"),
         retry_after_ms: RETRY_AFTER_MS,
     })?;
+    let namespace = service.engine.namespace().clone();
+    service.engine.state()?;
     let watcher = live.join();
     let feed = service.engine.feed("from_revision", &message.from_revision, caller).await?;
     let (outlet, messages) = mpsc::channel(MESSAGES_AHEAD);
     let (mut stopping, deadline) = (stopping.clone(), context.deadline);
-    let sender = Sender { outlet: outlet.clone(), filter, heartbeat, last: Instant::now() };
+    let sender = Sender { outlet: outlet.clone(), namespace, filter, heartbeat, last: Instant::now() };
     let sending = tokio::spawn(async move {
         let _share = share;
         let passed = async {
@@ -75,6 +78,7 @@ fn heartbeat(interval: Option<prost_types::Duration>) -> Result<Duration, Violat
 
 /// Sends what a watcher wants.
 struct Sender {
+    namespace: NamespaceName,
     outlet: mpsc::Sender<pb::WatchResponse>,
     filter: WatchFilter,
     heartbeat: Duration,
@@ -87,21 +91,17 @@ async fn send_all(mut feed: Feed, mut watcher: Watcher, mut sender: Sender) -> R
     let mut position = feed.position();
     loop {
         let is_sent = match watcher.since(position) {
-            Since::Made(made) => sender.send(made.iter().map(|made| &**made), &mut position).await,
+            Since::Made(made) => sender.send(made.iter().map(|made| &**made), &mut position, Beat::of(&feed)).await?,
             Since::Behind => catch_up(&mut feed, &mut position, &mut sender).await?,
             Since::UpToDate => match tokio::time::timeout(sender.heartbeat, watcher.newer(position)).await {
                 Ok(()) => true,
                 Err(_) => {
-                    let state = feed.state();
                     // What can be read is sent, even when the task that reads for all is held up.
-                    if state.sequence() > position {
+                    if feed.namespaces().sequence() > position {
                         catch_up(&mut feed, &mut position, &mut sender).await?
                     } else {
-                        let (revision, commit_time) =
-                            (state.revision().to_string(), Some(encode::timestamp(feed.now())));
                         // A watcher that takes nothing knows already that the stream lives.
-                        let _ =
-                            sender.outlet.try_send(pb::WatchResponse { revision, commit_time, changes: Vec::new() });
+                        let _ = sender.outlet.try_send(Beat::of(&feed).at(position));
                         sender.last = Instant::now();
                         true
                     }
@@ -118,27 +118,54 @@ async fn send_all(mut feed: Feed, mut watcher: Watcher, mut sender: Sender) -> R
 async fn catch_up(feed: &mut Feed, position: &mut Sequence, sender: &mut Sender) -> Result<bool, Error> {
     feed.seek(*position);
     let made = feed.next(messages_of).await?;
-    Ok(sender.send(made.iter(), position).await)
+    sender.send(made.iter(), position, Beat::of(feed)).await
+}
+
+/// What a message says where there is nothing else to say.
+#[derive(Clone, Copy)]
+struct Beat {
+    store_id: u128,
+    now: TimeMs,
+}
+
+impl Beat {
+    fn of(feed: &Feed) -> Beat {
+        Beat { store_id: feed.namespaces().store_id(), now: feed.now() }
+    }
+
+    /// Returns the message of how far a watcher has come.
+    fn at(self, position: Sequence) -> pb::WatchResponse {
+        let revision = Revision::new(self.store_id, position).to_string();
+        pb::WatchResponse { revision, commit_time: Some(encode::timestamp(self.now)), changes: Vec::new() }
+    }
 }
 
 impl Sender {
-    /// Sends messages, and returns false if the watcher is gone. Where nothing is wanted of what is made for long, the watcher hears how far
+    /// Sends the messages of the watcher's namespace, and returns false if the watcher is gone. Where nothing is wanted of what is made for long, the watcher hears how far
     /// it has come.
-    async fn send(&mut self, made: impl Iterator<Item = &Made>, position: &mut Sequence) -> bool {
+    async fn send(
+        &mut self,
+        made: impl Iterator<Item = &Made>,
+        position: &mut Sequence,
+        beat: Beat,
+    ) -> Result<bool, Error> {
         for made in made {
-            let mut messages = self.filter.messages(made);
+            let is_own = made.namespace == self.namespace;
+            let mut messages = if is_own { self.filter.messages(made) } else { Cow::Borrowed(&[][..]) };
+            *position = made.sequence;
+            if is_own && made.ends_namespace {
+                return Err(no_namespace(&self.namespace));
+            }
             if messages.is_empty() && self.last.elapsed() >= self.heartbeat {
-                let nothing = |last: &pb::WatchResponse| pb::WatchResponse { changes: Vec::new(), ..last.clone() };
-                messages = made.messages.last().map(nothing).into_iter().collect();
+                messages = vec![beat.at(*position)].into();
             }
             for message in messages.iter() {
                 if self.outlet.send(message.clone()).await.is_err() {
-                    return false;
+                    return Ok(false);
                 }
                 self.last = Instant::now();
             }
-            *position = made.sequence;
         }
-        true
+        Ok(true)
     }
 }

@@ -64,7 +64,8 @@ pub(super) fn messages_of(state: &State, made: Changes) -> Made {
     if let Some(last) = messages.last_mut() {
         last.revision = made.revision.to_string();
     }
-    Made { sequence: made.revision.sequence(), messages, bytes: bytes_of_all }
+    let (namespace, ends_namespace) = (made.namespace, made.ends_namespace);
+    Made { namespace, ends_namespace, sequence: made.revision.sequence(), messages, bytes: bytes_of_all }
 }
 
 fn change(state: &State, changed: Changed, as_of: TimeMs) -> Change {

@@ -1,8 +1,8 @@
 //! Rows packed into chunks: hundreds of rows under one key, edges as differences to the row before.
 
-use super::{CheckpointHead, EdgeRow, NUMBER_MAX, Row};
+use super::{CheckpointHead, EdgeRow, NUMBER_MAX, NamespaceRow, Row};
 use crate::domain::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read};
-use crate::domain::{EdgeAttrs, Secret, TimeMs, Times};
+use crate::domain::{EdgeAttrs, Sequence, TimeMs, Times};
 
 /// A chunk is closed after so many rows, or when it has so many bytes.
 const CHUNK_ROWS_MAX: u64 = 512;
@@ -20,6 +20,7 @@ const PENDING: u8 = 7;
 const ERASURE_KEY: u8 = 8;
 const ERASED: u8 = 9;
 const ERASURE: u8 = 10;
+const NAMESPACE: u8 = 11;
 
 /// The lowest bits of an edge's first number, below those of its fields that are set: it was changed after it was created.
 const UPDATED: u64 = 1;
@@ -107,6 +108,15 @@ impl ChunkPacker {
                 sequence.encode(to);
                 time.encode(to);
             }
+            Row::Namespace(NamespaceRow { name, create_sequence, create_time, sequence, time, digests, secret }) => {
+                name.encode(to);
+                create_sequence.encode(to);
+                create_time.encode(to);
+                sequence.encode(to);
+                time.encode(to);
+                digests.iter().for_each(|digest| digest.encode(to));
+                secret.encode(to);
+            }
         }
     }
 
@@ -167,6 +177,7 @@ fn sort(row: &Row) -> u8 {
         Row::ErasureKey { .. } => ERASURE_KEY,
         Row::Erased { .. } => ERASED,
         Row::Erasure { .. } => ERASURE,
+        Row::Namespace(_) => NAMESPACE,
         Row::Pending(_) => PENDING,
     }
 }
@@ -207,9 +218,25 @@ fn unpack_row(sort: u8, from: &mut Decoder<'_>, before: &mut Before) -> Read<Row
         ERASURE_KEY => Row::ErasureKey { key: Codec::decode(from)?, days: Codec::decode(from)? },
         ERASED => Row::Erased { key: Codec::decode(from)?, erased: Codec::decode(from)?, until: Codec::decode(from)? },
         ERASURE => Row::Erasure { sequence: Codec::decode(from)?, time: Codec::decode(from)? },
+        NAMESPACE => Row::Namespace(unpack_namespace(from)?),
         PENDING => Row::Pending(unpack_edge(from, before)?),
         _ => return Err(Malformed("a chunk is of no known sort")),
     })
+}
+
+fn unpack_namespace(from: &mut Decoder<'_>) -> Read<NamespaceRow> {
+    let (name, create_sequence, create_time) = (Codec::decode(from)?, sequence(from)?, Codec::decode(from)?);
+    let (sequence, time) = (sequence(from)?, Codec::decode(from)?);
+    let mut digests = [0; 5];
+    for digest in &mut digests {
+        *digest = Codec::decode(from)?;
+    }
+    Ok(NamespaceRow { name, create_sequence, create_time, sequence, time, digests, secret: Codec::decode(from)? })
+}
+
+fn sequence(from: &mut Decoder<'_>) -> Read<Sequence> {
+    from.number()
+        .and_then(|number| if number > NUMBER_MAX { Err(Malformed("a sequence is too large")) } else { Ok(number) })
 }
 
 /// Reads a time that was written as a difference.
@@ -251,48 +278,20 @@ pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
     let mut to = Encoder::plain(Vec::new());
     head.sequence.encode(&mut to);
     head.time.encode(&mut to);
-    head.digests.iter().for_each(|digest| digest.encode(&mut to));
-    head.erased.encode(&mut to);
-    head.secret.encode(&mut to);
-    let CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, .. } = *head;
-    let counts = [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, chunks];
-    counts.into_iter().for_each(|count| to.number(count));
+    head.counts().into_iter().chain([chunks]).for_each(|count| to.number(count));
     to.bytes
 }
 
 pub fn decode_head(bytes: &[u8]) -> Read<(CheckpointHead, u64)> {
     let mut from = Decoder::new(bytes);
-    let (sequence, time) = (from.number()?, Codec::decode(&mut from)?);
-    if sequence > NUMBER_MAX {
-        return Err(Malformed("a sequence is too large"));
-    }
-    let mut digests = [0; 5];
-    for digest in &mut digests {
-        *digest = Codec::decode(&mut from)?;
-    }
-    let erased = Codec::decode(&mut from)?;
-    let secret: Option<Secret> = Codec::decode(&mut from)?;
-    let mut counts = [0; 10];
+    let (sequence, time) = (sequence(&mut from)?, Codec::decode(&mut from)?);
+    let mut counts = [0; 11];
     for count in &mut counts {
         *count = from.number()?;
     }
     from.end()?;
-    let [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, chunks] = counts;
-    let head = CheckpointHead {
-        sequence,
-        time,
-        kinds,
-        members,
-        edges,
-        statuses,
-        requests,
-        blocks,
-        tallies,
-        pending,
-        erasures,
-        digests,
-        erased,
-        secret,
-    };
+    let [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces, chunks] = counts;
+    let counted = CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, ..Default::default() };
+    let head = CheckpointHead { sequence, time, pending, erasures, namespaces, ..counted };
     Ok((head, chunks))
 }

@@ -4,7 +4,7 @@
 
 use super::Commit;
 use crate::domain::codec::{Codec, Decoder, Encoder, Malformed, Read};
-use crate::domain::{Change, Command, EdgeKey, Event, Member, Request, Sequence, TimeMs, Times};
+use crate::domain::{Change, Command, EdgeKey, Event, Member, NamespaceName, Request, Sequence, TimeMs, Times};
 
 /// How an event is written: as its change says it, the same with the edge's ends in the other order, or whole.
 const AS_SAID: u8 = 0;
@@ -15,6 +15,7 @@ const WHOLE: u8 = 2;
 pub fn encode(commit: &Commit) -> Vec<u8> {
     let mut to = Encoder::interning();
     let Command { time, request, changes } = &commit.command;
+    commit.namespace.encode(&mut to);
     time.encode(&mut to);
     request.encode(&mut to);
     if request.is_some() {
@@ -32,6 +33,7 @@ pub fn encode(commit: &Commit) -> Vec<u8> {
 
 pub fn decode(sequence: Sequence, payload: &[u8]) -> Read<Commit> {
     let mut from = Decoder::new(payload);
+    let namespace = NamespaceName::decode(&mut from)?;
     let time = TimeMs::decode(&mut from)?;
     let request: Option<Request> = Codec::decode(&mut from)?;
     let answer = if request.is_some() { from.blob()?.to_vec() } else { Vec::new() };
@@ -42,7 +44,7 @@ pub fn decode(sequence: Sequence, payload: &[u8]) -> Read<Commit> {
         changes.push(change);
     }
     from.end()?;
-    Ok(Commit { sequence, command: Command { time, request, changes }, answer, events })
+    Ok(Commit { sequence, namespace, command: Command { time, request, changes }, answer, events })
 }
 
 /// Writes an event of a change accepted at `time`. A time of creation is written as the time before that which the change says.

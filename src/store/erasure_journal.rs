@@ -15,9 +15,11 @@ use crate::domain::{ErasedId, ErasureKey, TimeMs};
 
 /// Magic (8), format (4), CRC-32 of these (4).
 const MAGIC: &[u8; 8] = b"KITHERAS";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HEADER_BYTES: usize = 16;
-/// A record: its tag (1), what it holds, CRC-32 of the two (4). A key stands before the hashes made with it.
+/// A record: its tag (1), what it holds, CRC-32 of the two (4). A namespace stands before the keys of whom it erased, by its own key, and a
+/// key before the hashes made with it. What comes before any namespace, and after one of zeros, is of the default one.
+const NAMESPACE: u8 = b'n';
 const KEY: u8 = b'k';
 const KEY_BYTES: usize = 1 + 32 + 4;
 const ERASED: u8 = b'e';
@@ -28,8 +30,24 @@ const MODE: u32 = 0o600;
 /// An erasure under the key its hash was made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Journaled {
+    /// The namespace that erased, by its own key; none for the default one.
+    pub namespace: Option<ErasureKey>,
     pub key: ErasureKey,
     pub erased: ErasedId,
+}
+
+/// What stands for a namespace itself in the place of a member's hash. Among 2^128 hashes no member's is expected to be it.
+const ITSELF: u128 = 0;
+
+impl Journaled {
+    /// Returns the erasure of a whole namespace.
+    pub fn of_namespace(own: ErasureKey, time: TimeMs) -> Journaled {
+        Journaled { namespace: Some(own), key: own, erased: ErasedId { hash: ITSELF, time } }
+    }
+
+    pub fn is_of_namespace(&self) -> bool {
+        self.namespace == Some(self.key) && self.erased.hash == ITSELF
+    }
 }
 
 /// The open journal.
@@ -38,7 +56,7 @@ pub struct ErasureJournal {
     /// None in memory.
     file: Option<File>,
     end: u64,
-    last_key: Option<ErasureKey>,
+    last: Last,
     entries: BTreeSet<Journaled>,
     /// What could not be written yet.
     waiting: Vec<Journaled>,
@@ -71,8 +89,8 @@ impl ErasureJournal {
             file.set_len(read.end as u64)?;
         }
         file.sync_all()?;
-        let Read { entries, last_key, end, .. } = read;
-        let journal = ErasureJournal { file: Some(file), end: end as u64, last_key, entries, waiting: Vec::new() };
+        let Read { entries, last, end, .. } = read;
+        let journal = ErasureJournal { file: Some(file), end: end as u64, last, entries, waiting: Vec::new() };
         match path.parent() {
             Some(parent) if is_new && !parent.as_os_str().is_empty() => sync_folder(parent)?,
             _ => {}
@@ -82,9 +100,9 @@ impl ErasureJournal {
 
     /// One in memory, which holds what was read of another.
     pub fn of(entries: Vec<Journaled>) -> ErasureJournal {
-        let last_key = entries.last().map(|entry| entry.key);
-        let entries = entries.into_iter().collect();
-        ErasureJournal { file: None, end: 0, last_key, entries, waiting: Vec::new() }
+        let default_key = entries.iter().rev().find(|entry| entry.namespace.is_none()).map(|entry| entry.key);
+        let (last, entries) = (Last { default_key, ..Last::default() }, entries.into_iter().collect());
+        ErasureJournal { file: None, end: 0, last, entries, waiting: Vec::new() }
     }
 
     /// What a journal that is there holds, and nothing is changed. None if there is none.
@@ -103,9 +121,9 @@ impl ErasureJournal {
         }
     }
 
-    /// The key it was last written with.
-    pub fn key(&self) -> Option<ErasureKey> {
-        self.last_key
+    /// The key that it was last written with for the default namespace.
+    pub fn default_key(&self) -> Option<ErasureKey> {
+        self.last.default_key
     }
 
     pub fn entries(&self) -> impl Iterator<Item = &Journaled> {
@@ -119,11 +137,15 @@ impl ErasureJournal {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let (mut bytes, mut last_key) = (Vec::new(), self.last_key);
-        for Journaled { key, erased } in &self.waiting {
-            if last_key != Some(*key) {
+        let (mut bytes, mut last) = (Vec::new(), self.last);
+        for Journaled { namespace, key, erased } in &self.waiting {
+            if last.namespace != *namespace {
+                record(&mut bytes, NAMESPACE, &namespace.unwrap_or(DEFAULT).0);
+                last.enter(*namespace);
+            }
+            if last.key != Some(*key) {
                 record(&mut bytes, KEY, &key.0);
-                last_key = Some(*key);
+                last.take(*key);
             }
             let mut held = erased.hash.to_le_bytes().to_vec();
             held.extend(erased.time.0.to_le_bytes());
@@ -134,7 +156,7 @@ impl ErasureJournal {
             file.sync_data()?;
         }
         self.end += bytes.len() as u64;
-        self.last_key = last_key;
+        self.last = last;
         self.entries.extend(self.waiting.drain(..));
         Ok(())
     }
@@ -142,6 +164,30 @@ impl ErasureJournal {
     /// Whether something could not be written yet.
     pub fn is_behind(&self) -> bool {
         !self.waiting.is_empty()
+    }
+}
+
+/// The own key of no namespace: none is made of zeros.
+const DEFAULT: ErasureKey = ErasureKey([0; 32]);
+
+/// The namespace and the key that the next record is of.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    namespace: Option<ErasureKey>,
+    key: Option<ErasureKey>,
+    default_key: Option<ErasureKey>,
+}
+
+impl Last {
+    fn enter(&mut self, namespace: Option<ErasureKey>) {
+        (self.namespace, self.key) = (namespace, None);
+    }
+
+    fn take(&mut self, key: ErasureKey) {
+        self.key = Some(key);
+        if self.namespace.is_none() {
+            self.default_key = self.key;
+        }
     }
 }
 
@@ -163,7 +209,7 @@ fn record(to: &mut Vec<u8>, tag: u8, held: &[u8]) {
 #[derive(Default)]
 struct Read {
     entries: BTreeSet<Journaled>,
-    last_key: Option<ErasureKey>,
+    last: Last,
     /// Where the last whole record ends.
     end: usize,
     /// What stands behind it, without zeros at its end.
@@ -192,14 +238,17 @@ fn read(bytes: &[u8]) -> Result<Read, StoreError> {
         if crc != crc32fast::hash(content).to_le_bytes() {
             break;
         }
-        match (content[0], read.last_key) {
-            (KEY, _) => read.last_key = content[1..].try_into().ok().map(ErasureKey),
+        let key = || content[1..].try_into().ok().map(ErasureKey);
+        match (content[0], read.last.key) {
+            (NAMESPACE, _) => read.last.enter(key().filter(|key| *key != DEFAULT)),
+            (KEY, _) => key().into_iter().for_each(|key| read.last.take(key)),
             (_, None) => return Err(damaged("a hash stands before any key")),
             (_, Some(key)) => {
                 let hash = content[1..17].iter().rev().fold(0, |hash, byte| hash << 8 | u128::from(*byte));
                 let time = content[17..].iter().rev().fold(0, |time, byte| time << 8 | u64::from(*byte));
                 let time = TimeMs(0).later(time as i64).map_err(|malformed| damaged(malformed.0))?;
-                read.entries.insert(Journaled { key, erased: ErasedId { hash, time } });
+                let namespace = read.last.namespace;
+                read.entries.insert(Journaled { namespace, key, erased: ErasedId { hash, time } });
             }
         }
         read.end += length;
@@ -210,7 +259,7 @@ fn read(bytes: &[u8]) -> Result<Read, StoreError> {
 
 fn record_bytes(tag: u8) -> Option<usize> {
     match tag {
-        KEY => Some(KEY_BYTES),
+        NAMESPACE | KEY => Some(KEY_BYTES),
         ERASED => Some(ERASED_BYTES),
         _ => None,
     }
@@ -221,7 +270,7 @@ mod tests {
     use super::*;
 
     fn entry(key: u8, hash: u128) -> Journaled {
-        Journaled { key: ErasureKey([key; 32]), erased: ErasedId { hash, time: TimeMs(-7) } }
+        Journaled { namespace: None, key: ErasureKey([key; 32]), erased: ErasedId { hash, time: TimeMs(-7) } }
     }
 
     #[test]
@@ -256,12 +305,30 @@ mod tests {
     }
 
     #[test]
+    fn each_namespace_has_its_erasures_and_the_default_one_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("erasures");
+        let of = |namespace: u8, entry: Journaled| Journaled { namespace: Some(ErasureKey([namespace; 32])), ..entry };
+        let gone = Journaled::of_namespace(ErasureKey([8; 32]), TimeMs(3));
+        let appended = [entry(1, 2), of(7, entry(7, 2)), of(7, entry(1, 2)), entry(1, 5), gone, of(8, entry(8, 1))];
+        let mut journal = ErasureJournal::open(&path).unwrap();
+        appended.iter().for_each(|entry| journal.append([*entry]).unwrap());
+        drop(journal);
+        let mut expected = appended.to_vec();
+        expected.sort_unstable();
+        assert_eq!(ErasureJournal::read(&path), Ok(Some(expected)));
+        assert_eq!(ErasureJournal::open(&path).unwrap().default_key(), Some(ErasureKey([1; 32])));
+        let itself: Vec<bool> = appended.iter().map(Journaled::is_of_namespace).collect();
+        assert_eq!(itself, [false, false, false, false, true, false]);
+    }
+
+    #[test]
     fn a_time_that_cannot_be_is_damage() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("erasures");
         let mut journal = ErasureJournal::open(&path).unwrap();
         let erased = ErasedId { hash: 1, time: TimeMs(TimeMs::LAST.0 + 1) };
-        journal.append([Journaled { key: ErasureKey([1; 32]), erased }]).unwrap();
+        journal.append([Journaled { namespace: None, key: ErasureKey([1; 32]), erased }]).unwrap();
         assert!(ErasureJournal::read(&path).is_err());
     }
 }

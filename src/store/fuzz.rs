@@ -5,7 +5,7 @@ use std::io::Cursor;
 use super::backup::BACKUP_FORMAT;
 use super::{BackupReader, CheckpointHead, Commit, EdgeRow, NUMBER_MAX, Row, StoreError, chunks, commit_codec, frame};
 use crate::domain::codec::Malformed;
-use crate::domain::{Change, Command, EdgeAttrs, Event, Member, MemberId, Precondition, TimeMs, Times};
+use crate::domain::{Change, Command, EdgeAttrs, Event, Member, MemberId, NamespaceName, Precondition, TimeMs, Times};
 use crate::fuzz::{fuzz, of_hex};
 
 const COMMITS: &str = include_str!("../../tests/corpus/commits.hex");
@@ -95,6 +95,7 @@ fn a_commit_does_not_grow_by_two_bytes_for_each_copy_of_what_it_says() {
     let read = |events: usize| {
         let commit = Commit {
             sequence: 7,
+            namespace: NamespaceName::default(),
             command: command.clone(),
             answer: Vec::new(),
             events: vec![vec![event.clone(); events]],

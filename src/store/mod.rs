@@ -37,9 +37,9 @@ pub use error::{NotAppended, StoreError};
 pub use layout::Discard;
 pub use memory::MemoryStore;
 pub use restore::{remove_content, restore};
-pub use rows::{CheckpointHead, EdgeRow, Row};
+pub use rows::{CheckpointHead, EdgeRow, NamespaceRow, Row};
 
-use crate::domain::{Command, Error, Event, Sequence, TimeMs};
+use crate::domain::{Command, Error, Event, NamespaceName, Sequence, TimeMs};
 
 /// The greatest sequence and generation that are read. No store counts so far; one that were near the greatest number could not count on.
 const NUMBER_MAX: u64 = i64::MAX as u64;
@@ -53,6 +53,8 @@ pub struct StoreId(pub u128);
 pub struct Commit {
     /// One more than the commit's before it.
     pub sequence: Sequence,
+    /// The namespace whose state it changes.
+    pub namespace: NamespaceName,
     pub command: Command,
     /// The outcome for a retry, as the engine encodes it; empty without a request id.
     pub answer: Vec<u8>,

@@ -1,16 +1,17 @@
 //! The rows of a checkpoint.
 
 use crate::domain::{
-    EdgeAttrs, ErasedId, ErasureKey, IntroducerTally, Kind, Member, RequestId, Scope, Secret, Sequence, Status, TimeMs,
-    Times,
+    EdgeAttrs, ErasedId, ErasureKey, IntroducerTally, Kind, Member, NamespaceName, RequestId, Scope, Secret, Sequence,
+    Status, TimeMs, Times,
 };
 
-/// What a checkpoint is of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a checkpoint is of: all namespaces, whose rows it counts together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CheckpointHead {
     /// The last command it holds the effect of, and when that was accepted.
     pub sequence: Sequence,
     pub time: TimeMs,
+    pub namespaces: u64,
     pub kinds: u64,
     pub members: u64,
     pub edges: u64,
@@ -22,17 +23,43 @@ pub struct CheckpointHead {
     pub erasures: u64,
     /// Pending edges.
     pub pending: u64,
+}
+
+impl CheckpointHead {
+    /// Returns how many rows there are of each sort.
+    pub fn counts(&self) -> [u64; 10] {
+        let CheckpointHead { namespaces, kinds, members, edges, statuses, requests, blocks, .. } = *self;
+        let CheckpointHead { tallies, erasures, pending, .. } = *self;
+        [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces]
+    }
+}
+
+/// What begins a namespace; its rows follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespaceRow {
+    pub name: NamespaceName,
+    /// The command that created it, and when that was accepted.
+    pub create_sequence: Sequence,
+    pub create_time: TimeMs,
+    /// The last command that changed it, and when that was accepted.
+    pub sequence: Sequence,
+    pub time: TimeMs,
     /// The digests of members, edges, statuses, tallies and blocks.
     pub digests: [u128; 5],
-    /// The last command that erased a member; 0 if none did.
-    pub erased: Sequence,
-    /// What the store keeps for itself; none before its first command.
+    /// What the namespace keeps for itself; none before its first command.
     pub secret: Option<Secret>,
 }
 
-/// A row, written and read in the order of the variants.
+/// A row. Those of a namespace are written and read in the order of the variants, one namespace after the other, by name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Row {
+    /// A command that erased something, the last of a minute, and when the first of that minute was accepted. They come before all
+    /// namespaces.
+    Erasure {
+        sequence: Sequence,
+        time: TimeMs,
+    },
+    Namespace(NamespaceRow),
     /// A kind, and its slot among the 64.
     Kind {
         slot: u8,
@@ -82,16 +109,11 @@ pub enum Row {
         erased: ErasedId,
         until: TimeMs,
     },
-    /// A command that erased members, the first of a minute, and when it was accepted.
-    Erasure {
-        sequence: Sequence,
-        time: TimeMs,
-    },
 }
 
 impl Row {
-    /// Returns its rank in the order of rows, from 0.
-    pub fn order(&self) -> usize {
+    /// Returns the number of its sort, under which the head counts it, from 0.
+    pub fn sort(&self) -> usize {
         match self {
             Row::Kind { .. } => 0,
             Row::Member { .. } => 1,
@@ -102,6 +124,7 @@ impl Row {
             Row::Tally { .. } => 6,
             Row::Pending(_) => 7,
             Row::ErasureKey { .. } | Row::Erased { .. } | Row::Erasure { .. } => 8,
+            Row::Namespace(_) => 9,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use fastrand::Rng;
-use kith::engine::{Engine, EngineOptions, Outcome, Report, State};
+use kith::engine::{Engine, EngineOptions, Namespaces, Outcome, Report};
 use kith::store::{BackupReader, Discard, MemoryStore, StoreError, StoreId, read_backup, restore};
 
 use crate::support::*;
@@ -15,9 +15,9 @@ use crate::verify::{assert_sound, some_commands};
 const NEW_ID: StoreId = StoreId(0x7777);
 
 /// All of a state, byte by byte.
-pub fn backup(state: &State) -> Vec<u8> {
+pub fn backup(namespaces: &Namespaces) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let Ok(()) = state.backup(|piece, _| {
+    let Ok(()) = namespaces.backup(None, |piece, _| {
         bytes.extend(piece);
         Ok::<_, Infallible>(())
     });
@@ -28,19 +28,19 @@ fn restored(folder: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     restore(folder, NEW_ID, &mut BackupReader::open(bytes)?)
 }
 
-fn read(bytes: &[u8]) -> Result<State, StoreError> {
-    State::from_backup(&mut BackupReader::open(bytes)?)
+fn read(bytes: &[u8]) -> Result<Namespaces, StoreError> {
+    Namespaces::from_backup(&mut BackupReader::open(bytes)?)
 }
 
 /// What some commands made, and answers under request ids.
-async fn some_state(random: &mut Rng) -> (std::sync::Arc<State>, Outcome) {
+async fn some_state(random: &mut Rng) -> (std::sync::Arc<Namespaces>, Outcome) {
     let (engine, end) = Engine::open(MemoryStore::new(STORE_ID).open(), EngineOptions::default()).unwrap();
     some_commands(&engine, random).await;
     let ann = engine.write(vec![put_bare("ann")], Some(request(1, 1)), Report::Resource).await.unwrap();
-    let state = engine.state();
+    let namespaces = engine.namespaces();
     drop(engine);
     end.join();
-    (state, ann)
+    (namespaces, ann)
 }
 
 #[test]
@@ -48,9 +48,9 @@ fn what_is_restored_is_what_was_backed_up_and_goes_on_from_there() {
     let seed = setting("KITH_SEED", 5_000);
     for seed in seed..seed + 60 {
         block_on(async {
-            let (state, ann) = some_state(&mut Rng::with_seed(seed)).await;
-            let bytes = backup(&state);
-            let of_backup = read(&bytes).unwrap();
+            let (namespaces, ann) = some_state(&mut Rng::with_seed(seed)).await;
+            let (state, bytes) = (namespaces.default_state(), backup(&namespaces));
+            let of_backup = read(&bytes).unwrap().default_state().clone();
             assert_sound(&of_backup);
             assert_eq!((of_backup.digest(), of_backup.sequence()), (state.digest(), state.sequence()), "seed {seed}");
 
@@ -59,12 +59,13 @@ fn what_is_restored_is_what_was_backed_up_and_goes_on_from_there() {
             for round in 0..2 {
                 let mut store = open_store(folder.path()).unwrap();
                 assert_eq!((store.id, store.log.source().earliest()), (NEW_ID, state.sequence() + 1));
-                let loaded = State::load(&mut store).unwrap();
+                let all = Namespaces::load(&mut store).unwrap();
+                let loaded = all.default_state();
                 drop(store);
-                assert_sound(&loaded);
+                assert_sound(loaded);
                 assert_eq!(loaded.sequence(), state.sequence() + round, "seed {seed}");
                 assert!(loaded.records().eq(state.records()) || round > 0, "seed {seed}");
-                assert_eq!(backup(&loaded) == bytes_of(NEW_ID, &state), round == 0, "seed {seed}");
+                assert_eq!(backup(&all) == bytes_of(NEW_ID, &namespaces), round == 0, "seed {seed}");
                 let (engine, end) = open_engine(folder.path(), EngineOptions::default()).unwrap();
                 // A request that was answered before the backup is answered as it was, at a revision of the new store.
                 let again = engine.write(vec![put_bare("ann")], Some(request(1, 1)), Report::Resource).await.unwrap();
@@ -78,8 +79,8 @@ fn what_is_restored_is_what_was_backed_up_and_goes_on_from_there() {
 }
 
 /// The backup that a store of another id would make of the same state.
-fn bytes_of(id: StoreId, state: &State) -> Vec<u8> {
-    let mut bytes = backup(state);
+fn bytes_of(id: StoreId, namespaces: &Namespaces) -> Vec<u8> {
+    let mut bytes = backup(namespaces);
     bytes[12..28].copy_from_slice(&id.0.to_le_bytes());
     let crc = crc32fast::hash(&bytes[..28]).to_le_bytes();
     bytes[28..32].copy_from_slice(&crc);
@@ -125,7 +126,8 @@ fn a_restore_that_is_refused_leaves_nothing_and_takes_nothing_away() {
     restored(&folder, &bytes).unwrap();
     // Where there is a store, or anything else, none is made.
     assert_eq!(restored(&folder, &bytes), Err(StoreError::NotEmpty));
-    assert_eq!(State::load(&mut open_store(&folder).unwrap()).unwrap().digest(), read(&bytes).unwrap().digest());
+    let digest = |all: &Namespaces| all.content(None).digest;
+    assert_eq!(digest(&Namespaces::load(&mut open_store(&folder).unwrap()).unwrap()), digest(&read(&bytes).unwrap()));
     let other = parent.path().join("other");
     fs::create_dir(&other).unwrap();
     fs::write(other.join("mine"), "mine").unwrap();

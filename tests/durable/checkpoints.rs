@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use kith::domain::{
-    Day, DayOfAsks, EdgeAttrs, History, IntroducerTally, Kind, Member, Origin, Privacy, RequestId, Scope, Secret,
-    Sphere, Strength, TimeMs, Times, TopicSet, Visibility,
+    Day, DayOfAsks, EdgeAttrs, History, IntroducerTally, Kind, Member, NamespaceName, Origin, Privacy, RequestId,
+    Scope, Secret, Sphere, Strength, TimeMs, Times, TopicSet, Visibility,
 };
-use kith::store::{CheckpointHead, Checkpoints, EdgeRow, FinishedCheckpoint, Row, StoreError};
+use kith::store::{CheckpointHead, Checkpoints, EdgeRow, FinishedCheckpoint, NamespaceRow, Row, StoreError};
 
 use crate::support::*;
 
@@ -71,7 +71,20 @@ pub fn rows(members: u32) -> Vec<Row> {
         Row::Tally { introducer: n, tally }
     };
     let rest = [status_row()].into_iter().chain((0..members / 10).map(request)).chain((0..members / 20).map(block));
-    sorts.chain(rest).chain((0..members / 15).map(tally)).collect()
+    let namespace = [Row::Erasure { sequence: 3, time: TimeMs(9) }, namespace_row()].into_iter();
+    namespace.chain(sorts).chain(rest).chain((0..members / 15).map(tally)).collect()
+}
+
+fn namespace_row() -> Row {
+    Row::Namespace(NamespaceRow {
+        name: NamespaceName::default(),
+        create_sequence: 1,
+        create_time: TimeMs(2),
+        sequence: 5,
+        time: TimeMs(1_000),
+        digests: [0xfeed << 100, 1, 2, 3, 4],
+        secret: Some(Secret([7; 32])),
+    })
 }
 
 fn status_row() -> Row {
@@ -79,7 +92,7 @@ fn status_row() -> Row {
 }
 
 pub fn head_of(rows: &[Row], sequence: u64) -> CheckpointHead {
-    let count = |order: usize| rows.iter().filter(|row| row.order() == order).count() as u64;
+    let count = |sort: usize| rows.iter().filter(|row| row.sort() == sort).count() as u64;
     CheckpointHead {
         sequence,
         time: TimeMs(1_234),
@@ -92,9 +105,7 @@ pub fn head_of(rows: &[Row], sequence: u64) -> CheckpointHead {
         tallies: count(6),
         pending: count(7),
         erasures: count(8),
-        digests: [0xfeed << 100, 1, 2, 3, 4],
-        erased: sequence / 2,
-        secret: Some(Secret([sequence as u8; 32])),
+        namespaces: count(9),
     }
 }
 

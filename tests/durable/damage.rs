@@ -44,7 +44,7 @@ fn write(folder: &Path, options: EngineOptions, numbers: RangeInclusive<u32>, no
     let mut random = fastrand::Rng::with_seed(1);
     block_on(async {
         let (engine, end) = open_engine(folder, options).unwrap();
-        history.insert(engine.state().sequence(), engine.state().digest());
+        history.insert(engine.state().unwrap().sequence(), engine.state().unwrap().digest());
         for n in numbers {
             let (name, next) = (format!("member-{n}"), format!("member-{}", n + 1));
             let mut put = EdgePut::bare(edge_key(&name, "follows", "hub"));
@@ -55,7 +55,7 @@ fn write(folder: &Path, options: EngineOptions, numbers: RangeInclusive<u32>, no
                 changes.extend((0..600).map(|post| posted(&mut random, &format!("{n}-{post}"), &name)));
             }
             engine.write(changes, Some(request(n.into(), 0)), Report::Results).await.unwrap();
-            history.insert(engine.state().sequence(), engine.state().digest());
+            history.insert(engine.state().unwrap().sequence(), engine.state().unwrap().digest());
         }
         drop(engine);
         end.join();
@@ -116,7 +116,7 @@ fn open_damaged(folder: PathBuf, history: &History) -> Outcome {
     std::thread::spawn(move || {
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let (engine, end) = open_engine(&folder, EngineOptions::default())?;
-            let state = engine.state();
+            let state = engine.state().unwrap();
             drop(engine);
             end.join();
             Ok::<_, StoreError>((state.sequence(), state.digest()))

@@ -10,18 +10,18 @@ use kith::store::{ErasureJournal, MemoryStore};
 
 use crate::support::*;
 
-const BEGUN: TimeMs = TimeMs(1_800_000_000_000);
+pub const BEGUN: TimeMs = TimeMs(1_800_000_000_000);
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
-const DAY_MS: i64 = 24 * HOUR_MS;
+pub const DAY_MS: i64 = 24 * HOUR_MS;
 
-fn open(folder: &Path, time: &Arc<SetTime>, options: EngineOptions) -> (Engine, WriterEnd) {
+pub fn open(folder: &Path, time: &Arc<SetTime>, options: EngineOptions) -> (Engine, WriterEnd) {
     let journal = ErasureJournal::open(&folder.join("journal")).unwrap();
     let store = open_store(&folder.join("store")).unwrap();
     Engine::open_with(store, options, time.clone(), Some(journal)).unwrap()
 }
 
-fn close((engine, end): (Engine, WriterEnd)) {
+pub fn close((engine, end): (Engine, WriterEnd)) {
     drop(engine);
     end.join();
 }
@@ -79,17 +79,17 @@ fn an_import_does_not_bring_back_who_was_erased_and_a_put_does() {
             let imported = engine.import(records("gone")).await.unwrap();
             let skipped: Vec<bool> = imported.results.iter().map(is_erased).collect();
             assert_eq!(skipped, [false, false, true, true, true, true, true, false, false], "{imported:?}");
-            let state = engine.state();
+            let state = engine.state().unwrap();
             assert!(state.member("gone").is_none());
             let origin = state.edge(&edge_key("ann", "friend", "bob")).unwrap().value.attrs.origin.unwrap();
             assert_eq!(origin.introducers, [member_id("cy")]);
             assert!(is_erased(&write(&engine, put_edge("ann", "friend", "gone")).await), "nor does an edge");
         });
-        let live = engine.state();
+        let live = engine.state().unwrap();
         drop(engine);
         end.join();
         let (engine, end) = Engine::open(reopen(), EngineOptions::default()).unwrap();
-        assert_eq!(engine.state().state_digest(), live.state_digest());
+        assert_eq!(engine.state().unwrap().state_digest(), live.state_digest());
         block_on(async {
             assert!(is_erased(&engine.import(vec![put_bare("gone")]).await.unwrap().results[0]));
             write(&engine, put_bare("gone")).await.unwrap();
@@ -113,12 +113,12 @@ fn an_erasure_is_forgotten_after_its_days_live_and_replayed() {
         assert!(is_erased(&engine.import(vec![put_bare("gone")]).await.unwrap().results[0]));
         time.pass_ms(1);
         assert!(engine.import(vec![put_bare("gone")]).await.unwrap().results[0].is_ok());
-        assert_eq!(engine.state().erased_count(), 0);
-        engine.state()
+        assert_eq!(engine.state().unwrap().erased_count(), 0);
+        engine.state().unwrap()
     });
     close((engine, end));
     let (engine, end) = open();
-    assert_eq!(engine.state().state_digest(), live.state_digest());
+    assert_eq!(engine.state().unwrap().state_digest(), live.state_digest());
     close((engine, end));
 }
 
@@ -149,14 +149,14 @@ fn a_store_from_before_an_erasure_learns_of_it_from_the_journal() {
     close((engine, end));
     std::fs::copy(folder.path().join("journal"), older.path().join("journal")).unwrap();
     let (engine, end) = open(older.path(), &time, options);
-    let is_there = ["ann", "gone", "late"].map(|id| engine.state().member(id).is_some());
+    let is_there = ["ann", "gone", "late"].map(|id| engine.state().unwrap().member(id).is_some());
     assert_eq!(is_there, [true, false, false]);
-    assert_eq!((engine.state().edge_count(), engine.state().erased_count()), (0, 3));
+    assert_eq!((engine.state().unwrap().edge_count(), engine.state().unwrap().erased_count()), (0, 3));
     time.pass_ms(MINUTE_MS);
     block_on(write(&engine, put_bare("back"))).unwrap();
     close((engine, end));
     let (engine, end) = open(older.path(), &time, options);
-    assert!(engine.state().member("back").is_some(), "who was brought back stays");
+    assert!(engine.state().unwrap().member("back").is_some(), "who was brought back stays");
     close((engine, end));
     // A store that begins anew beside the journal knows of it, too.
     std::fs::remove_dir_all(older.path().join("store")).unwrap();
@@ -167,7 +167,7 @@ fn a_store_from_before_an_erasure_learns_of_it_from_the_journal() {
 }
 
 /// Whether any byte under a folder's store is left of a name.
-fn holds(folder: &Path, name: &str) -> bool {
+pub fn holds(folder: &Path, name: &str) -> bool {
     let mut files = Vec::new();
     files_under(&folder.join("store"), &mut files);
     let holds = |bytes: Vec<u8>| bytes.windows(name.len()).any(|window| window == name.as_bytes());
@@ -249,7 +249,7 @@ fn the_bytes_of_an_erased_status_have_as_long_though_others_were_erased_before()
     let (engine, end) = open(folder.path(), &time, options);
     block_on(async {
         write(&engine, put_bare("other")).await.unwrap();
-        wait_until(|| engine.state().status("s").is_none()).await;
+        wait_until(|| engine.state().unwrap().status("s").is_none()).await;
         assert_gone_after(DAY_MS, &text, folder.path(), &time, &engine).await;
     });
     close((engine, end));
@@ -271,7 +271,7 @@ fn what_is_erased_right_behind_a_checkpoint_goes_and_the_log_before_one_that_is_
                 write(&before, delete("ghostly")).await.unwrap();
             }
             let covers = || before.metrics().checkpoint_sequence.get() as u64;
-            wait_until(|| covers() == before.state().sequence()).await;
+            wait_until(|| covers() == before.state().unwrap().sequence()).await;
         });
         close((before, end));
         // After a start the log's age is that of its files, by another clock than the test's.

@@ -11,7 +11,7 @@ use kith::store::Store;
 
 use crate::support::*;
 
-const FOLDER: &str = "tests/durable/fixtures/format-5";
+const FOLDER: &str = "tests/durable/fixtures/format-6";
 const DIGEST: u128 = 307_847_332_698_212_149_666_234_996_661_706_132_294;
 const SEQUENCE: u64 = 15;
 /// Members, edges, statuses, blocks and tallies.
@@ -80,7 +80,7 @@ fn the_fixture_opens_to_what_it_held() {
     assert_eq!(store.log.source().earliest(), 1);
     drop(store);
     let (engine, end) = Engine::open(open_store(copy.path()).unwrap(), EngineOptions::default()).unwrap();
-    let state = engine.state();
+    let state = engine.state().unwrap();
     let counts =
         [state.member_count(), state.edge_count(), state.status_count(), state.block_count(), state.tally_count()];
     assert_eq!((state.digest(), state.sequence(), counts), (DIGEST, SEQUENCE, COUNTS));

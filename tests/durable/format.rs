@@ -3,10 +3,10 @@
 
 use kith::domain::{
     Block, Change, Command, Day, DayOfAsks, EdgeAttrs, EdgePut, Event, Fields, History, InteractionRecord,
-    IntroducerTally, Introduction, Kind, KindAttrs, KindMerge, Member, MemberAttrs, MemberPatch, Origin, Precondition,
-    Request, RequestId, Scope, Secret, Sphere, Stage, Strength, TimeMs, Times, TopicSet, Visibility,
+    IntroducerTally, Introduction, Kind, KindAttrs, KindMerge, Member, MemberAttrs, MemberPatch, NamespaceName, Origin,
+    Precondition, Request, RequestId, Scope, Secret, Sphere, Stage, Strength, TimeMs, Times, TopicSet, Visibility,
 };
-use kith::store::{BackupPacker, CheckpointHead, Commit, EdgeRow, MemoryStore, Row};
+use kith::store::{BackupPacker, CheckpointHead, Commit, EdgeRow, MemoryStore, NamespaceRow, Row};
 
 use crate::support::*;
 
@@ -47,6 +47,8 @@ fn changes() -> Vec<Change> {
         Change::PutIntroducerTally { introducer: member_id("ann"), tally: tally() },
         Change::EraseStatus { id: status_id("s") },
         Change::KeepSecret { secret: Secret([0x5e; 32]) },
+        Change::CreateNamespace {},
+        Change::DeleteNamespace {},
         Change::PutKind { kind: carrying(), precondition: Precondition::Absent },
         Change::PutEdge {
             put: edge_with(key(), |attrs| attrs.asked_by = Some(member_id("bob"))),
@@ -144,6 +146,16 @@ fn rows() -> Vec<Row> {
     let kind = reads();
     let (id, fingerprint) = (RequestId(1), 0x0102 << 112);
     vec![
+        Row::Erasure { sequence: 5, time: TimeMs(1_400) },
+        Row::Namespace(NamespaceRow {
+            name: NamespaceName::parse("name", "acme").unwrap(),
+            create_sequence: 1,
+            create_time: TimeMs(900),
+            sequence: 6,
+            time: TimeMs(1_500),
+            digests: [0xfeed, 1, 2, 3, u128::MAX],
+            secret: Some(Secret([0x5e; 32])),
+        }),
         Row::Kind { slot: 2, kind },
         Row::Member { member: member(), times },
         Row::Member { member: private_member(), times: made },
@@ -176,10 +188,8 @@ const HEAD: CheckpointHead = CheckpointHead {
     blocks: 1,
     tallies: 1,
     pending: 1,
-    erasures: 0,
-    digests: [0xfeed, 1, 2, 3, u128::MAX],
-    erased: 5,
-    secret: Some(Secret([0x5e; 32])),
+    erasures: 1,
+    namespaces: 1,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -192,7 +202,7 @@ fn unhex(text: &str) -> Vec<u8> {
 
 fn commit_of(change: Change) -> Commit {
     let command = Command { time: TimeMs(1_700_000_000_123), request: None, changes: vec![change] };
-    Commit { sequence: 7, command, answer: Vec::new(), events: vec![Vec::new()] }
+    Commit { sequence: 7, namespace: NamespaceName::default(), command, answer: Vec::new(), events: vec![Vec::new()] }
 }
 
 /// Returns a commit of each change, of each event and of a request, in the order of the pinned ones.
@@ -203,7 +213,8 @@ fn commits() -> Vec<Commit> {
     let events = events().into_iter().map(|(change, event)| Commit { events: vec![vec![event]], ..commit_of(change) });
     let restored =
         restored().into_iter().map(|(change, event)| Commit { events: vec![vec![event]], ..commit_of(change) });
-    changes().into_iter().map(commit_of).chain(events).chain([asked]).chain(restored).collect()
+    let elsewhere = Commit { namespace: NamespaceName::parse("name", "acme").unwrap(), ..commit_of(put_bare("ann")) };
+    changes().into_iter().map(commit_of).chain(events).chain([asked]).chain(restored).chain([elsewhere]).collect()
 }
 
 /// Returns a store with the checkpoint, written now.

@@ -81,7 +81,7 @@ impl Shared {
         let state = match (&self.stale, at_least) {
             (Some(stale), _) => stale.clone(),
             (None, Some(revision)) => self.engine.state_at(&revision).await.unwrap(),
-            (None, None) => self.engine.state(),
+            (None, None) => self.engine.state().unwrap(),
         };
         let value = state.member(id(member).as_str()).map_or(0, |stored| stored.value.attrs.headline.parse().unwrap());
         Op { begun, ended: self.tick(), member, write: false, revision: state.sequence(), value }
@@ -96,7 +96,7 @@ fn id(member: usize) -> MemberId {
 async fn history(store: Store, seed: u64, stale: bool) -> Vec<Op> {
     let options = EngineOptions { checkpoint_log_bytes_min: 200, ..EngineOptions::default() };
     let (engine, end) = Engine::open(store, options).unwrap();
-    let stale = stale.then(|| engine.state());
+    let stale = stale.then(|| engine.state().unwrap());
     let shared = Arc::new(Shared { engine, clock: AtomicU64::new(1), values: AtomicU64::new(0), stale });
     let tasks = (0..6).map(|task| {
         let (shared, mut random) = (shared.clone(), Rng::with_seed(seed << 8 | task));
@@ -108,7 +108,7 @@ async fn history(store: Store, seed: u64, stale: bool) -> Vec<Op> {
                     0..2 => shared.write(member).await,
                     2 => shared.read(member, None).await,
                     _ => {
-                        let known = shared.engine.state().revision().to_string();
+                        let known = shared.engine.state().unwrap().revision().to_string();
                         shared.read(member, Some(known)).await
                     }
                 });

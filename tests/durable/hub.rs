@@ -27,7 +27,7 @@ fn a_million_edges_of_one_member_are_imported_and_erased() {
             let imported = engine.import(changes).await.unwrap();
             assert!(imported.results.iter().all(Result::is_ok));
         }
-        let state = engine.state();
+        let state = engine.state().unwrap();
         let hub = state.graph().find("hub").unwrap();
         assert_eq!((state.graph().half_edges(hub).len() as u64, state.edge_count()), (EDGES, EDGES));
         state.digest()
@@ -35,12 +35,12 @@ fn a_million_edges_of_one_member_are_imported_and_erased() {
     drop(engine);
     end.join();
     let (engine, end) = reopen();
-    assert_eq!((engine.state().digest(), engine.state().edge_count()), (before, EDGES));
+    assert_eq!((engine.state().unwrap().digest(), engine.state().unwrap().edge_count()), (before, EDGES));
     let (id, precondition) = (member_id("hub"), Precondition::None);
     let erase = vec![Change::DeleteMember { id, precondition, allow_missing: false }];
     let deleted = block_on(engine.write(erase, None, Report::Results));
     assert_eq!(deleted.unwrap().results[0].applied.edges_deleted, EDGES);
-    let state = engine.state();
+    let state = engine.state().unwrap();
     assert_eq!((state.edge_count(), state.member_count()), (0, EDGES));
     assert_eq!(state.graph().half_edges(state.graph().find("member-7").unwrap()).len(), 0);
     drop(engine);
@@ -80,7 +80,7 @@ async fn beside(engine: &Engine, change: Change, look: fn(&State)) -> (Duration,
             let change = put_edge("ann", "follows", &format!("other-{count}"));
             other.write(vec![change], None, Report::Revision).await.unwrap();
             longest = longest.max(begun.elapsed());
-            look(&other.state());
+            look(&other.state().unwrap());
             count += 1;
         }
         (longest, count)
@@ -107,7 +107,7 @@ fn others_write_while_a_hub_is_hidden_and_erased() {
         let patch = patch(|attrs| attrs.edges_visibility = Visibility::Connections);
         let hide = Change::UpdateMember { id: member_id("hub"), patch, precondition: Precondition::None };
         longest_of("hidden", beside(&engine, hide, |_| ()).await);
-        assert_sound(&engine.state());
+        assert_sound(&engine.state().unwrap());
         let precondition = Precondition::None;
         let erase = Change::DeleteMember { id: member_id("hub"), precondition, allow_missing: false };
         let all_or_nothing = |state: &State| match state.graph().find("hub") {
@@ -116,12 +116,12 @@ fn others_write_while_a_hub_is_hidden_and_erased() {
         };
         longest_of("erased", beside(&engine, erase, all_or_nothing).await);
         assert_eq!(engine.metrics().prepared.get(), 2);
-        let state = engine.state();
+        let state = engine.state().unwrap();
         assert_sound(&state);
         drop(engine);
         end.join();
         state.state_digest()
     });
     let (engine, _end) = open_engine(&folder.path().join("store"), EngineOptions::default()).unwrap();
-    assert_eq!(engine.state().state_digest(), before);
+    assert_eq!(engine.state().unwrap().state_digest(), before);
 }

@@ -100,7 +100,7 @@ async fn long(engine: &Engine, random: &mut Rng) -> Vec<Told> {
     let mut told = import(engine, changes.chunks(500).map(<[Change]>::to_vec).collect()).await;
     let erase = Change::DeleteMember { id: member_id(hub), precondition: Precondition::None, allow_missing: true };
     let change = if random.bool() { erase } else { shown(random, hub) };
-    let state = engine.state();
+    let state = engine.state().unwrap();
     let mut changes = vec![change.clone()];
     for _ in 0..random.usize(..3) {
         changes.insert(random.usize(..=changes.len()), some_change(random, &state, &[]));
@@ -135,7 +135,7 @@ async fn long(engine: &Engine, random: &mut Rng) -> Vec<Told> {
 
 /// What others do meanwhile: anything, the hubs and their fans among whom they name.
 async fn short(engine: &Engine, random: &mut Rng) -> Vec<Told> {
-    let state = engine.state();
+    let state = engine.state().unwrap();
     let hub = state.member(some_hub(random)).map(|hub| hub.etag()).into_iter().collect::<Vec<_>>();
     let some = |random: &mut Rng| match random.u8(..4) {
         0 => {
@@ -218,7 +218,7 @@ async fn at_once(begun: &[Commit], told: &[Told], commits: &[Commit]) -> u128 {
         assert_eq!(watch.take_commits(), std::slice::from_ref(commit));
     }
     assert!(commits.next().is_none());
-    engine.state().state_digest()
+    engine.state().unwrap().state_digest()
 }
 
 #[test]
@@ -234,14 +234,14 @@ fn prepared_beside_others_they_are_what_they_are_at_once() {
                 watch.fail_one_in(17);
             }
             let told = together(&engine, &clock, seed).await;
-            let (state, commits) = (engine.state(), watch.take_commits());
+            let (state, commits) = (engine.state().unwrap(), watch.take_commits());
             assert_sound(&state);
             prepared += engine.metrics().prepared.get();
             drop(engine);
             end.join();
             assert_eq!(at_once(&begun, &told, &commits).await, state.state_digest(), "seed {seed}");
             let (engine, _end) = open(store.open(), clock, 200);
-            assert_eq!(engine.state().state_digest(), state.state_digest(), "seed {seed}");
+            assert_eq!(engine.state().unwrap().state_digest(), state.state_digest(), "seed {seed}");
         });
     }
     assert!(prepared > 0);
@@ -252,7 +252,7 @@ fn prepared_beside_others_they_are_what_they_are_at_once() {
 async fn with_hub(store: Store, watch: &Watch) -> (Engine, WriterEnd, u64) {
     let (engine, end) = open(watch.on(store), SetTime::at(BEGUN), 1_000);
     import(&engine, vec![fans(&mut Rng::with_seed(1), "a", 4_000)]).await;
-    let sequence = engine.state().sequence();
+    let sequence = engine.state().unwrap().sequence();
     (engine, end, sequence)
 }
 
@@ -265,24 +265,27 @@ fn a_store_that_refuses_a_prepared_command_leaves_nothing_of_it() {
     block_on(async {
         let (memory, watch) = (MemoryStore::new(STORE_ID), Watch::default());
         let (engine, end, sequence) = with_hub(memory.open(), &watch).await;
-        let before = engine.state().state_digest();
+        let before = engine.state().unwrap().state_digest();
         watch.fail(StoreError::Full);
         for _ in 0..2 {
             assert!(engine.write(erase("a"), None, Report::Revision).await.is_err());
-            assert_eq!((engine.state().sequence(), engine.state().state_digest()), (sequence, before));
-            assert_sound(&engine.state());
+            assert_eq!(
+                (engine.state().unwrap().sequence(), engine.state().unwrap().state_digest()),
+                (sequence, before)
+            );
+            assert_sound(&engine.state().unwrap());
         }
         watch.recover();
         let told = write(&engine, erase("a"), None).await.unwrap();
         assert!(told.answer.contains("edges_deleted: 4000"), "{}", told.answer);
-        assert_eq!((told.sequence, engine.state().member("a")), (sequence + 1, None));
+        assert_eq!((told.sequence, engine.state().unwrap().member("a")), (sequence + 1, None));
         assert_eq!(engine.metrics().prepared.get(), 3);
-        let state = engine.state();
+        let state = engine.state().unwrap();
         assert_sound(&state);
         drop(engine);
         end.join();
         let (engine, _end) = open(memory.open(), SetTime::at(BEGUN), 1_000);
-        assert_eq!(engine.state().state_digest(), state.state_digest());
+        assert_eq!(engine.state().unwrap().state_digest(), state.state_digest());
     });
 }
 
@@ -291,20 +294,20 @@ fn a_command_that_is_refused_after_its_preparation_publishes_nothing() {
     block_on(async {
         let watch = Watch::default();
         let (engine, _end, sequence) = with_hub(MemoryStore::new(STORE_ID).open(), &watch).await;
-        let before = engine.state().state_digest();
+        let before = engine.state().unwrap().state_digest();
         // The second change is refused, whatever comes of the first.
         let changes = [erase("a"), erase("nobody")].concat();
         let refusal = engine.write(changes, None, Report::Revision).await.unwrap_err();
         assert!(matches!(refusal, Refusal::Change { index: 1, .. }), "{refusal:?}");
-        assert_eq!((engine.state().sequence(), engine.state().state_digest()), (sequence, before));
+        assert_eq!((engine.state().unwrap().sequence(), engine.state().unwrap().state_digest()), (sequence, before));
         assert_eq!(engine.metrics().prepared.get(), 0);
         write(&engine, vec![put_bare("z")], None).await.unwrap();
         assert_eq!(
-            engine.state().graph().half_edges(engine.state().graph().find("a").unwrap()).len() as u64
-                + engine.state().pending_count(),
+            engine.state().unwrap().graph().half_edges(engine.state().unwrap().graph().find("a").unwrap()).len() as u64
+                + engine.state().unwrap().pending_count(),
             4_000
         );
-        assert_sound(&engine.state());
+        assert_sound(&engine.state().unwrap());
     });
 }
 
@@ -326,6 +329,6 @@ fn an_engine_that_ends_carries_out_what_it_took() {
     drop(engine);
     end.join();
     let (engine, _end) = open(memory.open(), SetTime::at(BEGUN), 1_000);
-    assert_eq!(engine.state().member("a").unwrap().value, hide);
-    assert!(engine.state().member("later").is_some());
+    assert_eq!(engine.state().unwrap().member("a").unwrap().value, hide);
+    assert!(engine.state().unwrap().member("later").is_some());
 }

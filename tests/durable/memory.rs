@@ -63,7 +63,7 @@ fn what_grows_is_refused_in_time_for_a_restart_and_all_else_goes_on() {
         let again = engine.write(post(), asked, Report::Resource).await.unwrap();
         assert_eq!(again, first, "a retry has its answer, whatever there is room for");
         let metrics = engine.memory_metrics();
-        assert!(engine.state().member_count() < BYTES_MAX / 240, "it is noticed in time");
+        assert!(engine.state().unwrap().member_count() < BYTES_MAX / 240, "it is noticed in time");
         assert!(metrics.is_full && metrics.bytes_max == BYTES_MAX && metrics.start_bytes > BYTES_MAX, "{metrics:?}");
         let renamed = |name: &str| crate::support::patch(|attrs| attrs.display_name = name.to_owned());
         for grows in [put_bare("new"), put_edge("m1", "client", "m2"), patch("m1", renamed("One"))] {
@@ -73,12 +73,12 @@ fn what_grows_is_refused_in_time_for_a_restart_and_all_else_goes_on() {
         for goes_on in [put_bare("m1"), put_edge("m1", "friend", "m0x"), patch("m1", hide), delete("m2")] {
             write(&engine, goes_on).await.unwrap();
         }
-        (engine.state().member_count(), engine.state().digest())
+        (engine.state().unwrap().member_count(), engine.state().unwrap().digest())
     });
     drop(engine);
     end.join();
     let (engine, end) = open();
-    assert_eq!((engine.state().member_count(), engine.state().digest()), (members, digest));
+    assert_eq!((engine.state().unwrap().member_count(), engine.state().unwrap().digest()), (members, digest));
     block_on(async {
         for n in 3..members / 2 {
             write(&engine, delete(&format!("m{n}"))).await.unwrap();
@@ -146,7 +146,7 @@ fn imports_under_way_are_a_part_of_the_bound() {
     });
     let together = watch.changes_together();
     assert!((CHANGES + 1..=changes_max + CHANGES).contains(&together), "{together} changes went together");
-    assert_eq!(engine.state().edge_count(), (imports * CHANGES) as u64);
+    assert_eq!(engine.state().unwrap().edge_count(), (imports * CHANGES) as u64);
     drop(engine);
     end.join();
 }

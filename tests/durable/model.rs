@@ -6,7 +6,8 @@ use std::fmt::Debug;
 
 use fastrand::Rng;
 use kith::domain::{
-    Change, ChangeError, Edge, EdgeKey, EdgePut, History, Kind, Member, Precondition, Sphere, StatusId, TimeMs,
+    Change, ChangeError, Edge, EdgeKey, EdgePut, History, Kind, Member, NamespaceName, Precondition, Sphere, StatusId,
+    TimeMs,
 };
 use kith::engine::{
     Applied, Engine, EngineOptions, Hashed, ImportStream, Record, Refusal, Report, State, Stored, WriterEnd,
@@ -78,7 +79,7 @@ impl<'a> Pair<'a> {
     }
 
     async fn step(&mut self) {
-        let state = self.engine().state();
+        let state = self.engine().state().unwrap();
         let count = if self.random.u8(0..3) == 0 { self.random.usize(2..7) } else { 1 };
         let changes: Vec<Change> = (0..count).map(|_| some_change(&mut self.random, &state, &self.etags)).collect();
         let imported: Vec<Change> =
@@ -97,7 +98,7 @@ impl<'a> Pair<'a> {
             }
             _ => self.write(changes).await,
         }
-        assert_eq!(self.engine().state().sequence(), self.sequence);
+        assert_eq!(self.engine().state().unwrap().sequence(), self.sequence);
     }
 
     async fn write(&mut self, changes: Vec<Change>) {
@@ -160,7 +161,7 @@ impl<'a> Pair<'a> {
 
     /// Compares everything, and notes the etags.
     fn compare(&mut self) {
-        let state = self.engine().state();
+        let state = self.engine().state().unwrap();
         assert_sound(&state);
         let naive = &self.naive;
         let mut etags = Vec::new();
@@ -221,13 +222,13 @@ impl<'a> Pair<'a> {
 
     /// Closes the store and opens it again: what comes back is what was there.
     fn reopen(&mut self) {
-        let before = self.engine().state();
+        let before = self.engine().state().unwrap();
         let (engine, end) = self.engine.take().unwrap();
         drop(engine);
         end.join();
         self.exported_as(&before);
         self.engine = Some(Engine::open(self.watch.on((self.open)()), self.options).unwrap());
-        let after = self.engine().state();
+        let after = self.engine().state().unwrap();
         assert_eq!((after.digest(), after.revision()), (before.digest(), before.revision()));
         assert_eq!(
             after.state_digest(),
@@ -271,7 +272,7 @@ impl Pair<'_> {
             exported.push(format!("{record:?}"));
             Ok(())
         };
-        let totals = export_stored(|| Ok((self.open)()), take).unwrap();
+        let totals = export_stored(|| Ok((self.open)()), &NamespaceName::default(), take).unwrap();
         let mut held: Vec<String> = state.records().map(|record| format!("{record:?}")).collect();
         exported.sort();
         held.sort();
@@ -352,7 +353,7 @@ fn the_order_of_insertion_leaves_no_trace_in_the_digest() {
                     assert!(imported.results.iter().all(Result::is_ok));
                 }
             }
-            engine.state().digest()
+            engine.state().unwrap().digest()
         })
     };
     let first = digest_of(1);
@@ -388,6 +389,6 @@ fn the_65th_kind_is_refused_and_a_freed_place_is_taken() {
         let (name, precondition) = (kind_name("kind-20"), Precondition::None);
         let delete = Change::DeleteKind { name, precondition, allow_missing: false };
         engine.write(vec![delete, put(57)], None, Report::Revision).await.unwrap();
-        assert_eq!(engine.state().kinds().len(), 64);
+        assert_eq!(engine.state().unwrap().kinds().len(), 64);
     });
 }

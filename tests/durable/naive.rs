@@ -184,7 +184,10 @@ impl Naive {
             Change::KeepErased { .. } | Change::RememberErased { .. } => Ok(CREATED),
             Change::Restore { times, put } => self.restore(now, *times, put),
             // No caller asks for these.
-            Change::EraseStatus { .. } | Change::KeepSecret { .. } => Ok(CREATED),
+            Change::EraseStatus { .. }
+            | Change::KeepSecret { .. }
+            | Change::CreateNamespace {}
+            | Change::DeleteNamespace {} => Ok(CREATED),
             Change::PutIntroducerTally { introducer, tally } => {
                 if !self.members.contains_key(introducer) {
                     return refused("Precondition MemberMissing TallyMemberId");

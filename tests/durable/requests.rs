@@ -41,11 +41,11 @@ fn a_retry_gets_the_first_answer_and_another_body_is_refused() {
             let (engine, end) = Engine::open(watch.on(reopen()), options).unwrap();
             block_on(async {
                 assert_eq!(write(&engine, "first", Some(request(1, 11))).await, Ok(2));
-                let before = engine.state();
+                let before = engine.state().unwrap();
                 let refusal = write(&engine, "other", Some(request(1, 12))).await.unwrap_err();
                 assert_eq!(reason(refusal), (Reason::RequestIdReused, "request_id".to_owned()));
-                assert_eq!(engine.state().sequence(), before.sequence());
-                assert!(engine.state().member("other").is_none());
+                assert_eq!(engine.state().unwrap().sequence(), before.sequence());
+                assert!(engine.state().unwrap().member("other").is_none());
                 for n in 0..200 {
                     write(&engine, &format!("member-{round}-{n}"), None).await.unwrap();
                 }
@@ -63,7 +63,7 @@ fn a_write_without_effect_is_remembered_under_its_request_too() {
     block_on(async {
         let (engine, _end) = open(MemoryStore::new(STORE_ID).open());
         write(&engine, "a", None).await.unwrap();
-        let sequence = engine.state().sequence();
+        let sequence = engine.state().unwrap().sequence();
         assert_eq!(write(&engine, "a", None).await, Ok(sequence), "nothing changed, nothing is kept");
         let answer = write(&engine, "a", Some(request(5, 5))).await;
         write(&engine, "b", None).await.unwrap();
@@ -109,7 +109,7 @@ fn a_request_is_answered_for_a_day_and_carried_out_anew_after_it() {
 fn a_retry_is_never_counted_twice_whatever_the_clock_does() {
     let year = 365 * 24 * HOUR_MS;
     let (memory, time) = (MemoryStore::new(STORE_ID), SetTime::at(BEGUN));
-    let dated = |engine: &Engine, id: &str| engine.state().member(id).unwrap().create_time;
+    let dated = |engine: &Engine, id: &str| engine.state().unwrap().member(id).unwrap().create_time;
     block_on(async {
         let (engine, end) = open_at(&memory, &time);
         let first = write(&engine, "a", Some(request(1, 1))).await;
@@ -131,7 +131,7 @@ fn a_retry_is_never_counted_twice_whatever_the_clock_does() {
         assert_eq!(write(&engine, "a", Some(request(1, 1))).await, first);
         refused(write(&engine, "c", Some(request(2, 2))).await.unwrap_err());
         refused(engine.import(vec![put_bare("c")]).await.unwrap_err());
-        assert!(engine.state().member("a").is_some(), "reads are served");
+        assert!(engine.state().unwrap().member("a").is_some(), "reads are served");
         drop(engine);
         end.join();
         let options = EngineOptions { accept_clock: true, ..EngineOptions::default() };
@@ -148,7 +148,7 @@ fn the_log_is_kept_for_watchers_by_its_own_time() {
     let options = EngineOptions { checkpoint_log_bytes_min: 1, ..EngineOptions::default() };
     let (engine, end) = Engine::open_at(open_store(folder.path()).unwrap(), options, time.clone()).unwrap();
     block_on(async {
-        let from = engine.state().revision().to_string();
+        let from = engine.state().unwrap().revision().to_string();
         let covered = || engine.metrics().checkpoint_sequence.get();
         time.jump_ms(48 * HOUR_MS);
         for n in 0..20 {
@@ -190,13 +190,13 @@ fn who_was_named_before_it_existed_takes_its_answers_along_live_and_replayed() {
             engine.import(vec![put_edge("ghostly", "friend", "c")]).await.unwrap();
             let gone = engine.write(vec![delete("ghostly")], Some(request(2, 2)), Report::Results).await;
             assert_eq!(gone.as_ref().unwrap().results[0].applied.edges_deleted, 1);
-            (engine.state(), gone)
+            (engine.state().unwrap(), gone)
         });
         drop(engine);
         end.join();
         let (engine, end) = Engine::open(reopen(), EngineOptions::default()).unwrap();
-        assert_eq!(engine.state().state_digest(), live.state_digest());
-        assert!(engine.state().edge(&edge_key("a", "friend", "b")).unwrap().value.attrs.origin.is_none());
+        assert_eq!(engine.state().unwrap().state_digest(), live.state_digest());
+        assert!(engine.state().unwrap().edge(&edge_key("a", "friend", "b")).unwrap().value.attrs.origin.is_none());
         block_on(async {
             let again = put_introduced(&engine, "ghostly", request(1, 1)).await;
             assert!(matches!(again, Err(Error::Precondition(refused)) if refused.reason == Reason::AnswerErased));
@@ -216,19 +216,22 @@ fn ids_expire_in_a_store_that_only_imports_live_and_replayed() {
         for n in 0..200 {
             write(&engine, "a", Some(request(n, n))).await.unwrap();
         }
-        assert_eq!(engine.state().request_count(), 200);
+        assert_eq!(engine.state().unwrap().request_count(), 200);
         time.pass_ms(25 * HOUR_MS);
         for (n, left) in [(0, 136), (1, 72), (2, 8), (3, 0)] {
             engine.import(vec![put_bare(&format!("imported {n}"))]).await.unwrap();
-            assert_eq!(engine.state().request_count(), left, "after import {n}");
+            assert_eq!(engine.state().unwrap().request_count(), left, "after import {n}");
         }
         write(&engine, "a", Some(request(7, 7))).await.unwrap();
-        engine.state()
+        engine.state().unwrap()
     });
     drop(engine);
     end.join();
     let (engine, _end) = open_at(&memory, &time);
-    assert_eq!((engine.state().request_count(), engine.state().state_digest()), (1, live.state_digest()));
+    assert_eq!(
+        (engine.state().unwrap().request_count(), engine.state().unwrap().state_digest()),
+        (1, live.state_digest())
+    );
 }
 
 #[test]
@@ -251,7 +254,7 @@ fn an_id_is_its_callers_own_and_when_they_fill_their_room_new_ones_are_refused()
         assert_eq!(write(&engine, "a", Some(of("mallory", 1))).await, Ok(2), "what is kept is answered all the same");
         assert!(write(&engine, "c", Some(of("alice", 2))).await.is_ok(), "one caller never fills another's room");
         assert!(write(&engine, "d", None).await.is_ok());
-        assert!(engine.state().request_bytes() <= options.request_ids_bytes_max);
+        assert!(engine.state().unwrap().request_bytes() <= options.request_ids_bytes_max);
     });
 }
 
@@ -300,7 +303,7 @@ fn a_refusal_waits_for_what_it_was_judged_on() {
         }
         assert_eq!(reason(whole(deleted.await.unwrap().unwrap_err())).0, Reason::StorageFull);
         watch.recover();
-        assert!(engine.state().member("x").is_some() && engine.state().member("g3").is_none());
+        assert!(engine.state().unwrap().member("x").is_some() && engine.state().unwrap().member("g3").is_none());
         assert!(engine.write(vec![delete("x")], None, Report::Revision).await.is_ok());
     });
     drop(engine);
@@ -311,7 +314,7 @@ fn a_refusal_waits_for_what_it_was_judged_on() {
 fn a_read_waits_for_its_revision() {
     block_on(async {
         let (engine, _end) = open(MemoryStore::new(STORE_ID).open());
-        let next = Revision::new(STORE_ID.0, engine.state().sequence() + 1).to_string();
+        let next = Revision::new(STORE_ID.0, engine.state().unwrap().sequence() + 1).to_string();
         let reader = tokio::spawn({
             let (engine, next) = (engine.clone(), next.clone());
             async move { engine.state_at(&next).await }
@@ -322,7 +325,7 @@ fn a_read_waits_for_its_revision() {
         let state = reader.await.unwrap().unwrap();
         assert_eq!(state.revision().to_string(), next);
         assert!(state.member("a").is_some());
-        let later = Revision::new(STORE_ID.0, engine.state().sequence() + 1).to_string();
+        let later = Revision::new(STORE_ID.0, engine.state().unwrap().sequence() + 1).to_string();
         let refused = engine.state_at(&later).await.err().unwrap();
         assert!(matches!(refused, Error::Unavailable { retry_after_ms: 1.., .. }));
         assert_eq!(reason(refused).0, Reason::RevisionNotReached);
@@ -353,7 +356,7 @@ fn many_writers_at_once_are_all_answered_in_order() {
                     let mut revisions = Vec::new();
                     for n in 0..40 {
                         let revision = write(&engine, &format!("member-{task}-{n}"), None).await.unwrap();
-                        assert!(engine.state().sequence() >= revision, "answered before it was published");
+                        assert!(engine.state().unwrap().sequence() >= revision, "answered before it was published");
                         revisions.push(revision);
                     }
                     revisions
@@ -370,11 +373,11 @@ fn many_writers_at_once_are_all_answered_in_order() {
         });
         given.sort_unstable();
         assert_eq!(given, (2..2 + 48 * 40).collect::<Vec<u64>>(), "each write has a revision of its own");
-        let digest = engine.state().digest();
+        let digest = engine.state().unwrap().digest();
         drop(engine);
         end.join();
         let (engine, end) = Engine::open(reopen(), EngineOptions::default()).unwrap();
-        assert_eq!((engine.state().digest(), engine.state().member_count()), (digest, 48 * 40));
+        assert_eq!((engine.state().unwrap().digest(), engine.state().unwrap().member_count()), (digest, 48 * 40));
         drop(engine);
         end.join();
     });
@@ -388,13 +391,13 @@ fn after_a_failed_append_nothing_is_published_and_the_next_write_is_taken() {
         let (engine, end) = Engine::open(watch.on(memory.open()), EngineOptions::default()).unwrap();
         block_on(async {
             write(&engine, "before", None).await.unwrap();
-            let state = engine.state();
+            let state = engine.state().unwrap();
             watch.fail(failure);
             let refusal = write(&engine, "a", Some(request(1, 1))).await.unwrap_err();
             assert_eq!(reason(refusal).0, expected);
             assert_eq!(reason(engine.import(vec![put_bare("c")]).await.unwrap_err()).0, expected);
-            assert_eq!(engine.state().revision(), state.revision());
-            assert_eq!((engine.state().digest(), engine.state().member_count()), (state.digest(), 1));
+            assert_eq!(engine.state().unwrap().revision(), state.revision());
+            assert_eq!((engine.state().unwrap().digest(), engine.state().unwrap().member_count()), (state.digest(), 1));
             watch.recover();
             assert_eq!(write(&engine, "b", None).await, Ok(3));
         });
@@ -402,8 +405,8 @@ fn after_a_failed_append_nothing_is_published_and_the_next_write_is_taken() {
         end.join();
         let (engine, _end) = open(memory.open());
         block_on(async {
-            assert!(engine.state().member("a").is_none());
-            assert!(engine.state().member("c").is_none() && engine.state().member("b").is_some());
+            assert!(engine.state().unwrap().member("a").is_none());
+            assert!(engine.state().unwrap().member("c").is_none() && engine.state().unwrap().member("b").is_some());
             assert_eq!(write(&engine, "a", Some(request(1, 1))).await, Ok(4), "it was never answered");
         });
     }
@@ -432,12 +435,12 @@ fn what_was_applied_upon_a_batch_that_failed_has_never_happened_either() {
             break;
         }
     }
-    let published = engine.state();
+    let published = engine.state().unwrap();
     assert_eq!(published.sequence(), kept.len() as u64 + 1);
     drop(engine);
     end.join();
     let (engine, _end) = open(memory.open());
-    for state in [published, engine.state()] {
+    for state in [published, engine.state().unwrap()] {
         assert_eq!(state.member_count(), kept.len() as u64);
         assert!(kept.values().all(|id| state.member(id).is_some()));
         assert!(refused.iter().all(|id| state.member(id).is_none()));
@@ -490,7 +493,7 @@ fn a_retry_has_its_answer_while_the_clock_waits() {
         let refused = engine.import(vec![put_bare("new")]).await.unwrap_err();
         assert!(waits(&refused), "{refused:?}");
     });
-    assert_eq!(engine.state().member_count(), 1);
+    assert_eq!(engine.state().unwrap().member_count(), 1);
     drop(engine);
     end.join();
 }

@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kith::domain::{
     Audience, Change, Command, EdgeAttrs, EdgeFilter, EdgeKey, EdgePut, Error, KindName, Member, MemberAttrs, MemberId,
-    MemberPatch, Precondition, Request, RequestId, Scope, Sphere, Status, StatusAttrs, StatusId, Strength, TimeMs,
-    TopicSet,
+    MemberPatch, NamespaceName, Precondition, Request, RequestId, Scope, Sphere, Status, StatusAttrs, StatusId,
+    Strength, TimeMs, TopicSet,
 };
-use kith::engine::{Engine, EngineOptions, Refusal, WriterEnd};
+use kith::engine::{Engine, EngineOptions, Namespaces, Refusal, State, WriterEnd};
 use kith::store::{CheckpointHead, CheckpointLoader, Commit, Loader, MemoryStore, Row, Store, StoreError, StoreId};
 
 pub const STORE_ID: StoreId = StoreId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
@@ -72,6 +73,11 @@ pub fn load(store: &mut Store) -> Loaded {
     loaded
 }
 
+/// The state of the default namespace of a store that no engine serves.
+pub fn state_of(store: &mut Store) -> Arc<State> {
+    Namespaces::load(store).unwrap().default_state().clone()
+}
+
 pub fn member_id(text: &str) -> MemberId {
     MemberId::parse("id", text).unwrap()
 }
@@ -111,7 +117,13 @@ pub fn commit(sequence: u64, answer: &[u8]) -> Commit {
     let request = request(u128::from(sequence), u128::from(sequence) << 64);
     let changes = vec![put_bare(&format!("member-{sequence}")), put_edge("a", "friend", "b")];
     let command = Command { time: TimeMs(1_700_000_000_000 + sequence as i64), request: Some(request), changes };
-    Commit { sequence, command, answer: answer.to_vec(), events: vec![Vec::new(), Vec::new()] }
+    Commit {
+        sequence,
+        namespace: NamespaceName::default(),
+        command,
+        answer: answer.to_vec(),
+        events: vec![Vec::new(), Vec::new()],
+    }
 }
 
 /// A status with every field set.
@@ -161,9 +173,10 @@ pub async fn wait_until(condition: impl Fn() -> bool) {
     }
 }
 
+/// Finds the files under a folder. What goes meanwhile, as a generation does, is not found.
 pub fn files_under(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        let path = entry.path();
         if path.is_dir() { files_under(&path, found) } else { found.push(path) }
     }
 }

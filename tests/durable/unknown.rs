@@ -20,12 +20,12 @@ fn open(memory: &MemoryStore, faulty: &Faulty) -> (Engine, WriterEnd) {
 
 /// Ends an engine, and gives the members that another start finds.
 fn found_by_a_start(memory: &MemoryStore, (engine, end): (Engine, WriterEnd)) -> (u64, u64) {
-    let ended = engine.state();
+    let ended = engine.state().unwrap();
     drop(engine);
     end.join();
     let (engine, _end) = open(memory, &Faulty::default());
-    assert_eq!(engine.state().state_digest(), ended.state_digest());
-    (engine.state().sequence(), engine.state().member_count())
+    assert_eq!(engine.state().unwrap().state_digest(), ended.state_digest());
+    (engine.state().unwrap().sequence(), engine.state().unwrap().member_count())
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_tail_that_can_be_read_says_what_an_append_did_not() {
         faulty.next(&[Fault::UnknownNotThere]);
         let refused = write(&engine.0, "not there", Some(request(2, 2))).await;
         assert!(matches!(&refused, Err(Error::Internal(why)) if why.contains("no answer came")), "{refused:?}");
-        assert_eq!(engine.0.state().sequence(), 2);
+        assert_eq!(engine.0.state().unwrap().sequence(), 2);
         assert_eq!(write(&engine.0, "not there", Some(request(2, 2))).await, Ok(3));
         assert_eq!(engine.0.metrics().batches_refused.get(), 1);
     });
@@ -59,7 +59,7 @@ fn while_the_tail_cannot_be_read_nothing_else_is_appended() {
                 let refused = write(&engine.0, &format!("later-{round}"), None).await;
                 let waits = matches!(refused, Err(Error::Internal(_)));
                 assert!(waits, "{refused:?}");
-                assert!(engine.0.state().member("lost").is_none());
+                assert!(engine.0.state().unwrap().member("lost").is_none());
             }
             assert_eq!(memory.commits().len(), if is_there { 2 } else { 1 });
             faulty.tail_fails(false);
@@ -105,7 +105,7 @@ fn whatever_an_append_says_what_was_acknowledged_is_there_once() {
             sequences.dedup();
             assert_eq!(sequences.len(), 96, "each has a sequence of its own");
             acknowledged += 96;
-            assert_eq!(engine.0.state().member_count(), acknowledged);
+            assert_eq!(engine.0.state().unwrap().member_count(), acknowledged);
         }
     });
     assert_eq!(found_by_a_start(&memory, engine), (acknowledged + 1, acknowledged));

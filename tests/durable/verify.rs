@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 use kith::domain::{Change, Error, Finding};
-use kith::engine::{Engine, EngineOptions, Report, State, Verifier, verify_log};
+use kith::engine::{Engine, EngineOptions, Namespaces, Report, State, Verifier, verify_log};
 use kith::store::MemoryStore;
 
 use crate::backup::backup;
@@ -34,7 +34,7 @@ pub fn assert_sound(state: &State) {
 pub async fn some_commands(engine: &Engine, random: &mut Rng) {
     let mut etags = Vec::new();
     for _ in 0..random.usize(1..40) {
-        let state = engine.state();
+        let state = engine.state().unwrap();
         let changes: Vec<Change> = (0..random.usize(1..12)).map(|_| some_change(random, &state, &etags)).collect();
         etags = state.kinds().into_iter().map(|kind| kind.etag()).collect();
         if random.bool() {
@@ -57,23 +57,24 @@ fn nothing_is_found_after_any_commands_live_or_read_again() {
             let options = EngineOptions { checkpoint_log_bytes_min, ..EngineOptions::default() };
             let (engine, end) = Engine::open(memory.open(), options).unwrap();
             some_commands(&engine, random).await;
-            let state = engine.state();
+            let state = engine.state().unwrap();
             assert_sound(&state);
             drop(engine);
             end.join();
-            let read = State::load(&mut memory.open()).unwrap();
-            assert_sound(&read);
+            let all = Namespaces::load(&mut memory.open()).unwrap();
+            let read = all.default_state();
+            assert_sound(read);
             assert_eq!((read.digest(), read.sequence()), (state.digest(), state.sequence()), "seed {seed}");
             // The same log applied once more gives the same bytes. The live state may have its members in other places.
-            let again = State::load(&mut memory.open()).unwrap();
-            assert!(backup(&read) == backup(&again) && read.records().eq(state.records()), "seed {seed}");
+            let again = Namespaces::load(&mut memory.open()).unwrap();
+            assert!(backup(&all) == backup(&again) && read.records().eq(state.records()), "seed {seed}");
         }
     });
 }
 
 /// Takes what is found.
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+pub struct Findings(Vec<Finding>);
 
 impl Verifier for Findings {
     fn found(&mut self, finding: Finding) -> Result<(), Error> {
@@ -98,7 +99,7 @@ fn damage_of_the_log_behind_a_checkpoint_is_found_though_a_start_does_not_read_i
         }
         wait_until(|| !folder.path().join("generation-00000000000000000001").exists()).await;
         let found = &mut Findings::default();
-        assert_eq!((engine.verify_disk(&engine.state(), found).unwrap(), &found.0), (0, &Vec::new()));
+        assert_eq!((engine.verify_disk(engine.namespaces().sequence(), found).unwrap(), &found.0), (0, &Vec::new()));
         drop(engine);
         end.join();
     });
@@ -110,7 +111,7 @@ fn damage_of_the_log_behind_a_checkpoint_is_found_though_a_start_does_not_read_i
         bytes[at] ^= 4;
         std::fs::write(&segment, bytes).unwrap();
         let mut store = open_store(folder.path()).unwrap();
-        let state = State::load(&mut store).unwrap();
+        let state = state_of(&mut store);
         let found = &mut Findings::default();
         assert_eq!(verify_log(store.log.source().as_ref(), state.sequence(), found).unwrap(), 1, "byte {at}");
         let Finding { part, message, .. } = &found.0[0];
@@ -154,20 +155,20 @@ fn what_rots_under_a_server_is_found_and_written_anew() {
             }
             std::fs::write(&path, bytes).unwrap();
             let found = &mut Findings::default();
-            assert_eq!(engine.verify_disk(&engine.state(), found).unwrap(), 1, "{}", path.display());
+            assert_eq!(engine.verify_disk(engine.namespaces().sequence(), found).unwrap(), 1, "{}", path.display());
             assert_eq!(found.0[0].part, part, "{:?}", found.0);
             // Of the log it is enough that the segment goes, where a checkpoint covers it.
             let is_new = || engine.metrics().checkpoints.get() > installed || !path.exists();
             wait_until(|| engine.metrics().scrub_findings.get() > 0 && is_new()).await;
-            let clean = || engine.verify_disk(&engine.state(), &mut Findings::default()).unwrap() == 0;
+            let clean = || engine.verify_disk(engine.namespaces().sequence(), &mut Findings::default()).unwrap() == 0;
             wait_until(clean).await;
-            let digest = engine.state().digest();
+            let digest = engine.state().unwrap().digest();
             drop(engine);
             end.join();
             digest
         });
         let (engine, end) = open_engine(folder.path(), EngineOptions::default()).unwrap();
-        assert_eq!(engine.state().digest(), digest);
+        assert_eq!(engine.state().unwrap().digest(), digest);
         drop(engine);
         end.join();
     }

@@ -28,6 +28,16 @@ macro_rules! asks {
                 self.answer_with(channel, |metadata| drop(metadata.insert("authorization", authorization))).await
             }
 
+            /// The answer to who bears a token in a namespace, written out.
+            pub async fn answer_in(self, channel: Channel, namespace: &str, token: &str) -> Result<String, Status> {
+                let (authorization, namespace) = (format!("Bearer {token}").parse().unwrap(), namespace.parse().unwrap());
+                let add = |metadata: &mut MetadataMap| {
+                    metadata.insert("authorization", authorization);
+                    metadata.insert("kith-namespace", namespace);
+                };
+                self.answer_with(channel, add).await
+            }
+
             async fn answer_with(
                 self,
                 channel: Channel,
@@ -44,8 +54,14 @@ macro_rules! asks {
             }
         }
 
+        /// A valid request of every RPC that takes one message, by the RPC's name.
+        pub fn every() -> Vec<(&'static str, Ask)> {
+            vec![$((stringify!($rpc), Ask::$rpc($base())),)+]
+        }
+
         $(
-            /// The valid request, changed.
+            /// The valid request, changed. Streams are asked for as they are.
+            #[allow(dead_code)]
             pub fn $method(change: impl FnOnce(&mut $request)) -> Ask {
                 let mut request = $base();
                 change(&mut request);
@@ -60,6 +76,7 @@ use data_service_client::DataServiceClient;
 use edge_service_client::EdgeServiceClient;
 use introduction_service_client::IntroductionServiceClient;
 use member_service_client::MemberServiceClient;
+use namespace_service_client::NamespaceServiceClient;
 use path_service_client::PathServiceClient;
 use reach_service_client::ReachServiceClient;
 use status_service_client::StatusServiceClient;
@@ -103,6 +120,12 @@ asks! {
     Export(ExportRequest) by DataServiceClient::export, base_export;
     Verify(VerifyRequest) by AdminServiceClient::verify, base_verify;
     GetServerInfo(GetServerInfoRequest) by AdminServiceClient::get_server_info, base_get_server_info;
+    Backup(BackupRequest) by AdminServiceClient::backup, base_backup;
+    Watch(WatchRequest) by DataServiceClient::watch, base_watch;
+    CreateNamespace(CreateNamespaceRequest) by NamespaceServiceClient::create_namespace, base_create_namespace;
+    GetNamespace(GetNamespaceRequest) by NamespaceServiceClient::get_namespace, base_get_namespace;
+    ListNamespaces(ListNamespacesRequest) by NamespaceServiceClient::list_namespaces, base_list_namespaces;
+    DeleteNamespace(DeleteNamespaceRequest) by NamespaceServiceClient::delete_namespace, base_delete_namespace;
 }
 
 pub fn text(text: &str) -> String {
@@ -149,6 +172,30 @@ pub fn status_of(request: &mut PostStatusRequest) -> &mut kith::proto::v1::Statu
 
 pub fn block(member_id: &str, blocked_id: &str) -> Option<Block> {
     Some(Block { member_id: text(member_id), blocked_id: text(blocked_id) })
+}
+
+fn base_backup() -> BackupRequest {
+    BackupRequest::default()
+}
+
+fn base_watch() -> WatchRequest {
+    WatchRequest::default()
+}
+
+fn base_create_namespace() -> CreateNamespaceRequest {
+    CreateNamespaceRequest { name: text("other") }
+}
+
+fn base_get_namespace() -> GetNamespaceRequest {
+    GetNamespaceRequest { name: text("default") }
+}
+
+fn base_list_namespaces() -> ListNamespacesRequest {
+    ListNamespacesRequest::default()
+}
+
+fn base_delete_namespace() -> DeleteNamespaceRequest {
+    DeleteNamespaceRequest { name: text("nothing"), allow_missing: true }
 }
 
 fn base_block_member() -> BlockMemberRequest {

@@ -43,10 +43,10 @@ fn read(viewer: &str) -> Option<ReadOptions> {
     Some(ReadOptions { viewer_id: text(viewer), as_of: at(1_800_000_000), ..Default::default() })
 }
 
-type AskFor = fn(&str) -> Ask;
+pub type AskFor = fn(&str) -> Ask;
 
 /// Each RPC that needs the role `read`, by every field that says for whom it is asked. In the others ada is named.
-const READS: [(&str, AskFor); 20] = [
+pub const READS: [(&str, AskFor); 20] = [
     ("MemberService/GetMember", |viewer| get_member(|r| r.viewer_id = text(viewer))),
     ("MemberService/BatchGetMembers", |viewer| batch_get_members(|r| r.viewer_id = text(viewer))),
     ("MemberService/ListMembers", |viewer| list_members(|r| r.viewer_id = text(viewer))),

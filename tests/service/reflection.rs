@@ -35,6 +35,7 @@ const SERVICES: [&str; 11] = [
     "kith.v1.EdgeService",
     "kith.v1.IntroductionService",
     "kith.v1.MemberService",
+    "kith.v1.NamespaceService",
     "kith.v1.PathService",
     "kith.v1.ReachService",
     "kith.v1.StatusService",

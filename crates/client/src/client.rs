@@ -2,18 +2,22 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tonic::metadata::errors::InvalidMetadataValue;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
 use tonic::{Request, Status};
 use tonic_health::pb::health_client::HealthClient;
 use uuid::Uuid;
 
 use crate::ANSWER_BYTES_MAX;
-use crate::connection::Connection;
+use crate::connection::{CallMetadata, Connection};
 use crate::proto::v1;
 use crate::proto::v1::admin_service_client::AdminServiceClient;
 use crate::proto::v1::data_service_client::DataServiceClient;
 use crate::proto::v1::edge_service_client::EdgeServiceClient;
 use crate::proto::v1::introduction_service_client::IntroductionServiceClient;
 use crate::proto::v1::member_service_client::MemberServiceClient;
+use crate::proto::v1::namespace_service_client::NamespaceServiceClient;
 use crate::proto::v1::path_service_client::PathServiceClient;
 use crate::proto::v1::reach_service_client::ReachServiceClient;
 use crate::proto::v1::status_service_client::StatusServiceClient;
@@ -24,15 +28,30 @@ use crate::unary::Unary;
 /// A client of a server. Clones share the connection and the newest revision.
 #[derive(Debug, Clone)]
 pub struct Client {
-    connection: Connection,
+    channel: Channel,
+    metadata: CallMetadata,
     retry: Retry,
     /// The newest revision that a write of this client was answered with; empty before the first.
     written: Arc<Mutex<String>>,
 }
 
 impl Client {
-    pub(crate) fn new(connection: Connection) -> Client {
-        Client { connection, retry: Retry::default(), written: Arc::default() }
+    pub(crate) fn new(channel: Channel, metadata: CallMetadata) -> Client {
+        Client { channel, metadata, retry: Retry::default(), written: Arc::default() }
+    }
+
+    /// Returns a client for a namespace of the same server. The two share the connection.
+    ///
+    /// # Errors
+    /// Returns an error if the text cannot stand in a header.
+    pub fn within(&self, namespace: &str) -> Result<Client, InvalidMetadataValue> {
+        let namespace = Some(namespace.parse()?);
+        let metadata = CallMetadata { namespace, ..self.metadata.clone() };
+        Ok(Client { retry: self.retry, ..Client::new(self.channel.clone(), metadata) })
+    }
+
+    fn connection(&self) -> Connection {
+        InterceptedService::new(self.channel.clone(), self.metadata.clone())
     }
 
     /// Returns this client with other deadlines.
@@ -56,7 +75,7 @@ impl Client {
         {
             *min_revision = self.revision();
         }
-        let send = async |request: Request<Q>| Q::send(request, self.connection.clone()).await;
+        let send = async |request: Request<Q>| Q::send(request, self.connection()).await;
         let answer = self.retry.call(&request, send).await.map_err(|status: Status| Refusal::from(&status))?;
         self.has_written(Q::revision(&answer));
         Ok(answer)
@@ -109,7 +128,7 @@ macro_rules! services {
     ($($(#[$doc:meta])* $name:ident: $client:ident,)*) => {
         impl Client {
             $($(#[$doc])* pub fn $name(&self) -> $client<Connection> {
-                $client::new(self.connection.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+                $client::new(self.connection()).max_decoding_message_size(ANSWER_BYTES_MAX)
             })*
         }
     };
@@ -128,6 +147,8 @@ services! {
     introductions: IntroductionServiceClient,
     /// Returns the client of `MemberService`.
     members: MemberServiceClient,
+    /// Returns the client of `NamespaceService`.
+    namespaces: NamespaceServiceClient,
     /// Returns the client of `PathService`.
     paths: PathServiceClient,
     /// Returns the client of `ReachService`.

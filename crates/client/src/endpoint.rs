@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use thiserror::Error as ThisError;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint as Transport, Identity};
 
 use crate::client::Client;
-use crate::connection::Bearer;
+use crate::connection::CallMetadata;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A server that answers no ping for so long during a call is gone.
@@ -25,6 +24,8 @@ pub enum EndpointError {
     TokenInTheClear,
     #[error("holds no token")]
     NotAToken,
+    #[error("is no namespace's name")]
+    NotANamespace,
     /// A certificate or a key is not what it should be.
     #[error("{0}")]
     Tls(String),
@@ -39,7 +40,7 @@ pub struct Endpoint {
     user_agent: String,
     ca: Option<Vec<u8>>,
     identity: Option<(Vec<u8>, Vec<u8>)>,
-    token: Option<MetadataValue<Ascii>>,
+    metadata: CallMetadata,
 }
 
 impl Endpoint {
@@ -47,7 +48,7 @@ impl Endpoint {
     pub fn new(server: &str) -> Endpoint {
         let url = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
         let user_agent = concat!("kith-client/", env!("CARGO_PKG_VERSION")).to_owned();
-        Endpoint { url, user_agent, ca: None, identity: None, token: None }
+        Endpoint { url, user_agent, ca: None, identity: None, metadata: CallMetadata::default() }
     }
 
     /// Names the calling program.
@@ -73,7 +74,18 @@ impl Endpoint {
         let value = format!("Bearer {}", token.trim()).parse();
         let mut value: MetadataValue<Ascii> = value.map_err(|_| EndpointError::NotAToken)?;
         value.set_sensitive(true);
-        Ok(Endpoint { token: Some(value), ..self })
+        let metadata = CallMetadata { authorization: Some(value), ..self.metadata };
+        Ok(Endpoint { metadata, ..self })
+    }
+
+    /// Sets the namespace that the calls are of, which is `default` otherwise.
+    ///
+    /// # Errors
+    /// Returns `NotANamespace` if the text cannot stand in a header.
+    pub fn namespace(self, name: &str) -> Result<Endpoint, EndpointError> {
+        let value = name.parse().map_err(|_| EndpointError::NotANamespace)?;
+        let metadata = CallMetadata { namespace: Some(value), ..self.metadata };
+        Ok(Endpoint { metadata, ..self })
     }
 
     /// Returns a client that is connected.
@@ -81,9 +93,9 @@ impl Endpoint {
     /// # Errors
     /// Returns what is wrong with the address or the credentials, and `Unreachable` if nothing answers within 5 seconds.
     pub async fn connect(self) -> Result<Client, EndpointError> {
-        let (transport, bearer) = self.transport()?;
+        let (transport, metadata) = self.transport()?;
         let channel = transport.connect().await.map_err(|error| EndpointError::Unreachable(innermost(&error)))?;
-        Ok(Client::new(InterceptedService::new(channel, bearer)))
+        Ok(Client::new(channel, metadata))
     }
 
     /// Returns a client that connects with its first call, and again whenever the connection is lost.
@@ -91,18 +103,18 @@ impl Endpoint {
     /// # Errors
     /// Returns what is wrong with the address or the credentials.
     pub fn connect_lazy(self) -> Result<Client, EndpointError> {
-        let (transport, bearer) = self.transport()?;
-        Ok(Client::new(InterceptedService::new(transport.connect_lazy(), bearer)))
+        let (transport, metadata) = self.transport()?;
+        Ok(Client::new(transport.connect_lazy(), metadata))
     }
 
-    fn transport(self) -> Result<(Transport, Bearer), EndpointError> {
+    fn transport(self) -> Result<(Transport, CallMetadata), EndpointError> {
         let encrypted = self.url.starts_with("https://");
         if !encrypted && !self.url.starts_with("http://") {
             return Err(EndpointError::NotAnAddress);
         }
         let transport = Transport::from_shared(self.url).and_then(|transport| transport.user_agent(self.user_agent));
         let mut transport = transport.map_err(|_| EndpointError::NotAnAddress)?;
-        if self.token.is_some() && !encrypted && !is_loopback(&transport) {
+        if self.metadata.authorization.is_some() && !encrypted && !is_loopback(&transport) {
             return Err(EndpointError::TokenInTheClear);
         }
         if encrypted {
@@ -117,7 +129,7 @@ impl Endpoint {
         }
         let transport = transport.tcp_nodelay(true).connect_timeout(CONNECT_TIMEOUT);
         let transport = transport.http2_keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
-        Ok((transport, Bearer(self.token)))
+        Ok((transport, self.metadata))
     }
 }
 

@@ -14,7 +14,7 @@ mod retry;
 mod unary;
 
 pub use client::Client;
-pub use connection::{Bearer, Connection};
+pub use connection::{CallMetadata, Connection};
 pub use endpoint::{Endpoint, EndpointError};
 pub use refusal::{Refusal, Violation, code_name};
 pub use retry::Retry;

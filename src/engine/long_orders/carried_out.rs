@@ -35,7 +35,8 @@ impl Writer {
 
     fn plan(&self, order: &Order) -> Option<Plan> {
         let (changes, whole) = changes_of(order)?;
-        self.published.borrow().plan(changes, whole, self.common.options.long_change_edges)
+        let published = self.published.borrow();
+        published.get(order.namespace()?)?.plan(changes, whole, self.common.options.long_change_edges)
     }
 
     /// Begins to prepare a long order, and frees what others have replaced. To be called while no batch is on its way to the disk: what
@@ -55,9 +56,11 @@ impl Writer {
             self.long.parked.push_front(long.order);
             return self.unpark();
         };
-        let landed = Arc::new(Landed::default());
+        let Some(namespace) = long.order.namespace().cloned() else { return };
+        let Some(state) = self.published.borrow().get(&namespace).cloned() else { return };
+        let landed = Arc::new(Landed::new(namespace));
         (long.plan, long.landed) = (plan.into(), Some(landed.clone()));
-        self.long.preparer.prepare(self.published.borrow().clone(), long.plan.clone(), landed.clone());
+        self.long.preparer.prepare(state, long.plan.clone(), landed.clone());
         self.disk.hand_on(Some(landed));
         self.long.under_way = Some(long);
     }
@@ -88,7 +91,7 @@ impl Writer {
 
     /// The long order in a batch. None if its copy is not near enough, or must be made anew.
     fn carried_out(&mut self, mut long: LongOrder, prepared: Prepared, wait: bool) -> Option<Batch> {
-        let landed = long.landed.take().unwrap_or_default();
+        let landed = long.landed.take()?;
         let why = match prepared {
             Ok(state) if !wait && long.caught_up < CATCH_UP_TIMES && landed.weight() > CAUGHT_UP => {
                 self.long.preparer.catch_up(state, landed.clone());
@@ -118,15 +121,19 @@ impl Writer {
 
     /// A batch on the copy, with the order first.
     fn swapped(&mut self, order: Order, mut state: State) -> Batch {
-        let published = self.published.borrow().clone();
+        let namespace = order.namespace().cloned().unwrap_or_default();
+        let published = self.published.borrow().get(&namespace).cloned();
+        let Some(published) = published else { return self.at_once(order) };
         state.count_ahead(&published);
         // Whichever of the two goes with this batch is not freed where others wait.
         let behind = state.sequence() != published.sequence();
         let replaced = Arc::new(state.clone());
         self.long.replaced.extend([published, replaced]);
-        let Some(mut batch) = self.disk.batch_on(state).filter(|_| !behind) else { return self.at_once(order) };
+        let Some(mut batch) = self.disk.batch_on(&namespace, state).filter(|_| !behind) else {
+            return self.at_once(order);
+        };
         let left = match order {
-            Order::Write(order) => batch.write_prepared(order).map_err(Order::Write),
+            Order::Write(order) => batch.write_prepared(order).map_err(|order| Order::Write(*order)),
             Order::Import(order) if order.stream.is_broken() => Err(Order::Import(order)),
             Order::Import(order) => batch.import_prepared(order).map_err(Order::Import),
             other => Err(other),
@@ -143,7 +150,8 @@ impl Writer {
     /// A batch with the order carried out as any other.
     fn at_once(&mut self, order: Order) -> Batch {
         let mut batch = self.disk.batch();
-        self.long.replaced.push(self.published.borrow().clone());
+        let state = order.namespace().and_then(|namespace| self.published.borrow().get(namespace).cloned());
+        self.long.replaced.extend(state);
         match order {
             Order::Write(order) => batch.write(order),
             Order::Import(order) => batch.import(order),

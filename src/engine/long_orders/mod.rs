@@ -56,10 +56,13 @@ impl LongOrders {
         self.parked.len() >= PARKED_MAX || behind.sum::<usize>() > BEHIND_MAX
     }
 
-    /// Whether an order must not overtake the long one: it changes the same member, belongs to the same import as it or as one that
+    /// Whether an order must not overtake the long one, which is of the same namespace: it changes the same member, ends the namespace, belongs to the same import as it or as one that
     /// waits, or is the same request again.
     fn holds_up(&self, order: &Order) -> bool {
         let Some(long) = &self.under_way else { return false };
+        if order.namespace() != long.order.namespace() {
+            return false;
+        }
         let waiting = || std::iter::once(&long.order).chain(&self.parked);
         let (changes, follows) = match order {
             Order::Write(order) => {
@@ -79,7 +82,8 @@ impl LongOrders {
             }
             _ => return false,
         };
-        follows || long.plan.meets(changes)
+        let ends_it = changes.iter().any(|change| matches!(change, Change::DeleteNamespace {}));
+        follows || ends_it || long.plan.meets(changes)
     }
 
     /// A batch is on its way to the disk, or is there: what it replaced can be freed when it is.

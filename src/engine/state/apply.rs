@@ -111,6 +111,15 @@ impl State {
                 self.token_key = Some(Arc::new(TokenKey::new(*secret)));
                 Ok(Applied::of(Effect::Created))
             }
+            Change::CreateNamespace {} => {
+                (self.create_sequence, self.create_time) = (self.sequence + 1, context.now);
+                Ok(Applied::of(Effect::Created))
+            }
+            // Whoever has the state drops it.
+            Change::DeleteNamespace {} => {
+                self.note_erasure(context);
+                Ok(Applied::of(Effect::Deleted))
+            }
             Change::Restore { times, put } => {
                 context.restored = Some(*times);
                 self.apply(context, put)

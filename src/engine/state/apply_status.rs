@@ -81,8 +81,7 @@ impl State {
             return Applied::of(Effect::Unchanged);
         }
         self.erase_status(context, id);
-        self.erased = self.sequence + 1;
-        self.erasures.note(context.now, self.erased);
+        self.note_erasure(context);
         context.emit(|| Event::StatusDeleted { id: id.clone() });
         Applied::of(Effect::Deleted)
     }

@@ -1,11 +1,9 @@
-//! The state to rows of a checkpoint, and back.
+//! The state of a namespace to rows of a checkpoint, and back.
 //!
 //! Members are numbered anew, without the gaps that erased ones left; an edge names its ends by these numbers.
 
-use std::io::Read;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use super::State;
@@ -16,63 +14,39 @@ use super::records::{EdgeListKey, EdgeRecord, StatusRecord, strength_inputs};
 use super::requests::Answered;
 use super::token_key::TokenKey;
 use crate::domain::limits::KINDS_MAX;
-use crate::domain::{Edge, MemberId, Privacy, Sequence, TimeMs, Visibility};
-use crate::engine::memory::Weight;
-use crate::engine::progress::Progress;
-use crate::engine::under_way::{BatchBytes, bytes_of_commit};
+use crate::domain::{Edge, MemberId, NamespaceName, Privacy, Visibility};
 use crate::graph::{GraphBuilder, Ids, KindIx, MemberIx, Pages, StrengthInputs};
-use crate::store::{
-    BackupPacker, BackupReader, CheckpointHead, CheckpointLoader, CheckpointWriter, Commit, EdgeRow,
-    FinishedCheckpoint, Loader, Row, Store, StoreError, StoreId, read_backup,
-};
+use crate::store::{CheckpointHead, EdgeRow, NamespaceRow, Row, StoreError};
 
-/// How far a checkpoint goes: its last command, and when that was accepted. Nothing without a checkpoint.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Covered {
-    pub sequence: Sequence,
-    pub time: TimeMs,
-    /// What its rows take while a start reads them.
-    pub weight: Weight,
+/// Counts the rows of a state into the head of a checkpoint.
+pub fn count(state: &State, head: &mut CheckpointHead) {
+    head.namespaces += 1;
+    head.kinds += state.graph.kinds().count() as u64;
+    head.members += state.member_count();
+    head.edges += state.edge_count();
+    head.statuses += state.status_count();
+    head.requests += state.requests.len() as u64;
+    head.blocks += state.graph.block_count();
+    head.tallies += state.tally_count();
+    head.erasures += state.erasures.row_count();
+    head.pending += state.pending_count();
 }
 
-pub fn head(state: &State) -> CheckpointHead {
-    CheckpointHead {
+fn namespace_row(name: &NamespaceName, state: &State) -> NamespaceRow {
+    NamespaceRow {
+        name: name.clone(),
+        create_sequence: state.create_sequence,
+        create_time: state.create_time,
         sequence: state.sequence,
         time: state.time,
-        kinds: state.graph.kinds().count() as u64,
-        members: state.member_count(),
-        edges: state.edge_count(),
-        statuses: state.status_count(),
-        requests: state.requests.len() as u64,
-        blocks: state.graph.block_count(),
-        tallies: state.tally_count(),
-        erasures: state.erasures.row_count(),
-        pending: state.pending_count(),
         digests: state.kept_digests().map(|digest| digest.0),
-        erased: state.erased,
         secret: state.token_key.as_ref().map(|key| key.secret()),
     }
 }
 
-/// Writes every row of the state, unless it is told to stop.
-pub fn write(
-    state: &State,
-    mut writer: Box<dyn CheckpointWriter>,
-    stop: &AtomicBool,
-) -> Result<(FinishedCheckpoint, Weight), StoreError> {
-    let mut weight = Weight::default();
-    rows(state, |row| {
-        if stop.load(Ordering::Relaxed) {
-            return Err(StoreError::Io("it was told to stop".to_owned()));
-        }
-        weight.add(&row);
-        writer.row(row)
-    })?;
-    writer.finish().map(|finished| (finished, weight))
-}
-
-/// Gives every row of the state, in order.
-pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Result<(), E> {
+/// Gives every row of a namespace's state, in order.
+pub fn rows<E>(name: &NamespaceName, state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Result<(), E> {
+    take(Row::Namespace(namespace_row(name, state)))?;
     for (ix, kind) in state.graph.kinds() {
         take(Row::Kind { slot: ix.0, kind: kind.clone() })?;
     }
@@ -110,8 +84,7 @@ pub fn rows<E>(state: &State, mut take: impl FnMut(Row) -> Result<(), E>) -> Res
     let days = state.erasures.days();
     state.erasures.keys().try_for_each(|key| take(Row::ErasureKey { key, days }))?;
     let mut erased = state.erasures.rows();
-    erased.try_for_each(|(key, erased, until)| take(Row::Erased { key, erased, until }))?;
-    state.erasures.deadlines().try_for_each(|(sequence, time)| take(Row::Erasure { sequence, time }))
+    erased.try_for_each(|(key, erased, until)| take(Row::Erased { key, erased, until }))
 }
 
 fn numbers_of(numbers: &[u32], one: MemberIx, other: MemberIx) -> (u32, u32) {
@@ -123,72 +96,28 @@ fn edge_row(numbers: &[u32], from: MemberIx, record: EdgeRecord) -> EdgeRow {
     EdgeRow { from: numbers[from.0 as usize], kind: kind.0, to: numbers[to.0 as usize], attrs, times }
 }
 
-/// The store's state: its newest checkpoint and the commits after it. Also what the checkpoint covers.
-pub fn load(store: &mut Store, batch: BatchBytes) -> Result<(State, Covered), StoreError> {
-    let mut fold = Fold::new(State::empty(store.id.0), batch);
-    store.load(&mut fold)?;
-    fold.finish()?;
-    let weight = fold.weight;
-    let covered = fold.head.map(|head| Covered { sequence: head.sequence, time: head.time, weight });
-    Ok((fold.state, covered.unwrap_or_default()))
+/// Makes a namespace's state of its rows.
+pub struct StateLoader {
+    namespace: NamespaceRow,
+    state: State,
+    rows: Rows,
 }
 
-impl State {
-    /// The state of a store that no engine serves.
-    pub fn load(store: &mut Store) -> Result<State, StoreError> {
-        load(store, BatchBytes::default()).map(|(state, _)| state)
+impl StateLoader {
+    pub fn new(store_id: u128, namespace: NamespaceRow) -> StateLoader {
+        StateLoader { namespace, state: State::empty(store_id), rows: Rows::default() }
     }
 
-    /// All of it as a backup, piece by piece; with each, how many rows went into those so far.
-    pub fn backup<E>(&self, mut take: impl FnMut(Vec<u8>, u64) -> Result<(), E>) -> Result<(), E> {
-        let mut packer = BackupPacker::new(StoreId(self.store_id), &head(self));
-        take(packer.header(), 0)?;
-        let mut done = 0;
-        rows(self, |row| {
-            let piece = packer.push(&row);
-            done += 1;
-            piece.map_or(Ok(()), |piece| take(piece, done))
-        })?;
-        take(packer.finish(), done)
-    }
-
-    /// The state that a backup is of.
-    pub fn from_backup(backup: &mut BackupReader<impl Read>) -> Result<State, StoreError> {
-        let mut fold = Fold::new(State::empty(backup.store.0), BatchBytes::default());
-        read_backup(backup, &mut fold)?;
-        fold.finish()?;
-        Ok(fold.state)
-    }
-}
-
-impl Fold {
-    fn new(state: State, batch: BatchBytes) -> Fold {
-        let progress = Progress::default();
-        let (commits, weight) = (Vec::new(), Weight::default());
-        Fold { state, rows: Some(Rows::default()), head: None, weight, commits, bytes: 0, batch, progress }
-    }
-
-    /// Makes the state whole, once everything was given.
-    fn finish(&mut self) -> Result<(), StoreError> {
-        self.finish_rows()?;
-        self.replay()
-    }
-
-    fn replay(&mut self) -> Result<(), StoreError> {
-        self.bytes = 0;
-        self.state.replay(&std::mem::take(&mut self.commits))
-    }
-
-    /// Makes a state of the rows of the checkpoint, once they are all there.
-    fn finish_rows(&mut self) -> Result<(), StoreError> {
-        let Some(rows) = self.rows.take() else { return Ok(()) };
-        let state = &mut self.state;
+    /// Returns the namespace's name and state, once all of its rows were given.
+    pub fn finish(self) -> Result<(NamespaceName, State), StoreError> {
+        let StateLoader { namespace, mut state, rows } = self;
         state.edges.load_lists(rows.edges.build(rows.members));
         let ids = rows.ids.end(rows.builder.ids());
         if ids.count() != rows.members as usize {
             return Err(damaged("a member is there twice"));
         }
-        state.graph = rows.builder.build_with(ids, || edges_of(state.edges.lists()), at_once);
+        let run = if rows.members as usize >= THREAD_MEMBERS_MIN { at_once } else { one_by_one };
+        state.graph = rows.builder.build_with(ids, || edges_of(state.edges.lists()), run);
         state.graph.restrict_all(&rows.privacies, &rows.visibilities);
         for (by, of) in rows.blocks {
             state.graph.block(by, of);
@@ -214,19 +143,17 @@ impl Fold {
             }
             state.store_status(record);
         }
-        let Some(head) = &self.head else { return Ok(()) };
-        state.sequence = head.sequence;
-        state.time = head.time;
-        state.erased = head.erased;
-        state.token_key = head.secret.map(|secret| Arc::new(TokenKey::new(secret)));
+        (state.sequence, state.time) = (namespace.sequence, namespace.time);
+        (state.create_sequence, state.create_time) = (namespace.create_sequence, namespace.create_time);
+        state.token_key = namespace.secret.map(|secret| Arc::new(TokenKey::new(secret)));
         // The sum over a million members' records is not taken again at every start: rows carry checksums, and `verify` takes it.
-        let [members, edges, statuses, tallies, blocks] = head.digests.map(Digest);
+        let [members, edges, statuses, tallies, blocks] = namespace.digests.map(Digest);
         state.members.load_digest(members);
         state.edges.load_digest(edges);
         state.statuses.load_digest(statuses);
         state.tallies.load_digest(tallies);
         state.blocks = blocks;
-        if self::head(state) == *head { Ok(()) } else { Err(damaged("its counts are not those its head tells")) }
+        Ok((namespace.name, state))
     }
 }
 
@@ -276,6 +203,10 @@ fn edges_from((from, list): (u32, &EdgeList)) -> impl Iterator<Item = (MemberIx,
     list.iter().map(move |record| (MemberIx(from), record.kind, record.to, strength_inputs(&record.attrs)))
 }
 
+fn one_by_one<T: Send>(half: &(dyn Fn(usize) -> T + Sync)) -> [T; 2] {
+    [half(0), half(1)]
+}
+
 /// Runs two halves of a work on a thread each, if there is one to be had.
 fn at_once<T: Send>(half: &(dyn Fn(usize) -> T + Sync)) -> [T; 2] {
     thread::scope(|scope| {
@@ -286,18 +217,24 @@ fn at_once<T: Send>(half: &(dyn Fn(usize) -> T + Sync)) -> [T; 2] {
     })
 }
 
+/// How many members make it worth a thread to index their ids: small namespaces may be many.
+const THREAD_MEMBERS_MIN: usize = 4_096;
+
 /// The index of the members' ids, which a thread makes while the edges are read. A load that is refused meanwhile leaves the thread
 /// behind; it ends by itself.
 #[derive(Default)]
 struct IdsBegun {
     has_begun: bool,
-    /// None if there was none to be had.
+    /// None if there was none to be had, or it was not worth one.
     thread: Option<JoinHandle<Ids>>,
 }
 
 impl IdsBegun {
     fn begin(&mut self, ids: &[MemberId]) {
         if std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
+        if ids.len() < THREAD_MEMBERS_MIN {
             return;
         }
         let ids = ids.to_vec();
@@ -351,22 +288,6 @@ impl EdgeLists {
     }
 }
 
-/// Takes rows until the first commit, then commits.
-struct Fold {
-    state: State,
-    /// Rows that still make a state; none once commits have begun.
-    rows: Option<Rows>,
-    head: Option<CheckpointHead>,
-    /// What the rows take.
-    weight: Weight,
-    /// To be replayed together: what a batch of imports holds is put much faster than one change after the other.
-    commits: Vec<Commit>,
-    /// What they take, and how much that may be.
-    bytes: u64,
-    batch: BatchBytes,
-    progress: Progress,
-}
-
 /// What has to be gathered whole before a graph can be built of it.
 #[derive(Default)]
 struct Rows {
@@ -383,17 +304,9 @@ struct Rows {
     pending: Vec<EdgeRow>,
 }
 
-impl CheckpointLoader for Fold {
-    fn head(&mut self, head: &CheckpointHead) -> Result<(), StoreError> {
-        self.progress.expects(head);
-        self.head = Some(head.clone());
-        Ok(())
-    }
-
-    fn row(&mut self, row: Row) -> Result<(), StoreError> {
-        self.progress.row();
-        self.weight.add(&row);
-        let rows = self.rows.as_mut().ok_or_else(|| damaged("a row follows a commit"))?;
+impl StateLoader {
+    pub fn row(&mut self, row: Row) -> Result<(), StoreError> {
+        let rows = &mut self.rows;
         match row {
             Row::Kind { slot, .. } if usize::from(slot) >= KINDS_MAX => return Err(damaged("a kind has no slot")),
             Row::Kind { slot, kind } if rows.builder.knows_kind(KindIx(slot), &kind.name) => {
@@ -428,9 +341,7 @@ impl CheckpointLoader for Fold {
             }
             Row::ErasureKey { key, days } => self.state.erasures.load_key(key, days).map_err(damaged)?,
             Row::Erased { key, erased, until } => self.state.erasures.load(key, erased, until).map_err(damaged)?,
-            Row::Erasure { sequence, time } => {
-                self.state.erasures.load_deadline(sequence, time).map_err(damaged)?;
-            }
+            Row::Erasure { .. } | Row::Namespace(_) => return Err(damaged("a row is of no namespace")),
             Row::Tally { introducer, tally } => {
                 self.state.tallies.load(MemberIx(introducer), tally);
             }
@@ -443,17 +354,7 @@ impl CheckpointLoader for Fold {
     }
 }
 
-impl Loader for Fold {
-    fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
-        self.finish_rows()?;
-        self.progress.commit();
-        self.bytes += bytes_of_commit(&commit);
-        self.commits.push(commit);
-        if self.bytes < self.batch.0 { Ok(()) } else { self.replay() }
-    }
-}
-
-fn damaged(what: &str) -> StoreError {
+pub fn damaged(what: &str) -> StoreError {
     StoreError::Damaged { what: format!("checkpoint: {what}") }
 }
 

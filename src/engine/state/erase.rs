@@ -43,10 +43,18 @@ impl State {
         self.members.remove(ix, &before.value);
         self.graph.remove_member(ix);
         self.requests.erase(id.as_str());
-        self.erased = self.sequence + 1;
-        self.erasures.add(id, context.now, self.erased);
+        self.note_erasure(context);
+        self.erasures.add(id, context.now);
         context.emit(|| Event::MemberDeleted { id: id.clone() });
         Ok(applied)
+    }
+
+    /// Notes that the command under way erases something, whose bytes are to leave the disk in time.
+    pub(super) fn note_erasure(&mut self, context: &ApplyContext<'_>) {
+        let erasure = (self.sequence + 1, context.now);
+        if self.erased.last() != Some(&erasure) {
+            self.erased.push(erasure);
+        }
     }
 
     fn remove_edges_of(&mut self, ix: MemberIx) -> u64 {

@@ -10,19 +10,14 @@ use ring::hmac;
 use super::digest::{Digest, hash_of};
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{
-    ChangeError, Codec, ErasedId, ErasureKey, Error, Inspector, MemberId, Part, Reason, Sequence, TimeMs, Times,
+    ChangeError, Codec, ErasedId, ErasureKey, Error, Inspector, MemberId, Part, Reason, TimeMs, Times,
 };
-use crate::store::Journaled;
 
 /// Keys at most: the store's own, and those of the stores whose exports it took.
 const KEYS_MAX: usize = 16;
 /// Forgotten with one command at most.
 const FORGOTTEN_TOGETHER: usize = 64;
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
-/// Erasures that are closer to each other than this have one deadline.
-const TOGETHER_MS: i64 = 60_000;
-/// Deadlines that are kept at most; the oldest erasures have been purged long before.
-const DEADLINES_MAX: usize = 4_096;
 
 /// A key, ready to be used.
 #[derive(Clone)]
@@ -64,8 +59,6 @@ pub struct Erasures {
     /// By the key's number, then hash.
     ids: OrdMap<(u8, u128), Remembered>,
     by_until: OrdSet<(TimeMs, u8, u128)>,
-    /// Commands that erased somebody, the last of each minute, with the time of the first.
-    deadlines: Vector<(Sequence, TimeMs)>,
 }
 
 impl Erasures {
@@ -114,30 +107,15 @@ impl Erasures {
         found.any(|remembered| remembered.until >= now && is_from_before(remembered.time))
     }
 
-    /// What remains of a member that is erased.
-    pub fn erased(&self, id: &MemberId, time: TimeMs) -> Option<Journaled> {
+    /// Returns what remains of a member that is erased, and the key of its hash.
+    pub fn erased(&self, id: &MemberId, time: TimeMs) -> Option<(ErasureKey, ErasedId)> {
         let key = self.keys.front()?;
-        Some(Journaled { key: key.bytes, erased: ErasedId { hash: key.hash(id.as_str()), time } })
+        Some((key.bytes, ErasedId { hash: key.hash(id.as_str()), time }))
     }
 
-    /// Remembers that the command of this sequence erases something, whose bytes are to leave the disk in time.
-    pub fn note(&mut self, now: TimeMs, sequence: Sequence) {
-        match self.deadlines.back_mut() {
-            Some((last, first)) if now.0 - first.0 <= TOGETHER_MS => *last = sequence,
-            _ => self.deadlines.push_back((sequence, now)),
-        }
-        if self.deadlines.len() > DEADLINES_MAX
-            && let (Some((_, first)), Some(next)) = (self.deadlines.pop_front(), self.deadlines.front_mut())
-        {
-            // What the log still holds of the first ones goes early rather than late.
-            next.1 = first;
-        }
-    }
-
-    /// Remembers a member that the command of this sequence erases.
-    pub fn add(&mut self, id: &MemberId, now: TimeMs, sequence: Sequence) {
-        self.note(now, sequence);
-        if let Some(Journaled { erased, .. }) = self.erased(id, now) {
+    /// Remembers a member that is erased.
+    pub fn add(&mut self, id: &MemberId, now: TimeMs) {
+        if let Some((_, erased)) = self.erased(id, now) {
             self.remember(0, erased);
         }
     }
@@ -201,28 +179,18 @@ impl Erasures {
         }
     }
 
-    /// Returns when the first of the erasures was accepted that the log may hold something of, from its first sequence on; none if there is
-    /// none.
-    pub fn first_from(&self, earliest: Sequence) -> Option<TimeMs> {
-        self.deadlines.iter().find(|(sequence, _)| *sequence >= earliest).map(|(_, time)| *time)
-    }
-
-    pub fn deadlines(&self) -> impl Iterator<Item = (Sequence, TimeMs)> + '_ {
-        self.deadlines.iter().copied()
-    }
-
     /// Everyone, by key.
-    pub fn all(&self) -> impl Iterator<Item = Journaled> + '_ {
+    pub fn all(&self) -> impl Iterator<Item = (ErasureKey, ErasedId)> + '_ {
         self.ids.iter().filter_map(|((number, hash), remembered)| {
             let key = self.keys.get(usize::from(*number))?.bytes;
-            Some(Journaled { key, erased: ErasedId { hash: *hash, time: remembered.time } })
+            Some((key, ErasedId { hash: *hash, time: remembered.time }))
         })
     }
 
     /// Everyone by key, as many together as one record takes.
     pub fn together(&self) -> Vec<(ErasureKey, Vec<ErasedId>)> {
         let mut by_key: BTreeMap<ErasureKey, Vec<ErasedId>> = BTreeMap::new();
-        self.all().for_each(|entry| by_key.entry(entry.key).or_default().push(entry.erased));
+        self.all().for_each(|(key, erased)| by_key.entry(key).or_default().push(erased));
         let chunks = by_key.iter().flat_map(|(key, erased)| erased.chunks(BATCH_MAX).map(|some| (*key, some.to_vec())));
         chunks.collect()
     }
@@ -239,7 +207,7 @@ impl Erasures {
     }
 
     pub fn row_count(&self) -> u64 {
-        (self.keys.len() + self.ids.len() + self.deadlines.len()) as u64
+        (self.keys.len() + self.ids.len()) as u64
     }
 
     /// Takes a key that a checkpoint holds, or says what is wrong with it.
@@ -261,14 +229,6 @@ impl Erasures {
         Ok(())
     }
 
-    pub fn load_deadline(&mut self, sequence: Sequence, time: TimeMs) -> Result<(), &'static str> {
-        if self.deadlines.len() >= DEADLINES_MAX || self.deadlines.last().is_some_and(|(last, _)| *last >= sequence) {
-            return Err("erasures are out of order, or too many");
-        }
-        self.deadlines.push_back((sequence, time));
-        Ok(())
-    }
-
     /// Which of the members these are, by the hashes under a key.
     pub fn find<'m>(
         key: ErasureKey,
@@ -284,10 +244,6 @@ impl Erasures {
         whole.add(hash_of(b'X', |to| {
             self.days.encode(to);
             self.keys.iter().for_each(|key| key.bytes.encode(to));
-            for (sequence, time) in self.deadlines() {
-                sequence.encode(to);
-                time.encode(to);
-            }
         }));
         for (key, erased, until) in self.rows() {
             whole.add(hash_of(b'Y', |to| {
@@ -318,32 +274,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_is_of_the_first_erasure_of_its_minute_as_long_as_the_log_has_the_last() {
-        let (mut erasures, id) = (Erasures::default(), MemberId::parse("id", "ann").unwrap());
-        assert_eq!(erasures.first_from(0), None);
-        for (sequence, time) in [(3, 0), (5, TOGETHER_MS), (7, TOGETHER_MS + 1), (9, 10 * TOGETHER_MS)] {
-            erasures.add(&id, TimeMs(time), sequence);
-        }
-        let minutes = |erasures: &Erasures, sequences: &[Sequence]| -> Vec<Option<i64>> {
-            let of = |sequence| erasures.first_from(sequence).map(|time| time.0 / TOGETHER_MS);
-            sequences.iter().copied().map(of).collect()
-        };
-        let found = minutes(&erasures, &[0, 3, 4, 5, 6, 7, 8, 9, 10]);
-        assert_eq!(found, [Some(0), Some(0), Some(0), Some(0), Some(1), Some(1), Some(10), Some(10), None]);
-        for minute in 11..9 + DEADLINES_MAX as i64 {
-            erasures.note(TimeMs(2 * minute * TOGETHER_MS), minute as Sequence);
-        }
-        // The first two have become one, of the earlier time.
-        assert_eq!(erasures.deadlines.len(), DEADLINES_MAX);
-        assert_eq!(minutes(&erasures, &[0, 5, 7, 8]), [Some(0), Some(0), Some(0), Some(10)]);
-    }
-
-    #[test]
     fn the_later_erasure_counts_and_a_creation_to_come_proves_nothing() {
         let (key, id) = (ErasureKey([7; 32]), MemberId::parse("id", "ann").unwrap());
         let mut erasures = Erasures::default();
         erasures.keep(key, 30);
-        let erased_at = |erasures: &Erasures, time| erasures.erased(&id, TimeMs(time)).unwrap().erased;
+        let erased_at = |erasures: &Erasures, time| erasures.erased(&id, TimeMs(time)).unwrap().1;
         let (early, late) = (erased_at(&erasures, 10), erased_at(&erasures, 30));
         assert_eq!(erasures.learn(key, &[late]), Ok(true));
         assert_eq!(erasures.learn(key, &[early, late]), Ok(false));

@@ -4,12 +4,13 @@
 use super::*;
 use crate::domain::{
     Audience, Block, Change, Command, Day, EdgeFilter, EdgeKey, EdgePut, ErasureKey, Error, Finding, History,
-    InteractionRecord, Introduction, KindAttrs, KindMerge, KindName, Member, MemberPatch, Origin, Precondition,
-    Request, RequestId, Scope, Secret, Stage, Status, StatusAttrs, StatusId, Times, TopicSet, builtin_kinds,
+    InteractionRecord, Introduction, KindAttrs, KindMerge, KindName, Member, MemberPatch, NamespaceName, Origin,
+    Precondition, Request, RequestId, Scope, Secret, Stage, Status, StatusAttrs, StatusId, TimeMs, Times, TopicSet,
+    builtin_kinds,
 };
 use crate::engine::state::{Record, Verifier};
 use crate::fuzz::fuzz;
-use crate::store::{ChunkPacker, decode_commit, encode_commit, unpack};
+use crate::store::{ChunkPacker, Commit, decode_commit, encode_commit, unpack};
 
 fn id(text: &str) -> MemberId {
     MemberId::parse("id", text).unwrap()
@@ -90,7 +91,7 @@ fn commits() -> Vec<Commit> {
     let commit = |(sequence, change): (u64, Change)| {
         let request = Request { id: RequestId(u128::from(sequence)), scope: Scope::SHARED, fingerprint: 0 };
         let command = Command { time: TimeMs(sequence as i64), request: Some(request), changes: vec![change] };
-        Commit { sequence, command, answer: vec![1], events: vec![Vec::new()] }
+        Commit { sequence, namespace: NamespaceName::default(), command, answer: vec![1], events: vec![Vec::new()] }
     };
     (1..).zip(changes()).map(commit).collect()
 }
@@ -103,7 +104,7 @@ fn state() -> State {
 
 fn rows_of(state: &State) -> Vec<Row> {
     let mut all = Vec::new();
-    rows::<()>(state, |row| {
+    rows::<()>(&NamespaceName::default(), state, |row| {
         all.push(row);
         Ok(())
     })
@@ -111,28 +112,18 @@ fn rows_of(state: &State) -> Vec<Row> {
     all
 }
 
-/// Reads rows as those of a checkpoint whose head counts them right.
-fn read(base: &CheckpointHead, rows: Vec<Row>) -> Result<State, StoreError> {
-    let mut counts = [0; 9];
-    rows.iter().for_each(|row| counts[row.order()] += 1);
-    let [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures] = counts;
-    let counted = CheckpointHead {
-        kinds,
-        members,
-        edges,
-        statuses,
-        requests,
-        blocks,
-        tallies,
-        pending,
-        erasures,
-        ..base.clone()
-    };
-    let mut fold = Fold::new(State::empty(7), BatchBytes::default());
-    fold.head(&counted)?;
-    rows.into_iter().try_for_each(|row| fold.row(row))?;
-    fold.finish()?;
-    Ok(fold.state)
+/// Reads rows as those of a checkpoint.
+fn read(rows: Vec<Row>) -> Result<State, StoreError> {
+    let mut rows = rows.into_iter();
+    let Some(Row::Namespace(namespace)) = rows.next() else { return Err(damaged("they are of no namespace")) };
+    let mut loader = StateLoader::new(7, namespace);
+    rows.try_for_each(|row| loader.row(row))?;
+    loader.finish().map(|(_, state)| state)
+}
+
+/// Returns the rank of a row's sort in the order that rows have.
+fn rank(row: &Row) -> usize {
+    if matches!(row, Row::Namespace(_)) { 0 } else { 1 + row.sort() }
 }
 
 struct Ignores;
@@ -150,7 +141,7 @@ impl Verifier for Ignores {
 /// Carries out every sort of write on a state, and everything that goes through it. None of it may panic; what is refused does not matter.
 fn use_up(state: &State) {
     state.verify(&mut Ignores).unwrap();
-    let again = through_bytes(&rows_of(state)).and_then(|rows| read(&head(state), rows));
+    let again = through_bytes(&rows_of(state)).and_then(read);
     assert_eq!(again.expect("what was accepted is read again").state_digest(), state.state_digest());
     let mut changes = Vec::new();
     let precondition = || Precondition::None;
@@ -191,7 +182,13 @@ fn use_up(state: &State) {
     for (change, at) in changes.iter().zip(1..) {
         let command = Command { time: TimeMs(1_000 + at), request: None, changes: vec![change.clone()] };
         let sequence = used.sequence() + 1;
-        let _ = used.replay(&[Commit { sequence, command, answer: Vec::new(), events: Vec::new() }]);
+        let _ = used.replay(&[Commit {
+            sequence,
+            namespace: NamespaceName::default(),
+            command,
+            answer: Vec::new(),
+            events: Vec::new(),
+        }]);
     }
     used.verify(&mut Ignores).unwrap();
 }
@@ -215,7 +212,13 @@ fn no_member_is_made_with_more_labels_than_it_may_have() {
         let patch = MemberPatch { label_changes, ..MemberPatch::default() };
         let change = Change::MergeMember { id: id("ann"), patch, precondition: Precondition::None };
         let command = Command { time: TimeMs(1), request: None, changes: vec![change] };
-        State::empty(7).replay(&[Commit { sequence: 1, command, answer: Vec::new(), events: Vec::new() }])
+        State::empty(7).replay(&[Commit {
+            sequence: 1,
+            namespace: NamespaceName::default(),
+            command,
+            answer: Vec::new(),
+            events: Vec::new(),
+        }])
     };
     assert!(merged(64).is_ok() && merged(65).is_err());
 }
@@ -223,15 +226,15 @@ fn no_member_is_made_with_more_labels_than_it_may_have() {
 #[test]
 fn no_row_breaks_what_comes_after_it() {
     let state = state();
-    let (rows, head) = (rows_of(&state), head(&state));
+    let rows = rows_of(&state);
     use_up(&state);
     fuzz("rows", chunks_of(&rows), |bytes| -> Result<(), StoreError> {
         let forged = unpack(bytes).map_err(|malformed| damaged(malformed.0))?;
-        let order = forged.first().map(Row::order);
-        let before = rows.iter().filter(|row| Some(row.order()) < order);
-        let after = rows.iter().filter(|row| Some(row.order()) > order);
+        let forged_rank = forged.first().map(rank);
+        let before = rows.iter().filter(|row| Some(rank(row)) < forged_rank);
+        let after = rows.iter().filter(|row| Some(rank(row)) > forged_rank);
         let rows = before.cloned().chain(forged.clone()).chain(after.cloned()).collect();
-        use_up(&read(&head, rows)?);
+        use_up(&read(rows)?);
         Ok(())
     });
 }

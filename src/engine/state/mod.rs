@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 pub use ahead::{Plan, Unusable};
 pub use apply::ApplyContext;
-pub use digest::{Digest, Hashed, tally_hash};
+pub use digest::{Digest, Hashed, hash_of, tally_hash};
 pub use erasures::Erasures;
 pub use export::{Record, absent_kinds};
 pub use records::Stored;
@@ -64,15 +64,18 @@ use crate::graph::{Budget, Graph, KindIx, Limit, MemberIx, View, edge_strength};
 /// The most members that pass a filter for each of them to be looked at, whatever else is asked.
 const FEW_PASSING_MAX: usize = 4_096;
 
-/// Everything at one revision. Each part has its indexes, its part of the digest and of a check.
+/// Everything of one namespace at one revision. Each part has its indexes, its part of the digest and of a check.
 #[derive(Clone)]
 pub struct State {
     store_id: u128,
     sequence: Sequence,
     /// When the last command was accepted.
     time: TimeMs,
-    /// The last command that erased a member; 0 if none did.
-    erased: Sequence,
+    /// The command that created its namespace, and when that was accepted.
+    create_sequence: Sequence,
+    create_time: TimeMs,
+    /// The commands that erased something since they were last taken, and when those were accepted.
+    erased: Vec<(Sequence, TimeMs)>,
     /// What traversals need: ids, kinds, the edges that stand, privacy and blocks.
     graph: Graph,
     members: Members,
@@ -97,7 +100,9 @@ impl State {
             store_id,
             sequence: 0,
             time: TimeMs(0),
-            erased: 0,
+            create_sequence: 0,
+            create_time: TimeMs(0),
+            erased: Vec::new(),
             graph: Graph::new(),
             members: Members::default(),
             edges: Edges::default(),
@@ -120,7 +125,7 @@ impl State {
         self.store_id
     }
 
-    /// How many commands made this state.
+    /// Returns the last command that changed it.
     pub fn sequence(&self) -> Sequence {
         self.sequence
     }
@@ -159,9 +164,29 @@ impl State {
         &self.erasures
     }
 
-    /// Returns the last command that erased a member; 0 if none did.
-    pub fn erased(&self) -> Sequence {
-        self.erased
+    /// Returns the command that created its namespace.
+    pub fn create_sequence(&self) -> Sequence {
+        self.create_sequence
+    }
+
+    /// Returns when its namespace was created.
+    pub fn create_time(&self) -> TimeMs {
+        self.create_time
+    }
+
+    /// Returns the commands that erased something since this was asked for before, and when those were accepted.
+    pub fn take_erased(&mut self) -> Vec<(Sequence, TimeMs)> {
+        std::mem::take(&mut self.erased)
+    }
+
+    /// Counts its commands on from one of the store's.
+    pub fn continue_at(&mut self, sequence: Sequence) {
+        self.sequence = sequence;
+    }
+
+    /// Returns when the first status expires that does.
+    pub fn first_expiry(&self) -> Option<TimeMs> {
+        self.statuses.first_expiry()
     }
 
     /// Returns the members on a topic, by interest or by a status about it, in index order.

@@ -80,6 +80,10 @@ impl State {
         let ends = ends_of(commits.iter().map(|commit| commit.command.changes.len()));
         let (mut done, mut left) = (0, commits.iter().zip(ends).peekable());
         for together in pending.chunk_by_mut(|one, next| go_together(one, next)) {
+            if let Some((commit, _)) = left.peek() {
+                // Commits of other namespaces may lie between, and an erasure is noted under its own sequence.
+                self.sequence = commit.sequence.saturating_sub(1);
+            }
             for result in self.apply_together(together) {
                 done += 1;
                 result.map_err(|error| {

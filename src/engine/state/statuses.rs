@@ -110,6 +110,11 @@ impl Statuses {
         from_here.take_while(move |(excluded, _)| excluded == member).map(|(_, id)| id)
     }
 
+    /// Returns when the first one expires that does.
+    pub fn first_expiry(&self) -> Option<TimeMs> {
+        self.expiring.get_min().map(|(expires, _)| *expires)
+    }
+
     /// Returns some of the statuses that had expired at a time, those that did first.
     pub fn expired_through(&self, time: TimeMs) -> impl Iterator<Item = &StatusId> {
         let due = self.expiring.iter().take_while(move |(expired, _)| *expired <= time);

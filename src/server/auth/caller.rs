@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use crate::domain::MemberId;
-use crate::service::{Behalf, CallerId};
+use crate::domain::limits::NAMESPACE_DEFAULT;
+use crate::domain::{MemberId, NamespaceName};
+use crate::service::{Behalf, CallerId, NamespaceScope};
 
 /// A role, which allows a caller a class of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -39,37 +40,79 @@ impl Roles {
         has(role) || (role == Role::Read && has(Role::Service))
     }
 
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub fn and(self, other: Roles) -> Roles {
+        Roles(self.0 | other.0)
+    }
+
     pub fn without(self, role: Role) -> Roles {
         Roles(self.0 & !(1 << role as u8))
     }
 }
 
-/// What a caller may do.
+/// Roles in some namespaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rights {
-    /// What its roles allow, whichever viewer it names.
-    Roles(Roles),
-    /// What the role `read` allows, on behalf of this viewer alone. The caller is bound to it.
-    Viewer(MemberId),
+pub struct Grant {
+    pub namespaces: NamespaceScope,
+    pub roles: Roles,
+}
+
+/// What a caller may do: what its grants allow, each in its namespaces. In others it knows of nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rights {
+    pub grants: Arc<[Grant]>,
+    /// The viewer that the caller is bound to: it reads on behalf of this one alone, and does nothing else.
+    pub viewer: Option<MemberId>,
 }
 
 impl Rights {
-    /// Returns whether the caller may do what needs `role`.
-    pub fn allow(&self, role: Role) -> bool {
-        match self {
-            Rights::Roles(roles) => roles.allow(role),
-            Rights::Viewer(_) => role == Role::Read,
+    /// Returns the rights of a caller who has these roles in some namespaces.
+    pub fn of(roles: Roles, namespaces: NamespaceScope) -> Rights {
+        Rights { grants: [Grant { namespaces, roles }].into(), viewer: None }
+    }
+
+    /// Returns the roles in a namespace.
+    pub fn roles(&self, namespace: &NamespaceName) -> Roles {
+        let there = self.grants.iter().filter(|grant| grant.namespaces.covers(namespace));
+        self.bound(there.fold(Roles::default(), |roles, grant| roles.and(grant.roles)))
+    }
+
+    /// Returns the roles that the caller has in any namespace.
+    pub fn anywhere(&self) -> Roles {
+        self.bound(self.grants.iter().fold(Roles::default(), |roles, grant| roles.and(grant.roles)))
+    }
+
+    /// Returns the namespaces that the caller may administer.
+    pub fn administers(&self) -> NamespaceScope {
+        let is_admin = |grant: &&Grant| self.viewer.is_none() && grant.roles.allow(Role::Admin);
+        let of_admin = self.grants.iter().filter(is_admin);
+        NamespaceScope(of_admin.flat_map(|grant| grant.namespaces.0.iter().cloned()).collect())
+    }
+
+    fn bound(&self, roles: Roles) -> Roles {
+        match &self.viewer {
+            Some(_) if roles.allow(Role::Read) => Roles::of([Role::Read]),
+            Some(_) => Roles::default(),
+            None => roles,
         }
     }
 
-    /// Returns on whose behalf the caller may read.
-    pub fn behalf(&self) -> Behalf {
-        match self {
-            Rights::Viewer(viewer) => Behalf::Only(viewer.clone()),
-            Rights::Roles(roles) if roles.allow(Role::Service) => Behalf::Anybody,
-            Rights::Roles(_) => Behalf::AnyViewer,
+    /// Returns on whose behalf the caller may read in a namespace.
+    pub fn behalf(&self, namespace: &NamespaceName) -> Behalf {
+        match &self.viewer {
+            Some(viewer) => Behalf::Only(viewer.clone()),
+            None if self.roles(namespace).allow(Role::Service) => Behalf::Anybody,
+            None => Behalf::AnyViewer,
         }
     }
+}
+
+/// Returns the namespaces of the roles that a caller or token is given by itself.
+pub fn own_namespaces(named: Option<Vec<String>>) -> Vec<String> {
+    named.unwrap_or_else(|| vec![NAMESPACE_DEFAULT.to_owned()])
 }
 
 /// The program that calls.

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::caller::own_namespaces;
 use super::jwt::{JwtSettings, Jwts};
-use super::{Access, Caller, CertificateName, Known, Rights, Role, Roles, TokenHash};
-use crate::domain::MemberId;
+use super::{Access, Caller, CertificateName, Grant, Known, Rights, Role, Roles, TokenHash};
+use crate::domain::{MemberId, Violation};
 use crate::server::reload::Source;
+use crate::service::{NamespacePattern, NamespaceScope};
 
 /// The path of the file.
 #[derive(Debug, Clone)]
@@ -27,7 +30,14 @@ struct Content {
 #[serde(deny_unknown_fields)]
 struct CallerEntry {
     name: String,
+    /// The roles in `namespaces`.
+    #[serde(default)]
     roles: Vec<Role>,
+    /// The namespaces of the roles: names, or beginnings of names with `*` behind them. Without any it is the default one alone.
+    namespaces: Option<Vec<String>>,
+    /// Roles in other namespaces.
+    #[serde(default)]
+    grants: Vec<GrantEntry>,
     /// The member that the caller is bound to: it reads on behalf of this one alone.
     viewer: Option<String>,
     /// A caller may have more than one token, so that one can be replaced without a break.
@@ -36,6 +46,13 @@ struct CallerEntry {
     /// The DNS names and URIs of the caller's client certificates.
     #[serde(default)]
     certificates: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GrantEntry {
+    namespaces: Vec<String>,
+    roles: Vec<Role>,
 }
 
 fn parse(text: &[u8]) -> Result<Content, String> {
@@ -88,7 +105,9 @@ fn tables(entries: Vec<CallerEntry>) -> Result<Tables, String> {
         if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
             return Err(format!("caller {name:?}: a name has no colon and no control character"));
         }
-        let rights = rights(Roles::of(entry.roles), entry.viewer).map_err(|why| format!("caller {name}: {why}"))?;
+        let own = GrantEntry { namespaces: own_namespaces(entry.namespaces), roles: entry.roles };
+        let grants = std::iter::once(own).chain(entry.grants);
+        let rights = rights(grants, entry.viewer).map_err(|why| format!("caller {name}: {why}"))?;
         let caller = Caller::known(name.as_str().into(), rights, None);
         for digits in &entry.token_sha256 {
             let hash = from_hex(digits).ok_or_else(|| format!("caller {name}: token_sha256 must be 64 hex digits"))?;
@@ -106,13 +125,27 @@ fn tables(entries: Vec<CallerEntry>) -> Result<Tables, String> {
     Ok((by_token, by_certificate))
 }
 
-fn rights(roles: Roles, viewer: Option<String>) -> Result<Rights, String> {
-    let Some(viewer) = viewer else { return Ok(Rights::Roles(roles)) };
-    if roles != Roles::of([Role::Read]) {
+fn rights(grants: impl Iterator<Item = GrantEntry>, viewer: Option<String>) -> Result<Rights, String> {
+    let grant =
+        |GrantEntry { namespaces, roles }| Ok(Grant { namespaces: scope(&namespaces)?, roles: Roles::of(roles) });
+    let grants = grants.map(grant).collect::<Result<Arc<[Grant]>, String>>()?;
+    let Some(viewer) = viewer else { return Ok(Rights { grants, viewer: None }) };
+    let reads_alone = |grant: &Grant| grant.roles.is_empty() || grant.roles == Roles::of([Role::Read]);
+    let rights = Rights { viewer: Some(parsed(MemberId::parse("viewer", &viewer))?), grants };
+    if !rights.grants.iter().all(reads_alone) || rights.anywhere().is_empty() {
         return Err("bound to a viewer, it may have the role `read` alone".to_owned());
     }
-    let viewer = MemberId::parse("viewer", &viewer).map_err(|wrong| format!("{} {}", wrong.field, wrong.message))?;
-    Ok(Rights::Viewer(viewer))
+    Ok(rights)
+}
+
+/// Returns the scope of namespaces that are named by patterns.
+pub fn scope(patterns: &[impl AsRef<str>]) -> Result<NamespaceScope, String> {
+    let patterns = patterns.iter().map(|pattern| parsed(NamespacePattern::parse("namespaces", pattern.as_ref())));
+    patterns.collect::<Result<Vec<_>, String>>().map(NamespaceScope)
+}
+
+fn parsed<T>(parsed: Result<T, Violation>) -> Result<T, String> {
+    parsed.map_err(|wrong| format!("{} {}", wrong.field, wrong.message))
 }
 
 fn from_hex(digits: &str) -> Option<TokenHash> {
@@ -165,6 +198,14 @@ mod tests {
             (entry("viewer = \"ana\"").replace("\"read\"", "\"read\", \"write\""), "the role `read` alone"),
             (entry("viewer = \"ana\"").replace("\"read\"", "\"service\""), "the role `read` alone"),
             (entry("viewer = \"ana\"").replace("\"read\"", ""), "the role `read` alone"),
+            (entry("namespaces = [\"Acme\"]"), "namespaces must match"),
+            (entry("namespaces = [\"\"]"), "namespaces must be given"),
+            (entry("grants = [{ namespaces = [\"a*b\"], roles = [] }]"), "namespaces must match"),
+            (entry("grants = [{ roles = [\"read\"] }]"), "missing field `namespaces`"),
+            (
+                entry("viewer = \"ana\"\ngrants = [{ namespaces = [\"b\"], roles = [\"write\"] }]"),
+                "the role `read` alone",
+            ),
             (entry("certificates = [\"a.b\", \"A.B\"]"), "another caller's too"),
             (entry("certificates = [\"*.b\"]"), "a wildcard names nobody"),
             (entry("certificates = [\"a b\"]"), "neither a DNS name nor a URI"),

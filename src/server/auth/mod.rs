@@ -16,7 +16,8 @@ use ring::digest::{SHA256, digest};
 
 use crate::domain::Error;
 use crate::server::connection_slots::share_of;
-pub use caller::{Caller, Rights, Role, Roles};
+use crate::service::{NamespacePattern, NamespaceScope};
+pub use caller::{Caller, Grant, Rights, Role, Roles};
 pub use file::AccessFile;
 use jwt::Jwts;
 pub use names::CertificateName;
@@ -84,7 +85,7 @@ impl Access {
                     name: peer.address_text.clone(),
                     share: peer.share.clone(),
                     known: false,
-                    rights: Rights::Roles(Roles::ALL),
+                    rights: Rights::of(Roles::ALL, NamespaceScope(vec![NamespacePattern::All])),
                     expires: None,
                 });
             }

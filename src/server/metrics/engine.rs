@@ -9,7 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::histogram::Histogram;
 
-use crate::engine::{ClockMetrics, Engine, LaneMetrics, MemoryMetrics, State, resident};
+use crate::engine::{ClockMetrics, Engine, LaneMetrics, MemoryMetrics, Namespaces, resident};
 use crate::server::body::panics;
 
 /// Clones share the engine.
@@ -39,7 +39,7 @@ impl Collector for EngineMetrics {
         page.counter("kith_panics", "Handlers and threads that panicked", &[(("", ""), panicked)])?;
         page.gauge("process_resident_memory_bytes", "Memory that the process occupies", resident())?;
         let Some(engine) = engine else { return Ok(()) };
-        page.state(&engine.state())?;
+        page.content(&engine.namespaces())?;
         page.queries(engine)?;
         page.writes(engine)?;
         let store = engine.store_metrics();
@@ -83,18 +83,24 @@ impl Writing<'_> {
         histogram.encode(self.0.encode_descriptor(name, help, None, MetricType::Histogram)?)
     }
 
-    fn state(&mut self, state: &State) -> Result<(), Error> {
-        self.gauge("kith_members", "Members", state.member_count())?;
-        self.gauge("kith_erased_ids", "Erased members whose ids are remembered", state.erased_count())?;
-        self.gauge("kith_request_ids", "Request ids of the last 24 hours", state.request_count())?;
-        self.gauge("kith_request_ids_bytes", "Memory that they take, about", state.request_bytes())?;
-        self.gauge("kith_statuses", "Statuses", state.status_count())?;
-        let mut edges = self.0.encode_descriptor("kith_edges", "Edges, by kind", None, MetricType::Gauge)?;
-        for (ix, kind) in state.graph().kinds() {
-            edges.encode_family(&[("kind", kind.name.as_str())])?.encode_gauge(&state.graph().kind_uses(ix))?;
+    fn content(&mut self, namespaces: &Namespaces) -> Result<(), Error> {
+        let (totals, default) = (namespaces.totals(), namespaces.default_state());
+        self.gauge("kith_namespaces", "Namespaces, the default one too", namespaces.namespace_count() as u64)?;
+        self.gauge("kith_members", "Members of all namespaces", totals.members)?;
+        self.gauge("kith_erased_ids", "Erased members whose ids are remembered", totals.erased)?;
+        self.gauge("kith_request_ids", "Request ids of the last 24 hours", totals.requests)?;
+        self.gauge("kith_request_ids_bytes", "Memory that they take, about", totals.request_bytes)?;
+        self.gauge("kith_statuses", "Statuses of all namespaces", totals.statuses)?;
+        let help = "Edges of the default namespace by kind, and those of all others together";
+        let mut edges = self.0.encode_descriptor("kith_edges", help, None, MetricType::Gauge)?;
+        for (ix, kind) in default.graph().kinds() {
+            edges.encode_family(&[("kind", kind.name.as_str())])?.encode_gauge(&default.graph().kind_uses(ix))?;
         }
-        self.gauge("kith_revision", "The sequence of the newest command", state.sequence())?;
-        let time = state.time().0 as f64 / 1_000.0;
+        // Each namespace names its kinds as it likes, so that there is no end of them.
+        let others = totals.edges - default.edge_count();
+        edges.encode_family(&[("kind", "_other_namespaces")])?.encode_gauge(&others)?;
+        self.gauge("kith_revision", "The sequence of the newest command", namespaces.sequence())?;
+        let time = namespaces.time().0 as f64 / 1_000.0;
         self.gauge("kith_revision_timestamp_seconds", "When it was accepted, in seconds since 1970", time)
     }
 

@@ -169,6 +169,8 @@ fn with_precondition(mut change: Change, given: Precondition) -> Decoded<Change>
         | Change::KeepSecret { .. }
         | Change::KeepErased { .. }
         | Change::RememberErased { .. }
+        | Change::CreateNamespace {}
+        | Change::DeleteNamespace {}
         | Change::Restore { .. } => {
             let message = "is not for this change, which has conditions of its own";
             return Err(Violation::new("precondition", Reason::Malformed, message).into());

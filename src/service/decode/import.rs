@@ -7,9 +7,11 @@ use super::mask::{self, Mask};
 use super::resources::{block, edge_put, kind, member, status};
 use super::violations::{Decoded, Violations, all_or_return};
 use crate::domain::{
-    Change, Fields, KindAttrs, KindMerge, KindName, Precondition, StatusAttrs, TimeMs, Times, Violation,
+    Change, Error, Fields, KindAttrs, KindMerge, KindName, Precondition, StatusAttrs, TimeMs, Times, Violation,
 };
+use crate::engine;
 use crate::proto::v1 as pb;
+use crate::service::encode;
 use pb::import_record::Record;
 
 /// A record's change, and the field that holds its resource; of a status also what of it is compared with one that is stored already.
@@ -47,6 +49,11 @@ pub fn import_change(
         Some(Record::Erased(message)) => (within("erased", erased(message))?, "erased"),
     };
     Ok((change, resource, None))
+}
+
+/// Returns the change that puts a record again which another store has given.
+pub fn restored(record: engine::Record, now: TimeMs) -> Result<Change, Error> {
+    Ok(import_change(encode::record(record), None, false, now).map(|(change, ..)| change)?)
 }
 
 fn mask_of(paths: Option<&[String]>, known: &mask::Paths) -> Result<Mask, Violation> {

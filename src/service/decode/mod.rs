@@ -15,7 +15,7 @@ pub use bounds::{batch, member_ids, optional_time, page_size, some_member_ids, w
 pub use change::{ChangePath, change, member_update};
 pub use filter::AskedFilter;
 pub use filter::named_kinds;
-pub use import::import_change;
+pub use import::{import_change, restored};
 pub use introductions::introduction;
 pub use mask::Mask;
 pub use member_filter::member_filter;

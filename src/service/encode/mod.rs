@@ -4,5 +4,7 @@ mod paths;
 mod resources;
 mod shown;
 
-pub use resources::{block, digest, edge, edge_of_strength, kind, member, record, status, tally, timestamp, totals};
+pub use resources::{
+    block, content, digest, edge, edge_of_strength, kind, member, record, status, tally, timestamp, totals,
+};
 pub use shown::Shown;

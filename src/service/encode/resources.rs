@@ -4,7 +4,7 @@ use crate::domain::{
     Audience, Block, Edge, EdgeAttrs, EdgeFilter, ErasedId, ErasureKey, IntroducerTally, Kind, Member, MemberId,
     Origin, Privacy, Sphere, Status, TimeMs, TopicSet, Visibility,
 };
-use crate::engine::{Record, State, Stored};
+use crate::engine::{Content, Record, State, Stored};
 use crate::proto::v1 as pb;
 
 pub fn timestamp(time: TimeMs) -> prost_types::Timestamp {
@@ -17,16 +17,21 @@ pub fn digest(digest: u128) -> String {
     format!("{digest:032x}")
 }
 
-/// How much there is.
+/// How much a namespace holds.
 pub fn totals(state: &State) -> pb::ContentTotals {
+    content(Content::of(state))
+}
+
+/// How much some namespaces hold together.
+pub fn content(content: Content) -> pb::ContentTotals {
     pb::ContentTotals {
-        kinds: state.kinds().len() as i64,
-        members: state.member_count() as i64,
-        statuses: state.status_count() as i64,
-        edges: (state.edge_count() + state.pending_count()) as i64,
-        content_digest: digest(state.digest()),
-        blocks: state.block_count() as i64,
-        introducer_tallies: state.tally_count() as i64,
+        kinds: content.kinds as i64,
+        members: content.members as i64,
+        statuses: content.statuses as i64,
+        edges: content.edges as i64,
+        content_digest: digest(content.digest),
+        blocks: content.blocks as i64,
+        introducer_tallies: content.tallies as i64,
     }
 }
 

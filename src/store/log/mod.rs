@@ -378,12 +378,12 @@ impl ReadSegment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Command;
+    use crate::domain::{Command, NamespaceName};
     use crate::store::NUMBER_MAX;
 
     fn commit(sequence: Sequence, time: i64) -> Commit {
         let command = Command { time: TimeMs(time), request: None, changes: Vec::new() };
-        Commit { sequence, command, answer: Vec::new(), events: Vec::new() }
+        Commit { sequence, namespace: NamespaceName::default(), command, answer: Vec::new(), events: Vec::new() }
     }
 
     fn open(folder: &Path) -> FileLog {

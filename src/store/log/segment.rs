@@ -11,7 +11,7 @@ use crate::domain::codec::{Decoder, Encoder, Malformed};
 use crate::store::{Commit, StoreError, StoreId, commit_codec};
 
 /// The format of segments this version writes, and the only one it reads.
-const LOG_FORMAT: u32 = 1;
+const LOG_FORMAT: u32 = 2;
 const MAGIC: &[u8; 4] = b"KLOG";
 /// Magic (4), format (4), store id (16), first sequence (8), salt (8), CRC-32 of all before it (4), nothing (4).
 pub const HEADER_BYTES: usize = 48;
@@ -187,13 +187,13 @@ pub fn frame_after(bytes: &[u8], at: usize, salt: u64, least: Sequence) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Command, TimeMs};
+    use crate::domain::{Command, NamespaceName, TimeMs};
 
     const STORE: StoreId = StoreId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210);
 
     fn commit(sequence: Sequence) -> Commit {
         let command = Command { time: TimeMs(1), request: None, changes: Vec::new() };
-        Commit { sequence, command, answer: Vec::new(), events: Vec::new() }
+        Commit { sequence, namespace: NamespaceName::default(), command, answer: Vec::new(), events: Vec::new() }
     }
 
     #[test]

@@ -116,7 +116,7 @@ pub async fn run(args: SpeedArgs) -> Result<(), Failure> {
         rows.extend(stored.rows);
     }
     let empty = host::empty().await?;
-    let state = stored.engine.state();
+    let state = stored.engine.namespaces().default_state().clone();
     let servers = Servers { kith: Target::connect(&stored.host).await?, empty: Target::connect(&empty).await? };
     let bench = Bench { network: &network, state: &state, servers, effort };
     let mut left_out: Vec<&str> = Vec::new();

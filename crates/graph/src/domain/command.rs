@@ -96,6 +96,10 @@ tagged! {
         /// A put of a member, an edge or a status by an import that says when it was created and last changed. Of one that is there
         /// and is changed neither time goes back; one that is left unchanged keeps its times.
         21 Restore { times: Times, put: Box<Change> },
+        /// The command's namespace begins; always the first change of its first command.
+        22 CreateNamespace {},
+        /// The command's namespace goes, and all that it held is erased; the only change of its last command.
+        23 DeleteNamespace {},
     }
 }
 
@@ -143,7 +147,9 @@ impl Change {
             | Change::EraseStatus { .. }
             | Change::KeepSecret { .. }
             | Change::KeepErased { .. }
-            | Change::RememberErased { .. } => Vec::new(),
+            | Change::RememberErased { .. }
+            | Change::CreateNamespace {}
+            | Change::DeleteNamespace {} => Vec::new(),
         }
     }
 }

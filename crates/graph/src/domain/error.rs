@@ -93,6 +93,7 @@ pub enum Resource {
     Status,
     Kind,
     Block,
+    Namespace,
 }
 
 /// Why a request was refused. One place (`service::status`) turns it into a gRPC status.

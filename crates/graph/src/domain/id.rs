@@ -5,7 +5,9 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_normalization::is_nfc;
 
 use super::codec::{Codec, Decoder, Encoder, Malformed, Read, default_fields};
-use super::limits::{ID_BYTES_MAX, KIND_NAME_BYTES_MAX, TOPIC_CHARS_MAX, TOPICS_MAX};
+use super::limits::{
+    ID_BYTES_MAX, KIND_NAME_BYTES_MAX, NAMESPACE_DEFAULT, NAMESPACE_NAME_BYTES_MAX, TOPIC_CHARS_MAX, TOPICS_MAX,
+};
 use super::{Reason, Violation};
 
 /// A name that is cheap to clone and compares byte by byte.
@@ -60,6 +62,11 @@ name_type!(
     Topic
 );
 
+name_type!(
+    /// A namespace's name, `[a-z0-9][a-z0-9_.-]{0,62}`.
+    NamespaceName
+);
+
 fn opaque_id(field: &str, text: &str) -> Result<Arc<str>, Violation> {
     if text.is_empty() {
         return Err(Violation::required(field));
@@ -98,6 +105,31 @@ impl KindName {
             return Err(Violation::new(field, Reason::Malformed, "must match [a-z][a-z0-9_.-]{0,62}"));
         }
         Ok(KindName(text.into()))
+    }
+}
+
+impl NamespaceName {
+    pub fn parse(field: &str, text: &str) -> Result<NamespaceName, Violation> {
+        if text.is_empty() {
+            return Err(Violation::required(field));
+        }
+        let first = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let is_name = text.bytes().all(|b| first(b) || matches!(b, b'_' | b'.' | b'-')) && first(text.as_bytes()[0]);
+        if !is_name || text.len() > NAMESPACE_NAME_BYTES_MAX {
+            return Err(Violation::new(field, Reason::Malformed, "must match [a-z0-9][a-z0-9_.-]{0,62}"));
+        }
+        Ok(NamespaceName(text.into()))
+    }
+
+    /// Returns whether it is the namespace that is always there, and meant where none is named.
+    pub fn is_default(&self) -> bool {
+        self.as_str() == NAMESPACE_DEFAULT
+    }
+}
+
+impl Default for NamespaceName {
+    fn default() -> NamespaceName {
+        NamespaceName(NAMESPACE_DEFAULT.into())
     }
 }
 
@@ -197,6 +229,21 @@ impl Codec for KindName {
 
     fn decode(from: &mut Decoder<'_>) -> Read<KindName> {
         KindName::parse("kind", from.name()?).map_err(|_| Malformed("a kind's name is none"))
+    }
+}
+
+impl Codec for NamespaceName {
+    /// The default namespace, which most commits are of, is an empty text.
+    fn encode(&self, to: &mut Encoder) {
+        to.blob(if self.is_default() { "" } else { self.as_str() }.as_bytes());
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Read<NamespaceName> {
+        match from.text()? {
+            "" => Ok(NamespaceName::default()),
+            NAMESPACE_DEFAULT => Err(Malformed("the default namespace is written with its name")),
+            name => NamespaceName::parse("namespace", name).map_err(|_| Malformed("a namespace's name is none")),
+        }
     }
 }
 

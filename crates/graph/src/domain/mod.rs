@@ -31,7 +31,7 @@ pub use erased::{ErasedId, ErasureKey};
 pub use error::{Error, Reason, Resource, Violation};
 pub use event::Event;
 pub use filter::{EdgeFilter, Strength};
-pub use id::{KindName, MemberId, StatusId, Topic, TopicSet};
+pub use id::{KindName, MemberId, NamespaceName, StatusId, Topic, TopicSet};
 pub use inspection::{Finding, Inspector};
 pub use introduction::{Day, DayOfAsks, IntroducerTally, Introduction, Stage};
 pub use kind::{Kind, KindAttrs, KindMerge, Sphere, builtin_kinds};

@@ -1,0 +1,275 @@
+//! Everything kith knows at one revision: a state for each namespace, none of which knows of another.
+//!
+//! It is persistent as a state is. There is one log and one order of commands for all namespaces: a command is of one namespace, and its
+//! sequence is that of the store.
+
+pub mod checkpoint;
+mod deadlines;
+mod totals;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+
+use self::deadlines::Deadlines;
+pub use self::totals::Totals;
+pub use self::verify::Content;
+use super::revision::Revision;
+use super::state::State;
+use crate::domain::limits::NAMESPACES_MAX;
+use crate::domain::{Change, ErasureKey, Error, NamespaceName, Reason, Resource, Sequence, TimeMs};
+use crate::store::{Commit, StoreError};
+
+/// All namespaces at one revision. The default one is always there.
+#[derive(Clone)]
+pub struct Namespaces {
+    store_id: u128,
+    /// The last command of all.
+    sequence: Sequence,
+    /// When the last command was accepted.
+    time: TimeMs,
+    states: OrdMap<NamespaceName, Arc<State>>,
+    totals: Totals,
+    deadlines: Deadlines,
+    /// The namespaces with statuses that expire, by when the first does.
+    expiring: OrdSet<(TimeMs, NamespaceName)>,
+}
+
+/// A namespace's state while commands are carried out on it, apart from the others. It counts the store's commands on.
+pub struct CheckedOut {
+    pub name: NamespaceName,
+    pub state: State,
+    /// The last command that had changed it.
+    own: Sequence,
+    /// The store's last command then.
+    begun_at: Sequence,
+}
+
+impl Namespaces {
+    /// Returns what there is before the first command.
+    pub fn empty(store_id: u128) -> Namespaces {
+        let mut namespaces = Namespaces {
+            store_id,
+            sequence: 0,
+            time: TimeMs(0),
+            states: OrdMap::new(),
+            totals: Totals::default(),
+            deadlines: Deadlines::default(),
+            expiring: OrdSet::new(),
+        };
+        namespaces.put(NamespaceName::default(), State::empty(store_id));
+        namespaces
+    }
+
+    pub fn store_id(&self) -> u128 {
+        self.store_id
+    }
+
+    /// Returns how many commands there were.
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    pub fn time(&self) -> TimeMs {
+        self.time
+    }
+
+    pub fn revision(&self) -> Revision {
+        Revision::new(self.store_id, self.sequence)
+    }
+
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
+    }
+
+    pub fn namespace_count(&self) -> usize {
+        self.states.len()
+    }
+
+    pub fn get(&self, name: &NamespaceName) -> Option<&Arc<State>> {
+        self.states.get(name)
+    }
+
+    /// Returns the state of a namespace, or the error that there is none, which is that of a namespace that the caller may not know of.
+    pub fn find(&self, name: &NamespaceName) -> Result<&Arc<State>, Error> {
+        self.get(name).ok_or_else(|| no_namespace(name))
+    }
+
+    /// Returns the state of the default namespace.
+    pub fn default_state(&self) -> &Arc<State> {
+        self.states.get(&NamespaceName::default()).expect("the default namespace is always there")
+    }
+
+    /// Returns the namespaces by name; those after `after` if given.
+    pub fn iter_after(&self, after: Option<&NamespaceName>) -> impl Iterator<Item = (&NamespaceName, &Arc<State>)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.states.range::<_, NamespaceName>((after.map_or(Unbounded, Excluded), Unbounded))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&NamespaceName, &Arc<State>)> {
+        self.states.iter()
+    }
+
+    /// Returns the namespace whose first status to expire had expired at a time, if there is one.
+    pub fn expired_through(&self, time: TimeMs) -> Option<(&NamespaceName, &Arc<State>)> {
+        let (_, name) = self.expiring.get_min().filter(|(expires, _)| *expires <= time)?;
+        self.states.get_key_value(name)
+    }
+
+    /// Makes a namespace, without anything in it.
+    pub fn create(&mut self, name: &NamespaceName) -> Result<(), Error> {
+        if self.states.contains_key(name) {
+            return Err(namespace_exists(name));
+        }
+        if self.states.len() >= NAMESPACES_MAX {
+            return Err(Error::precondition("name", Reason::TooMany, format!("there are {NAMESPACES_MAX} namespaces")));
+        }
+        self.put(name.clone(), State::empty(self.store_id));
+        Ok(())
+    }
+
+    fn put(&mut self, name: NamespaceName, state: State) {
+        self.totals.add(&state);
+        self.expiring.extend(state.first_expiry().map(|expires| (expires, name.clone())));
+        self.states.insert(name, Arc::new(state));
+    }
+
+    fn remove(&mut self, name: &NamespaceName) -> Option<State> {
+        let state = self.states.remove(name)?;
+        self.totals.subtract(&state);
+        if let Some(expires) = state.first_expiry() {
+            self.expiring.remove(&(expires, name.clone()));
+        }
+        Some(Arc::unwrap_or_clone(state))
+    }
+
+    /// Takes a namespace's state out, to carry out commands on it. Until it is checked in again it is not there.
+    pub fn check_out(&mut self, name: &NamespaceName) -> Option<CheckedOut> {
+        let mut state = self.remove(name)?;
+        let (own, begun_at) = (state.sequence(), self.sequence);
+        state.continue_at(begun_at);
+        Some(CheckedOut { name: name.clone(), state, own, begun_at })
+    }
+
+    /// Puts a state back, with what was carried out on it.
+    pub fn check_in(&mut self, out: CheckedOut) {
+        let CheckedOut { name, mut state, own, begun_at } = out;
+        self.count(&mut state, begun_at);
+        if state.sequence() == begun_at {
+            state.continue_at(own);
+        }
+        self.put(name, state);
+    }
+
+    /// Drops a namespace whose last command was carried out.
+    pub fn drop_out(&mut self, mut out: CheckedOut) {
+        self.count(&mut out.state, out.begun_at);
+    }
+
+    fn count(&mut self, state: &mut State, begun_at: Sequence) {
+        state.take_erased().into_iter().for_each(|(sequence, time)| self.deadlines.note(sequence, time));
+        if state.sequence() > begun_at {
+            (self.sequence, self.time) = (state.sequence(), state.time());
+        }
+    }
+
+    /// Applies commits read from the log, those of each namespace together: one does not know of another.
+    pub fn replay(&mut self, commits: Vec<Commit>) -> Result<(), StoreError> {
+        let Some(last) = commits.last().map(|last| (last.sequence, last.command.time)) else { return Ok(()) };
+        let mut of_each: BTreeMap<NamespaceName, Vec<Commit>> = BTreeMap::new();
+        for commit in commits {
+            match of_each.get_mut(&commit.namespace) {
+                Some(own) => own.push(commit),
+                None => drop(of_each.insert(commit.namespace.clone(), vec![commit])),
+            }
+        }
+        let mut erased = Vec::new();
+        for (name, commits) in of_each {
+            for lifetime in commits.chunk_by(|one, next| !one.ends_namespace() && !next.begins_namespace()) {
+                erased.extend(self.replay_in(&name, lifetime)?);
+            }
+        }
+        erased.sort_unstable();
+        erased.into_iter().for_each(|(sequence, time)| self.deadlines.note(sequence, time));
+        (self.sequence, self.time) = last;
+        Ok(())
+    }
+
+    /// Applies commits of one namespace, of which none but the first begins it and none but the last ends it.
+    fn replay_in(&mut self, name: &NamespaceName, commits: &[Commit]) -> Result<Vec<(Sequence, TimeMs)>, StoreError> {
+        let at = commits.first().map_or(0, |first| first.sequence);
+        let damaged = |what: &str| StoreError::Damaged { what: format!("log, sequence {at}: {what}") };
+        let state = self.remove(name);
+        let mut state = match (state, commits.first().is_some_and(Commit::begins_namespace)) {
+            (None, true) => State::empty(self.store_id),
+            (Some(state), begins) if !begins || state.sequence() == 0 => state,
+            (None, _) => return Err(damaged("its namespace is not there")),
+            (Some(_), _) => return Err(damaged("a namespace is created that is there")),
+        };
+        state.replay(commits)?;
+        let erased = state.take_erased();
+        if !commits.last().is_some_and(Commit::ends_namespace) {
+            self.put(name.clone(), state);
+        } else if name.is_default() {
+            return Err(damaged("the default namespace is deleted"));
+        }
+        Ok(erased)
+    }
+}
+
+/// Returns the error that a namespace is not there, or is none that the caller may know of: nobody can tell which.
+pub fn no_namespace(name: &NamespaceName) -> Error {
+    Error::not_found(Resource::Namespace, name)
+}
+
+pub fn namespace_exists(name: &NamespaceName) -> Error {
+    Error::AlreadyExists { resource: Resource::Namespace, id: name.to_string() }
+}
+
+impl CheckedOut {
+    /// Replaces the state by one on which more was done of what comes next.
+    pub fn replace(&mut self, state: State) {
+        let at = self.begun_at;
+        self.state = state;
+        self.state.take_erased();
+        self.state.continue_at(at);
+    }
+
+    /// Counts on from a later command of the store, before anything was carried out.
+    pub fn count_on(&mut self, sequence: Sequence) {
+        self.begun_at = sequence;
+        self.state.continue_at(sequence);
+    }
+
+    /// Returns whether nothing was ever carried out in it.
+    pub fn is_new(&self) -> bool {
+        self.own == 0 && self.state.sequence() == self.begun_at
+    }
+
+    /// Returns what the erasure journal knows the namespace by: its own key, which is no name; none for the default one.
+    pub fn journal_name(&self) -> Option<ErasureKey> {
+        journal_name(&self.name, &self.state)
+    }
+}
+
+pub fn journal_name(name: &NamespaceName, state: &State) -> Option<ErasureKey> {
+    if name.is_default() { None } else { state.erasures().own_key() }
+}
+
+impl Commit {
+    /// Returns whether it is the first of its namespace.
+    pub fn begins_namespace(&self) -> bool {
+        matches!(self.command.changes.first(), Some(Change::CreateNamespace {}))
+    }
+
+    /// Returns whether it is the last of its namespace.
+    pub fn ends_namespace(&self) -> bool {
+        matches!(self.command.changes.last(), Some(Change::DeleteNamespace {}))
+    }
+}

@@ -1,0 +1,260 @@
+//! Namespaces in one store are what they would be in stores of their own, live and read again, however commands of several come together.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use kith::domain::{Change, Error, NamespaceName};
+use kith::engine::{Engine, EngineOptions, Namespaces, Report, SetTime, State, WriterEnd, export_stored};
+use kith::store::{BackupReader, MemoryStore};
+
+use crate::commands::some_change;
+use crate::erasures::{BEGUN, DAY_MS, close, holds, open};
+use crate::support::*;
+use crate::verify::{Findings, assert_sound};
+
+fn name(text: &str) -> NamespaceName {
+    NamespaceName::parse("name", text).unwrap()
+}
+
+/// A namespace, and a store of its own that is given the same.
+struct Both {
+    name: NamespaceName,
+    alone: (Engine, WriterEnd),
+}
+
+impl Both {
+    fn begin(name: NamespaceName, time: &Arc<SetTime>) -> Both {
+        let store = MemoryStore::new(STORE_ID).open();
+        Both { name, alone: Engine::open_at(store, EngineOptions::default(), time.clone()).unwrap() }
+    }
+
+    /// Gives both the same commands, which are made for the state that both have.
+    async fn change(&self, shared: &Engine, random: &mut Rng) {
+        let (shared, alone) = (shared.within(&self.name), &self.alone.0);
+        for _ in 0..random.usize(1..20) {
+            let state = alone.state().unwrap();
+            let changes: Vec<Change> = (0..random.usize(1..12)).map(|_| some_change(random, &state, &[])).collect();
+            if random.bool() {
+                alone.import(changes.clone()).await.unwrap();
+                shared.import(changes).await.unwrap();
+            } else {
+                let asked = random.bool().then(|| request(random.u128(..), 0));
+                let [one, other] = [alone, &shared].map(|engine| engine.write(changes.clone(), asked, Report::Results));
+                assert_eq!(one.await.is_ok(), other.await.is_ok());
+            }
+        }
+    }
+
+    fn assert_alike(&self, shared: &Namespaces, when: &str) {
+        let (own, alone) = (shared.get(&self.name).unwrap(), self.alone.0.state().unwrap());
+        assert_eq!(own.digest(), alone.digest(), "{} {when}", self.name);
+        let all = |state: &State| state.records().map(|record| format!("{record:?}")).collect::<BTreeSet<_>>();
+        let is_erased = |record: &String| record.starts_with("Erased");
+        let [own_records, alone_records] =
+            [own, &alone].map(|state| all(state).into_iter().filter(|record| !is_erased(record)).collect::<Vec<_>>());
+        assert_eq!(own_records, alone_records, "{} {when}", self.name);
+        assert_eq!(own.request_count(), alone.request_count(), "{} {when}", self.name);
+        assert_sound(own);
+    }
+}
+
+#[test]
+fn each_is_what_it_is_in_a_store_of_its_own() {
+    let worlds = setting("KITH_WORLDS", 60);
+    block_on(async {
+        for seed in 0..worlds {
+            let random = &mut Rng::with_seed(seed);
+            let (memory, time) = (MemoryStore::new(STORE_ID), SetTime::at(BEGUN));
+            let checkpoint_log_bytes_min = if random.bool() { 300 } else { u64::MAX };
+            let options = EngineOptions { checkpoint_log_bytes_min, ..EngineOptions::default() };
+            let (mut engine, mut end) = Engine::open_at(memory.open(), options, time.clone()).unwrap();
+            let mut all = vec![Both::begin(NamespaceName::default(), &time)];
+            for round in 0..random.usize(2..12) {
+                match random.u8(..6) {
+                    0 if all.len() < 5 => {
+                        let made = name(["a", "b", "c", "d", "zz"][all.len() - 1]);
+                        engine.within(&made).create_namespace().await.unwrap();
+                        all.push(Both::begin(made, &time));
+                    }
+                    1 if all.len() > 1 => {
+                        let gone = engine.within(&all.pop().unwrap().name);
+                        gone.delete_namespace().await.unwrap();
+                        let refused = gone.write(vec![put_bare("late")], None, Report::Revision).await;
+                        assert!(matches!(refused.map_err(whole), Err(Error::NotFound { .. })));
+                        assert!(matches!(gone.import(vec![put_bare("late")]).await, Err(Error::NotFound { .. })));
+                    }
+                    2 => {
+                        let live = engine.namespaces();
+                        drop(engine);
+                        end.join();
+                        (engine, end) = Engine::open_at(memory.open(), options, time.clone()).unwrap();
+                        let read = engine.namespaces();
+                        assert_eq!(
+                            (read.sequence(), read.namespace_count()),
+                            (live.sequence(), live.namespace_count()),
+                            "seed {seed}"
+                        );
+                        for both in &all {
+                            let [live, read] = [&live, &read].map(|all| all.get(&both.name).unwrap().state_digest());
+                            assert_eq!(live, read, "seed {seed}, {}", both.name);
+                        }
+                    }
+                    _ => random.choice(&all).unwrap().change(&engine, random).await,
+                }
+                let namespaces = engine.namespaces();
+                all.iter().for_each(|both| both.assert_alike(&namespaces, &format!("seed {seed}, round {round}")));
+                assert_eq!(namespaces.verify(&mut Findings::default()).unwrap().findings, 0, "seed {seed}");
+            }
+            let namespaces = engine.namespaces();
+            drop(engine);
+            end.join();
+            for both in all {
+                one_is_backed_up_and_exported(&memory, &namespaces, &both.name);
+                let (engine, end) = both.alone;
+                drop(engine);
+                end.join();
+            }
+        }
+    });
+}
+
+fn one_is_backed_up_and_exported(memory: &MemoryStore, all: &Namespaces, only: &NamespaceName) {
+    let mut bytes = Vec::new();
+    let Ok(()) = all.backup(Some(only), |piece, _| {
+        bytes.extend(piece);
+        Ok::<_, Infallible>(())
+    });
+    let read = Namespaces::from_backup(&mut BackupReader::open(&bytes[..]).unwrap()).unwrap();
+    let [kept, read] = [all, &read].map(|all| all.get(only).unwrap().state_digest());
+    assert_eq!(kept, read, "{only}");
+    let totals = export_stored(|| Ok(memory.open()), only, |_| Ok::<_, Infallible>(())).unwrap();
+    let state = all.get(only).unwrap();
+    assert_eq!((totals.digest, totals.members), (state.digest(), state.member_count()), "{only}");
+}
+
+#[test]
+fn commands_of_many_that_come_together_are_each_of_its_own() {
+    on_every_store(|open| {
+        let (engine, end) = Engine::open(open(), EngineOptions::default()).unwrap();
+        let live = block_on(async {
+            let all: Vec<Engine> = (0..40).map(|n| engine.within(&name(&format!("n{n}")))).collect();
+            for namespace in &all {
+                namespace.create_namespace().await.unwrap();
+            }
+            // Many wait for the writer at once, so that batches are of many namespaces.
+            let mut writes = Vec::new();
+            for n in 0..2_000_usize {
+                let engine = all[n % all.len()].clone();
+                writes.push(tokio::spawn(async move {
+                    match n % 3 {
+                        0 => drop(engine.import(vec![put_bare("same"), put_bare(&format!("i{n}"))]).await.unwrap()),
+                        _ => drop(
+                            engine
+                                .write(vec![put_edge("same", "friend", &format!("w{n}"))], None, Report::Revision)
+                                .await
+                                .unwrap(),
+                        ),
+                    }
+                }));
+            }
+            for write in writes {
+                write.await.unwrap();
+            }
+            engine.namespaces()
+        });
+        for (at, namespace) in (0..40).map(|n| (n, live.get(&name(&format!("n{n}"))).unwrap())) {
+            assert_eq!(namespace.member_count(), 51, "{at}");
+            let of_others =
+                |id: &str| (0..2_000).any(|n| n % 40 != at && (id == format!("i{n}") || id == format!("w{n}")));
+            assert!(namespace.graph().iter_members().all(|ix| !of_others(namespace.graph().id(ix).as_str())));
+        }
+        drop(engine);
+        end.join();
+        let read = Namespaces::load(&mut open()).unwrap();
+        for (name, state) in live.iter() {
+            assert_eq!(read.get(name).unwrap().state_digest(), state.state_digest(), "{name}");
+        }
+        assert_eq!(read.totals(), live.totals());
+    });
+}
+
+#[test]
+fn no_byte_of_a_deleted_namespace_stays_and_a_restored_one_is_deleted_again() {
+    let (folder, time) = (tempfile::tempdir().unwrap(), SetTime::at(BEGUN));
+    let (engine, end) = open(folder.path(), &time, EngineOptions::default());
+    let acme = name("acme-customer");
+    block_on(async {
+        let own = engine.within(&acme);
+        own.create_namespace().await.unwrap();
+        own.write(vec![put_bare("ghostly"), put_edge("ghostly", "friend", "phantom")], None, Report::Revision)
+            .await
+            .unwrap();
+        engine.write(vec![put_bare("ghostly-too")], None, Report::Revision).await.unwrap();
+        let mut backup = Vec::new();
+        let Ok(()) = engine.namespaces().backup(None, |piece, _| {
+            backup.extend(piece);
+            Ok::<_, Infallible>(())
+        });
+        std::fs::write(folder.path().join("backup"), backup).unwrap();
+        own.delete_namespace().await.unwrap();
+        assert!(holds(folder.path(), "acme-customer"));
+        // Its bytes have as long as those of an erased member.
+        time.pass_ms(DAY_MS);
+        let gone = || !["acme-customer", "phantom"].iter().any(|text| holds(folder.path(), text));
+        wait_until(gone).await;
+        let journal = std::fs::read(folder.path().join("journal")).unwrap();
+        assert!(!journal.windows(4).any(|bytes| bytes == b"acme"));
+        assert!(engine.state().unwrap().member("ghostly-too").is_some());
+    });
+    close((engine, end));
+    let bytes = std::fs::read(folder.path().join("backup")).unwrap();
+    std::fs::remove_dir_all(folder.path().join("store")).unwrap();
+    kith::store::restore(&folder.path().join("store"), STORE_ID, &mut BackupReader::open(&bytes[..]).unwrap()).unwrap();
+    let (engine, end) = open(folder.path(), &time, EngineOptions::default());
+    assert!(engine.namespaces().get(&acme).is_none(), "it was deleted since");
+    assert!(engine.state().unwrap().member("ghostly-too").is_some());
+    // One that is made anew under its name is another: the journal does not know it.
+    block_on(engine.within(&acme).create_namespace()).unwrap();
+    close((engine, end));
+    let (engine, end) = open(folder.path(), &time, EngineOptions::default());
+    assert!(engine.namespaces().get(&acme).is_some());
+    close((engine, end));
+}
+
+#[test]
+fn an_erasure_of_one_namespace_is_none_of_another() {
+    let (folder, time) = (tempfile::tempdir().unwrap(), SetTime::at(BEGUN));
+    let options = EngineOptions { status_retention: Duration::MAX, ..EngineOptions::default() };
+    let (engine, end) = open(folder.path(), &time, options);
+    let (a, b) = (name("a"), name("b"));
+    let backup = block_on(async {
+        for namespace in [&a, &b] {
+            engine.within(namespace).create_namespace().await.unwrap();
+            engine.within(namespace).write(vec![put_bare("ann")], None, Report::Revision).await.unwrap();
+        }
+        let mut backup = Vec::new();
+        let Ok(()) = engine.namespaces().backup(None, |piece, _| {
+            backup.extend(piece);
+            Ok::<_, Infallible>(())
+        });
+        time.pass_ms(1_000);
+        let precondition = kith::domain::Precondition::None;
+        let delete = Change::DeleteMember { id: member_id("ann"), precondition, allow_missing: false };
+        engine.within(&a).write(vec![delete], None, Report::Revision).await.unwrap();
+        let imported = engine.within(&b).import(vec![put_bare("ann")]).await.unwrap();
+        assert!(imported.results[0].is_ok());
+        assert!(engine.within(&a).import(vec![put_bare("ann")]).await.unwrap().results[0].is_err());
+        backup
+    });
+    close((engine, end));
+    std::fs::remove_dir_all(folder.path().join("store")).unwrap();
+    kith::store::restore(&folder.path().join("store"), STORE_ID, &mut BackupReader::open(&backup[..]).unwrap())
+        .unwrap();
+    let (engine, end) = open(folder.path(), &time, options);
+    let is_there = |namespace| engine.within(namespace).state().unwrap().member("ann").is_some();
+    assert_eq!([&a, &b].map(is_there), [false, true]);
+    close((engine, end));
+}
