@@ -28,7 +28,7 @@ macro_rules! ask {
     }};
 }
 
-const SERVICES: [&str; 11] = [
+const SERVICES: [&str; 12] = [
     "grpc.health.v1.Health",
     "kith.v1.AdminService",
     "kith.v1.DataService",
