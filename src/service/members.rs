@@ -5,13 +5,14 @@ use std::mem::take;
 use super::answer_bytes::{Room, page_that_fits};
 use super::call::Call;
 use super::decode::{
-    self, Mask, Violations, all_or_return, etag_precondition, member_filter, member_ids, member_update, page_size,
+    self, Mask, Violations, all_or_return, etag_precondition, member_filter, member_ids, member_update, name_prefix,
+    page_size,
 };
 use super::encode;
-use super::read_context::{ReadContext, ReadFields, charge_resources, cut_short, find};
+use super::read_context::{RESOURCE_WORK, ReadContext, ReadFields, charge_resources, cut_short, find};
 use super::request_id::request;
 use super::services::Service;
-use crate::domain::{Change, Error, MemberFilter, MemberId, Violation};
+use crate::domain::{Change, Error, MemberFilter, MemberId, NamePrefix, Violation};
 use crate::engine::{Applied, Outcome, Report, Snapshot, State};
 use crate::graph::{Budget, Limit, MemberIx, View};
 use crate::proto::v1 as pb;
@@ -103,22 +104,26 @@ pub async fn list_members(
     call: Call<pb::ListMembersRequest>,
 ) -> Result<pb::ListMembersResponse, Error> {
     let Call { context, message } = call;
-    let (viewer_id, filter) = (message.viewer_id.clone(), message.member_filter.clone());
-    let same = pb::ListMembersRequest { viewer_id, member_filter: filter, ..Default::default() };
+    let same = pb::ListMembersRequest {
+        viewer_id: message.viewer_id.clone(),
+        member_filter: message.member_filter.clone(),
+        display_name_prefix: message.display_name_prefix.clone(),
+        ..Default::default()
+    };
     let listing = service.listing("ListMembers", &same);
     let mut wrong = Violations::default();
     let filter = wrong.check(member_filter(message.member_filter.as_ref()));
+    let name = wrong.check(name_prefix("display_name_prefix", &message.display_name_prefix));
     let size = wrong.check(page_size(message.page_size));
     let after = wrong.check(listing.parse(&message.page_token, 1));
     let fields = ReadFields { viewer_id: message.viewer_id, min_revision: message.min_revision, as_of: None };
     let read = wrong.check(service.read_context_of(&context, fields, None));
-    all_or_return!(wrong; filter, size, after, read);
+    all_or_return!(wrong; filter, name, size, after, read);
     let after = after.map(|token| MemberId::parse("page_token", &token.cursor[0])).transpose()?;
+    let listed = Listed { filter, name, after, most: size + 1 };
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
-        charge_resources(size, budget)?;
         let (view, shown) = (read.view(state), read.shown(state));
-        let (members, looked_through) =
-            passing_after(state, (&view, &filter), after.as_ref(), size + 1, budget).map_err(cut_short)?;
+        let (members, looked_through) = listed.next(state, &view, budget).map_err(cut_short)?;
         let encode = |ix: MemberIx| (shown.member(state.member_at(ix)), ix);
         let token_after = |last| listing.token(read.as_of, &[state.graph().id(last).as_str()]);
         let (members, mut next_page_token) = page_that_fits(members, size, encode, token_after);
@@ -130,38 +135,75 @@ pub async fn list_members(
     service.query(read, answer).await
 }
 
-/// How many members one page looks at for its filter.
+/// How many members one page looks at.
 const LOOKED_AT_MAX: usize = 100_000;
+/// The bytes of a name that are as much work as a half-edge.
+const NAME_BYTES_PER_WORK: usize = 4;
 
-/// Returns the next members by id that pass a filter, and the last one looked at if that was enough for one page.
-fn passing_after(
-    state: &State,
-    (view, filter): (&View<'_>, &MemberFilter),
-    after: Option<&MemberId>,
+/// Who is listed.
+struct Listed {
+    filter: MemberFilter,
+    name: Option<NamePrefix>,
+    after: Option<MemberId>,
     most: usize,
-    budget: &mut Budget<'_>,
-) -> Result<(Vec<MemberIx>, Option<MemberIx>), Limit> {
-    let id = |ix: &MemberIx| state.graph().id(*ix);
-    if let Some(mut all) = state.all_passing(filter, view, budget)? {
-        all.retain(|ix| after.is_none_or(|after| id(ix) > after));
-        all.sort_unstable_by_key(id);
-        return Ok((all, None));
+}
+
+impl Listed {
+    /// Returns the next of them by id, and the last member looked at if there may be more behind it: where the page has looked at enough,
+    /// or the query may go on no longer.
+    fn next(
+        &self,
+        state: &State,
+        view: &View<'_>,
+        budget: &mut Budget<'_>,
+    ) -> Result<(Vec<MemberIx>, Option<MemberIx>), Limit> {
+        budget.foresee([RESOURCE_WORK * self.most as u64])?;
+        let (mut found, mut last) = (Vec::new(), None);
+        for (ix, looked_at) in self.candidates(state, view, budget)?.zip(1..) {
+            match self.charge(state, ix, budget) {
+                Ok(true) => found.push(ix),
+                Ok(false) => {}
+                Err(limit) if last.is_none() || limit == Limit::Cancelled => return Err(limit),
+                Err(_) => return Ok((found, last)),
+            }
+            if found.len() == self.most {
+                break;
+            }
+            last = Some(ix);
+            if looked_at == LOOKED_AT_MAX {
+                return Ok((found, last));
+            }
+        }
+        Ok((found, None))
     }
-    let mut found = Vec::new();
-    let members = state.graph().members_after(after).filter(|ix| !view.is_gone(*ix));
-    for (ix, looked_at) in members.zip(1..) {
-        budget.pass(1)?;
-        if state.passes(filter, ix) {
-            found.push(ix);
-        }
-        if found.len() == most {
-            break;
-        }
-        if looked_at == LOOKED_AT_MAX {
-            return Ok((found, Some(ix)));
-        }
+
+    /// Returns those behind the page before who may be listed, by id.
+    fn candidates<'s>(
+        &'s self,
+        state: &'s State,
+        view: &'s View<'_>,
+        budget: &mut Budget<'_>,
+    ) -> Result<Box<dyn Iterator<Item = MemberIx> + 's>, Limit> {
+        let id = |ix: &MemberIx| state.graph().id(*ix);
+        let after = self.after.as_ref();
+        let Some(mut few) = state.all_passing(&self.filter, view, budget)? else {
+            return Ok(Box::new(state.graph().members_after(after).filter(|ix| !view.is_gone(*ix))));
+        };
+        few.retain(|ix| after.is_none_or(|after| id(ix) > after));
+        few.sort_unstable_by_key(id);
+        Ok(Box::new(few.into_iter()))
     }
-    Ok((found, None))
+
+    /// Charges the look at a member, and its part of the answer if it is listed. Returns whether it is.
+    fn charge(&self, state: &State, ix: MemberIx, budget: &mut Budget<'_>) -> Result<bool, Limit> {
+        let name = self.name.as_ref().map(|prefix| (prefix, state.display_name(ix)));
+        budget.pass(1 + name.map_or(0, |(_, name)| name.len() / NAME_BYTES_PER_WORK) as u64)?;
+        let is_listed = state.passes(&self.filter, ix) && name.is_none_or(|(prefix, name)| prefix.begins(name));
+        if is_listed {
+            budget.pass(RESOURCE_WORK)?;
+        }
+        Ok(is_listed)
+    }
 }
 
 pub async fn delete_member(

@@ -203,7 +203,7 @@ impl ReadContext {
 }
 
 /// The work of putting one resource into an answer, in half-edges: texts are copied.
-const RESOURCE_WORK: u64 = 16;
+pub(super) const RESOURCE_WORK: u64 = 16;
 
 /// Charges resources that are about to be put into an answer: a page of them is more than a call's own thread is for.
 pub(super) fn charge_resources(count: usize, budget: &mut Budget<'_>) -> Result<(), Error> {

@@ -179,6 +179,7 @@ fn wrong_value(field: &FieldDescriptor) -> Option<Value> {
         // An etag is compared, a text in front of an id decides nothing alone, and a label's absence is no fault.
         (FieldKind::Bool, _) | (_, "etag" | "display_name" | "headline" | "text" | "link") => return None,
         (FieldKind::String, "kinds") => Value::String("freind".to_owned()),
+        (FieldKind::String, "display_name_prefix") => Value::String("\0".to_owned()),
         (FieldKind::String, _) => Value::String("\u{7f}".to_owned()),
         (FieldKind::Enum(_), _) => Value::EnumNumber(99),
         (FieldKind::Int32, _) => Value::I32(-1),

@@ -100,7 +100,8 @@ impl World {
         for id in ids {
             let (topics, privacy) = (some_topics(random), some_privacy(random));
             let labels = some_labels(random);
-            world.members.insert(id.clone(), Member { topics, privacy, labels, ..member(id) });
+            let display_name = text(random.choice(&["", "Zoë", "Zürich AG"]).unwrap());
+            world.members.insert(id.clone(), Member { display_name, topics, privacy, labels, ..member(id) });
         }
         for n in 0..random.usize(..ids.len()) {
             world.put_status(random, ids, &format!("s{n}"));

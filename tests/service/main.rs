@@ -35,6 +35,7 @@ mod member_filters;
 mod metric_names;
 mod metrics;
 mod mirror;
+mod name_prefixes;
 mod namespaces;
 #[path = "../durable/over.rs"]
 mod over;

@@ -38,7 +38,10 @@ fn question(random: &mut Rng, ids: &[String], viewer: &str, introductions: bool)
     match random.usize(..if introductions { 17 } else { 15 }) {
         0 => get_member(|r| (r.id, r.viewer_id) = (a, viewer_id)),
         1 => batch_get_members(|r| (r.ids, r.viewer_id) = (ids.to_vec(), viewer_id)),
-        2 => list_members(|r| (r.page_size, r.viewer_id, r.member_filter) = (page_size, viewer_id, member_filter)),
+        2 => list_members(|r| {
+            (r.page_size, r.viewer_id, r.member_filter) = (page_size, viewer_id, member_filter);
+            r.display_name_prefix = text(random.choice(&["", "z", "ZU"]).unwrap());
+        }),
         3 => get_edge(|r| {
             (r.from_id, r.kind, r.to_id, r.as_of, r.viewer_id) = (a, kind, b, as_of, viewer_id);
         }),

@@ -209,6 +209,11 @@ impl State {
         self.members.get(ix).and_then(|record| record.topics())
     }
 
+    /// Returns a member's display name; nothing of one without any attributes.
+    pub fn display_name(&self, ix: MemberIx) -> &str {
+        self.members.get(ix).and_then(|record| record.attrs()).map_or("", |attrs| &attrs.display_name)
+    }
+
     /// Returns whether a member passes a filter.
     pub fn passes(&self, filter: &MemberFilter, ix: MemberIx) -> bool {
         filter.passes(self.graph.id(ix), self.members.get(ix).and_then(|record| record.attrs()))

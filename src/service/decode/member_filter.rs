@@ -1,7 +1,7 @@
 //! Which members a query is about.
 
 use super::violations::{Decoded, each};
-use crate::domain::{Asked, Clause, Condition, MemberFilter, Topic, Violation};
+use crate::domain::{Asked, Clause, Condition, MemberFilter, NamePrefix, Topic, Violation};
 use crate::proto::v1 as pb;
 
 /// Decodes a request's `member_filter`. All members pass where it is not given.
@@ -10,6 +10,11 @@ pub fn member_filter(message: Option<&pb::MemberFilter>) -> Decoded<MemberFilter
     let clauses = each(clauses, |i, message| clause(message).map_err(|wrong| wrong.within(&format!("all_of[{i}]"))));
     let filter = clauses.and_then(|clauses| Ok(MemberFilter::new(clauses)?));
     filter.map_err(|wrong| wrong.within("member_filter"))
+}
+
+/// Decodes the beginning of a display name, if one is given.
+pub fn name_prefix(field: &str, text: &str) -> Result<Option<NamePrefix>, Violation> {
+    (!text.is_empty()).then(|| NamePrefix::parse(field, text)).transpose()
 }
 
 fn clause(message: &pb::MemberClause) -> Decoded<Clause> {

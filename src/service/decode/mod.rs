@@ -18,7 +18,7 @@ pub use filter::named_kinds;
 pub use import::{import_change, restored};
 pub use introductions::introduction;
 pub use mask::Mask;
-pub use member_filter::member_filter;
+pub use member_filter::{member_filter, name_prefix};
 pub use resources::{block_within, edge_key, edge_put, etag_precondition, interaction, kind, member, status};
 pub(crate) use violations::all_or_return;
 pub use violations::{Decoded, Violations, each};
