@@ -194,7 +194,7 @@ def check_environment(name, kith, variables):
 
 def secrets(folder):
     """What the secrets hold that the chart mounts."""
-    for name in ("tls", "client-ca", "auth", "traces-ca"):
+    for name in ("tls", "client-ca", "auth", "audit", "traces-ca"):
         (folder / name).mkdir(parents=True)
     files = ["-keyout", folder / "tls/tls.key", "-out", folder / "tls/tls.crt"]
     new = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=kith"]
@@ -202,6 +202,7 @@ def secrets(folder):
     check(made.returncode == 0, f"openssl made no certificate: {made.stderr}")
     for name in ("client-ca", "traces-ca"):
         shutil.copy(folder / "tls/tls.crt", folder / name / "ca.crt")
+    (folder / "audit/audit.key").write_text("k" * 32)
     caller = '[[callers]]\nname = "feed"\nroles = ["read"]\n'
     (folder / "auth/auth.toml").write_text(f'{caller}token_sha256 = ["{"0" * 64}"]\n')
 

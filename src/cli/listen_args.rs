@@ -79,6 +79,9 @@ pub struct ListenArgs {
     /// when it changes. With it, nobody else may call.
     #[arg(long, env = "KITH_AUTH", value_name = "FILE")]
     auth: Option<PathBuf>,
+    /// A key of 32 bytes or more, by which ids are in the audit log as hashes. Read again when it changes.
+    #[arg(long, env = "KITH_AUDIT_KEY", value_name = "FILE")]
+    audit_key: Option<PathBuf>,
     /// Connections at once.
     #[arg(long, env = "KITH_MAX_CONNECTIONS", value_name = "N", value_parser = positive(), default_value_t = bound(ConnectionLimits::default().connections))]
     max_connections: u32,
@@ -187,6 +190,7 @@ impl ListenArgs {
             insecure: self.insecure,
             tls,
             access: self.auth.clone(),
+            audit_key: self.audit_key.clone(),
             drain: Duration::from_secs(self.drain_seconds),
             connections: ConnectionLimits {
                 connections: self.max_connections as usize,

@@ -1,11 +1,12 @@
-//! The audit log: who wrote and erased what, and who was refused. It goes to the log under the target `audit`, with ids and never with
-//! names, notes, texts or topics.
+//! The audit log: who wrote and erased what, and who was refused. It goes to the log under the target `audit`, with ids or their
+//! hashes and never with names, notes, texts or topics.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use tonic::Code;
 
+use super::audit_ids::AuditIds;
 use super::auth::Peer;
 use super::quota::{Bucket, Rate};
 use crate::domain::Error;
@@ -16,19 +17,26 @@ const DENIALS_RATE: Rate = Rate { per_second: 50, burst: 200 };
 
 #[derive(Debug)]
 pub struct Audit {
+    ids: AuditIds,
     denials: Mutex<(Bucket, u64)>,
 }
 
 impl Default for Audit {
     fn default() -> Audit {
-        Audit { denials: Mutex::new((Bucket::full(DENIALS_RATE, Instant::now()), 0)) }
+        Audit::with(AuditIds::default())
     }
 }
 
 impl Audit {
+    /// Makes the log, with ids as they are to be written.
+    pub fn with(ids: AuditIds) -> Audit {
+        Audit { ids, denials: Mutex::new((Bucket::full(DENIALS_RATE, Instant::now()), 0)) }
+    }
+
     /// Logs a write that was carried out or refused.
     pub fn written(&self, id: &CallId, caller: &str, rpc: &str, principal: &Principal, code: Code) {
         let (Subjects { named, count, erasures }, namespace) = (principal.subjects(), principal.namespace());
+        let named: Vec<String> = named.iter().map(|subject| subject.text(|id| self.ids.written(id))).collect();
         tracing::info!(
             target: "audit", call = %id, trace_id = id.trace_id(), caller, %namespace, rpc, outcome = ?code, ids = ?named, changes = count,
             erasures, "write"

@@ -9,7 +9,7 @@
 //! | `calls.rs`, `body.rs`, `assembly.rs` | the life of a call: its caller, permit, deadline and end |
 //! | `admission.rs`, `quota.rs` | how many calls may be under way, and how much each caller and viewer may ask for |
 //! | `received.rs`, `wire/` | how many bytes may be on their way in, and what would be made of them |
-//! | `audit.rs` | the log of who wrote, and who was refused |
+//! | `audit.rs`, `audit_ids.rs` | the log of who wrote, and who was refused |
 //! | `metrics/` | what is counted, and the page it is read from |
 //! | `spans.rs` | each call's span, for a collector of traces |
 //! | `routes.rs`, `health.rs`, `reflection.rs` | the services |
@@ -19,6 +19,7 @@ mod abuse_guard;
 mod admission;
 mod assembly;
 mod audit;
+mod audit_ids;
 mod auth;
 mod body;
 mod calls;
@@ -59,6 +60,8 @@ use tonic::service::Routes;
 use crate::engine::Engine;
 use crate::service::Service;
 use admission::Admission;
+use audit::Audit;
+use audit_ids::{AuditIds, AuditKeyFile};
 use auth::{Access, AccessFile};
 use calls::{Calls, Services};
 use health::Health;
@@ -105,6 +108,8 @@ pub struct ServerOptions {
     pub tls: Option<TlsFiles>,
     /// The file that says who may call; without it, all may.
     pub access: Option<PathBuf>,
+    /// The file of the key by which ids are in the audit log as hashes; as they are when none.
+    pub audit_key: Option<PathBuf>,
     /// The time that calls under way have to end, once the server is to stop.
     pub drain: Duration,
     pub connections: ConnectionLimits,
@@ -130,6 +135,7 @@ impl ServerOptions {
             insecure: false,
             tls: None,
             access: None,
+            audit_key: None,
             drain: Duration::from_secs(10),
             connections: ConnectionLimits::default(),
             calls: CallLimits::default(),
@@ -257,6 +263,7 @@ impl Server {
         let metrics = Metrics::default();
         let tls = followed(options.tls, metrics.reloads("tls")).await?;
         let access = followed(options.access.map(AccessFile), metrics.reloads("auth")).await?;
+        let audit_key = followed(options.audit_key.map(AuditKeyFile), metrics.reloads("audit")).await?;
         let spans = options.collector.as_ref().map(Spans::to).transpose().map_err(ServerError::Collector)?;
         let (socket, address) = bind(options.listen).await?;
         let (engine_metrics, mut beside, mut metrics_address) = (EngineMetrics::default(), JoinSet::new(), None);
@@ -290,7 +297,7 @@ impl Server {
             viewers: Arc::new(Viewers::new(options.viewer_rate, metrics.viewer_quota_refusals.clone())),
             received: Arc::new(Received::up_to(options.received)),
             silence_max: options.silence,
-            audit: Default::default(),
+            audit: Audit::with(AuditIds(audit_key)),
             metrics: metrics.clone(),
             spans: spans.clone(),
         };

@@ -8,6 +8,7 @@
 //! | `encode/` | domain types into answers |
 //! | `delegation.rs` | from the services of the protos to a handler for each RPC, made by `build.rs` |
 //! | `call.rs`, `principal.rs` | a call as its handler gets it, and who makes it |
+//! | `subjects.rs` | what a call writes, for the audit log |
 //! | `read_context.rs`, `commit.rs` | what reads and writes share: viewer, revision, budget, completeness; request ids |
 //! | `call_id.rs` | what the logs call a call |
 //! | `page.rs`, `answer_bytes.rs` | page tokens; how long an answer may be |
@@ -55,6 +56,7 @@ mod shares;
 mod status;
 mod statuses;
 mod streamed;
+mod subjects;
 mod suggest;
 mod verify;
 mod watch;
@@ -66,7 +68,8 @@ pub use call_id::CallId;
 pub use decode::restored;
 pub use encode::record;
 pub use namespace_scope::{NamespacePattern, NamespaceScope};
-pub use principal::{Authorization, Behalf, CallerId, Principal, Subjects, ViewerQuota};
+pub use principal::{Authorization, Behalf, CallerId, Principal, ViewerQuota};
 pub use services::Service;
 pub use status::to_status;
+pub use subjects::Subjects;
 pub use verify::summary;

@@ -9,10 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::CallId;
 use super::namespace_scope::NamespaceScope;
-use crate::domain::{Change, EdgeKey, Error, MemberId, NamespaceName};
-
-/// How many resources are named of one call; the others are only counted.
-const SUBJECTS_NAMED_MAX: usize = 8;
+use super::subjects::Subjects;
+use crate::domain::{Change, Error, MemberId, NamespaceName};
 
 tokio::task_local! {
     /// The log id of the call that a task works on.
@@ -78,16 +76,6 @@ impl CallerId {
     pub fn nobody() -> CallerId {
         CallerId { share: "".into(), name: None }
     }
-}
-
-/// What a call wrote: ids and keys alone, never names, texts or topics.
-#[derive(Debug, Default, Clone)]
-pub struct Subjects {
-    /// The first few, as in `put_edge ana/friend/ben`.
-    pub named: Vec<String>,
-    pub count: usize,
-    /// How many members the call erases.
-    pub erasures: usize,
 }
 
 #[cfg(test)]
@@ -187,57 +175,20 @@ impl Principal {
     }
 
     /// Notes what the call is about to do with a namespace.
-    pub(super) fn about_to_do(&self, what: &str, namespace: &NamespaceName, erasures: usize) {
+    pub(super) fn about_to_do(&self, what: &'static str, namespace: &NamespaceName, erasures: usize) {
         let mut subjects = self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner);
-        (subjects.count, subjects.erasures) = (subjects.count + 1, subjects.erasures + erasures);
-        subjects.named.push(format!("{what} {namespace}"));
+        subjects.add_namespace(what, namespace, erasures);
     }
 
     /// Notes what the call is about to write. Every write calls it.
     pub(super) fn about_to_write(&self, changes: &[Change]) {
-        let mut subjects = self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner);
-        subjects.count += changes.len();
-        for change in changes {
-            subjects.erasures += usize::from(matches!(change, Change::DeleteMember { .. }));
-            if subjects.named.len() < SUBJECTS_NAMED_MAX {
-                subjects.named.push(name_of(change));
-            }
-        }
+        self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner).add(changes);
     }
 }
 
 /// Returns the log id of the call that the running task works on.
 pub(super) fn current_id() -> Option<CallId> {
     CALL_ID.try_with(CallId::clone).ok()
-}
-
-fn name_of(change: &Change) -> String {
-    let edge = |what: &str, key: &EdgeKey| format!("{what} {}/{}/{}", key.from, key.kind, key.to);
-    match change {
-        Change::Restore { put, .. } => name_of(put),
-        Change::PutKind { kind, .. } => format!("put_kind {}", kind.name),
-        Change::DeleteKind { name, .. } => format!("delete_kind {name}"),
-        Change::PutMember { member, .. } => format!("put_member {}", member.id),
-        Change::UpdateMember { id, .. } => format!("update_member {id}"),
-        Change::MergeMember { id, .. } => format!("merge_member {id}"),
-        Change::MergeKind { merge, .. } => format!("merge_kind {}", merge.kind.name),
-        Change::DeleteMember { id, .. } => format!("delete_member {id}"),
-        Change::PutEdge { put, .. } => edge("put_edge", &put.key),
-        Change::DeleteEdge { key, .. } => edge("delete_edge", key),
-        Change::RecordInteractions { record } => edge("record_interactions", &record.key),
-        Change::PostStatus { status } => format!("post_status {}", status.id),
-        Change::DeleteStatus { id, .. } => format!("delete_status {id}"),
-        Change::BlockMember { block } => format!("block_member {}/{}", block.by, block.of),
-        Change::UnblockMember { block, .. } => format!("unblock_member {}/{}", block.by, block.of),
-        Change::RecordIntroduction { introduction } => format!("record_introduction {}", introduction.introducer),
-        Change::PutIntroducerTally { introducer, .. } => format!("put_introducer_tally {introducer}"),
-        Change::KeepErased { .. } => "keep_erased".to_owned(),
-        Change::RememberErased { erased, .. } => format!("remember_erased {}", erased.len()),
-        Change::EraseStatus { id } => format!("erase_status {id}"),
-        Change::KeepSecret { .. } => "keep_secret".to_owned(),
-        Change::CreateNamespace {} => "create_namespace".to_owned(),
-        Change::DeleteNamespace {} => "delete_namespace".to_owned(),
-    }
 }
 
 #[cfg(test)]

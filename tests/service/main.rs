@@ -2,6 +2,7 @@
 
 mod answers;
 mod ask;
+mod audit;
 mod backup;
 mod bad_input;
 mod bad_introductions;

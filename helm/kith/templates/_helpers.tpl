@@ -58,6 +58,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with include "kith.tlsSecret" . }}{{ $secrets = append $secrets (dict "name" "tls" "secret" .) }}{{ end -}}
 {{- with .Values.tls.clientCaSecret }}{{ $secrets = append $secrets (dict "name" "client-ca" "secret" .) }}{{ end -}}
 {{- with .Values.auth.existingSecret }}{{ $secrets = append $secrets (dict "name" "auth" "secret" .) }}{{ end -}}
+{{- with .Values.settings.auditKeySecret }}{{ $secrets = append $secrets (dict "name" "audit" "secret" .) }}{{ end -}}
 {{- with .Values.traces.caSecret }}{{ $secrets = append $secrets (dict "name" "traces-ca" "secret" .) }}{{ end -}}
 {{ $secrets | toJson }}
 {{- end -}}
@@ -111,6 +112,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.auth.existingSecret }}
 - name: KITH_AUTH
   value: /etc/kith/auth/auth.toml
+{{- end }}
+{{- if .Values.settings.auditKeySecret }}
+- name: KITH_AUDIT_KEY
+  value: /etc/kith/audit/audit.key
 {{- end }}
 {{- with .Values.traces.endpoint }}
 - name: KITH_OTLP_ENDPOINT
