@@ -75,7 +75,8 @@ pub struct ServeArgs {
     /// Seconds from one reading of all that is on disk to the next: what is not what was written is written anew. 0 never does it.
     #[arg(long, env = "KITH_SCRUB_SECONDS", value_name = "S", default_value_t = EngineOptions::default().scrub_every.as_secs())]
     scrub_seconds: u64,
-    /// What goes to the audit log, a part of the log with the target `audit`: off, denials, or all: denials and every write.
+    /// What goes to the audit log, a part of the log with the target `audit`: off, denials, all: denials and every write, or reads: all
+    /// and every read.
     #[arg(long, env = "KITH_AUDIT", value_name = "WHAT", value_enum, default_value_t = Audited::All)]
     audit: Audited,
     /// The form of the log, which goes to stderr.
@@ -96,11 +97,12 @@ enum LogFormat {
     Json,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Audited {
     Off,
     Denials,
     All,
+    Reads,
 }
 
 impl ServeArgs {
@@ -237,9 +239,11 @@ fn targets(level: LevelFilter, audited: Audited) -> Targets {
         _ if level == LevelFilter::OFF => LevelFilter::OFF,
         Audited::Off => LevelFilter::OFF,
         Audited::Denials => LevelFilter::WARN,
-        Audited::All => LevelFilter::INFO,
+        Audited::All | Audited::Reads => LevelFilter::INFO,
     };
-    Targets::new().with_target("kith", level).with_target("audit", audit).with_default(libraries)
+    let reads = if audited == Audited::Reads { audit } else { LevelFilter::OFF };
+    let kith = Targets::new().with_target("kith", level).with_target("audit", audit);
+    kith.with_target("audit::reads", reads).with_default(libraries)
 }
 
 fn start_log(format: LogFormat, level: LevelFilter, audited: Audited) -> Log {

@@ -1,36 +1,71 @@
-//! The audit log: who wrote and erased what, and who was refused. It goes to the log under the target `audit`, with ids or their
-//! hashes and never with names, notes, texts or topics.
+//! The audit log: who wrote and erased what, who was refused, and, if that is asked for, who read about whom. It goes to the log under the
+//! target `audit`, with ids or their hashes and never with names, notes, texts or topics.
 
-use std::sync::{Mutex, PoisonError};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use tokio::sync::oneshot;
 use tonic::Code;
+use tracing::Level;
 
 use super::audit_ids::AuditIds;
 use super::auth::Peer;
 use super::quota::{Bucket, Rate};
-use crate::domain::Error;
-use crate::service::{CallId, Principal, Subjects};
+use crate::domain::{Error, NamespaceName};
+use crate::engine::Threads;
+use crate::service::{Asked, CallId, Principal, Subjects};
 
 /// The refusals that are logged in a second: a caller that is refused a million times does not fill the disk.
 const DENIALS_RATE: Rate = Rate { per_second: 50, burst: 200 };
+/// The target of reads, which an operator asks for apart.
+const READS: &str = "audit::reads";
+/// The reads that may wait to be logged.
+const READS_WAITING_MAX: usize = 4_096;
 
 #[derive(Debug)]
 pub struct Audit {
     ids: AuditIds,
     denials: Mutex<(Bucket, u64)>,
+    /// Reads on their way to the thread that logs them; none where nothing is read.
+    reads: Option<SyncSender<Read>>,
+    /// The reads since the last line of one that are not logged.
+    suppressed: Arc<AtomicU64>,
 }
 
 impl Default for Audit {
     fn default() -> Audit {
-        Audit::with(AuditIds::default())
+        Audit {
+            ids: AuditIds::default(),
+            denials: Mutex::new((Bucket::full(DENIALS_RATE, Instant::now()), 0)),
+            reads: None,
+            suppressed: Arc::default(),
+        }
     }
 }
 
+/// A read that was answered or refused.
+#[derive(Debug)]
+pub struct Read {
+    pub id: CallId,
+    pub caller: Arc<str>,
+    pub namespace: NamespaceName,
+    pub rpc: &'static str,
+    pub asked: Asked,
+    pub code: Code,
+}
+
 impl Audit {
-    /// Makes the log, with ids as they are to be written.
-    pub fn with(ids: AuditIds) -> Audit {
-        Audit { ids, denials: Mutex::new((Bucket::full(DENIALS_RATE, Instant::now()), 0)) }
+    /// Makes the log, with a thread that logs reads: they are many, and no thread of the runtime waits for a log. The receiver ends when the
+    /// log is dropped and all reads are logged.
+    pub fn start(ids: AuditIds) -> io::Result<(Audit, oneshot::Receiver<()>)> {
+        let (reads, waiting) = sync_channel(READS_WAITING_MAX);
+        let audit = Audit { ids: ids.clone(), reads: Some(reads), ..Audit::default() };
+        let suppressed = audit.suppressed.clone();
+        let log = move || waiting.iter().for_each(|read| log_read(&read, &ids, &suppressed));
+        Ok((audit, Threads::default().job("kith-audit", log)?))
     }
 
     /// Logs a write that was carried out or refused.
@@ -41,6 +76,18 @@ impl Audit {
             target: "audit", call = %id, trace_id = id.trace_id(), caller, %namespace, rpc, outcome = ?code, ids = ?named, changes = count,
             erasures, "write"
         );
+    }
+
+    /// Returns whether reads are logged, which may change at any time.
+    pub fn is_of_reads(&self) -> bool {
+        self.reads.is_some() && tracing::enabled!(target: READS, Level::INFO)
+    }
+
+    /// Has a read logged. Where the log takes no more, it is counted alone.
+    pub fn read(&self, read: Read) {
+        if self.reads.as_ref().is_some_and(|reads| reads.try_send(read).is_err()) {
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Logs a call that was refused because of its caller.
@@ -61,6 +108,17 @@ impl Audit {
     }
 }
 
+fn log_read(read: &Read, ids: &AuditIds, suppressed: &AtomicU64) {
+    let Read { id, caller, namespace, rpc, asked, code } = read;
+    let viewer = (!asked.viewer.is_empty()).then(|| ids.written(&asked.viewer));
+    let named: Vec<String> = asked.ids.iter().map(|id| ids.written(id)).collect();
+    let suppressed = suppressed.swap(0, Ordering::Relaxed);
+    tracing::info!(
+        target: READS, call = %id, trace_id = id.trace_id(), caller = &**caller, %namespace, rpc, outcome = ?code, viewer, ids = ?named,
+        asked = asked.count, suppressed, "read"
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use tonic::codegen::http::HeaderMap;
@@ -78,5 +136,24 @@ mod tests {
         };
         assert!((0..DENIALS_RATE.burst).map(is_suppressed).all(|suppressed| !suppressed));
         assert!((0..DENIALS_RATE.burst).any(is_suppressed));
+    }
+
+    #[test]
+    fn of_reads_that_the_log_does_not_take_most_are_counted_alone() {
+        let (reads, waiting) = sync_channel(2);
+        let audit = Audit { reads: Some(reads), ..Audit::default() };
+        for _ in 0..5 {
+            let id = CallId::of(&HeaderMap::new());
+            let namespace = NamespaceName::default();
+            audit.read(Read {
+                id,
+                caller: "web".into(),
+                namespace,
+                rpc: "Get",
+                asked: Asked::default(),
+                code: Code::Ok,
+            });
+        }
+        assert_eq!((waiting.try_iter().count(), audit.suppressed.load(Ordering::Relaxed)), (2, 3));
     }
 }

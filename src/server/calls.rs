@@ -21,7 +21,7 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 
 use super::admission::{Admission, Permit};
-use super::audit::Audit;
+use super::audit::{Audit, Read};
 use super::auth::{Access, Caller, Peer, Roles};
 use super::body::{AnswerBody, Kept, Meter, RequestBody, Until, Waiting, panicked};
 use super::connection_slots::Usage;
@@ -270,6 +270,9 @@ impl Calls {
         let caller_id = caller.as_ref().map_or_else(CallerId::nobody, Caller::id);
         let authorization = Authorization { namespace, administers, behalf };
         let principal = Principal::new(id.clone(), self.viewers.clone(), caller_id, authorization);
+        if method.reads() && self.audit.is_of_reads() {
+            principal.note_what_is_asked();
+        }
         let mut request = request.map(body);
         request.extensions_mut().insert(principal.clone());
         let handler = principal.clone().scope(catch_panic(method.name, routes.call(request)));
@@ -285,12 +288,8 @@ impl Calls {
         let answer = translated(answer);
         // An answer that is nothing but an error has its status in the headers.
         let ended = Status::from_header_map(answer.headers()).map(|status| status.code());
-        if let Some(caller) = caller.as_ref().filter(|_| ended == Some(Code::PermissionDenied)) {
-            // The handler refuses a read on behalf of whom the caller may not read for.
-            self.audit.denied(&id, &caller.name, peer, method.name, &principal.refusal());
-        }
-        if let Some(caller) = caller.filter(|_| method.writes()) {
-            self.audit.written(&id, &caller.name, method.name, &principal, ended.unwrap_or(Code::Ok));
+        if let Some(caller) = &caller {
+            self.audit_call(&id, peer, method, caller, &principal, ended.unwrap_or(Code::Ok));
         }
         if let Some(code) = ended {
             handling.ended(code);
@@ -298,6 +297,23 @@ impl Calls {
         let handling = ended.is_none().then_some(handling);
         let until = until.filter(|_| method.shape == Shape::Stream);
         answer.map(|body| AnswerBody::new(body, method.name, until, Some(permit), handling, waiting.clone()))
+    }
+}
+
+impl Calls {
+    /// Logs what a handler has done, or begun if its answer is a stream.
+    fn audit_call(&self, id: &CallId, peer: &Peer, method: Method, caller: &Caller, principal: &Principal, code: Code) {
+        if code == Code::PermissionDenied {
+            // The handler refuses a read on behalf of whom the caller may not read for.
+            self.audit.denied(id, &caller.name, peer, method.name, &principal.refusal());
+        }
+        if method.writes() {
+            self.audit.written(id, &caller.name, method.name, principal, code);
+        }
+        if let Some(asked) = principal.take_asked() {
+            let (caller, namespace) = (caller.name.clone(), principal.namespace().clone());
+            self.audit.read(Read { id: id.clone(), caller, namespace, rpc: method.name, asked, code });
+        }
     }
 }
 

@@ -40,6 +40,11 @@ impl Method {
         self.name.starts_with("NamespaceService/")
     }
 
+    /// Returns whether the RPC reads what is stored.
+    pub fn reads(&self) -> bool {
+        self.need.is_some() && !self.writes()
+    }
+
     /// Returns whether the RPC describes the API, and not what is stored.
     pub fn is_reflection(&self) -> bool {
         self.name.starts_with("grpc.reflection.")

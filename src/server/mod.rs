@@ -9,7 +9,7 @@
 //! | `calls.rs`, `body.rs`, `assembly.rs` | the life of a call: its caller, permit, deadline and end |
 //! | `admission.rs`, `quota.rs` | how many calls may be under way, and how much each caller and viewer may ask for |
 //! | `received.rs`, `wire/` | how many bytes may be on their way in, and what would be made of them |
-//! | `audit.rs`, `audit_ids.rs` | the log of who wrote, and who was refused |
+//! | `audit.rs`, `audit_ids.rs` | the log of who wrote, who read, and who was refused |
 //! | `metrics/` | what is counted, and the page it is read from |
 //! | `spans.rs` | each call's span, for a collector of traces |
 //! | `routes.rs`, `health.rs`, `reflection.rs` | the services |
@@ -52,7 +52,7 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tonic::service::Routes;
@@ -180,6 +180,8 @@ pub enum ServerError {
     File(String),
     #[error("--otlp-endpoint {0}")]
     Collector(String),
+    #[error("there is no thread for the audit log: {0}")]
+    Audit(io::Error),
     #[error("cannot listen on {address}: {error}")]
     Bind { address: SocketAddr, error: std::io::Error },
     #[error("the server ended badly: {0}")]
@@ -196,6 +198,8 @@ pub struct Server {
     metrics_address: Option<SocketAddr>,
     metrics: Metrics,
     spans: Option<Spans>,
+    /// Ends when the audit log has all that it is given.
+    audited: oneshot::Receiver<()>,
     engine_metrics: EngineMetrics,
     /// The tasks that end with the server: the page of metrics, which holds the engine, and the watch over certificates.
     beside: JoinSet<()>,
@@ -264,6 +268,7 @@ impl Server {
         let tls = followed(options.tls, metrics.reloads("tls")).await?;
         let access = followed(options.access.map(AccessFile), metrics.reloads("auth")).await?;
         let audit_key = followed(options.audit_key.map(AuditKeyFile), metrics.reloads("audit")).await?;
+        let (audit, audited) = Audit::start(AuditIds(audit_key)).map_err(ServerError::Audit)?;
         let spans = options.collector.as_ref().map(Spans::to).transpose().map_err(ServerError::Collector)?;
         let (socket, address) = bind(options.listen).await?;
         let (engine_metrics, mut beside, mut metrics_address) = (EngineMetrics::default(), JoinSet::new(), None);
@@ -297,7 +302,7 @@ impl Server {
             viewers: Arc::new(Viewers::new(options.viewer_rate, metrics.viewer_quota_refusals.clone())),
             received: Arc::new(Received::up_to(options.received)),
             silence_max: options.silence,
-            audit: Audit::with(AuditIds(audit_key)),
+            audit,
             metrics: metrics.clone(),
             spans: spans.clone(),
         };
@@ -309,6 +314,7 @@ impl Server {
             metrics_address,
             metrics,
             spans,
+            audited,
             engine_metrics,
             beside,
             health,
@@ -360,6 +366,8 @@ impl Server {
 
     async fn drained(mut self) -> Result<(), ServerError> {
         (&mut self.serving).await?;
+        // A log that nobody takes is not waited for.
+        let _ = timeout(AT_ONCE_MAX, self.audited).await;
         // Probes could hear NOT_SERVING until here.
         if let Some(probes) = self.probes {
             probes.end().await?;

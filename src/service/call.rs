@@ -6,6 +6,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::principal::Principal;
+use super::subjects::Asked;
 use super::to_status;
 use crate::domain::Error;
 
@@ -38,6 +39,12 @@ impl<M> Call<M> {
             to_status(Error::Internal("a request reached its handler without a principal".to_owned()))
         })?;
         Ok(Call { context: CallContext { principal, deadline: deadline(&metadata) }, message })
+    }
+
+    /// Has whom the message asks about noted, if that is asked for.
+    pub fn noted(self, note: impl FnOnce(&M, &mut Asked)) -> Call<M> {
+        self.context.principal.about_to_ask(|asked| note(&self.message, asked));
+        self
     }
 }
 

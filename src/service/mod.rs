@@ -8,7 +8,7 @@
 //! | `encode/` | domain types into answers |
 //! | `delegation.rs` | from the services of the protos to a handler for each RPC, made by `build.rs` |
 //! | `call.rs`, `principal.rs` | a call as its handler gets it, and who makes it |
-//! | `subjects.rs` | what a call writes, for the audit log |
+//! | `subjects.rs` | what a call writes, and whom it asks about, for the audit log |
 //! | `read_context.rs`, `commit.rs` | what reads and writes share: viewer, revision, budget, completeness; request ids |
 //! | `call_id.rs` | what the logs call a call |
 //! | `page.rs`, `answer_bytes.rs` | page tokens; how long an answer may be |
@@ -71,5 +71,5 @@ pub use namespace_scope::{NamespacePattern, NamespaceScope};
 pub use principal::{Authorization, Behalf, CallerId, Principal, ViewerQuota};
 pub use services::Service;
 pub use status::to_status;
-pub use subjects::Subjects;
+pub use subjects::{Asked, Subjects};
 pub use verify::summary;

@@ -1,5 +1,5 @@
-//! Who makes a call, and what the listener and its handler report to each other beside the message: whom a read was made for, and what a
-//! write was about.
+//! Who makes a call, and what the listener and its handler report to each other beside the message: whom a read was made for and about,
+//! and what a write was about.
 //!
 //! The listener puts a `Principal` into each request. A handler's `Call` cannot be made without one, so that nothing is allowed because
 //! nobody said who asks.
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::CallId;
 use super::namespace_scope::NamespaceScope;
-use super::subjects::Subjects;
+use super::subjects::{Asked, Subjects};
 use crate::domain::{Change, Error, MemberId, NamespaceName};
 
 tokio::task_local! {
@@ -39,6 +39,8 @@ struct Inner {
     caller: CallerId,
     authorization: Authorization,
     subjects: Mutex<Subjects>,
+    /// None if it is not noted.
+    asked: Mutex<Option<Asked>>,
 }
 
 /// Where a call is, and what its caller may do there.
@@ -98,7 +100,14 @@ impl Principal {
 
 impl Principal {
     pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, caller: CallerId, authorization: Authorization) -> Principal {
-        Principal(Arc::new(Inner { id, viewers, caller, authorization, subjects: Mutex::default() }))
+        Principal(Arc::new(Inner {
+            id,
+            viewers,
+            caller,
+            authorization,
+            subjects: Mutex::default(),
+            asked: Mutex::default(),
+        }))
     }
 
     /// Returns the namespace that the call is of.
@@ -109,6 +118,11 @@ impl Principal {
     /// Returns the namespaces that the caller may administer.
     pub(super) fn administers(&self) -> &NamespaceScope {
         &self.0.authorization.administers
+    }
+
+    /// Has it noted, from here on, whom the call asks about.
+    pub fn note_what_is_asked(&self) {
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Asked::default());
     }
 
     /// Runs a handler, whose faults are logged under the call's id.
@@ -129,6 +143,12 @@ impl Principal {
     /// Returns what the call has written.
     pub fn subjects(&self) -> Subjects {
         self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the note of whom the call has asked about, if there is one.
+    pub fn take_asked(&self) -> Option<Asked> {
+        let asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(Asked { viewer: self.named_or_own(&asked.viewer).to_owned(), ..asked })
     }
 
     /// Returns the id of the viewer that a request names. A caller who is bound to a viewer means that one where it names none.
@@ -183,6 +203,13 @@ impl Principal {
     /// Notes what the call is about to write. Every write calls it.
     pub(super) fn about_to_write(&self, changes: &[Change]) {
         self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner).add(changes);
+    }
+
+    /// Notes whom the call asks about, if that is asked for. Every RPC of one message calls it, before its handler.
+    pub(super) fn about_to_ask(&self, note: impl FnOnce(&mut Asked)) {
+        if let Some(asked) = &mut *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) {
+            note(asked);
+        }
     }
 }
 

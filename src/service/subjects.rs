@@ -1,9 +1,12 @@
-//! What a call writes, for the audit log: ids and keys alone, never names, texts or topics.
+//! What a call writes, and whom it asks about, for the audit log: ids and keys alone, never names, texts or topics.
 
+use crate::domain::limits::ID_BYTES_MAX;
 use crate::domain::{Change, EdgeKey, NamespaceName};
 
 /// How many resources are named of one write; the others are only counted.
 const WRITTEN_MAX: usize = 8;
+/// How many ids are named of one read; the others are only counted.
+const ASKED_MAX: usize = 64;
 
 /// What a call wrote.
 #[derive(Debug, Default, Clone)]
@@ -88,5 +91,61 @@ impl Subject {
             Change::DeleteNamespace {} => ("delete_namespace", vec![]),
         };
         Subject { what, parts }
+    }
+}
+
+/// Whom a read asks about, as its request names them, right or wrong.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// On whose behalf; nobody's if it is empty.
+    pub viewer: String,
+    /// The first few.
+    pub ids: Vec<String>,
+    pub count: usize,
+}
+
+impl Asked {
+    /// Notes on whose behalf the read is. Where a request says it twice, the two must be the same.
+    pub(super) fn viewer(&mut self, id: &str) {
+        if self.viewer.is_empty() {
+            self.viewer = bounded(id).to_owned();
+        }
+    }
+
+    /// Notes the id of a member or a status.
+    pub(super) fn id(&mut self, id: &str) {
+        if id.is_empty() {
+            return;
+        }
+        self.count += 1;
+        if self.ids.len() < ASKED_MAX {
+            self.ids.push(bounded(id).to_owned());
+        }
+    }
+}
+
+/// Returns as much of a text as an id may have.
+fn bounded(text: &str) -> &str {
+    let end = (0..=text.len().min(ID_BYTES_MAX)).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or_default()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_takes_no_more_room_than_ids_may() {
+        let mut asked = Asked::default();
+        let long = format!("x{}", "é".repeat(100));
+        asked.viewer("");
+        asked.viewer(&long);
+        asked.viewer("another");
+        (0..70).for_each(|_| asked.id(&long));
+        asked.id("");
+        let shown = format!("x{}", "é".repeat(63));
+        assert_eq!((&asked.viewer, asked.count), (&shown, 70));
+        assert_eq!(asked.ids, vec![shown; 64]);
+        assert_eq!(bounded("ana"), "ana");
     }
 }

@@ -82,7 +82,7 @@ fn all_that_is_wrong_is_told_at_once_with_where_it_came_from() {
             "11 settings are wrong".to_owned(),
             format!("{file}:1: max_cals is no setting; max_calls is"),
             format!("{file}:2: max_streams = 0: 0 is not in 1.."),
-            format!("{file}:3: audit = some: one of these is wanted: off, denials, all"),
+            format!("{file}:3: audit = some: one of these is wanted: off, denials, all, reads"),
             format!("{file}:4: listen: text, a number, true or false is wanted"),
             format!("{file}:6: otlp_sample = 1.5: a number from 0 to 1 is wanted"),
             "--max-calls many: invalid digit".to_owned(),

@@ -1,18 +1,53 @@
-//! The audit log of a server as a process of its own: with a key no id is in it.
+//! The audit log of a server as a process of its own: each read leaves a line if that is asked for, and with a key no id is in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use kith::proto::v1::admin_service_client::AdminServiceClient;
+use kith::proto::v1::data_service_client::DataServiceClient;
+use kith::proto::v1::*;
 use serde_json::Value;
+use tonic::Code;
 use tonic::transport::Channel;
 
 use super::ask::*;
+use super::bound::{READS, name_of, rpcs_that_need, with_ada};
 use super::harness::{connect, options};
-use super::secured::roles_file;
+use super::secured::bearing;
+
+/// What each RPC that reads asks about, in the requests below. Where the request says nothing of anybody, it is nothing.
+const ASKED: [(&str, &[&str]); 26] = [
+    ("AdminService/Backup", &[]),
+    ("AdminService/GetServerInfo", &[]),
+    ("AdminService/Verify", &[]),
+    ("DataService/Export", &[]),
+    ("DataService/Watch", &[]),
+    ("EdgeService/CountEdges", &["bob"]),
+    ("EdgeService/GetEdge", &["ada", "bob"]),
+    ("EdgeService/ListEdges", &["bob"]),
+    ("EdgeService/ListKinds", &[]),
+    ("IntroductionService/FindIntroducers", &["ada", "cy"]),
+    ("IntroductionService/ListLeaders", &[]),
+    ("IntroductionService/SuggestIntroductions", &["ada"]),
+    ("MemberService/BatchGetMembers", &["ada", "bob"]),
+    ("MemberService/GetMember", &["ada"]),
+    ("MemberService/ListBlocks", &["ada"]),
+    ("MemberService/ListMembers", &[]),
+    ("PathService/BatchGetDistances", &["ada", "cy", "nobody"]),
+    ("PathService/FindPaths", &["ada", "cy"]),
+    ("PathService/ListMutuals", &["ada", "cy"]),
+    ("ReachService/CheckReach", &["s1", "bob", "nobody"]),
+    ("ReachService/DiscoverStatuses", &[]),
+    ("ReachService/GetReach", &["ada"]),
+    ("ReachService/ListReach", &["ada"]),
+    ("StatusService/GetStatus", &["s1"]),
+    ("StatusService/ListOutcomes", &["s1"]),
+    ("StatusService/ListStatuses", &["ada"]),
+];
 
 /// A server whose log is a file. It is killed if the test ends before it.
 struct Audited {
@@ -43,7 +78,7 @@ impl Audited {
             "--drain-seconds",
             "1",
         ]);
-        serve.args(flags).arg("--auth").arg(roles_file(folder)).arg("--data").arg(folder.join("store"));
+        serve.args(flags).arg("--auth").arg(with_ada(folder)).arg("--data").arg(folder.join("store"));
         let mut child = serve.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut said = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
@@ -61,6 +96,23 @@ impl Audited {
         }
     }
 
+    /// Asks by each RPC that reads, on behalf of ada where it is on somebody's.
+    async fn read_all(&self) {
+        for (rpc, ask) in READS {
+            self.ask(ask("ada"), "read-token").await.unwrap_or_else(|status| panic!("{rpc}: {status:?}"));
+        }
+        for ask in [list_kinds(|_| {}), list_blocks(|_| {}), check_reach(|_| {}), export(|_| {})] {
+            self.ask(ask, "service-token").await.unwrap();
+        }
+        for ask in [verify(|_| {}), get_server_info(|_| {})] {
+            self.ask(ask, "admin-token").await.unwrap();
+        }
+        let mut data = DataServiceClient::new(self.channel.clone());
+        data.watch(bearing(WatchRequest::default(), "service-token")).await.unwrap();
+        let mut admin = AdminServiceClient::new(self.channel.clone());
+        admin.backup(bearing(BackupRequest::default(), "admin-token")).await.unwrap();
+    }
+
     /// Stops the server, and returns the lines of its audit log.
     fn stop(mut self) -> Vec<Value> {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
@@ -71,6 +123,11 @@ impl Audited {
     }
 }
 
+/// The fields of the lines of reads.
+fn reads(lines: &[Value]) -> impl Iterator<Item = &Value> {
+    lines.iter().map(|line| &line["fields"]).filter(|fields| fields["message"] == "read")
+}
+
 fn words(fields: &Value, name: &str) -> String {
     fields[name].as_str().unwrap_or_default().to_owned()
 }
@@ -78,6 +135,77 @@ fn words(fields: &Value, name: &str) -> String {
 /// The ids of a line.
 fn ids(fields: &Value) -> Vec<String> {
     serde_json::from_str(&words(fields, "ids")).unwrap()
+}
+
+#[tokio::test]
+async fn each_read_leaves_a_line_with_its_viewer_and_whom_it_asks_about() {
+    let roles = [Role::Read, Role::Service, Role::Admin];
+    let rpcs: BTreeSet<String> = roles.into_iter().flat_map(rpcs_that_need).map(|rpc| name_of(&rpc)).collect();
+    assert_eq!(rpcs, ASKED.iter().map(|(rpc, _)| text(rpc)).collect());
+
+    let folder = tempfile::tempdir().unwrap();
+    let server = Audited::serve(folder.path(), &["--audit", "reads"]).await;
+    server.fill().await;
+    server.read_all().await;
+    let lines = server.stop();
+    let mut of_rpc: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+    reads(&lines).for_each(|line| of_rpc.entry(words(line, "rpc")).or_default().push(line));
+    let viewed: BTreeSet<&str> = READS.iter().map(|(rpc, _)| *rpc).collect();
+    for (rpc, asked) in ASKED {
+        let sent = READS.iter().filter(|(read, _)| *read == rpc).count().max(1);
+        let lines = of_rpc.remove(rpc).unwrap_or_default();
+        assert_eq!(lines.len(), sent, "{rpc}");
+        for line in lines {
+            assert_eq!(words(line, "viewer"), if viewed.contains(rpc) { "ada" } else { "" }, "{line}");
+            assert_eq!((ids(line), &line["asked"]), (asked.iter().map(|id| text(id)).collect(), &asked.len().into()));
+            assert_eq!((words(line, "outcome"), &line["suppressed"]), (text("Ok"), &0.into()), "{line}");
+            let callers = if viewed.contains(rpc) { &["read"][..] } else { &["service", "admin"] };
+            assert!(callers.contains(&words(line, "caller").as_str()), "{line}");
+        }
+    }
+    assert!(of_rpc.is_empty(), "{of_rpc:?}");
+}
+
+#[tokio::test]
+async fn a_refused_read_leaves_a_line_with_its_code_and_who_is_bound_is_its_viewer() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Audited::serve(folder.path(), &["--audit", "reads"]).await;
+    server.fill().await;
+    let get = |id: &str, viewer: &str| get_member(|r| (r.id, r.viewer_id) = (text(id), text(viewer)));
+    let long = "x".repeat(1_000);
+    for (ask, token, code) in [
+        (get("bob", ""), "ada-token", Code::Ok),
+        (get("nobody", "ada"), "read-token", Code::NotFound),
+        (get("bob", "cy"), "ada-token", Code::PermissionDenied),
+        (get(&long, &long), "read-token", Code::InvalidArgument),
+        (batch_get_members(|r| (r.ids, r.viewer_id) = (vec![text("cy"); 70], text("ada"))), "read-token", Code::Ok),
+        (get("bob", "ada"), "no-token", Code::Unauthenticated),
+    ] {
+        assert_eq!(server.ask(ask, token).await.err().map_or(Code::Ok, |status| status.code()), code);
+    }
+    let lines = server.stop();
+    let line = |line: &Value| (words(line, "viewer"), ids(line), words(line, "outcome"));
+    let shown = &long[..128];
+    let expected = [
+        ("ada", vec!["bob"], "Ok"),
+        ("ada", vec!["nobody"], "NotFound"),
+        ("cy", vec!["bob"], "PermissionDenied"),
+        (shown, vec![shown], "InvalidArgument"),
+        ("ada", vec!["cy"; 64], "Ok"),
+    ];
+    let expected = expected.map(|(viewer, ids, code)| (text(viewer), ids.into_iter().map(text).collect(), text(code)));
+    assert_eq!(reads(&lines).map(line).collect::<Vec<_>>(), expected);
+    assert_eq!(reads(&lines).last().unwrap()["asked"], 70);
+}
+
+#[tokio::test]
+async fn without_being_asked_for_reads_leave_no_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Audited::serve(folder.path(), &[]).await;
+    server.fill().await;
+    server.read_all().await;
+    let lines = server.stop();
+    assert!(lines.len() >= world().len() && reads(&lines).next().is_none(), "{lines:?}");
 }
 
 /// HMAC-SHA-256 of an id, as far as it is written.
@@ -94,8 +222,9 @@ async fn with_a_key_ids_are_hashes_by_which_lines_can_be_joined() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("audit.key");
         fs::write(&file, format!("{key}\n")).unwrap();
-        let server = Audited::serve(folder.path(), &["--audit-key", file.to_str().unwrap()]).await;
+        let server = Audited::serve(folder.path(), &["--audit", "reads", "--audit-key", file.to_str().unwrap()]).await;
         server.fill().await;
+        server.read_all().await;
         for write in [block_member(|_| {}), record_interactions(|_| {}), record_introductions(|_| {}), write(|_| {})] {
             server.ask(write, "write-token").await.unwrap();
         }
@@ -105,6 +234,7 @@ async fn with_a_key_ids_are_hashes_by_which_lines_can_be_joined() {
         let lines = server.stop();
         let known = ["ada", "bob", "cy", "s1", "nobody"];
         for line in &lines {
+            // The bound caller's name is not an id, and is not in these lines.
             let text = line.to_string();
             let said: BTreeSet<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
             assert!(known.iter().all(|id| !said.contains(id)), "{line}");
@@ -121,7 +251,9 @@ async fn with_a_key_ids_are_hashes_by_which_lines_can_be_joined() {
         ] {
             assert!(written.contains(&expected), "no {expected} in {written:?}");
         }
-        of_ada.insert(hashed("ada"));
+        let read = reads(&lines).find(|line| line["rpc"] == "EdgeService/GetEdge").unwrap();
+        assert_eq!((words(read, "viewer"), ids(read)), (hashed("ada"), vec![hashed("ada"), hashed("bob")]));
+        of_ada.insert(words(read, "viewer"));
     }
     assert_eq!(of_ada.len(), 2);
 }

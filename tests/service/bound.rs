@@ -26,7 +26,7 @@ fn caller(name: &str, role: &str, viewer: Option<&str>) -> String {
 }
 
 /// The file of a caller for each role, and of one who is bound to ada.
-fn with_ada(folder: &Path) -> PathBuf {
+pub fn with_ada(folder: &Path) -> PathBuf {
     let file = roles_file(folder);
     fs::write(&file, fs::read_to_string(&file).unwrap() + &caller("ada", "read", Some("ada"))).unwrap();
     file
@@ -76,12 +76,17 @@ pub const READS: [(&str, AskFor); 20] = [
 /// The one whose answer is the same for everybody.
 const FOR_NO_VIEWER: &str = "EdgeService/ListKinds";
 
-/// The RPCs that need the role `read`.
-fn rpcs_that_read() -> Vec<MethodDescriptor> {
-    let role = POOL.get_extension_by_name("kith.v1.role").unwrap();
+/// The RPCs that need a role.
+pub fn rpcs_that_need(role: Role) -> Vec<MethodDescriptor> {
+    let option = POOL.get_extension_by_name("kith.v1.role").unwrap();
     let rpcs = POOL.services().flat_map(|service| service.methods().collect::<Vec<_>>());
-    let needed = |rpc: &MethodDescriptor| rpc.options().get_extension(&role).into_owned();
-    rpcs.filter(|rpc| needed(rpc) == Value::EnumNumber(Role::Read.into())).collect()
+    let needed = |rpc: &MethodDescriptor| rpc.options().get_extension(&option).into_owned();
+    rpcs.filter(|rpc| needed(rpc) == Value::EnumNumber(role.into())).collect()
+}
+
+/// The name of an RPC, as in `MemberService/GetMember`.
+pub fn name_of(rpc: &MethodDescriptor) -> String {
+    format!("{}/{}", rpc.parent_service().name(), rpc.name())
 }
 
 /// All that a refusal says.
@@ -92,10 +97,10 @@ fn said(status: &Status) -> (Code, &str, &[u8]) {
 #[tokio::test]
 async fn every_read_of_a_bound_caller_is_for_its_viewer() {
     let covered: BTreeSet<String> = READS.iter().map(|(rpc, _)| *rpc).chain([FOR_NO_VIEWER]).map(text).collect();
-    let name = |rpc: &MethodDescriptor| format!("{}/{}", rpc.parent_service().name(), rpc.name());
-    assert_eq!(covered, rpcs_that_read().iter().map(name).collect());
+    let rpcs_that_read = rpcs_that_need(Role::Read);
+    assert_eq!(covered, rpcs_that_read.iter().map(name_of).collect());
     // A stream of a bound caller would have to end when the caller is bound to another viewer.
-    assert!(rpcs_that_read().iter().all(|rpc| !rpc.is_client_streaming() && !rpc.is_server_streaming()));
+    assert!(rpcs_that_read.iter().all(|rpc| !rpc.is_client_streaming() && !rpc.is_server_streaming()));
 
     let folder = tempfile::tempdir().unwrap();
     let kith = Kith::start(served_with(|server| server.access = Some(with_ada(folder.path())))).await;
