@@ -246,7 +246,7 @@ mod tests {
         let header = SegmentHeader { store: STORE, first: 7, salt: 0x1122_3344_5566_7788 };
         assert_eq!(
             hex(&header.encode()),
-            "4b4c4f47010000001032547698badcfeefcdab8967452301070000000000000088776655443322117f824eb400000000"
+            "4b4c4f47020000001032547698badcfeefcdab89674523010700000000000000887766554433221181f9aed000000000"
         );
         assert_eq!(
             hex(&frame(header.salt, &[commit(7), commit(8)]).unwrap()),
