@@ -136,7 +136,7 @@ impl<'s> Rarity<'s> {
                 *gone.entry(topic).or_insert(0) += 1;
             }
         }
-        let members = state.member_count() - all.len() as u64;
+        let members = state.graph().shown_members() - all.len() as u64;
         Ok(Rarity { state, members, gone, known: RefCell::default() })
     }
 

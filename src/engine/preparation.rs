@@ -85,7 +85,7 @@ fn weight(commits: &[Commit]) -> usize {
     let weight = |change: &Change| match change.plain() {
         // Each may be one of some thousand edges.
         Change::DeleteMember { .. } => MEMBER_WEIGHT,
-        Change::UpdateMember { patch, .. } if patch.set.has(MemberAttrs::EDGES_VISIBILITY) => MEMBER_WEIGHT,
+        Change::UpdateMember { patch, .. } if patch.set.has(MemberAttrs::EDGES_SHOWN) => MEMBER_WEIGHT,
         _ => 1,
     };
     commits.iter().flat_map(|commit| &commit.command.changes).map(weight).sum()

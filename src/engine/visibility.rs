@@ -18,7 +18,7 @@ pub type Posted<'s> = (MemberIx, &'s Status);
 impl State {
     /// Returns on whose behalf a read is made that names a viewer, or none.
     pub fn viewer(&self, id: Option<&MemberId>) -> Viewer {
-        match id.map(|id| self.graph().find(id.as_str())) {
+        match id.map(|id| self.graph().find_shown(id.as_str())) {
             None => Viewer::Service,
             Some(None) => Viewer::Stranger,
             Some(Some(member)) => Viewer::Member(member),

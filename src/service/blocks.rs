@@ -63,10 +63,13 @@ pub async fn list_blocks(
     let options = QueryOptions { min_revision: message.min_revision, caller, ..QueryOptions::default() };
     let now = service.engine.now();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
-        let ix = state.graph().find(member.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &member))?;
+        let ix =
+            state.graph().find_shown(member.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &member))?;
         // Each page sorts all blocks of the member.
-        charge_resources(state.graph().members_blocked_by(ix).count(), budget)?;
-        let blocks = state.blocks_by(ix);
+        let blocked = state.graph().members_blocked_by(ix).filter(|of| !state.graph().is_withheld(*of));
+        charge_resources(blocked.count(), budget)?;
+        let mut blocks = state.blocks_by(ix);
+        blocks.retain(|block| state.graph().find_shown(block.of.as_str()).is_some());
         let start = after.as_ref().map_or(0, |after| blocks.partition_point(|block| block.of <= *after));
         let (blocks, next_page_token) = page(&blocks[start..], size, |last| listing.token(now, &[last.of.as_str()]));
         let blocks = blocks.into_iter().map(encode::block).collect();

@@ -28,7 +28,7 @@ pub async fn check_reach(
     all_or_return!(wrong; of, viewers, read);
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         let (ways, subject, max_hops) = of.resolve(state, read)?;
-        let known: Vec<Option<MemberIx>> = viewers.iter().map(|id| state.graph().find(id.as_str())).collect();
+        let known: Vec<Option<MemberIx>> = viewers.iter().map(|id| state.graph().find_shown(id.as_str())).collect();
         let max_hops = if is_for_its_author_alone(state, &of, read) { 0 } else { max_hops };
         let reach = Reach { graph: state.graph(), ways: &ways, subject, max_hops };
         let (hops, extent) = reach.hops_from(known.iter().flatten().copied(), budget);

@@ -40,7 +40,13 @@ fn records() -> Vec<pb::ImportRecord> {
         headline: text("née"),
         topics: vec![text("privacy")],
         labels: [(text("team"), text("7"))].into(),
-        privacy: Some(pb::Privacy { edges_visibility: 2, hidden_from_suggestions: true, declines_introducing: true }),
+        privacy: Some(pb::Privacy {
+            edges_visibility: 2,
+            hidden_from_suggestions: true,
+            declines_introducing: true,
+            processing_restricted: true,
+            objects_to_profiling: true,
+        }),
         ..Default::default()
     };
     let edge = pb::Edge {

@@ -94,8 +94,9 @@ impl Service {
         read: ReadContext,
         query: impl Fn(&ReadContext, &State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let is_member =
-            |viewer: &MemberId| self.engine.state().is_ok_and(|state| state.graph().find(viewer.as_str()).is_some());
+        let is_member = |viewer: &MemberId| {
+            self.engine.state().is_ok_and(|state| state.graph().find_shown(viewer.as_str()).is_some())
+        };
         read.principal.may_read_for(read.viewer.as_ref(), is_member)?;
         let options = read.options.clone();
         self.engine.query(options, move |state, budget| query(&read, state, budget)).await

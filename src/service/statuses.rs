@@ -55,7 +55,7 @@ pub async fn get_status(service: &Service, call: Call<pb::GetStatusRequest>) -> 
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         let missing = || Error::not_found(Resource::Status, &id);
         let stored = state.status(id.as_str()).ok_or_else(missing)?;
-        let author = state.graph().find(stored.value.author.as_str()).ok_or_else(missing)?;
+        let author = state.graph().find_shown(stored.value.author.as_str()).ok_or_else(missing)?;
         let seen = state.seen(&read.status_reader(state), vec![(author, &stored.value)], budget);
         if seen.map_err(cut_short)?.is_empty() {
             return Err(missing());
@@ -141,8 +141,10 @@ pub async fn list_outcomes(
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
         own_status(state, read, &id)?;
         let view = read.view(state);
-        let (keys, mut charged) = (state.outcomes_of(&id, after.as_ref()), Ok(()));
-        // Each outcome is looked up, whether it is shown or not.
+        let is_shown = |id: &MemberId| state.graph().find_shown(id.as_str()).is_some();
+        let keys = state.outcomes_of(&id, after.as_ref()).filter(|key| is_shown(&key.from) && is_shown(&key.to));
+        let mut charged = Ok(());
+        // Each outcome is looked up, whether it is shown or not; those of restricted members are nobody's cost.
         let keys = keys.take_while(|_| {
             charged = charge_resources(1, budget);
             charged.is_ok()
@@ -165,6 +167,7 @@ pub async fn list_outcomes(
 pub(super) fn own_status(state: &State, read: &ReadContext, id: &StatusId) -> Result<Status, Error> {
     let status = state.status(id.as_str()).map(|stored| stored.value);
     let status = status.filter(|status| read.viewer_id().is_none_or(|viewer| *viewer == status.author));
+    let status = status.filter(|status| state.graph().find_shown(status.author.as_str()).is_some());
     status.ok_or_else(|| Error::not_found(Resource::Status, id))
 }
 

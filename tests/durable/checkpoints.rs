@@ -29,7 +29,7 @@ pub fn rows(members: u32) -> Vec<Row> {
         member.attrs.display_name = format!("name {}", n % 5);
         member.attrs.topics = TopicSet::parse("topics", &["privacy", "data"]).unwrap();
         member.attrs.labels.insert("team".to_owned(), n.to_string());
-        member.attrs.set_privacy(Privacy::from_bits(n as u8 % 12).unwrap_or_default());
+        member.attrs.set_privacy(Privacy::from_bits(n as u8 % 64).unwrap_or_default());
         Row::Member { member, times: times(n) }
     };
     let edge = |n: u32| {

@@ -140,6 +140,8 @@ fn some_attrs(random: &mut Rng) -> MemberAttrs {
         edges_visibility: if private { some_visibility(random) } else { Visibility::default() },
         hidden_from_suggestions: private && random.bool(),
         declines_introducing: private && random.bool(),
+        processing_restricted: private && random.u8(..4) == 0,
+        objects_to_profiling: private && random.bool(),
     }
 }
 

@@ -66,6 +66,7 @@ fn changes() -> Vec<Change> {
             merge: KindMerge { kind: reads(), kept: KindAttrs::SPHERE.and(KindAttrs::HALF_LIFE) },
             precondition: Precondition::None,
         },
+        Change::PutMember { member: member_with_duties(), precondition: Precondition::None },
     ]
 }
 
@@ -89,6 +90,11 @@ fn member() -> Member {
 fn private_member() -> Member {
     let attrs =
         MemberAttrs { edges_visibility: Visibility::Parties, hidden_from_suggestions: true, ..MemberAttrs::default() };
+    Member { id: member_id("bob"), attrs }
+}
+
+fn member_with_duties() -> Member {
+    let attrs = MemberAttrs { processing_restricted: true, objects_to_profiling: true, ..MemberAttrs::default() };
     Member { id: member_id("bob"), attrs }
 }
 

@@ -76,19 +76,17 @@ fn fans(random: &mut Rng, hub: &str, count: usize) -> Vec<Change> {
 }
 
 fn shown(random: &mut Rng, hub: &str) -> Change {
-    let edges_visibility = Visibility::ALL[random.usize(..3)];
+    let (edges_visibility, processing_restricted) = (Visibility::ALL[random.usize(..3)], random.u8(..3) == 0);
     let (id, precondition) = (member_id(hub), Precondition::None);
-    let attrs = MemberAttrs { edges_visibility, ..MemberAttrs::default() };
-    let patch = MemberPatch { set: MemberAttrs::EDGES_VISIBILITY, attrs, ..MemberPatch::default() };
+    let attrs = MemberAttrs { edges_visibility, processing_restricted, ..MemberAttrs::default() };
+    let some_fields = [MemberAttrs::EDGES_SHOWN, MemberAttrs::EDGES_VISIBILITY, MemberAttrs::PROCESSING_RESTRICTED];
+    let patch = MemberPatch { set: some_fields[random.usize(..3)], attrs: attrs.clone(), ..MemberPatch::default() };
     match random.u8(..3) {
         0 => Change::UpdateMember { id, patch, precondition },
         1 => Change::MergeMember { id, patch, precondition },
         _ => {
             let declines_introducing = random.bool();
-            put_member(Member {
-                id,
-                attrs: MemberAttrs { edges_visibility, declines_introducing, ..Default::default() },
-            })
+            put_member(Member { id, attrs: MemberAttrs { declines_introducing, ..attrs } })
         }
     }
 }

@@ -294,6 +294,12 @@ impl Naive {
         if is_set(MemberAttrs::DECLINES_INTRODUCING) {
             attrs.declines_introducing = patched.declines_introducing;
         }
+        if is_set(MemberAttrs::PROCESSING_RESTRICTED) {
+            attrs.processing_restricted = patched.processing_restricted;
+        }
+        if is_set(MemberAttrs::OBJECTS_TO_PROFILING) {
+            attrs.objects_to_profiling = patched.objects_to_profiling;
+        }
         attrs.labels.retain(|key, _| !matches!(label_changes.get(key), Some(None)));
         attrs.labels.extend(label_changes.into_iter().filter_map(|(key, value)| Some((key, value?))));
         let after = Member { id: id.clone(), attrs };

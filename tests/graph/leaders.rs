@@ -68,5 +68,7 @@ fn by_definition(view: &View<'_>, names: &Names<'_>, sharing: &[(usize, f64)]) -
         scores = next;
     }
     let readers = |to: usize| (0..n).filter(|&from| parts[from][to] > 0.0).map(|from| sharing[from].0).collect();
-    (0..n).filter(|&at| sharing[at].1 > 0.0).map(|at| (sharing[at].0, scores[at], readers(at))).collect()
+    let objects = |at: usize| names.oracle.privacy[sharing[at].0].objects_to_profiling;
+    let leads = (0..n).filter(|&at| sharing[at].1 > 0.0 && !objects(at));
+    leads.map(|at| (sharing[at].0, scores[at], readers(at))).collect()
 }

@@ -107,8 +107,9 @@ impl Oracle {
     /// What is left of introductions from one member to another: without those who introduce nobody, and those whom a block parts
     /// from whom they would introduce to.
     pub fn introducing(&self, from: usize, to: usize) -> Oracle {
+        let declines = |privacy: &Privacy| privacy.declines_introducing || privacy.objects_to_profiling;
         let would = |member: usize| {
-            member == from || member == to || !self.privacy[member].declines_introducing && !self.apart[member][to]
+            member == from || member == to || !declines(&self.privacy[member]) && !self.apart[member][to]
         };
         self.for_introductions(from).left(|a, b| would(a) && would(b))
     }

@@ -40,7 +40,10 @@ impl Oracle {
         three_steps: bool,
     ) -> Vec<Candidate> {
         let joined = |v: usize| self.pair[u][v].is_some() || self.pair[v][u].is_some();
-        let hidden = |v: usize| self.privacy[v].hidden_from_suggestions;
+        let hidden = |v: usize| {
+            let privacy = &self.privacy[v];
+            privacy.hidden_from_suggestions || privacy.objects_to_profiling
+        };
         let may_be = |v: &usize| *v != u && !joined(*v) && !exclude.contains(v) && !hidden(*v);
         let mut found = Vec::new();
         for member in (0..self.size()).filter(may_be) {

@@ -53,8 +53,9 @@ impl Eyes {
 
     /// The world with the edges that are left. Nothing in it is hidden any more; what suggestions ask of members stays.
     pub fn smaller(&self, world: &World) -> World {
-        let mut smaller = world.clone();
-        smaller.edges.retain(|edge| self.see(world, edge));
+        let mut smaller = world.without_restricted();
+        let world = smaller.clone();
+        smaller.edges.retain(|edge| self.see(&world, edge));
         for edge in &mut smaller.edges {
             edge.visibility = Visibility::Everyone;
         }
@@ -78,8 +79,8 @@ impl Eyes {
                 !parted_from(member) && !apart(&edge.from, &edge.to) && (!as_viewer || shown(world, edge, Some(member)))
             }
             Eyes::Introducing(from, to) => {
-                let declines =
-                    |end: &String| world.privacy.get(end).is_some_and(|privacy| privacy.declines_introducing);
+                let would_not = |privacy: &Privacy| privacy.declines_introducing || privacy.objects_to_profiling;
+                let declines = |end: &String| world.privacy.get(end).is_some_and(would_not);
                 !parted_from(to) && !ends.iter().any(|end| *end != from && *end != to && declines(end))
             }
         }
@@ -117,6 +118,8 @@ impl World {
                     edges_visibility: some(rng),
                     hidden_from_suggestions: rng.u8(..4) == 0,
                     declines_introducing: rng.u8(..3) == 0,
+                    processing_restricted: rng.u8(..5) == 0,
+                    objects_to_profiling: rng.u8(..5) == 0,
                 };
                 self.privacy.insert(id.clone(), privacy);
             }
@@ -137,6 +140,16 @@ impl World {
     pub fn put_members_privacy(&self, graph: &mut Graph) {
         let privacies: Vec<_> = self.privacy.iter().map(|(id, privacy)| (graph.find(id).unwrap(), *privacy)).collect();
         privacies.into_iter().for_each(|(ix, privacy)| graph.set_privacy(ix, privacy));
+    }
+
+    /// The world in which those whose processing is restricted have neither edges nor blocks, and are like anybody else.
+    fn without_restricted(&self) -> World {
+        let mut left = self.clone();
+        let is_restricted = |id: &String| self.privacy.get(id).is_some_and(|privacy| privacy.processing_restricted);
+        left.edges.retain(|edge| !is_restricted(&edge.from) && !is_restricted(&edge.to));
+        left.blocks.retain(|(by, of)| !is_restricted(by) && !is_restricted(of));
+        left.privacy.values_mut().for_each(|privacy| privacy.processing_restricted = false);
+        left
     }
 
     /// Of edges, and blocks.
@@ -160,7 +173,8 @@ pub fn privacy_is(world: &World, graph: &Graph) {
         for other in graph.iter_members() {
             let blocks = |by, of| world.blocks.contains(&(id(by), id(of)));
             assert_eq!(graph.blocks(ix, other), blocks(ix, other));
-            assert_eq!(graph.are_apart(ix, other), blocks(ix, other) || blocks(other, ix));
+            let is_shown = !graph.is_withheld(ix) && !graph.is_withheld(other);
+            assert_eq!(graph.are_apart(ix, other), is_shown && (blocks(ix, other) || blocks(other, ix)));
         }
     }
     for edge in &world.edges {

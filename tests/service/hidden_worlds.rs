@@ -1,6 +1,7 @@
 //! Two random worlds that differ only in something that a viewer may not see.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 
 use fastrand::Rng;
 use kith::app::StoreOptions;
@@ -58,6 +59,7 @@ pub fn some_privacy(random: &mut Rng) -> Option<Privacy> {
         edges_visibility: some_visibility(random),
         hidden_from_suggestions: random.u8(..6) == 0,
         declines_introducing: random.u8(..6) == 0,
+        ..Default::default()
     })
 }
 
@@ -184,6 +186,21 @@ impl World {
         self.edges.retain(|(from, _, to), _| from != id && to != id);
         self.statuses.retain(|_, status| status.author_id != id);
         self.blocks.retain(|(by, of)| by != id && of != id);
+    }
+
+    /// Everything of a member's is gone, and it too, and its name and those of its statuses wherever an edge came of them.
+    pub fn forget_wholly(&mut self, id: &str) {
+        let statuses = self.statuses.clone();
+        let is_its = |status: &str| statuses.get(status).is_some_and(|status| status.author_id == id);
+        self.forget(id);
+        for edge in self.edges.values_mut() {
+            if let Some(origin) = &mut edge.origin {
+                origin.introducer_ids.retain(|introducer| introducer != id);
+                origin.status_id =
+                    Some(take(&mut origin.status_id)).filter(|status| !is_its(status)).unwrap_or_default();
+            }
+            edge.origin = edge.origin.take().filter(|origin| *origin != Origin::default());
+        }
     }
 
     /// No edge is known to have come of what only some can see, or through somebody: the etags of the viewer's own edges show it.

@@ -57,7 +57,7 @@ fn whole_member() -> Member {
         privacy: Some(Privacy {
             edges_visibility: Visibility::Parties.into(),
             hidden_from_suggestions: true,
-            declines_introducing: false,
+            ..Default::default()
         }),
         ..member("ann")
     }

@@ -15,6 +15,7 @@ mod bound;
 mod broken;
 mod consent;
 mod credentials;
+mod duties;
 mod export;
 mod export_and_watch;
 mod fairness;

@@ -18,7 +18,7 @@ use super::hidden_worlds::{
 const QUESTIONS: usize = 150;
 
 /// Something that can be asked on behalf of a viewer; the service's own question if it is empty.
-fn question(random: &mut Rng, ids: &[String], viewer: &str, introductions: bool) -> Ask {
+pub fn question(random: &mut Rng, ids: &[String], viewer: &str, introductions: bool) -> Ask {
     let any = |random: &mut Rng| if random.u8(..20) == 0 { text("nobody") } else { pick(random, ids).clone() };
     let (a, b) = (any(random), any(random));
     let s = format!("s{}", random.usize(..ids.len()));
@@ -122,7 +122,7 @@ fn some_budget(random: &mut Rng) -> i64 {
 }
 
 /// What the viewer itself can discover.
-fn discovery(random: &mut Rng, viewer: &str) -> Ask {
+pub fn discovery(random: &mut Rng, viewer: &str) -> Ask {
     let read = Some(ReadOptions { as_of: at(NOW), max_edges_visited: some_budget(random), ..Default::default() });
     let (topics, max_hops, page_size) = (some_topics(random), random.i32(0..=6), random.i32(0..3));
     let member_filter = some_member_filter(random);
@@ -151,7 +151,7 @@ fn refusal(status: &tonic::Status) -> String {
 }
 
 /// An answer or error as it arrives, but for what the two servers can't have in common: their stores' ids, and when they were filled.
-async fn answer(ask: Ask, channel: &Channel, revision: &str) -> String {
+pub async fn answer(ask: Ask, channel: &Channel, revision: &str) -> String {
     let answer = match ask.answer(channel.clone()).await {
         Ok(answer) => answer,
         Err(status) => return refusal(&status),
@@ -184,7 +184,7 @@ fn without_time_of_token(answer: &str) -> String {
     format!("{}{}TIME{}{}", &answer[..begin], &token[..18], &token[34..length - 32], &answer[begin + length..])
 }
 
-async fn revision(kith: &Kith) -> String {
+pub async fn revision(kith: &Kith) -> String {
     kith.admin().get_server_info(GetServerInfoRequest::default()).await.unwrap().into_inner().revision
 }
 

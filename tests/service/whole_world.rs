@@ -85,7 +85,12 @@ fn visibility(random: &mut Rng) -> i32 {
 }
 
 fn privacy(random: &mut Rng) -> Privacy {
-    Privacy { edges_visibility: visibility(random), hidden_from_suggestions: true, declines_introducing: random.bool() }
+    Privacy {
+        edges_visibility: visibility(random),
+        hidden_from_suggestions: true,
+        declines_introducing: random.bool(),
+        ..Default::default()
+    }
 }
 
 fn kind(name: &str, sphere: Sphere, symmetric: bool, prior: f64, extra_ms: i32) -> Kind {

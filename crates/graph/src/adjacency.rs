@@ -92,20 +92,27 @@ impl Adjacency {
         }
     }
 
-    /// Returns a member's half-edges, or none if there is no such slot.
+    /// Returns a member's half-edges with those that are withheld, or none if there is no such slot.
     #[inline]
     pub fn get(&self, member: MemberIx) -> Option<HalfEdges<'_>> {
         let slot = member.0 as usize;
-        Some(self.segments.get(slot / SEGMENT_MEMBERS)?.list(slot % SEGMENT_MEMBERS))
+        Some(self.segments.get(slot / SEGMENT_MEMBERS)?.kept(slot % SEGMENT_MEMBERS))
     }
 
-    /// Returns how many half-edges a member has, or none if there is no such slot.
+    /// Returns a member's half-edges without those that are withheld, or none if there is no such slot.
+    #[inline]
+    pub fn shown(&self, member: MemberIx) -> Option<HalfEdges<'_>> {
+        let slot = member.0 as usize;
+        Some(self.segments.get(slot / SEGMENT_MEMBERS)?.shown(slot % SEGMENT_MEMBERS))
+    }
+
+    /// Returns how many half-edges a member has without those that are withheld, or none if there is no such slot.
     #[inline]
     pub fn len(&self, member: MemberIx) -> Option<usize> {
         let slot = member.0 as usize;
         let (segment, at) = (self.segments.get(slot / SEGMENT_MEMBERS)?, slot % SEGMENT_MEMBERS);
         let len = segment.words[at] >> 16;
-        Some(if len == HUB || segment.apart.is_some() { segment.list(at).len() } else { len as usize })
+        Some(if len == HUB || segment.apart.is_some() { segment.shown(at).len() } else { len as usize })
     }
 
     /// Returns the half-edges that everyone may see, or none if there is no such slot.
@@ -167,8 +174,13 @@ impl Adjacency {
 
 impl Segment {
     #[inline]
-    fn list(&self, at: usize) -> HalfEdges<'_> {
+    fn shown(&self, at: usize) -> HalfEdges<'_> {
         HalfEdges::new(self.open(at), self.restricted(at).map(|restricted| &restricted.whole))
+    }
+
+    #[inline]
+    fn kept(&self, at: usize) -> HalfEdges<'_> {
+        HalfEdges::new(self.open(at), self.restricted(at).map(Restricted::kept))
     }
 
     #[inline]
@@ -367,7 +379,7 @@ mod tests {
 
     /// Draws a class, which for most half-edges is everyone.
     fn random_class(random: &mut fastrand::Rng) -> Class {
-        let others = [Class::Connections, Class::OfNeighbor, Class::OfBoth, Class::Nobody];
+        let others = [Class::Connections, Class::OfNeighbor, Class::OfBoth, Class::Nobody, Class::Withheld];
         if random.u8(..3) > 0 { Class::Everyone } else { *random.choice(&others).unwrap() }
     }
 

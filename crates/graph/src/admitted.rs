@@ -53,7 +53,7 @@ impl<'g> Admitted<'g> {
     ) -> Result<Admitted<'g>, E> {
         let mut near: SmallMap<MemberIx, &'g Restricted> = SmallMap::with_hasher(SmallHasher);
         if graph.privacy.is_near_admitting(viewer) {
-            for (half, at) in graph.half_edges(viewer).iter().zip(1..) {
+            for (half, at) in graph.shown_half_edges(viewer).iter().zip(1..) {
                 if at % POLLED == 0 {
                     poll()?;
                 }

@@ -82,8 +82,19 @@ impl Graph {
         self.names.len() - self.free.len()
     }
 
+    /// Returns how many members there are without those that are withheld.
+    pub fn shown_members(&self) -> u64 {
+        self.members() as u64 - self.privacy.withheld_members
+    }
+
+    /// Finds a member, be it withheld: reads ask a `View`, or `find_shown`.
     pub fn find(&self, id: &str) -> Option<MemberIx> {
         self.ids.find(id)
+    }
+
+    /// Finds a member, unless it is withheld.
+    pub fn find_shown(&self, id: &str) -> Option<MemberIx> {
+        self.find(id).filter(|member| !self.is_withheld(*member))
     }
 
     /// Finds the members of many ids, which is much faster than one after the other.
@@ -150,13 +161,20 @@ impl Graph {
         self.edges
     }
 
-    /// Returns all half-edges of a member by neighbor, kind and direction, whoever may see them.
+    /// Returns all half-edges of a member by neighbor, kind and direction, whoever may see them, for writes and checks: where an end is
+    /// withheld, no answer may come of them.
     #[inline]
     pub fn half_edges(&self, ix: MemberIx) -> HalfEdges<'_> {
         self.adjacency.get(ix).expect("a member's index names a member")
     }
 
-    /// Returns how many half-edges a member has.
+    /// Returns the half-edges of a member that the service and the member itself see.
+    #[inline]
+    pub(super) fn shown_half_edges(&self, ix: MemberIx) -> HalfEdges<'_> {
+        self.adjacency.shown(ix).expect("a member's index names a member")
+    }
+
+    /// Returns how many half-edges of a member the service and the member itself see.
     #[inline]
     pub(super) fn degree(&self, ix: MemberIx) -> usize {
         self.adjacency.len(ix).expect("a member's index names a member")

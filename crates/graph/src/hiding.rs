@@ -1,11 +1,9 @@
 //! What a graph hides, and from whom. Whatever changes that moves half-edges to the row of those that the same readers may see
 //! (`restricted.rs`).
 
-use imbl::OrdSet;
-
 use super::graph::Graph;
 use super::half_edge::{HalfEdge, KindIx, MemberIx};
-use super::privacy::{ADMITS, BLOCKS, HalfEdgeId, NEAR_ADMITTING, NEAR_BLOCKS};
+use super::privacy::{ADMITS, BLOCKS, HalfEdgeId, NEAR_ADMITTING, NEAR_BLOCKS, seconds};
 use super::restricted::{Change, Class};
 use crate::domain::{Privacy, Visibility};
 
@@ -24,9 +22,9 @@ impl Graph {
 
     /// Sets a member's privacy as long as `go_on` says so. Otherwise it returns false, and leaves the graph half changed.
     pub fn set_privacy_while(&mut self, member: MemberIx, privacy: Privacy, go_on: &dyn Fn() -> bool) -> bool {
-        let before = self.privacy.edges_visibility(member);
+        let before = self.privacy(member);
         self.privacy.set_privacy(member, privacy);
-        if privacy.edges_visibility == before {
+        if privacy.edges_shown() == before.edges_shown() {
             return true;
         }
         let halves: Vec<HalfEdge> = self.half_edges(member).iter().collect();
@@ -40,9 +38,15 @@ impl Graph {
         true
     }
 
-    /// Returns whether the privacy of any member hides its edges.
+    /// Returns whether the privacy of any member hides its edges, or its processing is restricted.
     pub fn hides_members(&self) -> bool {
-        self.privacy.hiding_members > 0
+        self.privacy.hiding_members > 0 || self.privacy.withheld_members > 0
+    }
+
+    /// Returns whether the processing of a member's data is restricted, so that no answer may have any of it.
+    #[inline]
+    pub fn is_withheld(&self, member: MemberIx) -> bool {
+        self.privacy.is_withheld(member)
     }
 
     /// Returns an edge's own visibility. An edge of a symmetric kind is found in either order of its ends.
@@ -68,7 +72,7 @@ impl Graph {
         for &(from, kind, to, visibility) in edges {
             self.privacy.set_edge(self.ends(from, kind, to), visibility);
         }
-        if !self.privacy.hides_anything() {
+        if !self.privacy.hides_anything() && self.privacy.withheld_members == 0 {
             return;
         }
         let mut hidden = Vec::new();
@@ -144,26 +148,21 @@ impl Graph {
 
     /// Returns whom a member blocks, in no particular order.
     pub fn members_blocked_by(&self, by: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
-        of(&self.privacy.blocks, by)
+        seconds(&self.privacy.blocks, by)
     }
 
     /// Returns who blocks a member, in no particular order.
     pub fn blockers_of(&self, member: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
-        of(&self.privacy.blockers, member)
+        seconds(&self.privacy.blockers, member)
     }
 
-    /// Returns whether some block is by or of a member.
+    /// Returns whether a block parts a member from anybody.
     pub fn has_blocks(&self, member: MemberIx) -> bool {
-        self.privacy.has_blocks(member)
+        !self.privacy.apart_from(member).is_empty()
     }
 
     /// Returns whether either of the two blocks the other.
     pub fn are_apart(&self, one: MemberIx, other: MemberIx) -> bool {
         self.privacy.are_apart(one, other)
     }
-}
-
-/// Returns the second members of the pairs that begin with `first`.
-fn of(pairs: &OrdSet<(MemberIx, MemberIx)>, first: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
-    pairs.range((first, MemberIx(0))..=(first, MemberIx(u32::MAX))).map(|(_, second)| *second)
 }

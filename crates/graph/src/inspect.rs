@@ -108,8 +108,11 @@ impl Graph {
             restricted.and_then(Restricted::all),
             restricted.and_then(|restricted| restricted.to_connections.as_ref()),
             restricted.and_then(|restricted| restricted.to_connections_of_both.as_ref()),
+            restricted.and_then(Restricted::withheld),
         ];
-        let belongs = [class != Class::Everyone, class == Class::Connections, class == Class::OfBoth];
+        let is_withheld = class == Class::Withheld;
+        let is_restricted = class != Class::Everyone && !is_withheld;
+        let belongs = [is_restricted, class == Class::Connections, class == Class::OfBoth, is_withheld];
         rows.map(is_in) == belongs
             && restricted.is_some_and(Restricted::admits_connections) == self.privacy.admits_connections(ix)
     }

@@ -46,7 +46,7 @@ struct Reader {
     onwards: Vec<(usize, f64)>,
 }
 
-/// Returns all who share on the topic, the greatest score first, then by id. `sharers` are the members on the topic, each once.
+/// Returns all who share on the topic and do not object to it, the greatest score first, then by id. `sharers` are the members on the topic, each once.
 pub fn leaders(view: &View<'_>, sharers: &[Sharer], budget: &mut Budget<'_>) -> Result<Vec<Leader>, Limit> {
     let readers = readers(view, sharers, budget)?;
     let scores = scores(&readers, budget)?;
@@ -55,7 +55,9 @@ pub fn leaders(view: &View<'_>, sharers: &[Sharer], budget: &mut Budget<'_>) -> 
         reader.onwards.iter().for_each(|&(to, odds)| arriving[to].push((scores[from] * odds, from)));
     }
     let mut found = Vec::new();
-    for (at, mut arriving) in arriving.into_iter().enumerate().filter(|(at, _)| readers[*at].sharing > 0.0) {
+    // Whoever objects counts as a reader, and is no leader.
+    let leads = |reader: &Reader| reader.sharing > 0.0 && !view.graph().privacy(reader.member).objects_to_profiling;
+    for (at, mut arriving) in arriving.into_iter().enumerate().filter(|(at, _)| leads(&readers[*at])) {
         arriving.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let from = arriving.into_iter().map(|(_, from)| readers[from].member);
         found.push(Leader { member: readers[at].member, score: comparable(scores[at]), readers: from.collect() });

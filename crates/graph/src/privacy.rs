@@ -12,15 +12,16 @@ use crate::domain::{Privacy, Visibility};
 /// How many members' flags are copied together when one of them changes.
 const PAGE_MEMBERS: usize = 4_096;
 /// Flags above the bits of a member's own privacy. Some edge of the member has a visibility of its own; some block is by it or of it.
-const HIDES_EDGES: u16 = 16;
-pub(super) const BLOCKS: u16 = 32;
+const HIDES_EDGES: u16 = 64;
+pub(super) const BLOCKS: u16 = 128;
 /// Connections of the member may see half-edges of it that not everyone may see.
-pub(super) const ADMITS: u16 = 64;
+pub(super) const ADMITS: u16 = 256;
 /// A neighbor admits its connections, or has a block, or once did. The mark is not taken back, because all that it costs is a look.
-pub(super) const NEAR_ADMITTING: u16 = 128;
-pub(super) const NEAR_BLOCKS: u16 = 256;
-const OWN: u16 = 15;
+pub(super) const NEAR_ADMITTING: u16 = 512;
+pub(super) const NEAR_BLOCKS: u16 = 1_024;
+const OWN: u16 = 63;
 const OWN_VISIBILITY: u16 = 3;
+const WITHHELD: u16 = 16;
 
 /// A half-edge, by the member that owns it and its key there.
 pub(super) type HalfEdgeId = (MemberIx, HalfEdgeKey);
@@ -33,12 +34,14 @@ pub(super) struct PrivacyTable {
     pub(super) hiding_members: u64,
     /// How many members introduce nobody.
     declining_members: u64,
+    /// How many members are withheld.
+    pub(super) withheld_members: u64,
     /// The visibility of edges that are not for everyone, at both of their ends.
     hidden_edges: OrdMap<HalfEdgeId, Visibility>,
     /// The blocks as (by, of), and the same blocks as (of, by).
     pub(super) blocks: OrdSet<(MemberIx, MemberIx)>,
     pub(super) blockers: OrdSet<(MemberIx, MemberIx)>,
-    /// The members at the other ends of a member's blocks, in index order.
+    /// The members at the other ends of a member's blocks, in index order. A block of a member that is withheld parts nobody.
     apart: OrdMap<MemberIx, Arc<[MemberIx]>>,
 }
 
@@ -72,6 +75,12 @@ impl PrivacyTable {
     /// Returns whether any edge is not for everyone.
     pub fn hides_anything(&self) -> bool {
         self.hiding_members > 0 || !self.hidden_edges.is_empty()
+    }
+
+    /// Returns whether the processing of a member's data is restricted, so that no answer may have any of it.
+    #[inline]
+    pub fn is_withheld(&self, member: MemberIx) -> bool {
+        self.withheld_members > 0 && self.flags(member) & WITHHELD != 0
     }
 
     #[inline]
@@ -113,7 +122,7 @@ impl PrivacyTable {
 
     #[inline]
     pub fn declines_introducing(&self, member: MemberIx) -> bool {
-        self.declining_members > 0 && self.privacy(member).declines_introducing
+        self.declining_members > 0 && !self.privacy(member).may_introduce()
     }
 
     pub fn anybody_declines(&self) -> bool {
@@ -129,6 +138,9 @@ impl PrivacyTable {
     pub fn class(&self, member: MemberIx, key: HalfEdgeKey) -> Class {
         if self.pages.is_empty() {
             return Class::Everyone;
+        }
+        if self.is_withheld(member) || self.is_withheld(key.0) {
+            return Class::Withheld;
         }
         let edge = match self.hides_edges(member) {
             true => self.half_edge_visibility(member, key),
@@ -156,9 +168,16 @@ impl PrivacyTable {
     pub(super) fn set_privacy(&mut self, member: MemberIx, privacy: Privacy) {
         self.hiding_members -= u64::from(self.edges_visibility(member) != Visibility::Everyone);
         self.hiding_members += u64::from(privacy.edges_visibility != Visibility::Everyone);
-        self.declining_members -= u64::from(self.privacy(member).declines_introducing);
-        self.declining_members += u64::from(privacy.declines_introducing);
+        let before = self.privacy(member);
+        self.declining_members -= u64::from(!before.may_introduce());
+        self.declining_members += u64::from(!privacy.may_introduce());
+        self.withheld_members -= u64::from(before.processing_restricted);
+        self.withheld_members += u64::from(privacy.processing_restricted);
         self.set_flags(member, self.flags(member) & !OWN | u16::from(privacy.bits()));
+        if before.processing_restricted != privacy.processing_restricted {
+            let others: Vec<MemberIx> = seconds(&self.blocks, member).chain(seconds(&self.blockers, member)).collect();
+            others.into_iter().for_each(|other| self.part(member, other));
+        }
     }
 
     /// Sets an edge's own visibility at both of its halves. Returns false if it was that already.
@@ -183,13 +202,19 @@ impl PrivacyTable {
         self.set_flag(half.0, HIDES_EDGES, any);
     }
 
-    /// Returns whom a member blocks and who blocks it, in index order.
+    /// Returns whether some block parts two members.
+    pub fn parts_anybody(&self) -> bool {
+        !self.apart.is_empty()
+    }
+
+    /// Returns whom a member blocks and who blocks it, in index order, without members that are withheld.
     #[inline]
     pub fn apart_from(&self, member: MemberIx) -> &[MemberIx] {
         let apart = if self.has_blocks(member) { self.apart.get(&member) } else { None };
         apart.map_or(&[], |apart| apart)
     }
 
+    /// Returns whether some block is by or of a member, be it of a member that is withheld.
     #[inline]
     pub fn has_blocks(&self, member: MemberIx) -> bool {
         self.flags(member) & BLOCKS != 0
@@ -219,8 +244,11 @@ impl PrivacyTable {
 
     /// Updates whether a block parts two members.
     fn part(&mut self, one: MemberIx, other: MemberIx) {
-        let is_parted = self.blocks.contains(&(one, other)) || self.blocks.contains(&(other, one));
+        let is_shown = !self.is_withheld(one) && !self.is_withheld(other);
+        let is_parted = is_shown && (self.blocks.contains(&(one, other)) || self.blocks.contains(&(other, one)));
         for (member, other) in [(one, other), (other, one)] {
+            let has_blocks = seconds(&self.blocks, member).chain(seconds(&self.blockers, member)).next().is_some();
+            self.set_flag(member, BLOCKS, has_blocks);
             let mut apart = self.apart_from(member).to_vec();
             match (apart.binary_search(&other), is_parted) {
                 (Err(at), true) => apart.insert(at, other),
@@ -229,13 +257,17 @@ impl PrivacyTable {
                 }
                 (Ok(_), true) | (Err(_), false) => continue,
             }
-            self.set_flag(member, BLOCKS, !apart.is_empty());
             match apart.is_empty() {
                 true => self.apart.remove(&member),
                 false => self.apart.insert(member, apart.into()),
             };
         }
     }
+}
+
+/// Returns the second members of the pairs that begin with `first`.
+pub(super) fn seconds(pairs: &OrdSet<(MemberIx, MemberIx)>, first: MemberIx) -> impl Iterator<Item = MemberIx> + '_ {
+    pairs.range((first, MemberIx(0))..=(first, MemberIx(u32::MAX))).map(|(_, second)| *second)
 }
 
 #[cfg(test)]
@@ -256,7 +288,7 @@ mod tests {
             let other = MemberIx(random.u32(..8));
             match random.u8(..4) {
                 0 => {
-                    let privacy = Privacy::from_bits(random.u8(..12)).unwrap_or_default();
+                    let privacy = Privacy::from_bits(random.u8(..64)).unwrap_or_default();
                     table.set_privacy(member, privacy);
                     own.insert(member, privacy);
                 }
@@ -273,9 +305,13 @@ mod tests {
         hidden.retain(|_, visibility| *visibility != Visibility::Everyone);
         let hiding = own.values().filter(|privacy| privacy.edges_visibility != Visibility::Everyone).count();
         assert_eq!(table.hiding_members, hiding as u64);
-        let declining = own.values().filter(|privacy| privacy.declines_introducing).count();
+        let declining = own.values().filter(|privacy| !privacy.may_introduce()).count();
         assert_eq!(table.declining_members, declining as u64);
+        let is_withheld = |member: &MemberIx| own.get(member).is_some_and(|privacy| privacy.processing_restricted);
+        assert_eq!(table.withheld_members, own.keys().filter(|member| is_withheld(member)).count() as u64);
         for member in (0..20_000).map(MemberIx) {
+            assert_eq!(table.is_withheld(member), is_withheld(&member));
+            assert_eq!(table.has_blocks(member), blocks.iter().any(|&(by, of)| by == member || of == member));
             assert_eq!(table.privacy(member), own.get(&member).copied().unwrap_or_default());
             assert_eq!(table.hides_edges(member), hidden.keys().any(|(owner, _)| *owner == member));
             assert!(table.apart_from(member).is_sorted());
@@ -285,7 +321,8 @@ mod tests {
                 (_, true) => Some(by),
                 _ => None,
             });
-            assert_eq!(apart, expected.collect());
+            let is_parted = |other: &MemberIx| !is_withheld(&member) && !is_withheld(other);
+            assert_eq!(apart, expected.filter(is_parted).collect());
             assert!(apart.iter().all(|other| table.are_apart(*other, member) && table.are_apart(member, *other)));
         }
         assert!(

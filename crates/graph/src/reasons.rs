@@ -145,7 +145,7 @@ fn introducers(walk: &Walk<'_, '_>, to: MemberIx, chains: &[Chain], asking: Aski
         return Vec::new();
     }
     let graph = walk.view.graph();
-    let would = |member: MemberIx| !graph.privacy(member).declines_introducing && !graph.are_apart(member, to);
+    let would = |member: MemberIx| graph.privacy(member).may_introduce() && !graph.are_apart(member, to);
     let may_be = |chain: &&Chain| would(walk.first[chain.first as usize].member) && chain.second.is_none_or(would);
     let mut onwards = vec![0.0f64; walk.first.len()];
     chains.iter().filter(may_be).for_each(|chain| {

@@ -19,6 +19,8 @@ pub enum Class {
     /// Those who are connections of both ends.
     OfBoth,
     Nobody,
+    /// Not even the two ends or the service: an end is withheld.
+    Withheld,
 }
 
 /// A change to one half-edge.
@@ -48,12 +50,14 @@ impl Change {
 /// The half-edges of a member that not everyone may see; there is at least one.
 #[derive(Debug, Clone)]
 pub struct Restricted {
-    /// All of them, for the service and the member itself.
+    /// All of them but those that are withheld, for the service and the member itself.
     pub whole: Patch,
     /// Those that all connections of the member may see.
     pub to_connections: Option<Row>,
     /// Those that connections of both ends may see.
     pub to_connections_of_both: Option<Row>,
+    /// All of them, for writes; none if that is `whole`. What is withheld is the second row.
+    kept: Option<Box<Patch>>,
 }
 
 impl Restricted {
@@ -63,16 +67,31 @@ impl Restricted {
             let changes: Vec<RowChange> = changes.iter().map(|change| change.to_row(belongs)).collect();
             Row::changed(before, &changes)
         };
-        let whole = row(restricted.and_then(Restricted::all), &|class| class != Class::Everyone)?;
+        let whole =
+            row(restricted.and_then(Restricted::all), &|class| class != Class::Everyone && class != Class::Withheld);
+        let withheld = row(restricted.and_then(Restricted::withheld), &|class| class == Class::Withheld);
+        if whole.is_none() && withheld.is_none() {
+            return None;
+        }
         let before = restricted.and_then(|restricted| restricted.to_connections.as_ref());
         let to_connections = row(before, &|class| class == Class::Connections);
         let before = restricted.and_then(|restricted| restricted.to_connections_of_both.as_ref());
         let to_connections_of_both = row(before, &|class| class == Class::OfBoth);
-        Some(Restricted { whole: Patch::of(Some(whole)), to_connections, to_connections_of_both })
+        let kept = withheld.map(|row| Box::new(Patch { more: [whole.clone(), Some(row)], ..Patch::default() }));
+        Some(Restricted { whole: Patch::of(whole), to_connections, to_connections_of_both, kept })
     }
 
     pub fn all(&self) -> Option<&Row> {
         self.whole.more[0].as_ref()
+    }
+
+    /// Returns all half-edges, whoever may see them or may not.
+    pub fn kept(&self) -> &Patch {
+        self.kept.as_deref().unwrap_or(&self.whole)
+    }
+
+    pub fn withheld(&self) -> Option<&Row> {
+        self.kept.as_ref()?.more[1].as_ref()
     }
 
     /// Returns whether there is anything that a connection may see.

@@ -363,7 +363,7 @@ fn is_distant(walk: &Walk<'_, '_>, marks: &[u8], member: MemberIx) -> bool {
 }
 
 fn is_hidden(view: &View<'_>, member: MemberIx) -> bool {
-    view.graph().privacy(member).hidden_from_suggestions
+    !view.graph().privacy(member).may_be_suggested()
 }
 
 /// Adds members on the topics that no walk of three steps arrives at but that are within 6 hops, so that a member with few edges gets

@@ -151,12 +151,12 @@ impl<'g> View<'g> {
         self.graph.find(id).filter(|member| !self.is_gone(*member))
     }
 
-    /// Returns whether a member is gone for the viewer.
+    /// Returns whether a member is gone for the viewer, or withheld from everybody.
     pub fn is_gone(&self, member: MemberIx) -> bool {
-        self.viewer_filter.as_ref().is_some_and(|filter| filter.is_gone(member))
+        self.graph.is_withheld(member) || self.viewer_filter.as_ref().is_some_and(|filter| filter.is_gone(member))
     }
 
-    /// Returns all members that are gone for the viewer.
+    /// Returns all members that are gone for the viewer, without those that are withheld from everybody.
     pub fn gone(&self) -> impl Iterator<Item = MemberIx> + '_ {
         self.viewer_filter.iter().flat_map(|filter| filter.gone())
     }
@@ -165,7 +165,7 @@ impl<'g> View<'g> {
     /// of its ends.
     pub fn shows_edge(&self, from: MemberIx, kind: KindIx, to: MemberIx) -> bool {
         match &self.viewer_filter {
-            None => self.graph.half_edges(from).get((to, kind, false)).is_some(),
+            None => self.graph.shown_half_edges(from).get((to, kind, false)).is_some(),
             Some(filter) => filter.shows(from, kind, to),
         }
     }
@@ -217,7 +217,7 @@ impl<'g> View<'g> {
             return HalfEdges::none();
         }
         match &self.viewer_filter {
-            None => self.graph.half_edges(member),
+            None => self.graph.shown_half_edges(member),
             Some(filter) => filter.half_edges(member),
         }
     }

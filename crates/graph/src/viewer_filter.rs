@@ -106,7 +106,7 @@ impl<'g> ViewerFilter<'g> {
 
     /// Leaves out whatever no introduction of a member may lead along.
     pub fn for_introductions_of(self, member: MemberIx) -> ViewerFilter<'g> {
-        let parts_apart = self.graph.block_count() > 0;
+        let parts_apart = self.graph.privacy.parts_anybody();
         ViewerFilter { parts_apart, ..self.past_blocks_of(member) }
     }
 
@@ -161,6 +161,7 @@ impl<'g> ViewerFilter<'g> {
     /// Returns whether the viewer may see an edge, given the class of its half at `from`.
     fn admits(&self, from: MemberIx, to: MemberIx, class: Class) -> bool {
         let viewer = match self.viewer {
+            _ if class == Class::Withheld => return false,
             Viewer::Service => return true,
             Viewer::Stranger => return class == Class::Everyone,
             Viewer::Member(viewer) if viewer == from || viewer == to => return true,
@@ -176,7 +177,7 @@ impl<'g> ViewerFilter<'g> {
             }
             Class::OfNeighbor => knows(to),
             Class::OfBoth => knows(from) && knows(to),
-            Class::Nobody => false,
+            Class::Nobody | Class::Withheld => false,
         }
     }
 
@@ -186,9 +187,9 @@ impl<'g> ViewerFilter<'g> {
         if let Viewer::Member(viewer) = self.viewer
             && self.admitted.get().is_none()
             && self.graph.privacy.is_near_admitting(viewer)
-            && self.graph.half_edges(viewer).len() > OWN_FREE
+            && self.graph.degree(viewer) > OWN_FREE
         {
-            budget.pass(self.graph.half_edges(viewer).len() as u64)?;
+            budget.pass(self.graph.degree(viewer) as u64)?;
             let mut polled = 0;
             let admitted = Admitted::new(self.graph, viewer, || budget.heed(&mut polled))?;
             self.admitted.set(RefCell::new(admitted)).ok();

@@ -117,6 +117,12 @@ impl RowReader {
                 Column::DeclinesIntroducing => {
                     privacy.declines_introducing = flag(text, "member.privacy.declines_introducing")?;
                 }
+                Column::ProcessingRestricted => {
+                    privacy.processing_restricted = flag(text, "member.privacy.processing_restricted")?;
+                }
+                Column::ObjectsToProfiling => {
+                    privacy.objects_to_profiling = flag(text, "member.privacy.objects_to_profiling")?;
+                }
                 _ => {}
             }
         }
@@ -182,6 +188,8 @@ fn path(column: &Column) -> Option<String> {
         Column::EdgesVisibility => "privacy.edges_visibility",
         Column::HiddenFromSuggestions => "privacy.hidden_from_suggestions",
         Column::DeclinesIntroducing => "privacy.declines_introducing",
+        Column::ProcessingRestricted => "privacy.processing_restricted",
+        Column::ObjectsToProfiling => "privacy.objects_to_profiling",
         Column::Text => "text",
         Column::Link => "link",
         Column::PostTime => "post_time",

@@ -33,6 +33,8 @@ pub enum Column {
     EdgesVisibility,
     HiddenFromSuggestions,
     DeclinesIntroducing,
+    ProcessingRestricted,
+    ObjectsToProfiling,
     Author,
     Text,
     Link,
@@ -44,7 +46,7 @@ pub enum Column {
 }
 
 /// Each column's names; the first is the one that is shown.
-const NAMES: [(Column, &[&str]); 26] = [
+const NAMES: [(Column, &[&str]); 28] = [
     (Column::From, &["from", "from_id"]),
     (Column::To, &["to", "to_id"]),
     (Column::Kind, &["kind"]),
@@ -64,6 +66,8 @@ const NAMES: [(Column, &[&str]); 26] = [
     (Column::EdgesVisibility, &["edges_visibility", "privacy.edges_visibility"]),
     (Column::HiddenFromSuggestions, &["hidden_from_suggestions", "privacy.hidden_from_suggestions"]),
     (Column::DeclinesIntroducing, &["declines_introducing", "privacy.declines_introducing"]),
+    (Column::ProcessingRestricted, &["processing_restricted", "privacy.processing_restricted"]),
+    (Column::ObjectsToProfiling, &["objects_to_profiling", "privacy.objects_to_profiling"]),
     (Column::Author, &["author", "author_id"]),
     (Column::Text, &["text"]),
     (Column::Link, &["link"]),
@@ -76,7 +80,7 @@ const NAMES: [(Column, &[&str]); 26] = [
 const KNOWN: &str = "edges have from, to, kind, strength, interactions, time, since, visibility, note, \
                      origin_status, introducers, origin_note; \
                      members have id, display_name, headline, topics, label:KEY, edges_visibility, hidden_from_suggestions, \
-                     declines_introducing; statuses have id, author, text, link, topics, post_time, expire_time, max_hops, \
+                     declines_introducing, processing_restricted, objects_to_profiling; statuses have id, author, text, link, topics, post_time, expire_time, max_hops, \
                      audience_kinds; - ignores a column";
 
 impl Column {
@@ -85,9 +89,14 @@ impl Column {
         match self {
             From | To | Kind | Strength | Interactions | Time | Since | Visibility | Note | OriginStatus
             | Introducers | OriginNote => sort == Sort::Edge,
-            DisplayName | Headline | Label(_) | EdgesVisibility | HiddenFromSuggestions | DeclinesIntroducing => {
-                sort == Sort::Member
-            }
+            DisplayName
+            | Headline
+            | Label(_)
+            | EdgesVisibility
+            | HiddenFromSuggestions
+            | DeclinesIntroducing
+            | ProcessingRestricted
+            | ObjectsToProfiling => sort == Sort::Member,
             Author | Text | Link | PostTime | ExpireTime | MaxHops | AudienceKinds => sort == Sort::Status,
             Id | Topics => sort != Sort::Edge,
             Ignored => true,

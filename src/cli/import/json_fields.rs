@@ -70,7 +70,13 @@ impl<'de> Visitor<'de> for ShapeVisitor {
 }
 
 const MEMBER: &[&str] = &["display_name", "headline", "topics", "labels", "privacy"];
-const PRIVACY: &[&str] = &["edges_visibility", "hidden_from_suggestions", "declines_introducing"];
+const PRIVACY: &[&str] = &[
+    "edges_visibility",
+    "hidden_from_suggestions",
+    "declines_introducing",
+    "processing_restricted",
+    "objects_to_profiling",
+];
 const EDGE: &[&str] = &[
     "pinned_strength",
     "interactions",

@@ -66,7 +66,7 @@ pub struct ImportArgs {
     /// The columns' names, in order, or by name for those of a header row: source=from,target=to (columns that are neither named so nor
     /// known are ignored). Edges: from,to,kind,strength,interactions,time,since,visibility,note,
     /// origin_status,introducers,origin_note (what the edge came of, which a row that has one of them puts anew as a whole). Members: id,display_name,headline,topics,
-    /// label:KEY,edges_visibility,hidden_from_suggestions,declines_introducing. Statuses: id,author,text,link,topics,post_time,
+    /// label:KEY,edges_visibility,hidden_from_suggestions,declines_introducing,processing_restricted,objects_to_profiling. Statuses: id,author,text,link,topics,post_time,
     /// expire_time,max_hops,audience_kinds. `-` ignores a column. A time without interactions is the time of one. Topics, kinds and
     /// introducers have ; between them. [default: the header row, from,to without one]
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]

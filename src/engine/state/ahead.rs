@@ -7,7 +7,7 @@
 
 use imbl::OrdMap;
 
-use crate::domain::{Change, MemberId, Privacy, Visibility};
+use crate::domain::{Change, MemberId, Privacy};
 use crate::graph::MemberIx;
 
 /// What is to be done beforehand.
@@ -15,8 +15,8 @@ use crate::graph::MemberIx;
 pub struct Plan {
     /// Who will be erased: the edges go first.
     pub erases: Option<MemberId>,
-    /// Whose edges others will see than do now, by id.
-    pub shows: Vec<(MemberId, Visibility)>,
+    /// Whose edges others will see than do now, by id, and with what privacy.
+    pub shows: Vec<(MemberId, Privacy)>,
 }
 
 impl Plan {

@@ -238,7 +238,7 @@ impl State {
         if self.members.add(ix, member, times) {
             self.edges.add_member();
         }
-        self.topics.add_interests(ix, &member.attrs.topics);
+        self.topics.add_interests(ix, &member.attrs);
         self.graph.set_privacy(ix, member.attrs.privacy());
         let now = context.now;
         context.emit(|| Event::member_put(member.clone(), times, now));
@@ -250,8 +250,8 @@ impl State {
             return Effect::Unchanged;
         }
         let ix = self.graph.find(after.id.as_str()).expect("the member was found before");
-        self.topics.remove_interests(ix, &before.value.attrs.topics);
-        self.topics.add_interests(ix, &after.attrs.topics);
+        self.topics.remove_interests(ix, &before.value.attrs);
+        self.topics.add_interests(ix, &after.attrs);
         let (times, now) = (context.times(Some(before.times())), context.now);
         self.members.replace(ix, &before.value, after, times);
         self.graph.set_privacy(ix, after.attrs.privacy());

@@ -316,7 +316,7 @@ impl StateLoader {
             Row::Member { .. } if rows.ids.has_begun => return Err(damaged("a member follows an edge")),
             Row::Member { member, times } => {
                 let ix = rows.builder.member(member.id.clone());
-                self.state.topics.add_interests(ix, &member.attrs.topics);
+                self.state.topics.add_interests(ix, &member.attrs);
                 self.state.members.load(&member, times);
                 let privacy = member.attrs.privacy();
                 if privacy != Privacy::default() {

@@ -39,7 +39,7 @@ impl State {
         self.remove_blocks_of(ix);
         self.tallies.remove(ix, id);
         self.graph.set_privacy(ix, Privacy::default());
-        self.topics.remove_interests(ix, &before.value.attrs.topics);
+        self.topics.remove_interests(ix, &before.value.attrs);
         self.members.remove(ix, &before.value);
         self.graph.remove_member(ix);
         self.requests.erase(id.as_str());

@@ -107,7 +107,7 @@ impl Members {
             };
             let member = record.member(id.clone(), graph.privacy(ix));
             digest.add(member.content_hash());
-            topics.add_interests(ix, &member.attrs.topics);
+            topics.add_interests(ix, &member.attrs);
             labels.add(ix, &member.attrs.labels);
         }
         let member = |ix: MemberIx| graph.get_id(ix).map_or("?", |id| id.as_str());

@@ -7,7 +7,7 @@ use imbl::OrdMap;
 use super::State;
 use super::ahead::{Ahead, Plan, Unusable, changed_member};
 use super::apply::{ApplyContext, check};
-use crate::domain::{Change, EdgeKey, Member, MemberAttrs, MemberId, Precondition, Privacy, TimeMs, Times, Visibility};
+use crate::domain::{Change, EdgeKey, Member, MemberAttrs, MemberId, Precondition, Privacy, TimeMs, Times};
 use crate::engine::outcome::{Applied, Effect};
 use crate::graph::MemberIx;
 use crate::store::{Commit, StoreError};
@@ -19,7 +19,7 @@ impl State {
     /// What of a command is to be done beforehand, if that is as long as so many edges. `whole` commands are all or none, and may erase.
     pub fn plan(&self, changes: &[Change], whole: bool, edges_min: u64) -> Option<Plan> {
         let shown = changes.iter().filter_map(|change| self.shown_otherwise(change));
-        let shown: Vec<(MemberIx, &MemberId, Visibility)> = shown.collect();
+        let shown: Vec<(MemberIx, &MemberId, Privacy)> = shown.collect();
         let erased = if whole { first_erased(changes) } else { None };
         let erased = erased.and_then(|(id, precondition)| Some((self.graph.find(id.as_str())?, id, precondition)));
         let to_move: usize = shown.iter().map(|(ix, ..)| self.graph.half_edges(*ix).len()).sum();
@@ -33,30 +33,33 @@ impl State {
             times.get(id) == Some(&1) && is_judged_alike(changes, id) && self.meets(id, precondition)
         });
         let shows = shown.into_iter().filter(|(_, id, _)| times.get(id) == Some(&1));
-        let mut shows: Vec<(MemberId, Visibility)> =
-            shows.map(|(_, id, visibility)| (id.clone(), visibility)).collect();
+        let mut shows: Vec<(MemberId, Privacy)> = shows.map(|(_, id, after)| (id.clone(), after)).collect();
         shows.sort_unstable();
         let plan = Plan { erases: erased.map(|(_, id, _)| id.clone()), shows };
         (plan.erases.is_some() || !plan.shows.is_empty()).then_some(plan)
     }
 
-    /// Whose edges a change of their member shows to others than before, and to whom.
-    fn shown_otherwise<'c>(&self, change: &'c Change) -> Option<(MemberIx, &'c MemberId, Visibility)> {
-        let (id, precondition, after) = match change.plain() {
-            Change::PutMember { member, precondition } => (&member.id, precondition, member.attrs.edges_visibility),
-            Change::UpdateMember { id, patch, precondition } | Change::MergeMember { id, patch, precondition } => {
-                if !patch.set.has(MemberAttrs::EDGES_VISIBILITY) {
-                    return None;
-                }
-                (id, precondition, patch.attrs.edges_visibility)
+    /// Whose edges a change of their member shows to others than before, and with what privacy.
+    fn shown_otherwise<'c>(&self, change: &'c Change) -> Option<(MemberIx, &'c MemberId, Privacy)> {
+        let (id, precondition, put) = match change.plain() {
+            Change::PutMember { member, precondition } => (&member.id, precondition, &member.attrs),
+            Change::UpdateMember { id, patch, precondition } | Change::MergeMember { id, patch, precondition }
+                if patch.set.has(MemberAttrs::EDGES_SHOWN) =>
+            {
+                (id, precondition, &patch.attrs)
             }
             _ => return None,
         };
-        if after == Visibility::Everyone && !self.graph.hides_members() {
+        if put.privacy().edges_shown() == Privacy::default().edges_shown() && !self.graph.hides_members() {
             return None;
         }
         let ix = self.graph.find(id.as_str())?;
-        let changes = self.graph.privacy(ix).edges_visibility != after && self.meets(id, precondition);
+        let before = self.graph.privacy(ix);
+        let after = match change.plain() {
+            Change::UpdateMember { patch, .. } | Change::MergeMember { patch, .. } => patch.privacy(before),
+            _ => put.privacy(),
+        };
+        let changes = before.edges_shown() != after.edges_shown() && self.meets(id, precondition);
         changes.then_some((ix, id, after))
     }
 
@@ -73,11 +76,10 @@ impl State {
             state.remove_edges_while(ix, REMOVED_TOGETHER, go_on).ok_or(Unusable::Stopped)?;
         }
         let mut shown = OrdMap::new();
-        for (id, edges_visibility) in &plan.shows {
+        for (id, privacy) in &plan.shows {
             let ix = state.graph.find(id.as_str()).ok_or_else(missing)?;
-            let privacy = state.graph.privacy(ix);
-            shown.insert(ix, privacy);
-            if !state.graph.set_privacy_while(ix, Privacy { edges_visibility: *edges_visibility, ..privacy }, go_on) {
+            shown.insert(ix, state.graph.privacy(ix));
+            if !state.graph.set_privacy_while(ix, *privacy, go_on) {
                 return Err(Unusable::Stopped);
             }
         }

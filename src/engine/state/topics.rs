@@ -2,7 +2,7 @@
 
 use imbl::OrdMap;
 
-use crate::domain::{Topic, TopicSet};
+use crate::domain::{MemberAttrs, Topic, TopicSet};
 use crate::graph::MemberIx;
 
 /// The members on every topic, each with a count: one for the interest, and one for each stored status.
@@ -13,16 +13,18 @@ pub struct TopicIndex {
 }
 
 impl TopicIndex {
-    /// Adds a member's interests.
-    pub fn add_interests(&mut self, member: MemberIx, topics: &TopicSet) {
+    /// Adds a member's interests, but not those of one whose processing is restricted: they count nowhere.
+    pub fn add_interests(&mut self, member: MemberIx, attrs: &MemberAttrs) {
+        let MemberAttrs { topics, processing_restricted: false, .. } = attrs else { return };
         for topic in topics.iter() {
             *self.interested.entry(topic.clone()).or_insert(0) += 1;
         }
         self.add_subjects(member, topics);
     }
 
-    /// Takes back an `add_interests` of the same topics.
-    pub fn remove_interests(&mut self, member: MemberIx, topics: &TopicSet) {
+    /// Takes back an `add_interests` of the same attributes.
+    pub fn remove_interests(&mut self, member: MemberIx, attrs: &MemberAttrs) {
+        let MemberAttrs { topics, processing_restricted: false, .. } = attrs else { return };
         for topic in topics.iter() {
             take_one(&mut self.interested, topic.clone());
         }
@@ -86,13 +88,17 @@ mod tests {
     fn a_member_counts_once_however_often_it_is_on_a_topic() {
         let topics = TopicSet::parse("topics", &["privacy", "dogs"]).unwrap();
         let privacy = topics.iter().nth(1).unwrap();
+        let attrs = MemberAttrs { topics: topics.clone(), ..MemberAttrs::default() };
+        let restricted = MemberAttrs { processing_restricted: true, ..attrs.clone() };
         let mut index = TopicIndex::default();
-        index.add_interests(MemberIx(7), &topics);
+        index.add_interests(MemberIx(7), &attrs);
+        index.add_interests(MemberIx(8), &restricted);
         index.add_subjects(MemberIx(7), &topics);
         index.add_subjects(MemberIx(3), &topics);
         assert_eq!(index.interested(privacy), 1);
         assert_eq!(index.members(privacy).collect::<Vec<_>>(), [MemberIx(3), MemberIx(7)]);
-        index.remove_interests(MemberIx(7), &topics);
+        index.remove_interests(MemberIx(8), &restricted);
+        index.remove_interests(MemberIx(7), &attrs);
         assert_eq!(index.interested(privacy), 0);
         assert_eq!(index.members(privacy).collect::<Vec<_>>(), [MemberIx(3), MemberIx(7)]);
         index.remove_subjects(MemberIx(7), &topics);

@@ -20,6 +20,8 @@ pub const MEMBER: Paths = Paths {
         ("privacy.edges_visibility", MemberAttrs::EDGES_VISIBILITY),
         ("privacy.hidden_from_suggestions", MemberAttrs::HIDDEN_FROM_SUGGESTIONS),
         ("privacy.declines_introducing", MemberAttrs::DECLINES_INTRODUCING),
+        ("privacy.processing_restricted", MemberAttrs::PROCESSING_RESTRICTED),
+        ("privacy.objects_to_profiling", MemberAttrs::OBJECTS_TO_PROFILING),
     ],
     names: MemberAttrs::NAMES,
     labels: MemberAttrs::LABELS,

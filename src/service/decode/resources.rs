@@ -44,6 +44,8 @@ pub fn member(message: pb::Member, mask: &Mask) -> Decoded<(Member, Precondition
         edges_visibility: edges_visibility.unwrap_or_default(),
         hidden_from_suggestions: mask.only(MemberAttrs::HIDDEN_FROM_SUGGESTIONS, privacy.hidden_from_suggestions),
         declines_introducing: mask.only(MemberAttrs::DECLINES_INTRODUCING, privacy.declines_introducing),
+        processing_restricted: mask.only(MemberAttrs::PROCESSING_RESTRICTED, privacy.processing_restricted),
+        objects_to_profiling: mask.only(MemberAttrs::OBJECTS_TO_PROFILING, privacy.objects_to_profiling),
     };
     wrong.extend(attrs.violations());
     all_or_return!(wrong; id, precondition);

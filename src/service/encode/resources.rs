@@ -93,6 +93,8 @@ fn privacy(privacy: Privacy) -> pb::Privacy {
         edges_visibility: visibility(privacy.edges_visibility).into(),
         hidden_from_suggestions: privacy.hidden_from_suggestions,
         declines_introducing: privacy.declines_introducing,
+        processing_restricted: privacy.processing_restricted,
+        objects_to_profiling: privacy.objects_to_profiling,
     }
 }
 

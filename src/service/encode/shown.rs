@@ -36,13 +36,10 @@ impl Shown<'_> {
     }
 
     pub fn edge(&self, stored: Stored<Edge>) -> pb::Edge {
-        if self.viewer == Viewer::Service {
-            return edge(self.state, stored, self.as_of);
-        }
-        let is_of_viewer = self.is_viewer(&stored.value.key.from) || self.is_viewer(&stored.value.key.to);
+        let shows_all = self.shows_all_of(&stored.value.key.from) || self.shows_all_of(&stored.value.key.to);
         let came_of = stored.value.attrs.origin.as_ref().and_then(|origin| origin.status.clone());
         let mut shown = edge(self.state, stored, self.as_of);
-        if !is_of_viewer {
+        if !shows_all {
             // What its owners say of it is theirs; what is not named here is not shown. The etag and the time of the last change would
             // tell of changes of what is not shown.
             shown = pb::Edge {
@@ -62,7 +59,7 @@ impl Shown<'_> {
         }
         if let Some(origin) = &mut shown.origin {
             origin.introducer_ids.retain(|id| !self.is_gone(id));
-            if !came_of.is_some_and(|status| self.is_by_viewer(&status)) {
+            if !came_of.is_some_and(|status| self.shows_author_of(&status)) {
                 origin.status_id.clear();
             }
         }
@@ -71,12 +68,16 @@ impl Shown<'_> {
     }
 
     fn is_gone(&self, id: &str) -> bool {
-        let member = self.state.graph().find(id);
-        matches!((self.viewer, member), (Viewer::Member(viewer), Some(member)) if self.state.graph().are_apart(viewer, member))
+        let graph = self.state.graph();
+        let is_apart = |member| matches!(self.viewer, Viewer::Member(viewer) if graph.are_apart(viewer, member));
+        graph.find(id).is_some_and(|member| graph.is_withheld(member) || is_apart(member))
     }
 
-    fn is_by_viewer(&self, status: &StatusId) -> bool {
-        self.state.status(status.as_str()).is_some_and(|status| self.is_viewer(&status.value.author))
+    /// Returns whether a status's author is told that something came of it, or the service is, unless the author is withheld.
+    fn shows_author_of(&self, status: &StatusId) -> bool {
+        let author = self.state.status_record(status.as_str()).map(|status| &status.author);
+        let is_shown = |author: &MemberId| self.state.graph().find_shown(author.as_str()).is_some();
+        author.is_some_and(|author| self.shows_all_of(author) && is_shown(author))
     }
 
     pub fn status(&self, stored: Stored<Status>) -> pb::Status {

@@ -29,26 +29,46 @@ record! {
         5 HIDDEN_FROM_SUGGESTIONS hidden_from_suggestions: bool,
         /// It introduces nobody.
         6 DECLINES_INTRODUCING declines_introducing: bool,
+        /// It is kept, and left out of every answer (GDPR, Article 18).
+        7 PROCESSING_RESTRICTED processing_restricted: bool,
+        /// It is neither suggested nor an introducer nor a leader (GDPR, Article 21).
+        8 OBJECTS_TO_PROFILING objects_to_profiling: bool,
     }
 }
 
 impl MemberAttrs {
     /// The fields that make up a privacy.
-    pub const PRIVACY: Fields = Fields(
-        MemberAttrs::EDGES_VISIBILITY.0 | MemberAttrs::HIDDEN_FROM_SUGGESTIONS.0 | MemberAttrs::DECLINES_INTRODUCING.0,
-    );
+    pub const PRIVACY: Fields = MemberAttrs::EDGES_SHOWN
+        .and(MemberAttrs::HIDDEN_FROM_SUGGESTIONS)
+        .and(MemberAttrs::DECLINES_INTRODUCING)
+        .and(MemberAttrs::OBJECTS_TO_PROFILING);
+    /// The fields that say to whom a member's edges are shown.
+    pub const EDGES_SHOWN: Fields = MemberAttrs::EDGES_VISIBILITY.and(MemberAttrs::PROCESSING_RESTRICTED);
 
     /// What of the attributes traversals ask for.
     pub fn privacy(&self) -> Privacy {
-        let MemberAttrs { edges_visibility, hidden_from_suggestions, declines_introducing, .. } = *self;
-        Privacy { edges_visibility, hidden_from_suggestions, declines_introducing }
+        Privacy {
+            edges_visibility: self.edges_visibility,
+            hidden_from_suggestions: self.hidden_from_suggestions,
+            declines_introducing: self.declines_introducing,
+            processing_restricted: self.processing_restricted,
+            objects_to_profiling: self.objects_to_profiling,
+        }
     }
 
     pub fn set_privacy(&mut self, privacy: Privacy) {
-        let Privacy { edges_visibility, hidden_from_suggestions, declines_introducing } = privacy;
+        let Privacy {
+            edges_visibility,
+            hidden_from_suggestions,
+            declines_introducing,
+            processing_restricted,
+            objects_to_profiling,
+        } = privacy;
         self.edges_visibility = edges_visibility;
         self.hidden_from_suggestions = hidden_from_suggestions;
         self.declines_introducing = declines_introducing;
+        self.processing_restricted = processing_restricted;
+        self.objects_to_profiling = objects_to_profiling;
     }
 
     /// Every rule the attributes break; none means that they may be stored.

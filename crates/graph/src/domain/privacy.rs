@@ -24,7 +24,7 @@ impl Visibility {
 }
 
 /// What a member shows of itself, and what it is left out of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Privacy {
     /// Of all its edges; an edge's own visibility and the other end's count as well, and the strictest decides.
     pub edges_visibility: Visibility,
@@ -32,6 +32,10 @@ pub struct Privacy {
     pub hidden_from_suggestions: bool,
     /// It introduces nobody.
     pub declines_introducing: bool,
+    /// It is kept, and left out of every answer.
+    pub processing_restricted: bool,
+    /// It is neither suggested nor an introducer nor a leader.
+    pub objects_to_profiling: bool,
 }
 
 /// A member wants nothing to do with another: each vanishes for the other as viewer, and nobody introduces them.
@@ -42,20 +46,37 @@ pub struct Block {
 }
 
 impl Privacy {
+    /// Returns to whom its edges are shown; none if to nobody, not even to their ends or the service.
+    pub fn edges_shown(self) -> Option<Visibility> {
+        (!self.processing_restricted).then_some(self.edges_visibility)
+    }
+
+    pub fn may_be_suggested(self) -> bool {
+        !self.hidden_from_suggestions && !self.objects_to_profiling
+    }
+
+    pub fn may_introduce(self) -> bool {
+        !self.declines_introducing && !self.objects_to_profiling
+    }
+
     /// All of it in a byte: two bits of visibility, then a bit for each of the others. 0 is what a member is without asking.
     pub fn bits(self) -> u8 {
         self.edges_visibility.number()
             | u8::from(self.hidden_from_suggestions) << 2
             | u8::from(self.declines_introducing) << 3
+            | u8::from(self.processing_restricted) << 4
+            | u8::from(self.objects_to_profiling) << 5
     }
 
     /// What these bits say; none if they say nothing.
     pub fn from_bits(bits: u8) -> Option<Privacy> {
         let edges_visibility = *Visibility::ALL.get(usize::from(bits & 3))?;
-        (bits < 16).then_some(Privacy {
+        (bits < 64).then_some(Privacy {
             edges_visibility,
             hidden_from_suggestions: bits & 4 != 0,
             declines_introducing: bits & 8 != 0,
+            processing_restricted: bits & 16 != 0,
+            objects_to_profiling: bits & 32 != 0,
         })
     }
 }
@@ -91,7 +112,7 @@ mod tests {
     #[test]
     fn a_byte_holds_all_of_it() {
         let read: Vec<Privacy> = (0..=u8::MAX).filter_map(Privacy::from_bits).collect();
-        assert_eq!(read.len(), 12);
+        assert_eq!(read.len(), 48);
         assert!(read.iter().all(|privacy| Privacy::from_bits(privacy.bits()) == Some(*privacy)));
         assert_eq!(Privacy::default().bits(), 0);
     }

@@ -120,9 +120,9 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        Audience, Change, Command, EdgeFilter, EdgeKey, EdgePut, History, Kind, KindName, Member, MemberId,
-        NamespaceName, Origin, Precondition, Request, RequestId, Scope, Sphere, Status, StatusAttrs, StatusId, TimeMs,
-        TopicSet,
+        Audience, Change, Command, EdgeFilter, EdgeKey, EdgePut, History, Kind, KindName, Member, MemberAttrs,
+        MemberId, NamespaceName, Origin, Precondition, Request, RequestId, Scope, Sphere, Status, StatusAttrs,
+        StatusId, TimeMs, TopicSet,
     };
     use crate::engine::state::edge_list::EdgeList;
     use crate::engine::state::records::{EdgeRecord, MemberRecord};
@@ -302,7 +302,8 @@ mod tests {
             ]
         };
         assert_eq!(found, counts(2, 1));
-        let found = findings(|state| state.topics.add_interests(index(state, "bob"), &topics));
+        let attrs = MemberAttrs { topics, ..MemberAttrs::default() };
+        let found = findings(|state| state.topics.add_interests(index(state, "bob"), &attrs));
         let wanted = [
             "topics: bob on privacy, 1 times: the index has it, and nothing else does",
             "topics: 1 members interested in privacy: the index lacks it",

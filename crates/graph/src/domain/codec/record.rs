@@ -20,7 +20,7 @@ impl Fields {
     }
 
     #[must_use]
-    pub fn and(self, more: Fields) -> Fields {
+    pub const fn and(self, more: Fields) -> Fields {
         Fields(self.0 | more.0)
     }
 
