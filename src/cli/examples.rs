@@ -19,6 +19,7 @@ const EXAMPLES: [(&str, &[&str]); 17] = [
             "kith export all.ndjson.gz",
             "kith export - --server http://127.0.0.1:5484",
             "kith export all.ndjson --data ./kith-data",
+            "kith export jeremy.ndjson --member jeremy",
         ],
     ),
     (

@@ -37,13 +37,16 @@ pub struct ExportArgs {
     /// and the changes since the last checkpoint, so that a store can be taken out of a machine that is too small to serve it.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// What is kept of this member alone, be its processing restricted: itself, its statuses, edges, blocks and tally.
+    #[arg(long, value_name = "ID", conflicts_with = "data")]
+    member: Option<String>,
 }
 
 /// Exports, and reports how much it was.
 pub async fn run(args: ExportArgs, server: &ServerArgs) -> Result<(), Failure> {
     let source = match &args.data {
         Some(folder) => Source::Folder(folder.clone(), server.namespace.clone().unwrap_or_default()),
-        None => Source::Server(Box::new(server.connect().await?)),
+        None => Source::Server(Box::new(server.connect().await?), args.member.unwrap_or_default()),
     };
     if args.file == Path::new("-") {
         let (exported, mut out) = source.export(BufWriter::new(io::stdout())).await?;
@@ -72,7 +75,8 @@ pub fn unwritable(error: io::Error) -> Failure {
 }
 
 enum Source {
-    Server(Box<Client>),
+    /// A server, and the member whose own export is asked for.
+    Server(Box<Client>, String),
     /// A store that nobody serves.
     Folder(PathBuf, NamespaceName),
 }
@@ -81,7 +85,9 @@ impl Source {
     /// Writes every record to `out`, which is returned.
     async fn export<W: Write + Send + 'static>(self, mut out: W) -> Result<(Written, W), Failure> {
         match self {
-            Source::Server(client) => export(&client, &mut out).await.map(|exported| (exported, out)),
+            Source::Server(client, member_id) => {
+                export(&client, member_id, &mut out).await.map(|exported| (exported, out))
+            }
             Source::Folder(folder, namespace) => {
                 let export = move || export_folder(&folder, &namespace, &mut out).map(|exported| (exported, out));
                 on_thread("kith-export", export).await?
@@ -155,8 +161,9 @@ impl Write for Output {
 }
 
 /// Writes every record of an export to its end.
-async fn export(client: &Client, out: &mut impl Write) -> Result<Written, Failure> {
-    let mut stream = client.data().export(ExportRequest::default()).await?.into_inner();
+async fn export(client: &Client, member_id: String, out: &mut impl Write) -> Result<Written, Failure> {
+    let request = ExportRequest { member_id, ..ExportRequest::default() };
+    let mut stream = client.data().export(request).await?.into_inner();
     let first = stream.message().await?.ok_or_else(|| Failure::new("the server sent nothing"))?;
     let totals = first.totals.ok_or_else(|| Failure::new("the server did not say how much is to come"))?;
     let progress = Progress::start("exporting", records(&totals));

@@ -49,6 +49,7 @@ fn reads() -> Vec<Case> {
         ),
         case("status without an id", get_status(|r| r.id.clear()), "REQUIRED", "id"),
         case("no such status", get_status(|r| r.id = text("none")), "NOT_FOUND", ""),
+        case("export of no member's id", export(|r| r.member_id = text("a\n")), "MALFORMED", "member_id"),
         case("export of no revision", export(|r| r.min_revision = text("1")), "MALFORMED", "min_revision"),
         case("check of no revision", verify(|r| r.min_revision = text("1")), "MALFORMED", "min_revision"),
         case("server of another store", get_server_info(|r| r.min_revision = text("zz")), "MALFORMED", "min_revision"),

@@ -4,12 +4,13 @@
 //! `KITH_RESTRICTED` is how many worlds are tried, `KITH_SEED` where they begin.
 
 use fastrand::Rng;
+use kith::app::StoreOptions;
 use kith::proto::v1::import_record::Record;
 use kith::proto::v1::*;
 use tonic::Code;
 
 use super::ask::*;
-use super::harness::{Kith, edge, member, status};
+use super::harness::{Kith, edge, member, options, status};
 use super::hidden_worlds::{KINDS, NOW, World, pick};
 use super::viewers_differ::{answer, discovery, question, revision};
 
@@ -47,8 +48,8 @@ fn question_of_service(random: &mut Rng, ids: &[String]) -> Ask {
     check_reach(|r| *r = CheckReachRequest { subject, viewer_ids: ids.to_vec(), read, ..Default::default() })
 }
 
-/// Any question, by anybody: the service, the member itself, another.
-fn any_question(random: &mut Rng, ids: &[String], restricted: &str) -> Ask {
+/// Any question, by anybody: the service, the member itself, another. Now and then it is about an edge of the member, by its key.
+fn any_question(random: &mut Rng, ids: &[String], restricted: &str, edges: &[&Edge]) -> Ask {
     let viewer = match random.u8(..4) {
         0 => "",
         1 => restricted,
@@ -57,6 +58,20 @@ fn any_question(random: &mut Rng, ids: &[String], restricted: &str) -> Ask {
     match random.u8(..16) {
         0..2 => question_of_service(random, ids),
         2 if !viewer.is_empty() => discovery(random, viewer),
+        3 if !edges.is_empty() => {
+            let edge = random.choice(edges).unwrap();
+            let (from_id, kind, to_id) = (edge.from_id.clone(), edge.kind.clone(), edge.to_id.clone());
+            get_edge(|r| {
+                *r = GetEdgeRequest {
+                    from_id,
+                    kind,
+                    to_id,
+                    viewer_id: text(viewer),
+                    as_of: at(NOW),
+                    ..Default::default()
+                };
+            })
+        }
         _ => question(random, ids, viewer, true),
     }
 }
@@ -99,11 +114,14 @@ async fn ask_of_one(seed: u64) -> usize {
     let is_put_so = random.bool();
     with.privacy(&restricted).processing_restricted = is_put_so;
     let limit = [None, Some(random.u64(1..40)), Some(random.u64(100..800))][random.usize(..3)];
+    let known = free.clone();
+    let edges = known.edges.values().filter(|edge| [&edge.from_id, &edge.to_id].contains(&&restricted));
+    let edges: Vec<&Edge> = edges.collect();
     let (with, without, free) = (with.served(limit).await, without.served(limit).await, free.served(limit).await);
     if !is_put_so {
         restrict(&with, &restricted, true).await;
     }
-    let asked: Vec<Ask> = (0..QUESTIONS).map(|_| any_question(random, &ids, &restricted)).collect();
+    let asked: Vec<Ask> = (0..QUESTIONS).map(|_| any_question(random, &ids, &restricted, &edges)).collect();
     let what = format!("KITH_SEED={seed}, {restricted} is restricted");
     differing(&asked, [&with, &without], false, &what).await;
     let shown = differing(&asked, [&free, &without], true, &what).await;
@@ -128,14 +146,16 @@ async fn a_member_whose_processing_is_restricted_is_like_one_who_is_not_there() 
     assert!(shown > 0, "whether the member is there makes no difference to these questions");
 }
 
-/// Returns all that the server exports.
-async fn exported(kith: &Kith) -> Vec<Record> {
-    let mut stream = kith.data().export(ExportRequest::default()).await.unwrap().into_inner();
-    let mut records = Vec::new();
+/// Returns all that the server exports of a member, or of all, and what it says of how much that is.
+async fn exported(kith: &Kith, member_id: &str) -> (Vec<Record>, ContentTotals) {
+    let request = ExportRequest { member_id: text(member_id), ..Default::default() };
+    let mut stream = kith.data().export(request).await.unwrap().into_inner();
+    let (mut records, mut totals) = (Vec::new(), None);
     while let Some(message) = stream.message().await.unwrap() {
+        totals = totals.or(message.totals);
         records.extend(message.records.into_iter().filter_map(|record| record.record));
     }
-    records
+    (records, totals.unwrap())
 }
 
 #[tokio::test]
@@ -147,15 +167,34 @@ async fn what_is_restricted_is_exported_and_found_by_writes() {
     for blocked in [block("ben", "eva"), block("eva", "ben")] {
         kith.members().block_member(BlockMemberRequest { block: blocked, ..Default::default() }).await.unwrap();
     }
+    let tallied = introduction("ben", IntroductionStage::Asked);
+    let record = RecordIntroductionsRequest { introductions: vec![tallied], ..Default::default() };
+    kith.introductions().record_introductions(record).await.unwrap();
+    let pending = Edge { asked_by_id: text("ben"), ..edge("ben", "family", "dan") };
+    kith.put_edge(pending).await;
     restrict(&kith, "ben", true).await;
     let is_of_ben = |record: &Record| match record {
         Record::Member(member) => member.id == "ben" && member.privacy.is_some_and(|it| it.processing_restricted),
         Record::Edge(edge) => [&edge.from_id, &edge.to_id].iter().any(|end| *end == "ben"),
         Record::Status(status) => status.author_id == "ben",
         Record::Block(block) => [&block.member_id, &block.blocked_id].iter().any(|end| *end == "ben"),
+        Record::IntroducerTally(tally) => tally.member_id == "ben",
         _ => false,
     };
-    assert_eq!(exported(&kith).await.iter().filter(|record| is_of_ben(record)).count(), 1 + 2 + 1 + 2);
+    let (all, _) = exported(&kith, "").await;
+    let mut of_ben: Vec<Record> = all.into_iter().filter(is_of_ben).collect();
+    assert_eq!(of_ben.len(), 1 + 3 + 1 + 2 + 1);
+    // Its own export has what is its own: that another blocks it is the other's.
+    of_ben.retain(|record| !matches!(record, Record::Block(block) if block.member_id == "eva"));
+    let (mut own, totals) = exported(&kith, "ben").await;
+    assert_eq!((totals.members, totals.statuses, totals.edges), (1, 1, 3));
+    assert_eq!((totals.blocks, totals.introducer_tallies), (1, 1));
+    for records in [&mut own, &mut of_ben] {
+        records.sort_by_key(|record| format!("{record:?}"));
+    }
+    assert_eq!(own, of_ben);
+    let nobodys = ExportRequest { member_id: text("nobody"), ..Default::default() };
+    assert_eq!(kith.data().export(nobodys).await.unwrap_err().code(), Code::NotFound);
     let info = kith.admin().get_server_info(GetServerInfoRequest::default()).await.unwrap().into_inner();
     assert_eq!((info.members, info.edges, info.statuses), (5, 4, 1));
 
@@ -173,11 +212,32 @@ async fn what_is_restricted_is_exported_and_found_by_writes() {
     let count = async || kith.edges().list_edges(edges.clone()).await.unwrap().into_inner().edges.len();
     assert_eq!(count().await, 1);
     restrict(&kith, "ben", false).await;
-    assert_eq!(count().await, 2);
+    assert_eq!(count().await, 3);
     restrict(&kith, "ben", true).await;
     let delete = DeleteMemberRequest { id: text("ben"), ..Default::default() };
     let deleted = kith.members().delete_member(delete).await.unwrap().into_inner();
-    assert_eq!((deleted.edges_deleted, deleted.statuses_deleted), (2, 1));
+    assert_eq!((deleted.edges_deleted, deleted.statuses_deleted), (3, 1));
+    kith.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_came_of_a_status_with_a_restricted_member_is_nobodys_cost() {
+    let mut options = options(StoreOptions::Memory);
+    // It is too little to look one outcome up.
+    options.engine.edges_visited_max = 1;
+    let kith = Kith::start(options).await;
+    kith.put_chain().await;
+    let post = PostStatusRequest { status: Some(status("s", "ana", "Look")), ..Default::default() };
+    kith.statuses().post_status(post).await.unwrap();
+    let origin = Some(Origin { status_id: text("s"), ..Default::default() });
+    kith.put_edge(Edge { origin, ..edge("ana", "friend", "dan") }).await;
+    let outcomes = async || {
+        let ask = ListOutcomesRequest { status_id: text("s"), ..Default::default() };
+        kith.statuses().list_outcomes(ask).await.map(|found| found.into_inner().edges.len()).map_err(|it| it.code())
+    };
+    assert_eq!(outcomes().await, Err(Code::ResourceExhausted));
+    restrict(&kith, "dan", true).await;
+    assert_eq!(outcomes().await, Ok(0));
     kith.stop().await.unwrap();
 }
 

@@ -68,22 +68,28 @@ impl State {
         together: usize,
         go_on: &dyn Fn() -> bool,
     ) -> Option<u64> {
-        let edge = |half: HalfEdge| match half.leads_out() {
-            true => (ix, half.kind(), half.neighbor()),
-            false => (half.neighbor(), half.kind(), ix),
-        };
-        let mut edges: Vec<EdgeSlot> = self.graph.half_edges(ix).iter().map(edge).collect();
-        edges.extend(self.edges.pending().slots(ix));
+        let edges = self.slots_of(ix);
         for some in edges.chunks(together) {
             if !go_on() {
                 return None;
             }
-            for &(from, kind, to) in some {
-                let (from, to) = self.kept_order(from, kind, to);
-                self.remove_edge((from, kind, to));
-            }
+            some.iter().for_each(|slot| self.remove_edge(*slot));
         }
         Some(edges.len() as u64)
+    }
+
+    /// The slots of a member's edges, with those of pending ones at the end.
+    pub(super) fn slots_of(&self, ix: MemberIx) -> Vec<EdgeSlot> {
+        let edge = |half: HalfEdge| match half.leads_out() {
+            true => (ix, half.kind(), half.neighbor()),
+            false => (half.neighbor(), half.kind(), ix),
+        };
+        let edges = self.graph.half_edges(ix).iter().map(edge).chain(self.edges.pending().slots(ix));
+        let kept = |(from, kind, to)| {
+            let (from, to) = self.kept_order(from, kind, to);
+            (from, kind, to)
+        };
+        edges.map(kept).collect()
     }
 
     /// Takes a member's name out of the origins of edges and the audiences of statuses.

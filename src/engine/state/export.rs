@@ -1,7 +1,9 @@
 //! All that callers have put, in an order in which it can be put again.
 
+use std::iter::once;
+
 use super::pending::PendingEdge;
-use super::records::{EdgeRecord, Stored};
+use super::records::{EdgeRecord, EdgeSlot, Stored};
 use super::{State, stored_status};
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{
@@ -55,6 +57,20 @@ impl State {
             .chain(blocks)
             .chain(tallies)
             .chain(erased)
+    }
+
+    /// What is kept of one member: itself, its statuses, newest first, its edges by `from`, kind and `to`, pending ones among them, whom it
+    /// blocks, and its tally.
+    pub fn records_of(&self, ix: MemberIx) -> impl Iterator<Item = Record> + '_ {
+        let statuses = self.statuses_of(ix, None).filter_map(|id| self.status(id.as_str())).map(Record::Status);
+        let mut edges: Vec<EdgeSlot> = self.slots_of(ix);
+        let name = |ix: MemberIx| self.graph.id(ix);
+        edges.sort_unstable_by_key(|&(from, kind, to)| (name(from), &self.graph.kind(kind).name, name(to)));
+        let edges = edges.into_iter().filter_map(|slot| self.kept_edge(slot)).map(Record::Edge);
+        let blocks = self.blocks_by(ix).into_iter().map(Record::Block);
+        let tally = self.introducer_tally(ix).cloned();
+        let tally = tally.map(|tally| Record::IntroducerTally(self.graph.id(ix).clone(), tally));
+        once(Record::Member(self.member_at(ix))).chain(statuses).chain(edges).chain(blocks).chain(tally)
     }
 
     /// Pending edges by `from`, kind and `to`.

@@ -35,6 +35,22 @@ pub fn content(content: Content) -> pb::ContentTotals {
     }
 }
 
+/// How much an export of one member has.
+pub fn totals_of(records: impl Iterator<Item = Record>) -> pb::ContentTotals {
+    let mut totals = pb::ContentTotals::default();
+    for record in records {
+        match record {
+            Record::Member(_) => totals.members += 1,
+            Record::Status(_) => totals.statuses += 1,
+            Record::Edge(_) => totals.edges += 1,
+            Record::Block(_) => totals.blocks += 1,
+            Record::IntroducerTally(..) => totals.introducer_tallies += 1,
+            Record::AbsentKind(_) | Record::Kind(_) | Record::Erased(..) => {}
+        }
+    }
+    totals
+}
+
 /// A resource as an import takes it: as it was put, with the times it has. Its etag would be a condition, and is left out.
 ///
 /// A kind is put whole, whatever of its JSON is left out: a new store has kinds, in whose place it comes.
