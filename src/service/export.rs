@@ -9,7 +9,7 @@ use super::services::Service;
 use super::streamed::{MESSAGE_BYTES_ENOUGH, Outlet, Streamed, begin};
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Error, MemberId, Resource};
-use crate::engine::{Record, State};
+use crate::engine::Record;
 use crate::proto::v1 as pb;
 
 pub async fn export(
