@@ -53,6 +53,26 @@ fn what_is_exported_is_the_same_where_it_is_imported() {
 }
 
 #[test]
+fn a_member_has_its_own_export() {
+    let story = Served::story();
+    let all = story.kith(&["export"]).out;
+    let is_own = |line: &&str| {
+        let has = |field: &str| line.contains(&format!("\"{field}\":\"jeremy\""));
+        ["id", "fromId", "toId", "authorId"].iter().any(|field| has(field))
+    };
+    let mut expected: Vec<&str> = all.lines().filter(is_own).collect();
+    let own = story.kith(&["export", "--member", "jeremy"]);
+    assert_eq!(own.code, Some(0), "{}", own.err);
+    let mut found: Vec<&str> = own.out.lines().collect();
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert!(found == expected && found.len() > 5, "{found:#?} {expected:#?}");
+    let nobody = story.kith(&["export", "--member", "nobody"]);
+    assert!(nobody.code == Some(1) && nobody.err.contains("nobody"), "{:?} {}", nobody.code, nobody.err);
+    assert_eq!(story.kith(&["export", "--member", "jeremy", "--data", "."]).code, Some(2));
+}
+
+#[test]
 fn a_file_that_is_there_is_replaced_when_forced_alone() {
     let story = Served::story();
     let file = story.path("all.ndjson");

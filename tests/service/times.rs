@@ -31,9 +31,11 @@ enum Hidden {
     Members,
     /// A member that blocks the viewer, joined to many members near the viewer.
     Blocker,
+    /// Members whose processing is restricted, joined to many members near the viewer.
+    Restricted,
 }
 
-const HIDDEN: [Hidden; 3] = [Hidden::Followers, Hidden::Members, Hidden::Blocker];
+const HIDDEN: [Hidden; 4] = [Hidden::Followers, Hidden::Members, Hidden::Blocker, Hidden::Restricted];
 
 fn id(member: u32) -> String {
     format!("m{member:05}")
@@ -58,19 +60,19 @@ fn besides(hidden: Hidden, count: u32) -> Vec<Record> {
         Record::Edge(Edge { visibility: Visibility::Parties.into(), ..edge(from, "follows", to) })
     };
     let strangers = (0..count).map(|n| format!("x{n:06}"));
+    // Strangers with this privacy, each with an edge to somebody.
+    let joined = |privacy: Privacy| {
+        let put = |x: &str| Record::Member(Member { privacy: Some(privacy), ..member(x) });
+        let edge = |x: &str, n: u32| Record::Edge(edge(x, "follows", &id(1 + n % (MEMBERS - 1))));
+        strangers.clone().zip(0..).flat_map(|(x, n)| [put(&x), edge(&x, n)]).collect()
+    };
     match hidden {
         Hidden::Followers => {
             let both = |x: String| [Record::Member(member(&x)), for_ends(&x, &id(1))];
             strangers.flat_map(both).collect()
         }
-        Hidden::Members => {
-            let privacy = Privacy { edges_visibility: Visibility::Parties.into(), ..Privacy::default() };
-            let hides = |x: &str| Record::Member(Member { privacy: Some(privacy), ..member(x) });
-            let each = strangers
-                .zip(0..)
-                .flat_map(move |(x, n)| [hides(&x), Record::Edge(edge(&x, "follows", &id(1 + n % (MEMBERS - 1))))]);
-            each.collect()
-        }
+        Hidden::Members => joined(Privacy { edges_visibility: Visibility::Parties.into(), ..Privacy::default() }),
+        Hidden::Restricted => joined(Privacy { processing_restricted: true, ..Privacy::default() }),
         Hidden::Blocker => {
             let to = (1..MEMBERS.min(count)).map(|n| Record::Edge(edge("x", "follows", &id(n))));
             let block = Block { member_id: "x".to_owned(), blocked_id: id(0) };
