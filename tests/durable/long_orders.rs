@@ -6,7 +6,8 @@ use fastrand::Rng;
 use kith::domain::{
     Change, EdgeAttrs, EdgePut, Member, MemberAttrs, MemberPatch, Origin, Precondition, Request, TimeMs, Visibility,
 };
-use kith::engine::{Effect, Engine, EngineOptions, ImportStream, Refusal, Report, SetTime, WriterEnd};
+use kith::engine::{Effect, Engine, EngineOptions, ImportStream, Refusal, Report, SetTime, State, WriterEnd};
+use kith::graph::View;
 use kith::store::{Commit, MemoryStore, Store, StoreError};
 
 use crate::commands::{some_change, some_puts};
@@ -256,6 +257,30 @@ async fn with_hub(store: Store, watch: &Watch) -> (Engine, WriterEnd, u64) {
 
 fn erase(hub: &str) -> Vec<Change> {
     vec![Change::DeleteMember { id: member_id(hub), precondition: Precondition::None, allow_missing: false }]
+}
+
+#[test]
+fn the_restriction_of_a_hub_and_its_end_are_prepared() {
+    block_on(async {
+        let watch = Watch::default();
+        let (engine, _end, _) = with_hub(MemoryStore::new(STORE_ID).open(), &watch).await;
+        let before = engine.state();
+        for (restricted, prepared) in [(true, 1), (false, 2)] {
+            let patch = patch(|attrs| attrs.processing_restricted = restricted);
+            let patch = MemberPatch { set: MemberAttrs::PROCESSING_RESTRICTED, ..patch };
+            let change = Change::UpdateMember { id: member_id("a"), patch, precondition: Precondition::None };
+            write(&engine, vec![change], None).await.unwrap();
+            let state = engine.state();
+            assert_eq!(engine.metrics().prepared.get(), prepared);
+            assert_sound(&state);
+            let shown = |state: &State| {
+                let graph = state.graph();
+                View::unfiltered(graph, BEGUN).half_edges(graph.find("a").unwrap()).len()
+            };
+            assert_eq!(shown(&state), if restricted { 0 } else { shown(&before) });
+            assert_eq!(state.digest() == before.digest(), !restricted);
+        }
+    });
 }
 
 #[test]
