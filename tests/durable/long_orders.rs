@@ -264,13 +264,13 @@ fn the_restriction_of_a_hub_and_its_end_are_prepared() {
     block_on(async {
         let watch = Watch::default();
         let (engine, _end, _) = with_hub(MemoryStore::new(STORE_ID).open(), &watch).await;
-        let before = engine.state();
+        let before = engine.state().unwrap();
         for (restricted, prepared) in [(true, 1), (false, 2)] {
             let patch = patch(|attrs| attrs.processing_restricted = restricted);
             let patch = MemberPatch { set: MemberAttrs::PROCESSING_RESTRICTED, ..patch };
             let change = Change::UpdateMember { id: member_id("a"), patch, precondition: Precondition::None };
             write(&engine, vec![change], None).await.unwrap();
-            let state = engine.state();
+            let state = engine.state().unwrap();
             assert_eq!(engine.metrics().prepared.get(), prepared);
             assert_sound(&state);
             let shown = |state: &State| {
