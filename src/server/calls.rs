@@ -22,8 +22,9 @@ use tonic::{Code, Status};
 
 use super::admission::{Admission, Permit};
 use super::audit::{Audit, Read};
-use super::auth::{Access, Caller, Peer, Roles};
+use super::auth::{Access, Caller, Peer};
 use super::body::{AnswerBody, Kept, Meter, RequestBody, Until, Waiting, panicked};
+use super::call_namespace::{namespace_of, roles_of};
 use super::connection_slots::Usage;
 use super::methods::{Method, Shape, method};
 use super::metrics::{Handling, Metrics};
@@ -147,7 +148,7 @@ impl Calls {
         let method = method.filter(|method| self.reflection || !method.is_reflection());
         let is_for_all =
             |method: Method| method.need.is_none() && (!method.is_reflection() || self.access.borrow().is_open());
-        let namespace = namespace(method, headers)?;
+        let namespace = namespace_of(method, headers)?;
         let caller = match method {
             Some(method) if is_for_all(method) => None,
             _ => Some(self.identified(id, peer, method, &namespace, headers)?),
@@ -189,10 +190,10 @@ impl Calls {
         })?;
         if let Some(method) = method
             && let Some(need) = method.need
-            && !roles(&caller, method, namespace).allow(need)
+            && !roles_of(&caller, method, namespace).allow(need)
         {
             let role = format!("{need:?}").to_lowercase();
-            let error = match roles(&caller, method, namespace).is_empty() && !namespace.is_default() {
+            let error = match roles_of(&caller, method, namespace).is_empty() && !namespace.is_default() {
                 true => no_namespace(namespace),
                 false => Error::PermissionDenied(format!("{name} needs the role `{role}`")),
             };
@@ -234,7 +235,7 @@ impl Calls {
         Some(Box::pin(async move {
             let still_may = |access: &Access| {
                 let caller = access.identify(&peer, authorization.as_ref().map(|value| value.as_bytes()));
-                caller.is_ok_and(|caller| roles(&caller, method, &namespace).allow(need))
+                caller.is_ok_and(|caller| roles_of(&caller, method, &namespace).allow(need))
             };
             let revoked = async {
                 while access.changed().await.is_ok() {
@@ -358,25 +359,6 @@ async fn discard_body(mut body: Incoming) {
         Poll::Ready(())
     });
     let _ = timeout(REFUSED_WAIT_MAX, all).await;
-}
-
-/// The metadata key by which a call names its namespace.
-const NAMESPACE: &str = "kith-namespace";
-
-/// Returns the namespace that a call names, or the default one; of an RPC that is of no namespace the default one.
-fn namespace(method: Option<Method>, headers: &HeaderMap) -> Result<NamespaceName, Error> {
-    let mut named = headers.get_all(NAMESPACE).iter();
-    let name = named.next().filter(|_| method.is_none_or(|method| !method.is_of_all_namespaces()));
-    let Some(name) = name else { return Ok(NamespaceName::default()) };
-    if named.next().is_some() {
-        return Err(Violation::new(NAMESPACE, Reason::Malformed, "may be given once").into());
-    }
-    Ok(NamespaceName::parse(NAMESPACE, name.to_str().unwrap_or("?"))?)
-}
-
-/// Returns the roles by which a caller may call a method.
-fn roles(caller: &Caller, method: Method, namespace: &NamespaceName) -> Roles {
-    if method.is_of_all_namespaces() { caller.rights.anywhere() } else { caller.rights.roles(namespace) }
 }
 
 async fn at(time: Option<Instant>) {

@@ -22,6 +22,7 @@ mod audit;
 mod audit_ids;
 mod auth;
 mod body;
+mod call_namespace;
 mod calls;
 mod certificate;
 mod certificate_expiry;
