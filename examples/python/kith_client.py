@@ -3,6 +3,7 @@
 Nothing here is needed to speak to kith; it is what every caller ends up writing.
 """
 
+import copy
 import random
 import sys
 import tempfile
@@ -37,6 +38,7 @@ from kith.v1 import (  # noqa: E402
     data_service_pb2_grpc,
     edge_service_pb2_grpc,
     introduction_service_pb2_grpc,
+    namespace_service_pb2_grpc,
     path_service_pb2_grpc,
     query_pb2,
     reach_service_pb2_grpc,
@@ -52,14 +54,23 @@ class Kith:
         self.deadline, self.patience = deadline, patience
         # The newest revision this client has written or read.
         self.revision = ""
+        # What goes with every call: the namespace, which is `default` where none is named.
+        self.metadata = []
         keepalive = [("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 10_000)]
         self.channel = grpc.insecure_channel(address, options=keepalive)
         self.data = data_service_pb2_grpc.DataServiceStub(self.channel)
         self.edges = edge_service_pb2_grpc.EdgeServiceStub(self.channel)
         self.introductions = introduction_service_pb2_grpc.IntroductionServiceStub(self.channel)
+        self.namespaces = namespace_service_pb2_grpc.NamespaceServiceStub(self.channel)
         self.paths = path_service_pb2_grpc.PathServiceStub(self.channel)
         self.reach = reach_service_pb2_grpc.ReachServiceStub(self.channel)
         self.statuses = status_service_pb2_grpc.StatusServiceStub(self.channel)
+
+    def within(self, namespace):
+        """The same for a namespace: a social graph of its own in the server. The two share the channel."""
+        inside = copy.copy(self)
+        inside.revision, inside.metadata = "", [("kith-namespace", namespace)]
+        return inside
 
     def write(self, method, request):
         """A write. All tries carry one request id, so the server carries it out once, however often the answer is lost."""
@@ -84,7 +95,7 @@ class Kith:
         pause = 0.05
         while True:
             try:
-                return method(request, timeout=self.deadline)
+                return method(request, timeout=self.deadline, metadata=self.metadata)
             except grpc.RpcError as error:
                 wait = max(pause * random.uniform(0.5, 1.5), delay_asked_for(error) or 0.0)
                 if not is_worth_another_try(error) or time.monotonic() + wait > give_up:

@@ -6,6 +6,7 @@ use super::client::{Client, namespace};
 use super::failure::Failure;
 use super::json;
 use super::print::{Align, Table, say, thousands};
+use super::stats::bytes;
 use crate::domain::NamespaceName;
 use crate::proto::v1::{
     CreateNamespaceRequest, DeleteNamespaceRequest, GetNamespaceRequest, ListNamespacesRequest, ListNamespacesResponse,
@@ -76,13 +77,18 @@ fn shown(namespaces: &[Namespace], as_json: bool) -> Result<(), Failure> {
         let all = ListNamespacesResponse { namespaces: namespaces.to_vec(), next_page_token: String::new() };
         return say(&json::pretty("ListNamespacesResponse", &all)?);
     }
-    let columns =
-        [("namespace", Align::Left), ("members", Align::Right), ("edges", Align::Right), ("statuses", Align::Right)];
+    let columns = [
+        ("namespace", Align::Left),
+        ("members", Align::Right),
+        ("edges", Align::Right),
+        ("statuses", Align::Right),
+        ("memory", Align::Right),
+    ];
     let mut table = Table::new(&columns);
-    for Namespace { name, totals, .. } in namespaces {
+    for Namespace { name, totals, memory_bytes, .. } in namespaces {
         let totals = totals.clone().unwrap_or_default();
         let counts = [totals.members, totals.edges, totals.statuses].map(thousands);
-        table.row([name.clone()].into_iter().chain(counts).collect());
+        table.row([name.clone()].into_iter().chain(counts).chain([bytes(*memory_bytes)]).collect());
     }
     say(&table.render())
 }

@@ -66,7 +66,7 @@ fn bytes_or_unknown(n: i64) -> String {
 }
 
 /// Returns `4.0 MiB`.
-fn bytes(n: i64) -> String {
+pub fn bytes(n: i64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = n as f64;
     let mut unit = 0;

@@ -95,6 +95,16 @@ impl Weight {
     }
 }
 
+/// Returns about what a namespace takes of memory, without the texts that it holds.
+pub fn namespace_bytes(state: &State) -> u64 {
+    let resources = [
+        (state.member_count(), MEMBER_BYTES),
+        (state.edge_count() + state.pending_count(), EDGE_BYTES),
+        (state.status_count(), STATUS_BYTES),
+    ];
+    NAMESPACE_BYTES + state.request_bytes() + resources.map(|(count, bytes)| count * bytes).iter().sum::<u64>()
+}
+
 fn member_bytes(member: &Member) -> u64 {
     let id = TEXT_FACTOR * 2 * member.id.as_str().len() as u64;
     let texts = member_texts(&member.attrs);

@@ -50,7 +50,7 @@ pub use feed::{Changed, Changes, Feed};
 pub use handle::{Engine, WriterEnd};
 pub use lanes::{Bounds, Lanes, Length, Priority, Running};
 pub use live::{LiveAt, StatusReader};
-pub use memory::{MemoryLimit, MemoryMetrics};
+pub use memory::{MemoryLimit, MemoryMetrics, namespace_bytes};
 pub use metrics::{LaneLoad, LaneMetrics, Metrics, StoreMetrics};
 pub use namespaces::{Content, Namespaces, journal_name, no_namespace};
 pub use options::EngineOptions;

@@ -5,7 +5,7 @@ use super::decode::{Violations, all_or_return, page_size};
 use super::encode;
 use super::services::Service;
 use crate::domain::{Error, NamespaceName, Reason};
-use crate::engine::{State, no_namespace};
+use crate::engine::{State, namespace_bytes, no_namespace};
 use crate::proto::v1 as pb;
 
 /// The most namespaces that one page looks at.
@@ -89,5 +89,6 @@ fn namespace(name: &NamespaceName, state: &State) -> pb::Namespace {
         create_time: Some(encode::timestamp(state.create_time())),
         totals: Some(encode::totals(state)),
         revision: state.revision().to_string(),
+        memory_bytes: namespace_bytes(state) as i64,
     }
 }

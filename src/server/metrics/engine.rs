@@ -1,5 +1,7 @@
 //! The metrics of the engine, collected when the page is read.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt::Error;
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +19,9 @@ use crate::server::body::panics;
 pub struct EngineMetrics {
     engine: Arc<OnceLock<Engine>>,
 }
+
+/// How many namespaces have a line of their own.
+const NAMESPACES_SHOWN: usize = 20;
 
 impl std::fmt::Debug for EngineMetrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -99,9 +104,29 @@ impl Writing<'_> {
         // Each namespace names its kinds as it likes, so that there is no end of them.
         let others = totals.edges - default.edge_count();
         edges.encode_family(&[("kind", "_other_namespaces")])?.encode_gauge(&others)?;
+        self.largest(namespaces)?;
         self.gauge("kith_revision", "The sequence of the newest command", namespaces.sequence())?;
         let time = namespaces.time().0 as f64 / 1_000.0;
         self.gauge("kith_revision_timestamp_seconds", "When it was accepted, in seconds since 1970", time)
+    }
+
+    /// The namespaces that hold the most: there is no end of the others, so that they are counted together.
+    fn largest(&mut self, namespaces: &Namespaces) -> Result<(), Error> {
+        let mut largest = BinaryHeap::with_capacity(NAMESPACES_SHOWN + 1);
+        for (name, state) in namespaces.iter() {
+            largest.push(Reverse((state.member_count(), name.as_str())));
+            if largest.len() > NAMESPACES_SHOWN {
+                largest.pop();
+            }
+        }
+        let help = "Members of the namespaces that have the most, and of all others together";
+        let mut gauge = self.0.encode_descriptor("kith_namespace_members", help, None, MetricType::Gauge)?;
+        let mut others = namespaces.totals().members;
+        for Reverse((members, name)) in largest {
+            others -= members;
+            gauge.encode_family(&[("namespace", name)])?.encode_gauge(&members)?;
+        }
+        gauge.encode_family(&[("namespace", "_others")])?.encode_gauge(&others)
     }
 
     fn queries(&mut self, engine: &Engine) -> Result<(), Error> {
