@@ -73,7 +73,7 @@ impl Shown<'_> {
         graph.find(id).is_some_and(|member| graph.is_withheld(member) || is_apart(member))
     }
 
-    /// Returns whether a status's author is told that something came of it, or the service is, unless the author is withheld.
+    /// Returns whether it is shown that something came of a status: to its author and to the service, unless the author is withheld.
     fn shows_author_of(&self, status: &StatusId) -> bool {
         let author = self.state.status_record(status.as_str()).map(|status| &status.author);
         let is_shown = |author: &MemberId| self.state.graph().find_shown(author.as_str()).is_some();
