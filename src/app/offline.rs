@@ -43,6 +43,9 @@ pub enum OfflineError {
     NamespaceErased(NamespaceName),
     #[error("{path}: {error}")]
     Store { path: String, error: StoreError },
+    /// The store does not take the namespace.
+    #[error("{0}")]
+    Refused(Error),
     /// The caller ended the check.
     #[error(transparent)]
     Ended(#[from] Error),
@@ -196,17 +199,18 @@ pub fn restore_namespace(
 /// Makes the engine's namespace, and puts there what a state holds. Returns what an erasure journal knows the namespace by.
 fn put_namespace(engine: &Engine, state: &State) -> Result<Option<ErasureKey>, OfflineError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Error::Internal(error.to_string()))?;
-    runtime.block_on(async {
+    let runtime = runtime.map_err(|error| OfflineError::Refused(Error::Internal(error.to_string())))?;
+    let put = runtime.block_on(async {
         engine.create_namespace().await?;
         match put_records(engine, state).await {
             Ok(()) => Ok(journal_name(engine.namespace(), &*engine.state()?)),
             Err(error) => {
                 engine.delete_namespace().await?;
-                Err(error.into())
+                Err(error)
             }
         }
-    })
+    });
+    put.map_err(OfflineError::Refused)
 }
 
 async fn put_records(engine: &Engine, state: &State) -> Result<(), Error> {

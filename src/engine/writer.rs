@@ -210,7 +210,13 @@ impl Writer {
         let Some(order) = self.unless_long(order) else { return };
         match order {
             // A caller that has gone away before its turn finds no one to answer; the write is still carried out.
-            Order::Write(order) => batch.write(order),
+            Order::Write(order) => {
+                if order.changes.iter().any(|change| matches!(change, Change::DeleteNamespace {})) {
+                    // All that the namespace holds is freed where nobody waits for it.
+                    self.long.frees(self.published.borrow().get(&order.namespace).cloned());
+                }
+                batch.write(order);
+            }
             Order::Import(order) => batch.import(order),
             Order::CheckpointWritten(written) => self.checkpoint_written = Some(written),
             Order::Rotten(Rot { log: 0, .. }) => self.checkpoint_rotten = true,

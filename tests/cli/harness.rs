@@ -25,7 +25,12 @@ pub fn kith(args: &[&str]) -> Run {
 /// `kith` with these arguments, whatever the environment says of servers.
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
-    command.args(args).env_remove("KITH_SERVER").env_remove("KITH_DATA").env_remove("KITH_LISTEN");
+    command
+        .args(args)
+        .env_remove("KITH_SERVER")
+        .env_remove("KITH_DATA")
+        .env_remove("KITH_LISTEN")
+        .env_remove("KITH_NAMESPACE");
     command
 }
 

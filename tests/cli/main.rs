@@ -10,6 +10,7 @@ mod export;
 mod hangup;
 mod harness;
 mod later;
+mod namespaces;
 mod pictures;
 mod private;
 mod queries;

@@ -86,6 +86,11 @@ impl LongOrders {
         follows || ends_it || long.plan.meets(changes)
     }
 
+    /// Frees a state that the batch that is applied now drops, once that is written.
+    pub fn frees(&mut self, state: Option<Arc<State>>) {
+        self.replaced.extend(state);
+    }
+
     /// A batch is on its way to the disk, or is there: what it replaced can be freed when it is.
     pub fn written(&mut self) {
         self.to_free.append(&mut self.replaced);

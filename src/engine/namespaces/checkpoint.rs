@@ -1,6 +1,7 @@
 //! All namespaces to the rows of a checkpoint, and back; a store's newest checkpoint and the commits after it.
 
 use std::io::Read;
+use std::ops::Bound::{Included, Unbounded};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Namespaces;
@@ -35,18 +36,10 @@ impl Namespaces {
         head
     }
 
-    pub(super) fn only<'a>(
-        &'a self,
-        only: Option<&'a NamespaceName>,
-    ) -> impl Iterator<Item = (&'a NamespaceName, &'a State)> {
-        let is_meant = move |name: &NamespaceName| only.is_none_or(|only| only == name);
-        // A single one is found without going through all.
-        let one = only.and_then(|only| self.states.get_key_value(only));
-        let all = if only.is_none() { Some(self.states.iter()) } else { None };
-        one.into_iter()
-            .chain(all.into_iter().flatten())
-            .filter(move |(name, _)| is_meant(name))
-            .map(|(name, state)| (name, &**state))
+    /// Returns all namespaces by name, or the one that is asked for.
+    pub(super) fn only(&self, only: Option<&NamespaceName>) -> impl Iterator<Item = (&NamespaceName, &State)> {
+        let range = only.map_or((Unbounded, Unbounded), |only| (Included(only), Included(only)));
+        self.states.range::<_, NamespaceName>(range).map(|(name, state)| (name, &**state))
     }
 
     /// Gives every row of all namespaces, or of one, in order.
