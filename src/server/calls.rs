@@ -148,11 +148,12 @@ impl Calls {
         let method = method.filter(|method| self.reflection || !method.is_reflection());
         let is_for_all =
             |method: Method| method.need.is_none() && (!method.is_reflection() || self.access.borrow().is_open());
-        let namespace = namespace_of(method, headers)?;
-        let caller = match method {
+        let identified = match method {
             Some(method) if is_for_all(method) => None,
-            _ => Some(self.identified(id, peer, method, &namespace, headers)?),
+            _ => Some(self.identified(id, peer, method, headers)?),
         };
+        let (caller, namespace) = identified.unzip();
+        let namespace = namespace.unwrap_or_default();
         // Only a caller that may call learns whether an RPC exists.
         let method = method.ok_or(Error::Unimplemented)?;
         let share = caller.as_ref().map_or(&peer.share, |caller| &caller.share);
@@ -173,34 +174,35 @@ impl Calls {
         Ok(Admitted { method, caller, namespace, permit, routes, until })
     }
 
-    /// Returns the caller, if it may call this method in the namespace. One in which it has no role is to it as one that is not there.
+    /// Returns the caller, if it may call this method in the namespace that the call names, and that namespace. One in which the caller has no
+    /// role is to it as one that is not there.
     fn identified(
         &self,
         id: &CallId,
         peer: &Peer,
         method: Option<Method>,
-        namespace: &NamespaceName,
         headers: &HeaderMap,
-    ) -> Result<Caller, Error> {
+    ) -> Result<(Caller, NamespaceName), Error> {
         let name = method.map_or("unknown", |method| method.name);
         let authorization = headers.get("authorization").map(|value| value.as_bytes());
         let access = self.access.borrow().clone();
         let caller = access.identify(peer, authorization).inspect_err(|error| {
             self.audit.denied(id, "", peer, name, error);
         })?;
+        let namespace = namespace_of(method, headers)?;
         if let Some(method) = method
             && let Some(need) = method.need
-            && !roles_of(&caller, method, namespace).allow(need)
+            && !roles_of(&caller, method, &namespace).allow(need)
         {
             let role = format!("{need:?}").to_lowercase();
-            let error = match roles_of(&caller, method, namespace).is_empty() && !namespace.is_default() {
-                true => no_namespace(namespace),
+            let error = match roles_of(&caller, method, &namespace).is_empty() && !namespace.is_default() {
+                true => no_namespace(&namespace),
                 false => Error::PermissionDenied(format!("{name} needs the role `{role}`")),
             };
             self.audit.denied(id, &caller.name, peer, name, &error);
             return Err(error);
         }
-        Ok(caller)
+        Ok((caller, namespace))
     }
 
     /// Returns a future that ends the call before it has ended by itself: at its deadline or the expiry of its credentials; for a stream,

@@ -1,5 +1,7 @@
 //! What all handlers have at hand.
 
+use std::borrow::Cow;
+
 use tokio::sync::watch::Receiver;
 
 use super::call::CallContext;
@@ -30,7 +32,11 @@ impl Service {
     }
 
     /// Returns the services for the namespace of a call.
-    pub(super) fn within(&self, context: &CallContext) -> Service {
-        Service { engine: self.engine.within(context.principal.namespace()), ..self.clone() }
+    pub(super) fn within(&self, context: &CallContext) -> Cow<'_, Service> {
+        let namespace = context.principal.namespace();
+        if namespace == self.engine.namespace() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Service { engine: self.engine.within(namespace), ..self.clone() })
     }
 }

@@ -15,7 +15,7 @@ use tonic_types::StatusExt;
 use crate::ask::*;
 use crate::bound::READS;
 use crate::harness::{Kith, PATIENCE, reason};
-use crate::secured::{bearing, denied, refusal, served_with, sha256, until};
+use crate::secured::{bearing, denied, refusal, served_with, sha256, unauthenticated, until};
 
 const NAMESPACES: usize = 20;
 
@@ -286,6 +286,9 @@ async fn what_is_out_of_scope_is_as_what_is_not_there() {
     for (wrong, told) in [("", "REQUIRED"), ("N01", "MALFORMED"), ("a/b", "MALFORMED")] {
         let refused = list_members(|_| {}).answer_in(kith.channel.clone(), wrong, "root-token").await.unwrap_err();
         assert_eq!(refusal(&refused), (Code::InvalidArgument, text(told)), "{wrong:?}");
+        // Whoever is not known hears nothing else.
+        let refused = list_members(|_| {}).answer_in(kith.channel.clone(), wrong, "nobody-token").await.unwrap_err();
+        assert_eq!(refusal(&refused), unauthenticated(), "{wrong:?}");
     }
     kith.stop().await.unwrap();
 }
