@@ -171,6 +171,7 @@ async fn nothing_of_one_namespace_is_in_an_answer_of_another() {
             Err(status) => assert_own(own, &format!("{status:?}"), "a refusal"),
         }
     }
+    println!("{answers} calls were answered, {answered} of them with what is the namespace's own");
     assert!(answered > answers / 10, "only {answered} of {answers} answers held anything marked");
     kith.stop().await.unwrap();
 }
