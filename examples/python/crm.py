@@ -24,7 +24,11 @@ def create(kith, name):
 
 
 def sync(customer, contacts, edges):
-    """What the CRM knows of a customer's contacts. It can be sent again: what is there already changes nothing."""
+    """What the CRM knows of a customer's contacts. It can be sent again: what is there already changes nothing.
+
+    A put is of a member whole, its privacy too. A product whose members set that in kith (who sees their edges, a restriction, an objection)
+    sends `UpdateMember` with a mask of what it means to change, or an import, which leaves what a record lacks.
+    """
     changes = [
         data_service_pb2.Change(put_member=types_pb2.Member(id=contact, labels={"role": role, "city": city}))
         for contact, role, city in contacts

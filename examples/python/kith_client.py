@@ -38,6 +38,7 @@ from kith.v1 import (  # noqa: E402
     data_service_pb2_grpc,
     edge_service_pb2_grpc,
     introduction_service_pb2_grpc,
+    member_service_pb2_grpc,
     namespace_service_pb2_grpc,
     path_service_pb2_grpc,
     query_pb2,
@@ -49,18 +50,20 @@ from kith.v1 import (  # noqa: E402
 class Kith:
     """A channel to kith. One for each process: it is safe to share, and calls travel over it side by side."""
 
-    def __init__(self, address, deadline=2.0, patience=15.0):
+    def __init__(self, address, deadline=2.0, patience=15.0, token=""):
         # A whole call may take `deadline` seconds, all its tries together `patience`.
         self.deadline, self.patience = deadline, patience
         # The newest revision this client has written or read.
         self.revision = ""
-        # What goes with every call: the namespace, which is `default` where none is named.
-        self.metadata = []
+        # What goes with every call: the caller's token, and the namespace, which is `default` where none is named. Beyond loopback a token
+        # needs an encrypted channel (`grpc.secure_channel`).
+        self.metadata = [("authorization", f"Bearer {token}")] if token else []
         keepalive = [("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 10_000)]
         self.channel = grpc.insecure_channel(address, options=keepalive)
         self.data = data_service_pb2_grpc.DataServiceStub(self.channel)
         self.edges = edge_service_pb2_grpc.EdgeServiceStub(self.channel)
         self.introductions = introduction_service_pb2_grpc.IntroductionServiceStub(self.channel)
+        self.members = member_service_pb2_grpc.MemberServiceStub(self.channel)
         self.namespaces = namespace_service_pb2_grpc.NamespaceServiceStub(self.channel)
         self.paths = path_service_pb2_grpc.PathServiceStub(self.channel)
         self.reach = reach_service_pb2_grpc.ReachServiceStub(self.channel)
@@ -69,7 +72,8 @@ class Kith:
     def within(self, namespace):
         """The same for a namespace: a social graph of its own in the server. The two share the channel."""
         inside = copy.copy(self)
-        inside.revision, inside.metadata = "", [("kith-namespace", namespace)]
+        others = [(key, value) for key, value in self.metadata if key != "kith-namespace"]
+        inside.revision, inside.metadata = "", [*others, ("kith-namespace", namespace)]
         return inside
 
     def write(self, method, request):

@@ -197,7 +197,9 @@ impl Calls {
             let role = format!("{need:?}").to_lowercase();
             let error = match roles_of(&caller, method, &namespace).is_empty() && !namespace.is_default() {
                 true => no_namespace(&namespace),
-                false => Error::PermissionDenied(format!("{name} needs the role `{role}`")),
+                false => {
+                    Error::PermissionDenied(format!("{name} needs the role `{role}` in the namespace `{namespace}`"))
+                }
             };
             self.audit.denied(id, &caller.name, peer, name, &error);
             return Err(error);

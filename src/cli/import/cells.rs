@@ -201,7 +201,9 @@ fn path(column: &Column) -> Option<String> {
 
 fn is_of_privacy(column: &Column) -> bool {
     use Column::{DeclinesIntroducing, EdgesVisibility, HiddenFromSuggestions, Visibility};
-    matches!(column, Visibility | EdgesVisibility | HiddenFromSuggestions | DeclinesIntroducing)
+    use Column::{ObjectsToProfiling, ProcessingRestricted};
+    let is_duty = matches!(column, ProcessingRestricted | ObjectsToProfiling);
+    is_duty || matches!(column, Visibility | EdgesVisibility | HiddenFromSuggestions | DeclinesIntroducing)
 }
 
 fn list(text: &str) -> Vec<String> {
