@@ -197,6 +197,9 @@ impl Calls {
             let role = format!("{need:?}").to_lowercase();
             let error = match roles_of(&caller, method, &namespace).is_empty() && !namespace.is_default() {
                 true => no_namespace(&namespace),
+                false if method.is_of_all_namespaces() => {
+                    Error::PermissionDenied(format!("{name} needs the role `{role}`"))
+                }
                 false => {
                     Error::PermissionDenied(format!("{name} needs the role `{role}` in the namespace `{namespace}`"))
                 }
