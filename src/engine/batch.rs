@@ -327,6 +327,10 @@ impl Batch {
                 return drop(order.reply.send(Err(error)));
             }
         }
+        if !order.stream.stays_in(self.at.state.create_sequence()) {
+            order.stream.breaks();
+            return drop(order.reply.send(Err(no_namespace(&order.namespace))));
+        }
         self.changes += order.changes.len();
         self.bytes += bytes_of(&order.changes);
         self.imports.push(order);

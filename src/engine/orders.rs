@@ -1,7 +1,7 @@
 //! Orders are what the writer thread is asked to do.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -55,16 +55,24 @@ pub struct ImportStream(Arc<StreamOfImports>);
 struct StreamOfImports {
     caller: Arc<str>,
     broken: AtomicBool,
+    /// The command that created the namespace that the first was carried out in; 0 before.
+    created: AtomicU64,
 }
 
 impl ImportStream {
     /// Begins a stream. `caller` is whom the room that its imports take is counted for.
     pub fn of(caller: Arc<str>) -> ImportStream {
-        ImportStream(Arc::new(StreamOfImports { caller, broken: AtomicBool::new(false) }))
+        ImportStream(Arc::new(StreamOfImports { caller, broken: AtomicBool::new(false), created: AtomicU64::new(0) }))
     }
 
     pub fn caller(&self) -> &Arc<str> {
         &self.0.caller
+    }
+
+    /// Returns whether a namespace that was created by a command is the one that the stream began in, and no other of its name.
+    pub fn stays_in(&self, created: Sequence) -> bool {
+        let known = self.0.created.compare_exchange(0, created, Ordering::AcqRel, Ordering::Acquire);
+        known.is_ok() || known == Err(created)
     }
 
     pub fn is_broken(&self) -> bool {

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
-use tonic::Code;
+use tonic::{Code, Status};
 use tracing::Level;
 
 use super::audit_ids::AuditIds;
-use super::auth::Peer;
+use super::auth::{Caller, Peer};
+use super::methods::Method;
 use super::quota::{Bucket, Rate};
 use crate::domain::{Error, NamespaceName};
 use crate::engine::Threads;
@@ -68,8 +69,33 @@ impl Audit {
         Ok((audit, Threads::default().job("kith-audit", log)?))
     }
 
+    /// Logs what a handler has done, or begun if its answer is a stream. There is a status where it has refused or failed.
+    pub fn called(
+        &self,
+        id: &CallId,
+        peer: &Peer,
+        method: Method,
+        caller: &Caller,
+        principal: &Principal,
+        status: Option<&Status>,
+    ) {
+        let code = status.map_or(Code::Ok, Status::code);
+        if let Some(refused) = status.filter(|_| code == Code::PermissionDenied) {
+            // What the caller may not do is found by the handler: whom it reads for, or which namespace it names.
+            let why = Error::PermissionDenied(refused.message().to_owned());
+            self.denied(id, &caller.name, peer, method.name, &why);
+        }
+        if method.writes() {
+            self.written(id, &caller.name, method.name, principal, code);
+        }
+        if let Some(asked) = principal.take_asked() {
+            let (caller, namespace) = (caller.name.clone(), principal.namespace().clone());
+            self.read(Read { id: id.clone(), caller, namespace, rpc: method.name, asked, code });
+        }
+    }
+
     /// Logs a write that was carried out or refused.
-    pub fn written(&self, id: &CallId, caller: &str, rpc: &str, principal: &Principal, code: Code) {
+    fn written(&self, id: &CallId, caller: &str, rpc: &str, principal: &Principal, code: Code) {
         let (Subjects { named, count, erasures }, namespace) = (principal.subjects(), principal.namespace());
         let named: Vec<String> = named.iter().map(|subject| subject.text(|id| self.ids.written(id))).collect();
         tracing::info!(

@@ -21,7 +21,7 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 
 use super::admission::{Admission, Permit};
-use super::audit::{Audit, Read};
+use super::audit::Audit;
 use super::auth::{Access, Caller, Peer};
 use super::body::{AnswerBody, Kept, Meter, RequestBody, Until, Waiting, panicked};
 use super::call_namespace::{namespace_of, roles_of};
@@ -295,9 +295,10 @@ impl Calls {
         drop(kept);
         let answer = translated(answer);
         // An answer that is nothing but an error has its status in the headers.
-        let ended = Status::from_header_map(answer.headers()).map(|status| status.code());
+        let status = Status::from_header_map(answer.headers());
+        let ended = status.as_ref().map(Status::code);
         if let Some(caller) = &caller {
-            self.audit_call(&id, peer, method, caller, &principal, ended.unwrap_or(Code::Ok));
+            self.audit.called(&id, peer, method, caller, &principal, status.as_ref());
         }
         if let Some(code) = ended {
             handling.ended(code);
@@ -305,23 +306,6 @@ impl Calls {
         let handling = ended.is_none().then_some(handling);
         let until = until.filter(|_| method.shape == Shape::Stream);
         answer.map(|body| AnswerBody::new(body, method.name, until, Some(permit), handling, waiting.clone()))
-    }
-}
-
-impl Calls {
-    /// Logs what a handler has done, or begun if its answer is a stream.
-    fn audit_call(&self, id: &CallId, peer: &Peer, method: Method, caller: &Caller, principal: &Principal, code: Code) {
-        if code == Code::PermissionDenied {
-            // The handler refuses a read on behalf of whom the caller may not read for.
-            self.audit.denied(id, &caller.name, peer, method.name, &principal.refusal());
-        }
-        if method.writes() {
-            self.audit.written(id, &caller.name, method.name, principal, code);
-        }
-        if let Some(asked) = principal.take_asked() {
-            let (caller, namespace) = (caller.name.clone(), principal.namespace().clone());
-            self.audit.read(Read { id: id.clone(), caller, namespace, rpc: method.name, asked, code });
-        }
     }
 }
 

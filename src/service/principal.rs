@@ -172,7 +172,7 @@ impl Principal {
 
     /// Returns the refusal of a read on behalf of whom the caller may not read for. It depends on the caller alone, so that it tells
     /// nothing of whom the request names.
-    pub fn refusal(&self) -> Error {
+    fn refusal(&self) -> Error {
         Error::PermissionDenied(match self.0.authorization.behalf {
             Behalf::Only(_) => "the caller may read on behalf of its own viewer alone".to_owned(),
             Behalf::Anybody | Behalf::AnyViewer => "a read without a viewer needs the role `service`".to_owned(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use kith::domain::{Change, Error, NamespaceName};
-use kith::engine::{Engine, EngineOptions, Namespaces, Report, SetTime, State, WriterEnd, export_stored};
+use kith::engine::{Engine, EngineOptions, ImportStream, Namespaces, Report, SetTime, State, WriterEnd, export_stored};
 use kith::store::{BackupReader, MemoryStore};
 
 use crate::commands::some_change;
@@ -133,6 +133,24 @@ fn one_is_backed_up_and_exported(memory: &MemoryStore, all: &Namespaces, only: &
     let totals = export_stored(|| Ok(memory.open()), only, |_| Ok::<_, Infallible>(())).unwrap();
     let state = all.get(only).unwrap();
     assert_eq!((totals.digest, totals.members), (state.digest(), state.member_count()), "{only}");
+}
+
+#[test]
+fn a_stream_of_imports_does_not_go_on_in_another_namespace_of_its_name() {
+    let (engine, end) = Engine::open(MemoryStore::new(STORE_ID).open(), EngineOptions::default()).unwrap();
+    block_on(async {
+        let (own, stream) = (engine.within(&name("a")), ImportStream::default());
+        own.create_namespace().await.unwrap();
+        own.begin_import(vec![put_bare("one")], &stream).await.unwrap().end().await.unwrap();
+        own.delete_namespace().await.unwrap();
+        own.create_namespace().await.unwrap();
+        let late = own.begin_import(vec![put_bare("two")], &stream).await.unwrap().end().await;
+        assert!(matches!(late, Err(Error::NotFound { .. })), "{late:?}");
+        assert_eq!(own.state().unwrap().member_count(), 0);
+        own.import(vec![put_bare("three")]).await.unwrap();
+    });
+    drop(engine);
+    end.join();
 }
 
 #[test]

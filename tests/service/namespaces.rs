@@ -275,7 +275,8 @@ async fn what_is_out_of_scope_is_as_what_is_not_there() {
     let nowhere = named(get_namespace(|r| r.name = text("zz9"))).await.unwrap_err();
     assert_eq!(said(&hidden, "n01"), said(&nowhere, "zz9"));
     assert_eq!(refusal(&hidden), (Code::NotFound, text("NOT_FOUND")));
-    let listed = named(list_namespaces(|_| {})).await.unwrap();
+    let listed = named(list_namespaces(|r| r.page_size = 1)).await.unwrap();
+    assert!(listed.contains("next_page_token: \"\""), "not even a token has another's name: {listed}");
     assert!(listed.contains("\"n00\"") && !listed.contains("n01") && !listed.contains("default"), "{listed}");
     for outside in ["n01", "zz9"] {
         let refused = named(create_namespace(|r| r.name = text(outside))).await.unwrap_err();

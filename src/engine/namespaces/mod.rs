@@ -127,7 +127,8 @@ impl Namespaces {
         if self.states.contains_key(name) {
             return Err(namespace_exists(name));
         }
-        if self.states.len() >= NAMESPACES_MAX {
+        // The one that commands were carried out in before is checked out.
+        if self.states.len() + 1 >= NAMESPACES_MAX {
             return Err(Error::precondition("name", Reason::TooMany, format!("there are {NAMESPACES_MAX} namespaces")));
         }
         self.put(name.clone(), State::empty(self.store_id));
