@@ -231,8 +231,8 @@ async fn put_records(engine: &Engine, state: &State) -> Result<(), Error> {
     Err(Error::Internal("the namespace did not come whole: its digest is another one".to_owned()))
 }
 
-/// Gives every record of a namespace of a store that nobody serves to `take`, as an import takes it. The export holds the ids of all members and what the
-/// log has after the checkpoint, not the graph: it works where there is too little memory to serve the store.
+/// Gives every record of a namespace of a store that nobody serves to `take`, as an import takes it. The export holds the
+/// ids of all members and what the log has after the checkpoint, not the graph: it works where there is too little memory to serve the store.
 pub fn export_store<E: From<OfflineError>>(
     folder: &Path,
     namespace: &NamespaceName,

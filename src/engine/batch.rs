@@ -4,7 +4,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::oneshot;
 
 use super::common::Common;
-use super::namespaces::{CheckedOut, Namespaces, namespace_exists, no_namespace};
+use super::namespaces::{CheckedOut, Namespaces, journal_name, namespace_exists, no_namespace};
 use super::orders::{ImportOrder, ImportStream, WriteOrder};
 use super::outcome::{Applied, Effect, ImportedBatch, Outcome, Refusal, Report};
 use super::revision::Revision;
@@ -100,7 +100,7 @@ pub struct AppliedBatch {
 
 impl Batch {
     pub fn new(mut namespaces: Namespaces, common: &Common) -> Batch {
-        let at = namespaces.check_out(&NamespaceName::default()).expect("the default namespace is always there");
+        let at = namespaces.check_out_default();
         Batch {
             namespaces,
             at,
@@ -268,7 +268,7 @@ impl Batch {
 
     /// Leaves a namespace that is no more.
     fn leave_dropped(&mut self) {
-        let next = self.namespaces.check_out(&NamespaceName::default()).expect("the default namespace is always there");
+        let next = self.namespaces.check_out_default();
         let gone = std::mem::replace(&mut self.at, next);
         self.namespaces.drop_out(gone);
         self.at.count_on(self.namespaces.sequence());
@@ -310,7 +310,7 @@ impl Batch {
             Change::DeleteMember { id, .. } => self.at.state.erasures().erased(id, time),
             _ => None,
         });
-        let namespace = self.at.journal_name();
+        let namespace = journal_name(&self.at.name, &self.at.state);
         self.erased.extend(erased.map(|(key, erased)| Journaled { namespace, key, erased }));
     }
 

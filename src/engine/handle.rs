@@ -167,8 +167,11 @@ impl Engine {
         self.write_whole(changes).await
     }
 
-    /// Erases the handle's namespace with all that it holds.
+    /// Erases the handle's namespace with all that it holds. The default one stays.
     pub async fn delete_namespace(&self) -> Result<(), Error> {
+        if self.namespace.is_default() {
+            return Err(Error::precondition("name", Reason::PreconditionFailed, "the default namespace stays"));
+        }
         self.write_whole(vec![Change::DeleteNamespace {}]).await
     }
 

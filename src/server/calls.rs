@@ -22,7 +22,7 @@ use tonic::{Code, Status};
 
 use super::admission::{Admission, Permit};
 use super::audit::Audit;
-use super::auth::{Access, Caller, Peer};
+use super::auth::{Access, Caller, Peer, Role};
 use super::body::{AnswerBody, Kept, Meter, RequestBody, Until, Waiting, panicked};
 use super::call_namespace::{namespace_of, roles_of};
 use super::connection_slots::Usage;
@@ -174,8 +174,8 @@ impl Calls {
         Ok(Admitted { method, caller, namespace, permit, routes, until })
     }
 
-    /// Returns the caller, if it may call this method in the namespace that the call names, and that namespace. One in which the caller has no
-    /// role is to it as one that is not there.
+    /// Returns the caller, if it may call this method in the namespace that the call names, and that namespace. One in which the caller
+    /// has no role is to it as one that is not there.
     fn identified(
         &self,
         id: &CallId,
@@ -274,7 +274,8 @@ impl Calls {
         let kept = Kept::default();
         let body = self.request_body(line, method, caller.as_ref(), kept.clone());
         let behalf = caller.as_ref().map(|caller| caller.rights.behalf(&namespace)).unwrap_or_default();
-        let administers = caller.as_ref().map(|caller| caller.rights.administers()).unwrap_or_default();
+        let admin = caller.as_ref().filter(|_| method.need == Some(Role::Admin));
+        let administers = admin.map(|caller| caller.rights.administers()).unwrap_or_default();
         let caller_id = caller.as_ref().map_or_else(CallerId::nobody, Caller::id);
         let authorization = Authorization { namespace, administers, behalf };
         let principal = Principal::new(id.clone(), self.viewers.clone(), caller_id, authorization);

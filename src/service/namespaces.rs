@@ -4,7 +4,7 @@ use super::call::{Call, CallContext};
 use super::decode::{Violations, all_or_return, page_size};
 use super::encode;
 use super::services::Service;
-use crate::domain::{Error, NamespaceName, Reason};
+use crate::domain::{Error, NamespaceName};
 use crate::engine::{State, namespace_bytes, no_namespace};
 use crate::proto::v1 as pb;
 
@@ -61,9 +61,6 @@ pub async fn delete_namespace(
     Call { context, message }: Call<pb::DeleteNamespaceRequest>,
 ) -> Result<pb::DeleteNamespaceResponse, Error> {
     let name = known(&context, &message.name)?;
-    if name.is_default() {
-        return Err(Error::precondition("name", Reason::PreconditionFailed, "the default namespace stays"));
-    }
     context.principal.about_to_do("delete_namespace", &name, 1);
     match service.engine.within(&name).delete_namespace().await {
         Err(Error::NotFound { .. }) if message.allow_missing => {}

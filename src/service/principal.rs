@@ -48,7 +48,7 @@ struct Inner {
 pub struct Authorization {
     /// The namespace that the call is of.
     pub namespace: NamespaceName,
-    /// The namespaces that the caller may administer.
+    /// The namespaces that the caller may administer; those of a call that needs the role `admin` alone.
     pub administers: NamespaceScope,
     pub behalf: Behalf,
 }

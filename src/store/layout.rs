@@ -118,7 +118,7 @@ impl RowCounter {
     /// Gives rows to the loader.
     pub fn give(&mut self, rows: Vec<Row>, loader: &mut dyn CheckpointLoader) -> Result<(), StoreError> {
         rows.into_iter().try_for_each(|row| {
-            self.0[row.sort()] += 1;
+            self.0[row.count_index()] += 1;
             loader.row(row)
         })
     }

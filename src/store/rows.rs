@@ -112,8 +112,8 @@ pub enum Row {
 }
 
 impl Row {
-    /// Returns the number of its sort, under which the head counts it, from 0.
-    pub fn sort(&self) -> usize {
+    /// Returns which of the head's counts it is of, from 0.
+    pub fn count_index(&self) -> usize {
         match self {
             Row::Kind { .. } => 0,
             Row::Member { .. } => 1,

@@ -92,7 +92,7 @@ fn status_row() -> Row {
 }
 
 pub fn head_of(rows: &[Row], sequence: u64) -> CheckpointHead {
-    let count = |sort: usize| rows.iter().filter(|row| row.sort() == sort).count() as u64;
+    let count = |index: usize| rows.iter().filter(|row| row.count_index() == index).count() as u64;
     CheckpointHead {
         sequence,
         time: TimeMs(1_234),

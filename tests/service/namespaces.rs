@@ -285,9 +285,9 @@ async fn what_is_out_of_scope_is_as_what_is_not_there() {
             named(delete_namespace(|r| (r.name, r.allow_missing) = (text(outside), false))).await.unwrap_err();
         assert_eq!(refusal(&deleted), (Code::NotFound, text("NOT_FOUND")));
     }
-    for (wrong, told) in [("", "REQUIRED"), ("N01", "MALFORMED"), ("a/b", "MALFORMED")] {
+    for (wrong, why) in [("", "REQUIRED"), ("N01", "MALFORMED"), ("a/b", "MALFORMED")] {
         let refused = list_members(|_| {}).answer_in(kith.channel.clone(), wrong, "root-token").await.unwrap_err();
-        assert_eq!(refusal(&refused), (Code::InvalidArgument, text(told)), "{wrong:?}");
+        assert_eq!(refusal(&refused), (Code::InvalidArgument, text(why)), "{wrong:?}");
         // Whoever is not known hears nothing else.
         let refused = list_members(|_| {}).answer_in(kith.channel.clone(), wrong, "nobody-token").await.unwrap_err();
         assert_eq!(refusal(&refused), unauthenticated(), "{wrong:?}");

@@ -56,8 +56,8 @@ impl LongOrders {
         self.parked.len() >= PARKED_MAX || behind.sum::<usize>() > BEHIND_MAX
     }
 
-    /// Whether an order must not overtake the long one, which is of the same namespace: it changes the same member, ends the namespace, belongs to the same import as it or as one that
-    /// waits, or is the same request again.
+    /// Whether an order must not overtake the long one, which is of the same namespace: it changes the same member, ends the namespace,
+    /// belongs to the same import as it or as one that waits, or is the same request again.
     fn holds_up(&self, order: &Order) -> bool {
         let Some(long) = &self.under_way else { return false };
         if order.namespace() != long.order.namespace() {

@@ -112,8 +112,9 @@ impl Namespaces {
         self.states.range::<_, NamespaceName>((after.map_or(Unbounded, Excluded), Unbounded))
     }
 
+    /// Returns all namespaces by name.
     pub fn iter(&self) -> impl Iterator<Item = (&NamespaceName, &Arc<State>)> {
-        self.states.iter()
+        self.iter_after(None)
     }
 
     /// Returns the namespace whose first status to expire had expired at a time, if there is one.
@@ -156,6 +157,11 @@ impl Namespaces {
         let (own, begun_at) = (state.sequence(), self.sequence);
         state.continue_at(begun_at);
         Some(CheckedOut { name: name.clone(), state, own, begun_at })
+    }
+
+    /// Takes the state of the default namespace out, likewise.
+    pub fn check_out_default(&mut self) -> CheckedOut {
+        self.check_out(&NamespaceName::default()).expect("the default namespace is always there")
     }
 
     /// Puts a state back, with what was carried out on it.
@@ -202,7 +208,8 @@ impl Namespaces {
         Ok(())
     }
 
-    /// Applies commits of one namespace, of which none but the first begins it and none but the last ends it.
+    /// Applies commits of one namespace, of which none but the first begins it and none but the last ends it. The default one is there before
+    /// its first command, and begins all the same.
     fn replay_in(&mut self, name: &NamespaceName, commits: &[Commit]) -> Result<Vec<(Sequence, TimeMs)>, StoreError> {
         let at = commits.first().map_or(0, |first| first.sequence);
         let damaged = |what: &str| StoreError::Damaged { what: format!("log, sequence {at}: {what}") };
@@ -236,10 +243,9 @@ pub fn namespace_exists(name: &NamespaceName) -> Error {
 impl CheckedOut {
     /// Replaces the state by one on which more was done of what comes next.
     pub fn replace(&mut self, state: State) {
-        let at = self.begun_at;
         self.state = state;
         self.state.take_erased();
-        self.state.continue_at(at);
+        self.count_on(self.begun_at);
     }
 
     /// Counts on from a later command of the store, before anything was carried out.
@@ -252,13 +258,9 @@ impl CheckedOut {
     pub fn is_new(&self) -> bool {
         self.own == 0 && self.state.sequence() == self.begun_at
     }
-
-    /// Returns what the erasure journal knows the namespace by: its own key, which is no name; none for the default one.
-    pub fn journal_name(&self) -> Option<ErasureKey> {
-        journal_name(&self.name, &self.state)
-    }
 }
 
+/// Returns what the erasure journal knows a namespace by: its own key, which is no name; none for the default one.
 pub fn journal_name(name: &NamespaceName, state: &State) -> Option<ErasureKey> {
     if name.is_default() { None } else { state.erasures().own_key() }
 }

@@ -115,7 +115,7 @@ impl State {
                 (self.create_sequence, self.create_time) = (self.sequence + 1, context.now);
                 Ok(Applied::of(Effect::Created))
             }
-            // Whoever has the state drops it.
+            // The batch, or the replay, drops the state.
             Change::DeleteNamespace {} => {
                 self.note_erasure(context);
                 Ok(Applied::of(Effect::Deleted))

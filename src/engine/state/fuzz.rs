@@ -123,7 +123,7 @@ fn read(rows: Vec<Row>) -> Result<State, StoreError> {
 
 /// Returns the rank of a row's sort in the order that rows have.
 fn rank(row: &Row) -> usize {
-    if matches!(row, Row::Namespace(_)) { 0 } else { 1 + row.sort() }
+    if matches!(row, Row::Namespace(_)) { 0 } else { 1 + row.count_index() }
 }
 
 struct Ignores;

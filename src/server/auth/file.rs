@@ -139,7 +139,7 @@ fn rights(grants: impl Iterator<Item = GrantEntry>, viewer: Option<String>) -> R
 }
 
 /// Returns the scope of namespaces that are named by patterns.
-pub fn scope(patterns: &[impl AsRef<str>]) -> Result<NamespaceScope, String> {
+fn scope(patterns: &[impl AsRef<str>]) -> Result<NamespaceScope, String> {
     let patterns = patterns.iter().map(|pattern| parsed(NamespacePattern::parse("namespaces", pattern.as_ref())));
     patterns.collect::<Result<Vec<_>, String>>().map(NamespaceScope)
 }
