@@ -23,7 +23,7 @@ pub use crate::server::{
     CallLimits, Collector, ConnectionLimits, Rate, ReceivedLimits, ServerOptions, TlsFiles, read_files_again,
 };
 use crate::server::{Ending, Server, ServerError};
-use crate::store::{ErasureJournal, MemoryStore, Store, StoreError, StoreId};
+use crate::store::{ErasureJournal, MemoryStore, RowCounts, Store, StoreError, StoreId};
 
 /// How long the store has to close after the last call: for a sync of what was given to the disk, which may hang.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -83,8 +83,7 @@ impl App {
         let begun = Instant::now();
         let (engine, writer) = load(&options, store).await?;
         let (namespaces, seconds) = (engine.namespaces(), begun.elapsed().as_secs_f64());
-        let totals = namespaces.totals();
-        let (members, edges) = (totals.members, totals.edges);
+        let RowCounts { members, edges, .. } = namespaces.totals().rows;
         tracing::info!(namespaces = namespaces.namespace_count(), members, edges, seconds, "the store is loaded");
         drop(namespaces);
         server.open(engine.clone()).await;

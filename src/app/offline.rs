@@ -9,7 +9,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::limits::BATCH_MAX;
-use crate::domain::{ErasureKey, Error, NamespaceName};
+use crate::domain::{ErasureKey, Error, NamespaceName, Scope};
 use crate::engine::{
     Engine, EngineOptions, Namespaces, State, StoredExportError, SystemTimeSource, export_stored, journal_name,
     verify_log,
@@ -201,7 +201,7 @@ fn put_namespace(engine: &Engine, state: &State) -> Result<Option<ErasureKey>, O
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| OfflineError::Refused(Error::Internal(error.to_string())))?;
     let put = runtime.block_on(async {
-        engine.create_namespace().await?;
+        engine.create_namespace(Scope::SHARED).await?;
         match put_records(engine, state).await {
             Ok(()) => Ok(journal_name(engine.namespace(), &*engine.state()?)),
             Err(error) => {

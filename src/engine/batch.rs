@@ -4,7 +4,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::oneshot;
 
 use super::common::Common;
-use super::namespaces::{CheckedOut, Namespaces, journal_name, namespace_exists, no_namespace};
+use super::namespaces::{CheckedOut, FORGOTTEN_TOGETHER, Namespaces, journal_name, namespace_exists, no_namespace};
 use super::orders::{ImportOrder, ImportStream, WriteOrder};
 use super::outcome::{Applied, Effect, ImportedBatch, Outcome, Refusal, Report};
 use super::revision::Revision;
@@ -12,7 +12,8 @@ use super::state::{ApplyContext, State, has_effect};
 use super::under_way::{BatchBytes, Room, bytes_of};
 use crate::domain::codec::Malformed;
 use crate::domain::{
-    Change, ChangeError, Command, ErasureKey, Error, Event, NamespaceName, Reason, Request, Sequence, TimeMs, Violation,
+    Change, ChangeError, Command, ErasureKey, Error, Event, NamespaceName, Reason, Request, Scope, Sequence, TimeMs,
+    Violation,
 };
 use crate::store::{Commit, Journaled};
 
@@ -159,7 +160,7 @@ impl Batch {
     pub fn write(&mut self, order: WriteOrder) {
         self.apply_imports();
         let judged = self.judge(&order);
-        if judged.is_err() && creates(&order.changes) && self.at.name == order.namespace && self.at.is_new() {
+        if judged.is_err() && creator(&order.changes).is_some() && self.at.name == order.namespace && self.at.is_new() {
             self.leave_dropped();
         }
         self.conclude(order, judged);
@@ -187,8 +188,8 @@ impl Batch {
 
     /// Carries out the changes of a write on the state, all or none.
     fn judge(&mut self, WriteOrder { namespace, changes, request, .. }: &WriteOrder) -> Result<Judged, Refusal> {
-        if creates(changes) {
-            self.create(namespace).map_err(Refusal::Command)?;
+        if let Some(creator) = creator(changes) {
+            self.create(namespace, creator).map_err(Refusal::Command)?;
         }
         self.enter(namespace).map_err(Refusal::Command)?;
         let time = self.next_time();
@@ -197,11 +198,10 @@ impl Batch {
         }
         // A retry has its answer by now, whatever else is refused.
         self.common.clock.check_write().map_err(Refusal::Command)?;
-        if let Some(request) = *request {
-            let others = self.namespaces.totals().request_bytes;
-            let most = self.common.options.request_ids_bytes_max.saturating_sub(others);
-            let room = self.at.state.requests().check_room(request.scope, most, time);
-            room.map_err(Refusal::Command)?;
+        self.forget(time);
+        if let Some(Request { scope, .. }) = *request {
+            let most = self.common.options.request_ids_bytes_max;
+            self.namespaces.check_request_room(&mut self.at, scope, most).map_err(Refusal::Command)?;
         }
         self.common.memory.check(&self.at.state, changes).map_err(Refusal::Command)?;
         self.keep_erased(time, changes);
@@ -253,11 +253,17 @@ impl Batch {
     }
 
     /// Makes a namespace, which its first command is about to fill.
-    fn create(&mut self, name: &NamespaceName) -> Result<(), Error> {
+    fn create(&mut self, name: &NamespaceName, creator: Scope) -> Result<(), Error> {
         if self.at.name == *name {
             return Err(namespace_exists(name));
         }
-        self.namespaces.create(name)
+        self.namespaces.create(name, creator)
+    }
+
+    /// Forgets some of what is over, in this namespace and in the others.
+    fn forget(&mut self, now: TimeMs) {
+        self.at.state.forget(now, FORGOTTEN_TOGETHER);
+        self.namespaces.forget(now, FORGOTTEN_TOGETHER);
     }
 
     /// Drops the namespace whose last command was just carried out.
@@ -360,6 +366,7 @@ impl Batch {
 
     fn carry_out_imports(&mut self, orders: &mut [ImportOrder]) -> Imported {
         let time = self.next_time();
+        self.forget(time);
         if !self.at.state.erasures().is_empty() {
             let changes = orders.iter_mut().flat_map(|order| &mut order.changes);
             self.at.state.without_erased(changes, time);
@@ -421,9 +428,12 @@ impl Batch {
     }
 }
 
-/// Returns whether a command makes its namespace.
-fn creates(changes: &[Change]) -> bool {
-    matches!(changes.first(), Some(Change::CreateNamespace {}))
+/// Returns the caller who makes a command's namespace, if the command does.
+fn creator(changes: &[Change]) -> Option<Scope> {
+    match changes.first() {
+        Some(Change::CreateNamespace { creator }) => Some(*creator),
+        _ => None,
+    }
 }
 
 /// A key that nobody can guess. None if the machine has no randomness to give: then nothing is remembered.

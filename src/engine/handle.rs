@@ -22,7 +22,7 @@ use super::state::{State, TokenKey, Verifier};
 use super::threads::{Threads, stopped};
 use super::under_way::{BatchBytes, UnderWay};
 use super::writer::{Writer, namespace_begun};
-use crate::domain::{Change, Error, NamespaceName, Reason, Request, Sequence, TimeMs, Violation};
+use crate::domain::{Change, Error, NamespaceName, Reason, Request, Scope, Sequence, TimeMs, Violation};
 use crate::store::{ErasureJournal, LogSource, Store, StoreError};
 
 /// How long a read waits for `min_revision` to be applied.
@@ -160,10 +160,10 @@ impl Engine {
         &self.namespace
     }
 
-    /// Makes the handle's namespace, with the built-in kinds.
-    pub async fn create_namespace(&self) -> Result<(), Error> {
+    /// Makes the handle's namespace, with the built-in kinds, in the share of a caller.
+    pub async fn create_namespace(&self, creator: Scope) -> Result<(), Error> {
         let key = new_key().ok_or_else(|| Error::Internal("the system gives no random bytes".to_owned()))?;
-        let changes = namespace_begun(Some(key), self.options.erased_ids_days);
+        let changes = namespace_begun(creator, Some(key), self.options.erased_ids_days);
         self.write_whole(changes).await
     }
 

@@ -3,7 +3,7 @@
 //! A start takes more than what is served afterwards, because the checkpoint's rows, the graph that is laid out of them and the log that is
 //! read again are in memory at the same time. So two amounts are held to the bound: what the process takes now, and what a start of the
 //! content as it is would take at its peak. The second is estimated from the rows of the newest checkpoint, which are weighed while they
-//! are read or written, and from what came after it: how many members, edges and statuses more there are, and the bytes of the log.
+//! are read or written, and from what came after it: how many members, edges, statuses and namespaces more there are, and the bytes of the log.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -14,7 +14,7 @@ use super::namespaces::Totals;
 use super::state::State;
 use crate::domain::codec::{Encoder, encoded_len};
 use crate::domain::{Change, Edge, EdgeAttrs, Error, Fields, History, Member, MemberAttrs, Reason};
-use crate::store::Row;
+use crate::store::{Row, RowCounts};
 
 /// The least time between two readings of what the process takes.
 const READ_EVERY: Duration = Duration::from_millis(20);
@@ -59,6 +59,7 @@ pub struct Weight {
     members: u64,
     edges: u64,
     statuses: u64,
+    namespaces: u64,
 }
 
 impl Weight {
@@ -78,7 +79,10 @@ impl Weight {
                 STATUS_BYTES + TEXT_FACTOR * texts as u64
             }
             Row::Request { answer, .. } => OTHER_BYTES + answer.as_ref().map_or(0, Vec::len) as u64,
-            Row::Namespace(_) => NAMESPACE_BYTES,
+            Row::Namespace(_) => {
+                self.namespaces += 1;
+                NAMESPACE_BYTES
+            }
             _ => OTHER_BYTES,
         };
     }
@@ -88,10 +92,15 @@ impl Weight {
     /// Returns what a start takes at its peak for a store whose newest checkpoint has these rows. What was deleted since counts until the
     /// next checkpoint is without it, because a start reads the rows first.
     fn at_start(&self, totals: &Totals, log_bytes: u64) -> u64 {
-        let members = totals.members.saturating_sub(self.members) * MEMBER_BYTES;
-        let edges = totals.edges.saturating_sub(self.edges) * EDGE_BYTES;
-        let statuses = totals.statuses.saturating_sub(self.statuses) * STATUS_BYTES;
-        self.bytes + members + edges + statuses + LOG_FACTOR * log_bytes
+        let RowCounts { members, edges, statuses, namespaces, .. } = totals.rows;
+        let more = [
+            (members, self.members, MEMBER_BYTES),
+            (edges, self.edges, EDGE_BYTES),
+            (statuses, self.statuses, STATUS_BYTES),
+            (namespaces, self.namespaces, NAMESPACE_BYTES),
+        ];
+        let more = more.map(|(now, then, bytes)| now.saturating_sub(then) * bytes);
+        self.bytes + more.iter().sum::<u64>() + LOG_FACTOR * log_bytes
     }
 }
 
@@ -249,7 +258,7 @@ fn grows(state: &State, change: &Change) -> bool {
         | Change::KeepSecret { .. }
         | Change::KeepErased { .. }
         | Change::DeleteNamespace {} => false,
-        Change::RememberErased { .. } | Change::CreateNamespace {} => true,
+        Change::RememberErased { .. } | Change::CreateNamespace { .. } => true,
     }
 }
 

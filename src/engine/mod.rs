@@ -35,6 +35,7 @@ mod report;
 mod retention;
 mod revision;
 mod scrub;
+mod shares;
 mod state;
 mod stored_export;
 mod take_over;

@@ -26,7 +26,7 @@ impl Default for Progress {
 impl Progress {
     pub fn expects(&mut self, head: &CheckpointHead) {
         // The head's counts come before the rows are counted, and may be anything.
-        self.rows_max = head.counts().into_iter().fold(0, u64::saturating_add);
+        self.rows_max = head.rows.by_index().into_iter().fold(0, u64::saturating_add);
     }
 
     pub fn row(&mut self) {

@@ -56,7 +56,7 @@ impl State {
             | Change::KeepSecret { .. }
             | Change::KeepErased { .. }
             | Change::RememberErased { .. }
-            | Change::CreateNamespace {}
+            | Change::CreateNamespace { .. }
             | Change::DeleteNamespace {} => None,
         }
     }

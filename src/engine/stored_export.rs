@@ -156,8 +156,9 @@ struct Notes {
     /// The last event that erased a member of this id. What the checkpoint and earlier events said of its edges, statuses, blocks and
     /// tally is void, and no event of their own says so.
     erased: HashMap<MemberId, Position>,
-    /// Whose erasure is remembered.
+    /// Whose erasure is remembered, and when the last command was accepted.
     remembered: Erasures,
+    time: TimeMs,
 }
 
 impl Notes {
@@ -211,7 +212,7 @@ impl Notes {
             match change {
                 Change::KeepErased { key, days } => self.remembered.keep(*key, *days),
                 // One that was accepted is accepted again.
-                Change::RememberErased { key, erased } => drop(self.remembered.learn(*key, erased)),
+                Change::RememberErased { key, erased } => drop(self.remembered.learn(*key, erased, time)),
                 _ => {}
             }
             for event in events {
@@ -225,7 +226,7 @@ impl Notes {
                 }
             }
         }
-        self.remembered.expire(time);
+        self.time = time;
     }
 
     /// Whether what an event said of a member still counts.
@@ -344,7 +345,7 @@ impl<E, F: FnMut(Record) -> Result<(), E>> Rows<'_, E, F> {
                 let tallies = notes.tallies.iter().filter_map(|(id, (at, left))| Some((id, *at, left.clone()?)));
                 let mut standing = tallies.filter(|(id, at, _)| notes.stands(id, *at));
                 standing.try_for_each(|(id, _, tally)| (self.receive)(Record::IntroducerTally(id.clone(), tally)))?;
-                let mut erased = notes.remembered.together().into_iter();
+                let mut erased = notes.remembered.together(notes.time).into_iter();
                 erased.try_for_each(|(key, erased)| (self.receive)(Record::Erased(key, erased)))
             }
         }

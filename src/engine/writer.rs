@@ -21,8 +21,8 @@ use super::namespaces::checkpoint::Covered;
 use super::orders::{CheckpointWritten, ImportOrder, Order, Rot};
 use super::retention::Retention;
 use super::state::new_secret;
-use crate::domain::{Change, ErasureKey, NamespaceName, Precondition, Sequence, TimeMs, builtin_kinds};
-use crate::store::{LogKeep, Store, StoreError};
+use crate::domain::{Change, ErasureKey, NamespaceName, Precondition, Scope, Sequence, TimeMs, builtin_kinds};
+use crate::store::{LogKeep, RowCounts, Store, StoreError};
 
 /// How often a writer that has nothing to write looks whether a checkpoint is due.
 const IDLE_MAX: Duration = Duration::from_secs(5);
@@ -246,7 +246,8 @@ impl Writer {
             self.trim_log();
         }
         let namespaces = self.published.borrow().clone();
-        let resources = namespaces.totals().members + namespaces.totals().edges;
+        let RowCounts { members, edges, .. } = namespaces.totals().rows;
+        let resources = members + edges;
         let due = self
             .common
             .options
@@ -344,7 +345,8 @@ fn begin(store: &mut Store, publish: &watch::Sender<Arc<Namespaces>>, common: &C
     let state = publish.borrow().default_state().clone();
     let mut changes = Vec::new();
     if state.sequence() == 0 {
-        changes = namespace_begun(common.journal_key().or_else(new_key), common.options.erased_ids_days);
+        let key = common.journal_key().or_else(new_key);
+        changes = namespace_begun(Scope::SHARED, key, common.options.erased_ids_days);
     }
     if state.token_key().is_none() {
         changes.push(Change::KeepSecret { secret: new_secret()? });
@@ -356,9 +358,9 @@ fn begin(store: &mut Store, publish: &watch::Sender<Arc<Namespaces>>, common: &C
 }
 
 /// Returns the changes that a namespace begins with: the built-in kinds, and the key of whom it erases.
-pub fn namespace_begun(key: Option<ErasureKey>, days: u32) -> Vec<Change> {
+pub fn namespace_begun(creator: Scope, key: Option<ErasureKey>, days: u32) -> Vec<Change> {
     let put = |kind| Change::PutKind { kind, precondition: Precondition::None };
-    let mut changes = vec![Change::CreateNamespace {}];
+    let mut changes = vec![Change::CreateNamespace { creator }];
     changes.extend(builtin_kinds().into_iter().map(put));
     changes.extend(key.map(|key| Change::KeepErased { key, days }));
     changes

@@ -4,7 +4,7 @@ use super::call::{Call, CallContext};
 use super::decode::{Violations, all_or_return, page_size};
 use super::encode;
 use super::services::Service;
-use crate::domain::{Error, NamespaceName};
+use crate::domain::{Error, NamespaceName, Scope};
 use crate::engine::{State, namespace_bytes, no_namespace};
 use crate::proto::v1 as pb;
 
@@ -18,7 +18,7 @@ pub async fn create_namespace(
     }
     context.principal.about_to_do("create_namespace", &name, 0);
     let engine = service.engine.within(&name);
-    engine.create_namespace().await?;
+    engine.create_namespace(Scope::of(context.principal.name())).await?;
     let namespace = Some(namespace(&name, &*engine.state()?));
     Ok(pb::CreateNamespaceResponse { namespace })
 }

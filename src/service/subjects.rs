@@ -87,7 +87,7 @@ impl Subject {
             Change::RememberErased { erased, .. } => ("remember_erased", vec![word(&erased.len())]),
             Change::EraseStatus { id: of } => ("erase_status", vec![id(of)]),
             Change::KeepSecret { .. } => ("keep_secret", vec![]),
-            Change::CreateNamespace {} => ("create_namespace", vec![]),
+            Change::CreateNamespace { .. } => ("create_namespace", vec![]),
             Change::DeleteNamespace {} => ("delete_namespace", vec![]),
         };
         Subject { what, parts }

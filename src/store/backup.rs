@@ -10,7 +10,7 @@ use super::{CheckpointHead, CheckpointLoader, Row, StoreError, StoreId};
 
 const MAGIC: &[u8; 8] = b"KITHBKUP";
 /// The format of backups this version writes, and the only one it reads.
-pub const BACKUP_FORMAT: u32 = 6;
+pub const BACKUP_FORMAT: u32 = 7;
 /// Magic (8), format (4), store id (16), CRC-32 of these (4).
 const HEADER_BYTES: usize = 32;
 const CHUNK: u8 = b'c';

@@ -1,6 +1,6 @@
 //! Rows packed into chunks: hundreds of rows under one key, edges as differences to the row before.
 
-use super::{CheckpointHead, EdgeRow, NUMBER_MAX, NamespaceRow, Row};
+use super::{CheckpointHead, EdgeRow, NUMBER_MAX, NamespaceRow, Row, RowCounts};
 use crate::domain::codec::{Codec, Decoder, Encoder, Fields, Malformed, Read};
 use crate::domain::{EdgeAttrs, Sequence, TimeMs, Times};
 
@@ -108,7 +108,16 @@ impl ChunkPacker {
                 sequence.encode(to);
                 time.encode(to);
             }
-            Row::Namespace(NamespaceRow { name, create_sequence, create_time, sequence, time, digests, secret }) => {
+            Row::Namespace(NamespaceRow {
+                name,
+                create_sequence,
+                create_time,
+                sequence,
+                time,
+                digests,
+                secret,
+                creator,
+            }) => {
                 name.encode(to);
                 create_sequence.encode(to);
                 create_time.encode(to);
@@ -116,6 +125,7 @@ impl ChunkPacker {
                 time.encode(to);
                 digests.iter().for_each(|digest| digest.encode(to));
                 secret.encode(to);
+                creator.encode(to);
             }
         }
     }
@@ -231,7 +241,8 @@ fn unpack_namespace(from: &mut Decoder<'_>) -> Read<NamespaceRow> {
     for digest in &mut digests {
         *digest = Codec::decode(from)?;
     }
-    Ok(NamespaceRow { name, create_sequence, create_time, sequence, time, digests, secret: Codec::decode(from)? })
+    let (secret, creator) = (Codec::decode(from)?, Codec::decode(from)?);
+    Ok(NamespaceRow { name, create_sequence, create_time, sequence, time, digests, secret, creator })
 }
 
 fn sequence(from: &mut Decoder<'_>) -> Read<Sequence> {
@@ -278,20 +289,18 @@ pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
     let mut to = Encoder::plain(Vec::new());
     head.sequence.encode(&mut to);
     head.time.encode(&mut to);
-    head.counts().into_iter().chain([chunks]).for_each(|count| to.number(count));
+    head.rows.by_index().into_iter().chain([chunks]).for_each(|count| to.number(count));
     to.bytes
 }
 
 pub fn decode_head(bytes: &[u8]) -> Read<(CheckpointHead, u64)> {
     let mut from = Decoder::new(bytes);
     let (sequence, time) = (sequence(&mut from)?, Codec::decode(&mut from)?);
-    let mut counts = [0; 11];
+    let mut counts = [0; 10];
     for count in &mut counts {
         *count = from.number()?;
     }
+    let chunks = from.number()?;
     from.end()?;
-    let [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces, chunks] = counts;
-    let counted = CheckpointHead { kinds, members, edges, statuses, requests, blocks, tallies, ..Default::default() };
-    let head = CheckpointHead { sequence, time, pending, erasures, namespaces, ..counted };
-    Ok((head, chunks))
+    Ok((CheckpointHead { sequence, time, rows: RowCounts::from_index(counts) }, chunks))
 }

@@ -125,7 +125,7 @@ impl RowCounter {
 
     /// Whether they are as many as the head counts.
     pub fn check(&self, head: &CheckpointHead) -> Result<(), StoreError> {
-        if self.0 == head.counts() {
+        if self.0 == head.rows.by_index() {
             return Ok(());
         }
         let what = format!("checkpoint: its rows {:?} are not as many as its head counts", self.0);

@@ -37,7 +37,7 @@ pub use error::{NotAppended, StoreError};
 pub use layout::Discard;
 pub use memory::MemoryStore;
 pub use restore::{remove_content, restore};
-pub use rows::{CheckpointHead, EdgeRow, NamespaceRow, Row};
+pub use rows::{CheckpointHead, EdgeRow, NamespaceRow, Row, RowCounts};
 
 use crate::domain::{Command, Error, Event, NamespaceName, Sequence, TimeMs};
 

@@ -11,6 +11,12 @@ pub struct CheckpointHead {
     /// The last command it holds the effect of, and when that was accepted.
     pub sequence: Sequence,
     pub time: TimeMs,
+    pub rows: RowCounts,
+}
+
+/// How many rows there are of each sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowCounts {
     pub namespaces: u64,
     pub kinds: u64,
     pub members: u64,
@@ -25,12 +31,24 @@ pub struct CheckpointHead {
     pub pending: u64,
 }
 
-impl CheckpointHead {
-    /// Returns how many rows there are of each sort.
-    pub fn counts(&self) -> [u64; 10] {
-        let CheckpointHead { namespaces, kinds, members, edges, statuses, requests, blocks, .. } = *self;
-        let CheckpointHead { tallies, erasures, pending, .. } = *self;
+impl RowCounts {
+    /// Returns the counts by `Row::count_index`.
+    pub fn by_index(&self) -> [u64; 10] {
+        let RowCounts { namespaces, kinds, members, edges, statuses, requests, blocks, .. } = *self;
+        let RowCounts { tallies, erasures, pending, .. } = *self;
         [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces]
+    }
+
+    pub fn from_index(counts: [u64; 10]) -> RowCounts {
+        let [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces] = counts;
+        RowCounts { namespaces, kinds, members, edges, statuses, requests, blocks, tallies, erasures, pending }
+    }
+
+    /// Adds or subtracts others.
+    pub fn change(&mut self, by: &RowCounts, change: impl Fn(u64, u64) -> u64) {
+        let (mut own, by) = (self.by_index(), by.by_index());
+        own.iter_mut().zip(by).for_each(|(own, by)| *own = change(*own, by));
+        *self = RowCounts::from_index(own);
     }
 }
 
@@ -48,6 +66,8 @@ pub struct NamespaceRow {
     pub digests: [u128; 5],
     /// What the namespace keeps for itself; none before its first command.
     pub secret: Option<Secret>,
+    /// The caller who made it.
+    pub creator: Scope,
 }
 
 /// A row. Those of a namespace are written and read in the order of the variants, one namespace after the other, by name.

@@ -6,7 +6,7 @@ use kith::domain::{
     Day, DayOfAsks, EdgeAttrs, History, IntroducerTally, Kind, Member, NamespaceName, Origin, Privacy, RequestId,
     Scope, Secret, Sphere, Strength, TimeMs, Times, TopicSet, Visibility,
 };
-use kith::store::{CheckpointHead, Checkpoints, EdgeRow, FinishedCheckpoint, NamespaceRow, Row, StoreError};
+use kith::store::{CheckpointHead, Checkpoints, EdgeRow, FinishedCheckpoint, NamespaceRow, Row, RowCounts, StoreError};
 
 use crate::support::*;
 
@@ -84,6 +84,7 @@ fn namespace_row() -> Row {
         time: TimeMs(1_000),
         digests: [0xfeed << 100, 1, 2, 3, 4],
         secret: Some(Secret([7; 32])),
+        creator: Scope(9),
     })
 }
 
@@ -93,20 +94,7 @@ fn status_row() -> Row {
 
 pub fn head_of(rows: &[Row], sequence: u64) -> CheckpointHead {
     let count = |index: usize| rows.iter().filter(|row| row.count_index() == index).count() as u64;
-    CheckpointHead {
-        sequence,
-        time: TimeMs(1_234),
-        kinds: count(0),
-        members: count(1),
-        edges: count(2),
-        statuses: count(3),
-        requests: count(4),
-        blocks: count(5),
-        tallies: count(6),
-        pending: count(7),
-        erasures: count(8),
-        namespaces: count(9),
-    }
+    CheckpointHead { sequence, time: TimeMs(1_234), rows: RowCounts::from_index(std::array::from_fn(count)) }
 }
 
 /// Writes a checkpoint and makes it the newest.
@@ -180,7 +168,8 @@ fn one_that_is_not_installed_never_was() {
 fn one_whose_counts_are_not_its_heads_is_not_taken() {
     on_all_checkpoints(|open| {
         let mut checkpoints = open();
-        let head = CheckpointHead { members: 51, ..head_of(&rows(50), 0) };
+        let mut head = head_of(&rows(50), 0);
+        head.rows.members = 51;
         let mut writer = checkpoints.begin(&head).unwrap();
         rows(50).into_iter().for_each(|row| writer.row(row).unwrap());
         assert!(matches!(writer.finish().err(), Some(StoreError::Damaged { .. })));

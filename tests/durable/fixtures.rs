@@ -11,7 +11,7 @@ use kith::store::Store;
 
 use crate::support::*;
 
-const FOLDER: &str = "tests/durable/fixtures/format-6";
+const FOLDER: &str = "tests/durable/fixtures/format-7";
 const DIGEST: u128 = 307_847_332_698_212_149_666_234_996_661_706_132_294;
 const SEQUENCE: u64 = 15;
 /// Members, edges, statuses, blocks and tallies.

@@ -6,7 +6,7 @@ use kith::domain::{
     IntroducerTally, Introduction, Kind, KindAttrs, KindMerge, Member, MemberAttrs, MemberPatch, NamespaceName, Origin,
     Precondition, Request, RequestId, Scope, Secret, Sphere, Stage, Strength, TimeMs, Times, TopicSet, Visibility,
 };
-use kith::store::{BackupPacker, CheckpointHead, Commit, EdgeRow, MemoryStore, NamespaceRow, Row};
+use kith::store::{BackupPacker, CheckpointHead, Commit, EdgeRow, MemoryStore, NamespaceRow, Row, RowCounts};
 
 use crate::support::*;
 
@@ -47,7 +47,7 @@ fn changes() -> Vec<Change> {
         Change::PutIntroducerTally { introducer: member_id("ann"), tally: tally() },
         Change::EraseStatus { id: status_id("s") },
         Change::KeepSecret { secret: Secret([0x5e; 32]) },
-        Change::CreateNamespace {},
+        Change::CreateNamespace { creator: Scope(5) },
         Change::DeleteNamespace {},
         Change::PutKind { kind: carrying(), precondition: Precondition::Absent },
         Change::PutEdge {
@@ -161,6 +161,7 @@ fn rows() -> Vec<Row> {
             time: TimeMs(1_500),
             digests: [0xfeed, 1, 2, 3, u128::MAX],
             secret: Some(Secret([0x5e; 32])),
+            creator: Scope(6),
         }),
         Row::Kind { slot: 2, kind },
         Row::Member { member: member(), times },
@@ -186,16 +187,18 @@ fn rows() -> Vec<Row> {
 const HEAD: CheckpointHead = CheckpointHead {
     sequence: 6,
     time: TimeMs(1_500),
-    kinds: 1,
-    members: 2,
-    edges: 3,
-    statuses: 1,
-    requests: 1,
-    blocks: 1,
-    tallies: 1,
-    pending: 1,
-    erasures: 1,
-    namespaces: 1,
+    rows: RowCounts {
+        kinds: 1,
+        members: 2,
+        edges: 3,
+        statuses: 1,
+        requests: 1,
+        blocks: 1,
+        tallies: 1,
+        pending: 1,
+        erasures: 1,
+        namespaces: 1,
+    },
 };
 
 fn hex(bytes: &[u8]) -> String {

@@ -21,6 +21,7 @@ mod naive_imports;
 mod namespaces;
 mod over;
 mod requests;
+mod shares;
 mod support;
 mod unknown;
 mod verify;

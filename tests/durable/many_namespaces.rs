@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kith::domain::NamespaceName;
+use kith::domain::{NamespaceName, Scope};
 use kith::engine::{Engine, EngineOptions, QueryOptions, Report, State, resident};
 use kith::graph::Budget;
 
@@ -41,7 +41,7 @@ fn many_namespaces_cost_little() {
         for n in 0..count {
             let engine = within(&engine, n);
             made.push(tokio::spawn(async move {
-                engine.create_namespace().await.unwrap();
+                engine.create_namespace(Scope::SHARED).await.unwrap();
                 engine.write(vec![put_edge("ann", "friend", "bob")], None, Report::Revision).await.unwrap();
             }));
         }

@@ -186,7 +186,7 @@ impl Naive {
             // No caller asks for these.
             Change::EraseStatus { .. }
             | Change::KeepSecret { .. }
-            | Change::CreateNamespace {}
+            | Change::CreateNamespace { .. }
             | Change::DeleteNamespace {} => Ok(CREATED),
             Change::PutIntroducerTally { introducer, tally } => {
                 if !self.members.contains_key(introducer) {

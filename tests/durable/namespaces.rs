@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use kith::domain::{Change, Error, NamespaceName};
+use kith::domain::{Change, Error, NamespaceName, Scope};
 use kith::engine::{Engine, EngineOptions, ImportStream, Namespaces, Report, SetTime, State, WriterEnd, export_stored};
 use kith::store::{BackupReader, MemoryStore};
 
@@ -76,7 +76,7 @@ fn each_is_what_it_is_in_a_store_of_its_own() {
                 match random.u8(..6) {
                     0 if all.len() < 5 => {
                         let made = name(["a", "b", "c", "d", "zz"][all.len() - 1]);
-                        engine.within(&made).create_namespace().await.unwrap();
+                        engine.within(&made).create_namespace(Scope::SHARED).await.unwrap();
                         all.push(Both::begin(made, &time));
                     }
                     1 if all.len() > 1 => {
@@ -140,10 +140,10 @@ fn a_stream_of_imports_does_not_go_on_in_another_namespace_of_its_name() {
     let (engine, end) = Engine::open(MemoryStore::new(STORE_ID).open(), EngineOptions::default()).unwrap();
     block_on(async {
         let (own, stream) = (engine.within(&name("a")), ImportStream::default());
-        own.create_namespace().await.unwrap();
+        own.create_namespace(Scope::SHARED).await.unwrap();
         own.begin_import(vec![put_bare("one")], &stream).await.unwrap().end().await.unwrap();
         own.delete_namespace().await.unwrap();
-        own.create_namespace().await.unwrap();
+        own.create_namespace(Scope::SHARED).await.unwrap();
         let late = own.begin_import(vec![put_bare("two")], &stream).await.unwrap().end().await;
         assert!(matches!(late, Err(Error::NotFound { .. })), "{late:?}");
         assert_eq!(own.state().unwrap().member_count(), 0);
@@ -160,7 +160,7 @@ fn commands_of_many_that_come_together_are_each_of_its_own() {
         let live = block_on(async {
             let all: Vec<Engine> = (0..40).map(|n| engine.within(&name(&format!("n{n}")))).collect();
             for namespace in &all {
-                namespace.create_namespace().await.unwrap();
+                namespace.create_namespace(Scope::SHARED).await.unwrap();
             }
             // Many wait for the writer at once, so that batches are of many namespaces.
             let mut writes = Vec::new();
@@ -206,7 +206,7 @@ fn no_byte_of_a_deleted_namespace_stays_and_a_restored_one_is_deleted_again() {
     let acme = name("acme-customer");
     block_on(async {
         let own = engine.within(&acme);
-        own.create_namespace().await.unwrap();
+        own.create_namespace(Scope::SHARED).await.unwrap();
         own.write(vec![put_bare("ghostly"), put_edge("ghostly", "friend", "phantom")], None, Report::Revision)
             .await
             .unwrap();
@@ -235,7 +235,7 @@ fn no_byte_of_a_deleted_namespace_stays_and_a_restored_one_is_deleted_again() {
     assert!(engine.namespaces().get(&acme).is_none(), "it was deleted since");
     assert!(engine.state().unwrap().member("ghostly-too").is_some());
     // One that is made anew under its name is another: the journal does not know it.
-    block_on(engine.within(&acme).create_namespace()).unwrap();
+    block_on(engine.within(&acme).create_namespace(Scope::SHARED)).unwrap();
     close((engine, end));
     let (engine, end) = open(folder.path(), &time, EngineOptions::default());
     assert!(engine.namespaces().get(&acme).is_some());
@@ -250,7 +250,7 @@ fn an_erasure_of_one_namespace_is_none_of_another() {
     let (a, b) = (name("a"), name("b"));
     let backup = block_on(async {
         for namespace in [&a, &b] {
-            engine.within(namespace).create_namespace().await.unwrap();
+            engine.within(namespace).create_namespace(Scope::SHARED).await.unwrap();
             engine.within(namespace).write(vec![put_bare("ann")], None, Report::Revision).await.unwrap();
         }
         let mut backup = Vec::new();

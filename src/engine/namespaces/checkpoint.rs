@@ -5,6 +5,7 @@ use std::ops::Bound::{Included, Unbounded};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Namespaces;
+use super::totals::Counted;
 use crate::domain::{NamespaceName, Sequence, TimeMs};
 use crate::engine::memory::Weight;
 use crate::engine::progress::Progress;
@@ -13,7 +14,7 @@ use crate::engine::state::checkpoint::{self as of_state, StateLoader, damaged};
 use crate::engine::under_way::{BatchBytes, bytes_of_commit};
 use crate::store::{
     BackupPacker, BackupReader, CheckpointHead, CheckpointLoader, CheckpointWriter, Commit, FinishedCheckpoint, Loader,
-    Row, Store, StoreError, StoreId, read_backup,
+    Row, RowCounts, Store, StoreError, StoreId, read_backup,
 };
 
 /// How far a checkpoint goes: its last command, and when that was accepted. Nothing without a checkpoint.
@@ -28,12 +29,12 @@ pub struct Covered {
 impl Namespaces {
     /// Returns the head of a checkpoint of all namespaces, or of one.
     pub fn head(&self, only: Option<&NamespaceName>) -> CheckpointHead {
-        let mut head = CheckpointHead { sequence: self.sequence, time: self.time, ..CheckpointHead::default() };
-        self.only(only).for_each(|(_, state)| of_state::count(state, &mut head));
-        if only.is_none() {
-            head.erasures += self.deadlines.iter().len() as u64;
+        let mut rows = self.totals.rows;
+        match only {
+            Some(name) => rows = self.get(name).map_or_else(RowCounts::default, |state| state.row_counts()),
+            None => rows.erasures += self.deadlines.iter().len() as u64,
         }
-        head
+        CheckpointHead { sequence: self.sequence, time: self.time, rows }
     }
 
     /// Returns all namespaces by name, or the one that is asked for.
@@ -169,15 +170,16 @@ impl Fold {
             return Err(damaged("a namespace is later than its head"));
         }
         // The default namespace is there, whether it is among the rows or not.
-        let counted = CheckpointHead { namespaces: self.loaded, ..namespaces.head(None) };
+        let mut counted = namespaces.head(None);
+        counted.rows.namespaces = self.loaded;
         if counted == *head { Ok(()) } else { Err(damaged("its counts are not those its head tells")) }
     }
 
     fn finish_namespace(&mut self) -> Result<(), StoreError> {
         let Some(loader) = self.loader.take() else { return Ok(()) };
         let (name, state) = loader.finish()?;
-        self.namespaces.remove(&name);
-        self.namespaces.put(name, state);
+        let counted = self.namespaces.take(&name).map_or_else(Counted::default, |empty| Counted::of(&empty));
+        self.namespaces.put(name, state, &counted);
         Ok(())
     }
 }
@@ -224,7 +226,7 @@ impl Loader for Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Change, Command, Member, MemberId, Precondition};
+    use crate::domain::{Change, Command, Member, MemberId, Precondition, Scope};
     use crate::store::NamespaceRow;
 
     fn namespace(name: &str, sequence: Sequence) -> Row {
@@ -238,6 +240,7 @@ mod tests {
             time,
             digests: [0; 5],
             secret: None,
+            creator: Scope::SHARED,
         })
     }
 
@@ -250,7 +253,11 @@ mod tests {
     #[test]
     fn rows_that_cannot_be_are_damage() {
         let erasure = |sequence| Row::Erasure { sequence, time: TimeMs(1) };
-        let head = |namespaces, erasures| CheckpointHead { sequence: 9, namespaces, erasures, ..Default::default() };
+        let head = |namespaces, erasures| CheckpointHead {
+            sequence: 9,
+            rows: RowCounts { namespaces, erasures, ..Default::default() },
+            ..Default::default()
+        };
         let cases: [(CheckpointHead, Vec<Row>, &str); 7] = [
             (head(0, 2), vec![erasure(2), erasure(2)], "erasures are out of order, or too many"),
             (head(1, 1), vec![namespace("a", 1), erasure(2)], "a row is of no namespace"),
@@ -259,7 +266,10 @@ mod tests {
             (head(1, 0), vec![namespace("a", 10)], "a namespace is later than its head"),
             (head(2, 0), vec![namespace("a", 1)], "its counts are not those its head tells"),
             (
-                CheckpointHead { members: u64::MAX, edges: u64::MAX, ..head(0, 0) },
+                CheckpointHead {
+                    rows: RowCounts { members: u64::MAX, edges: u64::MAX, ..Default::default() },
+                    ..head(0, 0)
+                },
                 vec![],
                 "its counts are not those its head tells",
             ),
@@ -287,6 +297,6 @@ mod tests {
         }
         assert!((10..100).contains(&held), "{held} commits of some 12 kB each were held");
         fold.finish().expect("it is whole");
-        assert_eq!((fold.namespaces.sequence, fold.namespaces.totals.members), (5_000, 5_000));
+        assert_eq!((fold.namespaces.sequence, fold.namespaces.totals.rows.members), (5_000, 5_000));
     }
 }

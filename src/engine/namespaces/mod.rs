@@ -14,13 +14,18 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use self::deadlines::Deadlines;
+use self::totals::Counted;
 pub use self::totals::Totals;
 pub use self::verify::Content;
 use super::revision::Revision;
-use super::state::State;
+use super::state::{REQUEST_BYTES, State};
 use crate::domain::limits::NAMESPACES_MAX;
-use crate::domain::{Change, ErasureKey, Error, NamespaceName, Reason, Resource, Sequence, TimeMs};
+use crate::domain::{Change, ErasureKey, Error, NamespaceName, Reason, Resource, Scope, Sequence, TimeMs};
 use crate::store::{Commit, StoreError};
+
+/// How many request ids and erased ids are forgotten with one command at most in other namespaces than its own, and as many in its own. It brings
+/// one, so that what is old does not pile up.
+pub const FORGOTTEN_TOGETHER: usize = 64;
 
 /// All namespaces at one revision. The default one is always there.
 #[derive(Clone)]
@@ -35,6 +40,10 @@ pub struct Namespaces {
     deadlines: Deadlines,
     /// The namespaces with statuses that expire, by when the first does.
     expiring: OrdSet<(TimeMs, NamespaceName)>,
+    /// The namespaces that keep something for a while, by when the first of it is forgotten.
+    forgetting: OrdSet<(TimeMs, NamespaceName)>,
+    /// The namespaces by how many members they have.
+    by_size: OrdSet<(u64, NamespaceName)>,
 }
 
 /// A namespace's state while commands are carried out on it, apart from the others. It counts the store's commands on.
@@ -45,6 +54,8 @@ pub struct CheckedOut {
     own: Sequence,
     /// The store's last command then.
     begun_at: Sequence,
+    /// What the totals have counted of it.
+    counted: Counted,
 }
 
 impl Namespaces {
@@ -58,8 +69,10 @@ impl Namespaces {
             totals: Totals::default(),
             deadlines: Deadlines::default(),
             expiring: OrdSet::new(),
+            forgetting: OrdSet::new(),
+            by_size: OrdSet::new(),
         };
-        namespaces.put(NamespaceName::default(), State::empty(store_id));
+        namespaces.put(NamespaceName::default(), State::empty(store_id), &Counted::default());
         namespaces
     }
 
@@ -123,40 +136,83 @@ impl Namespaces {
         self.states.get_key_value(name)
     }
 
+    /// Returns the namespaces by how many members they have, those with the most first.
+    pub fn largest(&self) -> impl Iterator<Item = (u64, &NamespaceName)> {
+        self.by_size.iter().rev().map(|(members, name)| (*members, name))
+    }
+
     /// Makes a namespace, without anything in it.
-    pub fn create(&mut self, name: &NamespaceName) -> Result<(), Error> {
+    pub fn create(&mut self, name: &NamespaceName, creator: Scope) -> Result<(), Error> {
         if self.states.contains_key(name) {
             return Err(namespace_exists(name));
         }
-        // The one that commands were carried out in before is checked out.
-        if self.states.len() + 1 >= NAMESPACES_MAX {
-            return Err(Error::precondition("name", Reason::TooMany, format!("there are {NAMESPACES_MAX} namespaces")));
+        if !self.totals.created.has_room(creator, 1, NAMESPACES_MAX) {
+            let message =
+                format!("the caller has as many of the {NAMESPACES_MAX} namespaces as leave room for others'");
+            return Err(Error::precondition("name", Reason::TooMany, message));
         }
-        self.put(name.clone(), State::empty(self.store_id));
+        self.put(name.clone(), State::empty_of(self.store_id, creator), &Counted::default());
         Ok(())
     }
 
-    fn put(&mut self, name: NamespaceName, state: State) {
+    /// Checks that there is room within `most` bytes for one more request id of a caller, in the namespace that is checked out.
+    pub fn check_request_room(&mut self, out: &mut CheckedOut, scope: Scope, most: u64) -> Result<(), Error> {
+        self.recount(out);
+        if self.totals.request_bytes.has_room(scope, REQUEST_BYTES, most) {
+            return Ok(());
+        }
+        let message = "no more request ids of the last 24 hours are kept; write without one, later, or with --request-ids-mib raised";
+        Err(Error::Exhausted { reason: Reason::RequestIdsFull, message: message.to_owned() })
+    }
+
+    fn recount(&mut self, out: &mut CheckedOut) {
+        let now = Counted::of(&out.state);
+        self.totals.recount(&out.counted, &now);
+        out.counted = now;
+    }
+
+    /// Gives back the memory of some of what is over in any namespace: of so many request ids and erased ids at most.
+    pub fn forget(&mut self, now: TimeMs, at_most: usize) {
+        let mut left = at_most;
+        while left > 0 {
+            let due = self.forgetting.get_min().filter(|(until, _)| *until < now).map(|(_, name)| name.clone());
+            let Some((name, mut state)) = due.and_then(|name| Some((name.clone(), self.take(&name)?))) else { return };
+            let counted = Counted::of(&state);
+            left -= state.forget(now, left);
+            self.put(name, state, &counted);
+        }
+    }
+
+    /// Puts a state, of which the totals have counted something before.
+    fn put(&mut self, name: NamespaceName, state: State, counted: &Counted) {
+        self.totals.recount(counted, &Counted::of(&state));
         self.totals.add(&state);
         self.expiring.extend(state.first_expiry().map(|expires| (expires, name.clone())));
+        self.forgetting.extend(state.first_kept_until().map(|until| (until, name.clone())));
+        self.by_size.insert((state.member_count(), name.clone()));
         self.states.insert(name, Arc::new(state));
     }
 
-    fn remove(&mut self, name: &NamespaceName) -> Option<State> {
+    /// Takes a state, which the shares of callers count on.
+    fn take(&mut self, name: &NamespaceName) -> Option<State> {
         let state = self.states.remove(name)?;
         self.totals.subtract(&state);
         if let Some(expires) = state.first_expiry() {
             self.expiring.remove(&(expires, name.clone()));
         }
+        if let Some(until) = state.first_kept_until() {
+            self.forgetting.remove(&(until, name.clone()));
+        }
+        self.by_size.remove(&(state.member_count(), name.clone()));
         Some(Arc::unwrap_or_clone(state))
     }
 
     /// Takes a namespace's state out, to carry out commands on it. Until it is checked in again it is not there.
     pub fn check_out(&mut self, name: &NamespaceName) -> Option<CheckedOut> {
-        let mut state = self.remove(name)?;
-        let (own, begun_at) = (state.sequence(), self.sequence);
+        let mut state = self.take(name)?;
+        let (own, begun_at, counted) = (state.sequence(), self.sequence, Counted::of(&state));
         state.continue_at(begun_at);
-        Some(CheckedOut { name: name.clone(), state, own, begun_at })
+        Some(CheckedOut { name: name.clone(), state, own, begun_at, counted })
     }
 
     /// Takes the state of the default namespace out, likewise.
@@ -166,17 +222,18 @@ impl Namespaces {
 
     /// Puts a state back, with what was carried out on it.
     pub fn check_in(&mut self, out: CheckedOut) {
-        let CheckedOut { name, mut state, own, begun_at } = out;
+        let CheckedOut { name, mut state, own, begun_at, counted } = out;
         self.count(&mut state, begun_at);
         if state.sequence() == begun_at {
             state.continue_at(own);
         }
-        self.put(name, state);
+        self.put(name, state, &counted);
     }
 
     /// Drops a namespace whose last command was carried out.
     pub fn drop_out(&mut self, mut out: CheckedOut) {
         self.count(&mut out.state, out.begun_at);
+        self.totals.recount(&out.counted, &Counted::default());
     }
 
     fn count(&mut self, state: &mut State, begun_at: Sequence) {
@@ -188,6 +245,7 @@ impl Namespaces {
 
     /// Applies commits read from the log, those of each namespace together: one does not know of another.
     pub fn replay(&mut self, commits: Vec<Commit>) -> Result<(), StoreError> {
+        let count = commits.len();
         let Some(last) = commits.last().map(|last| (last.sequence, last.command.time)) else { return Ok(()) };
         let mut of_each: BTreeMap<NamespaceName, Vec<Commit>> = BTreeMap::new();
         for commit in commits {
@@ -205,6 +263,7 @@ impl Namespaces {
         erased.sort_unstable();
         erased.into_iter().for_each(|(sequence, time)| self.deadlines.note(sequence, time));
         (self.sequence, self.time) = last;
+        self.forget(self.time, FORGOTTEN_TOGETHER * count);
         Ok(())
     }
 
@@ -213,7 +272,8 @@ impl Namespaces {
     fn replay_in(&mut self, name: &NamespaceName, commits: &[Commit]) -> Result<Vec<(Sequence, TimeMs)>, StoreError> {
         let at = commits.first().map_or(0, |first| first.sequence);
         let damaged = |what: &str| StoreError::Damaged { what: format!("log, sequence {at}: {what}") };
-        let state = self.remove(name);
+        let state = self.take(name);
+        let counted = state.as_ref().map_or_else(Counted::default, Counted::of);
         let mut state = match (state, commits.first().is_some_and(Commit::begins_namespace)) {
             (None, true) => State::empty(self.store_id),
             (Some(state), begins) if !begins || state.sequence() == 0 => state,
@@ -222,10 +282,10 @@ impl Namespaces {
         };
         state.replay(commits)?;
         let erased = state.take_erased();
-        if !commits.last().is_some_and(Commit::ends_namespace) {
-            self.put(name.clone(), state);
-        } else if name.is_default() {
-            return Err(damaged("the default namespace is deleted"));
+        match commits.last().is_some_and(Commit::ends_namespace) {
+            false => self.put(name.clone(), state, &counted),
+            true if name.is_default() => return Err(damaged("the default namespace is deleted")),
+            true => self.totals.recount(&counted, &Counted::default()),
         }
         Ok(erased)
     }
@@ -268,7 +328,7 @@ pub fn journal_name(name: &NamespaceName, state: &State) -> Option<ErasureKey> {
 impl Commit {
     /// Returns whether it is the first of its namespace.
     pub fn begins_namespace(&self) -> bool {
-        matches!(self.command.changes.first(), Some(Change::CreateNamespace {}))
+        matches!(self.command.changes.first(), Some(Change::CreateNamespace { .. }))
     }
 
     /// Returns whether it is the last of its namespace.

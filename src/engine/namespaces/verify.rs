@@ -1,68 +1,53 @@
 //! All namespaces checked, and what they come to together.
 
+use imbl::OrdSet;
+
+use super::totals::Counted;
 use super::{Namespaces, Totals};
 use crate::domain::{Codec, Error, Finding, NamespaceName};
 use crate::engine::state::{Digest, State, Verified, Verifier, hash_of};
+use crate::store::RowCounts;
 
-/// Counts over some namespaces, as a list of them would show each.
+/// What some namespaces hold together.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Content {
-    pub kinds: u64,
-    pub members: u64,
-    pub edges: u64,
-    pub statuses: u64,
-    pub blocks: u64,
-    pub tallies: u64,
+    pub rows: RowCounts,
     pub digest: u128,
 }
 
 impl Content {
     pub fn of(state: &State) -> Content {
-        Content {
-            kinds: state.graph().kinds().count() as u64,
-            members: state.member_count(),
-            edges: state.edge_count() + state.pending_count(),
-            statuses: state.status_count(),
-            blocks: state.block_count(),
-            tallies: state.tally_count(),
-            digest: state.digest(),
-        }
+        Content { rows: state.row_counts(), digest: state.digest() }
     }
 }
 
 impl Namespaces {
     /// Returns what all namespaces hold, or one.
     pub fn content(&self, only: Option<&NamespaceName>) -> Content {
-        let (mut sum, mut digests) = (Content::default(), Vec::new());
-        for (name, state) in self.only(only) {
-            let own = Content::of(state);
-            sum.kinds += own.kinds;
-            sum.members += own.members;
-            sum.edges += own.edges;
-            sum.statuses += own.statuses;
-            sum.blocks += own.blocks;
-            sum.tallies += own.tallies;
-            digests.push((name, own.digest));
-        }
-        Content { digest: digest_of(&digests), ..sum }
+        let digests: Vec<_> = self.only(only).map(|(name, state)| (name, state.digest())).collect();
+        Content { rows: self.head(only).rows, digest: digest_of(&digests) }
     }
 
     /// Checks all of it. An error is the verifier's own.
     pub fn verify(&self, verifier: &mut dyn Verifier) -> Result<Verified, Error> {
         let (mut totals, mut findings, mut digests, mut wholes) = (Totals::default(), 0, Vec::new(), Vec::new());
+        let (mut expiring, mut forgetting, mut by_size) = (OrdSet::new(), OrdSet::new(), OrdSet::new());
         for (name, state) in self.iter() {
-            let verified = state.verify(verifier)?;
+            let verified = state.verify(self.time, verifier)?;
             findings += verified.findings;
             digests.push((name, verified.digest));
             wholes.push((name, verified.whole));
             totals.add(state);
-            let is_expiring = |expires| self.expiring.contains(&(expires, name.clone()));
-            if !state.first_expiry().is_none_or(is_expiring) {
-                findings += 1;
-                find(verifier, name, "its first expiry is not in the order of expiries")?;
-            }
+            totals.recount(&Counted::default(), &Counted::of(state));
+            expiring.extend(state.first_expiry().map(|expires| (expires, name.clone())));
+            forgetting.extend(state.first_kept_until().map(|until| (until, name.clone())));
+            by_size.insert((state.member_count(), name.clone()));
         }
-        if totals != self.totals || self.expiring.len() > self.states.len() {
+        if (&expiring, &forgetting, &by_size) != (&self.expiring, &self.forgetting, &self.by_size) {
+            findings += 1;
+            find(verifier, &NamespaceName::default(), "the orders of all namespaces are not theirs")?;
+        }
+        if totals != self.totals {
             findings += 1;
             find(verifier, &NamespaceName::default(), "the totals of all namespaces are not what they hold")?;
         }

@@ -104,14 +104,15 @@ impl State {
                 self.erasures.keep(*key, *days);
                 Ok(Applied::of(Effect::Updated))
             }
-            Change::RememberErased { key, erased } => self.learn_erased(*key, erased),
+            Change::RememberErased { key, erased } => self.learn_erased(*key, erased, context.now),
             Change::EraseStatus { id } => Ok(self.erase_expired(context, id)),
             Change::KeepSecret { secret } => {
                 // Watchers hear nothing of it, and it is no part of the digest.
                 self.token_key = Some(Arc::new(TokenKey::new(*secret)));
                 Ok(Applied::of(Effect::Created))
             }
-            Change::CreateNamespace {} => {
+            Change::CreateNamespace { creator } => {
+                self.creator = *creator;
                 (self.create_sequence, self.create_time) = (self.sequence + 1, context.now);
                 Ok(Applied::of(Effect::Created))
             }
@@ -260,8 +261,8 @@ impl State {
         Effect::Updated
     }
 
-    fn learn_erased(&mut self, key: ErasureKey, erased: &[ErasedId]) -> Result<Applied, ChangeError> {
-        let is_new = self.erasures.learn(key, erased)?;
+    fn learn_erased(&mut self, key: ErasureKey, erased: &[ErasedId], now: TimeMs) -> Result<Applied, ChangeError> {
+        let is_new = self.erasures.learn(key, erased, now)?;
         Ok(Applied::of(if is_new { Effect::Created } else { Effect::Unchanged }))
     }
 }

@@ -16,20 +16,24 @@ use super::token_key::TokenKey;
 use crate::domain::limits::KINDS_MAX;
 use crate::domain::{Edge, MemberId, NamespaceName, Privacy, Visibility};
 use crate::graph::{GraphBuilder, Ids, KindIx, MemberIx, Pages, StrengthInputs};
-use crate::store::{CheckpointHead, EdgeRow, NamespaceRow, Row, StoreError};
+use crate::store::{EdgeRow, NamespaceRow, Row, RowCounts, StoreError};
 
-/// Counts the rows of a state into the head of a checkpoint.
-pub fn count(state: &State, head: &mut CheckpointHead) {
-    head.namespaces += 1;
-    head.kinds += state.graph.kinds().count() as u64;
-    head.members += state.member_count();
-    head.edges += state.edge_count();
-    head.statuses += state.status_count();
-    head.requests += state.requests.len() as u64;
-    head.blocks += state.graph.block_count();
-    head.tallies += state.tally_count();
-    head.erasures += state.erasures.row_count();
-    head.pending += state.pending_count();
+impl State {
+    /// Counts the rows that it has in a checkpoint.
+    pub fn row_counts(&self) -> RowCounts {
+        RowCounts {
+            namespaces: 1,
+            kinds: self.graph.kinds().count() as u64,
+            members: self.member_count(),
+            edges: self.edge_count(),
+            statuses: self.status_count(),
+            requests: self.request_count(),
+            blocks: self.graph.block_count(),
+            tallies: self.tally_count(),
+            erasures: self.erasures.row_count(),
+            pending: self.pending_count(),
+        }
+    }
 }
 
 fn namespace_row(name: &NamespaceName, state: &State) -> NamespaceRow {
@@ -41,6 +45,7 @@ fn namespace_row(name: &NamespaceName, state: &State) -> NamespaceRow {
         time: state.time,
         digests: state.kept_digests().map(|digest| digest.0),
         secret: state.token_key.as_ref().map(|key| key.secret()),
+        creator: state.creator,
     }
 }
 
@@ -145,6 +150,7 @@ impl StateLoader {
         }
         (state.sequence, state.time) = (namespace.sequence, namespace.time);
         (state.create_sequence, state.create_time) = (namespace.create_sequence, namespace.create_time);
+        state.creator = namespace.creator;
         state.token_key = namespace.secret.map(|secret| Arc::new(TokenKey::new(secret)));
         // The sum over a million members' records is not taken again at every start: rows carry checksums, and `verify` takes it.
         let [members, edges, statuses, tallies, blocks] = namespace.digests.map(Digest);

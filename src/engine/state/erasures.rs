@@ -1,5 +1,6 @@
 //! Who was erased: keyed hashes of their ids, so that an import does not bring back whom somebody had erased, and nobody can read
-//! from the store who they were. They are forgotten after a time that is put down with the key, so that a replay forgets the same.
+//! from the store who they were. They are forgotten after a time that is put down with the key; what is over counts no more, and its memory
+//! is given back later.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,8 +16,6 @@ use crate::domain::{
 
 /// Keys at most: the store's own, and those of the stores whose exports it took.
 const KEYS_MAX: usize = 16;
-/// Forgotten with one command at most.
-const FORGOTTEN_TOGETHER: usize = 64;
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
 /// A key, ready to be used.
@@ -116,29 +115,31 @@ impl Erasures {
     /// Remembers a member that is erased.
     pub fn add(&mut self, id: &MemberId, now: TimeMs) {
         if let Some((_, erased)) = self.erased(id, now) {
-            self.remember(0, erased);
+            self.remember(0, erased, now);
         }
     }
 
     /// Remembers an erasure under a key's number; returns whether that is new. Of two erasures of one member the later counts, in whatever
-    /// order they are heard of.
-    fn remember(&mut self, key: u8, ErasedId { hash, time }: ErasedId) -> bool {
+    /// order they are heard of; what is over at `now` is not remembered.
+    fn remember(&mut self, key: u8, ErasedId { hash, time }: ErasedId, now: TimeMs) -> bool {
         let until = time.later(i64::from(self.days) * DAY_MS).unwrap_or(TimeMs::LAST);
-        let before = self.ids.get(&(key, hash)).copied();
-        let now = before.map_or(Remembered { time, until }, |before| Remembered {
+        let before = self.ids.get(&(key, hash)).copied().filter(|before| before.until >= now);
+        let after = before.map_or(Remembered { time, until }, |before| Remembered {
             time: time.max(before.time),
             until: until.max(before.until),
         });
-        if let Some(before) = before {
-            self.by_until.remove(&(before.until, key, hash));
+        if after.until < now {
+            return false;
         }
-        self.ids.insert((key, hash), now);
-        self.by_until.insert((now.until, key, hash));
-        before != Some(now)
+        if let Some(kept) = self.ids.insert((key, hash), after) {
+            self.by_until.remove(&(kept.until, key, hash));
+        }
+        self.by_until.insert((after.until, key, hash));
+        before != Some(after)
     }
 
     /// Remembers whom another store erased. Gives whether any of them is new here.
-    pub fn learn(&mut self, key: ErasureKey, erased: &[ErasedId]) -> Result<bool, ChangeError> {
+    pub fn learn(&mut self, key: ErasureKey, erased: &[ErasedId], now: TimeMs) -> Result<bool, ChangeError> {
         let known = self.keys.iter().position(|known| known.bytes == key);
         if known.is_none() && self.keys.len() >= KEYS_MAX {
             let message = format!("erased ids of {KEYS_MAX} stores are kept already");
@@ -150,7 +151,7 @@ impl Erasures {
         });
         let mut is_new = known.is_none();
         for erased in erased {
-            is_new |= self.remember(number as u8, *erased);
+            is_new |= self.remember(number as u8, *erased, now);
         }
         Ok(is_new)
     }
@@ -168,15 +169,21 @@ impl Erasures {
         }
     }
 
-    /// Forgets some of what is over. Part of every command, so that replaying the log forgets the same.
-    pub fn expire(&mut self, now: TimeMs) {
-        for _ in 0..FORGOTTEN_TOGETHER {
+    /// Returns the time after which the first of them is forgotten.
+    pub fn first_kept_until(&self) -> Option<TimeMs> {
+        self.by_until.get_min().map(|(until, ..)| *until)
+    }
+
+    /// Gives back the memory of some of what is over: of so many at most. Returns how many they were.
+    pub fn forget(&mut self, now: TimeMs, at_most: usize) -> usize {
+        for forgotten in 0..at_most {
             let Some(&(until, number, hash)) = self.by_until.get_min().filter(|(until, ..)| *until < now) else {
-                return;
+                return forgotten;
             };
             self.by_until.remove(&(until, number, hash));
             self.ids.remove(&(number, hash));
         }
+        at_most
     }
 
     /// Everyone, by key.
@@ -187,10 +194,13 @@ impl Erasures {
         })
     }
 
-    /// Everyone by key, as many together as one record takes.
-    pub fn together(&self) -> Vec<(ErasureKey, Vec<ErasedId>)> {
+    /// Everyone who is remembered at a time by key, as many together as one record takes.
+    pub fn together(&self, now: TimeMs) -> Vec<(ErasureKey, Vec<ErasedId>)> {
         let mut by_key: BTreeMap<ErasureKey, Vec<ErasedId>> = BTreeMap::new();
-        self.all().for_each(|(key, erased)| by_key.entry(key).or_default().push(erased));
+        for (number, erased, _) in self.rows().filter(|(.., until)| *until >= now) {
+            let key = self.keys.get(usize::from(number)).map(|key| key.bytes);
+            key.into_iter().for_each(|key| by_key.entry(key).or_default().push(erased));
+        }
         let chunks = by_key.iter().flat_map(|(key, erased)| erased.chunks(BATCH_MAX).map(|some| (*key, some.to_vec())));
         chunks.collect()
     }
@@ -240,12 +250,13 @@ impl Erasures {
         hashed.filter(|(hash, _)| is_one(*hash)).map(|(hash, id)| (hash, id.clone())).collect()
     }
 
-    pub fn digest(&self, whole: &mut Digest) {
+    /// Adds the digest of what is remembered at a time.
+    pub fn digest(&self, whole: &mut Digest, now: TimeMs) {
         whole.add(hash_of(b'X', |to| {
             self.days.encode(to);
             self.keys.iter().for_each(|key| key.bytes.encode(to));
         }));
-        for (key, erased, until) in self.rows() {
+        for (key, erased, until) in self.rows().filter(|(.., until)| *until >= now) {
             whole.add(hash_of(b'Y', |to| {
                 key.encode(to);
                 erased.encode(to);
@@ -280,8 +291,8 @@ mod tests {
         erasures.keep(key, 30);
         let erased_at = |erasures: &Erasures, time| erasures.erased(&id, TimeMs(time)).unwrap().1;
         let (early, late) = (erased_at(&erasures, 10), erased_at(&erasures, 30));
-        assert_eq!(erasures.learn(key, &[late]), Ok(true));
-        assert_eq!(erasures.learn(key, &[early, late]), Ok(false));
+        assert_eq!(erasures.learn(key, &[late], TimeMs(50)), Ok(true));
+        assert_eq!(erasures.learn(key, &[early, late], TimeMs(50)), Ok(false));
         let made_at = |time| Some(Times::new(TimeMs(time)));
         let bars = |restored| erasures.bars(&id, TimeMs(50), restored);
         assert_eq!(
@@ -291,10 +302,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_over_counts_no_more_whether_its_memory_was_given_back_or_not() {
+        let (key, id) = (ErasureKey([7; 32]), MemberId::parse("id", "ann").unwrap());
+        let mut begun = Erasures::default();
+        begun.keep(key, 1);
+        begun.add(&id, TimeMs(100));
+        let now = TimeMs(101 + DAY_MS);
+        let [mut held, mut given_back] = [begun.clone(), begun];
+        assert_eq!((given_back.forget(now, 9), given_back.len(), held.len()), (1, 0, 1));
+        let digest = |erasures: &Erasures| {
+            let mut whole = Digest::default();
+            erasures.digest(&mut whole, now);
+            whole
+        };
+        for erasures in [&mut held, &mut given_back] {
+            assert!(erasures.together(now).is_empty());
+            erasures.keep(key, 2);
+        }
+        assert_eq!(digest(&held), digest(&given_back));
+        let earlier = ErasedId { time: TimeMs(50 + DAY_MS), ..held.erased(&id, now).unwrap().1 };
+        for erasures in [&mut held, &mut given_back] {
+            assert_eq!(erasures.learn(key, &[earlier], now), Ok(true));
+        }
+        assert_eq!(digest(&held), digest(&given_back));
+        assert_eq!(held.together(now), [(key, vec![earlier])]);
+    }
+
+    #[test]
     fn nothing_is_remembered_beyond_the_last_time_there_is() {
         let mut erasures = Erasures::default();
         erasures.keep(ErasureKey([7; 32]), u32::MAX);
-        assert_eq!(erasures.learn(ErasureKey([7; 32]), &[ErasedId { hash: 1, time: TimeMs::LAST }]), Ok(true));
+        let last = ErasedId { hash: 1, time: TimeMs::LAST };
+        assert_eq!(erasures.learn(ErasureKey([7; 32]), &[last], TimeMs(0)), Ok(true));
         assert_eq!(erasures.rows().map(|(_, _, until)| until).collect::<Vec<_>>(), [TimeMs::LAST]);
     }
 }

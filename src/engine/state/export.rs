@@ -47,7 +47,7 @@ impl State {
         let blocks = by_id().flat_map(|ix| self.blocks_by(ix)).map(Record::Block);
         let tallies = by_id().filter_map(|ix| Some((self.graph.id(ix).clone(), self.introducer_tally(ix)?.clone())));
         let tallies = tallies.map(|(introducer, tally)| Record::IntroducerTally(introducer, tally));
-        let erased = self.erasures.together().into_iter().map(|(key, erased)| Record::Erased(key, erased));
+        let erased = self.erasures.together(self.time).into_iter().map(|(key, erased)| Record::Erased(key, erased));
         absent
             .chain(kinds)
             .chain(members)

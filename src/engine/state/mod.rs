@@ -42,7 +42,7 @@ pub use erasures::Erasures;
 pub use export::{Record, absent_kinds};
 pub use records::Stored;
 pub use replay::has_effect;
-pub use requests::Requests;
+pub use requests::{REQUEST_BYTES, Requests};
 pub use token_key::{TokenKey, new_secret};
 pub use topics::idf;
 pub use verify::{Verified, Verifier, verify_log};
@@ -57,7 +57,7 @@ use self::tallies::Tallies;
 use self::topics::TopicIndex;
 use super::revision::Revision;
 use crate::domain::{
-    Edge, EdgeKey, Kind, Member, MemberFilter, Sequence, Status, StatusId, TimeMs, Times, Topic, TopicSet,
+    Edge, EdgeKey, Kind, Member, MemberFilter, Scope, Sequence, Status, StatusId, TimeMs, Times, Topic, TopicSet,
 };
 use crate::graph::{Budget, Graph, KindIx, Limit, MemberIx, View, edge_strength};
 
@@ -74,6 +74,8 @@ pub struct State {
     /// The command that created its namespace, and when that was accepted.
     create_sequence: Sequence,
     create_time: TimeMs,
+    /// The caller who created it, in whose share of namespaces it counts.
+    creator: Scope,
     /// The commands that erased something since they were last taken, and when those were accepted.
     erased: Vec<(Sequence, TimeMs)>,
     /// What traversals need: ids, kinds, the edges that stand, privacy and blocks.
@@ -102,6 +104,7 @@ impl State {
             time: TimeMs(0),
             create_sequence: 0,
             create_time: TimeMs(0),
+            creator: Scope::SHARED,
             erased: Vec::new(),
             graph: Graph::new(),
             members: Members::default(),
@@ -115,6 +118,11 @@ impl State {
             token_key: None,
             ahead: None,
         }
+    }
+
+    /// Returns the state before the first command of a namespace that a caller creates.
+    pub fn empty_of(store_id: u128, creator: Scope) -> State {
+        State { creator, ..State::empty(store_id) }
     }
 
     pub fn graph(&self) -> &Graph {
@@ -172,6 +180,11 @@ impl State {
     /// Returns when its namespace was created.
     pub fn create_time(&self) -> TimeMs {
         self.create_time
+    }
+
+    /// Returns the caller who created its namespace.
+    pub fn creator(&self) -> Scope {
+        self.creator
     }
 
     /// Returns the commands that erased something since this was asked for before, and when those were accepted.
@@ -261,7 +274,7 @@ impl State {
 
     /// What they take in memory, about.
     pub fn request_bytes(&self) -> u64 {
-        self.requests.bytes()
+        self.requests.shares().total()
     }
 
     pub fn status_count(&self) -> u64 {

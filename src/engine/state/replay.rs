@@ -28,11 +28,22 @@ impl State {
         self.date(time);
     }
 
-    /// Dates a command, and forgets some of what is over: a part of every command.
+    /// Dates a command.
     pub fn date(&mut self, time: TimeMs) {
         self.time = time;
-        self.requests.expire(time);
-        self.erasures.expire(time);
+    }
+
+    /// Returns the time after which something that it keeps for a while is forgotten: request ids and erased ids.
+    pub fn first_kept_until(&self) -> Option<TimeMs> {
+        let first = [self.requests.first_kept_until(), self.erasures.first_kept_until()];
+        first.into_iter().flatten().min()
+    }
+
+    /// Gives back the memory of some of what is over, of so many at most, and returns how many they were. It is no part of any command: what
+    /// is over counts no more, whether it is there or not.
+    pub fn forget(&mut self, now: TimeMs, at_most: usize) -> usize {
+        let requests = self.requests.forget(now, at_most);
+        requests + self.erasures.forget(now, at_most - requests)
     }
 
     /// Remembers erased ids from here on.

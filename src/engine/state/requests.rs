@@ -2,24 +2,23 @@
 //!
 //! There may be millions of them, so they are packed: entries stand in the order of their commands, numbered, and two ordered sets
 //! of numbers find them by their id and by the members that their requests named. A day is over by the log's time. What is older
-//! is not found any more; its memory is given back a little with each command, so that no command pays for a whole day.
+//! is not found any more; its memory is given back a little with each command of any namespace, so that no command pays for a whole day.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet, Vector};
+use imbl::{OrdSet, Vector};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::compare::compare;
 use super::digest::{Digest, hash_of};
 use crate::domain::limits::REQUEST_ID_KEPT_MS;
-use crate::domain::{Codec, Error, Inspector, Reason, RequestId, Scope, TimeMs};
+use crate::domain::{Codec, Error, Inspector, RequestId, Scope, TimeMs};
+use crate::engine::shares::Shares;
 
-/// Forgotten with one command at most. A command brings one, so what is old does not pile up.
-const FORGOTTEN_TOGETHER: usize = 64;
 /// What an entry takes beside its answer and the members it names: itself, its entry in the index of ids, and the allocation of what
 /// it keeps. Reckoned from their layout, not measured.
-const ENTRY_BYTES: u64 = 144;
+pub const REQUEST_BYTES: u64 = 144;
 /// What a member takes that a request names: its hash in the entry and its entry in the index of members.
 const NAMED_BYTES: u64 = 40;
 /// Whether an entry still has its answer: the first byte of what it keeps.
@@ -105,7 +104,7 @@ impl Entry {
     /// What it takes in memory, about.
     fn bytes(&self) -> u64 {
         let (named, answer) = self.parts();
-        ENTRY_BYTES + NAMED_BYTES * named.len() as u64 + answer.map_or(0, <[u8]>::len) as u64
+        REQUEST_BYTES + NAMED_BYTES * named.len() as u64 + answer.map_or(0, <[u8]>::len) as u64
     }
 
     /// Where the index of ids has it.
@@ -135,9 +134,8 @@ pub struct Requests {
     by_id: OrdSet<(u64, u64)>,
     /// By the hash of a member that is named, then number.
     by_member: OrdSet<(u64, u64)>,
-    /// What the entries take, about: all of them, and those of each scope.
-    bytes: u64,
-    by_scope: OrdMap<u64, u64>,
+    /// What the entries take, about, by whose they are.
+    shares: Shares,
 }
 
 impl Requests {
@@ -153,21 +151,6 @@ impl Requests {
         Some(Found { fingerprint: entry.fingerprint, answer: entry.parts().1.map(<[u8]>::to_vec) })
     }
 
-    /// Whether there is room for one more of a scope within `bytes_max`. A caller that has a name leaves the others half of what
-    /// they do not take themselves.
-    pub fn check_room(&self, scope: Scope, bytes_max: u64, now: TimeMs) -> Result<(), Error> {
-        // With the next command more goes than comes.
-        let frees = self.entries.get(FORGOTTEN_TOGETHER - 1).is_some_and(|entry| entry.time < first_kept(now));
-        let own = self.by_scope.get(&scope.0).copied().unwrap_or(0);
-        let left = bytes_max.saturating_sub(self.bytes - own);
-        let share = if scope == Scope::SHARED { left } else { left / 2 };
-        if frees || own + ENTRY_BYTES <= share {
-            return Ok(());
-        }
-        let message = "no more request ids of the last 24 hours are kept; write without one, later, or with --request-ids-mib raised";
-        Err(Error::Exhausted { reason: Reason::RequestIdsFull, message: message.to_owned() })
-    }
-
     fn entry(&self, number: u64) -> Option<&Entry> {
         self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
@@ -178,23 +161,8 @@ impl Requests {
         for hash in entry.named() {
             self.by_member.insert((hash, number));
         }
-        self.charge(&entry);
+        self.shares.add(Scope(entry.scope), entry.bytes());
         self.entries.push_back(entry);
-    }
-
-    fn charge(&mut self, entry: &Entry) {
-        self.bytes += entry.bytes();
-        *self.by_scope.entry(entry.scope).or_insert(0) += entry.bytes();
-    }
-
-    fn give_back(&mut self, entry: &Entry) {
-        self.bytes = self.bytes.saturating_sub(entry.bytes());
-        let left = self.by_scope.get(&entry.scope).map_or(0, |own| own.saturating_sub(entry.bytes()));
-        if left == 0 {
-            self.by_scope.remove(&entry.scope);
-        } else {
-            self.by_scope.insert(entry.scope, left);
-        }
     }
 
     /// Erases a member from what is kept of the requests that named it, and so their answers.
@@ -206,26 +174,32 @@ impl Requests {
             let Some(before) = self.entry(number).cloned() else { continue };
             let named = before.named().filter(|named| *named != hash).collect();
             let after = Entry::new(&Answered { answer: None, named, ..before.answered() });
-            self.give_back(&before);
-            self.charge(&after);
+            self.shares.subtract(Scope(before.scope), before.bytes());
+            self.shares.add(Scope(after.scope), after.bytes());
             self.entries.set((number - self.first) as usize, after);
         }
     }
 
-    /// Forgets some of what is older than a day. Part of every command, so that replaying the log forgets the same.
-    pub fn expire(&mut self, now: TimeMs) {
-        for _ in 0..FORGOTTEN_TOGETHER {
-            if self.entries.front().is_none_or(|entry| entry.time >= first_kept(now)) {
-                return;
+    /// Returns the time after which the first of them is forgotten.
+    pub fn first_kept_until(&self) -> Option<TimeMs> {
+        self.entries.front().map(|entry| TimeMs(entry.time.0.saturating_add(REQUEST_ID_KEPT_MS as i64)))
+    }
+
+    /// Gives back the memory of some of what is older than a day: of so many at most. Returns how many they were.
+    pub fn forget(&mut self, now: TimeMs, at_most: usize) -> usize {
+        for forgotten in 0..at_most {
+            if self.first_kept_until().is_none_or(|until| until >= now) {
+                return forgotten;
             }
-            let Some(entry) = self.entries.pop_front() else { return };
+            let Some(entry) = self.entries.pop_front() else { return forgotten };
             self.by_id.remove(&(entry.key(), self.first));
             for hash in entry.named() {
                 self.by_member.remove(&(hash, self.first));
             }
-            self.give_back(&entry);
+            self.shares.subtract(Scope(entry.scope), entry.bytes());
             self.first += 1;
         }
+        at_most
     }
 
     /// Checks what is kept twice, and that nothing was answered after the last command.
@@ -248,15 +222,17 @@ impl Requests {
         compare("requests", &by_id, &self.by_id, |(_, number)| format!("{} by its id", name(*number)), inspector)?;
         let of_member = |(_, number): &&(u64, u64)| format!("{} by a member", name(*number));
         compare("requests", &by_member, &self.by_member, of_member, inspector)?;
-        if bytes != self.bytes || bytes != self.by_scope.values().sum::<u64>() {
+        if bytes != self.shares.total() || !self.shares.is_sound() {
             inspector.find("requests", "bytes".to_owned(), "they are not what the entries take")?;
         }
         Ok(())
     }
 
-    pub fn digest(&self) -> Digest {
+    /// Returns the digest of those that are kept at a time, whether the others have given back their memory or not.
+    pub fn digest(&self, now: TimeMs) -> Digest {
         let mut digest = Digest::default();
-        self.iter().for_each(|answered| digest.add(answered.hash()));
+        let kept = self.iter().filter(|answered| answered.time >= first_kept(now));
+        kept.for_each(|answered| digest.add(answered.hash()));
         digest
     }
 
@@ -264,9 +240,9 @@ impl Requests {
         self.entries.len()
     }
 
-    /// What they take in memory, about.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
+    /// Returns what they take in memory, about, by whose they are.
+    pub fn shares(&self) -> &Shares {
+        &self.shares
     }
 
     /// In the order of their commands.
@@ -285,7 +261,6 @@ mod tests {
     use super::*;
 
     const DAY: i64 = REQUEST_ID_KEPT_MS as i64;
-    const MAX: u64 = 100 * ENTRY_BYTES;
 
     fn answered(id: u128, time: i64, members: &[&str]) -> Answered {
         Answered {
@@ -311,8 +286,9 @@ mod tests {
         requests.erase("ann");
         assert_eq!([1, 2, 3].map(|id| get(&requests, id, 0)), [Some(false), Some(true), Some(true)]);
         assert_eq!(requests.iter().map(|left| left.named.len()).collect::<Vec<_>>(), [1, 1, 1]);
-        requests.expire(TimeMs(i64::MAX));
-        assert_eq!((requests.len(), requests.by_member.len(), requests.by_id.len(), requests.bytes), (0, 0, 0, 0));
+        assert_eq!(requests.forget(TimeMs(i64::MAX), 9), 3);
+        assert_eq!((requests.len(), requests.by_member.len(), requests.by_id.len()), (0, 0, 0));
+        assert_eq!(requests.shares, Shares::default());
     }
 
     #[test]
@@ -320,23 +296,24 @@ mod tests {
         let mut requests = Requests::default();
         requests.insert(&answered(1, 0, &[]));
         requests.insert(&answered(2, 5, &[]));
-        requests.expire(TimeMs(DAY));
+        requests.forget(TimeMs(DAY), 9);
         assert_eq!((requests.len(), get(&requests, 1, DAY)), (2, Some(true)));
         assert_eq!(get(&requests, 1, DAY + 1), None, "what is not yet given back is not found either");
-        requests.expire(TimeMs(DAY + 1));
+        requests.forget(TimeMs(DAY + 1), 9);
         assert_eq!((requests.len(), get(&requests, 2, DAY + 1)), (1, Some(true)));
     }
 
     #[test]
-    fn a_quiet_day_is_paid_for_a_little_at_a_time() {
+    fn a_quiet_day_is_paid_for_a_little_at_a_time_and_nobody_can_tell() {
         let mut requests = Requests::default();
         (0..1_000).for_each(|id| requests.insert(&answered(id, 0, &["ann"])));
-        requests.expire(TimeMs(2 * DAY));
-        assert_eq!(requests.len(), 1_000 - FORGOTTEN_TOGETHER);
+        let (first_day, later) = (requests.digest(TimeMs(DAY)), requests.digest(TimeMs(2 * DAY)));
+        assert_eq!((requests.forget(TimeMs(2 * DAY), 64), requests.len()), (64, 1_000 - 64));
+        assert_ne!(first_day, later);
+        assert_eq!(requests.digest(TimeMs(2 * DAY)), later);
         requests.insert(&answered(7, 2 * DAY, &[]));
         assert_eq!(get(&requests, 7, 2 * DAY), Some(true), "an id that is over may be used again");
-        (0..20).for_each(|_| requests.expire(TimeMs(2 * DAY)));
-        assert_eq!(requests.len(), 1);
+        assert_eq!((requests.forget(TimeMs(2 * DAY), 10_000), requests.len()), (1_000 - 64, 1));
     }
 
     #[test]
@@ -347,24 +324,5 @@ mod tests {
         requests.insert(&Answered { scope: other, fingerprint: 2, ..answered(1, 0, &[]) });
         let fingerprint = |scope, id| requests.get(scope, RequestId(id), TimeMs(0)).map(|found| found.fingerprint);
         assert_eq!([one, other, Scope::SHARED].map(|scope| fingerprint(scope, 1)), [Some(1), Some(2), None]);
-    }
-
-    #[test]
-    fn a_caller_leaves_room_for_the_others_and_a_day_later_there_is_room_again() {
-        let mut requests = Requests::default();
-        let fill = |requests: &mut Requests, scope: Scope| {
-            let mut taken = 0;
-            while requests.check_room(scope, MAX, TimeMs(0)).is_ok() {
-                requests.insert(&Answered { scope, ..answered(taken, 0, &[]) });
-                taken += 1;
-            }
-            taken
-        };
-        assert_eq!(fill(&mut requests, Scope(11)), 50);
-        assert_eq!(fill(&mut requests, Scope(12)), 25);
-        assert_eq!(fill(&mut requests, Scope::SHARED), 25, "without names all that is left");
-        let full = requests.check_room(Scope::SHARED, MAX, TimeMs(0)).unwrap_err();
-        assert!(matches!(full, Error::Exhausted { reason: Reason::RequestIdsFull, .. }), "{full:?}");
-        assert!(requests.check_room(Scope::SHARED, MAX, TimeMs(DAY + 1)).is_ok());
     }
 }

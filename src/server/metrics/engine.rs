@@ -1,7 +1,5 @@
 //! The metrics of the engine, collected when the page is read.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fmt::Error;
 use std::sync::{Arc, OnceLock};
 
@@ -91,18 +89,18 @@ impl Writing<'_> {
     fn content(&mut self, namespaces: &Namespaces) -> Result<(), Error> {
         let (totals, default) = (namespaces.totals(), namespaces.default_state());
         self.gauge("kith_namespaces", "Namespaces, the default one too", namespaces.namespace_count() as u64)?;
-        self.gauge("kith_members", "Members of all namespaces", totals.members)?;
+        self.gauge("kith_members", "Members of all namespaces", totals.rows.members)?;
         self.gauge("kith_erased_ids", "Erased members whose ids are remembered", totals.erased)?;
-        self.gauge("kith_request_ids", "Request ids of the last 24 hours", totals.requests)?;
-        self.gauge("kith_request_ids_bytes", "Memory that they take, about", totals.request_bytes)?;
-        self.gauge("kith_statuses", "Statuses of all namespaces", totals.statuses)?;
+        self.gauge("kith_request_ids", "Request ids of the last 24 hours", totals.rows.requests)?;
+        self.gauge("kith_request_ids_bytes", "Memory that they take, about", totals.request_bytes.total())?;
+        self.gauge("kith_statuses", "Statuses of all namespaces", totals.rows.statuses)?;
         let help = "Edges of the default namespace by kind, and those of all others together";
         let mut edges = self.0.encode_descriptor("kith_edges", help, None, MetricType::Gauge)?;
         for (ix, kind) in default.graph().kinds() {
             edges.encode_family(&[("kind", kind.name.as_str())])?.encode_gauge(&default.graph().kind_uses(ix))?;
         }
         // Each namespace names its kinds as it likes, so that there is no end of them.
-        let others = totals.edges - default.edge_count();
+        let others = totals.rows.edges - default.edge_count();
         edges.encode_family(&[("kind", "_other_namespaces")])?.encode_gauge(&others)?;
         self.largest(namespaces)?;
         self.gauge("kith_revision", "The sequence of the newest command", namespaces.sequence())?;
@@ -112,19 +110,12 @@ impl Writing<'_> {
 
     /// The namespaces that hold the most: there is no end of the others, so that they are counted together.
     fn largest(&mut self, namespaces: &Namespaces) -> Result<(), Error> {
-        let mut largest = BinaryHeap::with_capacity(NAMESPACES_SHOWN + 1);
-        for (name, state) in namespaces.iter() {
-            largest.push(Reverse((state.member_count(), name.as_str())));
-            if largest.len() > NAMESPACES_SHOWN {
-                largest.pop();
-            }
-        }
         let help = "Members of the namespaces that have the most, and of all others together";
         let mut gauge = self.0.encode_descriptor("kith_namespace_members", help, None, MetricType::Gauge)?;
-        let mut others = namespaces.totals().members;
-        for Reverse((members, name)) in largest {
+        let mut others = namespaces.totals().rows.members;
+        for (members, name) in namespaces.largest().take(NAMESPACES_SHOWN) {
             others -= members;
-            gauge.encode_family(&[("namespace", name)])?.encode_gauge(&members)?;
+            gauge.encode_family(&[("namespace", name.as_str())])?.encode_gauge(&members)?;
         }
         gauge.encode_family(&[("namespace", "_others")])?.encode_gauge(&others)
     }

@@ -169,7 +169,7 @@ fn with_precondition(mut change: Change, given: Precondition) -> Decoded<Change>
         | Change::KeepSecret { .. }
         | Change::KeepErased { .. }
         | Change::RememberErased { .. }
-        | Change::CreateNamespace {}
+        | Change::CreateNamespace { .. }
         | Change::DeleteNamespace {}
         | Change::Restore { .. } => {
             let message = "is not for this change, which has conditions of its own";

@@ -23,15 +23,15 @@ pub fn totals(state: &State) -> pb::ContentTotals {
 }
 
 /// How much some namespaces hold together.
-pub fn content(content: Content) -> pb::ContentTotals {
+pub fn content(Content { rows, digest: content_digest }: Content) -> pb::ContentTotals {
     pb::ContentTotals {
-        kinds: content.kinds as i64,
-        members: content.members as i64,
-        statuses: content.statuses as i64,
-        edges: content.edges as i64,
-        content_digest: digest(content.digest),
-        blocks: content.blocks as i64,
-        introducer_tallies: content.tallies as i64,
+        kinds: rows.kinds as i64,
+        members: rows.members as i64,
+        statuses: rows.statuses as i64,
+        edges: (rows.edges + rows.pending) as i64,
+        content_digest: digest(content_digest),
+        blocks: rows.blocks as i64,
+        introducer_tallies: rows.tallies as i64,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::store::private::{self, sync_folder};
 use crate::store::{NUMBER_MAX, StoreError, StoreId};
 
 /// The format of the store's layout this version writes, and the only one it reads.
-const STORE_FORMAT: u32 = 6;
+const STORE_FORMAT: u32 = 7;
 const MAGIC: &[u8; 4] = b"KITH";
 const NAME: &str = "STORE";
 const NAME_BESIDE: &str = "STORE.new";

@@ -11,7 +11,7 @@ use crate::domain::codec::{Decoder, Encoder, Malformed};
 use crate::store::{Commit, StoreError, StoreId, commit_codec};
 
 /// The format of segments this version writes, and the only one it reads.
-const LOG_FORMAT: u32 = 2;
+const LOG_FORMAT: u32 = 3;
 const MAGIC: &[u8; 4] = b"KLOG";
 /// Magic (4), format (4), store id (16), first sequence (8), salt (8), CRC-32 of all before it (4), nothing (4).
 pub const HEADER_BYTES: usize = 48;
@@ -246,7 +246,7 @@ mod tests {
         let header = SegmentHeader { store: STORE, first: 7, salt: 0x1122_3344_5566_7788 };
         assert_eq!(
             hex(&header.encode()),
-            "4b4c4f47020000001032547698badcfeefcdab89674523010700000000000000887766554433221181f9aed000000000"
+            "4b4c4f47030000001032547698badcfeefcdab896745230107000000000000008877665544332211142dde4500000000"
         );
         assert_eq!(
             hex(&frame(header.salt, &[commit(7), commit(8)]).unwrap()),

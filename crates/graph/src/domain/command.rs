@@ -96,8 +96,8 @@ tagged! {
         /// A put of a member, an edge or a status by an import that says when it was created and last changed. Of one that is there
         /// and is changed neither time goes back; one that is left unchanged keeps its times.
         21 Restore { times: Times, put: Box<Change> },
-        /// The command's namespace begins; always the first change of its first command.
-        22 CreateNamespace {},
+        /// The command's namespace begins, and counts in its creator's share; always the first change of its first command.
+        22 CreateNamespace { creator: Scope },
         /// The command's namespace goes, and all that it held is erased; the only change of its last command.
         23 DeleteNamespace {},
     }
@@ -148,7 +148,7 @@ impl Change {
             | Change::KeepSecret { .. }
             | Change::KeepErased { .. }
             | Change::RememberErased { .. }
-            | Change::CreateNamespace {}
+            | Change::CreateNamespace { .. }
             | Change::DeleteNamespace {} => Vec::new(),
         }
     }

@@ -6,7 +6,7 @@ pub const KINDS_MAX: usize = 64;
 pub const NAMESPACE_NAME_BYTES_MAX: usize = 63;
 /// The name of the namespace that is always there.
 pub const NAMESPACE_DEFAULT: &str = "default";
-pub const NAMESPACES_MAX: usize = 100_000;
+pub const NAMESPACES_MAX: u64 = 100_000;
 pub const KIND_PRIOR_MAX: f64 = 1_000.0;
 pub const HALF_LIFE_DEFAULT_MS: u64 = 90 * 24 * 3_600 * 1_000;
 pub const HALF_LIFE_MIN_MS: u64 = 60 * 1_000;

@@ -10,7 +10,7 @@ use super::State;
 use super::compare::compare;
 use super::digest::{Digest, Hashed, hash_of};
 use super::topics::TopicIndex;
-use crate::domain::{Codec, Error, Finding, Inspector, Topic};
+use crate::domain::{Codec, Error, Finding, Inspector, TimeMs, Topic};
 use crate::graph::MemberIx;
 
 /// Who runs a check: is told what it finds and how far it is, and may end it by an error.
@@ -38,8 +38,8 @@ const FINDINGS_NAMED_MAX: u64 = 1_000;
 const CHECKED_PER_REPORT: u64 = 1_024;
 
 impl State {
-    /// Checks all of it. An error is the verifier's own.
-    pub fn verify(&self, verifier: &mut dyn Verifier) -> Result<Verified, Error> {
+    /// Checks all of it; `now` is when the store's last command was accepted. An error is the verifier's own.
+    pub fn verify(&self, now: TimeMs, verifier: &mut dyn Verifier) -> Result<Verified, Error> {
         let mut check = Check { verifier, checked: 0, total: self.to_check(), findings: 0 };
         self.graph.inspect(&mut check)?;
         let mut topics = TopicIndex::default();
@@ -55,7 +55,7 @@ impl State {
         self.requests.inspect(self.time, &mut check)?;
         self.erasures.inspect(&mut check)?;
         check.verifier.progress(check.total, check.total)?;
-        Ok(Verified { findings: check.findings, digest: digest.0, whole: self.state_digest() })
+        Ok(Verified { findings: check.findings, digest: digest.0, whole: self.state_digest_at(now) })
     }
 
     /// Members and edges are looked at in the graph and in the records; of an edge the graph has two halves.
@@ -72,10 +72,11 @@ impl State {
     }
 
     /// Returns the digest over everything that a state holds, what callers cannot read too: two states of one history have the same
-    /// one, however either came about. It finds where a replay of the log differs from what was live. What is broken is left out.
-    pub fn state_digest(&self) -> u128 {
-        let mut whole = self.requests.digest();
-        self.erasures.digest(&mut whole);
+    /// one at the same time, however either came about. It finds where a replay of the log differs from what was live. What is broken is left
+    /// out.
+    pub fn state_digest_at(&self, now: TimeMs) -> u128 {
+        let mut whole = self.requests.digest(now);
+        self.erasures.digest(&mut whole, now);
         self.members.digest_times(&self.graph, &mut whole);
         self.edges.digest_times(&self.graph, &mut whole);
         self.statuses.digest_times(&mut whole);
@@ -84,10 +85,16 @@ impl State {
             self.sequence.encode(to);
             self.create_sequence.encode(to);
             self.create_time.encode(to);
+            self.creator.encode(to);
             self.time.encode(to);
             self.digest().encode(to);
         }));
         whole.0
+    }
+
+    /// Returns the digest at the time of its last command.
+    pub fn state_digest(&self) -> u128 {
+        self.state_digest_at(self.time)
     }
 }
 
@@ -225,7 +232,7 @@ mod tests {
         let mut state = state();
         break_it(&mut state);
         let mut notes = Notes::default();
-        let verified = state.verify(&mut notes).unwrap();
+        let verified = state.verify(state.time(), &mut notes).unwrap();
         assert_eq!(verified.findings, notes.found.len() as u64);
         notes.found
     }
@@ -249,7 +256,7 @@ mod tests {
     fn a_whole_state_has_none_and_gives_its_digest() {
         let state = state();
         let mut notes = Notes::default();
-        let verified = state.verify(&mut notes).unwrap();
+        let verified = state.verify(state.time(), &mut notes).unwrap();
         assert_eq!(
             (notes.found, verified),
             (Vec::new(), Verified { findings: 0, digest: state.digest(), whole: state.state_digest() })
@@ -431,7 +438,7 @@ mod tests {
             &|state| state.create_time = TimeMs(3),
             &|state| state.members.parts().1.add(1),
             &|state| state.requests.erase("ann"),
-            &|state| state.requests.expire(TimeMs(i64::MAX)),
+            &|state| assert!(state.requests.forget(TimeMs(i64::MAX), usize::MAX) > 0),
             &|state| drop(state.statuses.parts().2.insert((id("dan"), status_id("s")))),
             &|state| {
                 let ix = index(state, "ann");
@@ -457,10 +464,10 @@ mod tests {
         }
         let mut broken = state();
         broken.members.parts().1.add(1);
-        assert_eq!(broken.verify(&mut Ends), Err(Error::Cancelled));
+        assert_eq!(broken.verify(broken.time(), &mut Ends), Err(Error::Cancelled));
         (0..1_500).for_each(|n| drop(broken.statuses.parts().2.insert((id(&n.to_string()), status_id("s")))));
         let mut notes = Notes::default();
-        assert_eq!(broken.verify(&mut notes).unwrap().findings, 1_501);
+        assert_eq!(broken.verify(broken.time(), &mut notes).unwrap().findings, 1_501);
         assert_eq!(notes.found.len(), 1_000);
     }
 }
