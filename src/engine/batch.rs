@@ -188,6 +188,7 @@ impl Batch {
 
     /// Carries out the changes of a write on the state, all or none.
     fn judge(&mut self, WriteOrder { namespace, changes, request, .. }: &WriteOrder) -> Result<Judged, Refusal> {
+        self.resume(self.next_time());
         if let Some(creator) = creator(changes) {
             self.create(namespace, creator).map_err(Refusal::Command)?;
         }
@@ -262,8 +263,9 @@ impl Batch {
 
     /// Forgets some of what is over, in this namespace and in the others.
     fn forget(&mut self, now: TimeMs) {
-        self.at.state.forget(now, FORGOTTEN_TOGETHER);
-        self.namespaces.forget(now, FORGOTTEN_TOGETHER);
+        let kept = self.namespaces.kept_at(now);
+        self.at.state.forget(&kept, FORGOTTEN_TOGETHER);
+        self.namespaces.forget(&kept, FORGOTTEN_TOGETHER);
     }
 
     /// Drops the namespace whose last command was just carried out.
@@ -282,7 +284,8 @@ impl Batch {
 
     /// Returns the outcome that is kept under a request id, or the refusal of another body under it.
     fn answered(&self, request: Request, time: TimeMs) -> Option<Result<Outcome, Error>> {
-        let answered = self.at.state.requests().get(request.scope, request.id, time)?;
+        let answered =
+            self.at.state.requests().get(request.scope, request.id, self.namespaces.kept_at(time).requests_from)?;
         if answered.fingerprint != request.fingerprint {
             let message = "was used with another body in the last 24 hours";
             return Some(Err(Violation::new("request_id", Reason::RequestIdReused, message).into()));
@@ -294,6 +297,15 @@ impl Batch {
         let decode = |kept: Vec<u8>| Outcome::decode(&kept, self.at.state.store_id());
         let unreadable = |why: Malformed| Error::Internal(format!("a kept outcome can't be read: {}", why.0));
         Some(kept.and_then(|kept| decode(kept).map_err(unreadable)))
+    }
+
+    /// Has the first command of this run know that there was a pause before it, if there was.
+    fn resume(&mut self, time: TimeMs) {
+        if self.namespaces.is_paused(time) {
+            self.namespaces.resume(time);
+            self.at.state.advance(time);
+            self.push(Command { time, request: None, changes: vec![Change::Resume {}] }, Vec::new(), vec![Vec::new()]);
+        }
     }
 
     /// Has the erased ids remembered as the options say, before a command erases the first.
@@ -367,6 +379,7 @@ impl Batch {
     fn carry_out_imports(&mut self, orders: &mut [ImportOrder]) -> Imported {
         let time = self.next_time();
         self.forget(time);
+        self.resume(time);
         if !self.at.state.erasures().is_empty() {
             let changes = orders.iter_mut().flat_map(|order| &mut order.changes);
             self.at.state.without_erased(changes, time);

@@ -95,7 +95,8 @@ impl Engine {
     ) -> Result<(Engine, WriterEnd), StoreError> {
         let memory = Arc::new(Memory::new(options.memory));
         let batch_bytes = BatchBytes::of(options.memory);
-        let (namespaces, covered) = checkpoint::load(&mut store, batch_bytes)?;
+        let (mut namespaces, covered) = checkpoint::load(&mut store, batch_bytes)?;
+        namespaces.begin_run();
         let last = (namespaces.sequence() > 0).then_some(namespaces.time());
         let clock = Arc::new(Clock::start(source, last, options.accept_clock));
         memory.refresh(&covered.weight, namespaces.totals(), store.log_bytes());

@@ -257,7 +257,8 @@ fn grows(state: &State, change: &Change) -> bool {
         | Change::PutIntroducerTally { .. }
         | Change::KeepSecret { .. }
         | Change::KeepErased { .. }
-        | Change::DeleteNamespace {} => false,
+        | Change::DeleteNamespace {}
+        | Change::Resume {} => false,
         Change::RememberErased { .. } | Change::CreateNamespace { .. } => true,
     }
 }

@@ -61,7 +61,7 @@ pub use process_memory::{mapped, resident};
 pub use query::QueryOptions;
 pub use rehearsal::Rehearsal;
 pub use revision::Revision;
-pub use state::{Hashed, Record, State, Stored, TokenKey, Verified, Verifier, verify_log};
+pub use state::{Hashed, Kept, Record, State, Stored, TokenKey, Verified, Verifier, verify_log};
 pub use stored_export::{StoredExportError, StoredTotals, export_stored};
 pub use threads::{Threads, stopped};
 pub use under_way::BatchBytes;

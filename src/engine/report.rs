@@ -57,7 +57,8 @@ impl State {
             | Change::KeepErased { .. }
             | Change::RememberErased { .. }
             | Change::CreateNamespace { .. }
-            | Change::DeleteNamespace {} => None,
+            | Change::DeleteNamespace {}
+            | Change::Resume {} => None,
         }
     }
 }

@@ -268,7 +268,8 @@ impl CheckpointLoader for Notes {
             | Row::Request { .. }
             | Row::Block { .. }
             | Row::Tally { .. }
-            | Row::Erasure { .. } => {}
+            | Row::Erasure { .. }
+            | Row::Pause { .. } => {}
             Row::ErasureKey { key, days } => self.remembered.load_key(key, days).map_err(damaged)?,
             Row::Erased { key, erased, until } => self.remembered.load(key, erased, until).map_err(damaged)?,
         }

@@ -311,10 +311,11 @@ impl Writer {
     }
 
     fn trim_log(&mut self) {
+        let (now, kept) = (self.common.clock.now(), self.common.options.log_keep_age_max);
+        let since = self.published.borrow().back_from(now, kept);
         let keep = LogKeep {
             bytes_max: self.common.options.log_keep_bytes_max,
-            age_max: self.common.options.log_keep_age_max,
-            now: self.common.clock.now(),
+            since,
             erased: if self.erase_now() { self.published.borrow().deadlines().last() } else { 0 }.max(self.log_rotten),
         };
         let Some(store) = self.disk.store() else { return };

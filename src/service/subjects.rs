@@ -89,6 +89,7 @@ impl Subject {
             Change::KeepSecret { .. } => ("keep_secret", vec![]),
             Change::CreateNamespace { .. } => ("create_namespace", vec![]),
             Change::DeleteNamespace {} => ("delete_namespace", vec![]),
+            Change::Resume {} => ("resume", vec![]),
         };
         Subject { what, parts }
     }

@@ -23,7 +23,7 @@ pub async fn verify(
     let engine = service.engine.clone();
     begin(service.engine.streams(), &context, move |outlet| {
         let verifier = &mut Reporter { outlet, reported: Instant::now() };
-        let mut verified = state.verify(namespaces.time(), verifier)?;
+        let mut verified = state.verify(&namespaces.kept_at(namespaces.time()), verifier)?;
         verified.findings += engine.verify_disk(through, verifier)?;
         let (revision, content) = (namespaces.revision(), Content::of(&state));
         outlet.send(event(Event::Summary(summary(revision, content, verified))))

@@ -106,7 +106,7 @@ impl Log for MemoryLog {
         Ok(self.values().tail())
     }
 
-    /// Keeps no times, so `age_max` is not looked at.
+    /// Keeps no times, so `since` is not looked at.
     fn trim(&mut self, through: Sequence, keep: &LogKeep) -> Result<(), StoreError> {
         let mut values = self.values();
         let all = values.bytes_to(values.tail());

@@ -23,7 +23,6 @@ mod rows;
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
 
 #[cfg(test)]
 pub use {
@@ -183,10 +182,8 @@ impl Store {
 #[derive(Debug, Clone, Copy)]
 pub struct LogKeep {
     pub bytes_max: u64,
-    /// Since its commands were accepted, by the log's own time.
-    pub age_max: Duration,
-    /// That time now.
-    pub now: TimeMs,
+    /// The commands that were accepted from this time on stay, as far as there is room.
+    pub since: TimeMs,
     /// Nothing up to this sequence stays: a member was erased there.
     pub erased: Sequence,
 }

@@ -29,19 +29,21 @@ pub struct RowCounts {
     pub erasures: u64,
     /// Pending edges.
     pub pending: u64,
+    pub pauses: u64,
 }
 
 impl RowCounts {
     /// Returns the counts by `Row::count_index`.
-    pub fn by_index(&self) -> [u64; 10] {
+    pub fn by_index(&self) -> [u64; 11] {
         let RowCounts { namespaces, kinds, members, edges, statuses, requests, blocks, .. } = *self;
-        let RowCounts { tallies, erasures, pending, .. } = *self;
-        [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces]
+        let RowCounts { tallies, erasures, pending, pauses, .. } = *self;
+        [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces, pauses]
     }
 
-    pub fn from_index(counts: [u64; 10]) -> RowCounts {
-        let [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces] = counts;
-        RowCounts { namespaces, kinds, members, edges, statuses, requests, blocks, tallies, erasures, pending }
+    pub fn from_index(counts: [u64; 11]) -> RowCounts {
+        let [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces, pauses] =
+            counts;
+        RowCounts { namespaces, kinds, members, edges, statuses, requests, blocks, tallies, erasures, pending, pauses }
     }
 
     /// Adds or subtracts others.
@@ -78,6 +80,11 @@ pub enum Row {
     Erasure {
         sequence: Sequence,
         time: TimeMs,
+    },
+    /// A pause between two commands of the store: when they were accepted. They follow the erasures.
+    Pause {
+        begin: TimeMs,
+        end: TimeMs,
     },
     Namespace(NamespaceRow),
     /// A kind, and its slot among the 64.
@@ -145,6 +152,7 @@ impl Row {
             Row::Pending(_) => 7,
             Row::ErasureKey { .. } | Row::Erased { .. } | Row::Erasure { .. } => 8,
             Row::Namespace(_) => 9,
+            Row::Pause { .. } => 10,
         }
     }
 }

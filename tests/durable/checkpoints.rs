@@ -71,7 +71,8 @@ pub fn rows(members: u32) -> Vec<Row> {
         Row::Tally { introducer: n, tally }
     };
     let rest = [status_row()].into_iter().chain((0..members / 10).map(request)).chain((0..members / 20).map(block));
-    let namespace = [Row::Erasure { sequence: 3, time: TimeMs(9) }, namespace_row()].into_iter();
+    let pause = Row::Pause { begin: TimeMs(9), end: TimeMs(4_000_000) };
+    let namespace = [Row::Erasure { sequence: 3, time: TimeMs(9) }, pause, namespace_row()].into_iter();
     namespace.chain(sorts).chain(rest).chain((0..members / 15).map(tally)).collect()
 }
 

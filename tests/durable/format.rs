@@ -49,6 +49,7 @@ fn changes() -> Vec<Change> {
         Change::KeepSecret { secret: Secret([0x5e; 32]) },
         Change::CreateNamespace { creator: Scope(5) },
         Change::DeleteNamespace {},
+        Change::Resume {},
         Change::PutKind { kind: carrying(), precondition: Precondition::Absent },
         Change::PutEdge {
             put: edge_with(key(), |attrs| attrs.asked_by = Some(member_id("bob"))),
@@ -153,6 +154,7 @@ fn rows() -> Vec<Row> {
     let (id, fingerprint) = (RequestId(1), 0x0102 << 112);
     vec![
         Row::Erasure { sequence: 5, time: TimeMs(1_400) },
+        Row::Pause { begin: TimeMs(1_400), end: TimeMs(7_200_000) },
         Row::Namespace(NamespaceRow {
             name: NamespaceName::parse("name", "acme").unwrap(),
             create_sequence: 1,
@@ -198,6 +200,7 @@ const HEAD: CheckpointHead = CheckpointHead {
         pending: 1,
         erasures: 1,
         namespaces: 1,
+        pauses: 1,
     },
 };
 

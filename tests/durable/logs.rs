@@ -1,7 +1,5 @@
 //! What every log must do, wherever it keeps its bytes, and however its appends end.
 
-use std::time::Duration;
-
 use kith::domain::TimeMs;
 use kith::store::{Commit, Log, LogKeep, LogSource, MemoryStore, NotAppended, StoreError};
 
@@ -12,9 +10,8 @@ use crate::support::*;
 /// Opens a log again and again; what it opened before must be closed.
 type Opener<'a> = &'a dyn Fn() -> Box<dyn Log>;
 
-const NOW: TimeMs = TimeMs(1_800_000_000_000);
-pub const KEEP_NOTHING: LogKeep = LogKeep { bytes_max: 0, age_max: Duration::ZERO, now: NOW, erased: 0 };
-const KEEP_ALL: LogKeep = LogKeep { bytes_max: u64::MAX, age_max: Duration::MAX, now: NOW, erased: 0 };
+pub const KEEP_NOTHING: LogKeep = LogKeep { bytes_max: 0, since: TimeMs::LAST, erased: 0 };
+const KEEP_ALL: LogKeep = LogKeep { bytes_max: u64::MAX, since: TimeMs(0), erased: 0 };
 
 /// Runs a test on every log there is, each also with appends that end in every way.
 fn on_every_log(test: impl Fn(Opener)) {

@@ -187,7 +187,8 @@ impl Naive {
             Change::EraseStatus { .. }
             | Change::KeepSecret { .. }
             | Change::CreateNamespace { .. }
-            | Change::DeleteNamespace {} => Ok(CREATED),
+            | Change::DeleteNamespace {}
+            | Change::Resume {} => Ok(CREATED),
             Change::PutIntroducerTally { introducer, tally } => {
                 if !self.members.contains_key(introducer) {
                     return refused("Precondition MemberMissing TallyMemberId");

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kith::domain::{Change, EdgePut, Error, Member, Origin, Precondition, Reason, Request, Scope, TimeMs};
+use kith::domain::{
+    Change, EdgePut, Error, InteractionRecord, Member, Origin, Precondition, Reason, Request, Scope, TimeMs,
+};
 use kith::engine::{ClockMetrics, Effect, Engine, EngineOptions, Outcome, Report, Revision, SetTime, WriterEnd};
 use kith::store::{MemoryStore, Store, StoreError};
 
@@ -206,6 +208,42 @@ fn who_was_named_before_it_existed_takes_its_answers_along_live_and_replayed() {
         drop(engine);
         end.join();
     });
+}
+
+#[test]
+fn a_clock_that_is_set_ahead_while_the_server_is_down_has_no_retry_counted_twice() {
+    let memory = MemoryStore::new(STORE_ID);
+    let mut now = BEGUN;
+    let record = |engine: &Engine| {
+        let record = InteractionRecord { key: edge_key("ann", "friend", "bob"), count: 1, time_s: 1_700_000_000 };
+        let changes = vec![Change::RecordInteractions { record }];
+        block_on(engine.write(changes, Some(request(9, 9)), Report::Revision)).unwrap().revision.sequence()
+    };
+    let mut first = None;
+    // Two days at each of 20 starts, and not a minute of them passed.
+    for start in 0..20 {
+        let (engine, end) = open_at(&memory, &SetTime::at(now));
+        if start == 0 {
+            block_on(engine.import(vec![put_edge("ann", "friend", "bob")])).unwrap();
+        }
+        let sequence = record(&engine);
+        assert_eq!(*first.get_or_insert(sequence), sequence, "start {start}");
+        block_on(write(&engine, &format!("m{start}"), Some(request(start + 100, 1)))).unwrap();
+        let state = engine.state().unwrap();
+        assert_eq!(state.edge(&edge_key("ann", "friend", "bob")).unwrap().value.attrs.history.count, 1);
+        drop(engine);
+        end.join();
+        now = TimeMs(now.0 + 48 * HOUR_MS);
+    }
+    let time = SetTime::at(now);
+    let (engine, end) = open_at(&memory, &time);
+    for _ in 0..24 {
+        time.pass_ms(HOUR_MS);
+        block_on(write(&engine, "hourly", None)).unwrap();
+    }
+    assert_ne!(Some(record(&engine)), first, "a day that has passed is over");
+    drop(engine);
+    end.join();
 }
 
 #[test]

@@ -34,6 +34,7 @@ impl Namespaces {
             Some(name) => rows = self.get(name).map_or_else(RowCounts::default, |state| state.row_counts()),
             None => rows.erasures += self.deadlines.iter().len() as u64,
         }
+        rows.pauses = self.pauses.iter().len() as u64;
         CheckpointHead { sequence: self.sequence, time: self.time, rows }
     }
 
@@ -48,6 +49,7 @@ impl Namespaces {
         if only.is_none() {
             self.deadlines.iter().try_for_each(|(sequence, time)| take(Row::Erasure { sequence, time }))?;
         }
+        self.pauses.iter().try_for_each(|(begin, end)| take(Row::Pause { begin, end }))?;
         self.only(only).try_for_each(|(name, state)| of_state::rows(name, state, &mut take))
     }
 
@@ -166,6 +168,9 @@ impl Fold {
         let Some(head) = &self.head else { return Ok(()) };
         let namespaces = &mut self.namespaces;
         (namespaces.sequence, namespaces.time) = (head.sequence, head.time);
+        if !namespaces.pauses.are_until(head.time) {
+            return Err(damaged("a pause ends after the last command"));
+        }
         if namespaces.iter().any(|(_, state)| state.sequence() > head.sequence) {
             return Err(damaged("a namespace is later than its head"));
         }
@@ -207,6 +212,9 @@ impl CheckpointLoader for Fold {
             }
             Row::Erasure { sequence, time } if self.last.is_none() => {
                 self.namespaces.deadlines.load(sequence, time).map_err(damaged)
+            }
+            Row::Pause { begin, end } if self.last.is_none() => {
+                self.namespaces.pauses.load(begin, end).map_err(damaged)
             }
             row => self.loader.as_mut().ok_or_else(|| damaged("a row is of no namespace"))?.row(row),
         }
@@ -258,7 +266,13 @@ mod tests {
             rows: RowCounts { namespaces, erasures, ..Default::default() },
             ..Default::default()
         };
-        let cases: [(CheckpointHead, Vec<Row>, &str); 7] = [
+        let pause = |begin: i64, end: i64| Row::Pause { begin: TimeMs(begin), end: TimeMs(end) };
+        let unsound = "pauses are out of order, too short, or too many";
+        let cases: [(CheckpointHead, Vec<Row>, &str); 11] = [
+            (head(0, 0), vec![pause(1, 9)], unsound),
+            (head(0, 0), vec![pause(0, 8_000_000), pause(1, 9_000_000)], unsound),
+            (head(0, 0), vec![pause(0, 8_000_000)], "a pause ends after the last command"),
+            (head(1, 0), vec![namespace("a", 1), pause(0, 8_000_000)], "a row is of no namespace"),
             (head(0, 2), vec![erasure(2), erasure(2)], "erasures are out of order, or too many"),
             (head(1, 1), vec![namespace("a", 1), erasure(2)], "a row is of no namespace"),
             (head(2, 0), vec![namespace("b", 1), namespace("a", 1)], "namespaces are out of order"),

@@ -5,21 +5,24 @@
 
 pub mod checkpoint;
 mod deadlines;
+mod pauses;
 mod totals;
 mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use imbl::{OrdMap, OrdSet};
 
 use self::deadlines::Deadlines;
+use self::pauses::Pauses;
 use self::totals::Counted;
 pub use self::totals::Totals;
 pub use self::verify::Content;
 use super::revision::Revision;
-use super::state::{REQUEST_BYTES, State};
-use crate::domain::limits::NAMESPACES_MAX;
+use super::state::{Kept, REQUEST_BYTES, State};
+use crate::domain::limits::{NAMESPACES_MAX, REQUEST_ID_KEPT};
 use crate::domain::{Change, ErasureKey, Error, NamespaceName, Reason, Resource, Scope, Sequence, TimeMs};
 use crate::store::{Commit, StoreError};
 
@@ -38,10 +41,13 @@ pub struct Namespaces {
     states: OrdMap<NamespaceName, Arc<State>>,
     totals: Totals,
     deadlines: Deadlines,
+    pauses: Pauses,
     /// The namespaces with statuses that expire, by when the first does.
     expiring: OrdSet<(TimeMs, NamespaceName)>,
-    /// The namespaces that keep something for a while, by when the first of it is forgotten.
-    forgetting: OrdSet<(TimeMs, NamespaceName)>,
+    /// The namespaces that keep request ids, by when the first of them was answered.
+    by_request: OrdSet<(TimeMs, NamespaceName)>,
+    /// The namespaces that remember erased ids, by when the first of them is forgotten.
+    by_erased: OrdSet<(TimeMs, NamespaceName)>,
     /// The namespaces by how many members they have.
     by_size: OrdSet<(u64, NamespaceName)>,
 }
@@ -68,8 +74,10 @@ impl Namespaces {
             states: OrdMap::new(),
             totals: Totals::default(),
             deadlines: Deadlines::default(),
+            pauses: Pauses::default(),
             expiring: OrdSet::new(),
-            forgetting: OrdSet::new(),
+            by_request: OrdSet::new(),
+            by_erased: OrdSet::new(),
             by_size: OrdSet::new(),
         };
         namespaces.put(NamespaceName::default(), State::empty(store_id), &Counted::default());
@@ -172,15 +180,44 @@ impl Namespaces {
     }
 
     /// Gives back the memory of some of what is over in any namespace: of so many request ids and erased ids at most.
-    pub fn forget(&mut self, now: TimeMs, at_most: usize) {
+    pub fn forget(&mut self, kept: &Kept, at_most: usize) {
         let mut left = at_most;
         while left > 0 {
-            let due = self.forgetting.get_min().filter(|(until, _)| *until < now).map(|(_, name)| name.clone());
-            let Some((name, mut state)) = due.and_then(|name| Some((name.clone(), self.take(&name)?))) else { return };
+            let request = self.by_request.get_min().filter(|(time, _)| *time < kept.requests_from);
+            let erased = self.by_erased.get_min().filter(|(until, _)| *until < kept.now);
+            let Some((_, name)) = request.or(erased).cloned() else { return };
+            let Some(mut state) = self.take(&name) else { return };
             let counted = Counted::of(&state);
-            left -= state.forget(now, left);
+            left -= state.forget(kept, left);
             self.put(name, state, &counted);
         }
+    }
+
+    /// Returns what is kept for a while at a time.
+    pub fn kept_at(&self, now: TimeMs) -> Kept {
+        Kept { now, requests_from: self.back_from(now, REQUEST_ID_KEPT) }
+    }
+
+    /// Returns the time before which more than a span lies from `now`, of each pause between commands but an hour counted.
+    pub fn back_from(&self, now: TimeMs, span: Duration) -> TimeMs {
+        self.pauses.back_from(now, span)
+    }
+
+    /// Begins a run: until its first command, nobody knows how long none was.
+    pub fn begin_run(&mut self) {
+        if self.sequence > 0 {
+            self.pauses.begin_run(self.time);
+        }
+    }
+
+    /// Returns whether the first command of this run is still to come, and what lies before it does not all count as time.
+    pub fn is_paused(&self, time: TimeMs) -> bool {
+        self.pauses.is_open(time)
+    }
+
+    /// Notes that a command resumes, after the last one of the run before.
+    pub fn resume(&mut self, time: TimeMs) {
+        self.pauses.end(self.time, time);
     }
 
     /// Puts a state, of which the totals have counted something before.
@@ -188,7 +225,8 @@ impl Namespaces {
         self.totals.recount(counted, &Counted::of(&state));
         self.totals.add(&state);
         self.expiring.extend(state.first_expiry().map(|expires| (expires, name.clone())));
-        self.forgetting.extend(state.first_kept_until().map(|until| (until, name.clone())));
+        self.by_request.extend(state.requests().first().map(|time| (time, name.clone())));
+        self.by_erased.extend(state.erasures().first_kept_until().map(|until| (until, name.clone())));
         self.by_size.insert((state.member_count(), name.clone()));
         self.states.insert(name, Arc::new(state));
     }
@@ -200,8 +238,11 @@ impl Namespaces {
         if let Some(expires) = state.first_expiry() {
             self.expiring.remove(&(expires, name.clone()));
         }
-        if let Some(until) = state.first_kept_until() {
-            self.forgetting.remove(&(until, name.clone()));
+        if let Some(time) = state.requests().first() {
+            self.by_request.remove(&(time, name.clone()));
+        }
+        if let Some(until) = state.erasures().first_kept_until() {
+            self.by_erased.remove(&(until, name.clone()));
         }
         self.by_size.remove(&(state.member_count(), name.clone()));
         Some(Arc::unwrap_or_clone(state))
@@ -247,6 +288,13 @@ impl Namespaces {
     pub fn replay(&mut self, commits: Vec<Commit>) -> Result<(), StoreError> {
         let count = commits.len();
         let Some(last) = commits.last().map(|last| (last.sequence, last.command.time)) else { return Ok(()) };
+        let mut before = self.time;
+        for commit in &commits {
+            if commit.resumes() {
+                self.pauses.end(before, commit.command.time);
+            }
+            before = commit.command.time;
+        }
         let mut of_each: BTreeMap<NamespaceName, Vec<Commit>> = BTreeMap::new();
         for commit in commits {
             match of_each.get_mut(&commit.namespace) {
@@ -263,7 +311,7 @@ impl Namespaces {
         erased.sort_unstable();
         erased.into_iter().for_each(|(sequence, time)| self.deadlines.note(sequence, time));
         (self.sequence, self.time) = last;
-        self.forget(self.time, FORGOTTEN_TOGETHER * count);
+        self.forget(&self.kept_at(self.time), FORGOTTEN_TOGETHER * count);
         Ok(())
     }
 
@@ -329,6 +377,11 @@ impl Commit {
     /// Returns whether it is the first of its namespace.
     pub fn begins_namespace(&self) -> bool {
         matches!(self.command.changes.first(), Some(Change::CreateNamespace { .. }))
+    }
+
+    /// Returns whether it is the first of a run, after a pause.
+    pub fn resumes(&self) -> bool {
+        matches!(self.command.changes.first(), Some(Change::Resume {}))
     }
 
     /// Returns whether it is the last of its namespace.

@@ -31,19 +31,23 @@ impl Namespaces {
     /// Checks all of it. An error is the verifier's own.
     pub fn verify(&self, verifier: &mut dyn Verifier) -> Result<Verified, Error> {
         let (mut totals, mut findings, mut digests, mut wholes) = (Totals::default(), 0, Vec::new(), Vec::new());
-        let (mut expiring, mut forgetting, mut by_size) = (OrdSet::new(), OrdSet::new(), OrdSet::new());
+        let (mut expiring, mut by_request) = (OrdSet::new(), OrdSet::new());
+        let (mut by_erased, mut by_size) = (OrdSet::new(), OrdSet::new());
+        let kept = self.kept_at(self.time);
         for (name, state) in self.iter() {
-            let verified = state.verify(self.time, verifier)?;
+            let verified = state.verify(&kept, verifier)?;
             findings += verified.findings;
             digests.push((name, verified.digest));
             wholes.push((name, verified.whole));
             totals.add(state);
             totals.recount(&Counted::default(), &Counted::of(state));
             expiring.extend(state.first_expiry().map(|expires| (expires, name.clone())));
-            forgetting.extend(state.first_kept_until().map(|until| (until, name.clone())));
+            by_request.extend(state.requests().first().map(|time| (time, name.clone())));
+            by_erased.extend(state.erasures().first_kept_until().map(|until| (until, name.clone())));
             by_size.insert((state.member_count(), name.clone()));
         }
-        if (&expiring, &forgetting, &by_size) != (&self.expiring, &self.forgetting, &self.by_size) {
+        let orders = [&self.expiring, &self.by_request, &self.by_erased];
+        if [&expiring, &by_request, &by_erased] != orders || by_size != self.by_size {
             findings += 1;
             find(verifier, &NamespaceName::default(), "the orders of all namespaces are not theirs")?;
         }

@@ -121,6 +121,8 @@ impl State {
                 self.note_erasure(context);
                 Ok(Applied::of(Effect::Deleted))
             }
+            // It is of all namespaces, which note it.
+            Change::Resume {} => Ok(Applied::of(Effect::Updated)),
             Change::Restore { times, put } => {
                 context.restored = Some(*times);
                 self.apply(context, put)

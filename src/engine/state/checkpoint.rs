@@ -32,6 +32,7 @@ impl State {
             tallies: self.tally_count(),
             erasures: self.erasures.row_count(),
             pending: self.pending_count(),
+            pauses: 0,
         }
     }
 }
@@ -347,7 +348,9 @@ impl StateLoader {
             }
             Row::ErasureKey { key, days } => self.state.erasures.load_key(key, days).map_err(damaged)?,
             Row::Erased { key, erased, until } => self.state.erasures.load(key, erased, until).map_err(damaged)?,
-            Row::Erasure { .. } | Row::Namespace(_) => return Err(damaged("a row is of no namespace")),
+            Row::Erasure { .. } | Row::Pause { .. } | Row::Namespace(_) => {
+                return Err(damaged("a row is of no namespace"));
+            }
             Row::Tally { introducer, tally } => {
                 self.state.tallies.load(MemberIx(introducer), tally);
             }

@@ -140,7 +140,7 @@ impl Verifier for Ignores {
 
 /// Carries out every sort of write on a state, and everything that goes through it. None of it may panic; what is refused does not matter.
 fn use_up(state: &State) {
-    state.verify(state.time(), &mut Ignores).unwrap();
+    state.verify(&crate::engine::state::Kept::without_pauses(state.time()), &mut Ignores).unwrap();
     let again = through_bytes(&rows_of(state)).and_then(read);
     assert_eq!(again.expect("what was accepted is read again").state_digest(), state.state_digest());
     let mut changes = Vec::new();
@@ -190,7 +190,7 @@ fn use_up(state: &State) {
             events: Vec::new(),
         }]);
     }
-    used.verify(used.time(), &mut Ignores).unwrap();
+    used.verify(&crate::engine::state::Kept::without_pauses(used.time()), &mut Ignores).unwrap();
 }
 
 fn chunks_of(rows: &[Row]) -> Vec<Vec<u8>> {

@@ -41,7 +41,7 @@ pub use digest::{Digest, Hashed, hash_of, tally_hash};
 pub use erasures::Erasures;
 pub use export::{Record, absent_kinds};
 pub use records::Stored;
-pub use replay::has_effect;
+pub use replay::{Kept, has_effect};
 pub use requests::{REQUEST_BYTES, Requests};
 pub use token_key::{TokenKey, new_secret};
 pub use topics::idf;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::State;
 use super::apply_edges::{PendingChange, go_together};
 use super::requests::{Answered, named};
+use crate::domain::limits::REQUEST_ID_KEPT;
 use crate::domain::{Change, ChangeError, ErasureKey, Event, Request, Sequence, TimeMs};
 use crate::engine::outcome::{Applied, Effect};
 use crate::store::{Commit, StoreError};
@@ -21,6 +22,21 @@ fn ends_of(lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> 
     })
 }
 
+/// What is kept for a while at a time: erased ids that are remembered until `now` or later, and request ids from a time on.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    pub now: TimeMs,
+    pub requests_from: TimeMs,
+}
+
+impl Kept {
+    /// Returns it for a store whose commands followed each other without a pause.
+    pub fn without_pauses(now: TimeMs) -> Kept {
+        let day = i64::try_from(REQUEST_ID_KEPT.as_millis()).unwrap_or(i64::MAX);
+        Kept { now, requests_from: TimeMs(now.0.saturating_sub(day)) }
+    }
+}
+
 impl State {
     /// Counts a command, and dates it.
     pub fn advance(&mut self, time: TimeMs) {
@@ -33,17 +49,11 @@ impl State {
         self.time = time;
     }
 
-    /// Returns the time after which something that it keeps for a while is forgotten: request ids and erased ids.
-    pub fn first_kept_until(&self) -> Option<TimeMs> {
-        let first = [self.requests.first_kept_until(), self.erasures.first_kept_until()];
-        first.into_iter().flatten().min()
-    }
-
     /// Gives back the memory of some of what is over, of so many at most, and returns how many they were. It is no part of any command: what
     /// is over counts no more, whether it is there or not.
-    pub fn forget(&mut self, now: TimeMs, at_most: usize) -> usize {
-        let requests = self.requests.forget(now, at_most);
-        requests + self.erasures.forget(now, at_most - requests)
+    pub fn forget(&mut self, kept: &Kept, at_most: usize) -> usize {
+        let requests = self.requests.forget(kept.requests_from, at_most);
+        requests + self.erasures.forget(kept.now, at_most - requests)
     }
 
     /// Remembers erased ids from here on.

@@ -12,7 +12,6 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::compare::compare;
 use super::digest::{Digest, hash_of};
-use crate::domain::limits::REQUEST_ID_KEPT_MS;
 use crate::domain::{Codec, Error, Inspector, RequestId, Scope, TimeMs};
 use crate::engine::shares::Shares;
 
@@ -139,13 +138,12 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// The answer that a caller was given under an id within a day before `now`. What was written before ids had a scope is
-    /// anybody's.
-    pub fn get(&self, scope: Scope, id: RequestId, now: TimeMs) -> Option<Found> {
+    /// Returns the answer that a caller was given under an id from a time on.
+    pub fn get(&self, scope: Scope, id: RequestId, from: TimeMs) -> Option<Found> {
         let numbers = self.by_id.range((key(id.0), 0)..=(key(id.0), u64::MAX));
         let entries = numbers.filter_map(|(_, number)| self.entry(*number));
         let own = |entry: &&Entry| entry.scope == scope.0;
-        let mut kept = entries.filter(|entry| entry.id == id.0 && entry.time >= first_kept(now)).filter(own);
+        let mut kept = entries.filter(|entry| entry.id == id.0 && entry.time >= from).filter(own);
         // The newest of them, if one was forgotten and used again.
         let entry = kept.next_back()?;
         Some(Found { fingerprint: entry.fingerprint, answer: entry.parts().1.map(<[u8]>::to_vec) })
@@ -180,15 +178,15 @@ impl Requests {
         }
     }
 
-    /// Returns the time after which the first of them is forgotten.
-    pub fn first_kept_until(&self) -> Option<TimeMs> {
-        self.entries.front().map(|entry| TimeMs(entry.time.0.saturating_add(REQUEST_ID_KEPT_MS as i64)))
+    /// Returns when the first of them was answered.
+    pub fn first(&self) -> Option<TimeMs> {
+        self.entries.front().map(|entry| entry.time)
     }
 
-    /// Gives back the memory of some of what is older than a day: of so many at most. Returns how many they were.
-    pub fn forget(&mut self, now: TimeMs, at_most: usize) -> usize {
+    /// Gives back the memory of some of what was answered before a time: of so many at most. Returns how many they were.
+    pub fn forget(&mut self, from: TimeMs, at_most: usize) -> usize {
         for forgotten in 0..at_most {
-            if self.first_kept_until().is_none_or(|until| until >= now) {
+            if self.first().is_none_or(|time| time >= from) {
                 return forgotten;
             }
             let Some(entry) = self.entries.pop_front() else { return forgotten };
@@ -228,10 +226,10 @@ impl Requests {
         Ok(())
     }
 
-    /// Returns the digest of those that are kept at a time, whether the others have given back their memory or not.
-    pub fn digest(&self, now: TimeMs) -> Digest {
+    /// Returns the digest of those that were answered from a time on, whether the others have given back their memory or not.
+    pub fn digest(&self, from: TimeMs) -> Digest {
         let mut digest = Digest::default();
-        let kept = self.iter().filter(|answered| answered.time >= first_kept(now));
+        let kept = self.iter().filter(|answered| answered.time >= from);
         kept.for_each(|answered| digest.add(answered.hash()));
         digest
     }
@@ -251,16 +249,9 @@ impl Requests {
     }
 }
 
-/// What was answered before this is forgotten.
-fn first_kept(now: TimeMs) -> TimeMs {
-    TimeMs(now.0.saturating_sub(REQUEST_ID_KEPT_MS as i64))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const DAY: i64 = REQUEST_ID_KEPT_MS as i64;
 
     fn answered(id: u128, time: i64, members: &[&str]) -> Answered {
         Answered {
@@ -273,8 +264,8 @@ mod tests {
         }
     }
 
-    fn get(requests: &Requests, id: u128, now: i64) -> Option<bool> {
-        requests.get(Scope::SHARED, RequestId(id), TimeMs(now)).map(|found| found.answer.is_some())
+    fn get(requests: &Requests, id: u128, from: i64) -> Option<bool> {
+        requests.get(Scope::SHARED, RequestId(id), TimeMs(from)).map(|found| found.answer.is_some())
     }
 
     #[test]
@@ -292,28 +283,17 @@ mod tests {
     }
 
     #[test]
-    fn a_day_later_a_request_is_forgotten_and_not_before() {
+    fn what_was_answered_before_is_not_found_and_its_memory_is_given_back_a_little_at_a_time() {
         let mut requests = Requests::default();
-        requests.insert(&answered(1, 0, &[]));
-        requests.insert(&answered(2, 5, &[]));
-        requests.forget(TimeMs(DAY), 9);
-        assert_eq!((requests.len(), get(&requests, 1, DAY)), (2, Some(true)));
-        assert_eq!(get(&requests, 1, DAY + 1), None, "what is not yet given back is not found either");
-        requests.forget(TimeMs(DAY + 1), 9);
-        assert_eq!((requests.len(), get(&requests, 2, DAY + 1)), (1, Some(true)));
-    }
-
-    #[test]
-    fn a_quiet_day_is_paid_for_a_little_at_a_time_and_nobody_can_tell() {
-        let mut requests = Requests::default();
-        (0..1_000).for_each(|id| requests.insert(&answered(id, 0, &["ann"])));
-        let (first_day, later) = (requests.digest(TimeMs(DAY)), requests.digest(TimeMs(2 * DAY)));
-        assert_eq!((requests.forget(TimeMs(2 * DAY), 64), requests.len()), (64, 1_000 - 64));
-        assert_ne!(first_day, later);
-        assert_eq!(requests.digest(TimeMs(2 * DAY)), later);
-        requests.insert(&answered(7, 2 * DAY, &[]));
-        assert_eq!(get(&requests, 7, 2 * DAY), Some(true), "an id that is over may be used again");
-        assert_eq!((requests.forget(TimeMs(2 * DAY), 10_000), requests.len()), (1_000 - 64, 1));
+        (0..1_000).for_each(|id| requests.insert(&answered(id, id as i64 / 500, &["ann"])));
+        assert_eq!([0, 499, 500].map(|id| get(&requests, id, 1)), [None, None, Some(true)]);
+        let (all, later) = (requests.digest(TimeMs(0)), requests.digest(TimeMs(1)));
+        assert_eq!((requests.forget(TimeMs(1), 64), requests.len()), (64, 1_000 - 64));
+        assert_ne!(all, later);
+        assert_eq!(requests.digest(TimeMs(1)), later, "nobody can tell whether it was given back");
+        requests.insert(&answered(7, 1, &[]));
+        assert_eq!(get(&requests, 7, 1), Some(true), "an id that is over may be used again");
+        assert_eq!((requests.forget(TimeMs(1), 10_000), requests.len()), (500 - 64, 501));
     }
 
     #[test]

@@ -171,6 +171,7 @@ fn with_precondition(mut change: Change, given: Precondition) -> Decoded<Change>
         | Change::RememberErased { .. }
         | Change::CreateNamespace { .. }
         | Change::DeleteNamespace {}
+        | Change::Resume {}
         | Change::Restore { .. } => {
             let message = "is not for this change, which has conditions of its own";
             return Err(Violation::new("precondition", Reason::Malformed, message).into());

@@ -154,11 +154,10 @@ impl Log for FileLog {
 
     fn trim(&mut self, through: Sequence, keep: &LogKeep) -> Result<(), StoreError> {
         let segments = self.files.segments().clone();
-        let age_max_ms = i64::try_from(keep.age_max.as_millis()).unwrap_or(i64::MAX);
         let mut bytes: u64 = segments.iter().map(|segment| segment.bytes).sum();
         let mut removed = 0;
         for (segment, next) in segments.iter().zip(segments.iter().skip(1)) {
-            let old = keep.now.0.saturating_sub(segment.written.0) > age_max_ms;
+            let old = segment.written < keep.since;
             let asked_to_go = segment.first <= keep.erased || bytes > keep.bytes_max || old;
             if next.first > through + 1 || !asked_to_go {
                 break;

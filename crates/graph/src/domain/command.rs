@@ -100,6 +100,8 @@ tagged! {
         22 CreateNamespace { creator: Scope },
         /// The command's namespace goes, and all that it held is erased; the only change of its last command.
         23 DeleteNamespace {},
+        /// A server resumes after a pause, of which but an hour counts for what is kept for a while. The writer's own.
+        24 Resume {},
     }
 }
 
@@ -149,7 +151,8 @@ impl Change {
             | Change::KeepErased { .. }
             | Change::RememberErased { .. }
             | Change::CreateNamespace { .. }
-            | Change::DeleteNamespace {} => Vec::new(),
+            | Change::DeleteNamespace {}
+            | Change::Resume {} => Vec::new(),
         }
     }
 }

@@ -6,11 +6,11 @@ mod log;
 
 pub use log::verify_log;
 
-use super::State;
 use super::compare::compare;
 use super::digest::{Digest, Hashed, hash_of};
 use super::topics::TopicIndex;
-use crate::domain::{Codec, Error, Finding, Inspector, TimeMs, Topic};
+use super::{Kept, State};
+use crate::domain::{Codec, Error, Finding, Inspector, Topic};
 use crate::graph::MemberIx;
 
 /// Who runs a check: is told what it finds and how far it is, and may end it by an error.
@@ -38,8 +38,8 @@ const FINDINGS_NAMED_MAX: u64 = 1_000;
 const CHECKED_PER_REPORT: u64 = 1_024;
 
 impl State {
-    /// Checks all of it; `now` is when the store's last command was accepted. An error is the verifier's own.
-    pub fn verify(&self, now: TimeMs, verifier: &mut dyn Verifier) -> Result<Verified, Error> {
+    /// Checks all of it, with what is kept for a while at the store's last command. An error is the verifier's own.
+    pub fn verify(&self, kept: &Kept, verifier: &mut dyn Verifier) -> Result<Verified, Error> {
         let mut check = Check { verifier, checked: 0, total: self.to_check(), findings: 0 };
         self.graph.inspect(&mut check)?;
         let mut topics = TopicIndex::default();
@@ -55,7 +55,7 @@ impl State {
         self.requests.inspect(self.time, &mut check)?;
         self.erasures.inspect(&mut check)?;
         check.verifier.progress(check.total, check.total)?;
-        Ok(Verified { findings: check.findings, digest: digest.0, whole: self.state_digest_at(now) })
+        Ok(Verified { findings: check.findings, digest: digest.0, whole: self.state_digest_at(kept) })
     }
 
     /// Members and edges are looked at in the graph and in the records; of an edge the graph has two halves.
@@ -72,11 +72,11 @@ impl State {
     }
 
     /// Returns the digest over everything that a state holds, what callers cannot read too: two states of one history have the same
-    /// one at the same time, however either came about. It finds where a replay of the log differs from what was live. What is broken is left
+    /// one when they are asked for the same time, however either came about. It finds where a replay of the log differs from what was live. What is broken is left
     /// out.
-    pub fn state_digest_at(&self, now: TimeMs) -> u128 {
-        let mut whole = self.requests.digest(now);
-        self.erasures.digest(&mut whole, now);
+    pub fn state_digest_at(&self, kept: &Kept) -> u128 {
+        let mut whole = self.requests.digest(kept.requests_from);
+        self.erasures.digest(&mut whole, kept.now);
         self.members.digest_times(&self.graph, &mut whole);
         self.edges.digest_times(&self.graph, &mut whole);
         self.statuses.digest_times(&mut whole);
@@ -94,7 +94,7 @@ impl State {
 
     /// Returns the digest at the time of its last command.
     pub fn state_digest(&self) -> u128 {
-        self.state_digest_at(self.time)
+        self.state_digest_at(&Kept::without_pauses(self.time))
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
         let mut state = state();
         break_it(&mut state);
         let mut notes = Notes::default();
-        let verified = state.verify(state.time(), &mut notes).unwrap();
+        let verified = state.verify(&Kept::without_pauses(state.time()), &mut notes).unwrap();
         assert_eq!(verified.findings, notes.found.len() as u64);
         notes.found
     }
@@ -256,7 +256,7 @@ mod tests {
     fn a_whole_state_has_none_and_gives_its_digest() {
         let state = state();
         let mut notes = Notes::default();
-        let verified = state.verify(state.time(), &mut notes).unwrap();
+        let verified = state.verify(&Kept::without_pauses(state.time()), &mut notes).unwrap();
         assert_eq!(
             (notes.found, verified),
             (Vec::new(), Verified { findings: 0, digest: state.digest(), whole: state.state_digest() })
@@ -464,10 +464,10 @@ mod tests {
         }
         let mut broken = state();
         broken.members.parts().1.add(1);
-        assert_eq!(broken.verify(broken.time(), &mut Ends), Err(Error::Cancelled));
+        assert_eq!(broken.verify(&Kept::without_pauses(broken.time()), &mut Ends), Err(Error::Cancelled));
         (0..1_500).for_each(|n| drop(broken.statuses.parts().2.insert((id(&n.to_string()), status_id("s")))));
         let mut notes = Notes::default();
-        assert_eq!(broken.verify(broken.time(), &mut notes).unwrap().findings, 1_501);
+        assert_eq!(broken.verify(&Kept::without_pauses(broken.time()), &mut notes).unwrap().findings, 1_501);
         assert_eq!(notes.found.len(), 1_000);
     }
 }
