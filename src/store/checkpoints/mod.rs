@@ -143,9 +143,8 @@ impl Checkpoints for SledCheckpoints {
         let (generation, sums) = finished.take::<(u64, GenerationSums)>()?;
         let file = StoreFile { generation, ..self.file };
         // If this fails it is unknown which generation the next start reads. It finds either, and the log after either.
-        file.write(&self.folder)?;
+        self.scrubbed.swap(file, sums)?;
         self.file = file;
-        self.scrubbed.knows(file, sums);
         self.measure();
         let current = generation_folder(&self.folder, generation);
         other_generations(&self.folder, &current)?.iter().try_for_each(|before| remove_folder(before))?;

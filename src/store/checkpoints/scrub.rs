@@ -102,6 +102,15 @@ impl Scrubbed {
         *self.known() = Some(Arc::new(Known { file, sums }));
     }
 
+    /// Makes a generation the current one on disk, and known, under one lock: a check that meets the new `STORE` waits for the lock, and
+    /// finds then that what it knew was replaced.
+    pub fn swap(&self, file: StoreFile, sums: GenerationSums) -> Result<(), StoreError> {
+        let mut known = self.known();
+        file.write(&self.folder)?;
+        *known = Some(Arc::new(Known { file, sums }));
+        Ok(())
+    }
+
     fn find(&self, known: &Known, pace: &mut Pace<'_>) -> Result<Result<(), String>, Error> {
         match StoreFile::read(&self.folder) {
             Ok(Some(file)) if file == known.file => {}
@@ -131,7 +140,7 @@ impl CheckpointScrub for Scrubbed {
     fn check(&self, pace: &mut Pace<'_>) -> Result<Option<String>, Error> {
         let Some(known) = self.known().clone() else { return Ok(None) };
         let found = self.find(&known, pace)?;
-        // Another one may have replaced it meanwhile.
+        // Another one may have replaced it meanwhile, which was read back before it did.
         let is_current = self.known().as_ref() == Some(&known);
         Ok(found.err().filter(|_| is_current))
     }
@@ -139,6 +148,8 @@ impl CheckpointScrub for Scrubbed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::store::StoreId;
 
@@ -179,5 +190,41 @@ mod tests {
             scrubbed.check(&mut |_| Err(Error::Cancelled)).unwrap().map(|what| what.contains("STORE")),
             Some(true)
         );
+    }
+
+    #[test]
+    fn a_check_beside_swaps_finds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scrubbed, done) = (Scrubbed::new(folder.path()), AtomicBool::new(false));
+        let generation = |number: u64| {
+            let generation = folder.path().join(format!("generation-{number}"));
+            fs::create_dir_all(&generation).unwrap();
+            fs::write(generation.join("db"), number.to_le_bytes()).unwrap();
+            (StoreFile { id: StoreId(5), generation: number }, GenerationSums::take(&generation).unwrap())
+        };
+        let swap = |number| {
+            let (file, sums) = generation(number);
+            scrubbed.swap(file, sums).unwrap();
+        };
+        swap(1);
+        std::thread::scope(|threads| {
+            let checks = threads.spawn(|| {
+                let mut checks = 0;
+                while !done.load(Ordering::Relaxed) {
+                    assert_eq!(scrubbed.check(&mut |_| Ok(())).unwrap(), None, "check {checks}");
+                    checks += 1;
+                }
+                checks
+            });
+            for number in 2..500 {
+                swap(number);
+                fs::remove_dir_all(folder.path().join(format!("generation-{}", number - 1))).unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+            assert!(checks.join().unwrap() > 0);
+        });
+        // What rots then is found.
+        fs::write(folder.path().join("generation-499/db"), b"rot").unwrap();
+        assert!(scrubbed.check(&mut |_| Ok(())).unwrap().is_some());
     }
 }
