@@ -124,6 +124,11 @@ impl Disk {
         self.store.as_mut()
     }
 
+    /// Returns whether a batch may be in the log or not, so that what is published may not be all there is.
+    pub fn is_in_doubt(&self) -> bool {
+        self.unknown.is_some()
+    }
+
     /// Finds out whether a batch is in the log whose append ended without saying so, and publishes it if it is.
     pub fn find_out(&mut self) {
         let (Some(store), Some(unknown)) = (&mut self.store, self.unknown.take()) else { return };

@@ -1,12 +1,16 @@
 //! Appends that do not say whether they are in the log: the engine finds it out, and its callers hear what is so.
 
-use kith::domain::{Error, Request};
-use kith::engine::{Engine, EngineOptions, Report, WriterEnd};
+use std::time::Duration;
+
+use kith::domain::{Change, Error, Precondition, Request};
+use kith::engine::{Engine, EngineOptions, ImportStream, Report, WriterEnd};
 use kith::store::MemoryStore;
 
 use crate::faulty::{Fault, Faulty};
 use crate::over::over;
 use crate::support::*;
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Puts a member; answers with the sequence after it.
 async fn write(engine: &Engine, id: &str, request: Option<Request>) -> Result<u64, Error> {
@@ -71,6 +75,35 @@ fn while_the_tail_cannot_be_read_nothing_else_is_appended() {
     }
 }
 
+#[test]
+fn a_long_command_is_not_prepared_without_what_may_be_in_the_log() {
+    let (memory, faulty) = (MemoryStore::new(STORE_ID), Faulty::default());
+    let options = EngineOptions { long_change_edges: 1_000, ..EngineOptions::default() };
+    let (engine, end) = Engine::open(over(memory.open(), &faulty), options).unwrap();
+    block_on(async {
+        engine.import((0..20_000).map(|n| put_edge("hub", "friend", &format!("fan-{n}"))).collect()).await.unwrap();
+        let (id, patch, precondition) =
+            (member_id("hub"), patch(|attrs| attrs.processing_restricted = true), Precondition::None);
+        let long = vec![Change::MergeMember { id, patch, precondition }];
+        faulty.next(&[Fault::UnknownThere]);
+        faulty.tail_fails(true);
+        assert_eq!(write(&engine, "lost", None).await, Err(Error::OutcomeUnknown));
+        let mut begun = engine.begin_import(long.clone(), &ImportStream::default()).await.unwrap();
+        // The writer has the long command by the time that it answers this.
+        assert!(write(&engine, "refused", None).await.is_err());
+        faulty.tail_fails(false);
+        write(&engine, "later", None).await.unwrap();
+        let refused = tokio::time::timeout(PATIENCE, begun.end()).await.expect("it is answered");
+        assert!(engine.state().unwrap().member("lost").is_some(), "what was in the log stays");
+        assert!(refused.is_err(), "it has the answer of any other");
+        engine.import(long).await.unwrap();
+        assert_eq!(engine.metrics().prepared.get(), 1);
+        let state = engine.state().unwrap();
+        assert_eq!(["lost", "refused", "later"].map(|id| state.member(id).is_some()), [true, false, true]);
+    });
+    assert_eq!(found_by_a_start(&memory, (engine, end)).1, 20_003);
+}
+
 /// Many at once, so that a batch is applied while the one before it is on its way and is lost.
 #[test]
 fn whatever_an_append_says_what_was_acknowledged_is_there_once() {
@@ -88,14 +121,14 @@ fn whatever_an_append_says_what_was_acknowledged_is_there_once() {
                 tokio::spawn(async move {
                     let mut answer = put(&engine).await;
                     while answer.is_err() {
-                        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                        tokio::time::sleep(Duration::from_millis(1)).await;
                         answer = put(&engine).await;
                     }
                     answer.unwrap()
                 })
             });
             let writers: Vec<_> = writers.collect();
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
             faulty.tail_fails(false);
             let mut sequences = Vec::new();
             for writer in writers {

@@ -40,7 +40,7 @@ impl Writer {
     }
 
     /// Begins to prepare a long order, and frees what others have replaced. To be called while no batch is on its way to the disk: what
-    /// is published is then all there is.
+    /// is published is then all there is, unless a batch is in doubt, which a copy made now would lack for ever.
     pub(in super::super) fn begin_long(&mut self) {
         let to_free = take(&mut self.long.to_free);
         if !to_free.is_empty() {
@@ -48,6 +48,10 @@ impl Writer {
         }
         if !self.long.replaced.is_empty() {
             // A batch with a long order is not written yet: what follows it would carry that out once more, and all at once.
+            return;
+        }
+        self.disk.find_out();
+        if self.disk.is_in_doubt() {
             return;
         }
         let Some(mut long) = self.long.under_way.take_if(|long| long.landed.is_none()) else { return };
@@ -69,7 +73,13 @@ impl Writer {
     /// that the thread of the disk has ended.
     pub(in super::super) fn long_batch(&mut self, ended: bool) -> Option<Option<Batch>> {
         if self.long.under_way.as_ref().is_none_or(|long| long.landed.is_none()) {
-            return Some(None);
+            // While a batch is in doubt it has the answer that any other has.
+            let left = self.long.under_way.take_if(|_| self.disk.is_in_doubt());
+            return Some(left.map(|long| {
+                let batch = self.at_once(long.order);
+                self.unpark();
+                batch
+            }));
         }
         let wait = ended || self.long.is_full();
         let Some(prepared) = self.long.preparer.prepared(wait) else { return Some(None) };
@@ -126,7 +136,8 @@ impl Writer {
         let Some(published) = published else { return self.at_once(order) };
         state.count_ahead(&published);
         // Whichever of the two goes with this batch is not freed where others wait.
-        let behind = state.sequence() != published.sequence();
+        let created = published.create_sequence();
+        let behind = state.sequence() != published.sequence() || state.create_sequence() != created;
         let replaced = Arc::new(state.clone());
         self.long.replaced.extend([published, replaced]);
         let Some(mut batch) = self.disk.batch_on(&namespace, state).filter(|_| !behind) else {
@@ -134,7 +145,9 @@ impl Writer {
         };
         let left = match order {
             Order::Write(order) => batch.write_prepared(order).map_err(|order| Order::Write(*order)),
-            Order::Import(order) if order.stream.is_broken() => Err(Order::Import(order)),
+            Order::Import(order) if order.stream.is_broken() || !order.stream.stays_in(created) => {
+                Err(Order::Import(order))
+            }
             Order::Import(order) => batch.import_prepared(order).map_err(Order::Import),
             other => Err(other),
         };
