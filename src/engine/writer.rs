@@ -120,10 +120,11 @@ impl Writer {
                         Err(TryRecvError::Empty) => match self.wait(&mut inbox, clock) {
                             Waited::Order(order) => order,
                             Waited::InVain | Waited::Ended => continue,
-                            Waited::Idle => match self.due() {
-                                Some(order) => order,
-                                None => continue,
-                            },
+                            Waited::Idle => {
+                                let due = self.due();
+                                self.delayed.extend(due);
+                                continue;
+                            }
                             Waited::NoDisk => return None,
                         },
                     };
@@ -132,9 +133,7 @@ impl Writer {
                     batch
                 }
             };
-            if let Some(order) = self.due() {
-                self.take(&mut batch, order);
-            }
+            self.due().into_iter().for_each(|order| self.take(&mut batch, order));
             self.fill(&mut batch, &mut inbox, clock);
             let batch = batch.apply();
             self.disk.settle()?;
@@ -150,10 +149,10 @@ impl Writer {
     }
 
     /// What the writer has to write of itself.
-    fn due(&mut self) -> Option<Order> {
+    fn due(&mut self) -> Vec<Order> {
         let now = self.common.clock.now();
-        let (namespace, changes) = self.retention.due(&self.published.borrow(), now)?;
-        Some(Order::Import(ImportOrder::of_its_own(namespace, changes)))
+        let due = self.retention.due(&self.published.borrow(), now).into_iter();
+        due.map(|(namespace, changes)| Order::Import(ImportOrder::of_its_own(namespace, changes))).collect()
     }
 
     /// Takes what is waiting; and what comes while the batch before is still on its way to the disk.

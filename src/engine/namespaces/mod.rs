@@ -138,10 +138,10 @@ impl Namespaces {
         self.iter_after(None)
     }
 
-    /// Returns the namespace whose first status to expire had expired at a time, if there is one.
-    pub fn expired_through(&self, time: TimeMs) -> Option<(&NamespaceName, &Arc<State>)> {
-        let (_, name) = self.expiring.get_min().filter(|(expires, _)| *expires <= time)?;
-        self.states.get_key_value(name)
+    /// Returns the namespaces with statuses that had expired at a time, by when the first did.
+    pub fn expired_through(&self, time: TimeMs) -> impl Iterator<Item = (&NamespaceName, &Arc<State>)> {
+        let due = self.expiring.iter().take_while(move |(expires, _)| *expires <= time);
+        due.filter_map(|(_, name)| self.states.get_key_value(name))
     }
 
     /// Returns the namespaces by how many members they have, those with the most first.

@@ -212,7 +212,7 @@ impl State {
         self.topics.interested(topic)
     }
 
-    /// Returns some of the statuses that had expired at a time, those that did first.
+    /// Returns the statuses that had expired at a time, in the order that they did.
     pub fn expired_through(&self, time: TimeMs) -> impl Iterator<Item = &StatusId> {
         self.statuses.expired_through(time)
     }

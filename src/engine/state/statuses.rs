@@ -19,9 +19,6 @@ type AuthorRank = (MemberIx, Reverse<TimeMs>, StatusId);
 
 type Records = OrdMap<StatusId, Arc<StatusRecord>>;
 
-/// How many expired statuses one command erases: some milliseconds of the writer's time.
-const ERASED_TOGETHER: usize = 1_024;
-
 /// The statuses by id, with their indexes and their digest.
 #[derive(Clone, Default)]
 pub struct Statuses {
@@ -115,10 +112,9 @@ impl Statuses {
         self.expiring.get_min().map(|(expires, _)| *expires)
     }
 
-    /// Returns some of the statuses that had expired at a time, those that did first.
+    /// Returns the statuses that had expired at a time, in the order that they did.
     pub fn expired_through(&self, time: TimeMs) -> impl Iterator<Item = &StatusId> {
-        let due = self.expiring.iter().take_while(move |(expired, _)| *expired <= time);
-        due.take(ERASED_TOGETHER).map(|(_, id)| id)
+        self.expiring.iter().take_while(move |(expired, _)| *expired <= time).map(|(_, id)| id)
     }
 
     /// Returns whether an audience names a kind.
