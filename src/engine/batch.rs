@@ -60,7 +60,7 @@ pub struct Batch {
     answers: Vec<Answer>,
     /// Who is erased, for the journal.
     erased: Vec<Journaled>,
-    /// Taken, and not applied yet: those that come one after the other are applied together.
+    /// Taken, and not applied yet: those of a namespace between which no write lies are applied together.
     imports: Vec<ImportOrder>,
     changes: usize,
     /// What they take on their way.
@@ -338,14 +338,10 @@ impl Batch {
             let message = "an earlier message of the same import failed".to_owned();
             return drop(order.reply.send(Err(Error::Internal(message))));
         }
-        if self.at.name != order.namespace {
-            self.apply_imports();
-            if let Err(error) = self.enter(&order.namespace) {
-                order.stream.breaks();
-                return drop(order.reply.send(Err(error)));
-            }
-        }
-        if !order.stream.stays_in(self.at.state.create_sequence()) {
+        let is_here = self.at.name == order.namespace;
+        let state =
+            if is_here { Some(&self.at.state) } else { self.namespaces.get(&order.namespace).map(|state| &**state) };
+        if !state.is_some_and(|state| order.stream.stays_in(state.create_sequence())) {
             order.stream.breaks();
             return drop(order.reply.send(Err(no_namespace(&order.namespace))));
         }
@@ -354,11 +350,25 @@ impl Batch {
         self.imports.push(order);
     }
 
+    /// Applies the imports that wait. Only those of one namespace depend on each other's order, so that they are applied together even
+    /// where others came between.
     fn apply_imports(&mut self) {
-        let mut orders = std::mem::take(&mut self.imports);
-        if !orders.is_empty() {
-            let imported = self.carry_out_imports(&mut orders);
-            self.conclude_imports(orders, imported);
+        let mut waiting = std::mem::take(&mut self.imports);
+        waiting.sort_by(|one, other| one.namespace.cmp(&other.namespace));
+        let mut waiting = waiting.into_iter().peekable();
+        while let Some(namespace) = waiting.peek().map(|order| order.namespace.clone()) {
+            let own = std::iter::from_fn(|| waiting.next_if(|order| order.namespace == namespace));
+            let mut orders: Vec<ImportOrder> = own.collect();
+            match self.enter(&namespace) {
+                Ok(()) => {
+                    let imported = self.carry_out_imports(&mut orders);
+                    self.conclude_imports(orders, imported);
+                }
+                Err(error) => orders.into_iter().for_each(|order| {
+                    order.stream.breaks();
+                    drop(order.reply.send(Err(error.clone())));
+                }),
+            }
         }
     }
 

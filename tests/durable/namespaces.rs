@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use kith::domain::{Change, Error, NamespaceName, Scope};
+use kith::domain::{Change, Error, MemberAttrs, NamespaceName, Precondition, Scope, TimeMs};
 use kith::engine::{Engine, EngineOptions, ImportStream, Namespaces, Report, SetTime, State, WriterEnd, export_stored};
-use kith::store::{BackupReader, MemoryStore};
+use kith::store::{BackupReader, Commit, Log, MemoryStore, NotAppended};
 
 use crate::commands::some_change;
 use crate::erasures::{BEGUN, DAY_MS, close, holds, open};
+use crate::over::{Hears, over};
 use crate::support::*;
 use crate::verify::{Findings, assert_sound};
 
@@ -148,6 +149,113 @@ fn a_stream_of_imports_does_not_go_on_in_another_namespace_of_its_name() {
         assert!(matches!(late, Err(Error::NotFound { .. })), "{late:?}");
         assert_eq!(own.state().unwrap().member_count(), 0);
         own.import(vec![put_bare("three")]).await.unwrap();
+    });
+    drop(engine);
+    end.join();
+}
+
+#[test]
+fn a_long_import_does_not_go_on_in_another_namespace_of_its_name() {
+    let options = EngineOptions { long_change_edges: 100, ..EngineOptions::default() };
+    let (engine, end) = Engine::open(MemoryStore::new(STORE_ID).open(), options).unwrap();
+    block_on(async {
+        let (own, stream) = (engine.within(&name("a")), ImportStream::default());
+        own.create_namespace(Scope::SHARED).await.unwrap();
+        own.begin_import(vec![put_bare("one")], &stream).await.unwrap().end().await.unwrap();
+        own.delete_namespace().await.unwrap();
+        own.create_namespace(Scope::SHARED).await.unwrap();
+        own.import((0..200).map(|n| put_edge("hub", "friend", &format!("fan-{n}"))).collect()).await.unwrap();
+        let hide = |attrs: &mut MemberAttrs| attrs.processing_restricted = true;
+        let (id, patch, precondition) = (member_id("hub"), patch(hide), Precondition::None);
+        let hide = vec![Change::MergeMember { id, patch, precondition }];
+        let late = own.begin_import(hide.clone(), &stream).await.unwrap().end().await;
+        assert!(matches!(late, Err(Error::NotFound { .. })), "{late:?}");
+        assert_eq!(own.import(hide).await.unwrap().results.iter().filter(|result| result.is_ok()).count(), 1);
+        assert_eq!(engine.metrics().prepared.get(), 1, "it is one that is prepared");
+    });
+    drop(engine);
+    end.join();
+}
+
+/// Holds up the first append after it is closed, until it is opened.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    fn set(&self, closed: bool) {
+        *self.0.0.lock().unwrap() = closed;
+        self.0.1.notify_all();
+    }
+}
+
+impl Hears for Gate {
+    fn append(&mut self, log: &mut dyn Log, commits: &[Commit]) -> Result<(), NotAppended> {
+        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |closed| *closed).unwrap());
+        log.append(commits)
+    }
+}
+
+#[test]
+fn imports_that_wait_together_are_grouped_by_their_namespace() {
+    let gate = Gate::default();
+    let (engine, end) = Engine::open(over(MemoryStore::new(STORE_ID).open(), &gate), EngineOptions::default()).unwrap();
+    block_on(async {
+        let all = ["a", "b", "c"].map(|text| engine.within(&name(text)));
+        for engine in &all {
+            engine.create_namespace(Scope::SHARED).await.unwrap();
+        }
+        gate.set(true);
+        let (before, streams) = (engine.clone(), [(); 3].map(|()| ImportStream::default()));
+        let before = tokio::spawn(async move { before.import(vec![put_bare("before")]).await.unwrap() });
+        wait_until(|| engine.orders_waiting() == 0).await;
+        let mut begun = Vec::new();
+        for n in 0..300 {
+            let edges = (0..30).map(|m| put_edge(&format!("m{n}"), "friend", &format!("n{m}"))).collect();
+            begun.push((n % 3, all[n % 3].begin_import(edges, &streams[n % 3]).await.unwrap()));
+        }
+        let begun_at = Instant::now();
+        gate.set(false);
+        before.await.unwrap();
+        let mut sequences = Vec::new();
+        for (namespace, mut import) in begun {
+            sequences.push((import.end().await.unwrap().revision.sequence(), namespace));
+        }
+        println!("300 imports of 30 edges, alternately into 3 namespaces: {:.1?}", begun_at.elapsed());
+        for own in 0..3 {
+            let own: Vec<u64> = sequences.iter().filter(|(_, n)| *n == own).map(|(sequence, _)| *sequence).collect();
+            assert!(own.len() == 100 && own.is_sorted(), "those of a stream stay in order");
+        }
+        sequences.sort_unstable();
+        let changes = sequences.chunk_by(|one, next| one.1 == next.1).count();
+        assert!(changes <= 6, "{changes} groups of 3 namespaces, in two batches at most");
+    });
+    drop(engine);
+    end.join();
+}
+
+#[test]
+fn what_has_expired_in_many_namespaces_is_erased_together() {
+    let time = SetTime::at(BEGUN);
+    let options = EngineOptions { status_retention: Duration::from_secs(1), ..EngineOptions::default() };
+    let (engine, end) = Engine::open_at(MemoryStore::new(STORE_ID).open(), options, time.clone()).unwrap();
+    block_on(async {
+        for n in 0..100 {
+            let own = engine.within(&name(&format!("n{n}")));
+            own.create_namespace(Scope::SHARED).await.unwrap();
+            let mut status = sample_status("s", "ann");
+            status.attrs.expire_time = Some(TimeMs(BEGUN.0 + 1_000));
+            own.write(vec![put_bare("ann"), Change::PostStatus { status }], None, Report::Revision).await.unwrap();
+        }
+        assert_eq!(engine.namespaces().totals().statuses, 100);
+        time.pass_ms(2_000);
+        let (begun, mut writes) = (Instant::now(), 0);
+        while engine.namespaces().totals().statuses > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "those of all namespaces are soon erased");
+            engine.write(vec![put_bare(&format!("m{writes}"))], None, Report::Revision).await.unwrap();
+            writes += 1;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(engine.namespaces().verify(&mut Findings::default()).unwrap().findings, 0);
     });
     drop(engine);
     end.join();
