@@ -44,7 +44,7 @@ pub async fn list_namespaces(
     let after = after.map(|token| NamespaceName::parse("page_token", &token.cursor[0])).transpose()?;
     let (all, administers) = (service.engine.namespaces(), context.principal.administers());
     // A name that the caller may not know is not even in a token, so a page ends with one of its own.
-    let mut own = all.iter_after(after.as_ref()).filter(|(name, _)| administers.covers(name)).peekable();
+    let mut own = administers.among(after.as_ref(), |begin| all.iter_from(begin)).peekable();
     let mut answer = pb::ListNamespacesResponse::default();
     while let Some((name, state)) = own.next() {
         answer.namespaces.push(namespace(name, state));

@@ -10,6 +10,7 @@ mod totals;
 mod verify;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,15 +128,14 @@ impl Namespaces {
         self.states.get(&NamespaceName::default()).expect("the default namespace is always there")
     }
 
-    /// Returns the namespaces by name; those after `after` if given.
-    pub fn iter_after(&self, after: Option<&NamespaceName>) -> impl Iterator<Item = (&NamespaceName, &Arc<State>)> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        self.states.range::<_, NamespaceName>((after.map_or(Unbounded, Excluded), Unbounded))
+    /// Returns the namespaces by name, from a bound on.
+    pub fn iter_from(&self, begin: Bound<&NamespaceName>) -> impl Iterator<Item = (&NamespaceName, &Arc<State>)> {
+        self.states.range::<_, NamespaceName>((begin, Bound::Unbounded))
     }
 
     /// Returns all namespaces by name.
     pub fn iter(&self) -> impl Iterator<Item = (&NamespaceName, &Arc<State>)> {
-        self.iter_after(None)
+        self.iter_from(Bound::Unbounded)
     }
 
     /// Returns the namespaces with statuses that had expired at a time, by when the first did.
