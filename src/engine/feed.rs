@@ -21,12 +21,16 @@ use crate::store::{Commit, LogCursor, LogSource, StoreError};
 const READ_TOGETHER: usize = 1_024;
 /// About how many changes are read together, because a commit may hold many.
 const CHANGES_TOGETHER: usize = 4_096;
+/// About how many commits of other namespaces are passed over together.
+const PASSED_TOGETHER: usize = 65_536;
 
 /// A position in the sequence of writes, from which changes are followed. It does not keep the engine alive.
 pub struct Feed {
     published: watch::Receiver<Arc<Namespaces>>,
     clock: Arc<Clock>,
     log: Arc<dyn LogSource>,
+    /// The only namespace that is followed, if not all are.
+    only: Option<NamespaceName>,
     /// The cursor into the log. It is none while a thread reads with it, and stays none if that thread was not waited for.
     cursor: Option<Box<dyn LogCursor>>,
     /// The last commit that was read.
@@ -64,7 +68,7 @@ pub enum Changed {
 }
 
 impl Engine {
-    /// Follows the changes after a revision, given as a token found in `field`, or after the newest one if it is empty. The log is read for
+    /// Follows the changes of the handle's namespace after a revision, given as a token found in `field`, or after the newest one if it is empty. The log is read for
     /// `caller`, on threads that all share.
     pub async fn feed(&self, field: &str, from: &str, caller: Arc<str>) -> Result<Feed, Error> {
         let after = match from {
@@ -81,17 +85,17 @@ impl Engine {
         if after + 1 < earliest {
             return Err(too_old(store_id, earliest));
         }
-        Ok(self.feed_after(after, self.pools.readers.clone(), caller))
+        Ok(self.feed_after(after, Some(self.namespace.clone()), self.pools.readers.clone(), caller))
     }
 
-    /// Follows the changes after the newest revision on a thread of its own, for all who watch.
+    /// Follows the changes of all namespaces after the newest revision on a thread of its own, for all who watch.
     pub fn follow(&self) -> Feed {
-        self.feed_after(self.namespaces().sequence(), self.pools.follower.clone(), Arc::default())
+        self.feed_after(self.namespaces().sequence(), None, self.pools.follower.clone(), Arc::default())
     }
 
-    fn feed_after(&self, read: Sequence, threads: Lanes, caller: Arc<str>) -> Feed {
+    fn feed_after(&self, read: Sequence, only: Option<NamespaceName>, threads: Lanes, caller: Arc<str>) -> Feed {
         let (published, log, clock) = (self.published.clone(), self.log.clone(), self.clock.clone());
-        Feed { published, clock, log, cursor: None, read, threads, caller }
+        Feed { published, clock, log, only, cursor: None, read, threads, caller }
     }
 }
 
@@ -118,17 +122,25 @@ impl Feed {
         }
     }
 
-    /// Waits for commits and makes something of what each of the next ones left behind, on the thread that reads them.
+    /// Waits for commits and makes something of what each of the next ones left behind, on the thread that reads them. Where all of them
+    /// are of other namespaces than the one that is followed, there is nothing to make.
     pub async fn next<T: Send + 'static>(&mut self, make: fn(&State, Changes) -> T) -> Result<Vec<T>, Error> {
+        let read = self.read;
         loop {
-            let read = self.read;
             let newer = self.published.wait_for(|namespaces| namespaces.sequence() > read);
             let namespaces = newer.await.map_err(|_| stopped())?.clone();
             let made = self.read_through(namespaces, make).await?;
-            if !made.is_empty() {
+            if self.read > read {
                 return Ok(made);
             }
         }
+    }
+
+    /// Returns a cursor that goes on after the last commit that was read.
+    fn cursor(&self) -> Box<dyn LogCursor> {
+        let mut cursor = self.log.cursor(self.read);
+        self.only.iter().for_each(|only| cursor.only(only));
+        cursor
     }
 
     async fn read_through<T: Send + 'static>(
@@ -137,13 +149,16 @@ impl Feed {
         make: fn(&State, Changes) -> T,
     ) -> Result<Vec<T>, Error> {
         let (store_id, through) = (namespaces.store_id(), namespaces.sequence());
-        let mut cursor = self.cursor.take().unwrap_or_else(|| self.log.cursor(self.read));
+        let mut cursor = self.cursor.take().unwrap_or_else(|| self.cursor());
+        let only = self.only.clone();
         let reading = self.threads.begin(&self.caller, move |_permit| {
-            let (mut made, mut last, mut events) = (Vec::new(), None, 0);
-            while made.len() < READ_TOGETHER && events < CHANGES_TOGETHER {
-                let commits = cursor.read(through)?;
+            let (mut made, mut last, mut events, mut passed) = (Vec::new(), None, 0, 0);
+            while made.len() < READ_TOGETHER && events < CHANGES_TOGETHER && passed < PASSED_TOGETHER {
+                let mut commits = cursor.read(through)?;
                 let Some(newest) = commits.last() else { break };
                 last = Some(newest.sequence);
+                passed += commits.len();
+                commits.retain(|commit| only.as_ref().is_none_or(|only| commit.namespace == *only));
                 events += commits.iter().flat_map(|commit| &commit.events).map(Vec::len).sum::<usize>();
                 made.extend(commits.into_iter().map(|commit| {
                     // The state of a namespace that is gone by now says nothing of what was done in it.

@@ -118,7 +118,10 @@ async fn send_all(mut feed: Feed, mut watcher: Watcher, mut sender: Sender) -> R
 async fn catch_up(feed: &mut Feed, position: &mut Sequence, sender: &mut Sender) -> Result<bool, Error> {
     feed.seek(*position);
     let made = feed.next(messages_of).await?;
-    sender.send(made.iter(), position, Beat::of(feed)).await
+    let is_sent = sender.send(made.iter(), position, Beat::of(feed)).await?;
+    // Behind them there may be commits of other namespaces.
+    *position = feed.position();
+    Ok(is_sent && sender.beat(*position, Beat::of(feed)).await)
 }
 
 /// What a message says where there is nothing else to say.
@@ -141,8 +144,8 @@ impl Beat {
 }
 
 impl Sender {
-    /// Sends the messages of the watcher's namespace, and returns false if the watcher is gone. Where nothing is wanted of what is made for long, the watcher hears how far
-    /// it has come.
+    /// Sends the messages of the watcher's namespace, and returns false if the watcher is gone. Where nothing is wanted of what is made
+    /// for long, the watcher hears how far it has come.
     async fn send(
         &mut self,
         made: impl Iterator<Item = &Made>,
@@ -151,13 +154,10 @@ impl Sender {
     ) -> Result<bool, Error> {
         for made in made {
             let is_own = made.namespace == self.namespace;
-            let mut messages = if is_own { self.filter.messages(made) } else { Cow::Borrowed(&[][..]) };
+            let messages = if is_own { self.filter.messages(made) } else { Cow::Borrowed(&[][..]) };
             *position = made.sequence;
             if is_own && made.ends_namespace {
                 return Err(no_namespace(&self.namespace));
-            }
-            if messages.is_empty() && self.last.elapsed() >= self.heartbeat {
-                messages = vec![beat.at(*position)].into();
             }
             for message in messages.iter() {
                 if self.outlet.send(message.clone()).await.is_err() {
@@ -165,7 +165,19 @@ impl Sender {
                 }
                 self.last = Instant::now();
             }
+            if !self.beat(*position, beat).await {
+                return Ok(false);
+            }
         }
         Ok(true)
+    }
+
+    /// Says how far the watcher has come if nothing was sent for long, and returns false if the watcher is gone.
+    async fn beat(&mut self, position: Sequence, beat: Beat) -> bool {
+        if self.last.elapsed() < self.heartbeat {
+            return true;
+        }
+        self.last = Instant::now();
+        self.outlet.send(beat.at(position)).await.is_ok()
     }
 }

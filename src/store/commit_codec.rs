@@ -31,10 +31,15 @@ pub fn encode(commit: &Commit) -> Vec<u8> {
     to.bytes
 }
 
-pub fn decode(sequence: Sequence, payload: &[u8]) -> Read<Commit> {
+/// Reads a commit. If it is of another namespace than the only one that is wanted, it comes without changes, answer and events.
+pub fn decode(sequence: Sequence, payload: &[u8], only: Option<&NamespaceName>) -> Read<Commit> {
     let mut from = Decoder::new(payload);
     let namespace = NamespaceName::decode(&mut from)?;
     let time = TimeMs::decode(&mut from)?;
+    if only.is_some_and(|only| *only != namespace) {
+        let command = Command { time, request: None, changes: Vec::new() };
+        return Ok(Commit { sequence, namespace, command, answer: Vec::new(), events: Vec::new() });
+    }
     let request: Option<Request> = Codec::decode(&mut from)?;
     let answer = if request.is_some() { from.blob()?.to_vec() } else { Vec::new() };
     let (mut changes, mut events) = (Vec::new(), Vec::new());

@@ -14,7 +14,7 @@ const HEADS: &str = include_str!("../../tests/corpus/heads.hex");
 
 #[test]
 fn no_commit_breaks_the_log() {
-    fuzz("commits", of_hex(COMMITS), |bytes| commit_codec::decode(7, bytes));
+    fuzz("commits", of_hex(COMMITS), |bytes| commit_codec::decode(7, bytes, None));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_commit_does_not_grow_by_two_bytes_for_each_copy_of_what_it_says() {
             answer: Vec::new(),
             events: vec![vec![event.clone(); events]],
         };
-        commit_codec::decode(7, &commit_codec::encode(&commit)).map(|commit| commit.events[0].len())
+        commit_codec::decode(7, &commit_codec::encode(&commit), None).map(|commit| commit.events[0].len())
     };
     assert_eq!(read(1), Ok(1));
     assert_eq!(read(2), Err(Malformed("a change is said to have left the same behind twice")));

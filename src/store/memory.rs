@@ -9,7 +9,7 @@ use super::{
     LogCursor, LogKeep, LogSource, NotAppended, Pace, Row, Store, StoreError, StoreId, check_order, commit_codec,
     frame, scrub_log,
 };
-use crate::domain::{Error, Sequence};
+use crate::domain::{Error, NamespaceName, Sequence};
 
 /// A checkpoint's values by key.
 pub type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -140,7 +140,7 @@ impl LogSource for MemoryLog {
     }
 
     fn cursor(&self, after: Sequence) -> Box<dyn LogCursor> {
-        Box::new(MemoryCursor { log: self.clone(), after, bytes_read: 0 })
+        Box::new(MemoryCursor { log: self.clone(), after, bytes_read: 0, only: None })
     }
 
     fn bytes(&self) -> u64 {
@@ -157,6 +157,7 @@ struct MemoryCursor {
     log: MemoryLog,
     after: Sequence,
     bytes_read: u64,
+    only: Option<NamespaceName>,
 }
 
 impl LogCursor for MemoryCursor {
@@ -172,10 +173,15 @@ impl LogCursor for MemoryCursor {
         };
         let position = || format!("log, sequence {sequence}");
         let payload = frame::open(&key(sequence), &value, &position)?;
-        let commit = commit_codec::decode(sequence, payload).map_err(|malformed| damaged(&position(), malformed))?;
+        let commit = commit_codec::decode(sequence, payload, self.only.as_ref());
+        let commit = commit.map_err(|malformed| damaged(&position(), malformed))?;
         self.after = sequence;
         self.bytes_read += value.len() as u64;
         Ok(vec![commit])
+    }
+
+    fn only(&mut self, namespace: &NamespaceName) {
+        self.only = Some(namespace.clone());
     }
 
     fn bytes_read(&self) -> u64 {

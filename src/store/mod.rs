@@ -248,6 +248,9 @@ pub trait LogCursor: Send {
     /// together was appended together, so it may go beyond `through`. `TooOld` if the next one is no longer there.
     fn read(&mut self, through: Sequence) -> Result<Vec<Commit>, StoreError>;
 
+    /// Has the commits of all namespaces but one read without their changes, answers and events, which nobody looks at, from now on.
+    fn only(&mut self, namespace: &NamespaceName);
+
     /// Encoded bytes read so far.
     fn bytes_read(&self) -> u64;
 }

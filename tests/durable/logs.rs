@@ -1,6 +1,8 @@
 //! What every log must do, wherever it keeps its bytes, and however its appends end.
 
-use kith::domain::TimeMs;
+use std::time::Instant;
+
+use kith::domain::{Change, Command, NamespaceName, TimeMs};
 use kith::store::{Commit, Log, LogKeep, LogSource, MemoryStore, NotAppended, StoreError};
 
 use crate::faulty::{Fault, Faulty};
@@ -166,6 +168,46 @@ fn the_log_is_read_from_anywhere_while_it_grows() {
         let mut log = open();
         assert_eq!(log.tail(), Ok(200));
         assert_eq!(read(log.source().as_ref(), 17, 200).unwrap(), commits(18..=200));
+    });
+}
+
+/// Reads a log to its end, and returns how long that took, too.
+fn timed(log: &dyn LogSource, only: Option<&NamespaceName>, through: u64) -> (Vec<Commit>, Duration) {
+    let (mut cursor, begun, mut found) = (log.cursor(0), Instant::now(), Vec::new());
+    only.iter().for_each(|only| cursor.only(only));
+    while found.len() < through as usize {
+        found.extend(cursor.read(through).unwrap());
+    }
+    (found, begun.elapsed())
+}
+
+#[test]
+fn of_commits_of_other_namespaces_only_the_beginning_is_read() {
+    on_every_log(|open| {
+        let mut log = open();
+        let own = NamespaceName::parse("name", "own").unwrap();
+        let edges: Vec<Change> = (0..40).map(|n| put_edge("ann", "friend", &format!("m{n}"))).collect();
+        let all = (1..=4_000).map(|sequence| {
+            let namespace = if sequence % 100 == 0 { own.clone() } else { NamespaceName::default() };
+            let before = commit(sequence, b"answer");
+            let (changes, events) = (edges.clone(), vec![Vec::new(); edges.len()]);
+            Commit { namespace, command: Command { changes, ..before.command }, events, ..before }
+        });
+        let all: Vec<Commit> = all.collect();
+        all.chunks(50).for_each(|commits| append(log.as_mut(), commits));
+        let source = log.source();
+        let (whole, slow) = timed(source.as_ref(), None, 4_000);
+        let (found, fast) = timed(source.as_ref(), Some(&own), 4_000);
+        assert_eq!(whole, all);
+        for (found, whole) in found.iter().zip(&all) {
+            if whole.namespace == own {
+                assert_eq!(found, whole);
+            } else {
+                assert_eq!((found.sequence, &found.namespace), (whole.sequence, &whole.namespace));
+                assert_eq!((found.command.time, found.command.changes.len()), (whole.command.time, 0));
+            }
+        }
+        println!("all is read in {slow:.1?}, of a namespace that has a hundredth of it in {fast:.1?}");
     });
 }
 

@@ -244,7 +244,7 @@ fn no_commit_breaks_what_comes_after_it() {
     let state = state();
     fuzz("replays", commits().iter().map(encode_commit), |bytes| -> Result<(), StoreError> {
         let sequence = state.sequence() + 1;
-        let commit = decode_commit(sequence, bytes).map_err(|malformed| damaged(malformed.0))?;
+        let commit = decode_commit(sequence, bytes, None).map_err(|malformed| damaged(malformed.0))?;
         let mut state = state.clone();
         state.replay(&[commit])?;
         use_up(&state);

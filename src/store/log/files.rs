@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 
 use super::segment::{FRAME_HEADER_BYTES, FrameHeader, HEADER_BYTES, SegmentHeader};
 use super::tail_file::TailFile;
-use crate::domain::{Error, Sequence, TimeMs};
+use crate::domain::{Error, NamespaceName, Sequence, TimeMs};
 use crate::store::private::drop_cached;
 use crate::store::{Commit, LogCursor, LogSource, NUMBER_MAX, Pace, StoreError, StoreId, scrub_log};
 
@@ -119,6 +119,8 @@ pub struct FileCursor {
     next: Sequence,
     open: Option<OpenSegment>,
     bytes_read: u64,
+    /// The only namespace whose changes are wanted, if there is one.
+    only: Option<NamespaceName>,
 }
 
 struct OpenSegment {
@@ -146,7 +148,7 @@ impl LogCursor for FileCursor {
                 return Err(StoreError::Damaged { what });
             }
             let at = open.at;
-            let commits = open.next_frame(self.next, segment.bytes)?;
+            let commits = open.next_frame(self.next, segment.bytes, self.only.as_ref())?;
             self.bytes_read += open.at - at;
             if let Some(last) = commits.last() {
                 self.next = last.sequence + 1;
@@ -158,6 +160,10 @@ impl LogCursor for FileCursor {
             open.ahead = Vec::new();
         }
         Ok(Vec::new())
+    }
+
+    fn only(&mut self, namespace: &NamespaceName) {
+        self.only = Some(namespace.clone());
     }
 
     fn bytes_read(&self) -> u64 {
@@ -183,7 +189,12 @@ impl FileCursor {
 
 impl OpenSegment {
     /// The commits from `next` on of the frame here, in a segment that ends where `end` is; none if they all come before it.
-    fn next_frame(&mut self, next: Sequence, end: u64) -> Result<Vec<Commit>, StoreError> {
+    fn next_frame(
+        &mut self,
+        next: Sequence,
+        end: u64,
+        only: Option<&NamespaceName>,
+    ) -> Result<Vec<Commit>, StoreError> {
         let (name, expected, salt) = (LogFiles::name(self.header.first), self.expected, self.header.salt);
         let damaged = |how: &str| StoreError::Damaged { what: format!("{name}, sequence {expected}: {how}") };
         let header = self.ahead(FRAME_HEADER_BYTES, end)?.and_then(|bytes| FrameHeader::decode(bytes.first_chunk()?));
@@ -193,7 +204,7 @@ impl OpenSegment {
         if header.last() >= next {
             let frame = self.ahead(FRAME_HEADER_BYTES + header.payload_bytes(), end)?;
             let frame = frame.ok_or_else(|| damaged("a frame is cut short"))?;
-            commits = header.commits(salt, &frame[FRAME_HEADER_BYTES..]).map_err(|wrong| damaged(wrong.0))?;
+            commits = header.commits(salt, &frame[FRAME_HEADER_BYTES..], only).map_err(|wrong| damaged(wrong.0))?;
             commits.retain(|commit| commit.sequence >= next);
         }
         self.at += header.frame_bytes() as u64;
@@ -227,7 +238,7 @@ impl LogSource for Arc<LogFiles> {
     }
 
     fn cursor(&self, after: Sequence) -> Box<dyn LogCursor> {
-        Box::new(FileCursor { files: self.clone(), next: after + 1, open: None, bytes_read: 0 })
+        Box::new(FileCursor { files: self.clone(), next: after + 1, open: None, bytes_read: 0, only: None })
     }
 
     fn bytes(&self) -> u64 {

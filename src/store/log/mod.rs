@@ -352,8 +352,9 @@ fn read_segment(files: &LogFiles, first: Sequence) -> Result<ReadSegment, StoreE
     if frame_after(&bytes, at, header.salt, expected).is_some() {
         return Err(damaged(&format!("{name}: {stopped}, and more follows")));
     }
-    let time_of =
-        |(frame, payload): (FrameHeader, &[u8])| Some(frame.commits(header.salt, payload).ok()?.last()?.command.time);
+    let time_of = |(frame, payload): (FrameHeader, &[u8])| {
+        Some(frame.commits(header.salt, payload, None).ok()?.last()?.command.time)
+    };
     let torn = bytes[at.min(bytes.len())..].iter().any(|&byte| byte != 0);
     let last_time = last_frame.and_then(time_of);
     Ok(ReadSegment { header, last: expected - 1, last_time, end: at, bytes: bytes.len(), torn })

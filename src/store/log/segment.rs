@@ -6,8 +6,8 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
-use crate::domain::Sequence;
 use crate::domain::codec::{Decoder, Encoder, Malformed};
+use crate::domain::{NamespaceName, Sequence};
 use crate::store::{Commit, StoreError, StoreId, commit_codec};
 
 /// The format of segments this version writes, and the only one it reads.
@@ -138,11 +138,11 @@ impl FrameHeader {
         if matches { Ok(()) } else { Err(Malformed("a frame's checksum does not match")) }
     }
 
-    /// The commits of a payload whose checksum matches.
-    pub fn commits(self, salt: u64, payload: &[u8]) -> Result<Vec<Commit>, Malformed> {
+    /// The commits of a payload whose checksum matches, those of other namespaces than the only one that is wanted without their changes.
+    pub fn commits(self, salt: u64, payload: &[u8], only: Option<&NamespaceName>) -> Result<Vec<Commit>, Malformed> {
         self.check(salt, payload)?;
         let mut from = Decoder::new(payload);
-        let commits = (0..u64::from(self.commits)).map(|i| commit_codec::decode(self.first + i, from.blob()?));
+        let commits = (0..u64::from(self.commits)).map(|i| commit_codec::decode(self.first + i, from.blob()?, only));
         let commits = commits.collect::<Result<_, _>>()?;
         from.end()?;
         Ok(commits)
@@ -187,7 +187,7 @@ pub fn frame_after(bytes: &[u8], at: usize, salt: u64, least: Sequence) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Command, NamespaceName, TimeMs};
+    use crate::domain::{Command, TimeMs};
 
     const STORE: StoreId = StoreId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210);
 
@@ -218,7 +218,7 @@ mod tests {
         assert!(bytes.len().is_multiple_of(ALIGNMENT));
         let Found::Frame { header, payload } = found_at(&bytes, 0, 99) else { panic!("no frame") };
         assert_eq!((header.first, header.last(), header.frame_bytes()), (3, 4, bytes.len()));
-        assert_eq!(header.commits(99, payload).unwrap(), commits);
+        assert_eq!(header.commits(99, payload, None).unwrap(), commits);
         assert!(matches!(found_at(&bytes, 0, 98), Found::Broken(_)), "another salt");
         let content = FRAME_HEADER_BYTES + FrameHeader::decode(bytes.first_chunk().unwrap()).unwrap().payload_bytes();
         for at in 0..content {
