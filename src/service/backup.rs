@@ -17,9 +17,9 @@ pub async fn backup(
     }
     let namespaces = service.engine.namespaces_at(&message.min_revision).await?;
     let only = service.engine.namespace().clone();
-    namespaces.find(&only)?;
-    let only = Some(only).filter(|_| !message.all_namespaces);
-    begin(service.engine.streams(), &context, move |outlet| send_all(&namespaces, only.as_ref(), outlet))
+    let lifetime = service.engine.lifetime(&**namespaces.find(&only)?);
+    let (only, lifetime) = Some((only, lifetime)).filter(|_| !message.all_namespaces).unzip();
+    begin(service.engine.streams(), &context, lifetime, move |outlet| send_all(&namespaces, only.as_ref(), outlet))
 }
 
 fn send_all(

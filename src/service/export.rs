@@ -28,7 +28,8 @@ pub async fn export(
     // It is a member's own export, which has all that is kept, whether or not its processing is restricted.
     let find = |id: MemberId| state.graph().find(id.as_str()).ok_or_else(|| Error::not_found(Resource::Member, &id));
     let member = member.map(find).transpose()?;
-    begin(service.engine.streams(), &context, move |outlet| match member {
+    let lifetime = service.engine.lifetime(&state);
+    begin(service.engine.streams(), &context, Some(lifetime), move |outlet| match member {
         None => send_all(&revision, encode::totals(&state), state.records(), outlet),
         Some(ix) => send_all(&revision, encode::totals_of(state.records_of(ix)), state.records_of(ix), outlet),
     })

@@ -156,7 +156,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn no_token_breaks_a_list_or_a_read() {
     let key = std::sync::Arc::new(TokenKey::new(Secret([7; 32])));
-    let listing = Listing::new(&key, &NamespaceName::default(), "ListMembers", &pb::ListMembersRequest::default());
+    let listing = Listing::new(&key, &NamespaceName::default(), 1, "ListMembers", &pb::ListMembersRequest::default());
     let tokens = [&["ann"][..], &["ann", "friend", "in"]].map(|cursor| listing.token(NOW, cursor).into_bytes());
     fuzz("page tokens", tokens, |bytes| listing.parse(&text(bytes), 1));
     let revision = Revision::new(7 << 64, 9).to_string().into_bytes();

@@ -10,7 +10,7 @@ use prost::Message;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::domain::limits::PAGE_TOKEN_BYTES_MAX;
-use crate::domain::{NamespaceName, Reason, TimeMs, Violation};
+use crate::domain::{NamespaceName, Reason, Sequence, TimeMs, Violation};
 use crate::engine::TokenKey;
 
 const VERSION: u8 = 2;
@@ -27,7 +27,8 @@ pub struct PageToken {
     pub cursor: Vec<String>,
 }
 
-/// What a token belongs to: the namespace, the RPC, and its request without what may differ from page to page.
+/// What a token belongs to: the namespace, by its name and the command that created it, the RPC, and its request without what may differ
+/// from page to page.
 #[derive(Debug, Clone)]
 pub struct Listing {
     request: u64,
@@ -36,9 +37,16 @@ pub struct Listing {
 
 impl Listing {
     /// Makes the listing of a request whose page size, page token and read options were cleared.
-    pub fn new(key: &Arc<TokenKey>, namespace: &NamespaceName, rpc: &str, request: &impl Message) -> Listing {
+    pub fn new(
+        key: &Arc<TokenKey>,
+        namespace: &NamespaceName,
+        created: Sequence,
+        rpc: &str,
+        request: &impl Message,
+    ) -> Listing {
         let mut bytes = namespace.as_str().as_bytes().to_vec();
         bytes.push(0);
+        bytes.extend(created.to_be_bytes());
         bytes.extend(rpc.as_bytes());
         bytes.push(0);
         bytes.extend(request.encode_to_vec());
@@ -123,18 +131,18 @@ mod tests {
     #[test]
     fn a_token_is_read_by_its_own_request_alone() {
         let key = Arc::new(TokenKey::new(Secret([1; 32])));
-        let listing = Listing::new(&key, &NamespaceName::default(), "ListMembers", &ListMembersRequest::default());
+        let listing = Listing::new(&key, &NamespaceName::default(), 1, "ListMembers", &ListMembersRequest::default());
         let token = listing.token(TimeMs(-5), &["3", "née"]);
         let read = listing.parse(&token, 2).unwrap().unwrap();
         assert_eq!(read, PageToken { as_of: TimeMs(-5), cursor: vec!["3".to_owned(), "née".to_owned()] });
         assert_eq!(listing.parse("", 2), Ok(None));
 
         let reason = |listing: &Listing, token: &str| listing.parse(token, 2).unwrap_err().reason;
-        let other = Listing::new(&key, &NamespaceName::default(), "ListEdges", &ListMembersRequest::default());
+        let other = Listing::new(&key, &NamespaceName::default(), 1, "ListEdges", &ListMembersRequest::default());
         assert_eq!(reason(&other, &token), Reason::PageTokenMismatch);
         let elsewhere = Arc::new(TokenKey::new(Secret([2; 32])));
         let elsewhere =
-            Listing::new(&elsewhere, &NamespaceName::default(), "ListMembers", &ListMembersRequest::default());
+            Listing::new(&elsewhere, &NamespaceName::default(), 1, "ListMembers", &ListMembersRequest::default());
         assert_eq!(reason(&elsewhere, &token), Reason::Malformed);
         for at in 0..token.len() {
             let mut forged = token.clone().into_bytes();

@@ -28,7 +28,8 @@ impl Service {
 
     /// Returns what the pages of a list belong to.
     pub(super) fn listing(&self, rpc: &str, request: &impl prost::Message) -> Listing {
-        Listing::new(self.engine.token_key(), self.engine.namespace(), rpc, request)
+        let created = self.engine.state().map_or(0, |state| state.create_sequence());
+        Listing::new(self.engine.token_key(), self.engine.namespace(), created, rpc, request)
     }
 
     /// Returns the services for the namespace of a call.

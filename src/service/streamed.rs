@@ -13,7 +13,7 @@ use tonic::Status;
 use super::call::CallContext;
 use super::to_status;
 use crate::domain::{Error, Reason};
-use crate::engine::Lanes;
+use crate::engine::{Lanes, Lifetime};
 
 /// A message of many parts is sent when it has so many bytes; the last part may come on top.
 pub const MESSAGE_BYTES_ENOUGH: usize = 1_024 * 1_024;
@@ -23,13 +23,15 @@ const MESSAGES_AHEAD: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Begins an answer on one of the threads for streams. `make` sends its messages to the outlet, and ends with an error that the outlet
-/// returns. The answer is refused if all threads are taken, or as many as its caller may have.
+/// returns: where the answer is of one namespace, it ends with that. The answer is refused if all threads are taken, or as many as its
+/// caller may have.
 pub fn begin<T: Send + 'static>(
     streams: &Lanes,
     context: &CallContext,
+    lifetime: Option<Lifetime>,
     make: impl FnOnce(&Outlet<T>) -> Result<(), Error> + Send + 'static,
 ) -> Result<Streamed<T>, Error> {
-    begin_with(streams, &context.principal.share(), context.deadline, PATIENCE, make)
+    begin_with(streams, &context.principal.share(), context.deadline, PATIENCE, lifetime, make)
 }
 
 fn begin_with<T: Send + 'static>(
@@ -37,10 +39,11 @@ fn begin_with<T: Send + 'static>(
     share: &Arc<str>,
     deadline: Option<Instant>,
     patience: Duration,
+    lifetime: Option<Lifetime>,
     make: impl FnOnce(&Outlet<T>) -> Result<(), Error> + Send + 'static,
 ) -> Result<Streamed<T>, Error> {
     let (to_caller, messages) = mpsc::channel(MESSAGES_AHEAD);
-    let outlet = Outlet { to_caller, deadline, patience, runtime: Handle::current() };
+    let outlet = Outlet { to_caller, deadline, patience, lifetime, runtime: Handle::current() };
     let making = streams.begin(share, move |_permit| make(&outlet))?;
     Ok(Streamed::new(messages, async { making.await? }))
 }
@@ -50,12 +53,15 @@ pub struct Outlet<T> {
     to_caller: mpsc::Sender<T>,
     deadline: Option<Instant>,
     patience: Duration,
+    /// Of the namespace that the answer is of, if it is of one alone.
+    lifetime: Option<Lifetime>,
     runtime: Handle,
 }
 
 impl<T> Outlet<T> {
     /// Sends the caller a message, once there is room for it.
     pub fn send(&self, message: T) -> Result<(), Error> {
+        self.check_lifetime()?;
         let until = Instant::now() + self.patience;
         let until = self.deadline.map_or(until, |deadline| deadline.min(until));
         // The timer is made inside the future, because only there is a runtime at hand.
@@ -70,13 +76,17 @@ impl<T> Outlet<T> {
         }
     }
 
-    /// Returns an error if the caller has gone, for work between messages.
+    /// Returns an error if the caller has gone, or the namespace, for work between messages.
     pub fn check(&self) -> Result<(), Error> {
         if self.to_caller.is_closed() {
             return Err(Error::Cancelled);
         }
         let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        if late { Err(Error::DeadlineExceeded) } else { Ok(()) }
+        if late { Err(Error::DeadlineExceeded) } else { self.check_lifetime() }
+    }
+
+    fn check_lifetime(&self) -> Result<(), Error> {
+        self.lifetime.as_ref().map_or(Ok(()), Lifetime::check)
     }
 }
 
@@ -121,7 +131,9 @@ mod tests {
     use tonic::Code;
 
     use super::*;
-    use crate::engine::{Bounds, Length, Priority, Threads};
+    use crate::domain::NamespaceName;
+    use crate::engine::{Bounds, Engine, EngineOptions, Length, Priority, Threads};
+    use crate::store::{MemoryStore, StoreId};
 
     const LONG: Duration = Duration::from_secs(20);
     const SHORT: Duration = Duration::from_millis(30);
@@ -150,7 +162,7 @@ mod tests {
     fn count(deadline: Option<Instant>, patience: Duration) -> (Streamed<u64>, Lanes) {
         let streams = streams(1);
         let numbers = |outlet: &Outlet<u64>| (0..).try_for_each(|number| outlet.send(number));
-        (begin_with(&streams, &"".into(), deadline, patience, numbers).unwrap(), streams)
+        (begin_with(&streams, &"".into(), deadline, patience, None, numbers).unwrap(), streams)
     }
 
     async fn until_free(streams: &Lanes) {
@@ -187,18 +199,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn work_between_messages_ends_with_the_namespace() {
+        let (engine, _end) = Engine::open(MemoryStore::new(StoreId(1)).open(), EngineOptions::default()).unwrap();
+        let own = engine.within(&NamespaceName::parse("name", "own").unwrap());
+        own.create_namespace().await.unwrap();
+        let (lifetime, streams) = (own.lifetime(&*own.state().unwrap()), streams(1));
+        let work = |outlet: &Outlet<u64>| {
+            outlet.send(0)?;
+            loop {
+                outlet.check()?;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        let mut stream = begin(&streams, &CallContext::unlimited(), Some(lifetime), work).unwrap();
+        assert_eq!(stream.next().await.unwrap().unwrap(), 0);
+        own.delete_namespace().await.unwrap();
+        own.create_namespace().await.unwrap();
+        let end = tokio::time::timeout(LONG, stream.next()).await.expect("it ends");
+        assert_eq!(end.unwrap().unwrap_err().code(), Code::NotFound);
+    }
+
+    #[tokio::test]
     async fn its_failure_is_not_taken_for_its_end() {
         let streams = streams(1);
-        let stream = begin(&streams, &CallContext::unlimited(), |outlet: &Outlet<u64>| {
+        let stream = begin(&streams, &CallContext::unlimited(), None, |outlet: &Outlet<u64>| {
             outlet.send(0)?;
             Err(Error::Internal("for the test".to_owned()))
         });
         assert_eq!(ended(stream.unwrap()).await, Code::Internal);
         until_free(&streams).await;
-        let stream = begin(&streams, &CallContext::unlimited(), |_: &Outlet<u64>| panic!("for the test"));
+        let stream = begin(&streams, &CallContext::unlimited(), None, |_: &Outlet<u64>| panic!("for the test"));
         assert_eq!(ended(stream.unwrap()).await, Code::Internal);
         until_free(&streams).await;
-        let stream = begin(&streams, &CallContext::unlimited(), |outlet: &Outlet<u64>| outlet.send(0));
+        let stream = begin(&streams, &CallContext::unlimited(), None, |outlet: &Outlet<u64>| outlet.send(0));
         assert_eq!(ended(stream.unwrap()).await, Code::Ok);
     }
 
@@ -206,11 +239,11 @@ mod tests {
     async fn no_more_are_made_at_once_than_there_are_streams() {
         let streams = streams(1);
         let numbers = |outlet: &Outlet<u64>| (0..).try_for_each(|number| outlet.send(number));
-        let first = begin(&streams, &CallContext::unlimited(), numbers).unwrap();
-        let refused = begin(&streams, &CallContext::unlimited(), numbers).err().unwrap();
+        let first = begin(&streams, &CallContext::unlimited(), None, numbers).unwrap();
+        let refused = begin(&streams, &CallContext::unlimited(), None, numbers).err().unwrap();
         assert!(matches!(refused, Error::Overloaded { .. }));
         drop(first);
         until_free(&streams).await;
-        assert!(begin(&streams, &CallContext::unlimited(), numbers).is_ok());
+        assert!(begin(&streams, &CallContext::unlimited(), None, numbers).is_ok());
     }
 }

@@ -21,7 +21,8 @@ pub async fn verify(
     let namespaces = service.engine.namespaces_at(&message.min_revision).await?;
     let (state, through) = (namespaces.find(service.engine.namespace())?.clone(), namespaces.sequence());
     let engine = service.engine.clone();
-    begin(service.engine.streams(), &context, move |outlet| {
+    let lifetime = engine.lifetime(&state);
+    begin(service.engine.streams(), &context, Some(lifetime), move |outlet| {
         let verifier = &mut Reporter { outlet, reported: Instant::now() };
         let mut verified = state.verify(&namespaces.kept_at(namespaces.time()), verifier)?;
         verified.findings += engine.verify_disk(through, verifier)?;

@@ -14,7 +14,7 @@ use tonic_types::StatusExt;
 
 use crate::ask::*;
 use crate::bound::READS;
-use crate::harness::{Kith, PATIENCE, reason};
+use crate::harness::{Kith, PATIENCE, end_of, reason};
 use crate::secured::{bearing, denied, refusal, served_with, sha256, unauthenticated, until};
 
 const NAMESPACES: usize = 20;
@@ -306,6 +306,8 @@ async fn a_deleted_namespace_is_gone_and_one_of_its_name_is_another() {
     fill(&kith, 0, &mut Rng::with_seed(1)).await;
     let at = kith.members().list_members(within(ListMembersRequest::default(), "n00", "n00-token")).await.unwrap();
     let revision = at.into_inner().revision;
+    let first = ListMembersRequest { page_size: 1, ..Default::default() };
+    let page = kith.members().list_members(within(first.clone(), "n00", "n00-token")).await.unwrap().into_inner();
     let mut watched =
         kith.data().watch(within(WatchRequest::default(), "n00", "n00-token")).await.unwrap().into_inner();
     let delete = |allow_missing| {
@@ -326,10 +328,51 @@ async fn a_deleted_namespace_is_gone_and_one_of_its_name_is_another() {
     create(&kith.channel, "n00", "n00-token").await.unwrap();
     let members = list_members(|_| {}).answer_in(kith.channel.clone(), "n00", "n00-token").await.unwrap();
     assert!(!members.contains("ada"), "{members}");
+    let next = ListMembersRequest { page_token: page.next_page_token, ..first };
+    let refused = kith.members().list_members(within(next, "n00", "n00-token")).await.unwrap_err();
+    assert_eq!(reason(&refused), "PAGE_TOKEN_MISMATCH");
     // What was done under its name before is of another namespace.
     let since = within(WatchRequest { from_revision: revision, ..Default::default() }, "n00", "n00-token");
     let refused = kith.data().watch(since).await.unwrap_err();
     assert_eq!(reason(&refused), "REVISION_TOO_OLD");
+    kith.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_or_backup_under_way_ends_with_its_namespace() {
+    let folder = tempfile::tempdir().unwrap();
+    let kith = Kith::start(served_with(|server| server.access = Some(callers(folder.path())))).await;
+    create(&kith.channel, "n00", "n00-token").await.unwrap();
+    // So much that a stream cannot be made before its caller takes it.
+    let random = &mut Rng::with_seed(1);
+    let mut noise = |len: usize| (0..len).map(|_| random.alphanumeric()).collect::<String>();
+    let messages = (0..24).map(|n| {
+        let mut record = |m| {
+            let (display_name, headline) = (noise(150), noise(250));
+            let member = Member { id: format!("m{n}-{m}"), display_name, headline, ..Default::default() };
+            ImportRecord { record: Some(import_record::Record::Member(member)), ..Default::default() }
+        };
+        ImportRequest { records: (0..1_000).map(&mut record).collect(), ..Default::default() }
+    });
+    let messages: Vec<ImportRequest> = messages.collect();
+    let mut import = bearing(tokio_stream::iter(messages), "n00-token");
+    import.metadata_mut().insert("kith-namespace", "n00".parse().unwrap());
+    assert_eq!(kith.data().import(import).await.unwrap().into_inner().created, 24_000);
+    let export = || within(ExportRequest::default(), "n00", "n00-token");
+    let mut exported = kith.data().export(export()).await.unwrap().into_inner();
+    let backup = |all_namespaces| BackupRequest { all_namespaces, ..Default::default() };
+    let mut backed_up = kith.admin().backup(within(backup(false), "n00", "n00-token")).await.unwrap().into_inner();
+    let mut all = kith.admin().backup(within(backup(true), "n00", "root-token")).await.unwrap().into_inner();
+    let ask = delete_namespace(|r| r.name = text("n00"));
+    ask.answer_to(kith.channel.clone(), "n00-token").await.unwrap();
+    create(&kith.channel, "n00", "n00-token").await.unwrap();
+    assert_eq!(refusal(&end_of(&mut exported).await), (Code::NotFound, text("NOT_FOUND")));
+    assert_eq!(refusal(&end_of(&mut backed_up).await), (Code::NotFound, text("NOT_FOUND")));
+    // A backup of all is what there was at its revision.
+    while all.message().await.unwrap().is_some() {}
+    // The namespace that is there now has its own.
+    let mut exported = kith.data().export(export()).await.unwrap().into_inner();
+    while exported.message().await.unwrap().is_some() {}
     kith.stop().await.unwrap();
 }
 
