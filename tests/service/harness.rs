@@ -27,8 +27,10 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub async fn end_of<T>(stream: &mut tonic::Streaming<T>) -> tonic::Status {
     let ended = async {
         loop {
-            if let Err(status) = stream.message().await {
-                return status;
+            match stream.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the stream ends well"),
+                Err(status) => return status,
             }
         }
     };
