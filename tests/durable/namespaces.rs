@@ -262,6 +262,31 @@ fn what_has_expired_in_many_namespaces_is_erased_together() {
 }
 
 #[test]
+fn a_feed_of_a_quiet_namespace_passes_over_what_is_done_in_others() {
+    let (engine, end) = Engine::open(MemoryStore::new(STORE_ID).open(), EngineOptions::default()).unwrap();
+    block_on(async {
+        let quiet = engine.within(&name("quiet"));
+        quiet.create_namespace().await.unwrap();
+        let mut feed = quiet.feed("from", "", "".into()).await.unwrap();
+        let mut seen = Vec::new();
+        // In the second round nothing is done in the quiet one.
+        for n in 0..60 {
+            let own = if n % 30 == 7 && n < 30 { &quiet } else { &engine };
+            own.write(vec![put_bare(&format!("m{n}"))], None, Report::Revision).await.unwrap();
+            while n % 30 == 29 && feed.position() < engine.namespaces().sequence() {
+                let next = feed.next(|_, changes| changes.namespace);
+                let next = tokio::time::timeout(Duration::from_secs(30), next).await;
+                seen.extend(next.expect("how far it has come is known, whatever is wanted").unwrap());
+            }
+        }
+        assert_eq!(feed.position(), engine.namespaces().sequence());
+        assert_eq!(seen, [name("quiet")]);
+    });
+    drop(engine);
+    end.join();
+}
+
+#[test]
 fn commands_of_many_that_come_together_are_each_of_its_own() {
     on_every_store(|open| {
         let (engine, end) = Engine::open(open(), EngineOptions::default()).unwrap();
