@@ -21,8 +21,6 @@ use crate::store::{Commit, Journaled};
 pub const COMMANDS_TOGETHER: usize = 16;
 /// Commands that go to disk together at most.
 const COMMANDS_MAX: usize = 1_024;
-/// Changes in them at most, so that a batch of imports stays in memory's bounds.
-const CHANGES_MAX: usize = 65_536;
 
 /// An answer that waits for its batch to be on disk.
 pub enum Answer {
@@ -139,9 +137,10 @@ impl Batch {
         self.at.count_on(self.namespaces.sequence());
     }
 
-    pub fn has_room(&self) -> bool {
+    /// Returns whether more may go with it, of which there may be so many changes in all.
+    pub fn has_room(&self, changes_max: usize) -> bool {
         let bytes_max = BatchBytes::of(self.common.options.memory).0;
-        self.commits.len() + self.imports.len() < COMMANDS_MAX && self.changes < CHANGES_MAX && self.bytes < bytes_max
+        self.commits.len() + self.imports.len() < COMMANDS_MAX && self.changes < changes_max && self.bytes < bytes_max
     }
 
     /// Whether more of what waits would make more of the batch's way to the disk: enough writes do, and imports gain by numbers.

@@ -185,17 +185,28 @@ impl Engine {
         }
     }
 
-    /// Carries out one command, all of its changes or none; on disk when it returns.
-    ///
-    /// The outcome has what `report` asks for. A retry under the same request id has the first one's outcome.
+    /// Carries out one command that nobody called for, as `write_for` does.
     pub async fn write(
         &self,
         changes: Vec<Change>,
         request: Option<Request>,
         report: Report,
     ) -> Result<Outcome, Refusal> {
+        self.write_for("".into(), changes, request, report).await
+    }
+
+    /// Carries out one command, all of its changes or none, in its caller's turn; on disk when it returns.
+    ///
+    /// The outcome has what `report` asks for. A retry under the same request id has the first one's outcome.
+    pub async fn write_for(
+        &self,
+        caller: Arc<str>,
+        changes: Vec<Change>,
+        request: Option<Request>,
+        report: Report,
+    ) -> Result<Outcome, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let order = WriteOrder { namespace: self.namespace.clone(), changes, request, report, reply };
+        let order = WriteOrder { caller, namespace: self.namespace.clone(), changes, request, report, reply };
         self.order(Order::Write(order), answer).await.map_err(Refusal::Command)?
     }
 
@@ -303,7 +314,8 @@ impl Engine {
 
     /// Returns how many orders wait for the writer: commands, and now and then a checkpoint to install.
     pub fn orders_waiting(&self) -> usize {
-        self.orders.max_capacity() - self.orders.capacity()
+        let taken = usize::try_from(self.metrics.orders_taken.get()).unwrap_or(0);
+        self.orders.max_capacity() - self.orders.capacity() + taken
     }
 
     /// Returns what the store takes on disk, as of the last batch, so that nobody waits for the disk to know.

@@ -32,6 +32,8 @@ pub struct Metrics {
     pub ended_by_budget: Counter,
     pub ended_by_deadline: Counter,
     pub ended_by_caller: Counter,
+    /// How many orders the writer has that wait for their turn.
+    pub orders_taken: Gauge,
     /// How many commands were put on disk, and how many went together.
     pub commands: Counter,
     pub batch_commands: Histogram,
@@ -112,6 +114,7 @@ impl Default for Metrics {
             ended_by_budget: Counter::default(),
             ended_by_deadline: Counter::default(),
             ended_by_caller: Counter::default(),
+            orders_taken: Gauge::default(),
             commands: Counter::default(),
             batch_commands: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             append_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 17)),

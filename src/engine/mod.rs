@@ -41,6 +41,7 @@ mod state;
 mod stored_export;
 mod take_over;
 mod threads;
+mod turns;
 mod under_way;
 mod visibility;
 mod writer;

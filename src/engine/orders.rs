@@ -12,6 +12,8 @@ use crate::domain::{Change, Error, NamespaceName, Request, Sequence};
 use crate::store::{FinishedCheckpoint, StoreError};
 
 pub struct WriteOrder {
+    /// Whose turn it takes.
+    pub caller: Arc<str>,
     pub namespace: NamespaceName,
     pub changes: Vec<Change>,
     pub request: Option<Request>,
@@ -29,6 +31,24 @@ pub struct ImportOrder {
 }
 
 impl Order {
+    /// Returns whose turn a command takes.
+    pub fn caller(&self) -> Option<&Arc<str>> {
+        match self {
+            Order::Write(order) => Some(&order.caller),
+            Order::Import(order) => Some(order.stream.caller()),
+            _ => None,
+        }
+    }
+
+    /// Returns how many changes a command has.
+    pub fn changes(&self) -> usize {
+        match self {
+            Order::Write(order) => order.changes.len(),
+            Order::Import(order) => order.changes.len(),
+            _ => 0,
+        }
+    }
+
     /// Returns the namespace that a command is of.
     pub fn namespace(&self) -> Option<&NamespaceName> {
         match self {

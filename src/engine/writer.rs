@@ -21,6 +21,7 @@ use super::namespaces::checkpoint::Covered;
 use super::orders::{CheckpointWritten, ImportOrder, Order, Rot};
 use super::retention::Retention;
 use super::state::new_secret;
+use super::turns::Turns;
 use crate::domain::{Change, ErasureKey, NamespaceName, Precondition, Scope, Sequence, TimeMs, builtin_kinds};
 use crate::store::{LogKeep, RowCounts, Store, StoreError};
 
@@ -31,6 +32,12 @@ const IDLE_MAX: Duration = Duration::from_secs(5);
 const DUE_WHEN_IDLE: u64 = 8;
 /// While memory is full, a checkpoint is due at this part of the log.
 const DUE_WHEN_FULL: u64 = 64;
+/// Changes that go together at most, so that a batch of imports stays in memory's bounds.
+const CHANGES_MAX: usize = 65_536;
+/// The same while several callers write: some 10 ms of work. A command of one caller may have as many.
+const CHANGES_SHARED_MAX: usize = 1_000;
+/// How long after two orders that were of different callers the writer expects more of several.
+const SHARED_FOR: Duration = Duration::from_secs(1);
 /// After a checkpoint that could not be written; twice as long after each further one, up to the most.
 const CHECKPOINT_RETRY: Duration = Duration::from_secs(5);
 const CHECKPOINT_RETRY_MAX: Duration = Duration::from_secs(300);
@@ -40,8 +47,12 @@ pub struct Writer {
     pub(super) common: Common,
     pub(super) published: watch::Receiver<Arc<Namespaces>>,
     pub(super) long: LongOrders,
-    /// What was kept waiting behind a long order: it comes before what is in the inbox.
+    /// What was kept waiting behind a long order, and what nobody called for: it comes before the turns of callers.
     pub(super) delayed: VecDeque<Order>,
+    turns: Turns<Order>,
+    /// Whose order was taken last, and when an order was taken that was of another caller than the one before.
+    last_caller: Option<Arc<str>>,
+    last_change: Option<Instant>,
     /// By the newest checkpoint.
     covered: Covered,
     checkpointer: Checkpointer,
@@ -76,6 +87,9 @@ impl Writer {
             covered,
             long: LongOrders::start(&common.threads, orders.clone())?,
             delayed: VecDeque::new(),
+            turns: Turns::default(),
+            last_caller: None,
+            last_change: None,
             checkpointer: Checkpointer::start(&common.threads, orders)?,
             retention: Retention::new(common.options.status_retention),
             common,
@@ -118,8 +132,7 @@ impl Writer {
                             continue;
                         }
                         Err(TryRecvError::Empty) => match self.wait(&mut inbox, clock) {
-                            Waited::Order(order) => order,
-                            Waited::InVain | Waited::Ended => continue,
+                            Waited::Order | Waited::InVain | Waited::Ended => continue,
                             Waited::Idle => {
                                 let due = self.due();
                                 self.delayed.extend(due);
@@ -144,8 +157,35 @@ impl Writer {
         }
     }
 
+    /// Returns the order whose turn it is; the error says whether more can come.
     fn next(&mut self, inbox: &mut mpsc::Receiver<Order>) -> Result<Order, TryRecvError> {
-        self.delayed.pop_front().map_or_else(|| inbox.try_recv(), Ok)
+        let end = loop {
+            match inbox.try_recv() {
+                Ok(order) => self.queue(order),
+                Err(end) => break end,
+            }
+        };
+        let next = self.delayed.pop_front().or_else(|| self.turns.pop(|order| order.changes().max(1) as u64));
+        self.common.metrics.orders_taken.set(i64::try_from(self.turns.len()).unwrap_or(i64::MAX));
+        let order = next.ok_or(end)?;
+        if let Some(caller) = order.caller().filter(|caller| Some(*caller) != self.last_caller.as_ref()) {
+            self.last_change = self.last_caller.is_some().then(Instant::now);
+            self.last_caller = Some(caller.clone());
+        }
+        Ok(order)
+    }
+
+    fn queue(&mut self, order: Order) {
+        match order.caller().cloned() {
+            Some(caller) => self.turns.push(&caller, order),
+            None => self.delayed.push_back(order),
+        }
+    }
+
+    /// Returns how many changes may go together: while several callers write, so few that none waits long for the batch before its own.
+    fn changes_max(&self) -> usize {
+        let is_shared = self.turns.callers() > 1 || self.last_change.is_some_and(|change| change.elapsed() < SHARED_FOR);
+        if is_shared { CHANGES_SHARED_MAX } else { CHANGES_MAX }
     }
 
     /// What the writer has to write of itself.
@@ -157,7 +197,7 @@ impl Writer {
 
     /// Takes what is waiting; and what comes while the batch before is still on its way to the disk.
     fn fill(&mut self, batch: &mut Batch, inbox: &mut mpsc::Receiver<Order>, clock: &Runtime) {
-        while batch.has_room() && !self.long.is_full() {
+        while batch.has_room(self.changes_max()) && !self.long.is_full() {
             let free = self.disk.is_free();
             if free && batch.is_worth_writing() {
                 break;
@@ -165,14 +205,15 @@ impl Writer {
             let order = match self.next(inbox) {
                 Err(_) if !free => clock.block_on(async {
                     tokio::select! {
-                        order = inbox.recv() => order,
+                        order = inbox.recv() => order.map(|order| self.queue(order)),
                         _ = self.disk.done() => None,
                     }
                 }),
-                order => order.ok(),
+                order => order.ok().map(|order| self.take(batch, order)),
             };
-            let Some(order) = order else { break };
-            self.take(batch, order);
+            if order.is_none() {
+                break;
+            }
         }
     }
 
@@ -180,7 +221,10 @@ impl Writer {
     fn wait(&mut self, inbox: &mut mpsc::Receiver<Order>, clock: &Runtime) -> Waited {
         let waited = clock.block_on(async {
             tokio::select! {
-                order = inbox.recv() => order.map_or(Waited::Ended, Waited::Order),
+                order = inbox.recv() => order.map_or(Waited::Ended, |order| {
+                    self.queue(order);
+                    Waited::Order
+                }),
                 done = self.disk.done() => done.map_or(Waited::NoDisk, |()| Waited::InVain),
                 () = tokio::time::sleep(IDLE_MAX) => Waited::Idle,
             }
@@ -200,7 +244,7 @@ impl Writer {
                 self.checkpoint_if_due(DUE_WHEN_IDLE);
             }
             Waited::InVain => self.look_after_the_store(),
-            Waited::Order(_) | Waited::Ended | Waited::NoDisk => {}
+            Waited::Order | Waited::Ended | Waited::NoDisk => {}
         }
         waited
     }
@@ -386,7 +430,7 @@ impl Common {
 
 /// What a wait for an order came to.
 enum Waited {
-    Order(Order),
+    Order,
     InVain,
     /// Nothing came for `IDLE_MAX`.
     Idle,

@@ -17,7 +17,7 @@ impl Service {
         report: Report,
     ) -> Result<Outcome, Refusal> {
         context.principal.about_to_write(&changes);
-        self.engine.write(changes, request, report).await
+        self.engine.write_for(context.principal.share(), changes, request, report).await
     }
 
     /// Carries out a single change, whose resource is the request's field `resource`; where that is empty, it is the request.

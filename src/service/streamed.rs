@@ -131,7 +131,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
-    use crate::domain::NamespaceName;
+    use crate::domain::{NamespaceName, Scope};
     use crate::engine::{Bounds, Engine, EngineOptions, Length, Priority, Threads};
     use crate::store::{MemoryStore, StoreId};
 
@@ -202,8 +202,8 @@ mod tests {
     async fn work_between_messages_ends_with_the_namespace() {
         let (engine, _end) = Engine::open(MemoryStore::new(StoreId(1)).open(), EngineOptions::default()).unwrap();
         let own = engine.within(&NamespaceName::parse("name", "own").unwrap());
-        own.create_namespace().await.unwrap();
-        let (lifetime, streams) = (own.lifetime(&*own.state().unwrap()), streams(1));
+        own.create_namespace(Scope::SHARED).await.unwrap();
+        let (lifetime, streams) = (own.lifetime(&own.state().unwrap()), streams(1));
         let work = |outlet: &Outlet<u64>| {
             outlet.send(0)?;
             loop {
@@ -214,7 +214,7 @@ mod tests {
         let mut stream = begin(&streams, &CallContext::unlimited(), Some(lifetime), work).unwrap();
         assert_eq!(stream.next().await.unwrap().unwrap(), 0);
         own.delete_namespace().await.unwrap();
-        own.create_namespace().await.unwrap();
+        own.create_namespace(Scope::SHARED).await.unwrap();
         let end = tokio::time::timeout(LONG, stream.next()).await.expect("it ends");
         assert_eq!(end.unwrap().unwrap_err().code(), Code::NotFound);
     }

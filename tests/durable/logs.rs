@@ -1,6 +1,6 @@
 //! What every log must do, wherever it keeps its bytes, and however its appends end.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kith::domain::{Change, Command, NamespaceName, TimeMs};
 use kith::store::{Commit, Log, LogKeep, LogSource, MemoryStore, NotAppended, StoreError};

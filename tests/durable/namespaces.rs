@@ -246,10 +246,10 @@ fn what_has_expired_in_many_namespaces_is_erased_together() {
             status.attrs.expire_time = Some(TimeMs(BEGUN.0 + 1_000));
             own.write(vec![put_bare("ann"), Change::PostStatus { status }], None, Report::Revision).await.unwrap();
         }
-        assert_eq!(engine.namespaces().totals().statuses, 100);
+        assert_eq!(engine.namespaces().totals().rows.statuses, 100);
         time.pass_ms(2_000);
         let (begun, mut writes) = (Instant::now(), 0);
-        while engine.namespaces().totals().statuses > 0 {
+        while engine.namespaces().totals().rows.statuses > 0 {
             assert!(begun.elapsed() < Duration::from_secs(30), "those of all namespaces are soon erased");
             engine.write(vec![put_bare(&format!("m{writes}"))], None, Report::Revision).await.unwrap();
             writes += 1;
@@ -266,7 +266,7 @@ fn a_feed_of_a_quiet_namespace_passes_over_what_is_done_in_others() {
     let (engine, end) = Engine::open(MemoryStore::new(STORE_ID).open(), EngineOptions::default()).unwrap();
     block_on(async {
         let quiet = engine.within(&name("quiet"));
-        quiet.create_namespace().await.unwrap();
+        quiet.create_namespace(Scope::SHARED).await.unwrap();
         let mut feed = quiet.feed("from", "", "".into()).await.unwrap();
         let mut seen = Vec::new();
         // In the second round nothing is done in the quiet one.
