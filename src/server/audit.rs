@@ -97,7 +97,8 @@ impl Audit {
     /// Logs a write that was carried out or refused.
     fn written(&self, id: &CallId, caller: &str, rpc: &str, principal: &Principal, code: Code) {
         let (Subjects { named, count, erasures }, namespace) = (principal.subjects(), principal.namespace());
-        let named: Vec<String> = named.iter().map(|subject| subject.text(|id| self.ids.written(id))).collect();
+        let named: Vec<String> =
+            named.iter().map(|subject| subject.text(|id| self.ids.written(namespace, id))).collect();
         tracing::info!(
             target: "audit", call = %id, trace_id = id.trace_id(), caller, %namespace, rpc, outcome = ?code, ids = ?named, changes = count,
             erasures, "write"
@@ -136,8 +137,8 @@ impl Audit {
 
 fn log_read(read: &Read, ids: &AuditIds, suppressed: &AtomicU64) {
     let Read { id, caller, namespace, rpc, asked, code } = read;
-    let viewer = (!asked.viewer.is_empty()).then(|| ids.written(&asked.viewer));
-    let named: Vec<String> = asked.ids.iter().map(|id| ids.written(id)).collect();
+    let viewer = (!asked.viewer.is_empty()).then(|| ids.written(namespace, &asked.viewer));
+    let named: Vec<String> = asked.ids.iter().map(|id| ids.written(namespace, id)).collect();
     let suppressed = suppressed.swap(0, Ordering::Relaxed);
     tracing::info!(
         target: READS, call = %id, trace_id = id.trace_id(), caller = &**caller, %namespace, rpc, outcome = ?code, viewer, ids = ?named,

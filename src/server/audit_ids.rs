@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ring::hmac::{HMAC_SHA256, Key, sign};
 
 use super::reload::{Newest, Source};
+use crate::domain::NamespaceName;
 
 /// Of a key that is shorter the ids could be found by trial; a longer file is no key.
 const KEY_BYTES: RangeInclusive<usize> = 32..=1_024;
@@ -48,11 +49,13 @@ impl Source for AuditKeyFile {
 pub struct AuditIds(pub Option<Newest<Key>>);
 
 impl AuditIds {
-    pub fn written(&self, id: &str) -> String {
+    /// Returns an id of a namespace as it is written. The namespace is hashed with it, so that nobody finds out by the log that an id is
+    /// in two namespaces; no name of one has a slash in it.
+    pub fn written(&self, namespace: &NamespaceName, id: &str) -> String {
         match &self.0 {
             None => id.to_owned(),
             Some(key) => {
-                let hash = sign(&key.borrow(), id.as_bytes());
+                let hash = sign(&key.borrow(), format!("{namespace}/{id}").as_bytes());
                 hash.as_ref().iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect()
             }
         }
@@ -61,24 +64,32 @@ impl AuditIds {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::server::reload::fixed;
 
+    fn written(ids: &AuditIds, namespace: &str, id: &str) -> String {
+        ids.written(&NamespaceName::parse("name", namespace).unwrap(), id)
+    }
+
     #[test]
-    fn a_hash_is_that_of_rfc_4231_and_depends_on_key_and_id() {
+    fn a_hash_depends_on_key_namespace_and_id() {
         let by = |key: &[u8]| AuditIds(Some(fixed(Key::new(HMAC_SHA256, key))));
-        assert_eq!(by(&[0x0b; 20]).written("Hi There"), "b0344c61d8db38535ca8afceaf0bf12b");
+        // By `printf acme/ana | openssl dgst -sha256 -mac hmac -macopt hexkey:0b0b…`.
+        assert_eq!(written(&by(&[0x0b; 20]), "acme", "ana"), "fa2747cfc2b36091e0fa041344f7452d");
         let (one, other) = (by(&[1; 32]), by(&[2; 32]));
-        assert_eq!(one.written("ana"), one.clone().written("ana"));
-        assert_ne!(one.written("ana"), one.written("ben"));
-        assert_ne!(one.written("ana"), other.written("ana"));
-        assert_eq!(AuditIds::default().written("ana"), "ana");
+        assert_eq!(written(&one, "a", "ana"), written(&one.clone(), "a", "ana"));
+        let all = [(&one, "a", "ana"), (&one, "a", "ben"), (&one, "b", "ana"), (&other, "a", "ana")];
+        let all: BTreeSet<String> = all.into_iter().map(|(ids, namespace, id)| written(ids, namespace, id)).collect();
+        assert_eq!(all.len(), 4);
+        assert_eq!(written(&AuditIds::default(), "a", "ana"), "ana");
     }
 
     #[test]
     fn a_key_is_read_without_its_line_break_and_within_its_bounds() {
         let make = |bytes: &[u8]| AuditKeyFile("key".into()).make(&[bytes.to_vec()]);
-        let written = |key: Key| AuditIds(Some(fixed(key))).written("ana");
+        let written = |key: Key| written(&AuditIds(Some(fixed(key))), "a", "ana");
         let key = [b'k'; 32];
         assert_eq!(written(make(&key).unwrap()), written(make(&[&key[..], b"\r\n"].concat()).unwrap()));
         for wrong in [0, 31, 1_025] {

@@ -213,10 +213,10 @@ async fn without_being_asked_for_reads_leave_no_line() {
     assert!(lines.len() >= world().len() && reads(&lines).next().is_none(), "{lines:?}");
 }
 
-/// HMAC-SHA-256 of an id, as far as it is written.
+/// HMAC-SHA-256 of an id of the default namespace, as far as it is written.
 fn hash(key: &str, id: &str) -> String {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key.as_bytes());
-    let hash = ring::hmac::sign(&key, id.as_bytes());
+    let hash = ring::hmac::sign(&key, format!("default/{id}").as_bytes());
     hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
