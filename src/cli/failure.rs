@@ -88,7 +88,7 @@ impl Failure {
         json!({ "error": error })
     }
 
-    fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
             Failure::OutputClosed => 0,
             Failure::Local { exit_code, .. } => *exit_code,

@@ -49,9 +49,10 @@ use settings::Settings;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; of path and introducers: a way was found; of health: it serves; of verify: all is well
-  1  the server refused the call, or the command failed; of import: rows were refused; of verify: something is wrong
+  1  the server refused the call, or the command failed; of import: rows were refused; of verify and restore: something is wrong
   2  the command line or a setting is wrong
-  3  no server answers, or the server could not start; of import: it came to no end
+  3  no server answers, or the server could not start; of import: it came to no end; of restore, and of verify and export
+     of a folder or file: it could not be done
   4  of path and introducers: there is no way from the one to the other
   5  of path and introducers: none was found before a limit ended the search
 

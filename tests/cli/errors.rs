@@ -30,6 +30,25 @@ fn no_path_has_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn the_exit_code_says_whether_the_server_refused_or_there_is_none() {
+    let served = Served::empty();
+    let story = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/story.ndjson");
+    for command in [
+        &["import", story][..],
+        &["import", "--dry-run", story],
+        &["export"],
+        &["backup", "-"],
+        &["verify"],
+        &["stats"],
+    ] {
+        let refused = served.kith(&[command, &["--namespace", "nowhere"]].concat());
+        let said = format!("{command:?}: {}{}", refused.out, refused.err);
+        assert!(refused.code == Some(1) && refused.err.contains("namespace \"nowhere\" not found"), "{said}");
+        assert_eq!(kith(&[command, &["--server", "http://127.0.0.1:1"]].concat()).code, Some(3), "{command:?}");
+    }
+}
+
+#[test]
 fn errors_are_words_or_json() {
     let story = Served::story();
     let words = story.kith(&["path", "officer", "nobody"]);

@@ -44,7 +44,7 @@ use times::TimeUnit;
 use super::client::Client;
 use crate::cli;
 
-const SOME_REFUSED: u8 = 1;
+const REFUSED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 const COULD_NOT: u8 = 3;
 
@@ -54,7 +54,7 @@ const COULD_NOT: u8 = 3;
 /// its JSON) name and leaves the rest of what is stored as it is; an empty cell clears, but in columns of visibility and privacy.
 /// Every row is accounted for: rows read = imported + refused + skipped.
 ///
-/// Exit codes: 0 all went in; 1 rows were refused; 2 wrong usage; 3 it could not be done, or not to the end.
+/// Exit codes: 0 all went in; 1 rows were refused, or the server refused the whole; 2 wrong usage; 3 it came to no end.
 #[derive(clap::Args, Debug)]
 pub struct ImportArgs {
     /// Files, plain or gzip; - is standard input.
@@ -166,13 +166,14 @@ pub async fn run(args: ImportArgs, client: &Client, json: bool) -> Result<ExitCo
     };
     let mut importer = Importer::new(client, sending);
 
-    let (mut failed, mut refused) = (false, false);
+    let (mut exit_code, mut acknowledged) = (0, false);
     for (file, layout) in args.files.iter().zip(layouts) {
         let mut report = FileReport::new(file.display().to_string(), args.dry_run, errors.take());
         let end = import_file(file, layout, &mut importer, &mut report).await;
         let failure = end.as_ref().err().map(|failure| explain(failure, &report, args.dry_run));
-        failed |= failure.is_some();
-        refused |= report.refused();
+        acknowledged |= report.acknowledged_line > 0;
+        let failed = end.as_ref().map_or_else(|failure| code_of(failure, acknowledged), |()| 0);
+        exit_code = exit_code.max(failed).max(if report.refused() { REFUSED } else { 0 });
         errors = report.finish(json, failure.as_deref())?;
         if matches!(end, Err(Failure::Server(_) | Failure::Interrupted | Failure::Report(_))) {
             break;
@@ -180,11 +181,15 @@ pub async fn run(args: ImportArgs, client: &Client, json: bool) -> Result<ExitCo
     }
     let flushed = errors.as_mut().map_or(Ok(()), ErrorsFile::flush);
     flushed.map_err(|error| local(COULD_NOT, Failure::Report(error).to_string()))?;
-    Ok(match (failed, refused) {
-        (true, _) => ExitCode::from(COULD_NOT),
-        (false, true) => ExitCode::from(SOME_REFUSED),
-        (false, false) => ExitCode::SUCCESS,
-    })
+    Ok(ExitCode::from(exit_code))
+}
+
+/// Returns the exit code of an import that came to no end. A server that refuses before it has acknowledged anything has refused the call.
+fn code_of(failure: &Failure, acknowledged: bool) -> u8 {
+    match failure {
+        Failure::Server(failure) if !acknowledged => failure.exit_code(),
+        _ => COULD_NOT,
+    }
 }
 
 fn errors_file(args: &ImportArgs) -> Result<Option<ErrorsFile>, cli::Failure> {
@@ -231,5 +236,22 @@ fn explain(failure: &Failure, report: &FileReport, dry_run: bool) -> String {
         (Failure::Read(_), line) => format!("{file}: {failure} after {unit} {line}; what is before it is imported"),
         (_, 0) => format!("{file}: {failure}; nothing of it is acknowledged; importing it again is safe"),
         (_, line) => format!("{file}: {failure}; all up to {unit} {line} is imported; importing it again is safe"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_one_of_the_whole_until_something_is_acknowledged() {
+        let of = |status: Status| Failure::Server(status.into());
+        let refused = of(Status::permission_denied("no"));
+        assert_eq!([false, true].map(|acknowledged| code_of(&refused, acknowledged)), [REFUSED, COULD_NOT]);
+        let gone = of(Status::unavailable("broken pipe"));
+        let interrupted = Failure::Interrupted;
+        assert_eq!([&gone, &interrupted].map(|failure| code_of(failure, false)), [COULD_NOT; 2]);
     }
 }
