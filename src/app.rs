@@ -1,7 +1,8 @@
-//! The composition root: store → engine → server. `offline.rs` works on a store that nobody serves.
+//! The composition root: store → engine → server. `offline.rs` and `restore.rs` work on a store that nobody serves.
 
 mod memory_limit;
 mod offline;
+mod restore;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,9 @@ use uuid::Uuid;
 
 pub use memory_limit::memory_limit;
 pub use offline::{
-    Erasures, OfflineError, StoreCheck, StoredTotals, Verifier, export_store, read_backup_through, restore_namespace,
-    restore_store, verify_backup, verify_store,
+    OfflineError, StoreCheck, StoredTotals, Verifier, export_store, read_backup_through, verify_backup, verify_store,
 };
+pub use restore::{Erased, Erasures, Restored, restore_namespace, restore_store};
 
 use crate::engine::{Engine, SystemTimeSource, WriterEnd};
 pub use crate::engine::{EngineOptions, Threads};

@@ -1,25 +1,17 @@
 //! The commands on a store that nobody serves, and on backups.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::io::BufReader;
+use std::path::Path;
 
 use thiserror::Error;
-use uuid::Uuid;
 
-use crate::domain::limits::BATCH_MAX;
-use crate::domain::{ErasureKey, Error, NamespaceName, Scope};
-use crate::engine::{
-    Engine, EngineOptions, Namespaces, State, StoredExportError, SystemTimeSource, export_stored, journal_name,
-    verify_log,
-};
+use crate::domain::{Error, NamespaceName};
+use crate::engine::{Namespaces, StoredExportError, Verified, export_stored, verify_log};
 pub use crate::engine::{StoredTotals, Verifier};
 use crate::proto::v1::{ImportRecord, VerifySummary};
-use crate::service::{record, restored, summary};
-use crate::store::{
-    BackupReader, Discard, ErasureJournal, Journaled, Store, StoreError, StoreId, read_backup, remove_content, restore,
-};
+use crate::service::{record, summary};
+use crate::store::{BackupReader, Discard, Store, StoreError, read_backup};
 
 /// The reason why a command on a store or a backup failed.
 #[derive(Debug, Error)]
@@ -35,10 +27,25 @@ pub enum OfflineError {
          store, --ignore-erasures restores without"
     )]
     NoJournal { file: String },
+    #[error(
+        "the erasure journal {file} is that of another store: it has no erasure key of the backup; --erasure-journal names the right one, \
+         --ignore-erasures restores without"
+    )]
+    ForeignJournal { file: String },
+    #[error(
+        "the erasure journal {file} lacks {lacking} erasures that the backup itself knows of: it was cut, or is not the newest one; \
+         --ignore-erasures restores without"
+    )]
+    CutJournal { file: String, lacking: usize },
+    /// A start would erase all the same.
+    #[error(
+        "{file} is there, by which a start on the restored store erases: restore with that journal, elsewhere, or once it is moved away"
+    )]
+    JournalStays { file: String },
     #[error("there is no namespace {0}")]
     NoNamespace(NamespaceName),
     #[error(
-        "the erasure journal says that the namespace {0} was erased since; --ignore-erasures restores it all the same"
+        "the erasure journal says that the namespace {0} was erased since; --ignore-erasures restores it all the same, as a new one"
     )]
     NamespaceErased(NamespaceName),
     #[error("{path}: {error}")]
@@ -56,7 +63,15 @@ pub enum OfflineError {
 pub enum StoreCheck {
     /// The store cannot be read, for this reason.
     Damaged(String),
-    Read(VerifySummary),
+    /// The outcome, and the digest of each namespace.
+    Read(VerifySummary, Vec<(NamespaceName, u128)>),
+}
+
+impl StoreCheck {
+    fn of(namespaces: &Namespaces, verified: Verified) -> StoreCheck {
+        let digests = namespaces.begun().map(|(name, state)| (name.clone(), state.digest())).collect();
+        StoreCheck::Read(summary(namespaces.revision(), namespaces.content(None), verified), digests)
+    }
 }
 
 /// Reads all of a store as a start does, checks what was read against itself, and reads what else is kept of the log.
@@ -85,7 +100,7 @@ pub fn verify_store(
     };
     let mut verified = namespaces.verify(verifier)?;
     verified.findings += verify_log(log.as_ref(), namespaces.sequence(), verifier)?;
-    Ok(StoreCheck::Read(summary(namespaces.revision(), namespaces.content(None), verified)))
+    Ok(StoreCheck::of(&namespaces, verified))
 }
 
 /// Reads all of a backup, and checks what was read against itself.
@@ -94,7 +109,7 @@ pub fn verify_backup(file: &Path, verifier: &mut dyn Verifier) -> Result<StoreCh
     match BackupReader::open(read).and_then(|mut backup| Namespaces::from_backup(&mut backup)) {
         Ok(all) => {
             let verified = all.verify(verifier)?;
-            Ok(StoreCheck::Read(summary(all.revision(), all.content(None), verified)))
+            Ok(StoreCheck::of(&all, verified))
         }
         Err(StoreError::Damaged { what }) => Ok(StoreCheck::Damaged(what)),
         Err(error) => Err(failed(file, error)),
@@ -106,129 +121,6 @@ pub fn read_backup_through(file: &Path) -> Result<(), OfflineError> {
     let read = open_backup(file)?;
     let whole = BackupReader::open(read).and_then(|mut backup| read_backup(&mut backup, &mut Discard));
     whole.map(|_| ()).map_err(|error| failed(file, error))
-}
-
-/// The erasures since a backup was made.
-#[derive(Debug, Clone)]
-pub enum Erasures {
-    /// The erasures that a journal holds.
-    Of(PathBuf),
-    /// The erasures after the backup are not known, and the operator who restores accepts that.
-    Ignored,
-}
-
-impl Erasures {
-    fn read(&self) -> Result<Vec<Journaled>, OfflineError> {
-        let Erasures::Of(journal) = self else { return Ok(Vec::new()) };
-        let read = ErasureJournal::read(journal).map_err(|error| failed(journal, error))?;
-        read.ok_or_else(|| OfflineError::NoJournal { file: journal.display().to_string() })
-    }
-}
-
-/// Erases in a restored store the members that the journal says were erased.
-fn erase(folder: &Path, erased: Vec<Journaled>) -> Result<(), StoreError> {
-    let store = Store::open(folder, || StoreId(0))?;
-    let (journal, source) = (ErasureJournal::of(erased), Arc::new(SystemTimeSource));
-    let (engine, end) = Engine::open_with(store, EngineOptions::default(), source, Some(journal))?;
-    drop(engine);
-    end.join();
-    Ok(())
-}
-
-/// Makes a store of a backup in a folder that is not there or empty, erases in it who was erased since, opens it and checks it. A backup
-/// that does not agree with itself leaves nothing.
-pub fn restore_store(
-    backup: impl Read,
-    name: &Path,
-    folder: &Path,
-    erasures: &Erasures,
-    verifier: &mut dyn Verifier,
-) -> Result<StoreCheck, OfflineError> {
-    let made_folder = !folder.is_dir();
-    let mut reader = match BackupReader::open(backup) {
-        Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
-        opened => opened.map_err(|error| failed(name, error))?,
-    };
-    let erased = erasures.read()?;
-    match restore(folder, StoreId(Uuid::new_v4().as_u128()), &mut reader) {
-        Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
-        restored => restored.map_err(|error| failed(folder, error))?,
-    }
-    let erased = if erased.is_empty() { Ok(()) } else { erase(folder, erased) };
-    let checked = erased.map_err(|error| failed(folder, error)).and_then(|()| verify_store(folder, None, verifier));
-    if !matches!(&checked, Ok(StoreCheck::Read(checked)) if checked.findings == 0) {
-        remove_content(folder, made_folder);
-    }
-    checked
-}
-
-/// Puts a namespace of a backup into a store that has none of its name, and is made if it is not there; erases in it who was erased since,
-/// and checks all of the store. A namespace that does not come whole is deleted again.
-pub fn restore_namespace(
-    backup: impl Read,
-    file: &Path,
-    (folder, name): (&Path, &NamespaceName),
-    erasures: &Erasures,
-    verifier: &mut dyn Verifier,
-) -> Result<StoreCheck, OfflineError> {
-    let read = BackupReader::open(backup).and_then(|mut backup| Namespaces::from_backup(&mut backup));
-    let backed_up = match read {
-        Err(StoreError::Damaged { what }) => return Ok(StoreCheck::Damaged(what)),
-        read => read.map_err(|error| failed(file, error))?,
-    };
-    let state = backed_up.get(name).ok_or_else(|| OfflineError::NoNamespace(name.clone()))?;
-    let own = journal_name(name, state);
-    let mut erased: Vec<Journaled> = erasures.read()?.into_iter().filter(|entry| entry.namespace == own).collect();
-    if erased.iter().any(Journaled::is_of_namespace) {
-        return Err(OfflineError::NamespaceErased(name.clone()));
-    }
-    let store = Store::open(folder, || StoreId(Uuid::new_v4().as_u128())).map_err(|error| failed(folder, error))?;
-    let (engine, end) = Engine::open(store, EngineOptions::default()).map_err(|error| failed(folder, error))?;
-    let put = put_namespace(&engine.within(name), state);
-    drop(engine);
-    end.join();
-    let put = put?;
-    // The store knows the namespace by another key than the one that the backup is of did.
-    erased.iter_mut().for_each(|entry| entry.namespace = put);
-    if !erased.is_empty() {
-        erase(folder, erased).map_err(|error| failed(folder, error))?;
-    }
-    verify_store(folder, None, verifier)
-}
-
-/// Makes the engine's namespace, and puts there what a state holds. Returns what an erasure journal knows the namespace by.
-fn put_namespace(engine: &Engine, state: &State) -> Result<Option<ErasureKey>, OfflineError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| OfflineError::Refused(Error::Internal(error.to_string())))?;
-    let put = runtime.block_on(async {
-        engine.create_namespace(Scope::SHARED).await?;
-        match put_records(engine, state).await {
-            Ok(()) => Ok(journal_name(engine.namespace(), &*engine.state()?)),
-            Err(error) => {
-                engine.delete_namespace().await?;
-                Err(error)
-            }
-        }
-    });
-    put.map_err(OfflineError::Refused)
-}
-
-async fn put_records(engine: &Engine, state: &State) -> Result<(), Error> {
-    let mut changes = Vec::new();
-    let mut records = state.records().peekable();
-    while let Some(record) = records.next() {
-        changes.push(restored(record, engine.now())?);
-        if changes.len() == BATCH_MAX || records.peek().is_none() {
-            let refused = engine.import(std::mem::take(&mut changes)).await?.results.into_iter().find_map(Result::err);
-            if let Some(refused) = refused {
-                return Err(Error::Internal(format!("a record of the backup is refused: {refused:?}")));
-            }
-        }
-    }
-    if engine.state()?.digest() == state.digest() {
-        return Ok(());
-    }
-    Err(Error::Internal("the namespace did not come whole: its digest is another one".to_owned()))
 }
 
 /// Gives every record of a namespace of a store that nobody serves to `take`, as an import takes it. The export holds the
@@ -253,6 +145,6 @@ fn open_backup(file: &Path) -> Result<BufReader<File>, OfflineError> {
     File::open(file).map(BufReader::new).map_err(|error| failed(file, error.into()))
 }
 
-fn failed(path: &Path, error: StoreError) -> OfflineError {
+pub fn failed(path: &Path, error: StoreError) -> OfflineError {
     OfflineError::Store { path: path.display().to_string(), error }
 }

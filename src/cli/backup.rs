@@ -15,6 +15,7 @@ use super::progress::Progress;
 use super::serve::stop_signal;
 use super::thread::on_thread;
 use crate::app::read_backup_through;
+use crate::domain::NamespaceName;
 use crate::proto::v1::BackupRequest;
 
 /// Writes everything of all namespaces, or of the one that is named, at one revision: times, etags and kept request ids too, while the server goes on.
@@ -33,10 +34,10 @@ pub struct BackupArgs {
 /// Backs up, and reports how much it was.
 pub async fn run(args: BackupArgs, server: &ServerArgs) -> Result<(), Failure> {
     let (client, json) = (&server.connect().await?, server.json);
-    let all_namespaces = server.namespace.is_none();
+    let namespace = &server.namespace;
     if args.file == Path::new("-") {
         let mut out = BufWriter::new(io::stdout());
-        let written = write(client, all_namespaces, &mut out).await?;
+        let written = write(client, namespace, &mut out).await?;
         out.flush().map_err(unwritable)?;
         // The backup itself is on standard output.
         eprintln!("{}", written.in_words());
@@ -45,7 +46,7 @@ pub async fn run(args: BackupArgs, server: &ServerArgs) -> Result<(), Failure> {
     let (new, file) = NewFile::create(&args.file, args.force)?;
     let mut out = BufWriter::new(file);
     let written = tokio::select! {
-        written = write(client, all_namespaces, &mut out) => written?,
+        written = write(client, namespace, &mut out) => written?,
         () = stop_signal()? => return Err(Failure::new("interrupted")),
     };
     let file = out.into_inner().map_err(|error| unwritable(error.into_error()))?;
@@ -64,8 +65,8 @@ async fn read_again(new: NewFile, file: File) -> Result<(NewFile, File), Failure
 }
 
 /// Writes a backup to its end.
-async fn write(client: &Client, all_namespaces: bool, out: &mut impl Write) -> Result<Written, Failure> {
-    let request = BackupRequest { all_namespaces, ..BackupRequest::default() };
+async fn write(client: &Client, namespace: &Option<NamespaceName>, out: &mut impl Write) -> Result<Written, Failure> {
+    let request = BackupRequest { all_namespaces: namespace.is_none(), ..BackupRequest::default() };
     let mut stream = client.admin().backup(request).await?.into_inner();
     let first = stream.message().await?.ok_or_else(|| Failure::new("the server sent nothing"))?;
     let totals = first.totals.ok_or_else(|| Failure::new("the server did not say how much is to come"))?;
@@ -77,5 +78,6 @@ async fn write(client: &Client, all_namespaces: bool, out: &mut impl Write) -> R
         bytes += message.data.len() as u64;
         progress.set(message.records_done.unsigned_abs().min(total));
     }
-    Ok(Written { verb: "backed up", revision: first.revision, totals, bytes: Some(bytes) })
+    let namespace = namespace.clone();
+    Ok(Written { verb: "backed up", namespace, revision: first.revision, totals, bytes: Some(bytes) })
 }

@@ -44,9 +44,10 @@ pub struct ExportArgs {
 
 /// Exports, and reports how much it was.
 pub async fn run(args: ExportArgs, server: &ServerArgs) -> Result<(), Failure> {
+    let namespace = server.namespace.clone().unwrap_or_default();
     let source = match &args.data {
-        Some(folder) => Source::Folder(folder.clone(), server.namespace.clone().unwrap_or_default()),
-        None => Source::Server(Box::new(server.connect().await?), args.member.unwrap_or_default()),
+        Some(folder) => Source::Folder(folder.clone(), namespace),
+        None => Source::Server(Box::new(server.connect().await?), namespace, args.member.unwrap_or_default()),
     };
     if args.file == Path::new("-") {
         let (exported, mut out) = source.export(BufWriter::new(io::stdout())).await?;
@@ -75,9 +76,9 @@ pub fn unwritable(error: io::Error) -> Failure {
 }
 
 enum Source {
-    /// A server, and the member whose own export is asked for.
-    Server(Box<Client>, String),
-    /// A store that nobody serves.
+    /// A server, the namespace, and the member whose own export is asked for.
+    Server(Box<Client>, NamespaceName, String),
+    /// A store that nobody serves, and the namespace.
     Folder(PathBuf, NamespaceName),
 }
 
@@ -85,8 +86,8 @@ impl Source {
     /// Writes every record to `out`, which is returned.
     async fn export<W: Write + Send + 'static>(self, mut out: W) -> Result<(Written, W), Failure> {
         match self {
-            Source::Server(client, member_id) => {
-                export(&client, member_id, &mut out).await.map(|exported| (exported, out))
+            Source::Server(client, namespace, member_id) => {
+                export(&client, namespace, member_id, &mut out).await.map(|exported| (exported, out))
             }
             Source::Folder(folder, namespace) => {
                 let export = move || export_folder(&folder, &namespace, &mut out).map(|exported| (exported, out));
@@ -113,7 +114,7 @@ fn export_folder(folder: &Path, namespace: &NamespaceName, out: &mut impl Write)
         introducer_tallies: stored.introducer_tallies as i64,
         content_digest: format!("{:032x}", stored.digest),
     };
-    Ok(Written { verb: "exported", revision: stored.revision, totals, bytes: None })
+    Ok(Written { verb: "exported", namespace: Some(namespace.clone()), revision: stored.revision, totals, bytes: None })
 }
 
 fn write_line(record: &ImportRecord, out: &mut impl Write) -> Result<(), Failure> {
@@ -161,7 +162,12 @@ impl Write for Output {
 }
 
 /// Writes every record of an export to its end.
-async fn export(client: &Client, member_id: String, out: &mut impl Write) -> Result<Written, Failure> {
+async fn export(
+    client: &Client,
+    namespace: NamespaceName,
+    member_id: String,
+    out: &mut impl Write,
+) -> Result<Written, Failure> {
     let request = ExportRequest { member_id, ..ExportRequest::default() };
     let mut stream = client.data().export(request).await?.into_inner();
     let first = stream.message().await?.ok_or_else(|| Failure::new("the server sent nothing"))?;
@@ -178,7 +184,7 @@ async fn export(client: &Client, member_id: String, out: &mut impl Write) -> Res
     if came != totals {
         return Err(Failure::new(format!("the export is not whole: {came:?} came of {totals:?}")));
     }
-    Ok(Written { verb: "exported", revision: first.revision, totals, bytes: None })
+    Ok(Written { verb: "exported", namespace: Some(namespace), revision: first.revision, totals, bytes: None })
 }
 
 /// Returns the record's line, which is the same whenever it is exported.

@@ -217,7 +217,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             namespace::run(what, &server.connect().await?, server.json).await
         }
         Command::Health(Asking { what, server }) => health::run(what, &server.connect().await?, server.json).await,
-        Command::Stats(server) => stats::run(&server.connect().await?, server.json).await,
+        Command::Stats(server) => {
+            let namespace = server.namespace.clone().unwrap_or_default();
+            stats::run(&server.connect().await?, &namespace, server.json).await
+        }
     };
     done.map(|()| ExitCode::SUCCESS)
 }

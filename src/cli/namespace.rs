@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::client::{Client, namespace};
 use super::failure::Failure;
 use super::json;
-use super::print::{Align, Table, say, thousands};
+use super::print::{Align, Table, clean, say, thousands};
 use super::stats::bytes;
 use crate::domain::NamespaceName;
 use crate::proto::v1::{
@@ -48,8 +48,11 @@ pub async fn run(args: NamespaceArgs, client: &Client, as_json: bool) -> Result<
             shown(&[created.namespace.unwrap_or_default()], as_json)
         }
         Action::Show => {
-            let found = server.get_namespace(GetNamespaceRequest { name }).await?.into_inner();
-            shown(&[found.namespace.unwrap_or_default()], as_json)
+            let found = server.get_namespace(GetNamespaceRequest { name: name.clone() }).await?.into_inner();
+            let found = found.namespace.unwrap_or_default();
+            shown(std::slice::from_ref(&found), as_json)?;
+            let digest = clean(&found.totals.unwrap_or_default().content_digest, 60);
+            if as_json { Ok(()) } else { say(&format!("digest of {name} {digest}\n")) }
         }
         Action::List => shown(&list(client).await?, as_json),
         Action::Delete => {

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::serve::journal_beside;
 use super::thread::on_thread;
 use super::verify::{Report, take_check};
-use crate::app::{Erasures, restore_namespace, restore_store};
+use crate::app::{Erasures, Restored, restore_namespace, restore_store};
 use crate::domain::NamespaceName;
 
 /// Makes a store of a backup, in a folder that is not there or empty; then reads all of it and checks it against itself.
@@ -31,7 +31,8 @@ pub struct RestoreArgs {
     /// store, too. When not given, FILE is that of `kith serve` on DIR: DIR.erasures.
     #[arg(long, env = "KITH_ERASURE_JOURNAL", value_name = "FILE")]
     erasure_journal: Option<PathBuf>,
-    /// Restore without an erasure journal: whoever was erased since the backup comes back.
+    /// Restore without an erasure journal: whoever was erased since the backup comes back. A namespace that is restored by its name
+    /// is a new one then, to which no erasure journal applies.
     #[arg(long, conflicts_with = "erasure_journal")]
     ignore_erasures: bool,
     /// Restore this namespace alone, into a store that may be there already and has no such namespace. Its write times, etags and digest are
@@ -54,13 +55,18 @@ fn restore(args: &RestoreArgs) -> Result<Report, Failure> {
         let failed = |error| Failure::of_start(format!("can't read {}: {error}", args.file.display()));
         Box::new(BufReader::new(File::open(&args.file).map_err(failed)?))
     };
-    let mut report = Report::new(args.json);
-    let journal = || args.erasure_journal.clone().unwrap_or_else(|| journal_beside(&args.data));
-    let erasures = if args.ignore_erasures { Erasures::Ignored } else { Erasures::Of(journal()) };
-    let checked = match &args.namespace {
+    let mut report = Report::new(args.json, args.namespace.clone());
+    let at_start = journal_beside(&args.data);
+    let journal = (!args.ignore_erasures).then(|| args.erasure_journal.clone().unwrap_or_else(|| at_start.clone()));
+    let erasures = Erasures { journal, at_start };
+    let restored = match &args.namespace {
         None => restore_store(backup, &args.file, &args.data, &erasures, &mut report),
         Some(name) => restore_namespace(backup, &args.file, (&args.data, name), &erasures, &mut report),
     };
+    let checked = restored.map(|Restored { check, erased }| {
+        report.erased = Some(erased);
+        check
+    });
     take_check(checked, &args.file, &mut report)?;
     Ok(report)
 }

@@ -4,15 +4,17 @@ use super::client::Client;
 use super::failure::Failure;
 use super::json;
 use super::print::{clean, say, thousands};
+use crate::domain::NamespaceName;
 use crate::proto::v1::{GetServerInfoRequest, GetServerInfoResponse};
 
-pub async fn run(client: &Client, json: bool) -> Result<(), Failure> {
+pub async fn run(client: &Client, namespace: &NamespaceName, json: bool) -> Result<(), Failure> {
     let info = client.admin().get_server_info(GetServerInfoRequest::default()).await?.into_inner();
-    let text = if json { json::pretty("GetServerInfoResponse", &info)? } else { rendered(&info) };
+    let text = if json { json::pretty("GetServerInfoResponse", &info)? } else { rendered(&info, namespace) };
     say(&text)
 }
 
-fn rendered(info: &GetServerInfoResponse) -> String {
+fn rendered(info: &GetServerInfoResponse, namespace: &NamespaceName) -> String {
+    let digest_of = format!("digest of {namespace}");
     let limits = info.limits.unwrap_or_default();
     let since = info.start_time.map(|time| time.to_string()).unwrap_or_default();
     let groups: [(&str, Vec<(&str, String)>); 4] = [
@@ -39,7 +41,7 @@ fn rendered(info: &GetServerInfoResponse) -> String {
                 ("id", clean(&info.store_id, 60)),
                 ("revision", clean(&info.revision, 60)),
                 ("writes", thousands(info.sequence)),
-                ("content digest", clean(&info.content_digest, 60)),
+                (&digest_of, clean(&info.content_digest, 60)),
                 ("on disk", if info.disk_bytes == 0 { "nothing: in memory".into() } else { bytes(info.disk_bytes) }),
                 ("since the checkpoint", bytes(info.log_bytes)),
             ],
@@ -57,7 +59,7 @@ fn rendered(info: &GetServerInfoResponse) -> String {
 }
 
 fn group(title: &str, lines: &[(&str, String)]) -> String {
-    let lines: String = lines.iter().map(|(name, value)| format!("  {name:<22}{value}\n")).collect();
+    let lines: String = lines.iter().map(|(name, value)| format!("  {name:<21} {value}\n")).collect();
     format!("{title}\n{lines}")
 }
 
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn every_number_is_shown() {
         let info = GetServerInfoResponse { members: 1_234_567, edges: 89, ..GetServerInfoResponse::default() };
-        let text = rendered(&info);
+        let text = rendered(&info, &NamespaceName::default());
         assert!(text.contains("members               1,234,567\n"), "{text}");
         assert!(text.contains("edges                 89\n"), "{text}");
     }

@@ -328,7 +328,11 @@ impl Batch {
             _ => None,
         });
         let namespace = journal_name(&self.at.name, &self.at.state);
-        self.erased.extend(erased.map(|(key, erased)| Journaled { namespace, key, erased }));
+        self.erased.extend(erased.map(|(key, erased)| Journaled { namespace, key, erased: Some(erased) }));
+        if creates(changes) {
+            let own = self.at.state.erasures().own_key();
+            self.erased.extend(own.map(|key| Journaled { namespace, key, erased: None }));
+        }
     }
 
     pub fn import(&mut self, order: ImportOrder) {

@@ -177,7 +177,7 @@ impl Engine {
     }
 
     /// Carries out a command that is refused as a whole alone.
-    async fn write_whole(&self, changes: Vec<Change>) -> Result<(), Error> {
+    pub(super) async fn write_whole(&self, changes: Vec<Change>) -> Result<(), Error> {
         match self.write(changes, None, Report::Revision).await {
             Ok(_) => Ok(()),
             Err(Refusal::Command(error)) => Err(error),

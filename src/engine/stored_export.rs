@@ -50,7 +50,8 @@ pub fn export_stored<E>(
         store.load(&mut OfNamespace::new(name, &mut notes)).map_err(StoredExportError::Store)?;
         store.id
     };
-    if !notes.is_there {
+    // One that a restore has not put to its end is none: a start deletes it.
+    if !notes.is_there || !name.is_default() && notes.remembered.own_key().is_none() {
         return Err(StoredExportError::NoNamespace);
     }
     let mut totals =

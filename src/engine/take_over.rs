@@ -1,7 +1,7 @@
-//! The journal of erasures at a start: whom it says to be erased, and who is there all the same (a backup from before was restored), is
-//! erased before anything is served; and what the store knows of and the journal does not is written down there.
+//! The journal of erasures at a start and in a restore: whom it says to be erased, and who is there all the same (a backup from before was
+//! restored), is erased before anything is served or put; and what the store knows of and the journal does not is written down there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::watch;
@@ -10,10 +10,41 @@ use super::batch::new_key;
 use super::common::Common;
 use super::namespaces::{Namespaces, journal_name};
 use super::state::{Erasures, State};
-use crate::domain::{Change, ErasedId, ErasureKey, Precondition, TimeMs};
-use crate::store::{Journaled, Store, StoreError};
+use crate::domain::{Change, Command, ErasedId, ErasureKey, NamespaceName, Precondition, TimeMs};
+use crate::store::{Commit, ErasureJournal, Journaled, Store, StoreError};
 
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
+
+/// What was erased because a journal says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Erased {
+    pub members: u64,
+    pub namespaces: Vec<NamespaceName>,
+}
+
+/// Whether a journal can be that of the store that some namespaces were of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    Own,
+    /// It knows none of their erasure keys.
+    Foreign,
+    /// It lacks so many erasures that they know of.
+    Cut(usize),
+}
+
+/// When a journal is heeded, and how long an erasure is remembered.
+#[derive(Debug, Clone, Copy)]
+pub struct Heeding {
+    pub now: TimeMs,
+    pub days: u32,
+}
+
+impl Heeding {
+    /// Returns whether an erasure is not forgotten.
+    fn remembers(&self, erased: &ErasedId) -> bool {
+        erased.time.0 >= self.now.0.saturating_sub(i64::from(self.days).saturating_mul(DAY_MS))
+    }
+}
 
 impl Common {
     /// The key of the journal: a store that begins anew goes on with it.
@@ -28,57 +59,119 @@ impl Common {
     ) -> Result<(), StoreError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut of_each: HashMap<Option<ErasureKey>, Vec<&Journaled>> = HashMap::new();
-        journal.entries().for_each(|entry| of_each.entry(entry.namespace).or_default().push(entry));
-        let begun = publish.borrow().clone();
-        for (name, state) in begun.iter() {
-            let journaled = of_each.get(&journal_name(name, state)).map_or(&[][..], Vec::as_slice);
-            let changes = match journaled.iter().any(|entry| entry.is_of_namespace()) {
-                true => vec![Change::DeleteNamespace {}],
-                false => self.lacking(state, journaled, journal.default_key()),
-            };
-            if !changes.is_empty() {
-                let erases =
-                    |change: &&Change| matches!(change, Change::DeleteMember { .. } | Change::DeleteNamespace {});
-                let erased = changes.iter().filter(erases).count();
-                tracing::warn!(erased, "what the erasure journal says to be erased is erased again");
-                self.carry_out(store, publish, name.clone(), changes)?;
-            }
+        let heeding = Heeding { now: self.clock.now(), days: self.options.erased_ids_days };
+        let lacking = publish.borrow().lacking(&journal, None, heeding);
+        for (name, changes) in lacking {
+            let mut erased = Erased::default();
+            erased.count(&name, &changes);
+            tracing::warn!(
+                members = erased.members,
+                namespaces = erased.namespaces.len(),
+                "what the erasure journal says to be erased is erased again"
+            );
+            self.carry_out(store, publish, name, changes)?;
         }
         let begun = publish.borrow().clone();
         let all = begun.iter().flat_map(|(name, state)| {
             let namespace = journal_name(name, state);
-            state.erasures().all().map(move |(key, erased)| Journaled { namespace, key, erased })
+            let own = state.erasures().own_key().map(|key| Journaled { namespace, key, erased: None });
+            let erased = state.erasures().all();
+            own.into_iter().chain(erased.map(move |(key, erased)| Journaled { namespace, key, erased: Some(erased) }))
         });
         journal.append(all)
     }
+}
 
-    /// Returns the changes that make a state know what is journaled of its namespace.
-    fn lacking(&self, state: &State, journaled: &[&Journaled], journal_key: Option<ErasureKey>) -> Vec<Change> {
-        let known: HashMap<_, _> =
-            state.erasures().all().map(|(key, erased)| ((key, erased.hash), erased.time)).collect();
-        let is_known = |entry: &Journaled| {
-            known.get(&(entry.key, entry.erased.hash)).is_some_and(|time| *time >= entry.erased.time)
+impl Erased {
+    fn count(&mut self, name: &NamespaceName, changes: &[Change]) {
+        self.members += changes.iter().filter(|change| matches!(change, Change::DeleteMember { .. })).count() as u64;
+        self.namespaces.extend(changes.contains(&Change::DeleteNamespace {}).then(|| name.clone()));
+    }
+}
+
+impl Namespaces {
+    /// Erases what a journal says to be erased, in all namespaces or in one, each by a command of its own, as a start does.
+    pub fn erase_journaled(
+        &mut self,
+        journal: &ErasureJournal,
+        only: Option<&NamespaceName>,
+        heeding: Heeding,
+    ) -> Result<Erased, StoreError> {
+        let mut all = Erased::default();
+        for (namespace, changes) in self.lacking(journal, only, heeding) {
+            all.count(&namespace, &changes);
+            let (sequence, time, events) =
+                (self.sequence() + 1, heeding.now.max(self.time()), vec![Vec::new(); changes.len()]);
+            let command = Command { time, request: None, changes };
+            self.replay(vec![Commit { sequence, namespace, command, answer: Vec::new(), events }])?;
+        }
+        Ok(all)
+    }
+
+    /// Returns whether a journal can be that of the store that these namespaces were of: it knows the key of one, and has whom they erased.
+    pub fn provenance(&self, journal: &ErasureJournal) -> Provenance {
+        let own = |(name, state): (&NamespaceName, &Arc<State>)| {
+            state.erasures().own_key().map(|key| Journaled { namespace: journal_name(name, state), key, erased: None })
         };
-        let days = self.options.erased_ids_days;
-        let forgotten = TimeMs(self.clock.now().0.saturating_sub(i64::from(days).saturating_mul(DAY_MS)));
-        let mut unknown: BTreeMap<ErasureKey, HashMap<u128, TimeMs>> = BTreeMap::new();
-        for entry in journaled.iter().filter(|entry| entry.erased.time >= forgotten && !is_known(entry)) {
-            let times = unknown.entry(entry.key).or_default();
-            let time = times.entry(entry.erased.hash).or_insert(entry.erased.time);
-            *time = entry.erased.time.max(*time);
+        if self.iter().any(|each| own(each).is_some()) && !self.iter().filter_map(own).any(|key| journal.contains(&key))
+        {
+            return Provenance::Foreign;
         }
-        let mut changes = state.changes_for(unknown);
-        if !changes.is_empty() {
-            let key = state.erasures().own_key().or(journal_key).or_else(new_key);
-            let keep = key.filter(|_| !state.erasures().are_kept(days)).map(|key| Change::KeepErased { key, days });
-            changes.splice(0..0, keep);
+        let journaled: HashSet<_> =
+            journal.entries().filter_map(|entry| Some((entry.namespace, entry.key, entry.erased?.hash))).collect();
+        let known = self.iter().filter_map(|each| own(each).zip(Some(each.1))).flat_map(|(own, state)| {
+            let erased = state.erasures().all().filter(move |(key, _)| *key == own.key);
+            erased.map(move |(key, erased)| (own.namespace, key, erased.hash))
+        });
+        match known.filter(|erased| !journaled.contains(erased)).count() {
+            0 => Provenance::Own,
+            lacking => Provenance::Cut(lacking),
         }
-        changes
+    }
+
+    /// Returns, for each namespace that does not know all that is journaled of it, the changes that make it know.
+    fn lacking(
+        &self,
+        journal: &ErasureJournal,
+        only: Option<&NamespaceName>,
+        heeding: Heeding,
+    ) -> Vec<(NamespaceName, Vec<Change>)> {
+        let mut of_each: HashMap<Option<ErasureKey>, Vec<&Journaled>> = HashMap::new();
+        journal.entries().for_each(|entry| of_each.entry(entry.namespace).or_default().push(entry));
+        let lacking = self.only(only).map(|(name, state)| {
+            let journaled = of_each.get(&journal_name(name, state)).map_or(&[][..], Vec::as_slice);
+            let changes = match journaled.iter().any(|entry| entry.is_of_namespace()) {
+                true => vec![Change::DeleteNamespace {}],
+                false => state.lacking(journaled, journal.default_key(), heeding),
+            };
+            (name.clone(), changes)
+        });
+        lacking.filter(|(_, changes)| !changes.is_empty()).collect()
     }
 }
 
 impl State {
+    /// Returns the changes that make a state know what is journaled of its namespace.
+    fn lacking(&self, journaled: &[&Journaled], journal_key: Option<ErasureKey>, heeding: Heeding) -> Vec<Change> {
+        let known: HashMap<_, _> =
+            self.erasures().all().map(|(key, erased)| ((key, erased.hash), erased.time)).collect();
+        let mut unknown: BTreeMap<ErasureKey, HashMap<u128, TimeMs>> = BTreeMap::new();
+        for Journaled { key, erased, .. } in journaled {
+            let Some(erased) = erased.filter(|erased| heeding.remembers(erased)) else { continue };
+            if known.get(&(*key, erased.hash)).is_none_or(|time| *time < erased.time) {
+                let time = unknown.entry(*key).or_default().entry(erased.hash).or_insert(erased.time);
+                *time = erased.time.max(*time);
+            }
+        }
+        let mut changes = self.changes_for(unknown);
+        if !changes.is_empty() {
+            let key = self.erasures().own_key().or(journal_key).or_else(new_key);
+            let keep = key.filter(|_| !self.erasures().are_kept(heeding.days));
+            changes.splice(0..0, keep.map(|key| Change::KeepErased { key, days: heeding.days }));
+        }
+        changes
+    }
+
     /// What makes a state of it that knows these erasures. Whoever was made after its erasure was brought back, and stays; nobody was made
     /// after the last command, whatever an import said.
     fn changes_for(&self, unknown: BTreeMap<ErasureKey, HashMap<u128, TimeMs>>) -> Vec<Change> {

@@ -79,6 +79,7 @@ impl Writer {
         common: Common,
     ) -> Result<Writer, StoreError> {
         begin(&mut store, &publish, &common)?;
+        common.delete_half_restored(&mut store, &publish)?;
         common.take_over_journal(&mut store, &publish)?;
         let published = publish.subscribe();
         let mut writer = Writer {

@@ -18,22 +18,27 @@ const MAGIC: &[u8; 8] = b"KITHERAS";
 const FORMAT: u32 = 2;
 const HEADER_BYTES: usize = 16;
 /// A record: its tag (1), what it holds, CRC-32 of the two (4). A namespace stands before the keys of whom it erased, by its own key, and a
-/// key before the hashes made with it. What comes before any namespace, and after one of zeros, is of the default one.
+/// key before the hashes made with it, if there are any: a namespace's own key is there from its begin, so that a restore can tell whose
+/// journal this is. What comes before any namespace, and after one of zeros, is of the default one.
 const NAMESPACE: u8 = b'n';
 const KEY: u8 = b'k';
-const KEY_BYTES: usize = 1 + 32 + 4;
+const CRC_BYTES: usize = 4;
+const KEY_BYTES: usize = 1 + 32 + CRC_BYTES;
 const ERASED: u8 = b'e';
-const ERASED_BYTES: usize = 1 + 16 + 8 + 4;
+const ERASED_BYTES: usize = 1 + 16 + 8 + CRC_BYTES;
+/// What an append of one erasure may leave if it was never finished.
+const UNFINISHED_BYTES_MAX: usize = 2 * KEY_BYTES + ERASED_BYTES;
 /// Its users alone read it.
 const MODE: u32 = 0o600;
 
-/// An erasure under the key its hash was made with.
+/// A key of a namespace, or an erasure under the key that its hash was made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Journaled {
     /// The namespace that erased, by its own key; none for the default one.
     pub namespace: Option<ErasureKey>,
     pub key: ErasureKey,
-    pub erased: ErasedId,
+    /// None says that the namespace has the key, whether it has erased anybody or not.
+    pub erased: Option<ErasedId>,
 }
 
 /// What stands for a namespace itself in the place of a member's hash. Among 2^128 hashes no member's is expected to be it.
@@ -42,11 +47,16 @@ const ITSELF: u128 = 0;
 impl Journaled {
     /// Returns the erasure of a whole namespace.
     pub fn of_namespace(own: ErasureKey, time: TimeMs) -> Journaled {
-        Journaled { namespace: Some(own), key: own, erased: ErasedId { hash: ITSELF, time } }
+        Journaled { namespace: Some(own), key: own, erased: Some(ErasedId { hash: ITSELF, time }) }
     }
 
     pub fn is_of_namespace(&self) -> bool {
-        self.namespace == Some(self.key) && self.erased.hash == ITSELF
+        self.namespace == Some(self.key) && self.erased.is_some_and(|erased| erased.hash == ITSELF)
+    }
+
+    /// Returns its key alone.
+    fn of_key(self) -> Journaled {
+        Journaled { erased: None, ..self }
     }
 }
 
@@ -110,8 +120,8 @@ impl ErasureJournal {
         match fs::read(path) {
             Ok(bytes) => {
                 let read = read(&bytes)?;
-                // More than an append that was never finished may have left.
-                if read.behind > KEY_BYTES + ERASED_BYTES {
+                let behind = &bytes[read.end..read.end + read.behind];
+                if behind.len() > UNFINISHED_BYTES_MAX || (1..behind.len()).any(|at| whole(&behind[at..]).is_some()) {
                     return Err(damaged(&format!("the record at byte {} is not whole, and more follows", read.end)));
                 }
                 Ok(Some(read.entries.into_iter().collect()))
@@ -128,6 +138,10 @@ impl ErasureJournal {
 
     pub fn entries(&self) -> impl Iterator<Item = &Journaled> {
         self.entries.iter()
+    }
+
+    pub fn contains(&self, entry: &Journaled) -> bool {
+        self.entries.contains(entry)
     }
 
     /// Adds erasures that are not in it, and what could not be added before; on disk when it returns.
@@ -147,9 +161,9 @@ impl ErasureJournal {
                 record(&mut bytes, KEY, &key.0);
                 last.take(*key);
             }
-            let mut held = erased.hash.to_le_bytes().to_vec();
-            held.extend(erased.time.0.to_le_bytes());
-            record(&mut bytes, ERASED, &held);
+            if let Some(ErasedId { hash, time }) = erased {
+                record(&mut bytes, ERASED, &[hash.to_le_bytes().as_slice(), &time.0.to_le_bytes()].concat());
+            }
         }
         if let Some(file) = &self.file {
             file.write_all_at(&bytes, self.end)?;
@@ -157,7 +171,7 @@ impl ErasureJournal {
         }
         self.end += bytes.len() as u64;
         self.last = last;
-        self.entries.extend(self.waiting.drain(..));
+        self.entries.extend(self.waiting.drain(..).flat_map(|entry| [entry.of_key(), entry]));
         Ok(())
     }
 
@@ -230,31 +244,34 @@ fn read(bytes: &[u8]) -> Result<Read, StoreError> {
         return Err(damaged("its header is of another format, or damaged"));
     }
     let mut read = Read { end: HEADER_BYTES, ..Read::default() };
-    while let Some(length) = bytes.get(read.end).and_then(|tag| record_bytes(*tag)) {
-        let Some((content, crc)) = bytes.get(read.end..read.end + length).map(|whole| whole.split_at(length - 4))
-        else {
-            break;
-        };
-        if crc != crc32fast::hash(content).to_le_bytes() {
-            break;
-        }
+    while let Some(content) = whole(&bytes[read.end..]) {
         let key = || content[1..].try_into().ok().map(ErasureKey);
         match (content[0], read.last.key) {
             (NAMESPACE, _) => read.last.enter(key().filter(|key| *key != DEFAULT)),
-            (KEY, _) => key().into_iter().for_each(|key| read.last.take(key)),
+            (KEY, _) => key().into_iter().for_each(|key| {
+                read.last.take(key);
+                read.entries.insert(Journaled { namespace: read.last.namespace, key, erased: None });
+            }),
             (_, None) => return Err(damaged("a hash stands before any key")),
             (_, Some(key)) => {
                 let hash = content[1..17].iter().rev().fold(0, |hash, byte| hash << 8 | u128::from(*byte));
                 let time = content[17..].iter().rev().fold(0, |time, byte| time << 8 | u64::from(*byte));
                 let time = TimeMs(0).later(time as i64).map_err(|malformed| damaged(malformed.0))?;
                 let namespace = read.last.namespace;
-                read.entries.insert(Journaled { namespace, key, erased: ErasedId { hash, time } });
+                read.entries.insert(Journaled { namespace, key, erased: Some(ErasedId { hash, time }) });
             }
         }
-        read.end += length;
+        read.end += content.len() + CRC_BYTES;
     }
     read.behind = bytes[read.end..].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     Ok(read)
+}
+
+/// Returns what the record holds that these bytes begin with, if it is whole.
+fn whole(bytes: &[u8]) -> Option<&[u8]> {
+    let length = record_bytes(*bytes.first()?)?;
+    let (content, crc) = bytes.get(..length)?.split_at(length - CRC_BYTES);
+    (crc == crc32fast::hash(content).to_le_bytes()).then_some(content)
 }
 
 fn record_bytes(tag: u8) -> Option<usize> {
@@ -270,7 +287,13 @@ mod tests {
     use super::*;
 
     fn entry(key: u8, hash: u128) -> Journaled {
-        Journaled { namespace: None, key: ErasureKey([key; 32]), erased: ErasedId { hash, time: TimeMs(-7) } }
+        Journaled { namespace: None, key: ErasureKey([key; 32]), erased: Some(ErasedId { hash, time: TimeMs(-7) }) }
+    }
+
+    /// These, with the keys that stand before them.
+    fn with_keys(entries: &[Journaled]) -> Vec<Journaled> {
+        let all: BTreeSet<Journaled> = entries.iter().flat_map(|entry| [entry.of_key(), *entry]).collect();
+        all.into_iter().collect()
     }
 
     #[test]
@@ -283,20 +306,21 @@ mod tests {
         journal.append([entry(1, u128::MAX), entry(1, 2), entry(2, 3)]).unwrap();
         journal.append([entry(1, 2)]).unwrap();
         journal.append([entry(2, 4)]).unwrap();
-        let all = vec![entry(1, 2), entry(1, u128::MAX), entry(2, 3), entry(2, 4)];
-        assert_eq!(ErasureJournal::read(&path), Ok(Some(all.clone())));
+        let all = [entry(1, 2), entry(1, u128::MAX), entry(2, 3), entry(2, 4)];
+        assert_eq!(ErasureJournal::read(&path), Ok(Some(with_keys(&all))));
         let whole = fs::read(&path).unwrap();
         assert_eq!(whole.len(), HEADER_BYTES + 2 * KEY_BYTES + 4 * ERASED_BYTES);
         drop(journal);
         for torn in [&whole[..whole.len() - 5], &[&whole[..whole.len() - ERASED_BYTES], &[0; 700]].concat()] {
             fs::write(&path, torn).unwrap();
-            assert_eq!(ErasureJournal::read(&path), Ok(Some(all[..3].to_vec())));
+            assert_eq!(ErasureJournal::read(&path), Ok(Some(with_keys(&all[..3]))));
         }
         let mut journal = ErasureJournal::open(&path).unwrap();
-        assert_eq!(journal.entries().copied().collect::<Vec<_>>(), all[..3]);
+        assert_eq!(journal.entries().copied().collect::<Vec<_>>(), with_keys(&all[..3]));
         journal.append([entry(2, 4)]).unwrap();
         assert_eq!(fs::read(&path).unwrap(), whole);
-        for at in 0..whole.len() - KEY_BYTES - ERASED_BYTES {
+        // What is not whole may be what an append left, but only where nothing whole stands behind it.
+        for at in 0..whole.len() - ERASED_BYTES {
             let mut changed = whole.clone();
             changed[at] ^= 1;
             fs::write(&path, changed).unwrap();
@@ -314,12 +338,26 @@ mod tests {
         let mut journal = ErasureJournal::open(&path).unwrap();
         appended.iter().for_each(|entry| journal.append([*entry]).unwrap());
         drop(journal);
-        let mut expected = appended.to_vec();
-        expected.sort_unstable();
-        assert_eq!(ErasureJournal::read(&path), Ok(Some(expected)));
+        assert_eq!(ErasureJournal::read(&path), Ok(Some(with_keys(&appended))));
         assert_eq!(ErasureJournal::open(&path).unwrap().default_key(), Some(ErasureKey([1; 32])));
         let itself: Vec<bool> = appended.iter().map(Journaled::is_of_namespace).collect();
         assert_eq!(itself, [false, false, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_key_is_there_before_anybody_is_erased_under_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("erasures");
+        let own = ErasureKey([7; 32]);
+        let begun = [entry(1, 0).of_key(), Journaled { namespace: Some(own), key: own, erased: None }];
+        let mut journal = ErasureJournal::open(&path).unwrap();
+        (0..2).for_each(|_| journal.append(begun).unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().len() as usize, HEADER_BYTES + 3 * KEY_BYTES);
+        drop(journal);
+        let mut journal = ErasureJournal::open(&path).unwrap();
+        assert_eq!((journal.default_key(), journal.contains(&begun[1])), (Some(ErasureKey([1; 32])), true));
+        journal.append([entry(1, 2)]).unwrap();
+        assert_eq!(ErasureJournal::read(&path), Ok(Some(with_keys(&[begun[0], begun[1], entry(1, 2)]))));
     }
 
     #[test]
@@ -327,7 +365,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("erasures");
         let mut journal = ErasureJournal::open(&path).unwrap();
-        let erased = ErasedId { hash: 1, time: TimeMs(TimeMs::LAST.0 + 1) };
+        let erased = Some(ErasedId { hash: 1, time: TimeMs(TimeMs::LAST.0 + 1) });
         journal.append([Journaled { namespace: None, key: ErasureKey([1; 32]), erased }]).unwrap();
         assert!(ErasureJournal::read(&path).is_err());
     }

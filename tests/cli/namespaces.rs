@@ -1,6 +1,10 @@
 //! `kith namespace`, and what `--namespace` says of the other commands.
 
-use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+use kith::store::ErasureJournal;
+use serde_json::{Value, json};
 
 use crate::harness::{Run, Served, kith};
 
@@ -60,7 +64,6 @@ fn one_namespace_is_restored_into_a_store_that_has_others() {
     assert!(again.code == Some(3) && again.err.contains("already exists"), "{}", again.err);
     let missing = kith(&["restore", &one, "--data", &other, "--namespace", "beta", "--ignore-erasures"]);
     assert!(missing.code == Some(3) && missing.err.contains("no namespace beta"), "{}", missing.err);
-    assert_eq!(done(kith(&["verify", "--data", &other])).out.lines().count(), 1);
     let exported = done(kith(&["export", "-", "--data", &other, "--namespace", "acme"]));
     assert!(exported.err.contains(digest.as_str().unwrap()), "{}", exported.err);
     assert!(kith(&["export", "-", "--data", &other, "--namespace", "zeta"]).err.contains("no namespace zeta"));
@@ -70,4 +73,64 @@ fn one_namespace_is_restored_into_a_store_that_has_others() {
     let erased = kith(&["restore", &one, "--data", &late, "--namespace", "acme", "--erasure-journal", &journal]);
     assert!(erased.code == Some(3) && erased.err.contains("was erased since"), "{}", erased.err);
     done(kith(&["restore", &one, "--data", &late, "--namespace", "acme", "--ignore-erasures"]));
+    let (whole, again) = (served.path("whole"), served.path("again"));
+    let left_out = done(kith(&["restore", &all, "--data", &whole, "--erasure-journal", &journal]));
+    assert!(left_out.out.ends_with("\nleft out acme: it was erased since the backup\n"), "{}", left_out.out);
+    let left_out = done(kith(&["restore", &all, "--data", &again, "--erasure-journal", &journal, "--json"]));
+    let left_out: Value = serde_json::from_str(&left_out.out).unwrap();
+    assert_eq!(left_out["erased"], json!({"members": 0, "namespaces": ["acme"]}));
+    let foreign = served.path("late.erasures");
+    drop(ErasureJournal::open(Path::new(&foreign)).unwrap());
+    let refused = kith(&["restore", &one, "--data", &served.path("none"), "--erasure-journal", &foreign]);
+    assert!(refused.code == Some(3) && refused.err.contains("that of another store"), "{}", refused.err);
+    fs::write(served.path("none.erasures"), "").unwrap();
+    let stays = kith(&["restore", &one, "--data", &served.path("none"), "--ignore-erasures"]);
+    assert!(stays.code == Some(3) && stays.err.contains("none.erasures is there"), "{}", stays.err);
+}
+
+#[test]
+fn every_digest_says_what_it_is_of() {
+    let served = Served::empty();
+    done(served.kith(&["namespace", "create", "acme"]));
+    done(served.kith(&["import", STORY, "--namespace", "acme"]));
+    let [acme, default] = ["acme", "default"].map(|name| digest_in(&served, name).as_str().unwrap().to_owned());
+    let of_acme = format!("digest of acme {acme}");
+    let (all, one) = (served.path("all.backup"), served.path("one.backup"));
+    let backed_up = done(served.kith(&["backup", &all])).out;
+    let of_all = backed_up.split("; ").last().unwrap().split(',').next().unwrap();
+    assert!(of_all.starts_with("digest of all namespaces ") && !of_all.contains(&acme), "{backed_up}");
+    let of_all = of_all.replace("all namespaces", "all 2 namespaces");
+    let (journal, data, other) = (served.path("store.erasures"), served.path("data"), served.path("other"));
+    let of_one: [&[&str]; 6] = [
+        &["backup", &one],
+        &["export", "-"],
+        &["namespace", "show", "acme"],
+        &["verify"],
+        &["verify", "--backup", &one],
+        &["restore", &one, "--data", &other, "--erasure-journal", &journal],
+    ];
+    for command in of_one {
+        let server: &[&str] = if command[0] == "restore" { &[] } else { &["--server", &served.url] };
+        let run = done(kith(&[command, &["--namespace", "acme"], server].concat()));
+        assert!(format!("{}{}", run.out, run.err).contains(&of_acme), "{command:?}: {}{}", run.out, run.err);
+    }
+    assert!(done(served.kith(&["stats", "--namespace", "acme"])).out.contains("digest of acme  "));
+    let file = done(kith(&["verify", "--backup", &one])).out;
+    assert!(file.lines().count() == 1 && file.contains(&of_acme), "a backup of one has no other: {file}");
+    let of_store: [&[&str]; 3] = [
+        &["restore", &all, "--data", &data, "--erasure-journal", &journal],
+        &["verify", "--backup", &all],
+        &["verify", "--data", &data],
+    ];
+    for command in of_store {
+        let run = done(kith(command)).out;
+        let lines: Vec<&str> = run.lines().collect();
+        assert!(lines[0].contains(&of_all), "{command:?}: {run}");
+        assert_eq!(lines[1..], [of_acme.as_str(), &format!("digest of default {default}")], "{command:?}");
+    }
+    let named = done(kith(&["verify", "--data", &data, "--namespace", "acme", "--json"])).out;
+    let named: Value = serde_json::from_str(&named).unwrap();
+    assert_eq!(named["held"]["namespaces"], json!([{"name": "acme", "contentDigest": acme}]));
+    let none = kith(&["verify", "--data", &data, "--namespace", "beta"]);
+    assert!(none.code == Some(3) && none.err.contains("there is no namespace beta"), "{}", none.err);
 }

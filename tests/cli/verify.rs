@@ -12,7 +12,7 @@ fn a_server_is_checked_and_its_folder_once_it_is_stopped() {
     let story = Served::story();
     let stats = story.stats();
     let wanted = format!(
-        "all is well: 7 kinds, 45 members, 1 status and 77 edges; digest {}, revision {}\n",
+        "all is well: 7 kinds, 45 members, 1 status and 77 edges; digest of default {}, revision {}\n",
         stats["contentDigest"].as_str().unwrap(),
         stats["revision"].as_str().unwrap()
     );

@@ -21,6 +21,7 @@ mod naive_imports;
 mod namespaces;
 mod over;
 mod requests;
+mod restores;
 mod shares;
 mod support;
 mod unknown;

@@ -49,9 +49,9 @@ async fn a_backup_is_of_one_revision_and_restored_it_is_served_as_it_was() {
     assert!(done >= totals.kinds + totals.members + totals.statuses + totals.edges);
 
     let folder = tempfile::tempdir().unwrap();
-    let checked =
-        restore_store(&bytes[..], "backup".as_ref(), folder.path(), &Erasures::Ignored, &mut NoFinding).unwrap();
-    assert!(matches!(checked, StoreCheck::Read(checked) if checked.findings == 0));
+    let erasures = Erasures { journal: None, at_start: folder.path().join("store.erasures") };
+    let restored = restore_store(&bytes[..], "backup".as_ref(), folder.path(), &erasures, &mut NoFinding).unwrap();
+    assert!(matches!(restored.check, StoreCheck::Read(checked, _) if checked.findings == 0));
     let other = Kith::on_disk(folder.path()).await;
     let after = info(&other).await;
     assert_eq!((&after.content_digest, after.sequence), (&before.content_digest, before.sequence));

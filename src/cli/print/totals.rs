@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::count;
+use crate::domain::NamespaceName;
 use crate::proto::v1::ContentTotals;
 
 /// Returns "7 kinds, 45 members, 1 status and 77 edges", and what else there is.
@@ -33,6 +34,8 @@ pub fn held_json(totals: &ContentTotals) -> Value {
 /// What an export or a backup wrote.
 pub struct Written {
     pub verb: &'static str,
+    /// Whose records it has; those of all namespaces without.
+    pub namespace: Option<NamespaceName>,
     pub revision: String,
     pub totals: ContentTotals,
     pub bytes: Option<u64>,
@@ -40,14 +43,21 @@ pub struct Written {
 
 impl Written {
     pub fn in_words(&self) -> String {
-        let Written { verb, revision, totals, bytes } = self;
+        let Written { verb, namespace, revision, totals, bytes } = self;
         let bytes = bytes.map_or(String::new(), |bytes| format!(" in {bytes} bytes"));
-        format!("{verb} {}{bytes}; digest {}, revision {revision}", held(totals), totals.content_digest)
+        let of = namespace.as_ref().map_or("all namespaces".to_owned(), NamespaceName::to_string);
+        // An export of one member has none.
+        let digest = match totals.content_digest.as_str() {
+            "" => String::new(),
+            digest => format!("digest of {of} {digest}, "),
+        };
+        format!("{verb} {}{bytes}; {digest}revision {revision}", held(totals))
     }
 
     pub fn json(&self, file: &Path) -> String {
         let mut json = held_json(&self.totals);
         json["file"] = json!(file.display().to_string());
+        json["namespace"] = json!(self.namespace.as_ref().map(NamespaceName::to_string));
         json["revision"] = json!(self.revision);
         if let Some(bytes) = self.bytes {
             json["bytes"] = json!(bytes);

@@ -39,7 +39,7 @@ impl Namespaces {
     }
 
     /// Returns all namespaces by name, or the one that is asked for.
-    pub(super) fn only(&self, only: Option<&NamespaceName>) -> impl Iterator<Item = (&NamespaceName, &State)> {
+    pub fn only(&self, only: Option<&NamespaceName>) -> impl Iterator<Item = (&NamespaceName, &State)> {
         let range = only.map_or((Unbounded, Unbounded), |only| (Included(only), Included(only)));
         self.states.range::<_, NamespaceName>(range).map(|(name, state)| (name, &**state))
     }

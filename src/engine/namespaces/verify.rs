@@ -22,9 +22,15 @@ impl Content {
 }
 
 impl Namespaces {
+    /// Returns the namespaces in which anything was ever carried out: the default one is there in a backup of another, too.
+    pub fn begun(&self) -> impl Iterator<Item = (&NamespaceName, &State)> {
+        self.only(None).filter(|(_, state)| state.sequence() > 0)
+    }
+
     /// Returns what all namespaces hold, or one.
     pub fn content(&self, only: Option<&NamespaceName>) -> Content {
-        let digests: Vec<_> = self.only(only).map(|(name, state)| (name, state.digest())).collect();
+        let begun = self.begun().filter(|(name, _)| only.is_none_or(|only| only == *name));
+        let digests: Vec<_> = begun.map(|(name, state)| (name, state.digest())).collect();
         Content { rows: self.head(only).rows, digest: digest_of(&digests) }
     }
 
@@ -37,14 +43,20 @@ impl Namespaces {
         for (name, state) in self.iter() {
             let verified = state.verify(&kept, verifier)?;
             findings += verified.findings;
-            digests.push((name, verified.digest));
-            wholes.push((name, verified.whole));
+            if state.sequence() > 0 {
+                digests.push((name, verified.digest));
+                wholes.push((name, verified.whole));
+            }
             totals.add(state);
             totals.recount(&Counted::default(), &Counted::of(state));
             expiring.extend(state.first_expiry().map(|expires| (expires, name.clone())));
             by_request.extend(state.requests().first().map(|time| (time, name.clone())));
             by_erased.extend(state.erasures().first_kept_until().map(|until| (until, name.clone())));
             by_size.insert((state.member_count(), name.clone()));
+            if state.is_half_restored(name) {
+                findings += 1;
+                find(verifier, name, "its restore was cut short; a start deletes it")?;
+            }
         }
         let orders = [&self.expiring, &self.by_request, &self.by_erased];
         if [&expiring, &by_request, &by_erased] != orders || by_size != self.by_size {
