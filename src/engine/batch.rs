@@ -329,7 +329,7 @@ impl Batch {
         });
         let namespace = journal_name(&self.at.name, &self.at.state);
         self.erased.extend(erased.map(|(key, erased)| Journaled { namespace, key, erased: Some(erased) }));
-        if creates(changes) {
+        if creator(changes).is_some() {
             let own = self.at.state.erasures().own_key();
             self.erased.extend(own.map(|key| Journaled { namespace, key, erased: None }));
         }

@@ -11,7 +11,7 @@ use super::handle::Engine;
 use super::namespaces::Namespaces;
 use super::state::State;
 use super::writer::namespace_begun;
-use crate::domain::{Change, Error, NamespaceName};
+use crate::domain::{Change, Error, NamespaceName, Scope};
 use crate::store::{Store, StoreError};
 
 /// What the erasure journal knows a restored namespace by.
@@ -26,7 +26,7 @@ pub enum RestoredKey {
 impl Engine {
     /// Makes the handle's namespace, to be filled with what a state holds.
     pub async fn begin_restored(&self) -> Result<(), Error> {
-        self.write_whole(namespace_begun(None, 0)).await
+        self.write_whole(namespace_begun(Scope::SHARED, None, 0)).await
     }
 
     /// Makes the handle's namespace whole, once all else that a state holds is in it: it gets a key, and the erasures that the state knows.
@@ -36,7 +36,7 @@ impl Engine {
         let key = own.ok_or_else(|| Error::Internal("the system gives no random bytes".to_owned()))?;
         let remember = |(key, erased)| Change::RememberErased { key, erased };
         let mut changes = vec![Change::KeepErased { key, days: erasures.days() }];
-        changes.extend(erasures.together().into_iter().map(remember));
+        changes.extend(erasures.together(state.time()).into_iter().map(remember));
         self.write_whole(changes).await
     }
 }

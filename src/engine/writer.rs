@@ -185,7 +185,8 @@ impl Writer {
 
     /// Returns how many changes may go together: while several callers write, so few that none waits long for the batch before its own.
     fn changes_max(&self) -> usize {
-        let is_shared = self.turns.callers() > 1 || self.last_change.is_some_and(|change| change.elapsed() < SHARED_FOR);
+        let is_shared =
+            self.turns.callers() > 1 || self.last_change.is_some_and(|change| change.elapsed() < SHARED_FOR);
         if is_shared { CHANGES_SHARED_MAX } else { CHANGES_MAX }
     }
 

@@ -24,6 +24,7 @@ mod requests;
 mod restores;
 mod shares;
 mod support;
+mod turns;
 mod unknown;
 mod verify;
 mod watched;

@@ -29,7 +29,7 @@ impl World {
         let (folder, time) = (tempfile::tempdir().unwrap(), SetTime::at(TimeMs(now - DAY_MS)));
         let mut world = World { folder, time, running: None };
         world.open();
-        block_on(world.engine("acme").create_namespace()).unwrap();
+        block_on(world.engine("acme").create_namespace(kith::domain::Scope::SHARED)).unwrap();
         for (namespace, id) in [("default", "phantom"), ("acme", "ghostly")] {
             let changes = vec![put_bare("ann"), put_edge(id, "friend", "ann"), put_edge(id, "family", "bob")];
             block_on(world.engine(namespace).write(changes, None, Report::Revision)).unwrap();
@@ -216,7 +216,7 @@ fn what_a_restore_that_was_cut_short_has_put_is_a_finding_and_goes_at_the_next_s
     world.open();
     let names: Vec<String> = world.engine("default").namespaces().iter().map(|(name, _)| name.to_string()).collect();
     assert_eq!(names, ["acme", "default"]);
-    block_on(world.engine("half").create_namespace()).unwrap();
+    block_on(world.engine("half").create_namespace(kith::domain::Scope::SHARED)).unwrap();
     world.close();
     world.open();
     assert!(world.engine("half").state().is_ok(), "one that is whole stays");
