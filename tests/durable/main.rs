@@ -27,4 +27,5 @@ mod support;
 mod turns;
 mod unknown;
 mod verify;
+mod wall_clock;
 mod watched;

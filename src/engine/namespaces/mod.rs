@@ -23,7 +23,7 @@ pub use self::totals::Totals;
 pub use self::verify::Content;
 use super::revision::Revision;
 use super::state::{Kept, REQUEST_BYTES, State};
-use crate::domain::limits::{NAMESPACES_MAX, REQUEST_ID_KEPT};
+use crate::domain::limits::{NAMESPACES_MAX, REQUEST_ID_KEPT_MS};
 use crate::domain::{Change, ErasureKey, Error, NamespaceName, Reason, Resource, Scope, Sequence, TimeMs};
 use crate::store::{Commit, StoreError};
 
@@ -195,7 +195,7 @@ impl Namespaces {
 
     /// Returns what is kept for a while at a time.
     pub fn kept_at(&self, now: TimeMs) -> Kept {
-        Kept { now, requests_from: self.back_from(now, REQUEST_ID_KEPT) }
+        Kept { now, requests_from: self.back_from(now, Duration::from_millis(REQUEST_ID_KEPT_MS)) }
     }
 
     /// Returns the time before which more than a span lies from `now`, of each pause between commands but an hour counted.

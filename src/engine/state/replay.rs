@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::State;
 use super::apply_edges::{PendingChange, go_together};
 use super::requests::{Answered, named};
-use crate::domain::limits::REQUEST_ID_KEPT;
+use crate::domain::limits::REQUEST_ID_KEPT_MS;
 use crate::domain::{Change, ChangeError, ErasureKey, Event, Request, Sequence, TimeMs};
 use crate::engine::outcome::{Applied, Effect};
 use crate::store::{Commit, StoreError};
@@ -32,8 +32,7 @@ pub struct Kept {
 impl Kept {
     /// Returns it for a store whose commands followed each other without a pause.
     pub fn without_pauses(now: TimeMs) -> Kept {
-        let day = i64::try_from(REQUEST_ID_KEPT.as_millis()).unwrap_or(i64::MAX);
-        Kept { now, requests_from: TimeMs(now.0.saturating_sub(day)) }
+        Kept { now, requests_from: TimeMs(now.0.saturating_sub(REQUEST_ID_KEPT_MS as i64)) }
     }
 }
 

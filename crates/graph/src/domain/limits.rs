@@ -68,6 +68,6 @@ pub const ETAG_BYTES_MAX: usize = 64;
 /// What one query may visit unless the server is told otherwise; a request may ask for less.
 pub const EDGES_VISITED_MAX: u64 = 50_000_000;
 /// How long a write's request id is remembered.
-pub const REQUEST_ID_KEPT: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
+pub const REQUEST_ID_KEPT_MS: u64 = 24 * 3_600 * 1_000;
 /// Errors an import names one by one; it counts them all.
 pub const IMPORT_ERRORS_MAX: usize = 1_000;
