@@ -47,7 +47,7 @@ pub struct ListenArgs {
     /// Where to listen: an address or a name, and a port; port 0 takes a free one. `[::]` listens on every address, of IPv4 too.
     #[arg(long, env = "KITH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:5484", value_parser = address)]
     listen: SocketAddr,
-    /// Where Prometheus can read metrics, at /metrics: unencrypted, by all who reach it. They hold counts and names of kinds.
+    /// Where Prometheus can read metrics, at /metrics: unencrypted, by all who reach it. They hold counts and names of kinds and namespaces.
     #[arg(long, env = "KITH_METRICS_LISTEN", value_name = "ADDR", value_parser = address)]
     metrics_listen: Option<SocketAddr>,
     /// Where health alone can be asked, without TLS and without saying who asks: for probes. It says nothing else.

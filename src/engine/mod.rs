@@ -1,7 +1,8 @@
 //! Where the store, the log of commands and the graph meet.
 //!
-//! One writer thread turns commands into commits: check → commit (on disk) → apply → publish. Readers take the newest
-//! published state and never wait for the writer; queries run on threads of their own, off the async runtime.
+//! One writer thread turns commands into commits: check and apply to a copy → append to the log (on disk) → publish. Readers take the newest
+//! published state and never wait for the writer. A query begins on its call's thread; one that is not small goes on in the lanes, off the async
+//! runtime.
 
 mod batch;
 mod checkpointer;

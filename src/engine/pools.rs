@@ -1,4 +1,4 @@
-//! Whose threads do what: every thread that answers a call is made here, when the engine starts.
+//! Whose threads do what: every thread of the lanes, on which queries that are not small and streams run, is made here, when the engine starts.
 
 use super::lanes::{Bounds, Lanes, Priority};
 use super::metrics::Count;

@@ -60,7 +60,12 @@ pub async fn list_blocks(
     all_or_return!(wrong; member, size, after);
     let after = after.map(|token| MemberId::parse("page_token", &token.cursor[0])).transpose()?;
     let caller = context.principal.share();
-    let options = QueryOptions { min_revision: message.min_revision, caller, ..QueryOptions::default() };
+    let options = QueryOptions {
+        min_revision: message.min_revision,
+        caller,
+        deadline: context.deadline,
+        ..QueryOptions::default()
+    };
     let now = service.engine.now();
     let answer = move |state: &State, budget: &mut Budget<'_>| {
         let ix =

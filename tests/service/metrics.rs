@@ -125,6 +125,8 @@ async fn counters_move_as_the_load_does() {
         ("kith_commands_total".to_owned(), 4.0),
         ("kith_batch_commands_sum".to_owned(), 4.0),
         ("kith_batches_refused_total".to_owned(), 0.0),
+        ("kith_prepared_total".to_owned(), 0.0),
+        ("kith_prepared_anew_total".to_owned(), 0.0),
         ("kith_clock_waits".to_owned(), 0.0),
         ("kith_memory_full".to_owned(), 0.0),
     ] {

@@ -47,13 +47,19 @@ pub enum Priority {
     Stream,
 }
 
+/// The most that a thread can stand back.
+const NICENESS_MAX: i32 = 19;
+
 impl Priority {
     pub fn set(self) {
-        let niceness = match self {
+        let more = match self {
             Priority::Query => 5,
             Priority::Stream => 15,
         };
-        if let Err(error) = rustix::process::setpriority_process(None, niceness) {
+        // Whoever serves with a niceness of its own means all of its threads.
+        let set = rustix::process::getpriority_process(None)
+            .and_then(|niceness| rustix::process::setpriority_process(None, (niceness + more).min(NICENESS_MAX)));
+        if let Err(error) = set {
             tracing::debug!("a thread's priority cannot be set: {error}");
         }
     }

@@ -115,7 +115,7 @@ impl Edges {
         self.introduced.extend(origin.introducers.iter().map(|id| (id.clone(), edge.key.clone())));
     }
 
-    /// Takes the lists of a checkpoint. Their digest comes with the head.
+    /// Takes the lists of a checkpoint. Their digest comes with the namespace's row.
     pub fn load_lists(&mut self, lists: Pages<EdgeList>) {
         self.lists = lists;
     }

@@ -74,7 +74,7 @@ impl Members {
         *self.records.get_mut(ix.0 as usize).expect("every member of the graph has a record") = record;
     }
 
-    /// Takes the next record of a checkpoint. Its digest comes with the head.
+    /// Takes the next record of a checkpoint. Its digest comes with the namespace's row.
     pub fn load(&mut self, member: &Member, times: Times) {
         self.labels.add(MemberIx(self.records.len() as u32), &member.attrs.labels);
         self.records.push(MemberRecord::new(member, times));

@@ -1,4 +1,4 @@
-//! Everything kith knows at one revision: the fold of all commands up to it.
+//! Everything one namespace holds at one revision: the fold of its commands up to it.
 //!
 //! A state is persistent: cloning it copies a few roots, and a clone that is changed shares all it did not touch with the
 //! original. The writer changes a clone and publishes it; readers keep the one they have.

@@ -85,7 +85,7 @@ impl Statuses {
         record
     }
 
-    /// Sets the digest that a checkpoint's head has.
+    /// Sets the digest that a namespace's row in a checkpoint has.
     pub fn load_digest(&mut self, digest: Digest) {
         self.digest = digest;
     }

@@ -43,7 +43,7 @@ impl Tallies {
         }
     }
 
-    /// Takes a row of a checkpoint. Its digest comes with the head.
+    /// Takes a row of a checkpoint. Its digest comes with the namespace's row.
     pub fn load(&mut self, introducer: MemberIx, tally: IntroducerTally) {
         self.tallies.insert(introducer, Arc::new(tally));
     }

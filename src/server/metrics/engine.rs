@@ -190,6 +190,9 @@ impl Writing<'_> {
         self.histogram("kith_batch_commands", "Commands put on disk together", &metrics.batch_commands)?;
         self.histogram("kith_append_seconds", "What writing and syncing a batch took", &metrics.append_seconds)?;
         self.count("kith_batches_refused", "Batches that could not be put on disk", &metrics.batches_refused)?;
+        self.count("kith_prepared", "Long commands that were prepared beside others", &metrics.prepared)?;
+        let help = "How often the preparation of a long command was begun anew";
+        self.count("kith_prepared_anew", help, &metrics.prepared_anew)?;
         self.count("kith_checkpoints", "Checkpoints written", &metrics.checkpoints)?;
         self.count("kith_checkpoints_failed", "Checkpoints that could not be written", &metrics.checkpoints_failed)?;
         let covered = metrics.checkpoint_sequence.get();

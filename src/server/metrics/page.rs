@@ -1,4 +1,4 @@
-//! The page of metrics: plain HTTP on a port of its own, for Prometheus to read. It holds counts, and names of kinds and RPCs.
+//! The page of metrics: plain HTTP on a port of its own, for Prometheus to read. It holds counts, and names of kinds, RPCs and namespaces.
 
 use std::convert::Infallible;
 use std::sync::Arc;
