@@ -47,7 +47,8 @@ pub fn discover(
     let everything = View::unfiltered(state.graph(), reader.as_of).seen_by(Viewer::Member(viewer));
     let (near, extent) = members_within(&everything, viewer, Direction::Forward, query.max_hops, budget);
     let (statuses, looked_at) = budget.hidden(|budget| asked_for(state, &near, query, reader, budget));
-    let hops = match state.hops_to_statuses(viewer, &statuses, query.max_hops, reader, budget) {
+    let stand_in = reader.any_stand_in(state);
+    let hops = match state.hops_to_statuses((viewer, stand_in), &statuses, query.max_hops, reader, budget) {
         Ok(hops) => hops,
         Err(limit) => return Discovered { items: Vec::new(), extent: Extent::ended(limit, 0) },
     };

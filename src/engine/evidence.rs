@@ -73,7 +73,8 @@ impl State {
             }
             Ok(())
         })?;
-        for (author, status) in self.seen(reader, live, budget)? {
+        let stand_in = reader.any_stand_in(self);
+        for (author, status) in self.seen(reader, live, stand_in, budget)? {
             found.entry(author).or_default().push(status);
         }
         Ok(found)

@@ -8,6 +8,7 @@ mod batch;
 mod checkpointer;
 mod clock;
 mod common;
+mod decoys;
 mod discover;
 mod disk;
 mod evidence;
@@ -49,6 +50,7 @@ mod visibility;
 mod writer;
 
 pub use clock::{Clock, ClockMetrics, SetTime, SystemTimeSource, TimeSource};
+pub use decoys::Decoys;
 pub use discover::{DiscoverQuery, Discovered, DiscoveredStatus, discover, discovered_chain};
 pub use evidence::TopicMatch;
 pub use feed::{Changed, Changes, Feed};

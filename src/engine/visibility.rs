@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::live::{LiveAt, StatusReader};
 use super::state::{Hashed, State, Stored};
-use crate::domain::limits::HOPS_MAX;
+use crate::domain::limits::{HOPS_MAX, REACH_HOPS_DEFAULT};
 use crate::domain::{Edge, EdgeFilter, EdgeKey, MemberId, Status, StatusId, TimeMs};
 use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer, Ways, distances};
 
@@ -78,66 +78,93 @@ impl State {
         Ok(live)
     }
 
-    /// Returns those of the statuses that a viewer may see, in the order given. The service sees all.
+    /// Returns those of the statuses that a viewer may see, in the order given. The service sees all. Whoever stands in is searched for where
+    /// nobody else is.
     pub fn seen<'s>(
         &self,
         reader: &StatusReader,
         statuses: Vec<Posted<'s>>,
+        stand_in: Option<MemberIx>,
         budget: &mut Budget<'_>,
     ) -> Result<Vec<Posted<'s>>, Limit> {
         match reader.viewer {
             Viewer::Service => Ok(statuses),
             Viewer::Stranger => Ok(Vec::new()),
             Viewer::Member(member) => {
-                let hops = self.hops_to_statuses(member, &statuses, HOPS_MAX, reader, budget)?;
+                let hops = self.hops_to_statuses((member, stand_in), &statuses, HOPS_MAX, reader, budget)?;
                 Ok(statuses.into_iter().zip(hops).filter_map(|(status, hop)| hop.map(|_| status)).collect())
             }
         }
     }
 
+    /// Returns a status if a viewer may see it. As much is searched for where there is none.
+    pub fn seen_status(
+        &self,
+        id: &StatusId,
+        reader: &StatusReader,
+        budget: &mut Budget<'_>,
+    ) -> Result<Option<Stored<Status>>, Limit> {
+        let stand_in = reader.stand_in(self, id.as_str());
+        let stored = self.status(id.as_str());
+        let posted = stored.as_ref().and_then(|stored| {
+            let author = self.graph().find_shown(stored.value.author.as_str())?;
+            Some((author, &stored.value))
+        });
+        let is_seen = !self.seen(reader, posted.into_iter().collect(), stand_in, budget)?.is_empty();
+        Ok(stored.filter(|_| is_seen))
+    }
+
     /// Returns at most `most` of an author's statuses that a viewer may see, newest first, then by id; those after a cursor if it is
-    /// given.
+    /// given. It returns none if there is no such member for the viewer. As much is searched for where there is none, or it has no statuses.
     pub fn seen_of(
         &self,
-        author: MemberIx,
+        author: &MemberId,
         reader: &StatusReader,
         mut after: Option<(TimeMs, StatusId)>,
         most: usize,
         budget: &mut Budget<'_>,
-    ) -> Result<Vec<&Status>, Limit> {
-        let mut seen = Vec::new();
-        while seen.len() < most {
-            let next: Vec<Posted<'_>> = self
-                .statuses_of(author, after.take())
-                .take(most.max(LOOKED_FOR_AT_ONCE))
-                .map(|id| self.posted(author, id))
-                .collect();
-            let Some((_, last)) = next.last() else { break };
+    ) -> Result<Option<Vec<&Status>>, Limit> {
+        let stand_in = reader.stand_in(self, author.as_str());
+        let found = reader.everything(self).find(author.as_str());
+        let (mut seen, at_once) = (Vec::new(), most.max(LOOKED_FOR_AT_ONCE));
+        let mut has_more = true;
+        while has_more && seen.len() < most {
+            let after_last = after.take();
+            let posted = found
+                .into_iter()
+                .flat_map(|author| self.statuses_of(author, after_last.clone()).map(move |id| self.posted(author, id)));
+            let next: Vec<Posted<'_>> = posted.take(at_once).collect();
             reader.decide(budget, |budget| budget.pass(next.len() as u64))?;
-            after = Some((last.attrs.post_time, last.id.clone()));
-            seen.extend(self.seen(reader, next, budget)?.into_iter().map(|(_, status)| status));
+            has_more = next.len() == at_once;
+            after = next.last().map(|(_, last)| (last.attrs.post_time, last.id.clone()));
+            seen.extend(self.seen(reader, next, found.or(stand_in), budget)?.into_iter().map(|(_, status)| status));
         }
         seen.truncate(most);
-        Ok(seen)
+        Ok(found.map(|_| seen))
     }
 
     /// Returns for each status that a viewer may see how far its author is under its audience, within `max_hops`; the viewer's own are at
     /// hop 0.
     ///
     /// A viewer may not know which statuses there are, so no limit of its own ends the search for them; what could not be found out is not
-    /// seen. The search fails only when nobody waits for it any more.
+    /// seen. Where there are none that it could see by any search, whoever stands in is searched for as the author of one for the default
+    /// audience would be. The search fails only when nobody waits for it any more.
     pub(super) fn hops_to_statuses(
         &self,
-        viewer: MemberIx,
+        (viewer, stand_in): (MemberIx, Option<MemberIx>),
         statuses: &[Posted<'_>],
         max_hops: u32,
         reader: &StatusReader,
         budget: &mut Budget<'_>,
     ) -> Result<Vec<Option<u32>>, Limit> {
         let mut found = vec![None; statuses.len()];
-        let mut groups = by_audience(viewer, statuses, reader.live_at, &mut found);
-        groups.retain(|(filter, _)| !filter.excludes(self.graph().id(viewer)));
         let everything = View::unfiltered(self.graph(), reader.as_of).seen_by(Viewer::Member(viewer));
+        let mut groups = by_audience(&everything, viewer, statuses, reader.live_at, &mut found);
+        groups.retain(|(filter, _)| !filter.excludes(self.graph().id(viewer)));
+        let default = EdgeFilter::default();
+        if groups.is_empty() {
+            groups.extend(stand_in.map(|author| (&default, ByAuthor::from([(author, Vec::new())]))));
+        }
         budget.hidden(|budget| {
             if groups.len() > 1 {
                 self.leave_out_the_far(&everything, viewer, statuses, max_hops, &mut groups, budget)?;
@@ -145,7 +172,8 @@ impl State {
             for (filter, by_author) in groups {
                 let ways = self.ways(everything.clone(), filter);
                 let authors: Vec<MemberIx> = by_author.keys().copied().collect();
-                let (hops, within) = ways.distances(viewer, &authors, max_hops, budget);
+                let most = hops_to_search(by_author.values(), statuses, max_hops);
+                let (hops, within) = ways.distances(viewer, &authors, most, budget);
                 cancelled(within)?;
                 for (posted, hop) in by_author.values().zip(hops) {
                     for &at in posted {
@@ -169,7 +197,8 @@ impl State {
     ) -> Result<(), Limit> {
         let authors: BTreeSet<MemberIx> = groups.iter().flat_map(|(_, by_author)| by_author.keys().copied()).collect();
         let authors: Vec<MemberIx> = authors.into_iter().collect();
-        let (hops, within) = distances(everything, viewer, &authors, max_hops, budget);
+        let most = hops_to_search(groups.iter().flat_map(|(_, by_author)| by_author.values()), statuses, max_hops);
+        let (hops, within) = distances(everything, viewer, &authors, most, budget);
         cancelled(within)?;
         if !within.is_complete() {
             return Ok(());
@@ -196,9 +225,17 @@ fn cancelled(extent: Extent) -> Result<(), Limit> {
 
 type ByAuthor = BTreeMap<MemberIx, Vec<usize>>;
 
+/// Returns how far the authors of statuses are searched for. A narrow audience is searched for as far as the default one, because the search
+/// would show it.
+fn hops_to_search<'a>(posted: impl Iterator<Item = &'a Vec<usize>>, statuses: &[Posted<'_>], max_hops: u32) -> u32 {
+    let of_audiences = posted.flatten().map(|&at| statuses[at].1.attrs.audience.max_hops).max();
+    of_audiences.unwrap_or(0).max(REACH_HOPS_DEFAULT).min(max_hops)
+}
+
 /// Returns where in the list the live statuses of others are, grouped by their audience's filter, so that those that travel the same way
-/// are searched for together. The viewer's own are found at once.
+/// are searched for together. The viewer's own are found at once, and those of members that are gone for it not at all.
 fn by_audience<'s>(
+    everything: &View<'_>,
     viewer: MemberIx,
     statuses: &[Posted<'s>],
     live_at: LiveAt,
@@ -209,7 +246,7 @@ fn by_audience<'s>(
     for (at, &(author, status)) in statuses.iter().enumerate() {
         if author == viewer {
             found[at] = Some(0);
-        } else if live_at.admits(status) {
+        } else if live_at.admits(status) && !everything.is_gone(author) {
             let filter = &status.attrs.audience.filter;
             let (_, by_author) = groups.entry(filter.content_hash()).or_insert_with(|| (filter, BTreeMap::new()));
             by_author.entry(author).or_default().push(at);

@@ -9,7 +9,7 @@ use super::page::PageToken;
 use super::principal::Principal;
 use super::services::Service;
 use crate::domain::{Error, MemberId, Reason, Resource, TimeMs, Violation};
-use crate::engine::{QueryOptions, State, StatusReader};
+use crate::engine::{Decoys, QueryOptions, State, StatusReader};
 use crate::graph::{Budget, Extent, Limit, MemberIx, View, Viewer};
 use crate::proto::v1 as pb;
 
@@ -23,6 +23,7 @@ pub struct ReadContext {
     pub as_of: TimeMs,
     /// When the read was asked for. Whatever `as_of` is, statuses are live by this.
     clock: TimeMs,
+    decoys: Decoys,
     pub require_complete: bool,
 }
 
@@ -70,20 +71,27 @@ impl Service {
         let (min_revision, caller) = (read.min_revision, principal.share());
         let options = QueryOptions { min_revision, edges_visited_max, deadline, caller };
         let require_complete = read.require_complete;
-        Ok(ReadContext { principal, options, viewer, as_of, clock, require_complete })
+        let decoys = Decoys::new(self.engine.token_key(), self.engine.namespace());
+        Ok(ReadContext { principal, options, viewer, as_of, clock, decoys, require_complete })
     }
 
     /// Runs a query that looks at statuses. How long that takes depends on those that its viewer may not see, so a viewer is answered when
-    /// a step of time is over, 2, 4, 8 … ms after the call, whatever the answer is (Askarov, Zhang, Myers 2010).
+    /// a step of time is over, 2, 4, 8 … ms after the call, whatever the answer is (Askarov, Zhang, Myers 2010). The first step is longer
+    /// than a search for what is hidden takes: it is by the half-edges that the viewer sees near it, or that the query has visited.
     pub(super) async fn query_statuses<T: Send + 'static>(
         &self,
         read: ReadContext,
         query: impl Fn(&ReadContext, &State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (begun, has_viewer) = (Instant::now(), read.viewer.is_some());
-        let answer = self.query(read, query).await;
+        let asked = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
+            let near = read.status_reader(state).search_scale(state, budget).map_err(cut_short)?;
+            let answer = query(read, state, budget);
+            Ok((answer, near.max(budget.visited())))
+        };
+        let (answer, scale) = self.query(read, asked).await.unwrap_or_else(|error| (Err(error), 0));
         if has_viewer {
-            tokio::time::sleep_until((begun + answer_step(begun.elapsed())).into()).await;
+            tokio::time::sleep_until((begun + answer_step(scale, begun.elapsed())).into()).await;
         }
         answer
     }
@@ -121,13 +129,18 @@ fn edges_visited_max(value: i64) -> Result<Option<u64>, Violation> {
     Ok((value > 0).then_some(value))
 }
 
-/// The first step of time that answers about statuses wait for.
+/// The least step of time that answers about statuses wait for.
 const ANSWER_STEP: Duration = Duration::from_millis(2);
+/// What is allowed for each half-edge that a search may take: some ten times what it takes.
+const STEP_PER_EDGE: Duration = Duration::from_nanos(64);
+/// The longest first step.
+const FIRST_STEP_MAX: Duration = Duration::from_millis(256);
 
-/// Returns the end of the step in which an answer was found.
-fn answer_step(taken: Duration) -> Duration {
+/// Returns the end of the step in which an answer was found. The first step is long enough for a search of this scale.
+fn answer_step(scale: u64, taken: Duration) -> Duration {
+    let allowed = STEP_PER_EDGE.saturating_mul(u32::try_from(scale).unwrap_or(u32::MAX)).min(FIRST_STEP_MAX);
     let mut step = ANSWER_STEP;
-    while step < taken {
+    while step < taken.max(allowed) {
         step = step.saturating_mul(2);
     }
     step
@@ -149,7 +162,7 @@ impl ReadContext {
 
     /// Returns how statuses are read: on whose behalf, and what is live.
     pub fn status_reader(&self, state: &State) -> StatusReader {
-        state.status_reader(self.viewer.as_ref(), self.as_of, self.clock)
+        state.status_reader(self.viewer.as_ref(), self.as_of, self.clock, self.decoys.clone())
     }
 
     /// Returns the whole graph as the viewer sees it.
@@ -243,7 +256,23 @@ mod tests {
     fn steps_of_time_double() {
         let ms = Duration::from_millis;
         for (taken, step) in [(ms(0), ms(2)), (ms(2), ms(2)), (ms(3), ms(4)), (ms(9), ms(16))] {
-            assert_eq!(answer_step(taken), step);
+            assert_eq!(answer_step(100, taken), step);
+        }
+    }
+
+    #[test]
+    fn the_first_step_is_of_the_searchs_scale() {
+        let ms = Duration::from_millis;
+        for (scale, taken, step) in [
+            (31_250, 0, 2),
+            (31_251, 0, 4),
+            (50_000, 4, 4),
+            (50_000, 5, 8),
+            (1_000_000, 1, 64),
+            (u64::MAX, 1, 256),
+            (u64::MAX, 257, 512),
+        ] {
+            assert_eq!(answer_step(scale, ms(taken)), ms(step), "{scale} {taken}");
         }
     }
 }

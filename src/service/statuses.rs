@@ -8,7 +8,7 @@ use super::answer_bytes::page_that_fits;
 use super::call::Call;
 use super::decode::{self, Violations, all_or_return, etag_precondition, named_kinds, page_size};
 use super::encode;
-use super::read_context::{ReadContext, ReadFields, charge_resources, cut_short, find};
+use super::read_context::{ReadContext, ReadFields, charge_resources, cut_short};
 use super::request_id::request;
 use super::services::Service;
 use crate::domain::{Change, Edge, EdgeKey, Error, KindName, MemberId, Resource, Status, StatusId, TimeMs, Violation};
@@ -53,13 +53,8 @@ pub async fn get_status(service: &Service, call: Call<pb::GetStatusRequest>) -> 
     let read = wrong.check(service.read_context_of(&context, fields, None));
     all_or_return!(wrong; id, read);
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
-        let missing = || Error::not_found(Resource::Status, &id);
-        let stored = state.status(id.as_str()).ok_or_else(missing)?;
-        let author = state.graph().find_shown(stored.value.author.as_str()).ok_or_else(missing)?;
-        let seen = state.seen(&read.status_reader(state), vec![(author, &stored.value)], budget);
-        if seen.map_err(cut_short)?.is_empty() {
-            return Err(missing());
-        }
+        let seen = state.seen_status(&id, &read.status_reader(state), budget).map_err(cut_short)?;
+        let stored = seen.ok_or_else(|| Error::not_found(Resource::Status, &id))?;
         let status = Some(read.shown(state).status(stored));
         Ok(pb::GetStatusResponse { status, revision: state.revision().to_string() })
     };
@@ -98,9 +93,8 @@ pub async fn list_statuses(
     all_or_return!(wrong; author, size, after, read);
     let after = after.map(|token| status_cursor(&token.cursor)).transpose()?;
     let answer = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
-        let author = find(&read.view(state), &author)?;
-        let seen = state.seen_of(author, &read.status_reader(state), after.clone(), size + 1, budget);
-        let seen = seen.map_err(cut_short)?;
+        let seen = state.seen_of(&author, &read.status_reader(state), after.clone(), size + 1, budget);
+        let seen = seen.map_err(cut_short)?.ok_or_else(|| Error::not_found(Resource::Member, &author))?;
         charge_resources(seen.len(), budget)?;
         let stored = seen.into_iter().filter_map(|status| state.status(status.id.as_str()));
         let encode = |stored: Stored<Status>| {

@@ -1,5 +1,7 @@
 //! One valid request for each RPC, to be spoilt in one field; and a way to send any of them.
 
+use std::time::Duration;
+
 use kith::proto::v1::*;
 use prost_types::Timestamp;
 use tonic::metadata::MetadataMap;
@@ -36,6 +38,12 @@ macro_rules! asks {
                     metadata.insert("kith-namespace", namespace);
                 };
                 self.answer_with(channel, add).await
+            }
+
+            /// The answer within so much time, written out.
+            pub async fn answer_within(self, channel: Channel, time: Duration) -> Result<String, Status> {
+                let timeout = format!("{}m", time.as_millis()).parse().unwrap();
+                self.answer_with(channel, |metadata| drop(metadata.insert("grpc-timeout", timeout))).await
             }
 
             async fn answer_with(

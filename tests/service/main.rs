@@ -55,6 +55,7 @@ mod shutdown;
 mod smoke;
 mod spans;
 mod suggestions;
+mod timed_worlds;
 mod times;
 mod verify;
 mod viewers;

@@ -123,6 +123,20 @@ impl Graph {
         names.filter(|(_, name)| name.is_some()).map(|(i, _)| MemberIx(i as u32))
     }
 
+    /// Returns the member that a hash picks, or none if it picks a free slot. The more slots there are the fewer hashes pick another one when
+    /// one is added (Lamping, Veach: A fast, minimal memory, consistent hash algorithm, 2014).
+    pub fn picked_by(&self, mut hash: u64) -> Option<MemberIx> {
+        let (mut picked, mut next) = (None, 0);
+        while next < self.slots() as u64 {
+            picked = Some(next);
+            hash = hash.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(1);
+            let share = (1u64 << 31) as f64 / ((hash >> 33) + 1) as f64;
+            next = ((next + 1) as f64 * share) as u64;
+        }
+        let picked = MemberIx(picked? as u32);
+        self.get_id(picked).map(|_| picked)
+    }
+
     /// Returns all members by id, or those after `id` if it is given.
     pub fn members_after(&self, id: Option<&MemberId>) -> impl Iterator<Item = MemberIx> {
         self.ids.after(id).map(|(_, ix)| ix)

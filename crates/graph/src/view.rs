@@ -245,6 +245,14 @@ impl<'g> View<'g> {
         self.viewer_filter.as_ref().map_or(Ok(()), |filter| filter.prepare(budget))
     }
 
+    /// Counts the half-edges that two hops from a member look at.
+    pub fn edges_in_two_hops(&self, member: MemberIx, budget: &mut Budget<'_>) -> Result<u64, Limit> {
+        self.prepare(budget)?;
+        let mut edges = self.degree(member);
+        self.for_each_step(member, Direction::Forward, budget, |neighbor, _| edges += self.degree(neighbor))?;
+        Ok(edges)
+    }
+
     /// Announces the steps from some members to the budget: see `Budget::foresee`.
     pub(super) fn foresee_steps<'m>(
         &self,
