@@ -77,22 +77,25 @@ impl Service {
 
     /// Runs a query that looks at statuses. How long that takes depends on those that its viewer may not see, so a viewer is answered when
     /// a step of time is over, 2, 4, 8 … ms after the call, whatever the answer is (Askarov, Zhang, Myers 2010). The first step is longer
-    /// than a search for what is hidden takes: it is by the half-edges that the viewer sees near it, or that the query has visited.
+    /// than a search for what is hidden takes: it is by the half-edges that the viewer sees near it, or that the query has visited. What
+    /// would be answered after the deadline is late, however soon it was found.
     pub(super) async fn query_statuses<T: Send + 'static>(
         &self,
         read: ReadContext,
         query: impl Fn(&ReadContext, &State, &mut Budget<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (begun, has_viewer) = (Instant::now(), read.viewer.is_some());
+        let (begun, has_viewer, deadline) = (Instant::now(), read.viewer.is_some(), read.options.deadline);
         let asked = move |read: &ReadContext, state: &State, budget: &mut Budget<'_>| {
             let near = read.status_reader(state).search_scale(state, budget).map_err(cut_short)?;
             let answer = query(read, state, budget);
             Ok((answer, near.max(budget.visited())))
         };
         let (answer, scale) = self.query(read, asked).await.unwrap_or_else(|error| (Err(error), 0));
-        if has_viewer {
-            tokio::time::sleep_until((begun + answer_step(scale, begun.elapsed())).into()).await;
+        if !has_viewer {
+            return answer;
         }
+        let (at, answer) = in_time(begun + answer_step(scale, begun.elapsed()), deadline, answer);
+        tokio::time::sleep_until(at.into()).await;
         answer
     }
 
@@ -144,6 +147,14 @@ fn answer_step(scale: u64, taken: Duration) -> Duration {
         step = step.saturating_mul(2);
     }
     step
+}
+
+/// Returns what is answered at the end of a step, and when: at the deadline, if that is before, that it has passed.
+fn in_time<T>(end: Instant, deadline: Option<Instant>, answer: Result<T, Error>) -> (Instant, Result<T, Error>) {
+    match deadline.filter(|deadline| *deadline < end) {
+        Some(deadline) => (deadline, Err(Error::DeadlineExceeded)),
+        None => (end, answer),
+    }
 }
 
 impl ReadContext {
@@ -257,6 +268,18 @@ mod tests {
         let ms = Duration::from_millis;
         for (taken, step) in [(ms(0), ms(2)), (ms(2), ms(2)), (ms(3), ms(4)), (ms(9), ms(16))] {
             assert_eq!(answer_step(100, taken), step);
+        }
+    }
+
+    #[test]
+    fn a_deadline_before_the_steps_end_is_passed_whatever_was_found() {
+        let (end, ms) = (Instant::now() + Duration::from_secs(1), Duration::from_millis(1));
+        for answer in [Ok("seen"), Err(Error::Cancelled)] {
+            for in_time_for in [None, Some(end), Some(end + ms)] {
+                assert_eq!(in_time(end, in_time_for, answer.clone()), (end, answer.clone()));
+            }
+            let late = Err(Error::DeadlineExceeded);
+            assert_eq!(in_time(end, Some(end - ms), answer), (end - ms, late));
         }
     }
 
