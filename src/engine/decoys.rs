@@ -87,6 +87,10 @@ mod tests {
 
     /// The viewer `v` is three hops from each author: a friend of `h`, which is a friend of `hub`, which is a friend of all of them.
     fn world() -> State {
+        world_with(Vec::new())
+    }
+
+    fn world_with(more: Vec<Change>) -> State {
         let kinds = builtin_kinds().into_iter();
         let mut changes: Vec<Change> =
             kinds.map(|kind| Change::PutKind { kind, precondition: Precondition::None }).collect();
@@ -107,6 +111,7 @@ mod tests {
             post("by-who-is-restricted", "a0006", |_| {}),
             post("seen", "a0007", |attrs| attrs.audience.max_hops = 3),
         ]);
+        changes.extend(more);
         let command = Command { time: TimeMs(10), request: None, changes };
         let events = vec![Vec::new(); command.changes.len()];
         let commit = Commit { sequence: 1, namespace: NamespaceName::default(), command, answer: Vec::new(), events };
@@ -204,6 +209,10 @@ mod tests {
         assert_eq!(led(1, "default"), led(1, "default"));
         assert_ne!(led(1, "default"), led(2, "default"));
         assert_ne!(led(1, "default"), led(1, "other"));
+        // Few ids lead elsewhere when a member is added.
+        let grown = world_with(vec![put("z", |_| {})]);
+        let led_to = |state: &State, absent: u32| reader(state).stand_in(state, &absent.to_string()).unwrap();
+        assert!((0..1_000).filter(|absent| led_to(&state, *absent) != led_to(&grown, *absent)).count() < 10);
         // Nobody stands in who is the viewer itself or gone for it.
         let nobody = ["v", "a0005", "a0006"].map(|id| state.graph().find(id).unwrap());
         assert!((0..20_000).all(|n| !nobody.contains(&of(1, "default", &n.to_string()))));
