@@ -104,10 +104,23 @@ def check_set(helm, kith, values):
     for service in by_kind["Service"]:
         check(service["spec"]["selector"] == selector, f"{values.name}: a service selects something else")
     check_ports(values.name, by_kind)
-    for pod in (template["spec"], *(test["spec"] for test in tests)):
+    jobs = [job["spec"]["jobTemplate"]["spec"]["template"] for job in by_kind.get("CronJob", [])]
+    for job in jobs:
+        check(not selected(job["metadata"]["labels"]), f"{values.name}: the service sends calls to the backup")
+        check_command(values.name, kith, job["spec"]["containers"][0])
+    for pod in (template["spec"], *(test["spec"] for test in tests), *(job["spec"] for job in jobs)):
         check_restricted(values.name, pod)
     check_environment(values.name, kith, template["spec"]["containers"][0]["env"])
     check_notes(helm, values)
+
+
+def check_command(name, kith, container):
+    """The binary takes the arguments and variables of a job: what it does not find is the server, or the file of a secret."""
+    given = {variable["name"]: variable["value"] for variable in container["env"]}
+    given["KITH_SERVER"] = re.sub("//.*", "//127.0.0.1:1", given["KITH_SERVER"])
+    ran = subprocess.run([kith, *container["args"]], capture_output=True, text=True, env=given)
+    expected = "/etc/kith/" if "KITH_CA" in given else "127.0.0.1:1"
+    check(ran.returncode in (1, 3) and expected in ran.stderr, f"{name}: kith {' '.join(container['args'])}: {ran.stderr}")
 
 
 def check_ports(name, by_kind):
@@ -121,7 +134,9 @@ def check_ports(name, by_kind):
         check(let_in == ports.keys(), f"{name}: the policy lets {let_in} in, the pod has {set(ports)}")
         let_out = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
         collector = [variable["value"] for variable in container["env"] if variable["name"] == "KITH_OTLP_ENDPOINT"]
-        called = {int(url.rsplit(":", 1)[1].strip("/")) for url in collector}
+        bucket = any(variable.get("value", "").startswith("s3://") for variable in container["env"])
+        port = (yaml.safe_load((CHART / "ci" / name).read_text()).get("archive") or {}).get("port", 443)
+        called = {int(url.rsplit(":", 1)[1].strip("/")) for url in collector} | ({port} if bucket else set())
         check(let_out == (called | {53} if called else set()), f"{name}: the policy lets out to {let_out}, kith calls {called}")
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         check(container[probe]["grpc"]["port"] == ports["health"], f"{name}: {probe} asks another port than health")
@@ -183,6 +198,8 @@ def check_environment(name, kith, variables):
         given = {name: value.replace("/etc/kith", str(mounted)) for name, value in given.items()}
         given |= {variable: "127.0.0.1:0" for variable in given if variable.endswith("LISTEN")}
         given |= {"KITH_DATA": f"{folder}/store", "PATH": os.environ["PATH"]}
+        # Without the network, a bucket is one that is away.
+        given |= {"KITH_ARCHIVE": f"{folder}/archive"} if given.get("KITH_ARCHIVE", "").startswith("/") else {"AWS_ENDPOINT": "https://127.0.0.1:1"}
         served = subprocess.Popen([kith, "serve"], env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         said = served.stdout.readline()
         healthy = run(kith, "health", "--server", served.stdout.readline().removeprefix("health at ").strip())
@@ -194,13 +211,13 @@ def check_environment(name, kith, variables):
 
 def secrets(folder):
     """What the secrets hold that the chart mounts."""
-    for name in ("tls", "client-ca", "auth", "audit", "traces-ca"):
+    for name in ("tls", "client-ca", "auth", "audit", "traces-ca", "archive-ca"):
         (folder / name).mkdir(parents=True)
     files = ["-keyout", folder / "tls/tls.key", "-out", folder / "tls/tls.crt"]
     new = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=kith"]
     made = run("openssl", "req", *new, "-addext", "subjectAltName=DNS:kith", *files)
     check(made.returncode == 0, f"openssl made no certificate: {made.stderr}")
-    for name in ("client-ca", "traces-ca"):
+    for name in ("client-ca", "traces-ca", "archive-ca"):
         shutil.copy(folder / "tls/tls.crt", folder / name / "ca.crt")
     (folder / "audit/audit.key").write_text("k" * 32)
     caller = '[[callers]]\nname = "feed"\nroles = ["read"]\n'

@@ -1,8 +1,9 @@
-//! The composition root: store → engine → server. `offline.rs` and `restore.rs` work on a store that nobody serves.
+//! The composition root: store → engine → archive and server. `offline.rs`, `restore.rs` and `undo.rs` work on a store that nobody serves.
 
 mod memory_limit;
 mod offline;
 mod restore;
+mod undo;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,10 @@ pub use offline::{
     OfflineError, StoreCheck, StoredTotals, Verifier, export_store, read_backup_through, verify_backup, verify_store,
 };
 pub use restore::{Erased, Erasures, Restored, restore_namespace, restore_store};
+pub use undo::{archived_lines, restore_archived};
 
+use crate::archive::Archiver;
+pub use crate::archive::{ArchiveError, ArchiveOptions, Line, Undo, shown_time};
 use crate::engine::{Engine, SystemTimeSource, WriterEnd};
 pub use crate::engine::{EngineOptions, Threads};
 pub use crate::server::{
@@ -44,6 +48,8 @@ pub struct AppOptions {
     pub store: StoreOptions,
     pub server: ServerOptions,
     pub engine: EngineOptions,
+    /// None without an archive.
+    pub archive: Option<ArchiveOptions>,
 }
 
 #[derive(Debug, Error)]
@@ -52,6 +58,8 @@ pub enum AppError {
     Open { folder: String, error: StoreError },
     #[error("cannot open the erasure journal {file}: {error}; --erasure-journal names another file")]
     Journal { file: String, error: StoreError },
+    #[error("cannot archive: {0}")]
+    Archive(#[from] ArchiveError),
     #[error(transparent)]
     Server(#[from] ServerError),
     #[error("the store was not closed within {} s; what was acknowledged is on disk", CLOSE_WAIT_MAX.as_secs())]
@@ -66,6 +74,7 @@ pub struct App {
     server: Server,
     engine: Engine,
     writer: WriterEnd,
+    archiver: Option<Archiver>,
 }
 
 impl App {
@@ -87,8 +96,9 @@ impl App {
         let RowCounts { members, edges, .. } = namespaces.totals().rows;
         tracing::info!(namespaces = namespaces.namespace_count(), members, edges, seconds, "the store is loaded");
         drop(namespaces);
+        let archiver = options.archive.map(|archive| Archiver::start(&engine, archive)).transpose()?;
         server.open(engine.clone()).await;
-        Ok(App { server, engine, writer })
+        Ok(App { server, engine, writer, archiver })
     }
 
     /// Returns where it listens.
@@ -114,7 +124,7 @@ impl App {
     /// Serves until `shutdown` resolves; then ends the calls under way and closes the store. It ends at once, with an error, when a thread
     /// ends that it cannot do without.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
-        let App { server, engine, writer } = self;
+        let App { server, engine, writer, archiver } = self;
         let threads = engine.threads().clone();
         drop(engine);
         let mut broken = None;
@@ -131,10 +141,17 @@ impl App {
         if let Some(why) = broken {
             return Err(AppError::Broken(why));
         }
+        let end = tokio::time::Instant::now() + CLOSE_WAIT_MAX;
         tokio::select! {
             // The calls that were being drained may have broken it.
             why = threads.failed() => return Err(AppError::Broken(why)),
-            closed = tokio::time::timeout(CLOSE_WAIT_MAX, writer.wait()) => closed.map_err(|_| AppError::NotClosed)?,
+            closed = tokio::time::timeout_at(end, writer.wait()) => closed.map_err(|_| AppError::NotClosed)?,
+        }
+        // What does not get into the archive in time is put there after the next start.
+        if let Some(archiver) = archiver
+            && tokio::time::timeout_at(end, archiver.wait()).await.is_err()
+        {
+            tracing::warn!("the archive lacks what was written last; it is put there after the next start");
         }
         Ok(served?)
     }

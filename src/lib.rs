@@ -8,6 +8,7 @@ pub use kith_graph as graph;
 pub use kith_graph::domain;
 
 pub mod app;
+pub mod archive;
 pub mod cli;
 pub mod engine;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use crate::archive::ArchiveError;
 use crate::domain::{Error, NamespaceName};
 use crate::engine::{Namespaces, StoredExportError, Verified, export_stored, verify_log};
 pub use crate::engine::{StoredTotals, Verifier};
@@ -50,6 +51,8 @@ pub enum OfflineError {
     NamespaceErased(NamespaceName),
     #[error("{path}: {error}")]
     Store { path: String, error: StoreError },
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The store does not take the namespace.
     #[error("{0}")]
     Refused(Error),

@@ -91,12 +91,22 @@ pub fn restore_store(
     erasures: &Erasures,
     verifier: &mut dyn Verifier,
 ) -> Result<Restored, OfflineError> {
+    make_store(|| read(backup, name), folder, erasures, verifier)
+}
+
+/// Makes a store of what is read likewise.
+pub fn make_store(
+    read: impl FnOnce() -> Result<Result<Namespaces, String>, OfflineError>,
+    folder: &Path,
+    erasures: &Erasures,
+    verifier: &mut dyn Verifier,
+) -> Result<Restored, OfflineError> {
     let made_folder = !folder.is_dir();
     if erasures.journal.is_none() && erasures.at_start.exists() {
         return Err(OfflineError::JournalStays { file: erasures.at_start.display().to_string() });
     }
     let journals = erasures.read()?;
-    let mut backed_up = match read(backup, name)? {
+    let mut backed_up = match read()? {
         Ok(backed_up) => backed_up,
         Err(what) => return Ok(damaged(what)),
     };

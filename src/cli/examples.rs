@@ -1,7 +1,7 @@
 //! The examples in each command's `--help`.
 
 /// The commands and lines to try them with, in the order of the help.
-const EXAMPLES: [(&str, &[&str]); 17] = [
+const EXAMPLES: [(&str, &[&str]); 18] = [
     ("demo", &["kith demo", "kith demo --serve"]),
     ("serve", &["kith serve --data ./kith-data", "KITH_LOG=debug kith serve --data ./kith-data --log-format json"]),
     (
@@ -50,8 +50,10 @@ const EXAMPLES: [(&str, &[&str]); 17] = [
         &[
             "kith restore kith.backup --data ./restored --erasure-journal ./kith-data.erasures",
             "kith restore kith.backup --data ./other --namespace acme --erasure-journal ./kith-data.erasures",
+            "kith restore --archive ./kith-archive --until 2026-01-31T12:00:00Z --data ./undone --ignore-erasures",
         ],
     ),
+    ("archive", &["kith archive ./kith-archive", "kith archive ./kith-archive --json"]),
     ("namespace", &["kith namespace create acme", "kith namespace list --json", "kith namespace delete acme"]),
     ("verify", &["kith verify", "kith verify --data ./kith-data"]),
     ("health", &["kith health", "kith health --service kith.v1.PathService"]),

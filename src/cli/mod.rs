@@ -3,6 +3,7 @@
 //! Every command but `serve`, `demo` and those that are given a store's folder is a client of a running server, and speaks only its public
 //! API.
 
+mod archive;
 mod backup;
 mod client;
 mod config;
@@ -86,7 +87,9 @@ enum Command {
     Introducers(Asking<introducers::IntroducersArgs>),
     /// Write everything to a file that `kith restore` makes a store of, while the server goes on.
     Backup(Asking<backup::BackupArgs>),
-    /// Make a store of a backup, and check it.
+    /// List what can be restored of an archive.
+    Archive(archive::ArchiveArgs),
+    /// Make a store of a backup or an archive, and check it.
     Restore(restore::RestoreArgs),
     /// Check everything that a server, a folder nobody serves, or a backup holds.
     Verify(Asking<verify::VerifyArgs>),
@@ -200,6 +203,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Verify(Asking { what, server }) => return verify::run(what, &server).await,
         Command::Export(Asking { what, server }) => export::run(what, &server).await,
         Command::Restore(args) => return restore::run(args).await,
+        Command::Archive(args) => return archive::run(args).await,
         Command::Backup(Asking { what, server }) => backup::run(what, &server).await,
         Command::Completions(args) => shell::completions(&args, command()),
         Command::Man(args) => shell::man(&args, command()),

@@ -17,7 +17,7 @@ use super::Failure;
 use super::listen_args::ListenArgs;
 use super::settings::Settings;
 use super::thread::on_thread;
-use crate::app::{App, AppOptions, EngineOptions, StoreOptions, memory_limit, read_files_again};
+use crate::app::{App, AppOptions, ArchiveOptions, EngineOptions, StoreOptions, memory_limit, read_files_again};
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -75,6 +75,21 @@ pub struct ServeArgs {
     /// Seconds from one reading of all that is on disk to the next: what is not what was written is written anew. 0 never does it.
     #[arg(long, env = "KITH_SCRUB_SECONDS", value_name = "S", default_value_t = EngineOptions::default().scrub_every.as_secs())]
     scrub_seconds: u64,
+    /// Keep an archive of everything in this folder or bucket (s3://BUCKET/PREFIX), apart from the disk of the store: backups, and the log
+    /// after them. `kith restore --archive` makes a store of it as of any revision or time that it holds. No other server may have the
+    /// same one. A bucket's address and credentials are AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+    #[arg(long, env = "KITH_ARCHIVE", value_name = "URL")]
+    archive: Option<String>,
+    /// Seconds between two runs of the log that go to the archive: what was written since is not in it.
+    #[arg(long, env = "KITH_ARCHIVE_SECONDS", value_name = "S", value_parser = clap::value_parser!(u64).range(1..=3_600), default_value_t = 5)]
+    archive_seconds: u64,
+    /// Hours between two backups in the archive. A restore reads one, and the log after it.
+    #[arg(long, env = "KITH_ARCHIVE_BACKUP_HOURS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), default_value_t = 24)]
+    archive_backup_hours: u64,
+    /// Days that the archive reaches back, if nothing is erased. What is erased is gone from it within --erase-within-seconds, with all
+    /// that was archived before.
+    #[arg(long, env = "KITH_ARCHIVE_KEEP_DAYS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), default_value_t = 30)]
+    archive_keep_days: u64,
     /// What goes to the audit log, a part of the log with the target `audit`: off, denials, all: denials and every write, or reads: all
     /// and every read.
     #[arg(long, env = "KITH_AUDIT", value_name = "WHAT", value_enum, default_value_t = Audited::All)]
@@ -124,6 +139,16 @@ impl ServeArgs {
             ..EngineOptions::default()
         }
     }
+
+    fn archive_options(&self) -> Option<ArchiveOptions> {
+        let hours = |n: u64| Duration::from_secs(n.saturating_mul(3_600));
+        self.archive.clone().map(|url| ArchiveOptions {
+            url,
+            every: Duration::from_secs(self.archive_seconds),
+            backup_every: hours(self.archive_backup_hours),
+            keep: hours(self.archive_keep_days.saturating_mul(24)),
+        })
+    }
 }
 
 /// Returns where the journal of erasures is by default: beside the store, so that it outlives it.
@@ -158,6 +183,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         },
         server: args.listen.options(),
         engine: args.engine_options(),
+        archive: args.archive_options(),
     };
     let mut stop = pin!(stop);
     let app = tokio::select! {

@@ -308,7 +308,7 @@ impl Engine {
         &self.threads
     }
 
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 

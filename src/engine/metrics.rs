@@ -1,12 +1,13 @@
 //! What the engine counts of its own work, for whoever watches it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
+use crate::domain::Sequence;
 use crate::graph::{Budget, StopReason};
 
 /// Bytes of the store.
@@ -59,6 +60,46 @@ pub struct Metrics {
     /// What the store takes on disk, and how much of it the commands after the newest checkpoint take; as of the last batch.
     pub store_disk_bytes: Gauge,
     pub store_log_bytes: Gauge,
+    /// When the newest backup of everything was whole, in seconds since 1970; 0 if none is known of.
+    pub backup_time_seconds: Gauge,
+    pub archive: ArchiveMetrics,
+}
+
+/// The counts of the archive of the log.
+#[derive(Debug, Default)]
+pub struct ArchiveMetrics {
+    /// The last sequence that it holds.
+    pub sequence: Gauge,
+    /// How often archiving failed; it is tried again.
+    pub failures: Counter,
+    /// Since when it may lack something: since it was last known to have everything. Nothing without an archive.
+    incomplete: Due,
+}
+
+/// What the archive lacks at this moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ArchiveLag {
+    pub commands: u64,
+    /// For how long it has lacked the first of them, at most.
+    pub time: Duration,
+}
+
+impl ArchiveMetrics {
+    /// Notes that it holds everything up to a sequence, which was the newest just now if it `is_complete`.
+    pub fn holds(&self, sequence: Sequence, is_complete: bool) {
+        self.sequence.set(i64::try_from(sequence).unwrap_or(i64::MAX));
+        if is_complete {
+            self.incomplete.no_more();
+        }
+        self.incomplete.since_now();
+    }
+
+    /// Returns what it lacks of the commands up to a sequence; nothing where there is no archive.
+    pub fn lag(&self, newest: Sequence) -> ArchiveLag {
+        let commands = newest.saturating_sub(u64::try_from(self.sequence.get()).unwrap_or(0));
+        let time = self.incomplete.duration();
+        if commands == 0 || time.is_zero() { ArchiveLag::default() } else { ArchiveLag { commands, time } }
+    }
 }
 
 /// Since when something is due that has not come.
@@ -131,11 +172,20 @@ impl Default for Metrics {
             scrub_findings: Counter::default(),
             store_disk_bytes: Gauge::default(),
             store_log_bytes: Gauge::default(),
+            backup_time_seconds: Gauge::default(),
+            archive: ArchiveMetrics::default(),
         }
     }
 }
 
 impl Metrics {
+    /// Notes that a backup of everything was whole at a time.
+    pub fn backed_up(&self, time: SystemTime) {
+        let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        self.backup_time_seconds.set(self.backup_time_seconds.get().max(seconds));
+    }
+
     /// Returns what the store takes, as of the last batch.
     pub fn store(&self) -> StoreMetrics {
         let bytes = |gauge: &Gauge| u64::try_from(gauge.get()).unwrap_or(0);

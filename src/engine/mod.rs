@@ -4,6 +4,7 @@
 //! published state and never wait for the writer. A query begins on its call's thread; one that is not small goes on in the lanes, off the async
 //! runtime.
 
+mod archive_source;
 mod batch;
 mod checkpointer;
 mod clock;
@@ -49,6 +50,7 @@ mod under_way;
 mod visibility;
 mod writer;
 
+pub use archive_source::ArchiveSource;
 pub use clock::{Clock, ClockMetrics, SetTime, SystemTimeSource, TimeSource};
 pub use decoys::Decoys;
 pub use discover::{DiscoverQuery, Discovered, DiscoveredStatus, discover, discovered_chain};
@@ -59,7 +61,7 @@ pub use lanes::{Bounds, Lanes, Length, Priority, Running};
 pub use lifetime::Lifetime;
 pub use live::{LiveAt, StatusReader};
 pub use memory::{MemoryLimit, MemoryMetrics, namespace_bytes};
-pub use metrics::{LaneLoad, LaneMetrics, Metrics, StoreMetrics};
+pub use metrics::{ArchiveLag, ArchiveMetrics, LaneLoad, LaneMetrics, Metrics, StoreMetrics};
 pub use namespaces::{Content, Namespaces, no_namespace};
 pub use options::EngineOptions;
 pub use orders::{ImportStream, ImportUnderWay};

@@ -1,5 +1,7 @@
 //! `AdminService.Backup`: all there is at one revision, in the bytes of one file.
 
+use std::time::SystemTime;
+
 use super::call::Call;
 use super::encode;
 use super::services::Service;
@@ -19,7 +21,14 @@ pub async fn backup(
     let only = service.engine.namespace().clone();
     let lifetime = service.engine.lifetime(&**namespaces.find(&only)?);
     let (only, lifetime) = Some((only, lifetime)).filter(|_| !message.all_namespaces).unzip();
-    begin(service.engine.streams(), &context, lifetime, move |outlet| send_all(&namespaces, only.as_ref(), outlet))
+    let metrics = service.engine.metrics().clone();
+    begin(service.engine.streams(), &context, lifetime, move |outlet| {
+        send_all(&namespaces, only.as_ref(), outlet)?;
+        if only.is_none() {
+            metrics.backed_up(SystemTime::now());
+        }
+        Ok(())
+    })
 }
 
 fn send_all(

@@ -34,6 +34,7 @@ pub use backup::{BackupPacker, BackupReader, read_backup};
 pub use erasure_journal::{ErasureJournal, Journaled};
 pub use error::{NotAppended, StoreError};
 pub use layout::Discard;
+pub use log::{decode_run, encode_run};
 pub use memory::MemoryStore;
 pub use restore::{remove_content, restore};
 pub use rows::{CheckpointHead, EdgeRow, NamespaceRow, Row, RowCounts};

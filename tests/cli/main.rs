@@ -2,6 +2,7 @@
 
 #[path = "../service/answers.rs"]
 mod answers;
+mod archive;
 mod backup;
 mod config;
 mod demo;

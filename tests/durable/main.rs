@@ -1,5 +1,7 @@
 //! What is written survives: the log, its checkpoints, and the state the engine folds of them.
 
+mod archive;
+mod archived;
 mod backup;
 mod checkpoints;
 mod commands;

@@ -49,6 +49,7 @@ impl Kith {
                 ..ServerOptions::at("127.0.0.1:0".parse().unwrap())
             },
             engine: EngineOptions::default(),
+            archive: None,
         });
         let app = app.await.unwrap();
         let url = format!("http://{}", app.address());

@@ -145,7 +145,12 @@ impl Kith {
 }
 
 pub fn options(store: StoreOptions) -> AppOptions {
-    AppOptions { store, server: ServerOptions::at("127.0.0.1:0".parse().unwrap()), engine: EngineOptions::default() }
+    AppOptions {
+        store,
+        server: ServerOptions::at("127.0.0.1:0".parse().unwrap()),
+        engine: EngineOptions::default(),
+        archive: None,
+    }
 }
 
 pub async fn connect(address: SocketAddr) -> Channel {

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use kith::app::{AppOptions, EngineOptions, Rate, ServerOptions, StoreOptions};
+use kith::app::{AppOptions, ArchiveOptions, EngineOptions, Rate, ServerOptions, StoreOptions};
 use kith::proto::v1::{
     DiscoverStatusesRequest, GetMemberRequest, GetReachRequest, ReadOptions, WatchRequest, get_reach_request,
 };
@@ -14,7 +14,7 @@ use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic_prost::ProstCodec;
 
-use crate::harness::{Kith, PATIENCE, options};
+use crate::harness::{Kith, PATIENCE, edge, options};
 
 /// Each sample's value by its name with its labels.
 pub type Page = BTreeMap<String, f64>;
@@ -89,7 +89,10 @@ async fn counters_move_as_the_load_does() {
     let engine = EngineOptions { checkpoint_log_bytes_min: 1, scrub_every, ..options.engine };
     let viewer_rate = Some(Rate { per_second: 1, burst: 1 });
     let server = ServerOptions { viewer_rate, ..options.server };
-    let kith = Kith::start(AppOptions { engine, server, ..options }).await;
+    let apart = tempfile::tempdir().unwrap();
+    let (url, day) = (apart.path().join("archive").display().to_string(), Duration::from_secs(24 * 3_600));
+    let archive = Some(ArchiveOptions { url, every: Duration::from_millis(10), backup_every: day, keep: day });
+    let kith = Kith::start(AppOptions { engine, server, archive, ..options }).await;
     let metrics = kith.metrics.unwrap();
     let before = scrape(metrics).await;
     assert_eq!((before["kith_serving"], before["kith_members"], before["kith_commands_total"]), (1.0, 0.0, 0.0));
@@ -149,6 +152,16 @@ async fn counters_move_as_the_load_does() {
     assert_eq!(page["kith_scrub_findings_total"], 0.0, "{page:#?}");
     assert!(page["kith_store_disk_bytes"] > 0.0, "{page:#?}");
     assert!(page["kith_checkpoint_timestamp_seconds"] > 0.0 && page["kith_checkpoint_revision"] > 0.0, "{page:#?}");
+    let page = becomes(metrics, "kith_archive_revision", |revision| revision == page["kith_revision"]).await;
+    assert!(page["kith_backup_timestamp_seconds"] > 0.0 && page["kith_archive_failures_total"] == 0.0, "{page:#?}");
+    assert_eq!((page["kith_archive_lag_commands"], page["kith_archive_lag_seconds"]), (0.0, 0.0));
+    std::fs::remove_dir_all(apart.path()).unwrap();
+    std::fs::write(apart.path(), "no folder").unwrap();
+    becomes(metrics, "kith_archive_failures_total", |failures| failures > 0.0).await;
+    kith.put_edge(edge("ana", "friend", "eva")).await;
+    becomes(metrics, "kith_archive_lag_commands", |commands| commands > 0.0).await;
+    becomes(metrics, "kith_archive_lag_seconds", |seconds| seconds > 0.0).await;
+    std::fs::remove_file(apart.path()).unwrap();
     kith.stop().await.unwrap();
 }
 

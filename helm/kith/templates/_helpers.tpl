@@ -60,6 +60,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.auth.existingSecret }}{{ $secrets = append $secrets (dict "name" "auth" "secret" .) }}{{ end -}}
 {{- with .Values.settings.auditKeySecret }}{{ $secrets = append $secrets (dict "name" "audit" "secret" .) }}{{ end -}}
 {{- with .Values.traces.caSecret }}{{ $secrets = append $secrets (dict "name" "traces-ca" "secret" .) }}{{ end -}}
+{{- with .Values.archive.caSecret }}{{ $secrets = append $secrets (dict "name" "archive-ca" "secret" .) }}{{ end -}}
 {{ $secrets | toJson }}
 {{- end -}}
 
@@ -128,6 +129,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if not (kindIs "invalid" .Values.traces.sample) }}
 - name: KITH_OTLP_SAMPLE
   value: {{ .Values.traces.sample | quote }}
+{{- end }}
+{{- with .Values.archive }}
+{{- if or .existingClaim .url }}
+- name: KITH_ARCHIVE
+  value: {{ default "/archive/kith" .url }}
+{{- if .caSecret }}
+- name: SSL_CERT_FILE
+  value: /etc/kith/archive-ca/ca.crt
+{{- end }}
+{{- range $name, $value := dict "KITH_ARCHIVE_SECONDS" .seconds "KITH_ARCHIVE_BACKUP_HOURS" .backupHours "KITH_ARCHIVE_KEEP_DAYS" .keepDays }}
+{{- if not (kindIs "invalid" $value) }}
+- name: {{ $name }}
+  value: {{ $value | int64 | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}

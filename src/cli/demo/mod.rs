@@ -54,6 +54,7 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
         store: StoreOptions::Folder(folder.clone()),
         server: ServerOptions { drain: DRAIN, ..ServerOptions::at(listen) },
         engine: EngineOptions::default(),
+        archive: None,
     };
     let app = App::start(options).await.map_err(|error| Failure::of_start(error.to_string()))?;
     let address = app.address();

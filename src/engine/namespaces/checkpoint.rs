@@ -89,8 +89,25 @@ impl Namespaces {
 
     /// Returns what a backup is of.
     pub fn from_backup(backup: &mut BackupReader<impl Read>) -> Result<Namespaces, StoreError> {
+        Namespaces::from_archive(backup, std::iter::empty())
+    }
+
+    /// Returns what a backup is of, after the commits that followed on it, in order.
+    pub fn from_archive(
+        backup: &mut BackupReader<impl Read>,
+        commits: impl Iterator<Item = Result<Vec<Commit>, StoreError>>,
+    ) -> Result<Namespaces, StoreError> {
         let mut fold = Fold::new(backup.store.0, BatchBytes::default());
-        read_backup(backup, &mut fold)?;
+        let mut last = read_backup(backup, &mut fold)?.sequence;
+        for commits in commits {
+            for commit in commits? {
+                if commit.sequence != last + 1 {
+                    return Err(damaged("the commit of a run does not follow on it"));
+                }
+                last = commit.sequence;
+                fold.commit(commit)?;
+            }
+        }
         fold.finish()?;
         Ok(fold.namespaces)
     }

@@ -45,6 +45,7 @@ impl Collector for EngineMetrics {
         page.content(&engine.namespaces())?;
         page.queries(engine)?;
         page.writes(engine)?;
+        page.archive(engine)?;
         let store = engine.store_metrics();
         page.gauge("kith_store_disk_bytes", "Bytes that the store takes on disk", store.disk_bytes)?;
         page.gauge("kith_store_log_bytes", "Bytes of commands after the newest checkpoint", store.log_bytes)
@@ -171,6 +172,18 @@ impl Writing<'_> {
         let waits = u64::from(clock.waits);
         self.gauge("kith_clock_waits", "1 while writes wait for the wall clock to be accepted, else 0", waits)?;
         self.counter("kith_clock_jumps", "Jumps of the wall clock, which were not followed", &[(("", ""), clock.jumps)])
+    }
+
+    fn archive(&mut self, engine: &Engine) -> Result<(), Error> {
+        let (metrics, newest) = (engine.metrics(), engine.namespaces().sequence());
+        let help = "When the newest backup of everything was whole, in seconds since 1970; 0 if none is known of";
+        self.gauge("kith_backup_timestamp_seconds", help, metrics.backup_time_seconds.get())?;
+        let (archive, lag) = (&metrics.archive, metrics.archive.lag(newest));
+        self.gauge("kith_archive_revision", "The sequence through which the log is archived", archive.sequence.get())?;
+        self.gauge("kith_archive_lag_commands", "Commands that the archive lacks; 0 without an archive", lag.commands)?;
+        let help = "For how long it has lacked the first of them, at most";
+        self.gauge("kith_archive_lag_seconds", help, lag.time.as_secs_f64())?;
+        self.count("kith_archive_failures", "How often archiving failed; it is tried again", &archive.failures)
     }
 
     fn writes(&mut self, engine: &Engine) -> Result<(), Error> {

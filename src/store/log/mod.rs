@@ -4,6 +4,7 @@
 //! file system to find space. A file that is full, or that a checkpoint has come up to, is followed by the next one.
 
 mod files;
+mod run;
 mod segment;
 mod tail_file;
 
@@ -13,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use files::{FOLDER, LogFiles};
+pub use run::{decode_run, encode_run};
 pub use tail_file::TailFile;
 
 use super::private::{self, remove_folder, sync_folder};

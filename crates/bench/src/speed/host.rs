@@ -48,6 +48,7 @@ pub async fn kith(store: Option<PathBuf>, engine: EngineOptions) -> Result<(Host
         store: store.map_or(StoreOptions::Memory, StoreOptions::Folder),
         server: ServerOptions { drain: DRAIN, ..ServerOptions::at(SocketAddr::from(([127, 0, 0, 1], 0))) },
         engine,
+        archive: None,
     };
     let app = on(&runtime, async { App::start(options).await.map_err(|error| error.to_string()) }).await?;
     let (address, engine) = (app.address(), app.engine());
