@@ -29,8 +29,8 @@ pub enum OfflineError {
     )]
     NoJournal { file: String },
     #[error(
-        "the erasure journal {file} is that of another store: it has no erasure key of the backup; --erasure-journal names the right one, \
-         --ignore-erasures restores without"
+        "the erasure journal {file} is that of another store: it lacks an erasure key of what is restored; --erasure-journal names the \
+         right one, --ignore-erasures restores without"
     )]
     ForeignJournal { file: String },
     #[error(

@@ -59,7 +59,7 @@ impl Erasures {
     ) -> Result<Erased, OfflineError> {
         let (Some(file), Some(journals)) = (&self.journal, journals) else { return Ok(Erased::default()) };
         let name = || file.display().to_string();
-        match backed_up.provenance(&journals.of_backup) {
+        match backed_up.provenance(&journals.of_backup, only) {
             Provenance::Own => {}
             Provenance::Foreign => return Err(OfflineError::ForeignJournal { file: name() }),
             Provenance::Cut(lacking) => return Err(OfflineError::CutJournal { file: name(), lacking }),

@@ -26,7 +26,7 @@ pub struct Erased {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provenance {
     Own,
-    /// It knows none of their erasure keys.
+    /// It lacks the erasure key of one of them.
     Foreign,
     /// It lacks so many erasures that they know of.
     Cut(usize),
@@ -108,18 +108,18 @@ impl Namespaces {
         Ok(all)
     }
 
-    /// Returns whether a journal can be that of the store that these namespaces were of: it knows the key of one, and has whom they erased.
-    pub fn provenance(&self, journal: &ErasureJournal) -> Provenance {
-        let own = |(name, state): (&NamespaceName, &Arc<State>)| {
+    /// Returns whether a journal can be that of the store that these namespaces, or one of them, were of: it has the key of each, and whom they
+    /// erased. A journal that has the key of another alone knows nothing of who was erased in this one.
+    pub fn provenance(&self, journal: &ErasureJournal, only: Option<&NamespaceName>) -> Provenance {
+        let own = |(name, state): (&NamespaceName, &State)| {
             state.erasures().own_key().map(|key| Journaled { namespace: journal_name(name, state), key, erased: None })
         };
-        if self.iter().any(|each| own(each).is_some()) && !self.iter().filter_map(own).any(|key| journal.contains(&key))
-        {
+        if !self.only(only).filter_map(own).all(|key| journal.contains(&key)) {
             return Provenance::Foreign;
         }
         let journaled: HashSet<_> =
             journal.entries().filter_map(|entry| Some((entry.namespace, entry.key, entry.erased?.hash))).collect();
-        let known = self.iter().filter_map(|each| own(each).zip(Some(each.1))).flat_map(|(own, state)| {
+        let known = self.only(only).filter_map(|each| own(each).zip(Some(each.1))).flat_map(|(own, state)| {
             let erased = state.erasures().all().filter(move |(key, _)| *key == own.key);
             erased.map(move |(key, erased)| (own.namespace, key, erased.hash))
         });

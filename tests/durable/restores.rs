@@ -99,9 +99,17 @@ fn whole_store(bytes: &[u8], into: &Path, erasures: &Erasures) -> Result<Restore
     restore_store(bytes, Path::new("backup"), &into.join("store"), erasures, &mut Findings::default())
 }
 
-fn acme(bytes: &[u8], into: &Path, erasures: &Erasures) -> Result<Restored, OfflineError> {
-    let to = (&*into.join("store"), &name("acme"));
+fn one(only: &str, bytes: &[u8], into: &Path, erasures: &Erasures) -> Result<Restored, OfflineError> {
+    let to = (&*into.join("store"), &name(only));
     restore_namespace(bytes, Path::new("backup"), to, erasures, &mut Findings::default())
+}
+
+fn acme(bytes: &[u8], into: &Path, erasures: &Erasures) -> Result<Restored, OfflineError> {
+    one("acme", bytes, into, erasures)
+}
+
+fn beta(bytes: &[u8], into: &Path, erasures: &Erasures) -> Result<Restored, OfflineError> {
+    one("beta", bytes, into, erasures)
 }
 
 /// What a restore that went well has erased.
@@ -256,4 +264,32 @@ fn a_journal_that_is_not_the_backups_own_or_lacks_what_that_knows_is_refused() {
         assert!(!other.path().join("store").exists());
         assert_eq!(sound(by(world.folder.path())), erased(0));
     }
+}
+
+#[test]
+fn a_journal_that_knows_another_namespace_of_the_backup_is_refused_too() {
+    let mut world = World::begin();
+    block_on(world.engine("beta").create_namespace(kith::domain::Scope::SHARED)).unwrap();
+    block_on(world.engine("beta").write(vec![put_bare("zoe")], None, Report::Revision)).unwrap();
+    let all = world.backup(None);
+    world.erase("beta", "zoe");
+    world.close();
+    // A store that `acme` alone was restored into knows its key, and nothing of who was erased in `beta`.
+    let (other, time) = (tempfile::tempdir().unwrap(), world.time.clone());
+    let at = |folder: &Path| folder.join("journal");
+    let erasures = Erasures { journal: Some(world.journal()), at_start: at(other.path()) };
+    sound(acme(&all, other.path(), &erasures));
+    let mut moved = World::of(other, &time);
+    moved.close();
+    let fresh = tempfile::tempdir().unwrap();
+    for restore in [whole_store, beta] as [Restore; 2] {
+        let erasures = Erasures { journal: Some(moved.journal()), at_start: at(fresh.path()) };
+        let refused = restore(&all, fresh.path(), &erasures);
+        assert!(matches!(refused, Err(OfflineError::ForeignJournal { .. })), "{refused:?}");
+        assert!(!fresh.path().join("store").exists());
+    }
+    let erasures = Erasures { journal: Some(world.journal()), at_start: at(fresh.path()) };
+    assert_eq!(sound(beta(&all, fresh.path(), &erasures)), erased(1));
+    let restored = World::of(fresh, &time);
+    assert!(!restored.has("beta", "zoe"));
 }
