@@ -43,6 +43,11 @@ pub enum OfflineError {
         "{file} is there, by which a start on the restored store erases: restore with that journal, elsewhere, or once it is moved away"
     )]
     JournalStays { file: String },
+    #[error(
+        "every store has the namespace `default`, so that none can be put there: restore the whole backup into a folder of its own, export \
+         it there, and import it"
+    )]
+    DefaultNamespace,
     #[error("there is no namespace {0}")]
     NoNamespace(NamespaceName),
     #[error(

@@ -65,7 +65,7 @@ impl Erasures {
             Provenance::Cut(lacking) => return Err(OfflineError::CutJournal { file: name(), lacking }),
         }
         let now = TimeMs(SystemTimeSource.wall_us().div_euclid(1_000));
-        let heeding = Heeding { now, days: EngineOptions::default().erased_ids_days };
+        let heeding = Heeding { now, days: EngineOptions::default().erased_ids_days, of_any_age: true };
         backed_up.erase_journaled(&journals.all, only, heeding).map_err(|error| failed(file, error))
     }
 }
@@ -140,6 +140,9 @@ pub fn restore_namespace(
     erasures: &Erasures,
     verifier: &mut dyn Verifier,
 ) -> Result<Restored, OfflineError> {
+    if name.is_default() {
+        return Err(OfflineError::DefaultNamespace);
+    }
     let journals = erasures.read()?;
     let mut backed_up = match read(backup, file)? {
         Ok(backed_up) => backed_up,
@@ -152,8 +155,10 @@ pub fn restore_namespace(
     let state = backed_up.get(name).ok_or_else(|| OfflineError::NamespaceErased(name.clone()))?;
     // A journal that says that the namespace was erased knows its key: whoever ignores that has another namespace restored.
     let key = if journals.is_some() { RestoredKey::Own } else { RestoredKey::New };
+    // However long the store was left alone, it is the operator who puts something into it now.
+    let options = EngineOptions { accept_clock: true, ..EngineOptions::default() };
     let store = Store::open(folder, || StoreId(Uuid::new_v4().as_u128())).map_err(|error| failed(folder, error))?;
-    let (engine, end) = Engine::open(store, EngineOptions::default()).map_err(|error| failed(folder, error))?;
+    let (engine, end) = Engine::open(store, options).map_err(|error| failed(folder, error))?;
     let put = put_namespace(&engine.within(name), state, key);
     drop(engine);
     end.join();

@@ -12,10 +12,10 @@ use super::state::{ApplyContext, State, has_effect};
 use super::under_way::{BatchBytes, Room, bytes_of};
 use crate::domain::codec::Malformed;
 use crate::domain::{
-    Change, ChangeError, Command, ErasureKey, Error, Event, NamespaceName, Reason, Request, Scope, Sequence, TimeMs,
-    Violation,
+    Change, ChangeError, Command, ErasedId, ErasureKey, Error, Event, NamespaceName, Reason, Request, Scope, Sequence,
+    TimeMs, Violation,
 };
-use crate::store::{Commit, Journaled};
+use crate::store::{Commit, Happened, Journaled};
 
 /// Commands that are worth another thread and a sync of their own, with the next ones applied beside it.
 pub const COMMANDS_TOGETHER: usize = 16;
@@ -269,7 +269,9 @@ impl Batch {
 
     /// Drops the namespace whose last command was just carried out.
     fn drop_namespace(&mut self, time: TimeMs) {
-        self.erased.extend(self.at.state.erasures().own_key().map(|own| Journaled::of_namespace(own, time)));
+        let own = self.at.state.erasures().own_key();
+        self.erased.extend(own.map(|own| Journaled::of_namespace(own, time)));
+        self.namespaces.note_deleted(own, time);
         self.leave_dropped();
     }
 
@@ -300,8 +302,7 @@ impl Batch {
 
     /// Has the first command of this run know that there was a pause before it, if there was.
     fn resume(&mut self, time: TimeMs) {
-        if self.namespaces.is_paused(time) {
-            self.namespaces.resume(time);
+        if self.namespaces.resume(time) {
             self.at.state.advance(time);
             self.push(Command { time, request: None, changes: vec![Change::Resume {}] }, Vec::new(), vec![Vec::new()]);
         }
@@ -328,10 +329,21 @@ impl Batch {
             _ => None,
         });
         let namespace = journal_name(&self.at.name, &self.at.state);
-        self.erased.extend(erased.map(|(key, erased)| Journaled { namespace, key, erased: Some(erased) }));
+        self.erased.extend(erased.map(|(key, erased)| Journaled { namespace, key, what: Happened::Erased(erased) }));
+        self.note_remembered(time, changes);
         if creator(changes).is_some() {
             let own = self.at.state.erasures().own_key();
-            self.erased.extend(own.map(|key| Journaled { namespace, key, erased: None }));
+            self.erased.extend(own.map(|key| Journaled { namespace, key, what: Happened::Begun }));
+        }
+    }
+
+    /// Has the journal know whom another store erased, as every backup from here on does.
+    fn note_remembered(&mut self, time: TimeMs, changes: &[Change]) {
+        let namespace = journal_name(&self.at.name, &self.at.state);
+        for change in changes {
+            let Change::RememberErased { key, erased } = change else { continue };
+            let erased = erased.iter().map(|erased| ErasedId { time: erased.time.min(time), ..*erased });
+            self.erased.extend(erased.map(|erased| Journaled { namespace, key: *key, what: Happened::Erased(erased) }));
         }
     }
 
@@ -429,6 +441,7 @@ impl Batch {
             applied.map(|((change, _), events)| (change, events)).unzip();
         if !changes.is_empty() {
             self.at.state.date(time);
+            self.note_remembered(time, &changes);
             let command = Command { time, request: None, changes };
             let namespace = self.at.name.clone();
             self.commits.push(Commit { sequence, namespace, command, answer: Vec::new(), events });

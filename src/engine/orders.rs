@@ -40,6 +40,11 @@ impl Order {
         }
     }
 
+    /// Returns whether it is a write whose caller has gone away.
+    pub fn is_abandoned(&self) -> bool {
+        matches!(self, Order::Write(order) if order.reply.is_closed())
+    }
+
     /// Returns how many changes a command has.
     pub fn changes(&self) -> usize {
         match self {

@@ -270,7 +270,8 @@ impl CheckpointLoader for Notes {
             | Row::Block { .. }
             | Row::Tally { .. }
             | Row::Erasure { .. }
-            | Row::Pause { .. } => {}
+            | Row::Pause { .. }
+            | Row::Deleted { .. } => {}
             Row::ErasureKey { key, days } => self.remembered.load_key(key, days).map_err(damaged)?,
             Row::Erased { key, erased, until } => self.remembered.load(key, erased, until).map_err(damaged)?,
         }

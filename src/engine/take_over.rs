@@ -11,7 +11,7 @@ use super::common::Common;
 use super::namespaces::{Namespaces, journal_name};
 use super::state::{Erasures, State};
 use crate::domain::{Change, Command, ErasedId, ErasureKey, NamespaceName, Precondition, TimeMs};
-use crate::store::{Commit, ErasureJournal, Journaled, Store, StoreError};
+use crate::store::{Commit, ErasureJournal, Happened, Journaled, Store, StoreError};
 
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
@@ -37,12 +37,14 @@ pub enum Provenance {
 pub struct Heeding {
     pub now: TimeMs,
     pub days: u32,
+    /// Whether erasures are heeded however long ago they are, as a restore does, which may be of a backup of any age. A start passes over what
+    /// it has forgotten, because it would look for it among all members each time.
+    pub of_any_age: bool,
 }
 
 impl Heeding {
-    /// Returns whether an erasure is not forgotten.
-    fn remembers(&self, erased: &ErasedId) -> bool {
-        erased.time.0 >= self.now.0.saturating_sub(i64::from(self.days).saturating_mul(DAY_MS))
+    fn heeds(&self, erased: &ErasedId) -> bool {
+        self.of_any_age || erased.time.0 >= self.now.0.saturating_sub(i64::from(self.days).saturating_mul(DAY_MS))
     }
 }
 
@@ -59,7 +61,7 @@ impl Common {
     ) -> Result<(), StoreError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-        let heeding = Heeding { now: self.clock.now(), days: self.options.erased_ids_days };
+        let heeding = Heeding { now: self.clock.now(), days: self.options.erased_ids_days, of_any_age: false };
         let lacking = publish.borrow().lacking(&journal, None, heeding);
         for (name, changes) in lacking {
             let mut erased = Erased::default();
@@ -74,11 +76,12 @@ impl Common {
         let begun = publish.borrow().clone();
         let all = begun.iter().flat_map(|(name, state)| {
             let namespace = journal_name(name, state);
-            let own = state.erasures().own_key().map(|key| Journaled { namespace, key, erased: None });
+            let own = state.erasures().own_key().map(|key| Journaled { namespace, key, what: Happened::Begun });
             let erased = state.erasures().all();
-            own.into_iter().chain(erased.map(move |(key, erased)| Journaled { namespace, key, erased: Some(erased) }))
+            let erased = erased.map(move |(key, erased)| Journaled { namespace, key, what: Happened::Erased(erased) });
+            own.into_iter().chain(erased)
         });
-        journal.append(all)
+        journal.append(all.chain(begun.deleted().map(|(own, time)| Journaled::of_namespace(own, time))))
     }
 }
 
@@ -112,13 +115,17 @@ impl Namespaces {
     /// erased. A journal that has the key of another alone knows nothing of who was erased in this one.
     pub fn provenance(&self, journal: &ErasureJournal, only: Option<&NamespaceName>) -> Provenance {
         let own = |(name, state): (&NamespaceName, &State)| {
-            state.erasures().own_key().map(|key| Journaled { namespace: journal_name(name, state), key, erased: None })
+            state.erasures().own_key().map(|key| Journaled {
+                namespace: journal_name(name, state),
+                key,
+                what: Happened::Begun,
+            })
         };
         if !self.only(only).filter_map(own).all(|key| journal.contains(&key)) {
             return Provenance::Foreign;
         }
         let journaled: HashSet<_> =
-            journal.entries().filter_map(|entry| Some((entry.namespace, entry.key, entry.erased?.hash))).collect();
+            journal.entries().filter_map(|entry| Some((entry.namespace, entry.key, entry.erased()?.hash))).collect();
         let known = self.only(only).filter_map(|each| own(each).zip(Some(each.1))).flat_map(|(own, state)| {
             let erased = state.erasures().all().filter(move |(key, _)| *key == own.key);
             erased.map(move |(key, erased)| (own.namespace, key, erased.hash))
@@ -138,7 +145,7 @@ impl Namespaces {
     ) -> Vec<(NamespaceName, Vec<Change>)> {
         let mut of_each: HashMap<Option<ErasureKey>, Vec<&Journaled>> = HashMap::new();
         journal.entries().for_each(|entry| of_each.entry(entry.namespace).or_default().push(entry));
-        let lacking = self.only(only).map(|(name, state)| {
+        let lacking = self.begun().filter(|(name, _)| only.is_none_or(|only| only == *name)).map(|(name, state)| {
             let journaled = of_each.get(&journal_name(name, state)).map_or(&[][..], Vec::as_slice);
             let changes = match journaled.iter().any(|entry| entry.is_of_namespace()) {
                 true => vec![Change::DeleteNamespace {}],
@@ -156,8 +163,9 @@ impl State {
         let known: HashMap<_, _> =
             self.erasures().all().map(|(key, erased)| ((key, erased.hash), erased.time)).collect();
         let mut unknown: BTreeMap<ErasureKey, HashMap<u128, TimeMs>> = BTreeMap::new();
-        for Journaled { key, erased, .. } in journaled {
-            let Some(erased) = erased.filter(|erased| heeding.remembers(erased)) else { continue };
+        for entry in journaled {
+            let Some(erased) = entry.erased().filter(|erased| heeding.heeds(erased)) else { continue };
+            let key = &entry.key;
             if known.get(&(*key, erased.hash)).is_none_or(|time| *time < erased.time) {
                 let time = unknown.entry(*key).or_default().entry(erased.hash).or_insert(erased.time);
                 *time = erased.time.max(*time);

@@ -36,6 +36,8 @@ const DUE_WHEN_FULL: u64 = 64;
 const CHANGES_MAX: usize = 65_536;
 /// The same while several callers write: some 10 ms of work. A command of one caller may have as many.
 const CHANGES_SHARED_MAX: usize = 1_000;
+/// The most orders that wait for their turn; more wait in the order in which they came.
+const TURNS_MAX: usize = 4_096;
 /// How long after two orders that were of different callers the writer expects more of several.
 const SHARED_FOR: Duration = Duration::from_secs(1);
 /// After a checkpoint that could not be written; twice as long after each further one, up to the most.
@@ -165,8 +167,13 @@ impl Writer {
                 Ok(order) => self.queue(order),
                 Err(end) => break end,
             }
+            if self.turns.len() >= TURNS_MAX {
+                break TryRecvError::Empty;
+            }
         };
-        let next = self.delayed.pop_front().or_else(|| self.turns.pop(|order| order.changes().max(1) as u64));
+        let mut next = || self.delayed.pop_front().or_else(|| self.turns.pop(|order| order.changes().max(1) as u64));
+        // Whoever has gone away before its turn waits for no answer, and is not to take the turns of others.
+        let next = std::iter::from_fn(&mut next).find(|order| !order.is_abandoned());
         self.common.metrics.orders_taken.set(i64::try_from(self.turns.len()).unwrap_or(i64::MAX));
         let order = next.ok_or(end)?;
         if let Some(caller) = order.caller().filter(|caller| Some(*caller) != self.last_caller.as_ref()) {
@@ -254,7 +261,6 @@ impl Writer {
     fn take(&mut self, batch: &mut Batch, order: Order) {
         let Some(order) = self.unless_long(order) else { return };
         match order {
-            // A caller that has gone away before its turn finds no one to answer; the write is still carried out.
             Order::Write(order) => {
                 if order.changes.iter().any(|change| matches!(change, Change::DeleteNamespace {})) {
                     // All that the namespace holds is freed where nobody waits for it.

@@ -22,6 +22,7 @@ const ERASED: u8 = 9;
 const ERASURE: u8 = 10;
 const NAMESPACE: u8 = 11;
 const PAUSE: u8 = 12;
+const DELETED: u8 = 13;
 
 /// The lowest bits of an edge's first number, below those of its fields that are set: it was changed after it was created.
 const UPDATED: u64 = 1;
@@ -113,6 +114,10 @@ impl ChunkPacker {
                 begin.encode(to);
                 end.encode(to);
             }
+            Row::Deleted { key, time } => {
+                key.encode(to);
+                time.encode(to);
+            }
             Row::Namespace(NamespaceRow {
                 name,
                 create_sequence,
@@ -194,6 +199,7 @@ fn sort(row: &Row) -> u8 {
         Row::Erasure { .. } => ERASURE,
         Row::Namespace(_) => NAMESPACE,
         Row::Pause { .. } => PAUSE,
+        Row::Deleted { .. } => DELETED,
         Row::Pending(_) => PENDING,
     }
 }
@@ -235,6 +241,7 @@ fn unpack_row(sort: u8, from: &mut Decoder<'_>, before: &mut Before) -> Read<Row
         ERASED => Row::Erased { key: Codec::decode(from)?, erased: Codec::decode(from)?, until: Codec::decode(from)? },
         ERASURE => Row::Erasure { sequence: Codec::decode(from)?, time: Codec::decode(from)? },
         NAMESPACE => Row::Namespace(unpack_namespace(from)?),
+        DELETED => Row::Deleted { key: Codec::decode(from)?, time: Codec::decode(from)? },
         PAUSE => Row::Pause { begin: Codec::decode(from)?, end: Codec::decode(from)? },
         PENDING => Row::Pending(unpack_edge(from, before)?),
         _ => return Err(Malformed("a chunk is of no known sort")),
@@ -303,7 +310,7 @@ pub fn encode_head(head: &CheckpointHead, chunks: u64) -> Vec<u8> {
 pub fn decode_head(bytes: &[u8]) -> Read<(CheckpointHead, u64)> {
     let mut from = Decoder::new(bytes);
     let (sequence, time) = (sequence(&mut from)?, Codec::decode(&mut from)?);
-    let mut counts = [0; 11];
+    let mut counts = [0; 12];
     for count in &mut counts {
         *count = from.number()?;
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::domain::{ErasedId, ErasureKey, TimeMs};
 
 /// Magic (8), format (4), CRC-32 of these (4).
 const MAGIC: &[u8; 8] = b"KITHERAS";
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const HEADER_BYTES: usize = 16;
 /// A record: its tag (1), what it holds, CRC-32 of the two (4). A namespace stands before the keys of whom it erased, by its own key, and a
 /// key before the hashes made with it, if there are any: a namespace's own key is there from its begin, so that a restore can tell whose
@@ -26,37 +26,50 @@ const CRC_BYTES: usize = 4;
 const KEY_BYTES: usize = 1 + 32 + CRC_BYTES;
 const ERASED: u8 = b'e';
 const ERASED_BYTES: usize = 1 + 16 + 8 + CRC_BYTES;
+/// The namespace that stands before was deleted.
+const DELETED: u8 = b'd';
+const DELETED_BYTES: usize = 1 + 8 + CRC_BYTES;
 /// What an append of one erasure may leave if it was never finished.
 const UNFINISHED_BYTES_MAX: usize = 2 * KEY_BYTES + ERASED_BYTES;
 /// Its users alone read it.
 const MODE: u32 = 0o600;
 
-/// A key of a namespace, or an erasure under the key that its hash was made with.
+/// What a journal says of a namespace under one of its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Journaled {
     /// The namespace that erased, by its own key; none for the default one.
     pub namespace: Option<ErasureKey>,
     pub key: ErasureKey,
-    /// None says that the namespace has the key, whether it has erased anybody or not.
-    pub erased: Option<ErasedId>,
+    pub what: Happened,
 }
 
-/// What stands for a namespace itself in the place of a member's hash. Among 2^128 hashes no member's is expected to be it.
-const ITSELF: u128 = 0;
+/// What a journal says to have happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Happened {
+    /// The namespace has the key, whether it has erased anybody or not.
+    Begun,
+    /// A member was erased, whose hash was made with the key.
+    Erased(ErasedId),
+    /// The whole namespace was erased, whose own the key is.
+    Deleted(TimeMs),
+}
 
 impl Journaled {
     /// Returns the erasure of a whole namespace.
     pub fn of_namespace(own: ErasureKey, time: TimeMs) -> Journaled {
-        Journaled { namespace: Some(own), key: own, erased: Some(ErasedId { hash: ITSELF, time }) }
+        Journaled { namespace: Some(own), key: own, what: Happened::Deleted(time) }
     }
 
     pub fn is_of_namespace(&self) -> bool {
-        self.namespace == Some(self.key) && self.erased.is_some_and(|erased| erased.hash == ITSELF)
+        matches!(self.what, Happened::Deleted(_))
     }
 
-    /// Returns its key alone.
-    fn of_key(self) -> Journaled {
-        Journaled { erased: None, ..self }
+    /// Returns the erasure of a member.
+    pub fn erased(&self) -> Option<ErasedId> {
+        match self.what {
+            Happened::Erased(erased) => Some(erased),
+            _ => None,
+        }
     }
 }
 
@@ -73,7 +86,8 @@ pub struct ErasureJournal {
 }
 
 impl ErasureJournal {
-    /// Opens a journal, or makes one. What an append that was never finished left at its end is cut off.
+    /// Opens a journal, or makes one. What an append that was never finished left at its end is cut off. Of one that is damaged before its
+    /// end a copy is kept beside it, because a start writes down what the store knows, and a restore may need more.
     pub fn open(path: &Path) -> Result<ErasureJournal, StoreError> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
         match file.try_lock() {
@@ -85,6 +99,11 @@ impl ErasureJournal {
         // A crash of its creation left no header.
         let is_new = bytes.len() <= HEADER_BYTES && !bytes.starts_with(MAGIC);
         let read = if is_new { Read { end: HEADER_BYTES, ..Read::default() } } else { read(&bytes)? };
+        if !is_new && let Err(error) = read.check_end(&bytes) {
+            let copy = path.with_extension("damaged");
+            OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&copy)?.write_all(&bytes)?;
+            tracing::error!(%error, copy = %copy.display(), "the erasure journal is damaged; the store writes down what it knows");
+        }
         if read.behind > 0 {
             // The store knows whom it erased, and writes down what is lacking.
             tracing::warn!(
@@ -120,10 +139,7 @@ impl ErasureJournal {
         match fs::read(path) {
             Ok(bytes) => {
                 let read = read(&bytes)?;
-                let behind = &bytes[read.end..read.end + read.behind];
-                if behind.len() > UNFINISHED_BYTES_MAX || (1..behind.len()).any(|at| whole(&behind[at..]).is_some()) {
-                    return Err(damaged(&format!("the record at byte {} is not whole, and more follows", read.end)));
-                }
+                read.check_end(&bytes)?;
                 Ok(Some(read.entries.into_iter().collect()))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -152,7 +168,7 @@ impl ErasureJournal {
             return Ok(());
         }
         let (mut bytes, mut last) = (Vec::new(), self.last);
-        for Journaled { namespace, key, erased } in &self.waiting {
+        for Journaled { namespace, key, what } in &self.waiting {
             if last.namespace != *namespace {
                 record(&mut bytes, NAMESPACE, &namespace.unwrap_or(DEFAULT).0);
                 last.enter(*namespace);
@@ -161,8 +177,12 @@ impl ErasureJournal {
                 record(&mut bytes, KEY, &key.0);
                 last.take(*key);
             }
-            if let Some(ErasedId { hash, time }) = erased {
-                record(&mut bytes, ERASED, &[hash.to_le_bytes().as_slice(), &time.0.to_le_bytes()].concat());
+            match what {
+                Happened::Begun => {}
+                Happened::Erased(ErasedId { hash, time }) => {
+                    record(&mut bytes, ERASED, &[hash.to_le_bytes().as_slice(), &time.0.to_le_bytes()].concat());
+                }
+                Happened::Deleted(time) => record(&mut bytes, DELETED, &time.0.to_le_bytes()),
             }
         }
         if let Some(file) = &self.file {
@@ -171,7 +191,8 @@ impl ErasureJournal {
         }
         self.end += bytes.len() as u64;
         self.last = last;
-        self.entries.extend(self.waiting.drain(..).flat_map(|entry| [entry.of_key(), entry]));
+        self.entries
+            .extend(self.waiting.drain(..).flat_map(|entry| [Journaled { what: Happened::Begun, ..entry }, entry]));
         Ok(())
     }
 
@@ -230,6 +251,17 @@ struct Read {
     behind: usize,
 }
 
+impl Read {
+    /// Checks that what stands behind the last whole record is no more than an append that was never finished may have left.
+    fn check_end(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        let behind = &bytes[self.end..self.end + self.behind];
+        if behind.len() > UNFINISHED_BYTES_MAX || (1..behind.len()).any(|at| whole(&behind[at..]).is_some()) {
+            return Err(damaged(&format!("the record at byte {} is not whole, and more follows", self.end)));
+        }
+        Ok(())
+    }
+}
+
 fn damaged(what: &str) -> StoreError {
     StoreError::Damaged { what: format!("the erasure journal: {what}") }
 }
@@ -250,21 +282,28 @@ fn read(bytes: &[u8]) -> Result<Read, StoreError> {
             (NAMESPACE, _) => read.last.enter(key().filter(|key| *key != DEFAULT)),
             (KEY, _) => key().into_iter().for_each(|key| {
                 read.last.take(key);
-                read.entries.insert(Journaled { namespace: read.last.namespace, key, erased: None });
+                read.entries.insert(Journaled { namespace: read.last.namespace, key, what: Happened::Begun });
             }),
-            (_, None) => return Err(damaged("a hash stands before any key")),
+            (_, None) => return Err(damaged("an erasure stands before any key")),
+            (DELETED, Some(key)) => {
+                let what = Happened::Deleted(time_of(&content[1..])?);
+                read.entries.insert(Journaled { namespace: read.last.namespace, key, what });
+            }
             (_, Some(key)) => {
                 let hash = content[1..17].iter().rev().fold(0, |hash, byte| hash << 8 | u128::from(*byte));
-                let time = content[17..].iter().rev().fold(0, |time, byte| time << 8 | u64::from(*byte));
-                let time = TimeMs(0).later(time as i64).map_err(|malformed| damaged(malformed.0))?;
-                let namespace = read.last.namespace;
-                read.entries.insert(Journaled { namespace, key, erased: Some(ErasedId { hash, time }) });
+                let what = Happened::Erased(ErasedId { hash, time: time_of(&content[17..])? });
+                read.entries.insert(Journaled { namespace: read.last.namespace, key, what });
             }
         }
         read.end += content.len() + CRC_BYTES;
     }
     read.behind = bytes[read.end..].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     Ok(read)
+}
+
+fn time_of(bytes: &[u8]) -> Result<TimeMs, StoreError> {
+    let time = bytes.iter().rev().fold(0, |time, byte| time << 8 | u64::from(*byte));
+    TimeMs(0).later(time as i64).map_err(|malformed| damaged(malformed.0))
 }
 
 /// Returns what the record holds that these bytes begin with, if it is whole.
@@ -278,6 +317,7 @@ fn record_bytes(tag: u8) -> Option<usize> {
     match tag {
         NAMESPACE | KEY => Some(KEY_BYTES),
         ERASED => Some(ERASED_BYTES),
+        DELETED => Some(DELETED_BYTES),
         _ => None,
     }
 }
@@ -287,12 +327,17 @@ mod tests {
     use super::*;
 
     fn entry(key: u8, hash: u128) -> Journaled {
-        Journaled { namespace: None, key: ErasureKey([key; 32]), erased: Some(ErasedId { hash, time: TimeMs(-7) }) }
+        Journaled {
+            namespace: None,
+            key: ErasureKey([key; 32]),
+            what: Happened::Erased(ErasedId { hash, time: TimeMs(-7) }),
+        }
     }
 
     /// These, with the keys that stand before them.
     fn with_keys(entries: &[Journaled]) -> Vec<Journaled> {
-        let all: BTreeSet<Journaled> = entries.iter().flat_map(|entry| [entry.of_key(), *entry]).collect();
+        let all: BTreeSet<Journaled> =
+            entries.iter().flat_map(|entry| [Journaled { what: Happened::Begun, ..*entry }, *entry]).collect();
         all.into_iter().collect()
     }
 
@@ -349,7 +394,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("erasures");
         let own = ErasureKey([7; 32]);
-        let begun = [entry(1, 0).of_key(), Journaled { namespace: Some(own), key: own, erased: None }];
+        let begun = [
+            Journaled { what: Happened::Begun, ..entry(1, 0) },
+            Journaled { namespace: Some(own), key: own, what: Happened::Begun },
+        ];
         let mut journal = ErasureJournal::open(&path).unwrap();
         (0..2).for_each(|_| journal.append(begun).unwrap());
         assert_eq!(fs::metadata(&path).unwrap().len() as usize, HEADER_BYTES + 3 * KEY_BYTES);
@@ -365,8 +413,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("erasures");
         let mut journal = ErasureJournal::open(&path).unwrap();
-        let erased = Some(ErasedId { hash: 1, time: TimeMs(TimeMs::LAST.0 + 1) });
-        journal.append([Journaled { namespace: None, key: ErasureKey([1; 32]), erased }]).unwrap();
+        let what = Happened::Erased(ErasedId { hash: 1, time: TimeMs(TimeMs::LAST.0 + 1) });
+        journal.append([Journaled { namespace: None, key: ErasureKey([1; 32]), what }]).unwrap();
         assert!(ErasureJournal::read(&path).is_err());
     }
 }

@@ -112,7 +112,7 @@ pub fn unpack_chunk(number: u64, value: &[u8]) -> Result<Vec<Row>, StoreError> {
 
 /// Counts the rows that were read, by their order.
 #[derive(Default)]
-pub struct RowCounter([u64; 11]);
+pub struct RowCounter([u64; 12]);
 
 impl RowCounter {
     /// Gives rows to the loader.

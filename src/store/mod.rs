@@ -31,7 +31,7 @@ pub use {
 };
 
 pub use backup::{BackupPacker, BackupReader, read_backup};
-pub use erasure_journal::{ErasureJournal, Journaled};
+pub use erasure_journal::{ErasureJournal, Happened, Journaled};
 pub use error::{NotAppended, StoreError};
 pub use layout::Discard;
 pub use log::{decode_run, encode_run};

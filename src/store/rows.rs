@@ -30,20 +30,23 @@ pub struct RowCounts {
     /// Pending edges.
     pub pending: u64,
     pub pauses: u64,
+    /// Namespaces that were deleted.
+    pub deleted: u64,
 }
 
 impl RowCounts {
     /// Returns the counts by `Row::count_index`.
-    pub fn by_index(&self) -> [u64; 11] {
+    pub fn by_index(&self) -> [u64; 12] {
         let RowCounts { namespaces, kinds, members, edges, statuses, requests, blocks, .. } = *self;
-        let RowCounts { tallies, erasures, pending, pauses, .. } = *self;
-        [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces, pauses]
+        let RowCounts { tallies, erasures, pending, pauses, deleted, .. } = *self;
+        [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces, pauses, deleted]
     }
 
-    pub fn from_index(counts: [u64; 11]) -> RowCounts {
-        let [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, namespaces, pauses] =
-            counts;
-        RowCounts { namespaces, kinds, members, edges, statuses, requests, blocks, tallies, erasures, pending, pauses }
+    pub fn from_index(counts: [u64; 12]) -> RowCounts {
+        let [kinds, members, edges, statuses, requests, blocks, tallies, pending, erasures, ..] = counts;
+        let [.., namespaces, pauses, deleted] = counts;
+        let of_resources = RowCounts { kinds, members, edges, statuses, requests, blocks, ..RowCounts::default() };
+        RowCounts { namespaces, tallies, erasures, pending, pauses, deleted, ..of_resources }
     }
 
     /// Adds or subtracts others.
@@ -85,6 +88,11 @@ pub enum Row {
     Pause {
         begin: TimeMs,
         end: TimeMs,
+    },
+    /// A namespace that was deleted, by its own erasure key, and when: what the erasure journal is to know. They follow the pauses.
+    Deleted {
+        key: ErasureKey,
+        time: TimeMs,
     },
     Namespace(NamespaceRow),
     /// A kind, and its slot among the 64.
@@ -153,6 +161,7 @@ impl Row {
             Row::ErasureKey { .. } | Row::Erased { .. } | Row::Erasure { .. } => 8,
             Row::Namespace(_) => 9,
             Row::Pause { .. } => 10,
+            Row::Deleted { .. } => 11,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kith::domain::{
-    Day, DayOfAsks, EdgeAttrs, History, IntroducerTally, Kind, Member, NamespaceName, Origin, Privacy, RequestId,
-    Scope, Secret, Sphere, Strength, TimeMs, Times, TopicSet, Visibility,
+    Day, DayOfAsks, EdgeAttrs, ErasureKey, History, IntroducerTally, Kind, Member, NamespaceName, Origin, Privacy,
+    RequestId, Scope, Secret, Sphere, Strength, TimeMs, Times, TopicSet, Visibility,
 };
 use kith::store::{CheckpointHead, Checkpoints, EdgeRow, FinishedCheckpoint, NamespaceRow, Row, RowCounts, StoreError};
 
@@ -72,7 +72,8 @@ pub fn rows(members: u32) -> Vec<Row> {
     };
     let rest = [status_row()].into_iter().chain((0..members / 10).map(request)).chain((0..members / 20).map(block));
     let pause = Row::Pause { begin: TimeMs(9), end: TimeMs(4_000_000) };
-    let namespace = [Row::Erasure { sequence: 3, time: TimeMs(9) }, pause, namespace_row()].into_iter();
+    let deleted = Row::Deleted { key: ErasureKey([5; 32]), time: TimeMs(8) };
+    let namespace = [Row::Erasure { sequence: 3, time: TimeMs(9) }, pause, deleted, namespace_row()].into_iter();
     namespace.chain(sorts).chain(rest).chain((0..members / 15).map(tally)).collect()
 }
 

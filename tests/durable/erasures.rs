@@ -144,7 +144,7 @@ fn a_store_from_before_an_erasure_learns_of_it_from_the_journal() {
         write(&engine, delete("back")).await.unwrap();
         write(&engine, delete("late")).await.unwrap();
         let now_journaled = ErasureJournal::read(&folder.path().join("journal")).unwrap().unwrap();
-        let erased = now_journaled.iter().filter(|entry| entry.erased.is_some());
+        let erased = now_journaled.iter().filter(|entry| entry.erased().is_some());
         assert_eq!(erased.count(), 3, "they are in the journal when the deletes are answered");
     });
     close((engine, end));

@@ -2,7 +2,7 @@
 //! `KITH_REDRAW=1` writes the file anew.
 
 use kith::domain::{
-    Block, Change, Command, Day, DayOfAsks, EdgeAttrs, EdgePut, Event, Fields, History, InteractionRecord,
+    Block, Change, Command, Day, DayOfAsks, EdgeAttrs, EdgePut, ErasureKey, Event, Fields, History, InteractionRecord,
     IntroducerTally, Introduction, Kind, KindAttrs, KindMerge, Member, MemberAttrs, MemberPatch, NamespaceName, Origin,
     Precondition, Request, RequestId, Scope, Secret, Sphere, Stage, Strength, TimeMs, Times, TopicSet, Visibility,
 };
@@ -155,6 +155,7 @@ fn rows() -> Vec<Row> {
     vec![
         Row::Erasure { sequence: 5, time: TimeMs(1_400) },
         Row::Pause { begin: TimeMs(1_400), end: TimeMs(7_200_000) },
+        Row::Deleted { key: ErasureKey([0xd1; 32]), time: TimeMs(1_300) },
         Row::Namespace(NamespaceRow {
             name: NamespaceName::parse("name", "acme").unwrap(),
             create_sequence: 1,
@@ -201,6 +202,7 @@ const HEAD: CheckpointHead = CheckpointHead {
         erasures: 1,
         namespaces: 1,
         pauses: 1,
+        deleted: 1,
     },
 };
 

@@ -13,6 +13,7 @@ mod fixtures;
 mod format;
 mod histories;
 mod hub;
+mod journals;
 mod logs;
 mod long_orders;
 mod many_namespaces;

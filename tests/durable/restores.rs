@@ -17,16 +17,20 @@ use crate::support::*;
 use crate::verify::Findings;
 
 /// A store with the namespaces `default` and `acme`, its journal, and when it is: a day ago, because a restore goes by the machine's clock.
-struct World {
-    folder: TempDir,
-    time: Arc<SetTime>,
+pub struct World {
+    pub folder: TempDir,
+    pub time: Arc<SetTime>,
     running: Option<(Engine, WriterEnd)>,
 }
 
 impl World {
-    fn begin() -> World {
+    pub fn begin() -> World {
+        World::begin_ago(DAY_MS)
+    }
+
+    pub fn begin_ago(ms: i64) -> World {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
-        let (folder, time) = (tempfile::tempdir().unwrap(), SetTime::at(TimeMs(now - DAY_MS)));
+        let (folder, time) = (tempfile::tempdir().unwrap(), SetTime::at(TimeMs(now - ms)));
         let mut world = World { folder, time, running: None };
         world.open();
         block_on(world.engine("acme").create_namespace(kith::domain::Scope::SHARED)).unwrap();
@@ -38,49 +42,53 @@ impl World {
     }
 
     /// A world whose store is restored.
-    fn of(folder: TempDir, time: &Arc<SetTime>) -> World {
+    pub fn of(folder: TempDir, time: &Arc<SetTime>) -> World {
         let mut world = World { folder, time: time.clone(), running: None };
         world.open();
         world
     }
 
-    fn open(&mut self) {
+    pub fn open(&mut self) {
         self.running = Some(open(self.folder.path(), &self.time, EngineOptions::default()));
     }
 
-    fn close(&mut self) {
+    pub fn close(&mut self) {
         self.running.take().into_iter().for_each(close);
     }
 
-    fn engine(&self, namespace: &str) -> Engine {
+    pub fn engine(&self, namespace: &str) -> Engine {
         self.running.as_ref().unwrap().0.within(&name(namespace))
     }
 
-    fn has(&self, namespace: &str, id: &str) -> bool {
+    pub fn has(&self, namespace: &str, id: &str) -> bool {
         self.engine(namespace).state().unwrap().member(id).is_some()
     }
 
-    fn erase(&self, namespace: &str, id: &str) {
+    pub fn erase(&self, namespace: &str, id: &str) {
         self.time.pass_ms(1_000);
         let delete = Change::DeleteMember { id: member_id(id), precondition: Precondition::None, allow_missing: false };
         block_on(self.engine(namespace).write(vec![delete], None, Report::Revision)).unwrap();
     }
 
-    fn backup(&self, only: Option<&str>) -> Vec<u8> {
+    pub fn backup(&self, only: Option<&str>) -> Vec<u8> {
         backup(&self.engine("default").namespaces(), only)
     }
 
-    fn journal(&self) -> PathBuf {
+    pub fn time_now(&self) -> TimeMs {
+        self.engine("default").now()
+    }
+
+    pub fn journal(&self) -> PathBuf {
         self.folder.path().join("journal")
     }
 
     /// Where the erasures are, for a restore into a folder.
-    fn erasures(&self, into: &Path) -> Erasures {
+    pub fn erasures(&self, into: &Path) -> Erasures {
         Erasures { journal: Some(self.journal()), at_start: into.join("journal") }
     }
 }
 
-fn name(text: &str) -> NamespaceName {
+pub fn name(text: &str) -> NamespaceName {
     NamespaceName::parse("name", text).unwrap()
 }
 
@@ -93,9 +101,9 @@ fn backup(namespaces: &Namespaces, only: Option<&str>) -> Vec<u8> {
     bytes
 }
 
-type Restore = fn(&[u8], &Path, &Erasures) -> Result<Restored, OfflineError>;
+pub type Restore = fn(&[u8], &Path, &Erasures) -> Result<Restored, OfflineError>;
 
-fn whole_store(bytes: &[u8], into: &Path, erasures: &Erasures) -> Result<Restored, OfflineError> {
+pub fn whole_store(bytes: &[u8], into: &Path, erasures: &Erasures) -> Result<Restored, OfflineError> {
     restore_store(bytes, Path::new("backup"), &into.join("store"), erasures, &mut Findings::default())
 }
 
@@ -104,7 +112,7 @@ fn one(only: &str, bytes: &[u8], into: &Path, erasures: &Erasures) -> Result<Res
     restore_namespace(bytes, Path::new("backup"), to, erasures, &mut Findings::default())
 }
 
-fn acme(bytes: &[u8], into: &Path, erasures: &Erasures) -> Result<Restored, OfflineError> {
+pub fn acme(bytes: &[u8], into: &Path, erasures: &Erasures) -> Result<Restored, OfflineError> {
     one("acme", bytes, into, erasures)
 }
 
@@ -113,13 +121,13 @@ fn beta(bytes: &[u8], into: &Path, erasures: &Erasures) -> Result<Restored, Offl
 }
 
 /// What a restore that went well has erased.
-fn sound(restored: Result<Restored, OfflineError>) -> Erased {
+pub fn sound(restored: Result<Restored, OfflineError>) -> Erased {
     let Restored { check, erased } = restored.unwrap();
     assert!(matches!(&check, StoreCheck::Read(checked, _) if checked.findings == 0), "{check:?}");
     erased
 }
 
-fn erased(members: u64) -> Erased {
+pub fn erased(members: u64) -> Erased {
     Erased { members, namespaces: Vec::new() }
 }
 

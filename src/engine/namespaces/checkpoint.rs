@@ -32,7 +32,10 @@ impl Namespaces {
         let mut rows = self.totals.rows;
         match only {
             Some(name) => rows = self.get(name).map_or_else(RowCounts::default, |state| state.row_counts()),
-            None => rows.erasures += self.deadlines.iter().len() as u64,
+            None => {
+                rows.erasures += self.deadlines.iter().len() as u64;
+                rows.deleted = self.deleted.len() as u64;
+            }
         }
         rows.pauses = self.pauses.iter().len() as u64;
         CheckpointHead { sequence: self.sequence, time: self.time, rows }
@@ -50,6 +53,9 @@ impl Namespaces {
             self.deadlines.iter().try_for_each(|(sequence, time)| take(Row::Erasure { sequence, time }))?;
         }
         self.pauses.iter().try_for_each(|(begin, end)| take(Row::Pause { begin, end }))?;
+        if only.is_none() {
+            self.deleted().try_for_each(|(key, time)| take(Row::Deleted { key, time }))?;
+        }
         self.only(only).try_for_each(|(name, state)| of_state::rows(name, state, &mut take))
     }
 
@@ -232,6 +238,10 @@ impl CheckpointLoader for Fold {
             }
             Row::Pause { begin, end } if self.last.is_none() => {
                 self.namespaces.pauses.load(begin, end).map_err(damaged)
+            }
+            Row::Deleted { key, time } if self.last.is_none() => {
+                self.namespaces.note_deleted(Some(key), time);
+                Ok(())
             }
             row => self.loader.as_mut().ok_or_else(|| damaged("a row is of no namespace"))?.row(row),
         }

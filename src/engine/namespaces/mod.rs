@@ -14,7 +14,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imbl::{OrdMap, OrdSet};
+use imbl::{OrdMap, OrdSet, Vector};
 
 use self::deadlines::Deadlines;
 use self::pauses::Pauses;
@@ -31,6 +31,9 @@ use crate::store::{Commit, StoreError};
 /// one, so that what is old does not pile up.
 pub const FORGOTTEN_TOGETHER: usize = 64;
 
+/// The most deleted namespaces that are known by their keys.
+const DELETED_MAX: usize = 65_536;
+
 /// All namespaces at one revision. The default one is always there.
 #[derive(Clone)]
 pub struct Namespaces {
@@ -43,6 +46,8 @@ pub struct Namespaces {
     totals: Totals,
     deadlines: Deadlines,
     pauses: Pauses,
+    /// The last namespaces that were deleted, by their own erasure keys, and when.
+    deleted: Vector<(ErasureKey, TimeMs)>,
     /// The namespaces with statuses that expire, by when the first does.
     expiring: OrdSet<(TimeMs, NamespaceName)>,
     /// The namespaces that keep request ids, by when the first of them was answered.
@@ -76,6 +81,7 @@ impl Namespaces {
             totals: Totals::default(),
             deadlines: Deadlines::default(),
             pauses: Pauses::default(),
+            deleted: Vector::new(),
             expiring: OrdSet::new(),
             by_request: OrdSet::new(),
             by_erased: OrdSet::new(),
@@ -210,14 +216,9 @@ impl Namespaces {
         }
     }
 
-    /// Returns whether the first command of this run is still to come, and what lies before it does not all count as time.
-    pub fn is_paused(&self, time: TimeMs) -> bool {
-        self.pauses.is_open(time)
-    }
-
-    /// Notes that a command resumes, after the last one of the run before.
-    pub fn resume(&mut self, time: TimeMs) {
-        self.pauses.end(self.time, time);
+    /// Notes a command; returns whether it is the first of this run, and is to say that there was a pause before it.
+    pub fn resume(&mut self, time: TimeMs) -> bool {
+        self.pauses.resume(time)
     }
 
     /// Puts a state, of which the totals have counted something before.
@@ -277,6 +278,19 @@ impl Namespaces {
         self.totals.recount(&out.counted, &Counted::default());
     }
 
+    /// Notes that a namespace was deleted: a start has the erasure journal know it, wherever that lost it.
+    pub fn note_deleted(&mut self, own: Option<ErasureKey>, time: TimeMs) {
+        self.deleted.extend(own.map(|own| (own, time)));
+        if self.deleted.len() > DELETED_MAX {
+            self.deleted.pop_front();
+        }
+    }
+
+    /// Returns the namespaces that were deleted, by their own keys, and when.
+    pub fn deleted(&self) -> impl ExactSizeIterator<Item = (ErasureKey, TimeMs)> + '_ {
+        self.deleted.iter().copied()
+    }
+
     fn count(&mut self, state: &mut State, begun_at: Sequence) {
         state.take_erased().into_iter().for_each(|(sequence, time)| self.deadlines.note(sequence, time));
         if state.sequence() > begun_at {
@@ -333,7 +347,10 @@ impl Namespaces {
         match commits.last().is_some_and(Commit::ends_namespace) {
             false => self.put(name.clone(), state, &counted),
             true if name.is_default() => return Err(damaged("the default namespace is deleted")),
-            true => self.totals.recount(&counted, &Counted::default()),
+            true => {
+                self.totals.recount(&counted, &Counted::default());
+                self.note_deleted(state.erasures().own_key(), state.time());
+            }
         }
         Ok(erased)
     }

@@ -26,9 +26,11 @@ impl Pauses {
         self.open = Some(last);
     }
 
-    /// Returns whether a command at a time is to end a pause that counts.
-    pub fn is_open(&self, time: TimeMs) -> bool {
-        self.open.is_some_and(|last| is_long(last, time))
+    /// Ends the pause before the first command of this run; returns whether the command is to say so, as a replay has to know.
+    pub fn resume(&mut self, time: TimeMs) -> bool {
+        let Some(last) = self.open.take() else { return false };
+        self.end(last, time);
+        is_long(last, time)
     }
 
     /// Notes that a command has ended the pause since the one before it.
@@ -111,9 +113,10 @@ mod tests {
         assert_eq!(back(&begun, 1_148 * HOUR, 1), 1_147 * HOUR);
         // The one that goes on counts likewise, before any command says so; time that a server ran counts whole.
         let mut open = noted(&busy);
-        assert_eq!((open.is_open(TimeMs(1_100 * HOUR)), open.is_open(TimeMs(1_147 * HOUR))), (false, true));
         assert_eq!(back(&open, 1_147 * HOUR, 24), 1_076 * HOUR);
-        open.end(TimeMs(1_099 * HOUR), TimeMs(1_100 * HOUR));
+        assert!(open.clone().resume(TimeMs(1_147 * HOUR)));
+        // A first command within an hour ends the pause as well.
+        assert!(!open.resume(TimeMs(1_100 * HOUR)) && !open.resume(TimeMs(1_147 * HOUR)));
         assert_eq!(back(&open, 1_147 * HOUR, 24), 1_123 * HOUR);
     }
 

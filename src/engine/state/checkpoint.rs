@@ -33,6 +33,7 @@ impl State {
             erasures: self.erasures.row_count(),
             pending: self.pending_count(),
             pauses: 0,
+            deleted: 0,
         }
     }
 }
@@ -348,7 +349,7 @@ impl StateLoader {
             }
             Row::ErasureKey { key, days } => self.state.erasures.load_key(key, days).map_err(damaged)?,
             Row::Erased { key, erased, until } => self.state.erasures.load(key, erased, until).map_err(damaged)?,
-            Row::Erasure { .. } | Row::Pause { .. } | Row::Namespace(_) => {
+            Row::Erasure { .. } | Row::Pause { .. } | Row::Deleted { .. } | Row::Namespace(_) => {
                 return Err(damaged("a row is of no namespace"));
             }
             Row::Tally { introducer, tally } => {

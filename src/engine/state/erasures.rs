@@ -122,6 +122,8 @@ impl Erasures {
     /// Remembers an erasure under a key's number; returns whether that is new. Of two erasures of one member the later counts, in whatever
     /// order they are heard of; what is over at `now` is not remembered.
     fn remember(&mut self, key: u8, ErasedId { hash, time }: ErasedId, now: TimeMs) -> bool {
+        // Nobody was erased in times to come, whatever an import says: it would outlast whoever is put again.
+        let time = time.min(now);
         let until = time.later(i64::from(self.days) * DAY_MS).unwrap_or(TimeMs::LAST);
         let before = self.ids.get(&(key, hash)).copied().filter(|before| before.until >= now);
         let after = before.map_or(Remembered { time, until }, |before| Remembered {
