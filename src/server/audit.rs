@@ -10,12 +10,13 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use tonic::{Code, Status};
 use tracing::Level;
+use tracing::field::{DisplayValue, display};
 
 use super::audit_ids::AuditIds;
 use super::auth::{Caller, Peer};
 use super::methods::Method;
 use super::quota::{Bucket, Rate};
-use crate::domain::{Error, NamespaceName};
+use crate::domain::{Error, NamespaceName, is_printable};
 use crate::engine::Threads;
 use crate::service::{Asked, CallId, Principal, Subjects};
 
@@ -52,10 +53,24 @@ impl Default for Audit {
 pub struct Read {
     pub id: CallId,
     pub caller: Arc<str>,
+    /// The namespace that the call is of, by which ids are hashed.
     pub namespace: NamespaceName,
+    /// The namespace that it is about; none if that is all of them.
+    pub about: Option<NamespaceName>,
     pub rpc: &'static str,
     pub asked: Asked,
     pub code: Code,
+}
+
+/// What is said of a call that was refused because of its caller.
+#[derive(Debug)]
+pub struct Denied<'a> {
+    /// Empty if it is not known.
+    pub caller: &'a str,
+    /// The namespace that the call is about, if it names one.
+    pub namespace: Option<&'a NamespaceName>,
+    pub rpc: &'a str,
+    pub why: &'a Error,
 }
 
 impl Audit {
@@ -83,14 +98,24 @@ impl Audit {
         if let Some(refused) = status.filter(|_| code == Code::PermissionDenied) {
             // What the caller may not do is found by the handler: whom it reads for, or which namespace it names.
             let why = Error::PermissionDenied(refused.message().to_owned());
-            self.denied(id, &caller.name, peer, method.name, &why);
+            let namespace = principal.about();
+            let denied = Denied { caller: &caller.name, namespace: namespace.as_ref(), rpc: method.name, why: &why };
+            self.denied(id, peer, denied);
         }
         if method.writes() {
             self.written(id, &caller.name, method.name, principal, code);
         }
         if let Some(asked) = principal.take_asked() {
             let (caller, namespace) = (caller.name.clone(), principal.namespace().clone());
-            self.read(Read { id: id.clone(), caller, namespace, rpc: method.name, asked, code });
+            self.read(Read {
+                id: id.clone(),
+                caller,
+                namespace,
+                about: principal.about(),
+                rpc: method.name,
+                asked,
+                code,
+            });
         }
     }
 
@@ -99,8 +124,9 @@ impl Audit {
         let (Subjects { named, count, erasures }, namespace) = (principal.subjects(), principal.namespace());
         let named: Vec<String> =
             named.iter().map(|subject| subject.text(|id| self.ids.written(namespace, id))).collect();
+        let about = principal.about().map(display);
         tracing::info!(
-            target: "audit", call = %id, trace_id = id.trace_id(), caller, %namespace, rpc, outcome = ?code, ids = ?named, changes = count,
+            target: "audit", call = %id, trace_id = id.trace_id(), caller, namespace = about, rpc, outcome = ?code, ids = json(&named), changes = count,
             erasures, "write"
         );
     }
@@ -118,7 +144,7 @@ impl Audit {
     }
 
     /// Logs a call that was refused because of its caller.
-    pub fn denied(&self, id: &CallId, caller: &str, peer: &Peer, rpc: &str, error: &Error) {
+    pub fn denied(&self, id: &CallId, peer: &Peer, Denied { caller, namespace, rpc, why }: Denied) {
         let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
         let (bucket, suppressed) = &mut *denials;
         if bucket.take(DENIALS_RATE, Instant::now()).is_err() {
@@ -127,23 +153,38 @@ impl Audit {
         }
         let suppressed = std::mem::take(suppressed);
         drop(denials);
-        let address = peer.address;
+        let names: Vec<String> = peer.certificate.names.iter().map(|name| format!("{name:?}")).collect();
+        let (address, namespace) = (peer.address, namespace.map(display));
         tracing::warn!(
-            target: "audit", call = %id, trace_id = id.trace_id(), caller, %address, names = ?peer.certificate.names, rpc, why = %error,
-            suppressed, "denied"
+            target: "audit", call = %id, trace_id = id.trace_id(), caller, namespace, %address, names = json(&names), rpc,
+            why = why.to_string(), suppressed, "denied"
         );
     }
 }
 
 fn log_read(read: &Read, ids: &AuditIds, suppressed: &AtomicU64) {
-    let Read { id, caller, namespace, rpc, asked, code } = read;
+    let Read { id, caller, namespace, about, rpc, asked, code } = read;
     let viewer = (!asked.viewer.is_empty()).then(|| ids.written(namespace, &asked.viewer));
     let named: Vec<String> = asked.ids.iter().map(|id| ids.written(namespace, id)).collect();
     let suppressed = suppressed.swap(0, Ordering::Relaxed);
     tracing::info!(
-        target: READS, call = %id, trace_id = id.trace_id(), caller = &**caller, %namespace, rpc, outcome = ?code, viewer, ids = ?named,
+        target: READS, call = %id, trace_id = id.trace_id(), caller = &**caller, namespace = about.as_ref().map(display), rpc, outcome = ?code, viewer,
+        ids = json(&named),
         asked = asked.count, suppressed, "read"
     );
+}
+
+/// Returns texts as an array of JSON, in which an id can be searched for as it is. What a terminal obeys is escaped.
+fn json(texts: &[String]) -> DisplayValue<String> {
+    let mut escaped = String::new();
+    for c in serde_json::json!(texts).to_string().chars() {
+        if is_printable(c) {
+            escaped.push(c);
+        } else {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    display(escaped)
 }
 
 #[cfg(test)]
@@ -158,11 +199,19 @@ mod tests {
         let (audit, id) = (Audit::default(), CallId::of(&HeaderMap::new()));
         let (peer, error) = (Peer::new([127, 0, 0, 1].into(), Shown::default()), Error::Unimplemented);
         let is_suppressed = |_| {
-            audit.denied(&id, "web", &peer, "Get", &error);
+            audit.denied(&id, &peer, Denied { caller: "web", namespace: None, rpc: "Get", why: &error });
             audit.denials.lock().unwrap().1 > 0
         };
         assert!((0..DENIALS_RATE.burst).map(is_suppressed).all(|suppressed| !suppressed));
         assert!((0..DENIALS_RATE.burst).any(is_suppressed));
+    }
+
+    #[test]
+    fn a_list_is_json_in_which_an_id_is_found_as_it_is() {
+        let texts = ["put_member e\u{301}va", "a\"b\\", "\u{9b}31m\u{7f}", "\u{202e}x"].map(str::to_owned);
+        let written = json(&texts).to_string();
+        assert_eq!(written, "[\"put_member e\u{301}va\",\"a\\\"b\\\\\",\"\\u009b31m\\u007f\",\"\\u202ex\"]");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&written).unwrap(), texts);
     }
 
     #[test]
@@ -176,6 +225,7 @@ mod tests {
                 id,
                 caller: "web".into(),
                 namespace,
+                about: None,
                 rpc: "Get",
                 asked: Asked::default(),
                 code: Code::Ok,

@@ -21,7 +21,7 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 
 use super::admission::{Admission, Permit};
-use super::audit::Audit;
+use super::audit::{Audit, Denied};
 use super::auth::{Access, Caller, Peer, Role};
 use super::body::{AnswerBody, Kept, Meter, RequestBody, Until, Waiting, panicked};
 use super::call_namespace::{namespace_of, roles_of};
@@ -186,10 +186,14 @@ impl Calls {
         let name = method.map_or("unknown", |method| method.name);
         let authorization = headers.get("authorization").map(|value| value.as_bytes());
         let access = self.access.borrow().clone();
-        let caller = access.identify(peer, authorization).inspect_err(|error| {
-            self.audit.denied(id, "", peer, name, error);
-        })?;
-        let namespace = namespace_of(method, headers)?;
+        let namespace = namespace_of(method, headers);
+        // An RPC that is of all namespaces says in its message which one it is about, and that of a refused call is not looked at.
+        let about = namespace.as_ref().ok().filter(|_| method.is_none_or(|method| !method.is_of_all_namespaces()));
+        let denied = |caller: &str, error: &Error| {
+            self.audit.denied(id, peer, Denied { caller, namespace: about, rpc: name, why: error })
+        };
+        let caller = access.identify(peer, authorization).inspect_err(|error| denied("", error))?;
+        let namespace = namespace.clone()?;
         if let Some(method) = method
             && let Some(need) = method.need
             && !roles_of(&caller, method, &namespace).allow(need)
@@ -204,7 +208,7 @@ impl Calls {
                     Error::PermissionDenied(format!("{name} needs the role `{role}` in the namespace `{namespace}`"))
                 }
             };
-            self.audit.denied(id, &caller.name, peer, name, &error);
+            denied(&caller.name, &error);
             return Err(error);
         }
         Ok((caller, namespace))
@@ -279,6 +283,9 @@ impl Calls {
         let caller_id = caller.as_ref().map_or_else(CallerId::nobody, Caller::id);
         let authorization = Authorization { namespace, administers, behalf };
         let principal = Principal::new(id.clone(), self.viewers.clone(), caller_id, authorization);
+        if method.is_of_all_namespaces() {
+            principal.is_about(None);
+        }
         if method.reads() && self.audit.is_of_reads() {
             principal.note_what_is_asked();
         }

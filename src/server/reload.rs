@@ -50,7 +50,7 @@ async fn keep<S: Source>(
     newest: watch::Sender<Arc<S::Value>>,
     reloads: Reloads,
 ) {
-    let mut reported = String::new();
+    let (mut is_broken, mut reported) = (false, String::new());
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -60,16 +60,21 @@ async fn keep<S: Source>(
             () = newest.closed() => return,
         }
         match look(source.clone(), Some(seen.clone())).await {
-            // Nothing is new, or what was wrong for a moment, as between two files' replacement, is right again.
-            None => reported.clear(),
+            None => {
+                reported.clear();
+                if std::mem::take(&mut is_broken) {
+                    tracing::info!(target: "audit", file = source.name(), "used again: it is what it was before");
+                }
+            }
             Some(Ok((files, value))) => {
-                seen = files;
+                (seen, is_broken) = (files, false);
                 reported.clear();
                 newest.send_replace(Arc::new(value));
                 reloads.done.inc();
                 tracing::info!(target: "audit", file = source.name(), "reloaded");
             }
             Some(Err(why)) if why != reported => {
+                is_broken = true;
                 reloads.failed.inc();
                 tracing::error!("{} has changed and is not used, what it held before is: {why}", source.name());
                 reported = why;

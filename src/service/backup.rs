@@ -14,8 +14,12 @@ pub async fn backup(
     service: &Service,
     Call { context, message }: Call<pb::BackupRequest>,
 ) -> Result<Streamed<pb::BackupResponse>, Error> {
-    if message.all_namespaces && !context.principal.administers().covers_all() {
-        return Err(Error::PermissionDenied("a backup of all namespaces needs the role `admin` in all".to_owned()));
+    if message.all_namespaces {
+        context.principal.is_about(None);
+        if !context.principal.administers().covers_all() {
+            let message = "a backup of all namespaces needs the role `admin` in all of them (`*`)";
+            return Err(Error::PermissionDenied(message.to_owned()));
+        }
     }
     let namespaces = service.engine.namespaces_at(&message.min_revision).await?;
     let only = service.engine.namespace().clone();

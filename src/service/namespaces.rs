@@ -13,6 +13,7 @@ pub async fn create_namespace(
     Call { context, message }: Call<pb::CreateNamespaceRequest>,
 ) -> Result<pb::CreateNamespaceResponse, Error> {
     let name = NamespaceName::parse("name", &message.name)?;
+    context.principal.is_about(Some(&name));
     if !context.principal.administers().covers(&name) {
         return Err(Error::PermissionDenied("the namespace lies outside of the caller's".to_owned()));
     }
@@ -72,6 +73,7 @@ pub async fn delete_namespace(
 /// Returns a name that the caller may know of.
 fn known(context: &CallContext, name: &str) -> Result<NamespaceName, Error> {
     let name = NamespaceName::parse("name", name)?;
+    context.principal.is_about(Some(&name));
     if context.principal.administers().covers(&name) { Ok(name) } else { Err(no_namespace(&name)) }
 }
 

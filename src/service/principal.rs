@@ -38,6 +38,8 @@ struct Inner {
     viewers: Arc<dyn ViewerQuota>,
     caller: CallerId,
     authorization: Authorization,
+    /// The namespace that the call is about; none if that is all of them.
+    about: Mutex<Option<NamespaceName>>,
     subjects: Mutex<Subjects>,
     /// None if it is not noted.
     asked: Mutex<Option<Asked>>,
@@ -100,11 +102,13 @@ impl Principal {
 
 impl Principal {
     pub fn new(id: CallId, viewers: Arc<dyn ViewerQuota>, caller: CallerId, authorization: Authorization) -> Principal {
+        let about = Mutex::new(Some(authorization.namespace.clone()));
         Principal(Arc::new(Inner {
             id,
             viewers,
             caller,
             authorization,
+            about,
             subjects: Mutex::default(),
             asked: Mutex::default(),
         }))
@@ -113,6 +117,16 @@ impl Principal {
     /// Returns the namespace that the call is of.
     pub fn namespace(&self) -> &NamespaceName {
         &self.0.authorization.namespace
+    }
+
+    /// Notes which namespace the call is about, where that is not the one that it is of; none if that is all of them.
+    pub fn is_about(&self, namespace: Option<&NamespaceName>) {
+        *self.0.about.lock().unwrap_or_else(PoisonError::into_inner) = namespace.cloned();
+    }
+
+    /// Returns the namespace that the call is about; none if that is all of them.
+    pub fn about(&self) -> Option<NamespaceName> {
+        self.0.about.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns the namespaces that the caller may administer.

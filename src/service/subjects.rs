@@ -14,7 +14,7 @@ pub struct Subjects {
     /// The first few.
     pub named: Vec<Subject>,
     pub count: usize,
-    /// How many members the call erases.
+    /// How many members and namespaces the call asks to have erased, done or not.
     pub erasures: usize,
 }
 

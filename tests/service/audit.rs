@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use kith::proto::v1::admin_service_client::AdminServiceClient;
 use kith::proto::v1::data_service_client::DataServiceClient;
+use kith::proto::v1::member_service_client::MemberServiceClient;
+use kith::proto::v1::namespace_service_client::NamespaceServiceClient;
 use kith::proto::v1::*;
 use serde_json::Value;
 use tonic::Code;
@@ -16,8 +18,8 @@ use tonic::transport::Channel;
 
 use super::ask::*;
 use super::bound::{READS, name_of, rpcs_that_need, with_ada};
-use super::harness::{connect, options};
-use super::secured::bearing;
+use super::harness::{connect, member, options};
+use super::secured::{bearing, sha256, until};
 
 /// What each RPC that reads asks about, in the requests below. Where the request says nothing of anybody, it is nothing.
 const ASKED: [(&str, &[&str]); 28] = [
@@ -65,6 +67,18 @@ impl Drop for Audited {
     }
 }
 
+/// Returns a file of callers, one of whom has every role in all namespaces.
+fn callers(folder: &Path) -> PathBuf {
+    let file = with_ada(folder);
+    let all = format!(
+        "[[callers]]\nname = \"all\"\nroles = [\"read\", \"write\", \"service\", \"admin\"]\nnamespaces = [\"*\"]\n\
+         token_sha256 = [\"{}\"]\n",
+        sha256("all-token")
+    );
+    fs::write(&file, fs::read_to_string(&file).unwrap() + &all).unwrap();
+    file
+}
+
 impl Audited {
     async fn serve(folder: &Path, flags: &[&str]) -> Audited {
         let log = folder.join("log");
@@ -80,7 +94,7 @@ impl Audited {
             "--drain-seconds",
             "1",
         ]);
-        serve.args(flags).arg("--auth").arg(with_ada(folder)).arg("--data").arg(folder.join("store"));
+        serve.args(flags).arg("--auth").arg(callers(folder)).arg("--data").arg(folder.join("store"));
         let mut child = serve.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut said = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
@@ -203,6 +217,76 @@ async fn a_refused_read_leaves_a_line_with_its_code_and_who_is_bound_is_its_view
     assert_eq!(reads(&lines).last().unwrap()["asked"], 70);
 }
 
+/// A request in a namespace, which its metadata names.
+fn within<M>(mut request: tonic::Request<M>, namespace: &str) -> tonic::Request<M> {
+    request.metadata_mut().insert("kith-namespace", namespace.parse().unwrap());
+    request
+}
+
+#[tokio::test]
+async fn each_line_says_which_namespace_it_is_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Audited::serve(folder.path(), &["--audit", "reads"]).await;
+    let mut namespaces = NamespaceServiceClient::new(server.channel.clone());
+    let name = || text("acme");
+    namespaces.create_namespace(bearing(CreateNamespaceRequest { name: name() }, "all-token")).await.unwrap();
+    namespaces.get_namespace(bearing(GetNamespaceRequest { name: name() }, "all-token")).await.unwrap();
+    namespaces.list_namespaces(bearing(ListNamespacesRequest::default(), "all-token")).await.unwrap();
+    namespaces.create_namespace(bearing(CreateNamespaceRequest { name: name() }, "read-token")).await.unwrap_err();
+    let delete = DeleteNamespaceRequest { name: name(), ..Default::default() };
+    namespaces
+        .create_namespace(bearing(CreateNamespaceRequest { name: text("beta") }, "admin-token"))
+        .await
+        .unwrap_err();
+    let mut members = MemberServiceClient::new(server.channel.clone());
+    let id = "e\u{301}va\"";
+    let put = || PutMemberRequest { member: Some(member(id)), ..Default::default() };
+    members.put_member(within(bearing(put(), "all-token"), "acme")).await.unwrap();
+    members.put_member(within(bearing(put(), "read-token"), "acme")).await.unwrap_err();
+    members.put_member(within(bearing(put(), "no-token"), "acme")).await.unwrap_err();
+    namespaces.delete_namespace(bearing(delete, "all-token")).await.unwrap();
+    let mut admin = AdminServiceClient::new(server.channel.clone());
+    for all_namespaces in [true, false] {
+        let request = BackupRequest { all_namespaces, ..Default::default() };
+        admin.backup(within(bearing(request, "all-token"), "default")).await.unwrap();
+    }
+    let lines = server.stop();
+    let line = |line: &Value| {
+        let fields = &line["fields"];
+        let rpc = words(fields, "rpc").split('/').next_back().unwrap_or_default().to_owned();
+        (words(fields, "message"), rpc, words(fields, "namespace"))
+    };
+    let expected = [
+        ("write", "CreateNamespace", "acme"),
+        ("read", "GetNamespace", "acme"),
+        ("read", "ListNamespaces", ""),
+        // The message of a call that is refused by its headers is not looked at.
+        ("denied", "CreateNamespace", ""),
+        ("denied", "CreateNamespace", "beta"),
+        ("write", "CreateNamespace", "beta"),
+        ("write", "PutMember", "acme"),
+        ("denied", "PutMember", "acme"),
+        ("denied", "PutMember", "acme"),
+        ("write", "DeleteNamespace", "acme"),
+        ("read", "Backup", ""),
+        ("read", "Backup", "default"),
+    ];
+    let mut expected = expected.map(|(message, rpc, namespace)| (text(message), text(rpc), text(namespace)));
+    let mut said: Vec<_> = lines.iter().map(line).collect();
+    // Reads are logged by a thread of their own.
+    said.sort();
+    expected.sort();
+    assert_eq!(said, expected);
+    // The list is JSON, in which the id is found as it is.
+    let put = lines
+        .iter()
+        .map(|line| &line["fields"])
+        .find(|fields| fields["rpc"] == "MemberService/PutMember" && fields["message"] == "write");
+    let put = put.unwrap();
+    assert!(words(put, "ids").contains("e\u{301}va"), "{put}");
+    assert_eq!(ids(put), [format!("put_member {id}")]);
+}
+
 #[tokio::test]
 async fn without_being_asked_for_reads_leave_no_line() {
     let folder = tempfile::tempdir().unwrap();
@@ -261,6 +345,24 @@ async fn with_a_key_ids_are_hashes_by_which_lines_can_be_joined() {
         of_ada.insert(words(read, "viewer"));
     }
     assert_eq!(of_ada.len(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_is_mended_to_what_it_was_is_said_to_be_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Audited::serve(folder.path(), &[]).await;
+    let file = folder.path().join("callers.toml");
+    let right = fs::read_to_string(&file).unwrap();
+    let logged = |words: &'static str| {
+        let log = server.log.clone();
+        until(move || std::future::ready(fs::read_to_string(&log).unwrap().contains(words)))
+    };
+    fs::write(&file, "[[callers]]\nname = 7\n").unwrap();
+    logged("has changed and is not used").await;
+    fs::write(&file, right).unwrap();
+    logged("used again").await;
+    let again: Vec<String> = server.stop().iter().map(|line| words(&line["fields"], "file")).collect();
+    assert_eq!(again, [format!("--auth {}", file.display())]);
 }
 
 #[tokio::test]

@@ -475,6 +475,7 @@ async fn the_audit_log_has_who_and_what_and_no_names() {
     assert_eq!(erased["erasures"], json!(1));
     let denied = logged("denied", "MemberService/GetMember").unwrap_or_else(|| panic!("{text}"));
     assert_eq!((&denied["caller"], &denied["address"]), (&json!("read"), &json!("127.0.0.1")));
+    assert_eq!((&denied["namespace"], &denied["names"]), (&json!("default"), &json!("[]")));
     let denied = logged("denied", "MemberService/BatchGetMembers").unwrap_or_else(|| panic!("{text}"));
     let why = json!("the caller may read on behalf of its own viewer alone");
     assert_eq!((&denied["caller"], &denied["why"]), (&json!("bound"), &why));
