@@ -105,9 +105,16 @@ fn tables(entries: Vec<CallerEntry>) -> Result<Tables, String> {
         if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
             return Err(format!("caller {name:?}: a name has no colon and no control character"));
         }
+        let names_own = entry.namespaces.is_some();
         let own = GrantEntry { namespaces: own_namespaces(entry.namespaces), roles: entry.roles };
+        if entry.grants.iter().chain(names_own.then_some(&own)).any(|grant| grant.roles.is_empty()) {
+            return Err(format!("caller {name}: namespaces without roles allow nothing"));
+        }
         let grants = std::iter::once(own).chain(entry.grants);
         let rights = rights(grants, entry.viewer).map_err(|why| format!("caller {name}: {why}"))?;
+        if entry.token_sha256.is_empty() && entry.certificates.is_empty() {
+            return Err(format!("caller {name}: nobody can show to be it without token_sha256 or certificates"));
+        }
         let caller = Caller::known(name.as_str().into(), rights, None);
         for digits in &entry.token_sha256 {
             let hash = from_hex(digits).ok_or_else(|| format!("caller {name}: token_sha256 must be 64 hex digits"))?;
@@ -140,8 +147,16 @@ fn rights(grants: impl Iterator<Item = GrantEntry>, viewer: Option<String>) -> R
 
 /// Returns the scope of namespaces that are named by patterns.
 fn scope(patterns: &[impl AsRef<str>]) -> Result<NamespaceScope, String> {
-    let patterns = patterns.iter().map(|pattern| parsed(NamespacePattern::parse("namespaces", pattern.as_ref())));
-    patterns.collect::<Result<Vec<_>, String>>().map(NamespaceScope)
+    if patterns.is_empty() {
+        return Err("namespaces must have one at least; `*` is all".to_owned());
+    }
+    let pattern = |text: &str| {
+        let wrong = |wrong: Violation| {
+            format!("namespaces has {text:?}: it {}, and may end with a `*` for all that begin so", wrong.message)
+        };
+        NamespacePattern::parse("namespaces", text).map_err(wrong)
+    };
+    patterns.iter().map(|text| pattern(text.as_ref())).collect::<Result<Vec<_>, String>>().map(NamespaceScope)
 }
 
 fn parsed<T>(parsed: Result<T, Violation>) -> Result<T, String> {
@@ -184,7 +199,7 @@ mod tests {
         let hash = "ab".repeat(32);
         let entry = |rest: &str| format!("[[callers]]\nname = \"feed\"\nroles = [\"read\"]\n{rest}\n");
         assert!(made(&entry(&format!("token_sha256 = [\"{hash}\"]"))).is_ok());
-        assert!(made(&entry("viewer = \"ana\"")).is_ok());
+        assert!(made(&entry("viewer = \"ana\"\ncertificates = [\"a.b\"]")).is_ok());
         for (text, words) in [
             (String::new(), "names nobody"),
             (entry("token = \"the secret itself\""), "line 4: unknown field `token`"),
@@ -198,9 +213,14 @@ mod tests {
             (entry("viewer = \"ana\"").replace("\"read\"", "\"read\", \"write\""), "the role `read` alone"),
             (entry("viewer = \"ana\"").replace("\"read\"", "\"service\""), "the role `read` alone"),
             (entry("viewer = \"ana\"").replace("\"read\"", ""), "the role `read` alone"),
-            (entry("namespaces = [\"Acme\"]"), "namespaces must match"),
-            (entry("namespaces = [\"\"]"), "namespaces must be given"),
-            (entry("grants = [{ namespaces = [\"a*b\"], roles = [] }]"), "namespaces must match"),
+            (entry("namespaces = [\"Acme\"]"), "caller feed: namespaces has \"Acme\": it must match"),
+            (entry("namespaces = [\"\"]"), "namespaces has \"\": it must be given"),
+            (entry("namespaces = []"), "namespaces must have one at least"),
+            (entry("namespaces = [\"acme\"]").replace("\"read\"", ""), "namespaces without roles"),
+            (entry("grants = [{ namespaces = [], roles = [\"read\"] }]"), "namespaces must have one at least"),
+            (entry("grants = [{ namespaces = [\"b\"], roles = [] }]"), "namespaces without roles"),
+            (entry("grants = [{ namespaces = [\"a*b\"], roles = [\"read\"] }]"), "may end with a `*`"),
+            (entry(""), "caller feed: nobody can show to be it without token_sha256 or certificates"),
             (entry("grants = [{ roles = [\"read\"] }]"), "missing field `namespaces`"),
             (
                 entry("viewer = \"ana\"\ngrants = [{ namespaces = [\"b\"], roles = [\"write\"] }]"),
