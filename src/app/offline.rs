@@ -48,8 +48,12 @@ pub enum OfflineError {
          it there, and import it"
     )]
     DefaultNamespace,
-    #[error("there is no namespace {0}")]
-    NoNamespace(NamespaceName),
+    #[error("{there} has no namespace {name}")]
+    NoNamespace { there: String, name: NamespaceName },
+    #[error(
+        "{folder} has a namespace {name} already: delete it there (`kith namespace delete {name}`), or restore into another folder"
+    )]
+    NamespaceThere { folder: String, name: NamespaceName },
     #[error(
         "the erasure journal says that the namespace {0} was erased since; --ignore-erasures restores it all the same, as a new one"
     )]
@@ -144,13 +148,18 @@ pub fn export_store<E: From<OfflineError>>(
     let open = || Store::inspect(folder, None);
     export_stored(open, namespace, |exported| take(record(exported))).map_err(|error| match error {
         StoredExportError::Store(error) => failed(folder, error).into(),
-        StoredExportError::NoNamespace => OfflineError::NoNamespace(namespace.clone()).into(),
+        StoredExportError::NoNamespace => no_namespace(folder, namespace).into(),
         StoredExportError::Receiver(error) => error,
     })
 }
 
 fn open_backup(file: &Path) -> Result<BufReader<File>, OfflineError> {
     File::open(file).map(BufReader::new).map_err(|error| failed(file, error.into()))
+}
+
+/// Returns the error of a store or backup that has no such namespace.
+pub fn no_namespace(there: &Path, name: &NamespaceName) -> OfflineError {
+    OfflineError::NoNamespace { there: there.display().to_string(), name: name.clone() }
 }
 
 pub fn failed(path: &Path, error: StoreError) -> OfflineError {

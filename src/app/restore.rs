@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::offline::{OfflineError, StoreCheck, failed, verify_store};
+use super::offline::{OfflineError, StoreCheck, failed, no_namespace, verify_store};
 use crate::domain::limits::BATCH_MAX;
 use crate::domain::{Error, NamespaceName, TimeMs};
 pub use crate::engine::Erased;
@@ -149,7 +149,7 @@ pub fn restore_namespace(
         Err(what) => return Ok(damaged(what)),
     };
     if backed_up.get(name).is_none() {
-        return Err(OfflineError::NoNamespace(name.clone()));
+        return Err(no_namespace(file, name));
     }
     let erased = erasures.erase(journals.as_ref(), &mut backed_up, Some(name))?;
     let state = backed_up.get(name).ok_or_else(|| OfflineError::NamespaceErased(name.clone()))?;
@@ -162,15 +162,20 @@ pub fn restore_namespace(
     let put = put_namespace(&engine.within(name), state, key);
     drop(engine);
     end.join();
-    put?;
+    put.map_err(|refused| match refused {
+        Error::AlreadyExists { .. } => {
+            OfflineError::NamespaceThere { folder: folder.display().to_string(), name: name.clone() }
+        }
+        refused => OfflineError::Refused(refused),
+    })?;
     Ok(Restored { check: verify_store(folder, None, verifier)?, erased })
 }
 
 /// Makes the engine's namespace, and puts there what a state holds.
-fn put_namespace(engine: &Engine, state: &State, key: RestoredKey) -> Result<(), OfflineError> {
+fn put_namespace(engine: &Engine, state: &State, key: RestoredKey) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| OfflineError::Refused(Error::Internal(error.to_string())))?;
-    let put = runtime.block_on(async {
+    let runtime = runtime.map_err(|error| Error::Internal(error.to_string()))?;
+    runtime.block_on(async {
         engine.begin_restored().await?;
         let put = match put_records(engine, state).await {
             Ok(()) => engine.end_restored(state, key).await,
@@ -180,8 +185,7 @@ fn put_namespace(engine: &Engine, state: &State, key: RestoredKey) -> Result<(),
             engine.delete_namespace().await?;
         }
         put
-    });
-    put.map_err(OfflineError::Refused)
+    })
 }
 
 /// Puts what a state holds, but whom it remembers as erased: that comes with the key.

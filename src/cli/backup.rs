@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use kith_client::Refusal;
+use tonic::Code;
 
 use super::client::{Client, ServerArgs};
 use super::export::unwritable;
@@ -64,10 +66,21 @@ async fn read_again(new: NewFile, file: File) -> Result<(NewFile, File), Failure
     Ok((new, file))
 }
 
+/// Returns the failure of a backup that the server refused, with what one of all namespaces needs.
+fn refused(mut refusal: Refusal, namespace: &Option<NamespaceName>) -> Failure {
+    if namespace.is_none() && refusal.code == Code::PermissionDenied {
+        refusal.message =
+            "a backup of all namespaces needs the role `admin` in all of them (`*`); --namespace NAME backs up one"
+                .to_owned();
+    }
+    refusal.into()
+}
+
 /// Writes a backup to its end.
 async fn write(client: &Client, namespace: &Option<NamespaceName>, out: &mut impl Write) -> Result<Written, Failure> {
     let request = BackupRequest { all_namespaces: namespace.is_none(), ..BackupRequest::default() };
-    let mut stream = client.admin().backup(request).await?.into_inner();
+    let answer = client.admin().backup(request).await;
+    let mut stream = answer.map_err(|status| refused(Refusal::from(&status), namespace))?.into_inner();
     let first = stream.message().await?.ok_or_else(|| Failure::new("the server sent nothing"))?;
     let totals = first.totals.ok_or_else(|| Failure::new("the server did not say how much is to come"))?;
     let total = records(&totals);

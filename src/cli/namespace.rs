@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::client::{Client, namespace};
 use super::failure::Failure;
+use super::import::WRONG_USAGE;
 use super::json;
 use super::print::{Align, Table, clean, say, thousands};
 use super::stats::bytes;
@@ -41,6 +42,10 @@ enum Action {
 
 pub async fn run(args: NamespaceArgs, client: &Client, as_json: bool) -> Result<(), Failure> {
     let mut server = client.namespaces();
+    if let (Action::List, Some(name)) = (args.action, &args.name) {
+        let message = format!("`kith namespace list` takes no name; `kith namespace show {name}` shows one");
+        return Err(Failure::Local { message, exit_code: WRONG_USAGE });
+    }
     let name = args.name.unwrap_or_default().to_string();
     match args.action {
         Action::Create => {

@@ -7,6 +7,9 @@ use super::print::{clean, say, thousands};
 use crate::domain::NamespaceName;
 use crate::proto::v1::{GetServerInfoRequest, GetServerInfoResponse};
 
+/// What is said of a figure that the caller may not know, or the server does not.
+const NOT_KNOWN: &str = "not known";
+
 pub async fn run(client: &Client, namespace: &NamespaceName, json: bool) -> Result<(), Failure> {
     let info = client.admin().get_server_info(GetServerInfoRequest::default()).await?.into_inner();
     let text = if json { json::pretty("GetServerInfoResponse", &info)? } else { rendered(&info, namespace) };
@@ -17,13 +20,19 @@ fn rendered(info: &GetServerInfoResponse, namespace: &NamespaceName) -> String {
     let digest_of = format!("digest of {namespace}");
     let limits = info.limits.unwrap_or_default();
     let since = info.start_time.map(|time| time.to_string()).unwrap_or_default();
+    // A server that does not say what memory it takes does not say what disk it takes either.
+    let of_all = |n: i64, none: &str| match (info.resident_bytes, n) {
+        (0, 0) => NOT_KNOWN.to_owned(),
+        (_, 0) => none.to_owned(),
+        (_, n) => bytes(n),
+    };
     let groups: [(&str, Vec<(&str, String)>); 4] = [
         (
             "server",
             vec![
                 ("version", clean(&info.version, 60)),
                 ("serving since", since),
-                ("memory", bytes_or_unknown(info.resident_bytes)),
+                ("memory", of_all(info.resident_bytes, NOT_KNOWN)),
             ],
         ),
         (
@@ -42,8 +51,8 @@ fn rendered(info: &GetServerInfoResponse, namespace: &NamespaceName) -> String {
                 ("revision", clean(&info.revision, 60)),
                 ("writes", thousands(info.sequence)),
                 (&digest_of, clean(&info.content_digest, 60)),
-                ("on disk", if info.disk_bytes == 0 { "nothing: in memory".into() } else { bytes(info.disk_bytes) }),
-                ("since the checkpoint", bytes(info.log_bytes)),
+                ("on disk", of_all(info.disk_bytes, "nothing: in memory")),
+                ("since the checkpoint", of_all(info.log_bytes, "0 B")),
             ],
         ),
         (
@@ -61,10 +70,6 @@ fn rendered(info: &GetServerInfoResponse, namespace: &NamespaceName) -> String {
 fn group(title: &str, lines: &[(&str, String)]) -> String {
     let lines: String = lines.iter().map(|(name, value)| format!("  {name:<21} {value}\n")).collect();
     format!("{title}\n{lines}")
-}
-
-fn bytes_or_unknown(n: i64) -> String {
-    if n == 0 { "not known".to_owned() } else { bytes(n) }
 }
 
 /// Returns `4.0 MiB`.
@@ -86,6 +91,21 @@ mod tests {
     #[test]
     fn bytes_have_a_unit_a_person_reads() {
         assert_eq!([bytes(0), bytes(1023), bytes(4 << 20), bytes(3 << 29)], ["0 B", "1023 B", "4.0 MiB", "1.5 GiB"]);
+    }
+
+    #[test]
+    fn what_is_not_the_callers_to_know_is_not_known() {
+        let shown = |resident_bytes, disk_bytes| {
+            let info = GetServerInfoResponse { resident_bytes, disk_bytes, ..GetServerInfoResponse::default() };
+            rendered(&info, &NamespaceName::default())
+        };
+        let scoped = shown(0, 0);
+        assert!(scoped.contains("on disk               not known\n"), "{scoped}");
+        assert!(scoped.contains("since the checkpoint  not known\n"), "{scoped}");
+        let in_memory = shown(1, 0);
+        assert!(in_memory.contains("on disk               nothing: in memory\n"), "{in_memory}");
+        assert!(in_memory.contains("since the checkpoint  0 B\n"), "{in_memory}");
+        assert!(shown(1, 4 << 20).contains("on disk               4.0 MiB\n"));
     }
 
     #[test]

@@ -96,7 +96,8 @@ pub fn take_check(checked: Result<StoreCheck, OfflineError>, path: &Path, report
             let digests = digests.into_iter().map(|(name, digest)| (name, format!("{digest:032x}"))).collect();
             (report.summary, report.digests) = (Some(checked), digests);
             if let Some(name) = report.namespace.as_ref().filter(|_| report.asked().next().is_none()) {
-                return Err(OfflineError::NoNamespace(name.clone()).into());
+                let there = path.display().to_string();
+                return Err(OfflineError::NoNamespace { there, name: name.clone() }.into());
             }
         }
         Ok(StoreCheck::Damaged(what)) => report.find("storage", &path.display().to_string(), &what)?,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 
 use kith::store::ErasureJournal;
 use serde_json::{Value, json};
@@ -41,6 +42,8 @@ fn each_command_is_of_the_namespace_that_it_names() {
     assert_eq!(served.kith(&["stats", "--namespace", "Beta"]).code, Some(2));
     let unnamed = served.kith(&["namespace", "create"]);
     assert!(unnamed.code == Some(2) && unnamed.err.contains("NAME"), "{}", unnamed.err);
+    let named = served.kith(&["namespace", "list", "acme"]);
+    assert!(named.code == Some(2) && named.err.contains("takes no name"), "{}{}", named.out, named.err);
     done(served.kith(&["namespace", "delete", "acme"]));
     assert_eq!(served.kith(&["namespace", "show", "acme"]).code, Some(1));
 }
@@ -61,9 +64,14 @@ fn one_namespace_is_restored_into_a_store_that_has_others() {
         done(kith(&["restore", file, "--data", &other, "--namespace", name, "--erasure-journal", &journal]));
     }
     let again = kith(&["restore", &one, "--data", &other, "--namespace", "acme", "--ignore-erasures"]);
-    assert!(again.code == Some(3) && again.err.contains("already exists"), "{}", again.err);
+    let way_out = format!("{other} has a namespace acme already: delete it there");
+    assert!(again.code == Some(3) && again.err.contains(&way_out), "{}", again.err);
     let missing = kith(&["restore", &one, "--data", &other, "--namespace", "beta", "--ignore-erasures"]);
-    assert!(missing.code == Some(3) && missing.err.contains("no namespace beta"), "{}", missing.err);
+    assert!(
+        missing.code == Some(3) && missing.err.contains(&format!("{one} has no namespace beta")),
+        "{}",
+        missing.err
+    );
     let exported = done(kith(&["export", "-", "--data", &other, "--namespace", "acme"]));
     assert!(exported.err.contains(digest.as_str().unwrap()), "{}", exported.err);
     assert!(kith(&["export", "-", "--data", &other, "--namespace", "zeta"]).err.contains("no namespace zeta"));
@@ -132,5 +140,33 @@ fn every_digest_says_what_it_is_of() {
     let named: Value = serde_json::from_str(&named).unwrap();
     assert_eq!(named["held"]["namespaces"], json!([{"name": "acme", "contentDigest": acme}]));
     let none = kith(&["verify", "--data", &data, "--namespace", "beta"]);
-    assert!(none.code == Some(3) && none.err.contains("there is no namespace beta"), "{}", none.err);
+    assert!(none.code == Some(3) && none.err.contains("has no namespace beta"), "{}", none.err);
+}
+
+#[test]
+fn who_administers_one_namespace_is_told_what_is_not_its_own() {
+    let folder = Rc::new(tempfile::tempdir().unwrap());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (callers, mut entries) = (path("callers.toml"), String::new());
+    for (name, namespaces) in [("all", "*"), ("acme", "acme")] {
+        let hash = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+        let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        entries += &format!(
+            "[[callers]]\nname = {name:?}\nroles = [\"admin\"]\nnamespaces = [{namespaces:?}]\ntoken_sha256 = [{hash:?}]\n"
+        );
+        fs::write(path(name), name).unwrap();
+    }
+    fs::write(&callers, entries).unwrap();
+    let served = Served::again(folder.clone(), |serve| {
+        serve.env("KITH_AUTH", &callers);
+    });
+    let by = |caller: &str, command: &[&str]| served.kith(&[command, &["--token-file", &path(caller)]].concat());
+    done(by("all", &["namespace", "create", "acme"]));
+    let (all, own) = (by("all", &["stats"]).out, done(by("acme", &["stats", "--namespace", "acme"])).out);
+    assert!(!all.contains("not known") && own.matches("not known").count() == 3, "{all}{own}");
+    let file = path("acme.backup");
+    let refused = by("acme", &["backup", &file]);
+    let why = "a backup of all namespaces needs the role `admin` in all of them (`*`); --namespace NAME backs up one";
+    assert!(refused.code == Some(1) && refused.err.contains(why), "{}", refused.err);
+    done(by("acme", &["backup", &file, "--namespace", "acme"]));
 }

@@ -228,7 +228,7 @@ fn what_a_restore_that_was_cut_short_has_put_is_a_finding_and_goes_at_the_next_s
     let check = verify_store(&store, None, &mut Findings::default()).unwrap();
     assert!(matches!(&check, StoreCheck::Read(checked, _) if checked.findings == 1), "{check:?}");
     let exported = export_store(&store, &name("half"), |_| Ok::<_, OfflineError>(()));
-    assert!(matches!(exported, Err(OfflineError::NoNamespace(_))), "{exported:?}");
+    assert!(matches!(exported, Err(OfflineError::NoNamespace { .. })), "{exported:?}");
     world.open();
     let names: Vec<String> = world.engine("default").namespaces().iter().map(|(name, _)| name.to_string()).collect();
     assert_eq!(names, ["acme", "default"]);

@@ -45,7 +45,7 @@ use super::client::Client;
 use crate::cli;
 
 const REFUSED: u8 = 1;
-const WRONG_USAGE: u8 = 2;
+pub const WRONG_USAGE: u8 = 2;
 const COULD_NOT: u8 = 3;
 
 /// Puts the members, edges, kinds and statuses of files.
