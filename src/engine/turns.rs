@@ -6,6 +6,9 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+/// How finely time is counted: a part of the least cost, for each of as many who wait.
+const UNIT: u64 = 1 << 16;
+
 /// Things that wait for their turn.
 #[derive(Debug)]
 pub struct Turns<T> {
@@ -51,7 +54,7 @@ impl<T> Turns<T> {
         let caller = self.callers.get_mut(&name)?;
         let item = caller.waiting.pop_front()?;
         self.len -= 1;
-        let cost = cost(&item);
+        let cost = cost(&item).saturating_mul(UNIT);
         // Virtual time runs on by what each of those who wait would have had, so that nobody is for ever behind those who come anew.
         self.floor = self.floor.max(time).saturating_add(cost / (self.waiting.len() as u64 + 2));
         caller.time = time.saturating_add(cost);
@@ -104,7 +107,22 @@ mod tests {
         assert!(turns.callers.len() < 20, "{} callers are remembered", turns.callers.len());
         // A caller that was ahead is not again where the others are by having been away for a moment.
         turns.push(&name(0), (100, 0));
+        assert_eq!(turns.pop(|(cost, _)| *cost), Some((100, 0)));
+        turns.push(&name(0), (100, 0));
         turns.push(&name(5_000), (10, 5_000));
         assert_eq!(turns.pop(|(cost, _)| *cost), Some((10, 5_000)));
+    }
+
+    #[test]
+    fn whoever_is_ahead_has_its_turn_beside_ever_new_callers() {
+        let many: Arc<str> = "many".into();
+        let mut turns = Turns::default();
+        (0..2).for_each(|_| turns.push(&many, (1_000, 0)));
+        assert_eq!(turns.pop(|(cost, _)| *cost), Some((1_000, 0)));
+        let before = (1..10_000_u64).find(|n| {
+            turns.push(&format!("c{n}").into(), (1, *n));
+            turns.pop(|(cost, _)| *cost) == Some((1_000, 0))
+        });
+        assert!(before.is_some_and(|before| before <= 3_000), "{before:?} came first");
     }
 }
