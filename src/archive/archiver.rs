@@ -62,7 +62,7 @@ impl Archiver {
 
     /// The same, for a task.
     pub async fn wait(self) {
-        // Its end without a word is an end.
+        // A sender that is dropped without a message ends it as well.
         let _ = self.ended.await;
     }
 }

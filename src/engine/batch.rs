@@ -4,7 +4,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::oneshot;
 
 use super::common::Common;
-use super::namespaces::{CheckedOut, FORGOTTEN_TOGETHER, Namespaces, journal_name, namespace_exists, no_namespace};
+use super::namespaces::{
+    CheckedOut, FORGOTTEN_TOGETHER, Namespaces, journal_name, journaled_begin, namespace_exists, no_namespace,
+};
 use super::orders::{ImportOrder, ImportStream, WriteOrder};
 use super::outcome::{Applied, Effect, ImportedBatch, Outcome, Refusal, Report};
 use super::revision::Revision;
@@ -332,8 +334,7 @@ impl Batch {
         self.erased.extend(erased.map(|(key, erased)| Journaled { namespace, key, what: Happened::Erased(erased) }));
         self.note_remembered(time, changes);
         if creator(changes).is_some() {
-            let own = self.at.state.erasures().own_key();
-            self.erased.extend(own.map(|key| Journaled { namespace, key, what: Happened::Begun }));
+            self.erased.extend(journaled_begin(&self.at.name, &self.at.state));
         }
     }
 

@@ -68,8 +68,8 @@ pub enum Changed {
 }
 
 impl Engine {
-    /// Follows the changes of the handle's namespace after a revision, given as a token found in `field`, or after the newest one if it is empty. The log is read for
-    /// `caller`, on threads that all share.
+    /// Follows the changes of the handle's namespace after a revision, given as a token found in `field`, or after the newest one if it is
+    /// empty. The log is read for `caller`, on threads that all share.
     pub async fn feed(&self, field: &str, from: &str, caller: Arc<str>) -> Result<Feed, Error> {
         let after = match from {
             "" => self.namespaces().sequence(),

@@ -66,7 +66,7 @@ impl WriterEnd {
 
     /// The same, for a task.
     pub async fn wait(self) {
-        // Its end without a word is an end.
+        // A sender that is dropped without a message says the same.
         let _ = self.ended.await;
     }
 }

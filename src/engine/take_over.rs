@@ -8,12 +8,10 @@ use tokio::sync::watch;
 
 use super::batch::new_key;
 use super::common::Common;
-use super::namespaces::{Namespaces, journal_name};
-use super::state::{Erasures, State};
+use super::namespaces::{Namespaces, journal_name, journaled_begin};
+use super::state::{DAY_MS, Erasures, State};
 use crate::domain::{Change, Command, ErasedId, ErasureKey, NamespaceName, Precondition, TimeMs};
 use crate::store::{Commit, ErasureJournal, Happened, Journaled, Store, StoreError};
-
-const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
 /// What was erased because a journal says so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,10 +74,9 @@ impl Common {
         let begun = publish.borrow().clone();
         let all = begun.iter().flat_map(|(name, state)| {
             let namespace = journal_name(name, state);
-            let own = state.erasures().own_key().map(|key| Journaled { namespace, key, what: Happened::Begun });
             let erased = state.erasures().all();
             let erased = erased.map(move |(key, erased)| Journaled { namespace, key, what: Happened::Erased(erased) });
-            own.into_iter().chain(erased)
+            journaled_begin(name, state).into_iter().chain(erased)
         });
         journal.append(all.chain(begun.deleted().map(|(own, time)| Journaled::of_namespace(own, time))))
     }
@@ -114,13 +111,7 @@ impl Namespaces {
     /// Returns whether a journal can be that of the store that these namespaces, or one of them, were of: it has the key of each, and whom they
     /// erased. A journal that has the key of another alone knows nothing of who was erased in this one.
     pub fn provenance(&self, journal: &ErasureJournal, only: Option<&NamespaceName>) -> Provenance {
-        let own = |(name, state): (&NamespaceName, &State)| {
-            state.erasures().own_key().map(|key| Journaled {
-                namespace: journal_name(name, state),
-                key,
-                what: Happened::Begun,
-            })
-        };
+        let own = |(name, state): (&NamespaceName, &State)| journaled_begin(name, state);
         if !self.only(only).filter_map(own).all(|key| journal.contains(&key)) {
             return Provenance::Foreign;
         }

@@ -34,7 +34,7 @@ const DUE_WHEN_IDLE: u64 = 8;
 const DUE_WHEN_FULL: u64 = 64;
 /// Changes that go together at most, so that a batch of imports stays in memory's bounds.
 const CHANGES_MAX: usize = 65_536;
-/// The same while several callers write: some 10 ms of work. A command of one caller may have as many.
+/// Changes that go together at most while several callers write: some 10 ms of work. A command of one caller may have as many.
 const CHANGES_SHARED_MAX: usize = 1_000;
 /// The most orders that wait for their turn; more wait in the order in which they came.
 const TURNS_MAX: usize = 4_096;

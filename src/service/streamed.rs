@@ -53,7 +53,7 @@ pub struct Outlet<T> {
     to_caller: mpsc::Sender<T>,
     deadline: Option<Instant>,
     patience: Duration,
-    /// Of the namespace that the answer is of, if it is of one alone.
+    /// The lifetime of the namespace that the answer is of, if it is of one alone.
     lifetime: Option<Lifetime>,
     runtime: Handle,
 }

@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 mod deadlines;
+mod indexes;
 mod pauses;
 mod totals;
 mod verify;
@@ -14,9 +15,10 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imbl::{OrdMap, OrdSet, Vector};
+use imbl::{OrdMap, Vector};
 
 use self::deadlines::Deadlines;
+use self::indexes::Indexes;
 use self::pauses::Pauses;
 use self::totals::Counted;
 pub use self::totals::Totals;
@@ -25,7 +27,7 @@ use super::revision::Revision;
 use super::state::{Kept, REQUEST_BYTES, State};
 use crate::domain::limits::{NAMESPACES_MAX, REQUEST_ID_KEPT_MS};
 use crate::domain::{Change, ErasureKey, Error, NamespaceName, Reason, Resource, Scope, Sequence, TimeMs};
-use crate::store::{Commit, StoreError};
+use crate::store::{Commit, Happened, Journaled, StoreError};
 
 /// How many request ids and erased ids are forgotten with one command at most in other namespaces than its own, and as many in its own. It brings
 /// one, so that what is old does not pile up.
@@ -48,14 +50,7 @@ pub struct Namespaces {
     pauses: Pauses,
     /// The last namespaces that were deleted, by their own erasure keys, and when.
     deleted: Vector<(ErasureKey, TimeMs)>,
-    /// The namespaces with statuses that expire, by when the first does.
-    expiring: OrdSet<(TimeMs, NamespaceName)>,
-    /// The namespaces that keep request ids, by when the first of them was answered.
-    by_request: OrdSet<(TimeMs, NamespaceName)>,
-    /// The namespaces that remember erased ids, by when the first of them is forgotten.
-    by_erased: OrdSet<(TimeMs, NamespaceName)>,
-    /// The namespaces by how many members they have.
-    by_size: OrdSet<(u64, NamespaceName)>,
+    indexes: Indexes,
 }
 
 /// A namespace's state while commands are carried out on it, apart from the others. It counts the store's commands on.
@@ -82,10 +77,7 @@ impl Namespaces {
             deadlines: Deadlines::default(),
             pauses: Pauses::default(),
             deleted: Vector::new(),
-            expiring: OrdSet::new(),
-            by_request: OrdSet::new(),
-            by_erased: OrdSet::new(),
-            by_size: OrdSet::new(),
+            indexes: Indexes::default(),
         };
         namespaces.put(NamespaceName::default(), State::empty(store_id), &Counted::default());
         namespaces
@@ -146,13 +138,13 @@ impl Namespaces {
 
     /// Returns the namespaces with statuses that had expired at a time, by when the first did.
     pub fn expired_through(&self, time: TimeMs) -> impl Iterator<Item = (&NamespaceName, &Arc<State>)> {
-        let due = self.expiring.iter().take_while(move |(expires, _)| *expires <= time);
+        let due = self.indexes.expiring.iter().take_while(move |(expires, _)| *expires <= time);
         due.filter_map(|(_, name)| self.states.get_key_value(name))
     }
 
     /// Returns the namespaces by how many members they have, those with the most first.
     pub fn largest(&self) -> impl Iterator<Item = (u64, &NamespaceName)> {
-        self.by_size.iter().rev().map(|(members, name)| (*members, name))
+        self.indexes.by_size.iter().rev().map(|(members, name)| (*members, name))
     }
 
     /// Makes a namespace, without anything in it.
@@ -189,8 +181,8 @@ impl Namespaces {
     pub fn forget(&mut self, kept: &Kept, at_most: usize) {
         let mut left = at_most;
         while left > 0 {
-            let request = self.by_request.get_min().filter(|(time, _)| *time < kept.requests_from);
-            let erased = self.by_erased.get_min().filter(|(until, _)| *until < kept.now);
+            let request = self.indexes.by_request.get_min().filter(|(time, _)| *time < kept.requests_from);
+            let erased = self.indexes.by_erased.get_min().filter(|(until, _)| *until < kept.now);
             let Some((_, name)) = request.or(erased).cloned() else { return };
             let Some(mut state) = self.take(&name) else { return };
             let counted = Counted::of(&state);
@@ -225,10 +217,7 @@ impl Namespaces {
     fn put(&mut self, name: NamespaceName, state: State, counted: &Counted) {
         self.totals.recount(counted, &Counted::of(&state));
         self.totals.add(&state);
-        self.expiring.extend(state.first_expiry().map(|expires| (expires, name.clone())));
-        self.by_request.extend(state.requests().first().map(|time| (time, name.clone())));
-        self.by_erased.extend(state.erasures().first_kept_until().map(|until| (until, name.clone())));
-        self.by_size.insert((state.member_count(), name.clone()));
+        self.indexes.add(&name, &state);
         self.states.insert(name, Arc::new(state));
     }
 
@@ -236,16 +225,7 @@ impl Namespaces {
     fn take(&mut self, name: &NamespaceName) -> Option<State> {
         let state = self.states.remove(name)?;
         self.totals.subtract(&state);
-        if let Some(expires) = state.first_expiry() {
-            self.expiring.remove(&(expires, name.clone()));
-        }
-        if let Some(time) = state.requests().first() {
-            self.by_request.remove(&(time, name.clone()));
-        }
-        if let Some(until) = state.erasures().first_kept_until() {
-            self.by_erased.remove(&(until, name.clone()));
-        }
-        self.by_size.remove(&(state.member_count(), name.clone()));
+        self.indexes.remove(name, &state);
         Some(Arc::unwrap_or_clone(state))
     }
 
@@ -388,6 +368,12 @@ impl CheckedOut {
 /// Returns what the erasure journal knows a namespace by: its own key, which is no name; none for the default one.
 pub fn journal_name(name: &NamespaceName, state: &State) -> Option<ErasureKey> {
     if name.is_default() { None } else { state.erasures().own_key() }
+}
+
+/// Returns what the erasure journal holds of a namespace from its begin on: its own key. None of one that has no key yet.
+pub fn journaled_begin(name: &NamespaceName, state: &State) -> Option<Journaled> {
+    let key = state.erasures().own_key()?;
+    Some(Journaled { namespace: journal_name(name, state), key, what: Happened::Begun })
 }
 
 impl Commit {

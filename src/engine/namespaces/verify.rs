@@ -1,7 +1,6 @@
 //! All namespaces checked, and what they come to together.
 
-use imbl::OrdSet;
-
+use super::indexes::Indexes;
 use super::totals::Counted;
 use super::{Namespaces, Totals};
 use crate::domain::{Codec, Error, Finding, NamespaceName};
@@ -37,8 +36,7 @@ impl Namespaces {
     /// Checks all of it. An error is the verifier's own.
     pub fn verify(&self, verifier: &mut dyn Verifier) -> Result<Verified, Error> {
         let (mut totals, mut findings, mut digests, mut wholes) = (Totals::default(), 0, Vec::new(), Vec::new());
-        let (mut expiring, mut by_request) = (OrdSet::new(), OrdSet::new());
-        let (mut by_erased, mut by_size) = (OrdSet::new(), OrdSet::new());
+        let mut indexes = Indexes::default();
         let kept = self.kept_at(self.time);
         for (name, state) in self.iter() {
             let verified = state.verify(&kept, verifier)?;
@@ -49,17 +47,13 @@ impl Namespaces {
             }
             totals.add(state);
             totals.recount(&Counted::default(), &Counted::of(state));
-            expiring.extend(state.first_expiry().map(|expires| (expires, name.clone())));
-            by_request.extend(state.requests().first().map(|time| (time, name.clone())));
-            by_erased.extend(state.erasures().first_kept_until().map(|until| (until, name.clone())));
-            by_size.insert((state.member_count(), name.clone()));
+            indexes.add(name, state);
             if state.is_half_restored(name) {
                 findings += 1;
                 find(verifier, name, "its restore was cut short; a start deletes it")?;
             }
         }
-        let orders = [&self.expiring, &self.by_request, &self.by_erased];
-        if [&expiring, &by_request, &by_erased] != orders || by_size != self.by_size {
+        if indexes != self.indexes {
             findings += 1;
             find(verifier, &NamespaceName::default(), "the orders of all namespaces are not theirs")?;
         }

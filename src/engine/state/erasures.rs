@@ -16,7 +16,7 @@ use crate::domain::{
 
 /// Keys at most: the store's own, and those of the stores whose exports it took.
 const KEYS_MAX: usize = 16;
-const DAY_MS: i64 = 24 * 3_600 * 1_000;
+pub const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
 /// A key, ready to be used.
 #[derive(Clone)]

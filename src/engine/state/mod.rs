@@ -38,7 +38,7 @@ use std::sync::Arc;
 pub use ahead::{Plan, Unusable};
 pub use apply::ApplyContext;
 pub use digest::{Digest, Hashed, hash_of, tally_hash};
-pub use erasures::Erasures;
+pub use erasures::{DAY_MS, Erasures};
 pub use export::{Record, absent_kinds};
 pub use records::Stored;
 pub use replay::{Kept, has_effect};
